@@ -1,0 +1,400 @@
+"""What an array can do, composed of primitives: the functions behind the methods and NumPy's names.
+
+Written in the shared dialect, so each works on tensors (recorded) and on arrays alike.  `mean` is ``mul(1/N, sum)``
+and `var` is four nodes: nothing here is a fused node, and no derivative is written here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from micrograd import primitives as p
+from micrograd.errors import DTypeError, ShapeError
+
+__all__ = [
+    "ArrayMethods", "amax", "amin", "clip", "concatenate", "divide", "expand_dims", "getitem", "matmul", "maximum",
+    "mean", "minimum", "moveaxis", "power", "reshape", "squeeze", "stack", "std", "sum", "swapaxes", "transpose", "var",
+]  # fmt: skip
+
+Axis = int | Sequence[int] | None
+
+
+def shape_of(x: Any) -> tuple[int, ...]:
+    """The shape of a tensor, array or number."""
+    return tuple(x.shape) if hasattr(x, "shape") else np.shape(x)
+
+
+def normal_axis(axis: Axis, ndim: int) -> int | tuple[int, ...] | None:
+    """`axis` counted from the front: None, one int, or a sorted tuple of ints. Raises ValueError out of range."""
+    if axis is None:
+        return None
+    axes = tuple(axis) if isinstance(axis, Sequence) else (axis,)
+    for a in axes:
+        if not -ndim <= a < ndim:
+            raise ShapeError(f"axis {a} is out of range for {ndim} dimension(s); use {-ndim} to {ndim - 1}")
+    axes = tuple(sorted(int(a) % ndim for a in axes))
+    if len(set(axes)) < len(axes):
+        raise ShapeError(f"axis {axis} names an axis twice")
+    return axes[0] if len(axes) == 1 else axes
+
+
+def _count(shape: tuple[int, ...], axis: int | tuple[int, ...] | None) -> int:
+    axes = range(len(shape)) if axis is None else (axis,) if isinstance(axis, int) else axis
+    return int(np.prod([shape[a] for a in axes], dtype=int))
+
+
+def sum(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
+    """The sum over `axis` (all axes where None)."""
+    axis = normal_axis(axis, len(shape_of(x)))
+    return p.sum(x, axis=axis, keepdims=True) if keepdims else p.sum(x, axis=axis)
+
+
+def mean(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
+    """``1/N * sum(x)``: two nodes. Raises ShapeError where N is 0."""
+    axis = normal_axis(axis, len(shape_of(x)))
+    n = _count(shape_of(x), axis)
+    if n == 0:
+        raise ShapeError(f"mean over axis {axis} of shape {shape_of(x)}: the mean of nothing is undefined")
+    return (1.0 / n) * sum(x, axis, keepdims=keepdims)
+
+
+def var(x: Any, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False) -> Any:
+    """The mean of the squared distance from the mean, two-pass; ``ddof=1`` divides by N - 1."""
+    axis = normal_axis(axis, len(shape_of(x)))
+    n = _count(shape_of(x), axis) - ddof
+    if n <= 0:
+        raise ShapeError(f"var over axis {axis} of shape {shape_of(x)} with ddof={ddof}: nothing to divide by")
+    centred = x - mean(x, axis, keepdims=True)
+    return (1.0 / n) * sum(centred**2, axis, keepdims=keepdims)
+
+
+def std(x: Any, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False) -> Any:
+    """The square root of `var`. Its slope is infinite where the variance is 0."""
+    return p.sqrt(var(x, axis, ddof=ddof, keepdims=keepdims))
+
+
+def amax(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
+    """The largest value over `axis`; ties share the gradient equally."""
+    axis = normal_axis(axis, len(shape_of(x)))
+    return p.max(x, axis=axis, keepdims=True) if keepdims else p.max(x, axis=axis)
+
+
+def amin(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
+    """The smallest value over `axis`: ``-max(-x)``."""
+    return -amax(-x, axis, keepdims=keepdims)
+
+
+def _is_node(x: Any) -> bool:
+    return hasattr(x, "__primitive__")
+
+
+def maximum(x: Any, y: Any) -> Any:
+    """The larger of two, elementwise. Two tensors share a tie; against a constant it goes to the constant."""
+    return p.maximum(x, y) if _is_node(x) and _is_node(y) else p.maximum(x, y, tie=0.0)
+
+
+def minimum(x: Any, y: Any) -> Any:
+    """The smaller of two, elementwise: ``-maximum(-x, -y)``."""
+    return -maximum(-x, -y)
+
+
+def clip(x: Any, low: Any = None, high: Any = None) -> Any:
+    """`x` held between `low` and `high`."""
+    x = x if low is None else maximum(x, low)
+    return x if high is None else minimum(x, high)
+
+
+def divide(x: Any, y: Any) -> Any:
+    """``x * (1/y)``; a numerator of 1 is `reciprocal` alone, as in the staged graph."""
+    if not _is_node(y):
+        if isinstance(y, (int, float)):
+            return x * (1.0 / y if y else p.reciprocal(float(y)))
+        return p.mul(x, p.reciprocal(np.asarray(y, float) if np.asarray(y).dtype.kind in "iub" else y))
+    inverse = p.reciprocal(y)
+    if type(x) in (int, float) and x == 1:
+        return inverse
+    return x * inverse
+
+
+def power(x: Any, exponent: Any) -> Any:
+    """``x ** exponent`` for a real number as exponent."""
+    if isinstance(exponent, np.ndarray) and exponent.ndim == 0:
+        exponent = exponent.item()
+    if isinstance(exponent, bool) or not isinstance(exponent, (int, float, np.integer, np.floating)):
+        kind = type(exponent).__name__
+        raise DTypeError(f"the exponent must be a real number; got {kind}. Write exp(y * log(x)) for x ** y.")
+    number = exponent.item() if isinstance(exponent, np.generic) else exponent
+    return p.pow(x, exponent=int(number) if isinstance(number, float) and number.is_integer() else number)
+
+
+def matmul(x: Any, y: Any) -> Any:
+    """The matrix product as ``@`` means it: vectors count as one row (left) or one column (right)."""
+    left, right = shape_of(x), shape_of(y)
+    if not left or not right:
+        raise ShapeError(f"matmul needs arrays of at least one dimension; got shapes {left} and {right}. Use * instead.")
+    if left[-1] != right[-min(2, len(right))]:
+        raise ShapeError(
+            f"matmul: {left} @ {right}: inner sizes {left[-1]} and {right[-min(2, len(right))]} differ. "
+            "Transpose one operand (.T), or check which comes first."
+        )
+    x = p.reshape(x, shape=(1, *left)) if len(left) == 1 else x
+    y = p.reshape(y, shape=(*right, 1)) if len(right) == 1 else y
+    out = p.matmul(x, y)
+    if len(left) == 1 or len(right) == 1:
+        batch, (rows, columns) = shape_of(out)[:-2], shape_of(out)[-2:]
+        kept = (() if len(left) == 1 else (rows,)) + (() if len(right) == 1 else (columns,))
+        out = p.reshape(out, shape=batch + kept)
+    return out
+
+
+def reshape(x: Any, shape: Sequence[int] | int) -> Any:
+    """`x` in another shape; one entry may be -1."""
+    wanted = (shape,) if isinstance(shape, (int, np.integer)) else tuple(int(s) for s in shape)
+    size = int(np.prod(shape_of(x), dtype=int))
+    if wanted.count(-1) == 1:
+        rest = -int(np.prod(wanted, dtype=int))
+        if rest and size % rest == 0:
+            wanted = tuple(size // rest if s == -1 else s for s in wanted)
+    if -1 in wanted or int(np.prod(wanted, dtype=int)) != size:
+        raise ShapeError(f"cannot reshape {shape_of(x)} ({size} entries) to {wanted}")
+    return p.reshape(x, shape=wanted)
+
+
+def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
+    """`x` with its axes permuted, reversed where `axes` is None."""
+    ndim = len(shape_of(x))
+    order = tuple(range(ndim))[::-1] if axes is None else tuple(int(a) % ndim for a in axes)
+    if sorted(order) != list(range(ndim)):
+        raise ShapeError(f"axes {axes} are not a permutation of the {ndim} axes of shape {shape_of(x)}")
+    return p.transpose(x, axes=order)
+
+
+def swapaxes(x: Any, a: int, b: int) -> Any:
+    """`x` with two axes exchanged."""
+    order = list(range(len(shape_of(x))))
+    order[a], order[b] = order[b], order[a]
+    return transpose(x, order)
+
+
+def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Any:
+    """`x` with axes moved to new positions; the others keep their order."""
+    return transpose(x, _moved(len(shape_of(x)), source, destination))
+
+
+def _moved(ndim: int, source: int | Sequence[int], destination: int | Sequence[int]) -> list[int]:
+    origin = [source] if isinstance(source, int) else list(source)
+    target = [destination] if isinstance(destination, int) else list(destination)
+    order = [a for a in range(ndim) if a not in {s % ndim for s in origin}]
+    for to, come in sorted(zip([t % ndim for t in target], [s % ndim for s in origin], strict=True)):
+        order.insert(to, come)
+    return order
+
+
+def expand_dims(x: Any, axis: int | Sequence[int]) -> Any:
+    """`x` with unit axes at the given positions of the result."""
+    axes = [axis] if isinstance(axis, int) else list(axis)
+    ndim = len(shape_of(x)) + len(axes)
+    places = {a % ndim for a in axes}
+    sizes = iter(shape_of(x))
+    return p.reshape(x, shape=tuple(1 if a in places else next(sizes) for a in range(ndim)))
+
+
+def squeeze(x: Any, axis: Axis = None) -> Any:
+    """`x` without its unit axes, or without those named."""
+    shape = shape_of(x)
+    chosen = normal_axis(axis, len(shape))
+    gone = {a for a, s in enumerate(shape) if s == 1} if chosen is None else {chosen} if isinstance(chosen, int) else {*chosen}
+    for a in gone:
+        if shape[a] != 1:
+            raise ShapeError(f"cannot squeeze axis {a} of shape {shape}: its size is {shape[a]}, not 1")
+    return p.reshape(x, shape=tuple(s for a, s in enumerate(shape) if a not in gone))
+
+
+def concatenate(arrays: Sequence[Any], axis: int = 0) -> Any:
+    """Arrays joined along an existing axis."""
+    arrays = list(arrays)
+    if not arrays:
+        raise ShapeError("concatenate needs at least one array; got an empty sequence")
+    ndim = len(shape_of(arrays[0]))
+    if ndim == 0:
+        raise ShapeError("zero-dimensional arrays cannot be concatenated; use stack")
+    return p.concatenate(*arrays, axis=int(axis) % ndim)
+
+
+def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
+    """Arrays of one shape joined along a new axis."""
+    return concatenate([expand_dims(a, axis) for a in arrays], axis)
+
+
+def getitem(x: Any, index: Any) -> Any:
+    """``x[index]``: integers, slices, None, Ellipsis, masks and integer arrays."""
+    items = index if isinstance(index, tuple) else (index,)
+    raw = tuple(np.array(i.data) if _is_node(i) else np.array(i) if isinstance(i, (list, np.ndarray)) else i for i in items)
+    return p.gather(x, index=raw if isinstance(index, tuple) else raw[0])
+
+
+class ArrayMethods:
+    """The operators and methods of an array for a class that defines ``__primitive__``."""
+
+    __slots__ = ()
+    shape: tuple[int, ...]
+
+    def __add__(self, other: Any) -> Any:
+        return p.add(self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return p.add(other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return p.sub(self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return p.sub(other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        return p.mul(self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return p.mul(other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        return divide(self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return divide(other, self)
+
+    def __pow__(self, exponent: Any) -> Any:
+        return power(self, exponent)
+
+    def __rpow__(self, base: Any) -> Any:
+        return p.exp(self * float(np.log(base)))
+
+    def __neg__(self) -> Any:
+        return p.neg(self)
+
+    def __pos__(self) -> Any:
+        return self
+
+    def __abs__(self) -> Any:
+        return p.abs(self)
+
+    def __matmul__(self, other: Any) -> Any:
+        return matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return matmul(other, self)
+
+    def __gt__(self, other: Any) -> Any:
+        return p.greater(self, other)
+
+    def __ge__(self, other: Any) -> Any:
+        return p.greater_equal(self, other)
+
+    def __lt__(self, other: Any) -> Any:
+        return p.less(self, other)
+
+    def __le__(self, other: Any) -> Any:
+        return p.less_equal(self, other)
+
+    # No __eq__: tensors are keys of dicts throughout the engine, so equality stays identity (use np.equal).
+
+    def __getitem__(self, index: Any) -> Any:
+        return getitem(self, index)
+
+    @property
+    def T(self) -> Any:
+        """The axes reversed."""
+        return transpose(self)
+
+    @property
+    def mT(self) -> Any:
+        """The last two axes exchanged."""
+        return swapaxes(self, -1, -2)
+
+    def sum(self, axis: Axis = None, keepdims: bool = False) -> Any:
+        """See `numpy.sum`."""
+        return sum(self, axis, keepdims=keepdims)
+
+    def mean(self, axis: Axis = None, keepdims: bool = False) -> Any:
+        """See `numpy.mean`; ``1/N * sum``."""
+        return mean(self, axis, keepdims=keepdims)
+
+    def var(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Any:
+        """See `numpy.var`; composed, two-pass."""
+        return var(self, axis, ddof=ddof, keepdims=keepdims)
+
+    def std(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Any:
+        """See `numpy.std`."""
+        return std(self, axis, ddof=ddof, keepdims=keepdims)
+
+    def max(self, axis: Axis = None, keepdims: bool = False) -> Any:
+        """See `numpy.max`; ties share the gradient."""
+        return amax(self, axis, keepdims=keepdims)
+
+    def min(self, axis: Axis = None, keepdims: bool = False) -> Any:
+        """See `numpy.min`."""
+        return amin(self, axis, keepdims=keepdims)
+
+    def clip(self, low: Any = None, high: Any = None) -> Any:
+        """See `numpy.clip`."""
+        return clip(self, low, high)
+
+    def dot(self, other: Any) -> Any:
+        """The matrix product, for arrays of up to two dimensions."""
+        return matmul(self, other) if shape_of(self) and shape_of(other) else self * other
+
+    def reshape(self, *shape: Any) -> Any:
+        """See `numpy.reshape`; the shape as a tuple or as arguments."""
+        return reshape(self, shape[0] if len(shape) == 1 else shape)
+
+    def ravel(self) -> Any:
+        """All entries in one axis, in C order."""
+        return reshape(self, -1)
+
+    flatten = ravel
+
+    def transpose(self, *axes: Any) -> Any:
+        """See `numpy.transpose`; the order as a tuple or as arguments."""
+        return transpose(self, None if not axes else axes[0] if len(axes) == 1 else axes)
+
+    def squeeze(self, axis: Axis = None) -> Any:
+        """See `numpy.squeeze`."""
+        return squeeze(self, axis)
+
+    def swapaxes(self, a: int, b: int) -> Any:
+        """See `numpy.swapaxes`."""
+        return swapaxes(self, a, b)
+
+    def astype(self, dtype: Any) -> Any:
+        """The values in another float dtype; the gradient comes back in this one."""
+        name = np.dtype(dtype).name
+        if np.dtype(dtype).kind != "f":
+            raise DTypeError(f"astype({name}) would lose the gradient; use .data.astype({name}) for plain values.")
+        return p.cast(self, dtype=name)
+
+    def copy(self) -> Any:
+        """The tensor itself: its values cannot change, so it needs no copy."""
+        return self
+
+    def exp(self) -> Any:
+        """e to the power of each entry."""
+        return p.exp(self)
+
+    def log(self) -> Any:
+        """The natural logarithm."""
+        return p.log(self)
+
+    def sqrt(self) -> Any:
+        """The square root; its slope is infinite at 0."""
+        return p.sqrt(self)
+
+    def tanh(self) -> Any:
+        """The hyperbolic tangent."""
+        return p.tanh(self)
+
+    def relu(self) -> Any:
+        """``maximum(x, 0)``, with slope 0 at 0."""
+        return maximum(self, 0.0)

@@ -1,0 +1,488 @@
+"""The engine: a `Tensor` is a node of the graph; `sweep` walks the graph backwards once.  That is the whole idea.
+
+A tensor holds its value, the row of the table that made it, and for each operand slot the operand (a tensor,
+or None for a constant) together with the raw value that the operation read.  Rules get those raw values, so a parameter updated between
+forward and backward cannot change a gradient.  Nothing points forwards and no node holds a closure: a dropped loss
+frees its graph at once, by reference counting.
+"""
+
+from __future__ import annotations
+
+import itertools
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
+from operator import attrgetter
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from micrograd import composites as c
+from micrograd import ingest
+from micrograd import primitives as p
+from micrograd.errors import GraphError, ShapeError
+from micrograd.numpy_api import call_function, call_ufunc
+from micrograd.primitives import Primitive, negates, passes
+
+__all__ = ["Tensor", "Value", "fold", "gradients", "no_grad", "observe", "sweep", "toposort"]
+
+Gradient = Any  # a Python float, an array, or (tracked) a Tensor
+_tick = itertools.count(0, -1).__next__  # younger is smaller: sorting by serial puts consumers before operands
+_serial = attrgetter("serial")
+_NOTHING = 0.0  # "no gradient has arrived", told from a gradient by identity
+
+
+class Observer(Protocol):
+    """What `observe` registers: told of each node recorded and of each node swept, in this thread or task."""
+
+    def recorded(self, node: Tensor) -> None: ...
+    def pulled(self, node: Tensor, g: Gradient, parts: list[Gradient]) -> None: ...
+
+
+class _Mode(NamedTuple):
+    records: bool = True
+    observers: tuple[Observer, ...] = ()
+
+
+_mode: ContextVar[_Mode | None] = ContextVar("micrograd_mode", default=None)
+_get_mode = _mode.get
+
+
+class Tensor(c.ArrayMethods):
+    """A node of the graph: a number or an array, and how it was made.
+
+    Args:
+        data: a Python number, or a float array of any shape. Arrays are copied, so that changing yours
+            later cannot change a gradient.
+
+    Raises:
+        DTypeError: integers, complex numbers, lists, masked arrays... (use ``x.astype(np.float64)``).
+
+    >>> x = Tensor(3.0)
+    >>> y = x * x + 1
+    >>> y.backward()
+    >>> x.grad
+    6.0
+    """
+
+    # x, y: the first two operands, a, b: the raw values read from them; `more`: (operand, raw) of any others.
+    __slots__ = ("__weakref__", "a", "attrs", "b", "grad", "more", "raw", "row", "serial", "x", "y")
+
+    def __init__(
+        self, data: Any, row: Primitive | None = None, attrs: dict[str, Any] | None = None,
+        x: Tensor | None = None, a: Any = None, y: Tensor | None = None, b: Any = None, more: Any = (),
+    ) -> None:  # fmt: skip
+        if row is None:
+            data = ingest.leaf(data)
+        self.raw = data
+        self.row = row
+        self.attrs = attrs
+        self.x = x
+        self.a = a
+        self.y = y
+        self.b = b
+        self.more = more
+        self.serial = _tick()
+        self.grad: Any = 0.0 if type(data) is float else None
+
+    @property
+    def data(self) -> Any:
+        """The value: a Python float, or the array, read-only. Assigning replaces the value of a leaf."""
+        return ingest.frozen(self.raw)
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        if self.row is not None:
+            raise GraphError(f"this tensor is computed by {self.row.name}; only leaves can be assigned.")
+        value = ingest.leaf(value)
+        if np.shape(value) != self.shape:
+            raise ShapeError(f"cannot assign shape {np.shape(value)} to a tensor of shape {self.shape}")
+        self.raw = value
+
+    @property
+    def operands(self) -> tuple[Tensor | None, ...]:
+        """The operand of each slot, None where it is a constant. ``a * a`` has two."""
+        if self.row is None:
+            return ()
+        if self.b is None:
+            return (self.x,)
+        return (self.x, self.y, *(operand for operand, _ in self.more)) if self.more else (self.x, self.y)
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """The raw value that each slot was given."""
+        if self.row is None:
+            return ()
+        if self.b is None:
+            return (self.a,)
+        return (self.a, self.b, *(raw for _, raw in self.more)) if self.more else (self.a, self.b)
+
+    @property
+    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
+        """The shape; () for a number."""
+        raw = self.raw
+        return () if type(raw) is float else raw.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype; float64 for a Python number."""
+        return self.raw.dtype if type(self.raw) is not float else np.dtype(np.float64)
+
+    @property
+    def ndim(self) -> int:
+        """How many axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """How many entries."""
+        return int(np.size(self.raw))
+
+    def __primitive__(self, row: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any]) -> Tensor:
+        return record(row, operands, attrs)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return call_ufunc(ufunc, method, *inputs, **kwargs)
+
+    def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
+        return call_function(function, args, kwargs)
+
+    def backward(self, seed: Any = None) -> None:
+        """Add the gradient of this tensor into ``.grad`` of every leaf it was computed from.
+
+        Args:
+            seed: the cotangent, same shape and dtype as this tensor; 1 where left out, for one number.
+
+        Raises:
+            GraphError: no seed for more than one number. ShapeError, DTypeError: a seed that does not match.
+        """
+        g = self.grad = ingest.seed(seed, self.raw)
+        owners: set[int] = {id(g)}
+        for node, g, _ in sweep({self: g}):
+            if node.row is None:
+                node.grad = _owned(g, node, owners) if node.grad is None else node.grad + g
+            elif type(g) is float:
+                node.grad = g  # a scalar graph keeps every gradient, as in Karpathy's micrograd
+
+    def detach(self) -> Tensor:
+        """The same value as a new leaf: gradients stop here."""
+        return Tensor(ingest.frozen(self.raw))
+
+    def item(self) -> float:
+        """The value of a one-entry tensor as a Python float."""
+        return float(self.raw if type(self.raw) is float else self.raw.item())
+
+    def __repr__(self) -> str:
+        if type(self.raw) is float:
+            return f"Value(data={self.raw}, grad={self.grad})"
+        made = f", {self.row.name}" if self.row else ""
+        return f"Tensor({np.array2string(self.raw, threshold=20, prefix='Tensor(')}, dtype={self.dtype}{made})"
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise GraphError(f"the truth value of a {self.shape} tensor is ambiguous; use np.any(t.data) or np.all(t.data).")
+        return bool(self.raw)
+
+    def __float__(self) -> float:
+        return self.item()
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of a tensor without axes (shape ())")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        raise GraphError(
+            "turning a tensor into a plain array would lose its gradient silently; "
+            "use t.data for the values, np.stack([...]) to join tensors."
+        )
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        made = f" (made by {self.row.name})" if self.row else ""
+        raise GraphError(f"assignment destination is read-only: this tensor{made} is a value of the graph. "
+                         "Build a new one, with np.where or np.concatenate.")  # fmt: skip
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        return _rebuild(*_flat(self), memo)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, _flat(self)
+
+    @property
+    def _prev(self) -> set[Tensor]:  # Karpathy's name; his drawings show constants as nodes
+        return {Tensor(a) if o is None else o for o, a in zip(self.operands, self.args, strict=True)}
+
+    @property
+    def _op(self) -> str:
+        return "" if self.row is None else self.row.label
+
+    def _operator(name: str, function: Callable[[Any, Any], Any], reflected: bool) -> Any:  # type: ignore[misc]
+        """A binary operator that records without the detour over `record` where nothing special is asked for."""
+        row = p.TABLE[name]
+
+        def forwards(self: Tensor, other: Any) -> Any:
+            a = self.raw
+            if isinstance(other, Tensor):
+                y, b = other, other.raw
+            elif type(other) is float or type(other) is int:
+                y, b = None, float(other)
+            else:
+                return record(row, (self, other), {})
+            if _get_mode() is None:
+                try:
+                    value = function(a, b)
+                except ValueError as error:
+                    raise ingest.mismatch(row, [a, b], error) from None
+                if type(value) is float or type(value) is np.ndarray:
+                    return Tensor(value, row, None, self, a, y, b)
+            return record(row, (self, other), {})
+
+        def backwards(self: Tensor, other: Any) -> Any:
+            if (type(other) is float or type(other) is int) and _get_mode() is None:
+                value = function(other, self.raw)
+                if type(value) is float or type(value) is np.ndarray:
+                    return Tensor(value, row, None, None, float(other), self, self.raw)
+            return record(row, (other, self), {})
+
+        return backwards if reflected else forwards
+
+    __add__, __radd__ = _operator("add", operator.add, False), _operator("add", operator.add, True)
+    __sub__, __rsub__ = _operator("sub", operator.sub, False), _operator("sub", operator.sub, True)
+    __mul__, __rmul__ = _operator("mul", operator.mul, False), _operator("mul", operator.mul, True)
+
+
+Value = Tensor  # Karpathy's name
+
+
+def record(row: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any]) -> Tensor:
+    """Apply `row` and record the result as a node (a leaf under `no_grad`)."""
+    args = [o.raw if isinstance(o, Tensor) else ingest.constant(o, row) for o in operands]
+    if row.kind != "map":
+        args = [np.asarray(a) if type(a) is float else a for a in args]
+    try:
+        value = row.forward(*args, **attrs)
+    except ValueError as error:
+        raise ingest.mismatch(row, args, error) from None
+    if type(value) is not float and type(value) is not np.ndarray:
+        value = np.asarray(value)
+    mode = _get_mode()
+    if mode is not None and not mode.records:
+        return Tensor(ingest.frozen(value))
+    nodes = [o if isinstance(o, Tensor) else None for o in operands]
+    if len(args) == 1:
+        out = Tensor(value, row, attrs, nodes[0], args[0])
+    else:
+        rest = tuple(zip(nodes[2:], args[2:], strict=True)) if len(args) > 2 else ()
+        out = Tensor(value, row, attrs, nodes[0], args[0], nodes[1], args[1], rest)
+    if mode is not None:
+        for observer in mode.observers:
+            observer.recorded(out)
+    return out
+
+
+def toposort(roots: Iterable[Tensor], stop: Iterable[Tensor] = ()) -> list[Tensor]:
+    """Every node that `roots` depend on, operands first, in the order of execution; `stop` is not passed through."""
+    seen, stack = {*roots}, [*roots]
+    halt = {*stop}
+    while stack:
+        node = stack.pop()
+        for operand in () if node in halt else node.operands:
+            if operand is not None and operand not in seen:
+                seen.add(operand)
+                stack.append(operand)
+    return sorted(seen, key=_serial, reverse=True)
+
+
+def fold(g: Gradient, shape: tuple[int, ...]) -> Gradient:
+    """Sum a cotangent over the axes along which its operand was broadcast, through the `sum` row.
+
+    >>> fold(np.ones((4, 3)), (3,))
+    array([4., 4., 4.])
+    """
+    have = g.shape
+    if have == shape:
+        return g
+    lead = len(have) - len(shape)
+    if have[lead:] != shape:
+        unit = tuple(lead + i for i, size in enumerate(shape) if size == 1 and have[lead + i] != 1)
+        g = p.sum(g, axis=unit if len(unit) > 1 else unit[0], keepdims=True)
+    return g if lead == 0 else p.sum(g, axis=0 if lead == 1 else tuple(range(lead)))
+
+
+def sweep(
+    seeds: Mapping[Tensor, Gradient], stop: Iterable[Tensor] = (), *, track: bool = False
+) -> Iterator[tuple[Tensor, Gradient, list[Gradient]]]:
+    """The chain rule: walk from the seeded nodes to the leaves, yielding each node once.
+
+    Yields ``(node, g, parts)``: the node, its whole gradient `g`, and what it sends along each operand slot
+    (None to a constant). Nodes without operands, and those in `stop`, come last and send nothing.
+
+    Args:
+        seeds: the cotangent of each root, in its shape and dtype.
+        stop: nodes that count as leaves.
+        track: compute on tensors instead of raw arrays, so that the gradients carry a graph of their own.
+    """
+    seen: set[Tensor] = {*seeds, *stop}
+    stack = [root for root in seeds if root.row is not None and root not in set(stop)]
+    inner = stack[:]
+    push, pop, keep, mark = stack.append, stack.pop, inner.append, seen.add
+    while stack:
+        node = pop()
+        for x in (node.x, node.y) if not node.more else node.operands:
+            if x is not None and x not in seen:
+                mark(x)
+                if x.row is not None:
+                    push(x)
+                    keep(x)
+    inner.sort(key=_serial)
+    arriving: dict[Tensor, Gradient] = dict.fromkeys(seen, _NOTHING)
+    arriving.update(seeds)
+    mode = _get_mode()
+    for node in inner:
+        g = arriving.pop(node)
+        if g is _NOTHING:
+            continue
+        row: Primitive = node.row  # type: ignore[assignment]
+        out = node.raw
+        parts: list[Gradient]
+        if type(out) is float and not track:  # the same step as below, for numbers: no shapes, no call to pass g on
+            if node.b is None:
+                parts = [part := row.vjp[0](g, out, node.a, **node.attrs)]  # type: ignore[misc, arg-type]
+                arriving[node.x] += part  # type: ignore[index]
+            else:
+                first, second = row.vjp
+                parts = [None, None]
+                if (x := node.x) is not None:
+                    parts[0] = part = g if first is passes else first(g, out, node.a, node.b)
+                    arriving[x] += part
+                if (x := node.y) is not None:
+                    parts[1] = part = g if second is passes else second(g, out, node.a, node.b)
+                    arriving[x] += part
+        else:
+            operands, args, attrs = node.operands, node.args, node.attrs
+            see = args
+            if track:
+                see, out = tuple(map(_unchanged, operands, args)), node
+            parts = [None] * len(args)
+            for slot, rule in row.slots if not row.variadic else [(i, partial(row.vjp[0], slot=i)) for i in range(len(args))]:
+                x = operands[slot]
+                if x is None or rule is None or (x.row is not None and not x.row.flows):
+                    continue
+                raw = args[slot]
+                shape = () if type(raw) is float else raw.shape
+                if rule is passes or rule is negates:  # they look only at g: fold first, same bits for less work
+                    part = rule(g if g.shape == shape else fold(g, shape))
+                else:
+                    part = rule(g, out, *see, **attrs) if attrs else rule(g, out, *see)
+                    if part.shape != shape:
+                        part = fold(part, shape)
+                if type(raw) is float and not track:
+                    part = float(part)
+                parts[slot] = part
+                # popped, the sum so far has one reference, so that NumPy may add into the temporary
+                arriving[x] = part if arriving[x] is _NOTHING else arriving.pop(x) + part
+        if mode is not None:
+            for observer in mode.observers:
+                observer.pulled(node, g, parts)
+        yield node, g, parts
+    for node, g in arriving.items():
+        if g is not _NOTHING:
+            yield node, g, []
+
+
+def _unchanged(operand: Tensor | None, read: Any) -> Any:
+    """The operand as a tensor, for a tracked rule; an error if it was assigned after the forward pass read it."""
+    if operand is None:
+        return read
+    if operand.raw is not read:
+        raise GraphError(
+            f"a leaf of shape {operand.shape} was assigned after the forward pass read it, so its gradient "
+            "cannot be differentiated again; compute the output anew."
+        )
+    return operand
+
+
+def _owned(g: Gradient, node: Tensor, taken: set[int]) -> Gradient:
+    """`g` as an array that this leaf alone holds: never a view, never one given to another leaf."""
+    if type(node.raw) is float:
+        return float(g)
+    if type(g) is np.ndarray and g.base is None and g.flags.writeable and id(g) not in taken and g.dtype == node.dtype:
+        taken.add(id(g))
+        return g
+    return np.array(g, node.dtype, order="C")
+
+
+def gradients(
+    output: Tensor, inputs: Iterable[Tensor], seed: Any = None, *, track: bool = False, allow_unused: bool = False
+) -> list[Gradient]:
+    """The gradient of `output` with respect to each of `inputs`; nothing is stored on the tensors.
+
+    Args:
+        output: any tensor.
+        inputs: leaves or intermediate tensors.
+        seed: the cotangent of `output`; 1 where left out, for one number.
+        track: answer tensors that carry a graph, to be differentiated again.
+        allow_unused: zeros, instead of an error, for an input that does not influence the output.
+    """
+    inputs = list(inputs)
+    g = seed if isinstance(seed, Tensor) else ingest.seed(seed, output.raw)
+    if track and not isinstance(g, Tensor):
+        g = Tensor(g)
+    found = {node: g for node, g, _ in sweep({output: g}, inputs, track=track)}
+    answers: list[Gradient] = []
+    for position, node in enumerate(inputs):
+        if node not in found and not allow_unused:
+            raise GraphError(f"input {position} of shape {node.shape} does not influence the output; "
+                             "pass allow_unused=True for zeros.")  # fmt: skip
+        zero = 0.0 if type(node.raw) is float else np.zeros(node.shape, node.dtype)
+        answers.append(found.get(node, Tensor(zero) if track else zero))
+    return answers
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Operations inside record nothing: their results are leaves."""
+    mode = _get_mode() or _Mode()
+    token = _mode.set(_Mode(False, mode.observers))
+    try:
+        yield
+    finally:
+        _mode.reset(token)
+
+
+@contextmanager
+def observe(observer: Observer) -> Iterator[None]:
+    """Tell `observer` of every node recorded or swept inside."""
+    mode = _get_mode() or _Mode()
+    token = _mode.set(_Mode(mode.records, (*mode.observers, observer)))
+    try:
+        yield
+    finally:
+        _mode.reset(token)
+
+
+def _flat(root: Tensor) -> tuple[Any, ...]:
+    """The graph below `root` as one flat list, for pickling and copying without recursion."""
+    order = toposort([root])
+    place = {node: index for index, node in enumerate(order)}
+    links = [tuple(-1 if o is None else place[o] for o in node.operands) for node in order]
+    return [(node.raw, node.grad, node.row, node.attrs, node.args) for node in order], links
+
+
+def _rebuild(rows: list[Any], links: list[tuple[int, ...]], memo: dict[int, Any] | None = None) -> Tensor:
+    made: list[Tensor] = []
+    for index, ((raw, grad, row, attrs, args), link) in enumerate(zip(rows, links, strict=True)):
+        if any(position >= index for position in link):
+            raise GraphError(f"graph has a cycle through nodes {index} -> {max(link)} -> {index}; the data is damaged.")
+        pairs = [(None if at < 0 else made[at], arg) for at, arg in zip(link, args, strict=True)]
+        pairs += [(None, None)] * (2 - len(pairs))
+        (x, a), (y, b), *more = pairs
+        node = Tensor(raw, row, attrs, x, a, y, b, tuple(more))
+        node.grad = grad if grad is None or type(grad) is float else np.array(grad)
+        made.append(node)
+    return made[-1]

@@ -1,0 +1,150 @@
+"""NumPy's names for what the primitives compose: how `np.sum(t, axis=0)` finds its way into the graph.
+
+`UFUNCS` and `FUNCTIONS` are looked up by the tensor's ``__array_ufunc__`` and ``__array_function__``.  What is not
+here is refused by name, with the list of what is: a computation that left the graph unnoticed would
+lose its gradient silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from micrograd import composites as c
+from micrograd import primitives as p
+from micrograd.errors import GraphError
+
+__all__ = ["FUNCTIONS", "UFUNCS", "call_function", "call_ufunc"]
+
+UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
+    np.add: p.add,
+    np.subtract: p.sub,
+    np.multiply: p.mul,
+    np.divide: c.divide,
+    np.power: c.power,
+    np.float_power: c.power,
+    np.square: lambda x: c.power(x, 2),
+    np.sqrt: p.sqrt,
+    np.reciprocal: p.reciprocal,
+    np.negative: p.neg,
+    np.positive: lambda x: x,
+    np.exp: p.exp,
+    np.log: p.log,
+    np.tanh: p.tanh,
+    np.absolute: p.abs,
+    np.fabs: p.abs,
+    np.sign: p.sign,
+    np.maximum: c.maximum,
+    np.minimum: c.minimum,
+    np.clip: c.clip,
+    np.matmul: c.matmul,
+    np.greater: p.greater,
+    np.greater_equal: p.greater_equal,
+    np.less: p.less,
+    np.less_equal: p.less_equal,
+    np.equal: p.equal,
+    np.not_equal: p.not_equal,
+}  # type: ignore[dict-item, unused-ignore]
+
+_REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {np.add: c.sum, np.maximum: c.amax, np.minimum: c.amin}
+
+
+def _reduction(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(a: Any, axis: Any = None, *, keepdims: bool = False, ddof: int | None = None) -> Any:
+        extra = {} if ddof is None else {"ddof": ddof}
+        return function(a, axis, keepdims=bool(keepdims), **extra)
+
+    return call
+
+
+def _shape_only(function: Callable[..., Any]) -> Callable[..., Any]:
+    """For functions that read shape and dtype only: they answer a plain array."""
+
+    def call(a: Any, *args: Any, **kwargs: Any) -> Any:
+        return function(a.data if hasattr(a, "__primitive__") else a, *args, **kwargs)
+
+    return call
+
+
+FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
+    np.sum: _reduction(c.sum),
+    np.mean: _reduction(c.mean),
+    np.var: _reduction(c.var),
+    np.std: _reduction(c.std),
+    np.max: _reduction(c.amax),
+    np.amax: _reduction(c.amax),
+    np.min: _reduction(c.amin),
+    np.amin: _reduction(c.amin),
+    np.dot: lambda a, b: c.matmul(a, b) if c.shape_of(a) and c.shape_of(b) else p.mul(a, b),
+    np.clip: lambda a, a_min=None, a_max=None: c.clip(a, a_min, a_max),
+    np.where: p.where,
+    np.reshape: lambda a, shape: c.reshape(a, shape),
+    np.ravel: lambda a: c.reshape(a, -1),
+    np.transpose: lambda a, axes=None: c.transpose(a, axes),
+    np.swapaxes: lambda a, axis1, axis2: c.swapaxes(a, axis1, axis2),
+    np.moveaxis: lambda a, source, destination: c.moveaxis(a, source, destination),
+    np.expand_dims: lambda a, axis: c.expand_dims(a, axis),
+    np.squeeze: lambda a, axis=None: c.squeeze(a, axis),
+    np.broadcast_to: lambda array, shape: p.broadcast(array, shape=(shape,) if isinstance(shape, int) else tuple(shape)),
+    np.concatenate: lambda arrays, axis=0: c.concatenate(arrays, axis),
+    np.stack: lambda arrays, axis=0: c.stack(arrays, axis),
+    np.copy: lambda a: a,
+    np.shape: lambda a: a.shape,
+    np.ndim: lambda a: a.ndim,
+    np.size: lambda a, axis=None: a.size if axis is None else a.shape[axis],
+    np.zeros_like: _shape_only(np.zeros_like),
+    np.ones_like: _shape_only(np.ones_like),
+    np.full_like: _shape_only(np.full_like),
+    np.empty_like: _shape_only(np.empty_like),
+    np.argmax: _shape_only(np.argmax),
+    np.argmin: _shape_only(np.argmin),
+}
+
+
+def _available() -> str:
+    return ", ".join(sorted({f.__name__ for f in (*UFUNCS, *FUNCTIONS)}))
+
+
+def _refuse_keywords(name: str, kwargs: dict[str, Any], harmless: dict[str, Any]) -> dict[str, Any]:
+    for key, value in list(kwargs.items()):
+        if key in harmless and (value is harmless[key] or value == harmless[key]):
+            del kwargs[key]
+        elif key in ("out", "where", "dtype", "casting", "order", "initial", "subok"):
+            raise GraphError(f"np.{name}: {key}= is not supported on graph values; leave it out.")
+    return kwargs
+
+
+def call_ufunc(ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    """Apply a NumPy ufunc to tensors through its primitive."""
+    name = ufunc.__name__
+    if kwargs.get("out") is not None:
+        raise GraphError(
+            f"np.{name}: out= is not supported on graph values (a plain array cannot hold a tensor in place). "
+            "Write `a = a + t` for `a += t`."
+        )
+    _refuse_keywords(name, kwargs, {"where": True, "out": None})
+    if method == "__call__" and ufunc in UFUNCS:
+        return UFUNCS[ufunc](*inputs, **kwargs)
+    if method == "reduce" and ufunc in _REDUCTIONS:
+        _refuse_keywords(f"{name}.reduce", kwargs, {"dtype": None, "out": None})
+        return _REDUCTIONS[ufunc](inputs[0], kwargs.pop("axis", 0), **kwargs)
+    spelled = name if method == "__call__" else f"{name}.{method}"
+    raise GraphError(f"np.{spelled} is not a micrograd primitive; available: {_available()}.")
+
+
+def call_function(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Apply one of NumPy's functions to tensors through its primitives."""
+    name = getattr(function, "__name__", str(function))
+    if function not in FUNCTIONS:
+        raise GraphError(f"np.{name} is not a micrograd primitive; available: {_available()}.")
+    _refuse_keywords(name, kwargs, {"out": None, "dtype": None, "where": np._NoValue, "initial": np._NoValue})
+    if kwargs.get("keepdims") is np._NoValue:
+        del kwargs["keepdims"]
+    try:
+        return FUNCTIONS[function](*args, **kwargs)
+    except TypeError as error:
+        if "unexpected keyword" in str(error) or "positional argument" in str(error):
+            raise GraphError(f"np.{name} on graph values: {str(error).split('() ')[-1]}") from None
+        raise

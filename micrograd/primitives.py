@@ -1,0 +1,365 @@
+"""The table: one row per primitive, with everything the project knows about it.
+
+A row says what the operation computes (`array`, `scalar`), how it is spelled elsewhere (`onnx`), how it
+is shown (`tex`, `level`, `label`), on which numbers it is tested (`domain`) and how it is differentiated
+(`vjp`).  Adding a primitive is adding a row: the engine, the drawings, the laws of `micrograd.testing`
+and the back ends read the table and know only the four kinds.
+
+=========  =========================================================================================
+kind       meaning
+=========  =========================================================================================
+map        elementwise, broadcasting; `scalar` is its template for one number
+reduce     folds the axes `axis` away (`None`: all of them), keeping unit axes if `keepdims`
+contract   multiplies and sums over a shared axis (matrix product)
+move       brings numbers elsewhere without changing them
+=========  =========================================================================================
+
+A vector-Jacobian product (vjp) rule is called `rule(g, out, *operands, **attrs)` with the cotangent `g` of the
+output and answers the cotangent of one operand.  Rules are written once, in the dialect that arrays and
+tensors share (operators, `.shape`, `.mT` and other rows), so the same rule runs on raw arrays and, tracked,
+builds the backward graph.  Rules never undo broadcasting: `micrograd.engine.fold` does, in one place.
+"""
+
+from __future__ import annotations
+
+import builtins
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+__all__ = ["KINDS", "TABLE", "Primitive", "negates", "passes"]
+
+Rule = Callable[..., Any]
+
+TABLE: dict[str, Primitive] = {}
+"""Every declared primitive by its name, in the order of declaration."""
+
+_NUMBERS = {float, int, bool}  # what the scalar templates take; anything else goes to NumPy
+_RAW = {np.ndarray, float, int, bool}  # operands that are surely no tensors: asking them costs more than this look-up
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)  # eq=False: rows are compared and hashed by identity
+class Primitive:
+    """One row of the table; calling it applies the operation to arrays, or records it on tensors.
+
+    Args:
+        name: the name in graphs, pictures and messages.
+        kind: ``map``, ``reduce``, ``contract`` or ``move``.
+        array: name of the function in ``numpy`` (and ``jax.numpy``); the row's own name where left out.
+        scalar: Python expression for one number, with ``{0}``, ``{1}`` and ``{attribute}`` as holes.
+        onnx: operator name in ONNX.
+        tex: LaTeX template with the same holes.
+        level: binding strength of the template, 1 (sum) to 9 (atom): decides where brackets go.
+        label: what the drawing writes in the node.
+        domain: one entry per operand, the numbers it is tested on (``micrograd.testing.DOMAINS``).
+        vjp: one rule per operand; ``None`` where no gradient flows.  A variadic row has a single rule and
+            is called with the keyword ``slot`` besides.
+
+    Raises:
+        ValueError: a name declared twice, an unknown kind, or a ``vjp`` that does not match ``domain``.
+
+    >>> TABLE["mul"](2.0, np.array([1.0, 3.0]))
+    array([2., 6.])
+    """
+
+    name: str
+    kind: str = "map"
+    array: str = ""
+    scalar: str = ""
+    onnx: str = ""
+    tex: str = ""
+    level: int = 9
+    label: str = ""
+    domain: tuple[str, ...] = ("real",)
+    variadic: bool = False
+    vjp: tuple[Rule | None, ...] = (None,)
+    flows: bool = field(init=False)  # whether any gradient passes (not through comparisons)
+    slots: tuple[tuple[int, Rule | None], ...] = field(init=False)  # the rules, numbered once for the sweep
+    forward: Callable[..., Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        if self.name in TABLE:
+            raise ValueError(f"primitive {self.name!r} is declared twice; choose another name")
+        if self.kind not in KINDS:
+            raise ValueError(f"primitive {self.name!r}: kind {self.kind!r} is not one of {', '.join(KINDS)}")
+        if not self.variadic and len(self.vjp) != len(self.domain):
+            raise ValueError(
+                f"primitive {self.name!r}: {len(self.vjp)} vjp rules for {len(self.domain)} operands; give one each"
+            )
+        object.__setattr__(self, "array", self.array or self.name)
+        object.__setattr__(self, "flows", any(self.vjp))
+        object.__setattr__(self, "slots", tuple(enumerate(self.vjp)))
+        object.__setattr__(self, "forward", KINDS[self.kind](self))
+        TABLE[self.name] = self
+
+    def __call__(self, *operands: Any, **attrs: Any) -> Any:
+        for operand in operands:
+            if type(operand) not in _RAW and hasattr(operand, "__primitive__"):
+                return operand.__primitive__(self, operands, attrs)
+        return self.forward(*operands, **attrs)
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return TABLE.__getitem__, (self.name,)
+
+
+# ---- what each kind computes on NumPy arrays -------------------------------------------------------------
+
+
+def _map(row: Primitive) -> Callable[..., Any]:
+    array: Callable[..., Any] = _FUNCTIONS.get(row.name) or getattr(np, row.array)
+    if not row.scalar:
+        return array
+    holes = [f"x{slot}" for slot in range(len(row.domain))]
+    keywords = {"exponent": "exponent"} if "{exponent}" in row.scalar else {}
+    parameters = ", ".join([*holes, *(["*"] if keywords else []), *keywords, "**_"])
+    scalar = eval(f"lambda {parameters}: {row.scalar.format(*holes, **keywords)}", {**vars(math), "abs": builtins.abs})
+
+    def forward(*operands: Any, **attrs: Any) -> Any:
+        for operand in operands:
+            if type(operand) not in _NUMBERS:
+                return array(*operands, **attrs)
+        try:
+            return scalar(*operands, **attrs)
+        except (ArithmeticError, ValueError):  # Python raises where NumPy answers inf or nan; one rule for both
+            with np.errstate(all="ignore"):
+                return float(array(*map(np.float64, operands), **attrs))
+
+    return forward
+
+
+def _reduce(row: Primitive) -> Callable[..., Any]:
+    reduce: Callable[..., Any] = getattr(np, row.array).reduce
+
+    def forward(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+        return reduce(x, axis, None, None, keepdims)
+
+    return forward
+
+
+def _named(row: Primitive) -> Callable[..., Any]:
+    return _FUNCTIONS.get(row.name) or getattr(np, row.array)
+
+
+KINDS: dict[str, Callable[[Primitive], Callable[..., Any]]] = {
+    "map": _map,
+    "reduce": _reduce,
+    "contract": _named,
+    "move": _named,
+}
+
+
+def _broadcast(x: Any, *, shape: tuple[int, ...]) -> Any:
+    x = np.asarray(x)
+    if not x.flags.c_contiguous:
+        return np.broadcast_to(x, shape)
+    # np.broadcast_to takes 3 us, as long as the arithmetic of a small batch norm's node; the constructor takes 0.4 us
+    lead = len(shape) - x.ndim
+    if lead < 0 or x.shape != shape[lead:]:
+        return np.broadcast_to(x, shape)
+    return np.ndarray(shape, x.dtype, x, 0, (0,) * lead + x.strides)
+
+
+def _gather(x: Any, *, index: Any) -> Any:
+    return x[index]
+
+
+def _scatter(x: Any, *, index: Any, shape: tuple[int, ...]) -> Any:
+    x = np.asarray(x)
+    out = np.zeros(shape, x.dtype)
+    np.add.at(out, index, x)
+    return out
+
+
+def _concatenate(*operands: Any, axis: int = 0) -> Any:
+    return np.concatenate(operands, axis)
+
+
+def _power(x: Any, *, exponent: float) -> Any:
+    return x**exponent  # the operator knows squares and roots; np.power takes three times as long
+
+
+def _cast(x: Any, *, dtype: str) -> Any:
+    return np.asarray(x).astype(dtype)
+
+
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "pow": _power,
+    "cast": _cast,
+    "broadcast": _broadcast,
+    "reshape": lambda x, *, shape: np.reshape(x, shape),
+    "transpose": lambda x, *, axes: np.transpose(x, axes),
+    "gather": _gather,
+    "scatter": _scatter,
+    "concatenate": _concatenate,
+    "maximum": lambda x, y, *, tie=0.5: np.maximum(x, y),
+}
+
+
+# ---- rules that more than one row needs ------------------------------------------------------------------
+
+
+def passes(g: Any, *_: Any, **__: Any) -> Any:
+    """The cotangent as it is.  Like `negates` it looks at nothing else, so folding may come before it."""
+    return g
+
+
+def negates(g: Any, *_: Any, **__: Any) -> Any:
+    """The cotangent with the other sign: on a folded (smaller) array the same bits for less work."""
+    return -g
+
+
+def _spread(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
+    """`g`, the cotangent of a reduction of `x`, with the unit axes of `x` put back."""
+    if keepdims or axis == 0:
+        return g
+    if axis is None or not x.shape:
+        return reshape(g, shape=(1,) * len(x.shape))
+    axes = {a % len(x.shape) for a in (axis if isinstance(axis, tuple) else (axis,))}
+    if axes == set(range(len(axes))):
+        return g  # leading axes come back by broadcasting alone
+    return reshape(g, shape=tuple(1 if a in axes else size for a, size in enumerate(x.shape)))
+
+
+def _sum_vjp(g: Any, out: Any, x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+    return broadcast(_spread(g, x, axis, keepdims), shape=x.shape)
+
+
+def _max_vjp(g: Any, out: Any, x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+    winners = cast(equal(x, _spread(out, x, axis, keepdims)), dtype=g.dtype.name)
+    share = reciprocal(sum(winners, axis=axis, keepdims=True))  # ties share the gradient equally
+    return _spread(g, x, axis, keepdims) * (winners * share)
+
+
+def _pow_vjp(g: Any, out: Any, x: Any, *, exponent: float) -> Any:
+    if exponent == 2:
+        return g * (2 * x)
+    if exponent == 0:
+        return g * 0  # 0 * x**-1 would be nan at x = 0
+    return g * (exponent * x ** (exponent - 1))
+
+
+def _maximum_share(g: Any, x: Any, y: Any, tie: float) -> Any:
+    won = where(greater(x, y), g, 0.0)
+    return where(equal(x, y), g * tie, won) if tie else won
+
+
+def _concatenate_vjp(g: Any, out: Any, *operands: Any, axis: int = 0, slot: int) -> Any:
+    start = 0
+    for operand in operands[:slot]:
+        start += operand.shape[axis]
+    window = slice(start, start + operands[slot].shape[axis])
+    return gather(g, index=(slice(None),) * (axis % len(g.shape)) + (window,))
+
+
+# ---- the seven that build batch normalization ------------------------------------------------------------
+
+sum = Primitive(
+    "sum", kind="reduce", array="add", onnx="ReduceSum", tex=r"\sum {0}", level=2, label="Σ", vjp=(_sum_vjp,)
+)
+sub = Primitive(
+    "sub", array="subtract", scalar="{0} - {1}", onnx="Sub", tex="{0} - {1}", level=1, label="−",
+    domain=("real", "real"), vjp=(passes, negates),
+)  # fmt: skip
+pow = Primitive(
+    "pow", array="power", scalar="pow({0}, {exponent})", onnx="Pow", tex="{0}^{{{exponent}}}", level=4, label="xⁿ",
+    domain=("positive",), vjp=(_pow_vjp,),
+)  # fmt: skip
+sqrt = Primitive(
+    "sqrt", scalar="sqrt({0})", onnx="Sqrt", tex=r"\sqrt{{{0}}}", label="√", domain=("positive",),
+    vjp=(lambda g, out, x: g * (0.5 * reciprocal(out)),),
+)  # fmt: skip
+reciprocal = Primitive(
+    "reciprocal", scalar="1.0 / {0}", onnx="Reciprocal", tex=r"\frac{{1}}{{{0}}}", level=3, label="1/x",
+    domain=("nonzero",), vjp=(lambda g, out, x: -g * out * out,),
+)  # fmt: skip
+mul = Primitive(
+    "mul", array="multiply", scalar="{0} * {1}", onnx="Mul", tex=r"{0} \, {1}", level=2, label="×",
+    domain=("real", "real"), vjp=(lambda g, out, x, y: g * y, lambda g, out, x, y: g * x),
+)  # fmt: skip
+add = Primitive(
+    "add", scalar="{0} + {1}", onnx="Add", tex="{0} + {1}", level=1, label="+",
+    domain=("real", "real"), vjp=(passes, passes),
+)  # fmt: skip
+
+# ---- what networks need besides --------------------------------------------------------------------------
+
+neg = Primitive("neg", array="negative", scalar="-{0}", onnx="Neg", tex="-{0}", level=2, label="−x", vjp=(negates,))
+exp = Primitive(
+    "exp", scalar="exp({0})", onnx="Exp", tex=r"e^{{{0}}}", level=4, label="exp", vjp=(lambda g, out, x: g * out,)
+)
+log = Primitive(
+    "log", scalar="log({0})", onnx="Log", tex=r"\log {0}", level=3, label="log", domain=("positive",),
+    vjp=(lambda g, out, x: g * reciprocal(x),),
+)  # fmt: skip
+tanh = Primitive(
+    "tanh", scalar="tanh({0})", onnx="Tanh", tex=r"\tanh {0}", level=3, label="tanh",
+    vjp=(lambda g, out, x: g * (1.0 - out * out),),
+)  # fmt: skip
+abs = Primitive(
+    "abs", array="absolute", scalar="abs({0})", onnx="Abs", tex=r"\left| {0} \right|", label="|x|", domain=("nonzero",),
+    vjp=(lambda g, out, x: g * sign(x),),
+)  # fmt: skip
+sign = Primitive("sign", onnx="Sign", tex=r"\operatorname{{sgn}} {0}", level=3, label="sgn", domain=("nonzero",))
+maximum = Primitive(  # `tie`: the share of each at equality; 1/2 between tensors, 0 against a constant (relu'(0) = 0)
+    "maximum", scalar="({0} if {0} >= {1} or {0} != {0} else {1})", onnx="Max", tex=r"\max({0}, {1})", label="max",
+    domain=("real", "real"), vjp=(lambda g, out, x, y, *, tie=0.5: _maximum_share(g, x, y, tie),
+                                  lambda g, out, x, y, *, tie=0.5: _maximum_share(g, y, x, tie)),
+)  # fmt: skip
+where = Primitive(
+    "where", scalar="({1} if {0} else {2})", onnx="Where", tex=r"({0} \mathbin{{?}} {1} : {2})", label="where", domain=("mask", "real", "real"),
+    vjp=(None, lambda g, out, c, x, y: where(c, g, 0.0), lambda g, out, c, x, y: where(c, 0.0, g)),
+)  # fmt: skip
+max = Primitive(
+    "max", kind="reduce", array="maximum", onnx="ReduceMax", tex=r"\max {0}", level=3, label="max", vjp=(_max_vjp,)
+)
+matmul = Primitive(
+    "matmul", kind="contract", onnx="MatMul", tex=r"{0} \, {1}", level=2, label="@", domain=("matrix", "matrix"),
+    vjp=(lambda g, out, x, y: g @ y.mT, lambda g, out, x, y: x.mT @ g),
+)  # fmt: skip
+reshape = Primitive(
+    "reshape", kind="move", onnx="Reshape", tex="{0}", label="reshape",
+    vjp=(lambda g, out, x, *, shape: reshape(g, shape=x.shape),),
+)  # fmt: skip
+transpose = Primitive(
+    "transpose", kind="move", onnx="Transpose", tex=r"{0}^{{\mathsf T}}", level=5, label="ᵀ",
+    vjp=(lambda g, out, x, *, axes: transpose(g, axes=tuple(map(int, np.argsort(axes)))),),
+)  # fmt: skip
+broadcast = Primitive(
+    "broadcast", kind="move", array="broadcast_to", onnx="Expand", tex=r"\mathbf{{1}} {0}", level=3, label="broadcast",
+    vjp=(passes,),  # folding back to the operand's shape is the whole rule
+)  # fmt: skip
+gather = Primitive(
+    "gather", kind="move", array="take", onnx="GatherND", tex="{0}_{{[{index}]}}", label="[ ]",
+    vjp=(lambda g, out, x, *, index: scatter(g, index=index, shape=x.shape),),
+)  # fmt: skip
+scatter = Primitive(
+    "scatter", kind="move", array="put", onnx="ScatterND", tex=r"\operatorname{{scatter}} {0}", level=3, label="scatter",
+    vjp=(lambda g, out, x, *, index, shape: gather(g, index=index),),
+)  # fmt: skip
+concatenate = Primitive(
+    "concatenate", kind="move", onnx="Concat", tex=r"\operatorname{{concat}}({0}, {1})", label="concat",
+    domain=("real", "real"), variadic=True, vjp=(_concatenate_vjp,),
+)  # fmt: skip
+cast = Primitive(
+    "cast", array="astype", onnx="Cast", tex="{0}", label="cast",
+    vjp=(lambda g, out, x, *, dtype: cast(g, dtype=x.dtype.name),),
+)  # fmt: skip
+
+greater = Primitive("greater", scalar="{0} > {1}", onnx="Greater", tex="{0} > {1}", level=1, label=">",
+                    domain=("real", "real"), vjp=(None, None))  # fmt: skip
+greater_equal = Primitive("greater_equal", scalar="{0} >= {1}", onnx="GreaterOrEqual", tex=r"{0} \ge {1}", level=1, label="≥",
+                          domain=("real", "real"), vjp=(None, None))  # fmt: skip
+less = Primitive("less", scalar="{0} < {1}", onnx="Less", tex="{0} < {1}", level=1, label="<",
+                 domain=("real", "real"), vjp=(None, None))  # fmt: skip
+less_equal = Primitive("less_equal", scalar="{0} <= {1}", onnx="LessOrEqual", tex=r"{0} \le {1}", level=1, label="≤",
+                       domain=("real", "real"), vjp=(None, None))  # fmt: skip
+equal = Primitive("equal", scalar="{0} == {1}", onnx="Equal", tex="{0} = {1}", level=1, label="=",
+                  domain=("real", "real"), vjp=(None, None))  # fmt: skip
+not_equal = Primitive("not_equal", scalar="{0} != {1}", array="not_equal", tex=r"{0} \ne {1}", level=1, label="≠",
+                      domain=("real", "real"), vjp=(None, None))  # fmt: skip
