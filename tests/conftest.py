@@ -1,0 +1,46 @@
+"""What holds for every test: a fixed seed, and seals that fail a test which leaves the world changed."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+from micrograd.primitives import TABLE
+
+# `ci` draws the same examples in every run, so a red build can be repeated; `fuzz` is for a person with a coffee:
+#     HYPOTHESIS_PROFILE=fuzz .venv/bin/pytest tests/test_batchnorm.py
+settings.register_profile(
+    "ci", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("fuzz", max_examples=5000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def leaks(table_before: dict[str, object], errors_before: dict[str, str]) -> list[str]:
+    """What a test left behind, in words; puts it right, so that one leak fails one test."""
+    found = []
+    if dict(TABLE) != table_before:
+        changed = sorted(name for name in {*TABLE, *table_before} if TABLE.get(name) is not table_before.get(name))
+        found.append(f"the table of primitives was changed: {', '.join(changed)}")
+        TABLE.clear()
+        TABLE.update(table_before)  # type: ignore[arg-type]
+    if np.geterr() != errors_before:
+        found.append(f"np.errstate was left at {np.geterr()}")
+        np.seterr(**errors_before)  # type: ignore[arg-type]
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _sealed() -> Iterator[None]:
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002 - seeds the author's code that uses the old generator
+    table, errors = dict(TABLE), np.geterr()
+    yield
+    found = leaks(dict(table), dict(errors))
+    if found:
+        pytest.fail("this test leaks: " + "; ".join(found))
