@@ -158,7 +158,9 @@ class Tensor(c.ArrayMethods):
         Raises:
             GraphError: no seed for more than one number. ShapeError, DTypeError: a seed that does not match.
         """
-        g = self.grad = ingest.seed(seed, self.raw)
+        g = ingest.seed(seed, self.raw)
+        if self.row is not None:
+            self.grad = g
         owners: set[int] = {id(g)}
         for node, g, _ in sweep({self: g}):
             if node.row is None:
@@ -350,10 +352,12 @@ def sweep(
         row: Primitive = node.row  # type: ignore[assignment]
         out = node.raw
         parts: list[Gradient]
-        if type(out) is float and not track:  # the same step as below, for numbers: no shapes, no call to pass g on
+        if type(out) is float and not track and not node.more and (not node.attrs or node.b is None):  # the same step as below, for numbers: no shapes, no call to pass g on
             if node.b is None:
-                parts = [part := row.vjp[0](g, out, node.a, **node.attrs)]  # type: ignore[misc, arg-type]
-                arriving[node.x] += part  # type: ignore[index]
+                parts = [None]
+                if (only := row.vjp[0]) is not None:
+                    parts[0] = part = only(g, out, node.a, **node.attrs)  # type: ignore[arg-type]
+                    arriving[node.x] += part  # type: ignore[index]
             else:
                 first, second = row.vjp
                 parts = [None, None]
@@ -379,7 +383,7 @@ def sweep(
                     part = rule(g if g.shape == shape else fold(g, shape))
                 else:
                     part = rule(g, out, *see, **attrs) if attrs else rule(g, out, *see)
-                    if part.shape != shape:
+                    if type(part) is not float and part.shape != shape:
                         part = fold(part, shape)
                 if type(raw) is float and not track:
                     part = float(part)

@@ -241,7 +241,7 @@ def _pow_vjp(g: Any, out: Any, x: Any, *, exponent: float) -> Any:
         return g * (2 * x)
     if exponent == 0:
         return g * 0  # 0 * x**-1 would be nan at x = 0
-    return g * (exponent * x ** (exponent - 1))
+    return g * (exponent * pow(x, exponent=exponent - 1))  # the row, not `**`: Python raises at 0.0 ** -1
 
 
 def _maximum_share(g: Any, x: Any, y: Any, tie: float) -> Any:
@@ -305,7 +305,10 @@ abs = Primitive(
     "abs", array="absolute", scalar="abs({0})", onnx="Abs", tex=r"\left| {0} \right|", label="|x|", domain=("nonzero",),
     vjp=(lambda g, out, x: g * sign(x),),
 )  # fmt: skip
-sign = Primitive("sign", onnx="Sign", tex=r"\operatorname{{sgn}} {0}", level=3, label="sgn", domain=("nonzero",))
+sign = Primitive(
+    "sign", scalar="({0} if {0} != {0} else 1.0 * (({0} > 0) - ({0} < 0)))", onnx="Sign",
+    tex=r"\operatorname{{sgn}} {0}", level=3, label="sgn", domain=("nonzero",),
+)  # fmt: skip
 maximum = Primitive(  # `tie`: the share of each at equality; 1/2 between tensors, 0 against a constant (relu'(0) = 0)
     "maximum", scalar="({0} if {0} >= {1} or {0} != {0} else {1})", onnx="Max", tex=r"\max({0}, {1})", label="max",
     domain=("real", "real"), vjp=(lambda g, out, x, y, *, tie=0.5: _maximum_share(g, x, y, tie),
