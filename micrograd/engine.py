@@ -170,7 +170,7 @@ class Tensor(c.ArrayMethods):
 
     def detach(self) -> Tensor:
         """The same value as a new leaf: gradients stop here."""
-        return Tensor(ingest.frozen(self.raw))
+        return _leaf(self.raw)
 
     def item(self) -> float:
         """The value of a one-entry tensor as a Python float."""
@@ -261,6 +261,14 @@ class Tensor(c.ArrayMethods):
 Value = Tensor  # Karpathy's name
 
 
+def _leaf(value: Any) -> Tensor:
+    """A leaf that takes over `value`, a float or an array that only the engine holds: no copy."""
+    out = Tensor(0.0)
+    out.raw = ingest.frozen(value)
+    out.grad = 0.0 if type(value) is float else None
+    return out
+
+
 def record(row: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any]) -> Tensor:
     """Apply `row` and record the result as a node (a leaf under `no_grad`)."""
     args = [o.raw if isinstance(o, Tensor) else ingest.constant(o, row) for o in operands]
@@ -274,7 +282,7 @@ def record(row: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any]) -> 
         value = np.asarray(value)
     mode = _get_mode()
     if mode is not None and not mode.records:
-        return Tensor(ingest.frozen(value))
+        return _leaf(value)
     nodes = [o if isinstance(o, Tensor) else None for o in operands]
     if len(args) == 1:
         out = Tensor(value, row, attrs, nodes[0], args[0])
@@ -439,12 +447,14 @@ def gradients(
         g = Tensor(g)
     found = {node: g for node, g, _ in sweep({output: g}, inputs, track=track)}
     answers: list[Gradient] = []
+    owners: set[int] = {id(g)}
     for position, node in enumerate(inputs):
         if node not in found and not allow_unused:
             raise GraphError(f"input {position} of shape {node.shape} does not influence the output; "
                              "pass allow_unused=True for zeros.")  # fmt: skip
         zero = 0.0 if type(node.raw) is float else np.zeros(node.shape, node.dtype)
-        answers.append(found.get(node, Tensor(zero) if track else zero))
+        answer = found.get(node, Tensor(zero) if track else zero)
+        answers.append(answer if track else _owned(answer, node, owners))
     return answers
 
 

@@ -61,8 +61,7 @@ def leaf(x: Any, name: str = "x") -> Any:
         raise DTypeError(refusal)
     if x.dtype.kind != "f":
         raise DTypeError(f"{name} is {x.dtype}; gradients need a float dtype. Use x.astype(np.float64).")
-    if type(x) is np.ndarray and not x.flags.writeable and x.base is None and x.dtype.isnative:
-        return x  # nobody can change it: no copy needed
+    # A read-only array is copied too: a view made before it was locked can still write to it.
     if type(x) is np.ndarray and x.dtype.isnative:
         return frozen(x.copy(order="K"))
     return frozen(np.array(x, x.dtype.newbyteorder("="), order="K", subok=False))
@@ -79,8 +78,6 @@ def constant(x: Any, row: Primitive) -> Any:
         return float(x)
     if (refusal := _refusal(x, f"an operand of {row.name}")) is not None:
         raise DTypeError(refusal + _at())
-    if type(x) is np.ndarray and not x.flags.writeable and x.base is None:
-        return x
     return frozen(np.array(x, subok=False))
 
 
