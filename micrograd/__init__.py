@@ -1,2 +1,67 @@
-from micrograd.engine import Tensor, Value, gradients, no_grad
-__version__="0.1.0"
+"""micrograd: the graph engine that shows its work.
+
+A small reverse-mode autodiff engine on NumPy. Plain NumPy code goes in; its graph comes out, with the author's own names,
+to be drawn, stepped through and differentiated again.
+
+>>> import numpy as np, micrograd as mg
+>>> mg.grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
+array([2., 4.])
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from micrograd.engine import Tensor as Tensor
+from micrograd.engine import Value as Value
+from micrograd.engine import gradients as gradients
+from micrograd.engine import no_grad as no_grad
+from micrograd.errors import MicrogradError as MicrogradError
+
+if TYPE_CHECKING:
+    from micrograd import data as data
+    from micrograd import functional as functional
+    from micrograd import nn as nn
+    from micrograd import optim as optim
+    from micrograd import testing as testing
+    from micrograd.batchnorm import batch_norm as batch_norm
+    from micrograd.checked import checked as checked
+    from micrograd.draw import draw as draw
+    from micrograd.graph import Graph as Graph
+    from micrograd.graph import trace as trace
+    from micrograd.transforms import grad as grad
+    from micrograd.transforms import hessian as hessian
+    from micrograd.transforms import jacobian as jacobian
+    from micrograd.transforms import jvp as jvp
+    from micrograd.transforms import value_and_grad as value_and_grad
+    from micrograd.transforms import vjp as vjp
+
+__version__ = "0.1.0"
+
+# Loaded when first asked for: `import micrograd` itself stays fast, and brings NumPy and the standard library only.
+_LAZY = {
+    **dict.fromkeys(("grad", "hessian", "jacobian", "jvp", "value_and_grad", "vjp"), "micrograd.transforms"),
+    **dict.fromkeys(("Graph", "trace"), "micrograd.graph"),
+    "batch_norm": "micrograd.batchnorm",
+    "checked": "micrograd.checked",
+    "draw": "micrograd.draw",
+}
+_MODULES = ("data", "functional", "nn", "optim", "testing")
+
+__all__ = ["MicrogradError", "Tensor", "Value", "gradients", "no_grad", *_LAZY, *_MODULES]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        value = getattr(importlib.import_module(_LAZY[name]), name)
+    elif name in _MODULES:
+        value = importlib.import_module(f"micrograd.{name}")
+    else:
+        raise AttributeError(f"module 'micrograd' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -68,10 +68,18 @@ def source_of(frame: FrameType) -> Source:
     return Source(code.co_filename, code.co_name, line, end_line, column, end_column, text)
 
 
-def author_frames(depth: int = 1, *, machinery: tuple[str, ...] = _MACHINERY) -> Iterator[FrameType]:
-    """The frames from the innermost outwards that belong to an author rather than to the engine or NumPy."""
+def author_frames(
+    depth: int = 1, *, until: FrameType | None = None, machinery: tuple[str, ...] = _MACHINERY
+) -> Iterator[FrameType]:
+    """The frames from the innermost outwards that belong to an author rather than to the engine or NumPy.
+
+    Args:
+        depth: how many frames to leave out first; 1 is the caller's own.
+        until: the frame to stop at, itself left out.
+        machinery: files of this package that are no author's, by the start of their path in it; all where empty.
+    """
     frame: FrameType | None = sys._getframe(depth)
-    while frame is not None:
+    while frame is not None and frame is not until:
         file = frame.f_code.co_filename
         inside = file.startswith(_PACKAGE) and (not machinery or file[len(_PACKAGE) :].startswith(machinery))
         if not inside and f"{os.sep}numpy{os.sep}" not in file:

@@ -1,0 +1,6 @@
+"""The recorded computation as data: `trace` makes it, `Graph` is it."""
+
+from micrograd.graph.graph import Edge, Graph, Node, Stage
+from micrograd.graph.trace import trace
+
+__all__ = ["Edge", "Graph", "Node", "Stage", "trace"]

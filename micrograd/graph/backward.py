@@ -1,0 +1,96 @@
+"""The backward pass as a graph of its own, made of the same primitives and named as every student names it.
+
+The gradient of ``xhat`` is ``dxhat``; where a value feeds several others the contributions are numbered in order of arrival, ``dxmu1`` and
+``dxmu2``, and their sum is ``dxmu``. A gradient that is passed on unchanged is one node with several names: ``dgammax`` is ``dout``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from micrograd.engine import Tensor, sweep, toposort
+from micrograd.errors import GraphError
+from micrograd.graph.trace import Mark, assemble
+
+if TYPE_CHECKING:
+    from micrograd.graph.graph import Graph, Node
+
+__all__ = ["backward_graph"]
+
+
+def backward_graph(forward: Graph) -> Graph:
+    """The graph from the cotangents of the outputs, and the forward values it reads, to the gradients of the leaves.
+
+    It has run on the seeds of the last `Graph.backward`, on ones before any.
+    """
+    tensors = forward._tensors
+    if not tensors:
+        raise GraphError(f"graph {forward.name} has no values; call graph.run(...) first.")
+    place = {tensor: index for index, tensor in tensors.items()}
+    seeds: dict[Tensor, Tensor] = {}
+    inputs: dict[Tensor, str] = {}
+    for node in forward.outputs:
+        output = tensors[node.index]
+        known = forward.grads.get(node.index) if node.index in forward.grads and not forward.consumers(node.index) else None
+        given = known if known is not None else 1.0 if type(output.raw) is float else np.ones(output.shape, output.dtype)
+        if output not in seeds:
+            seeds[output] = Tensor(given)
+            inputs[seeds[output]] = f"d{node.name}"
+    marks: dict[Tensor, Mark] = {}
+    aliases: dict[str, str] = {}
+    gradient: dict[int, Tensor] = {}
+    arrived: dict[int, int] = {}
+    fan_out = {node.index: len(forward.consumers(node.index)) for node in forward.nodes}
+    named: dict[Tensor, str] = dict(inputs)
+    minor: set[Tensor] = set()  # named after a sub-expression; a statement's own name is better
+
+    def name(tensor: Tensor, label: str, of: Node, at: Node) -> None:
+        """Call `tensor`, the gradient of node `of` that arises at node `at`, by `label`, or by it too."""
+        first = named.setdefault(tensor, label)
+        if first != label and tensor in minor and of.name == of.statement:  # dvar rather than dsqrtvar_add
+            named[tensor] = label
+            aliases.update({alias: label for alias, meant in aliases.items() if meant == first}, **{first: label})
+        elif first != label:
+            aliases.setdefault(label, named[tensor])
+        if tensor in inputs or named[tensor] != label or (tensor in marks and marks[tensor].name == label):
+            return
+        (minor.add if of.name != of.statement else minor.discard)(tensor)
+        stage = None if at.stage is None else (at.stage, forward.stages[at.stage].title)
+        marks[tensor] = Mark([at.source] if at.source else [], None, label, label, stage)
+
+    stop = [tensors[n.index] for n in forward.nodes if n.is_leaf and n.index in tensors]
+    last = forward.outputs[0]  # what is summed for a leaf arises where its last contribution does
+    for tensor, g, parts in sweep(seeds, stop, track=True):
+        node = forward.nodes[place[tensor]]
+        last = last if node.is_leaf else node
+        gradient[node.index] = g
+        name(g, f"d{node.name}", node, last)
+        for operand, part in zip(node.operands, parts, strict=False):
+            if part is None or not isinstance(operand, int):
+                continue
+            arrived[operand] = arrived.get(operand, 0) + 1
+            suffix = str(arrived[operand]) if fan_out[operand] > 1 else ""
+            name(part, f"d{forward.nodes[operand].name}{suffix}", forward.nodes[operand], node)
+    outputs = [gradient[n.index] for n in forward.nodes if n.op in ("input", "parameter") and n.index in gradient]
+    if not outputs:
+        raise GraphError(f"graph {forward.name}: no gradient reaches an input.")
+    known = set(place)
+    for tensor in toposort(outputs, known | set(inputs)):
+        if tensor in known:
+            inputs[tensor] = forward.nodes[place[tensor]].name
+    _name_inner(outputs, inputs, named, marks)
+    return assemble(outputs, inputs, marks, name=f"{forward.name}_backward", aliases=aliases)
+
+
+def _name_inner(outputs: list[Tensor], inputs: dict[Tensor, str], named: dict[Tensor, str], marks: dict[Tensor, Mark]) -> None:
+    """Call a node inside a rule after the gradient it leads to: ``dgamma_mul`` makes ``dgamma``."""
+    for tensor in reversed(toposort(outputs, inputs)):
+        if tensor in inputs or tensor not in named:
+            continue
+        owner = marks[tensor]
+        for operand in tensor.operands:
+            if operand is not None and operand not in named and operand not in inputs and operand.row is not None:
+                named[operand] = f"{owner.statement}_{operand.row.name}"
+                marks[operand] = Mark(owner.sources, None, owner.statement, named[operand], owner.stage)

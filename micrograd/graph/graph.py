@@ -1,0 +1,397 @@
+"""`Graph`: a flat, frozen, typed list of nodes, the same for a forward and a backward pass.
+
+Its structure (names, operations, shapes, operands, stages) never changes and prints as text that reads back as
+an equal graph. Beside it stands the last run: the values, and after `backward` the gradients of nodes and of edges.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from micrograd import ingest
+from micrograd.engine import Tensor, no_grad, sweep
+from micrograd.errors import GraphError, ShapeError
+from micrograd.primitives import TABLE
+from micrograd.source import Source
+
+__all__ = ["Edge", "Graph", "Node", "Stage"]
+
+LEAVES = ("input", "parameter", "constant")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One value of the computation.
+
+    Attributes:
+        index: position in ``graph.nodes``.
+        name: unique in the graph: the author's name; ``mu_sum`` for the sum inside ``mu = 1/N * np.sum(x)``.
+        op: ``input``, ``parameter`` (a tensor from outside), ``constant`` (an array), or the primitive's name.
+        shape, dtype: of the value.
+        operands: one entry per slot: the index of a node, or a float for a number written inline.
+        attrs: the keywords of the operation, as ``axis`` or ``exponent``.
+        statement: the name that the author's statement assigns; ``mu`` for ``mu_sum`` too.
+        stage: index in ``graph.stages``, or None.
+        source: where in the author's file, or None.
+    """
+
+    index: int
+    name: str
+    op: str
+    shape: tuple[int, ...]
+    dtype: str
+    operands: tuple[int | float, ...] = ()
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+    statement: str = ""
+    stage: int | None = None
+    source: Source | None = None
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether the value comes from outside."""
+        return self.op in LEAVES
+
+    @property
+    def reads(self) -> tuple[int, ...]:
+        """The nodes among the operands, in slot order; one used twice comes twice."""
+        return tuple(operand for operand in self.operands if isinstance(operand, int))
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """The operand slot `slot` of node `target` is node `source`."""
+
+    source: int
+    target: int
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A step of the author's code: the title from a comment, else the name assigned, and its nodes."""
+
+    title: str
+    nodes: tuple[int, ...]
+
+
+class _ByName(Mapping[str, Any]):
+    """Values of nodes under the nodes' names."""
+
+    def __init__(self, graph: Graph, what: str, values: Mapping[int, Any]) -> None:
+        self._graph, self._what, self._values = graph, what, values
+
+    def __getitem__(self, name: str) -> Any:
+        node = self._graph.node(name)
+        if node.index not in self._values:
+            raise GraphError(f"{name} has no {self._what}: {self._graph._missing(self._what)}")
+        return self._values[node.index]
+
+    def __iter__(self) -> Iterator[str]:
+        return (self._graph.nodes[index].name for index in sorted(self._values))
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+class _ByEdge(Mapping[tuple[Any, ...], Any]):
+    """Gradients of edges under ``(source, target)`` or ``(source, target, slot)``."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+
+    def __getitem__(self, key: tuple[Any, ...]) -> Any:
+        edge = self._graph.edge(*key)
+        found = self._graph.edge_grads.get((edge.source, edge.target, edge.slot))
+        if found is None:
+            raise GraphError(f"the edge {key[0]} -> {key[1]} has no gradient: {self._graph._missing('gradient')}")
+        return found
+
+    def __iter__(self) -> Iterator[tuple[str, str, int]]:
+        nodes = self._graph.nodes
+        return ((nodes[s].name, nodes[t].name, slot) for s, t, slot in self._graph.edge_grads)
+
+    def __len__(self) -> int:
+        return len(self._graph.edge_grads)
+
+
+class Graph:
+    """A recorded computation. Made by `micrograd.trace`, `Graph.of` or `Graph.parse`.
+
+    >>> from micrograd.graph import trace
+    >>> graph = trace(lambda x: x * x, np.array([3.0]))
+    >>> graph.backward(np.array([1.0])).grad["x"]
+    array([6.])
+    """
+
+    def __init__(
+        self,
+        nodes: Sequence[Node],
+        outputs: Sequence[int],
+        stages: Sequence[Stage] = (),
+        *,
+        name: str = "graph",
+        fixed: Mapping[int, Any] | None = None,
+        aliases: Mapping[str, str] | None = None,
+        tensors: Mapping[int, Tensor] | None = None,
+    ) -> None:
+        """Args: see the attributes; `fixed` holds the values of constants and parameters by index, `aliases` second
+        names (``dgammax`` for ``dout``), `tensors` the nodes of a run that has taken place."""
+        self.name = name
+        self.nodes = tuple(nodes)
+        self.stages = tuple(stages)
+        self.outputs = tuple(self.nodes[index] for index in outputs)
+        self.aliases = dict(aliases or {})
+        self.fixed = dict(fixed or {})
+        self.grads: dict[int, Any] = {}
+        self.edge_grads: dict[tuple[int, int, int], Any] = {}
+        self._index = {node.name: node.index for node in self.nodes}
+        self._tensors: dict[int, Tensor] = dict(tensors or {})
+        self.check()
+
+    @classmethod
+    def of(cls, *outputs: Tensor, name: str = "graph") -> Graph:
+        """The graph below recorded tensors, with plain names (`micrograd.trace` gives the author's).
+
+        A tensor that has been through `backward` brings its gradients along.
+        """
+        from micrograd.graph.trace import assemble
+
+        graph = assemble(list(outputs), {}, {}, name=name)
+        for output in outputs:
+            started = output.grad is not None and not (type(output.grad) is float and output.grad == 0.0)
+            if not output.shape and started and len(outputs) == 1 and output.row is not None:
+                graph.backward(output.grad)
+        return graph
+
+    @classmethod
+    def parse(cls, text: str) -> Graph:
+        """The graph that was printed as `text`. Raises GraphError, with the line, where it is no such text."""
+        from micrograd.graph.text import parse
+
+        return parse(text)
+
+    # ---- structure -----------------------------------------------------------------------------------
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        """The nodes that a run is given, in order."""
+        return tuple(node for node in self.nodes if node.op == "input")
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        """Every operand slot that a node fills."""
+        return tuple(
+            Edge(operand, node.index, slot)
+            for node in self.nodes
+            for slot, operand in enumerate(node.operands)
+            if isinstance(operand, int)
+        )
+
+    def node(self, name: str) -> Node:
+        """The node of that name, or of that second name. Raises GraphError with the nearest names."""
+        index = self._index.get(self.aliases.get(name, name))
+        if index is None:
+            near = difflib.get_close_matches(name, [*self._index, *self.aliases], 3)
+            hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(list(self._index)[:20])}."
+            raise GraphError(f"graph {self.name} has no node {name!r}; {hint}")
+        return self.nodes[index]
+
+    def edge(self, source: str, target: str, slot: int | None = None) -> Edge:
+        """The edge between two names; the target may be a statement, whose one reader of `source` is meant."""
+        start = self.node(source)
+        ends = {self._index[self.aliases.get(target, target)]} if self.aliases.get(target, target) in self._index else set()
+        found = [e for e in self.edges if e.source == start.index and e.target in ends]
+        if not found:
+            ends = {node.index for node in self.nodes if node.statement == target}
+            found = [e for e in self.edges if e.source == start.index and e.target in ends]
+        if slot is not None:
+            found = [e for e in found if e.slot == slot]
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            readers = sorted({self.nodes[e.target].name for e in self.edges if e.source == start.index})
+            raise GraphError(f"{source} does not feed {target}; it feeds {', '.join(readers) or 'nothing'}.")
+        choices = ", ".join(f"({source!r}, {self.nodes[e.target].name!r}, {e.slot})" for e in found)
+        raise GraphError(f"{source} feeds {target} {len(found)} times; ask for one of {choices}.")
+
+    def consumers(self, index: int) -> tuple[Edge, ...]:
+        """The edges that leave a node, in order of execution."""
+        return tuple(edge for edge in self.edges if edge.source == index)
+
+    def check(self) -> Graph:
+        """Verify the structure: names, order, operations, arity. Raises GraphError; answers the graph itself."""
+        if len(self._index) != len(self.nodes):
+            raise GraphError(f"graph {self.name}: two nodes have one name")
+        for position, node in enumerate(self.nodes):
+            where = f"graph {self.name}, node {node.name}"
+            if node.index != position:
+                raise GraphError(f"{where}: index {node.index} at position {position}")
+            if node.is_leaf:
+                if node.operands:
+                    raise GraphError(f"{where}: {node.op} has operands")
+                if node.op != "input" and node.index not in self.fixed:
+                    raise GraphError(f"{where}: {node.op} without a value")
+                continue
+            if node.op not in TABLE:
+                raise GraphError(f"{where}: {node.op} is not a primitive")
+            row = TABLE[node.op]
+            if not row.variadic and len(node.operands) != len(row.vjp):
+                raise GraphError(f"{where}: {node.op} takes {len(row.vjp)} operand(s), got {len(node.operands)}")
+            for operand in node.reads:
+                if not 0 <= operand < position:
+                    raise GraphError(f"{where}: reads node {operand}, which does not come before it (a cycle?)")
+        return self
+
+    # ---- running -------------------------------------------------------------------------------------
+
+    def run(self, *inputs: Any) -> Graph:
+        """Compute every node from the inputs, recorded, so that `backward` can follow. Answers the graph itself."""
+        wanted = self.inputs
+        if len(inputs) != len(wanted):
+            raise GraphError(f"graph {self.name} takes {len(wanted)} input(s) "
+                             f"({', '.join(n.name for n in wanted)}); got {len(inputs)}.")  # fmt: skip
+        given = iter(inputs)
+        tensors: dict[int, Tensor] = {}
+        for node in self.nodes:
+            if node.op == "constant":
+                continue
+            if node.op == "input":
+                value = next(given)
+                tensors[node.index] = made = value if isinstance(value, Tensor) else Tensor(ingest.leaf(value, node.name))
+            elif node.op == "parameter":
+                tensors[node.index] = made = Tensor(self.fixed[node.index])
+            else:
+                operands = [o if isinstance(o, float) else tensors.get(o, self.fixed.get(o)) for o in node.operands]
+                if not any(isinstance(operand, Tensor) for operand in operands):  # constants only
+                    operands[0] = Tensor(operands[0])
+                made = tensors[node.index] = TABLE[node.op](*operands, **node.attrs)
+            if made.shape != node.shape:
+                raise ShapeError(f"{node.name} has shape {made.shape}; the graph was made for {node.shape}.")
+        self._tensors, self.grads, self.edge_grads = tensors, {}, {}
+        return self
+
+    def __call__(self, *inputs: Any) -> Any:
+        """The outputs for these inputs: one array, or a tuple of them. Records nothing and changes nothing."""
+        bare = Graph(self.nodes, [n.index for n in self.outputs], name=self.name, fixed=self.fixed)
+        with no_grad():
+            bare.run(*inputs)
+        answers = tuple(bare.values[node.index] for node in self.outputs)
+        return answers[0] if len(answers) == 1 else answers
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """The value of each node, by index; None where the graph has not been run."""
+        return tuple(self._value(node.index) for node in self.nodes)
+
+    def _value(self, index: int) -> Any:
+        if index in self._tensors:
+            return self._tensors[index].data
+        return self.fixed.get(index)
+
+    @property
+    def value(self) -> Mapping[str, Any]:
+        """The value of each node, by name."""
+        return _ByName(self, "value", {i: v for i in range(len(self.nodes)) if (v := self._value(i)) is not None})
+
+    def _missing(self, what: str) -> str:
+        if what == "value":
+            return "the graph has not been run; call graph.run(...)."
+        return "none reaches it." if self.has_grads else "not yet; call graph.backward(seed)."
+
+    # ---- backward ------------------------------------------------------------------------------------
+
+    def backward(self, seed: Any = None, observer: Callable[[int, Any, list[Any]], None] | None = None) -> Graph:
+        """Fill the gradients of all nodes and edges. Answers the graph itself.
+
+        Args:
+            seed: the cotangent of the output, in its shape and dtype (1 where left out, for one number);
+                a tuple where there are several outputs, None in it for none.
+            observer: called with ``(index, gradient, parts per slot)`` as each node is swept.
+
+        Raises:
+            GraphError: no seed for more than one number, or a graph that has not been run.
+        """
+        if not self._tensors:
+            raise GraphError(f"graph {self.name} has no values; {self._missing('value')}")
+        seeds = self._seeds(seed)
+        place = {tensor: index for index, tensor in self._tensors.items()}
+        stop = [self._tensors[n.index] for n in self.nodes if n.is_leaf and n.index in self._tensors]
+        self.grads, self.edge_grads = {}, {}
+        for tensor, g, parts in sweep(seeds, stop):
+            index = place[tensor]
+            self.grads[index] = _shown(g)
+            for slot, part in enumerate(parts):
+                operand = self.nodes[index].operands[slot]
+                if part is not None and isinstance(operand, int):
+                    self.edge_grads[operand, index, slot] = _shown(part)
+            if observer is not None:
+                observer(index, g, parts)
+        return self
+
+    def _seeds(self, seed: Any) -> dict[Tensor, Any]:
+        given = seed if isinstance(seed, tuple) else (seed,)
+        if len(given) > len(self.outputs):
+            raise GraphError(f"{len(given)} seeds for {len(self.outputs)} output(s); give at most one each.")
+        if seed is None and len(self.outputs) > 1:
+            given = (None,)
+        seeds: dict[Tensor, Any] = {}
+        for node, g in zip(self.outputs, given, strict=False):
+            if g is None and len(given) > 1:
+                continue
+            tensor = self._tensors[node.index]
+            g = ingest.seed(g, tensor.raw)
+            seeds[tensor] = seeds[tensor] + g if tensor in seeds else g
+        return seeds
+
+    @property
+    def has_grads(self) -> bool:
+        """Whether `backward` has been run."""
+        return bool(self.grads)
+
+    @property
+    def grad(self) -> Mapping[str, Any]:
+        """The gradient of each node, by name: the sum of what its consumers send."""
+        return _ByName(self, "gradient", self.grads)
+
+    @property
+    def edge_grad(self) -> Mapping[tuple[Any, ...], Any]:
+        """What the target of an edge sends to its source: ``graph.edge_grad["xmu", "sq"]`` is dxmu2."""
+        return _ByEdge(self)
+
+    def backward_graph(self) -> Graph:
+        """The backward pass as a graph: from the cotangents of the outputs to the gradients of the inputs."""
+        from micrograd.graph.backward import backward_graph
+
+        return backward_graph(self)
+
+    # ---- text ----------------------------------------------------------------------------------------
+
+    def __str__(self) -> str:
+        from micrograd.graph.text import to_text
+
+        return to_text(self)
+
+    def __repr__(self) -> str:
+        return f"<Graph {self.name}: {len(self.nodes)} nodes, {', '.join(n.name for n in self.inputs)} -> " \
+               f"{', '.join(n.name for n in self.outputs)}>"  # fmt: skip
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Graph) and str(self) == str(other)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    def _repr_svg_(self) -> str:
+        from micrograd.draw import draw
+
+        return str(draw(self).svg)
+
+
+def _shown(g: Any) -> Any:
+    """A gradient as the graph keeps it: a float, or an array that nobody writes to."""
+    return g if type(g) is float else ingest.frozen(np.asarray(g)[...])
