@@ -1,0 +1,88 @@
+# Every target does its own set-up in .venv and needs nothing but make and Python >= 3.11.
+# Another Python: make PYTHON=python3.12 demo
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench docs lint types wheel clean
+
+help: ## say what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
+
+demo: $(VENV)/demo.done ## train on digits with and without batch normalization; write the pictures to out/
+	@$(BIN)/micrograd demo
+
+test: $(VENV)/test.done ## run the tests, with the outside judges
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal $(ARGS)
+
+bench: $(VENV)/bench.done ## measure against the peers; print ratios, write JSON and a plot to out/
+	@$(BIN)/python tests/benchmarks
+
+docs: $(VENV)/docs.done ## build the documentation into docs/_build/html, warnings as errors
+	@$(BIN)/python -m sphinx -q -W --keep-going -n -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+lint: $(VENV)/lint.done ## check style and format
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+
+types: $(VENV)/lint.done ## check types, strictly
+	@$(BIN)/mypy --strict micrograd
+
+wheel: $(VENV)/wheel.done ## build wheel and sdist into dist/ and check them
+	@rm -rf dist
+	@$(BIN)/python -m build --outdir dist . > $(VENV)/build.log 2>&1 || { cat $(VENV)/build.log; exit 1; }
+	@$(BIN)/python -m twine check --strict dist/*
+
+clean: ## remove everything that make made
+	rm -rf $(VENV) build dist out docs/_build docs/jupyter_execute .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ---- set-up: one virtual environment, one stamp for what each target needs ---------------------------------
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "micrograd needs Python 3.11 or later; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || true)."; \
+	  echo "Name a newer one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "'$(PYTHON) -m venv' failed (on Debian and Ubuntu: apt install python3-venv)."; exit 1; }
+
+# Older pips know no dependency groups (PEP 735).
+$(VENV)/pip.done: $(BIN)/python
+	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1' 2> $(VENV)/pip.log || { cat $(VENV)/pip.log; exit 1; }
+	@touch $@
+
+# $(call install,what pip installs,the words for it): a line for each download; what pip complains of only if it fails.
+define install
+	@echo "Installing $(2) into $(VENV) (once)"; rm -f $@; \
+	{ $(BIN)/python -m pip install --progress-bar off $(1) 2> $(VENV)/pip.log && touch $@; } | while read -r line; do \
+	  case "$$line" in \
+	    Downloading*.metadata*) ;; \
+	    Downloading*) echo "  $$line";; \
+	    Installing\ collected*) echo "  Unpacking";; \
+	  esac; \
+	done; test -f $@ || { cat $(VENV)/pip.log; exit 1; }
+endef
+
+$(VENV)/demo.done: $(VENV)/pip.done pyproject.toml
+	$(call install,-e '.[data$(comma)cli]',micrograd and the digits: about 70 MB)
+
+$(VENV)/test.done: $(VENV)/demo.done
+	$(call install,--group test --group judges,the tests and PyTorch$(comma) autograd and MyGrad as judges: some 300 MB)
+
+$(VENV)/bench.done: $(VENV)/demo.done
+	$(call install,--group bench,the peers to measure against: some 300 MB)
+
+$(VENV)/docs.done: $(VENV)/demo.done
+	$(call install,--group docs,Sphinx)
+
+$(VENV)/lint.done: $(VENV)/demo.done
+	$(call install,--group lint,ruff and mypy)
+
+$(VENV)/wheel.done: $(VENV)/demo.done
+	$(call install,--group wheel,build and twine)
+
+comma := ,

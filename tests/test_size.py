@@ -1,0 +1,147 @@
+"""Two promises about the house: the engine stays small, and imports go downwards only."""
+
+from __future__ import annotations
+
+import ast
+import io
+import tokenize
+from pathlib import Path
+
+import pytest
+
+import micrograd
+
+PACKAGE = Path(micrograd.__file__).parent
+ENGINE_LIMIT = 200
+
+_EMPTY = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+
+
+def code_lines(text: str) -> int:
+    """The lines of `text` that carry code: not blank, not comment, not docstring.
+
+    A statement over four lines counts four, so that golf on either side gains nothing.
+    """
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docstrings: set[int] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
+            quoted = node.body[0]
+            docstrings.update(range(quoted.lineno, (quoted.end_lineno or quoted.lineno) + 1))
+    lines: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type not in _EMPTY:
+            lines.update(range(token.start[0], token.end[0] + 1))
+    return len(lines - docstrings)
+
+
+def test_the_engine_is_small(capsys: pytest.CaptureFixture[str]) -> None:
+    count = code_lines((PACKAGE / "engine.py").read_text(encoding="utf-8"))
+    with capsys.disabled():
+        print(f"\nengine.py: {count} code lines (limit {ENGINE_LIMIT})")
+    assert count <= ENGINE_LIMIT
+
+
+def test_code_lines_counts_right() -> None:
+    text = '''"""A module.
+
+With a docstring of three lines.
+"""
+
+# a comment
+
+
+def f(x):
+    """One."""
+    y = """text that is
+    code"""  # 2 lines
+    return (
+        x,  # 3 and 4 and 5 and 6
+        y,
+    )
+
+
+class C:
+    """Two
+    lines."""
+
+    z = 1; w = 2
+'''
+    assert code_lines(text) == 9  # def, y (2), return (4), class, z
+
+
+# ---- imports go downwards only ---------------------------------------------------------------------------
+
+# From the ground up. A module may import from floors below its own, and from its own floor.
+FLOORS = [
+    {"errors", "source", "tree"},
+    {"primitives"},
+    {"composites"},
+    {"numpy_api", "ingest"},
+    {"engine"},
+    {"functional", "batchnorm", "transforms", "checked"},
+    {"graph"},
+    {"nn", "optim", "data", "train"},
+    {"draw", "notation"},
+    {"testing"},
+    {"cli", "demo", "__main__"},
+]
+FLOOR = {module: level for level, floor in enumerate(FLOORS) for module in floor}
+
+# The one way up: a graph or tensor that a notebook asks to show itself calls the drawer, at that moment.
+SHOWS_ITSELF = {("engine", "draw"), ("graph", "draw")}
+
+
+def climbs(text: str, inside: str) -> list[str]:
+    """What `text`, the source of module `inside`, imports from a floor above its own; "" is the package itself."""
+    own = inside.split(".")[1]
+    tree = ast.parse(text)
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    late = {inner for function in functions for inner in ast.walk(function)}
+    found = set()
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join([*(inside.split(".")[: -node.level] if node.level else []), *filter(None, [node.module])])
+            names = [f"{base}.{alias.name}" for alias in node.names] if base == "micrograd" else [base]
+        for name in names:
+            package, _, rest = name.partition(".")
+            module = rest.partition(".")[0]
+            module = module if module in FLOOR else ""
+            if package != "micrograd" or (node in late and (own, module) in SHOWS_ITSELF):
+                continue
+            if FLOOR.get(module, len(FLOORS)) > FLOOR[own]:
+                found.add(module)
+    return sorted(found)
+
+
+def modules() -> list[tuple[str, Path]]:
+    """Every module of the package but its front door, `__init__`."""
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        if parts != ("__init__",):
+            found.append((".".join(["micrograd", *parts]), path))
+    return found
+
+
+@pytest.mark.parametrize(("name", "path"), modules(), ids=[name for name, _ in modules()])
+def test_imports_go_downwards(name: str, path: Path) -> None:
+    assert name.split(".")[1] in FLOOR, f"{name} stands on no floor: add it to FLOORS"
+    assert climbs(path.read_text(encoding="utf-8"), name) == []
+
+
+def test_the_import_test_can_fail() -> None:
+    assert climbs("from micrograd.draw import dot", "micrograd.engine") == ["draw"]
+    assert climbs("from micrograd import draw", "micrograd.engine") == ["draw"]
+    assert climbs("def f():\n    import micrograd.nn.layers", "micrograd.graph.trace") == ["nn"]
+    assert climbs("def f():\n    from ..nn import MLP", "micrograd.graph.trace") == ["nn"]
+    assert climbs("import micrograd", "micrograd.engine") == [""]
+
+
+def test_the_import_test_lets_pass_what_is_meant() -> None:
+    assert climbs("from micrograd import primitives as p\nimport micrograd.errors", "micrograd.engine") == []
+    assert climbs("from .graph import Node\nimport numpy", "micrograd.graph.trace") == []
+    assert climbs("def show():\n    from micrograd.draw import draw", "micrograd.graph.graph") == []
