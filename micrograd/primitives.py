@@ -105,7 +105,12 @@ class Primitive:
         return f"<primitive {self.name}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return TABLE.__getitem__, (self.name,)
+        return _row, (self.name,)
+
+
+def _row(name: str) -> Primitive:
+    """The row declared under `name`: how a pickled row comes back as itself."""
+    return TABLE[name]
 
 
 # ---- what each kind computes on NumPy arrays -------------------------------------------------------------
