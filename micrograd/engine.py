@@ -223,6 +223,10 @@ class Tensor(c.ArrayMethods):
     def _op(self) -> str:
         return "" if self.row is None else self.row.label
 
+    def __pow__(self, exponent: Any) -> Any:
+        plain = type(exponent) is int
+        return record(p.pow, (self,), {"exponent": exponent}) if plain else c.power(self, exponent)
+
     def _operator(name: str, function: Callable[[Any, Any], Any], reflected: bool) -> Any:  # type: ignore[misc]
         """A binary operator that records without the detour over `record` where nothing special is asked for."""
         row = p.TABLE[name]
@@ -271,8 +275,12 @@ def _leaf(value: Any) -> Tensor:
 
 def record(row: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any]) -> Tensor:
     """Apply `row` and record the result as a node (a leaf under `no_grad`)."""
-    args = [o.raw if isinstance(o, Tensor) else ingest.constant(o, row) for o in operands]
-    if row.kind != "map":
+    args: Any
+    if len(operands) == 1:
+        args = (operands[0].raw,)
+    else:
+        args = [o.raw if isinstance(o, Tensor) else ingest.constant(o, row) for o in operands]
+    if row.kind != "map" and float in map(type, args):
         args = [np.asarray(a) if type(a) is float else a for a in args]
     try:
         value = row.forward(*args, **attrs)
@@ -283,10 +291,10 @@ def record(row: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any]) -> 
     mode = _get_mode()
     if mode is not None and not mode.records:
         return _leaf(value)
-    nodes = [o if isinstance(o, Tensor) else None for o in operands]
     if len(args) == 1:
-        out = Tensor(value, row, attrs, nodes[0], args[0])
+        out = Tensor(value, row, attrs, operands[0], args[0])
     else:
+        nodes = [o if isinstance(o, Tensor) else None for o in operands]
         rest = tuple(zip(nodes[2:], args[2:], strict=True)) if len(args) > 2 else ()
         out = Tensor(value, row, attrs, nodes[0], args[0], nodes[1], args[1], rest)
     if mode is not None:
@@ -317,11 +325,12 @@ def fold(g: Gradient, shape: tuple[int, ...]) -> Gradient:
     have = g.shape
     if have == shape:
         return g
+    add_up = p.sum.forward if type(g) is np.ndarray else p.sum
     lead = len(have) - len(shape)
     if have[lead:] != shape:
         unit = tuple(lead + i for i, size in enumerate(shape) if size == 1 and have[lead + i] != 1)
-        g = p.sum(g, axis=unit if len(unit) > 1 else unit[0], keepdims=True)
-    return g if lead == 0 else p.sum(g, axis=0 if lead == 1 else tuple(range(lead)))
+        g = add_up(g, axis=unit if len(unit) > 1 else unit[0], keepdims=True)
+    return g if lead == 0 else add_up(g, axis=0 if lead == 1 else tuple(range(lead)))
 
 
 def sweep(
@@ -338,17 +347,23 @@ def sweep(
         track: compute on tensors instead of raw arrays, so that the gradients carry a graph of their own.
     """
     seen: set[Tensor] = {*seeds, *stop}
-    stack = [root for root in seeds if root.row is not None and root not in set(stop)]
-    inner = stack[:]
-    push, pop, keep, mark = stack.append, stack.pop, inner.append, seen.add
-    while stack:
-        node = pop()
-        for x in (node.x, node.y) if not node.more else node.operands:
-            if x is not None and x not in seen:
-                mark(x)
-                if x.row is not None:
-                    push(x)
-                    keep(x)
+    inner = [root for root in seeds if root.row is not None and root not in {*stop}]
+    keep, mark = inner.append, seen.add
+    for node in inner:  # grows as it is walked
+        x, y = node.x, node.y
+        if x is not None and x not in seen:
+            mark(x)
+            if x.row is not None:
+                keep(x)
+        if y is not None and y not in seen:
+            mark(y)
+            if y.row is not None:
+                keep(y)
+        for z, _ in node.more:
+            if z is not None and z not in seen:
+                mark(z)
+                if z.row is not None:
+                    keep(z)
     inner.sort(key=_serial)
     arriving: dict[Tensor, Gradient] = dict.fromkeys(seen, _NOTHING)
     arriving.update(seeds)
@@ -376,26 +391,32 @@ def sweep(
                     parts[1] = part = g if second is passes else second(g, out, node.a, node.b)
                     arriving[x] += part
         else:
-            operands, args, attrs = node.operands, node.args, node.attrs
-            see = args
+            a, b, attrs = node.a, node.b, node.attrs
+            if node.more:
+                operands, see = node.operands, node.args
+            else:
+                operands, see = (node.x, node.y), (a,) if b is None else (a, b)
             if track:
-                see, out = tuple(map(_unchanged, operands, args)), node
-            parts = [None] * len(args)
-            for slot, rule in row.slots if not row.variadic else [(i, partial(row.vjp[0], slot=i)) for i in range(len(args))]:
+                see, out = tuple(map(_unchanged, operands, see)), node
+            parts = [None] * len(see)
+            for slot, rule in _variadic(row, see) if row.variadic else row.slots:
                 x = operands[slot]
-                if x is None or rule is None or (x.row is not None and not x.row.flows):
+                if x is None or rule is None:
                     continue
-                raw = args[slot]
+                raw = see[slot]
                 shape = () if type(raw) is float else raw.shape
                 if rule is passes or rule is negates:  # they look only at g: fold first, same bits for less work
                     part = rule(g if g.shape == shape else fold(g, shape))
                 else:
-                    part = rule(g, out, *see, **attrs) if attrs else rule(g, out, *see)
+                    if attrs:
+                        part = rule(g, out, *see, **attrs)
+                    elif b is None:
+                        part = rule(g, out, raw)
+                    else:
+                        part = rule(g, out, *see)
                     if type(part) is not float and part.shape != shape:
                         part = fold(part, shape)
-                if type(raw) is float and not track:
-                    part = float(part)
-                parts[slot] = part
+                parts[slot] = part = float(part) if type(raw) is float else part
                 # popped, the sum so far has one reference, so that NumPy may add into the temporary
                 arriving[x] = part if arriving[x] is _NOTHING else arriving.pop(x) + part
         if mode is not None:
@@ -405,6 +426,11 @@ def sweep(
     for node, g in arriving.items():
         if g is not _NOTHING:
             yield node, g, []
+
+
+def _variadic(row: Primitive, operands: tuple[Any, ...]) -> list[tuple[int, Any]]:
+    """The one rule of a variadic row for each of its slots."""
+    return [(slot, partial(row.vjp[0], slot=slot)) for slot in range(len(operands))]  # type: ignore[arg-type]
 
 
 def _unchanged(operand: Tensor | None, read: Any) -> Any:

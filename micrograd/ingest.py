@@ -51,6 +51,8 @@ def leaf(x: Any, name: str = "x") -> Any:
     """
     if type(x) is float:
         return x
+    if type(x) is np.ndarray and x.dtype.kind == "f" and x.dtype.isnative:
+        return frozen(x.copy(order="K"))  # a read-only array too: a view made before it was locked can still write to it
     if isinstance(x, (bool, np.bool_)):
         raise DTypeError(f"{name} is a bool; gradients need a float. Use float(x).")
     if isinstance(x, int) or type(x) is np.float64:
@@ -61,9 +63,6 @@ def leaf(x: Any, name: str = "x") -> Any:
         raise DTypeError(refusal)
     if x.dtype.kind != "f":
         raise DTypeError(f"{name} is {x.dtype}; gradients need a float dtype. Use x.astype(np.float64).")
-    # A read-only array is copied too: a view made before it was locked can still write to it.
-    if type(x) is np.ndarray and x.dtype.isnative:
-        return frozen(x.copy(order="K"))
     return frozen(np.array(x, x.dtype.newbyteorder("="), order="K", subok=False))
 
 

@@ -125,17 +125,23 @@ def _map(row: Primitive) -> Callable[..., Any]:
     parameters = ", ".join([*holes, *(["*"] if keywords else []), *keywords, "**_"])
     scalar = eval(f"lambda {parameters}: {row.scalar.format(*holes, **keywords)}", {**vars(math), "abs": builtins.abs})
 
-    def forward(*operands: Any, **attrs: Any) -> Any:
-        for operand in operands:
-            if type(operand) not in _NUMBERS:
-                return array(*operands, **attrs)
+    def numbers(*operands: Any, **attrs: Any) -> Any:
         try:
             return scalar(*operands, **attrs)
         except (ArithmeticError, ValueError):  # Python raises where NumPy answers inf or nan; one rule for both
             with np.errstate(all="ignore"):
                 return float(array(*map(np.float64, operands), **attrs))
 
-    return forward
+    def unary(x: Any, **attrs: Any) -> Any:
+        return numbers(x, **attrs) if type(x) in _NUMBERS else array(x, **attrs)
+
+    def forward(*operands: Any, **attrs: Any) -> Any:
+        for operand in operands:
+            if type(operand) not in _NUMBERS:
+                return array(*operands, **attrs)
+        return numbers(*operands, **attrs)
+
+    return unary if len(row.domain) == 1 else forward
 
 
 def _reduce(row: Primitive) -> Callable[..., Any]:
