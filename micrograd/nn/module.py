@@ -1,0 +1,160 @@
+"""`Module`: what every layer and network has in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from micrograd.engine import Tensor
+from micrograd.errors import CheckpointError
+
+__all__ = ["Module", "Parameter"]
+
+Parameter = Tensor
+"""A parameter is a leaf tensor held in an attribute of a module; nothing else marks it."""
+
+
+class Module:
+    """Base class of layers and networks.
+
+    Assign leaf tensors, other modules, or lists, tuples and dicts of them, to attributes, and define `forward`.
+    Parameters are found in the attributes, in the order of assignment; there is nothing to register and
+    no ``super().__init__()`` to forget. `buffers` names the attributes that are state but no parameters.
+
+    >>> class Scale(Module):
+    ...     def __init__(self):
+    ...         self.by = Parameter(np.ones(3))
+    ...
+    ...     def forward(self, x):
+    ...         return self.by * x
+    >>> scale = Scale()
+    >>> [name for name, _ in scale.named_parameters()]
+    ['by']
+    >>> scale(np.arange(3.0)).data
+    array([0., 1., 2.])
+    """
+
+    training: bool = True
+    buffers: ClassVar[tuple[str, ...]] = ()
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What the module computes. Subclasses define it."""
+        raise NotImplementedError(f"{type(self).__name__} defines no forward(); add `def forward(self, x): ...`")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The same as `forward`."""
+        return self.forward(*args, **kwargs)
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """This module and all inside it with their dotted names, outermost first; each once."""
+        seen: set[int] = set()
+        for name, value in _walk(prefix, self):
+            if isinstance(value, Module) and id(value) not in seen:
+                seen.add(id(value))
+                yield name, value
+
+    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
+        """The parameters with their dotted names (``layers.0.weight``); one held twice comes once, first name."""
+        seen: set[int] = set()
+        for name, value in _walk("", self):
+            if isinstance(value, Tensor) and value.row is None and id(value) not in seen:
+                seen.add(id(value))
+                yield name, value
+
+    def parameters(self) -> list[Tensor]:
+        """The parameters, in the order of `named_parameters`."""
+        return [parameter for _, parameter in self.named_parameters()]
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters: 0 for numbers, None ("not yet") for arrays."""
+        for parameter in self.parameters():
+            parameter.grad = 0.0 if type(parameter.raw) is float else None
+
+    def train(self, mode: bool = True) -> Module:
+        """Switch this module and all inside it to training, or with False to evaluation. Answers the module."""
+        for _, module in self.named_modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Module:
+        """Switch to evaluation: batch norm uses its running statistics, dropout does nothing."""
+        return self.train(False)
+
+    def _state(self) -> Iterator[tuple[str, Module | Tensor, str]]:
+        # (dotted name, holder, attribute): the tensor itself for a parameter, the module for a buffer
+        for name, parameter in self.named_parameters():
+            yield name, parameter, "data"
+        for name, module in self.named_modules():
+            for buffer in module.buffers:
+                yield f"{name}.{buffer}".lstrip("."), module, buffer
+
+    def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Parameters and buffers as arrays of your own, by dotted name.
+
+        >>> class Bias(Module):
+        ...     def __init__(self):
+        ...         self.b = Parameter(np.zeros(2))
+        >>> Bias().state_dict()
+        {'b': array([0., 0.])}
+        """
+        return {name: np.array(getattr(holder, attribute)) for name, holder, attribute in self._state()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over parameters and buffers, all or none of them.
+
+        Args:
+            state: what `state_dict` of a module of the same architecture answered.
+
+        Raises:
+            CheckpointError: listing every name that is missing or too many, and every shape or dtype that differs;
+                nothing has been changed then.
+        """
+        places = {name: (holder, attribute) for name, holder, attribute in self._state()}
+        wrong = [f"{name}: not in the state" for name in places if name not in state]
+        wrong += [f"{name}: no such parameter or buffer here" for name in state if name not in places]
+        new: dict[str, np.ndarray[Any, Any]] = {}
+        for name in (n for n in places if n in state):
+            here, given = np.asarray(getattr(*places[name])), np.array(state[name])
+            if given.shape != here.shape:
+                wrong.append(f"{name}: shape {given.shape} in the state, {here.shape} here")
+            elif given.dtype != here.dtype:
+                wrong.append(f"{name}: {given.dtype} in the state, {here.dtype} here (use .astype(np.{here.dtype}))")
+            new[name] = given
+        if wrong:
+            raise CheckpointError(
+                f"the state does not fit this {type(self).__name__}; nothing was loaded. "
+                f"{len(wrong)} difference(s):\n  "
+                + "\n  ".join(wrong)
+                + "\nBuild the module with the sizes and dtype it was saved with."
+            )
+        for name, array in new.items():
+            holder, attribute = places[name]
+            scalar = type(getattr(holder, attribute)) in (float, int)
+            array.flags.writeable = False  # it is ours alone, so that the engine need not copy it
+            setattr(holder, attribute, array.item() if scalar else array)
+
+    def __repr__(self) -> str:
+        inner = [(name, value) for name, value in vars(self).items() if isinstance(value, Module)]
+        if not inner:
+            return f"{type(self).__name__}()"
+        lines = [f"  {name}: " + repr(value).replace("\n", "\n  ") for name, value in inner]
+        return "\n".join([f"{type(self).__name__}(", *lines, ")"])
+
+
+def _walk(name: str, value: Any, path: frozenset[int] = frozenset()) -> Iterator[tuple[str, Any]]:
+    """Every module and tensor reachable through attributes and containers; a module that holds itself ends the walk."""
+    if isinstance(value, (Module, Tensor)):
+        yield name, value
+    inside: Any = ()
+    if isinstance(value, Module):
+        inside = vars(value).items()
+    elif isinstance(value, dict):
+        inside = value.items()
+    elif isinstance(value, (list, tuple)):
+        inside = enumerate(value)
+    if inside and id(value) not in path:
+        for key, item in inside:
+            if isinstance(item, (Module, Tensor, dict, list, tuple)):
+                yield from _walk(f"{name}.{key}" if name else str(key), item, path | {id(value)})
