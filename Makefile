@@ -19,10 +19,10 @@ test: $(VENV)/test.done ## run the tests, with the outside judges
 	@$(BIN)/python -m pytest -q -n 2 --dist worksteal $(ARGS)
 
 bench: $(VENV)/bench.done ## measure against the peers; print ratios, write JSON and a plot to out/
-	@$(BIN)/python tests/benchmarks
+	@$(BIN)/python -m tests.benchmarks.run $(ARGS)
 
 docs: $(VENV)/docs.done ## build the documentation into docs/_build/html, warnings as errors
-	@$(BIN)/python -m sphinx -q -W --keep-going -n -b html docs docs/_build/html
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 lint: $(VENV)/lint.done ## check style and format

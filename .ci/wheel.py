@@ -13,7 +13,7 @@ assert "site-packages" in mg.__file__, f"{mg.__file__} is not the installed whee
 assert (Path(mg.__file__).parent / "py.typed").exists(), "py.typed is not in the wheel"
 
 import numpy as np
-from batchnorm import batchnorm_forward
+from bn import batchnorm_forward
 
 rng = np.random.default_rng(0)
 x, gamma, beta, dout = rng.normal(size=(4, 3)), rng.normal(size=3), rng.normal(size=3), rng.normal(size=(4, 3))
@@ -25,6 +25,6 @@ assert np.abs(graph.grad["x"] - dx).max() < 1e-12, "the gradient of x is not the
 
 mg.draw(graph, "bn.svg")
 svg = Path("bn.svg").read_text(encoding="utf-8")
-for word in ("<svg", "xmu", "sqrtvar", "step 1: mean"):
+for word in ("<svg", "xmu", "sqrtvar", "mean of each feature"):
     assert word in svg, f"bn.svg lacks {word!r}"
 print(f"bn.svg: {len(graph.nodes)} nodes, {len(svg)} characters, drawn with the core dependencies alone")
