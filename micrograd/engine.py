@@ -11,22 +11,20 @@ from __future__ import annotations
 import itertools
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
 from functools import partial
 from operator import attrgetter
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import numpy as np
 
-from micrograd import composites as c
-from micrograd import ingest
+from micrograd import copying, ingest
 from micrograd import primitives as p
+from micrograd.arraylike import ArrayLike
 from micrograd.errors import GraphError, ShapeError
-from micrograd.numpy_api import call_function, call_ufunc
+from micrograd.modes import Observer, current, no_grad, observe
 from micrograd.primitives import Primitive, negates, passes
 
-__all__ = ["Tensor", "Value", "fold", "gradients", "no_grad", "observe", "sweep", "toposort"]
+__all__ = ["Observer", "Tensor", "Value", "fold", "gradients", "no_grad", "observe", "sweep", "toposort"]
 
 Gradient = Any  # a Python float, an array, or (tracked) a Tensor
 _tick = itertools.count(0, -1).__next__  # younger is smaller: sorting by serial puts consumers before operands
@@ -34,23 +32,7 @@ _serial = attrgetter("serial")
 _NOTHING = 0.0  # "no gradient has arrived", told from a gradient by identity
 
 
-class Observer(Protocol):
-    """What `observe` registers: told of each node recorded and of each node swept, in this thread or task."""
-
-    def recorded(self, node: Tensor) -> None: ...
-    def pulled(self, node: Tensor, g: Gradient, parts: list[Gradient]) -> None: ...
-
-
-class _Mode(NamedTuple):
-    records: bool = True
-    observers: tuple[Observer, ...] = ()
-
-
-_mode: ContextVar[_Mode | None] = ContextVar("micrograd_mode", default=None)
-_get_mode = _mode.get
-
-
-class Tensor(c.ArrayMethods):
+class Tensor(ArrayLike):
     """A node of the graph: a number or an array, and how it was made.
 
     Args:
@@ -119,35 +101,8 @@ class Tensor(c.ArrayMethods):
             return (self.a,)
         return (self.a, self.b, *(raw for _, raw in self.more)) if self.more else (self.a, self.b)
 
-    @property
-    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
-        """The shape; () for a number."""
-        raw = self.raw
-        return () if type(raw) is float else raw.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The dtype; float64 for a Python number."""
-        return self.raw.dtype if type(self.raw) is not float else np.dtype(np.float64)
-
-    @property
-    def ndim(self) -> int:
-        """How many axes."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """How many entries."""
-        return int(np.size(self.raw))
-
     def __primitive__(self, row: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any]) -> Tensor:
         return record(row, operands, attrs)
-
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        return call_ufunc(ufunc, method, *inputs, **kwargs)
-
-    def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
-        return call_function(function, args, kwargs)
 
     def backward(self, seed: Any = None) -> None:
         """Add the gradient of this tensor into ``.grad`` of every leaf it was computed from.
@@ -164,7 +119,7 @@ class Tensor(c.ArrayMethods):
         owners: set[int] = {id(g)}
         for node, g, _ in sweep({self: g}):
             if node.row is None:
-                node.grad = _owned(g, node, owners) if node.grad is None else node.grad + g
+                node.grad = ingest.owned(g, node.raw, owners) if node.grad is None else node.grad + g
             elif type(g) is float:
                 node.grad = g  # a scalar graph keeps every gradient, as in Karpathy's micrograd
 
@@ -172,48 +127,15 @@ class Tensor(c.ArrayMethods):
         """The same value as a new leaf: gradients stop here."""
         return _leaf(self.raw)
 
-    def item(self) -> float:
-        """The value of a one-entry tensor as a Python float."""
-        return float(self.raw if type(self.raw) is float else self.raw.item())
-
-    def __repr__(self) -> str:
-        if type(self.raw) is float:
-            return f"Value(data={self.raw}, grad={self.grad})"
-        made = f", {self.row.name}" if self.row else ""
-        return f"Tensor({np.array2string(self.raw, threshold=20, prefix='Tensor(')}, dtype={self.dtype}{made})"
-
-    def __bool__(self) -> bool:
-        if self.size != 1:
-            raise GraphError(f"the truth value of a {self.shape} tensor is ambiguous; use np.any(t.data) or np.all(t.data).")
-        return bool(self.raw)
-
-    def __float__(self) -> float:
-        return self.item()
-
-    def __len__(self) -> int:
-        if not self.shape:
-            raise TypeError("len() of a tensor without axes (shape ())")
-        return self.shape[0]
-
-    def __iter__(self) -> Iterator[Any]:
-        return (self[i] for i in range(len(self)))
-
-    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        raise GraphError(
-            "turning a tensor into a plain array would lose its gradient silently; "
-            "use t.data for the values, np.stack([...]) to join tensors."
-        )
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        made = f" (made by {self.row.name})" if self.row else ""
-        raise GraphError(f"assignment destination is read-only: this tensor{made} is a value of the graph. "
-                         "Build a new one, with np.where or np.concatenate.")  # fmt: skip
-
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        return _rebuild(*_flat(self), memo)
+        order = toposort([self])
+        known = {place: memo[id(node)] for place, node in enumerate(order) if id(node) in memo}
+        made = copying.rebuild(Tensor, *copying.flatten(order), known)
+        memo.update((id(node), copy) for node, copy in zip(order, made, strict=True))
+        return made[-1]  # type: ignore[no-any-return]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, _flat(self)
+        return copying.last, (Tensor, *copying.flatten(toposort([self])))
 
     @property
     def _prev(self) -> set[Tensor]:  # Karpathy's name; his drawings show constants as nodes
@@ -224,8 +146,9 @@ class Tensor(c.ArrayMethods):
         return "" if self.row is None else self.row.label
 
     def __pow__(self, exponent: Any) -> Any:
-        plain = type(exponent) is int
-        return record(p.pow, (self,), {"exponent": exponent}) if plain else c.power(self, exponent)
+        if type(exponent) is int:
+            return record(p.pow, (self,), {"exponent": exponent})
+        return super().__pow__(exponent)
 
     def _operator(name: str, function: Callable[[Any, Any], Any], reflected: bool) -> Any:  # type: ignore[misc]
         """A binary operator that records without the detour over `record` where nothing special is asked for."""
@@ -239,7 +162,7 @@ class Tensor(c.ArrayMethods):
                 y, b = None, float(other)
             else:
                 return record(row, (self, other), {})
-            if _get_mode() is None:
+            if current() is None:
                 try:
                     value = function(a, b)
                 except ValueError as error:
@@ -249,7 +172,7 @@ class Tensor(c.ArrayMethods):
             return record(row, (self, other), {})
 
         def backwards(self: Tensor, other: Any) -> Any:
-            if (type(other) is float or type(other) is int) and _get_mode() is None:
+            if (type(other) is float or type(other) is int) and current() is None:
                 value = function(other, self.raw)
                 if type(value) is float or type(value) is np.ndarray:
                     return Tensor(value, row, None, None, float(other), self, self.raw)
@@ -288,7 +211,7 @@ def record(row: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any]) -> 
         raise ingest.mismatch(row, args, error) from None
     if type(value) is not float and type(value) is not np.ndarray:
         value = np.asarray(value)
-    mode = _get_mode()
+    mode = current()
     if mode is not None and not mode.records:
         return _leaf(value)
     if len(args) == 1:
@@ -367,7 +290,7 @@ def sweep(
     inner.sort(key=_serial)
     arriving: dict[Tensor, Gradient] = dict.fromkeys(seen, _NOTHING)
     arriving.update(seeds)
-    mode = _get_mode()
+    mode = current()
     for node in inner:
         g = arriving.pop(node)
         if g is _NOTHING:
@@ -437,22 +360,13 @@ def _unchanged(operand: Tensor | None, read: Any) -> Any:
     """The operand as a tensor, for a tracked rule; an error if it was assigned after the forward pass read it."""
     if operand is None:
         return read
-    if operand.raw is not read:
+    raw = operand.raw  # numbers are compared by value: a reduction reads them as arrays, pickle makes new objects of them
+    if raw is not read and not (type(raw) is float and (raw == read or raw != raw)):
         raise GraphError(
             f"a leaf of shape {operand.shape} was assigned after the forward pass read it, so its gradient "
             "cannot be differentiated again; compute the output anew."
         )
     return operand
-
-
-def _owned(g: Gradient, node: Tensor, taken: set[int]) -> Gradient:
-    """`g` as an array that this leaf alone holds: never a view, never one given to another leaf."""
-    if type(node.raw) is float:
-        return float(g)
-    if type(g) is np.ndarray and g.base is None and g.flags.writeable and id(g) not in taken and g.dtype == node.dtype:
-        taken.add(id(g))
-        return g
-    return np.array(g, node.dtype, order="C")
 
 
 def gradients(
@@ -480,49 +394,5 @@ def gradients(
                              "pass allow_unused=True for zeros.")  # fmt: skip
         zero = 0.0 if type(node.raw) is float else np.zeros(node.shape, node.dtype)
         answer = found.get(node, Tensor(zero) if track else zero)
-        answers.append(answer if track else _owned(answer, node, owners))
+        answers.append(answer if track else ingest.owned(answer, node.raw, owners))
     return answers
-
-
-@contextmanager
-def no_grad() -> Iterator[None]:
-    """Operations inside record nothing: their results are leaves."""
-    mode = _get_mode() or _Mode()
-    token = _mode.set(_Mode(False, mode.observers))
-    try:
-        yield
-    finally:
-        _mode.reset(token)
-
-
-@contextmanager
-def observe(observer: Observer) -> Iterator[None]:
-    """Tell `observer` of every node recorded or swept inside."""
-    mode = _get_mode() or _Mode()
-    token = _mode.set(_Mode(mode.records, (*mode.observers, observer)))
-    try:
-        yield
-    finally:
-        _mode.reset(token)
-
-
-def _flat(root: Tensor) -> tuple[Any, ...]:
-    """The graph below `root` as one flat list, for pickling and copying without recursion."""
-    order = toposort([root])
-    place = {node: index for index, node in enumerate(order)}
-    links = [tuple(-1 if o is None else place[o] for o in node.operands) for node in order]
-    return [(node.raw, node.grad, node.row, node.attrs, node.args) for node in order], links
-
-
-def _rebuild(rows: list[Any], links: list[tuple[int, ...]], memo: dict[int, Any] | None = None) -> Tensor:
-    made: list[Tensor] = []
-    for index, ((raw, grad, row, attrs, args), link) in enumerate(zip(rows, links, strict=True)):
-        if any(position >= index for position in link):
-            raise GraphError(f"graph has a cycle through nodes {index} -> {max(link)} -> {index}; the data is damaged.")
-        pairs = [(None if at < 0 else made[at], arg) for at, arg in zip(link, args, strict=True)]
-        pairs += [(None, None)] * (2 - len(pairs))
-        (x, a), (y, b), *more = pairs
-        node = Tensor(raw, row, attrs, x, a, y, b, tuple(more))
-        node.grad = grad if grad is None or type(grad) is float else np.array(grad)
-        made.append(node)
-    return made[-1]

@@ -362,7 +362,7 @@ concatenate = Primitive(
 )  # fmt: skip
 cast = Primitive(
     "cast", array="astype", onnx="Cast", tex="{0}", label="cast",
-    vjp=(lambda g, out, x, *, dtype: cast(g, dtype=x.dtype.name),),
+    vjp=(lambda g, out, x, *, dtype: cast(g, dtype=x.dtype.name if hasattr(x, "dtype") else "float64"),),
 )  # fmt: skip
 
 greater = Primitive("greater", scalar="{0} > {1}", onnx="Greater", tex="{0} > {1}", level=1, label=">",
