@@ -1,0 +1,275 @@
+"""Checked mode: the first NaN, infinity or overflow stops the program, with the node, the line and the index.
+
+NumPy lets them pass, or warns without saying where, and after a few layers every number is NaN.  `checked` listens
+to the engine (`micrograd.engine.observe`): each value is looked at when it is recorded, each gradient when
+it is sent.
+"""
+
+from __future__ import annotations
+
+import linecache
+import os
+import re
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import FrameType
+from typing import Any, NamedTuple, cast
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from micrograd.engine import Tensor, observe, toposort
+from micrograd.errors import GraphError, NumericalError
+from micrograd.source import Source, author_frames, source_of
+
+__all__ = ["checked", "is_checking"]
+
+_checking: ContextVar[bool] = ContextVar("micrograd_checking", default=False)
+is_checking = _checking.get
+"""Whether this thread or task is inside `checked`."""
+
+
+@contextmanager
+def checked() -> Iterator[None]:
+    """Inside, the first operation or gradient that is not finite raises, named with node, line and index.
+
+    Forward: an input that holds NaN or infinity is named at the first operation that reads it; an operation that
+    makes one out of finite operands is named with the value at fault (``reciprocal of 0 at [1, 2]``).  Backward: so is
+    the first gradient.  A second thread that runs ``backward()`` on a graph with the same leaves is
+    refused, since both would add into the same ``.grad``.  `micrograd.batch_norm` warns of lost digits.
+
+    NumPy's own warnings are silent inside.  Values computed under ``no_grad`` are not recorded, and so not looked at.
+
+    Raises:
+        NumericalError: (an ArithmeticError) at the first value that is not finite.
+        GraphError: another thread is in ``backward()`` on shared leaves.
+
+    >>> from micrograd.engine import Tensor
+    >>> with checked():
+    ...     1.0 / Tensor(np.array([1.0, 0.0]))
+    Traceback (most recent call last):
+    micrograd.errors.NumericalError: reciprocal of 0 at [1]...
+    """
+    if _checking.get():
+        yield
+        return
+    token = _checking.set(True)
+    try:
+        with np.errstate(all="ignore"), observe(_Checker()):
+            yield
+    finally:
+        _checking.reset(token)
+
+
+class _Place(NamedTuple):
+    """Where a frame stood: what `source_of` reads, without keeping the frame and its variables alive."""
+
+    f_code: Any
+    f_lasti: int
+    f_lineno: int
+
+
+class _Checker:
+    """The observer behind `checked`."""
+
+    def __init__(self) -> None:
+        self._places: WeakKeyDictionary[Tensor, list[_Place]] = WeakKeyDictionary()
+
+    def recorded(self, node: Tensor) -> None:
+        """Look at the value of a new node."""
+        self._places[node] = _places()
+        if (bad := _first_bad(node.raw)) is None:
+            return
+        assert node.row is not None
+        for slot, raw in enumerate(node.args):
+            if (at := _first_bad(raw)) is not None:
+                name = _variable(node.operands[slot])
+                name = f"{name}{_index(at)}" if name else f"operand {slot} of {node.row.name}{_at(at)}"
+                raise NumericalError(f"{name} is {_entry(raw, at)} (input of {self._told(node)}).")
+        raise NumericalError(f"{_fault(node, bad)} ({self._told(node)}).")
+
+    def pulled(self, node: Tensor, g: Any, parts: list[Any]) -> None:
+        """Look at the gradient of a node and at what it sends to its operands."""
+        if _root_of_backward(3) is node:
+            _refuse_company(node)
+        if (at := _first_bad(_raw(g))) is not None:
+            raise NumericalError(
+                f"backward: the gradient of {self._told(node)} is {_entry(_raw(g), at)}{_at(at)}: "
+                "the seed held it, or the sum of its paths overflowed."
+            )
+        for slot, part in enumerate(parts):
+            if part is None or (at := _first_bad(_raw(part))) is None:
+                continue
+            raise NumericalError(
+                f"backward: {self._told(node)} sends {_entry(_raw(part), at)} to operand {slot}{_at(at)}: "
+                f"{_backward_fault(node, slot, at)}."
+            )
+
+    def _told(self, node: Tensor) -> str:
+        """``node xmu, `xmu = x - mu`, f.py:12``; for what the package composed, the author's line is added."""
+        assert node.row is not None
+        places = self._places.get(node)
+        if places is None:
+            return f"node {node.row.name}, recorded outside checked(); run the forward pass inside to see its line"
+        told: list[str] = []
+        for place in places:
+            source = source_of(cast("FrameType", place))
+            if not told:
+                statement, target = _statement(source)
+                told += [f"node {target or node.row.name}", *([f"`{statement}`"] if statement else []), str(source)]
+            else:
+                told.append(f"called at {source}")
+        return ", ".join(told)
+
+
+_ASSIGNS = re.compile(r"(\w+) = ")
+
+
+def _statement(source: Source) -> tuple[str, str]:
+    """What to show of a sub-expression: the assignment that it stands in, and the name assigned if it is all of it.
+
+    Where it stands in no assignment of one line, it is shown by itself.
+    """
+    text = " ".join(source.text.split())
+    statement = linecache.getline(source.file, source.line).partition("  # ")[0].strip()
+    assigned = _ASSIGNS.match(statement)
+    if assigned is None or source.line != source.end_line:
+        return text, ""
+    return statement, assigned[1] if statement[assigned.end() :] == text else ""
+
+
+# ---- looking -----------------------------------------------------------------------------------------------
+
+
+def _raw(value: Any) -> Any:
+    return value.raw if isinstance(value, Tensor) else value
+
+
+def _first_bad(value: Any) -> tuple[int, ...] | None:
+    """The first index, in C order, whose entry is not finite; None where all are."""
+    if type(value) is float:
+        return None if value - value == 0 else ()
+    value = np.asarray(value)
+    if value.dtype.kind != "f" or np.isfinite(value).all():
+        return None
+    return _first(~np.isfinite(value))
+
+
+def _first(mask: Any) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.unravel_index(int(np.argmax(mask)), np.shape(mask)))
+
+
+def _entry(value: Any, at: tuple[int, ...]) -> float:
+    return float(np.asarray(value)[at])
+
+
+def _index(at: tuple[int, ...]) -> str:
+    return f"[{', '.join(map(str, at))}]" if at else ""
+
+
+def _at(at: tuple[int, ...]) -> str:
+    return f" at {_index(at)}" if at else ""
+
+
+# ---- explaining --------------------------------------------------------------------------------------------
+
+
+def _where(mask: Any) -> tuple[int, ...] | None:
+    return _first(mask) if np.any(mask) else None
+
+
+def _fault(node: Tensor, bad: tuple[int, ...]) -> str:
+    """Why an operation on finite operands gave something that is not finite."""
+    assert node.row is not None
+    name = node.row.name
+    x = np.asarray(node.a)
+    exponent = (node.attrs or {}).get("exponent", 1)
+    if name == "reciprocal" and (at := _where(x == 0)) is not None:
+        return f"reciprocal of 0{_at(at)}"
+    if name == "sqrt" and (at := _where(x < 0)) is not None:
+        return f"sqrt of {_entry(x, at):g}{_at(at)}: variance went negative?"
+    if name == "log" and (at := _where(x <= 0)) is not None:
+        return f"log of {_entry(x, at):g}{_at(at)}; clip it to a small positive number"
+    if name == "pow" and float(exponent) != int(exponent) and (at := _where(x < 0)) is not None:
+        return f"pow: base {_entry(x, at)}{_at(at)} with exponent {exponent}"
+    if name == "pow" and exponent < 0 and (at := _where(x == 0)) is not None:
+        return f"pow: base {_entry(x, at)}{_at(at)} with exponent {exponent}"
+    if name == "exp":
+        return f"exp of {_entry(x, bad):g}{_at(bad)} overflowed {node.dtype}; subtract the largest exponent first"
+    column = f" in column {bad[-1]}" if bad else ""
+    sizes = []
+    for slot, (operand, read) in enumerate(zip(node.operands, node.args, strict=True)):
+        raw = np.asarray(read)
+        if raw.dtype.kind == "f" and raw.size:
+            entries = raw[..., bad[-1]] if bad and raw.ndim and raw.shape[-1] == node.shape[-1] else raw
+            label = _variable(operand) or f"operand {slot}"
+            sizes.append(f"max |{label}| = {float(np.max(np.abs(entries))):.2g}")
+    remedy = "use float64" if node.dtype.itemsize < 8 else "scale the data down"
+    return f"{name} overflowed {node.dtype}{column}{_at(bad)} ({', '.join(sizes)}); {remedy}"
+
+
+def _backward_fault(node: Tensor, slot: int, at: tuple[int, ...]) -> str:
+    """Why a rule sent something that is not finite, given a finite gradient."""
+    assert node.row is not None
+    read = node.args[slot]
+    value = _entry(read, at)
+    if value == 0 and node.row.name in ("sqrt", "pow"):
+        return f"the slope of {node.row.name} at 0 is infinite; add a small eps before it"
+    remedy = "use float64" if node.dtype.itemsize < 8 else "scale the loss down"
+    return f"it overflowed {node.dtype} (the operand is {value:g} there); {remedy}"
+
+
+def _variable(operand: Tensor | None) -> str:
+    """The name that an author's variable gives to `operand`, innermost function first; empty if none does."""
+    if operand is not None:
+        for frame in author_frames(2):
+            for name, value in frame.f_locals.items():
+                if value is operand:
+                    return name
+    return ""
+
+
+_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+
+def _places() -> list[_Place]:
+    """The innermost author's place and, if that is in the package, the innermost outside it too."""
+    found: list[_Place] = []
+    for frame in author_frames(3):
+        outside = not frame.f_code.co_filename.startswith(_PACKAGE)
+        if outside or not found:
+            found.append(_Place(frame.f_code, frame.f_lasti, frame.f_lineno))
+        if outside:
+            break
+    return found
+
+
+# ---- two threads -------------------------------------------------------------------------------------------
+
+
+def _root_of_backward(depth: int) -> Tensor | None:
+    """The tensor whose `backward` runs the sweep that tells us; None in a functional sweep, which stores nothing."""
+    frame = sys._getframe(depth)
+    return frame.f_locals["self"] if frame.f_code is Tensor.backward.__code__ else None
+
+
+def _refuse_company(root: Tensor) -> None:
+    """An error if another thread is inside `Tensor.backward` and adds into a leaf that `root` depends on."""
+    mine: set[Tensor] | None = None
+    for thread, frame in sys._current_frames().items():
+        if thread == threading.get_ident():
+            continue
+        step: FrameType | None = frame
+        while step is not None:
+            if step.f_code is Tensor.backward.__code__:
+                mine = {node for node in toposort([root]) if node.row is None} if mine is None else mine
+                shared = [node for node in toposort([step.f_locals["self"]]) if node in mine]
+                if shared:
+                    raise GraphError(
+                        f"another thread is in backward on this graph: both add into {len(shared)} shared leaves (the "
+                        f"first has shape {shared[0].shape}). Use micrograd.grad, which stores nothing, or a lock."
+                    )
+            step = step.f_back
