@@ -1,0 +1,28 @@
+"""Sphinx builds the pages; MyST-NB runs those that carry code. `make docs` treats a warning as an error."""
+
+from __future__ import annotations
+
+import micrograd
+
+project = "micrograd"
+author = "micrograd contributors"
+copyright = "2026, micrograd contributors"
+version = release = micrograd.__version__
+
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax", "sphinx.ext.viewcode"]
+exclude_patterns = ["_build", "jupyter_execute", "README.md", "**/README.md"]
+default_role = "code"  # single backticks in docstrings mean code
+
+html_theme = "furo"
+html_title = f"micrograd {version}"
+
+autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+napoleon_numpy_docstring = False
+
+myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist"]
+myst_heading_anchors = 3
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 120
+nb_execution_excludepatterns = ["_build/*"]
