@@ -1,7 +1,7 @@
-r"""How far apart two correct batch normalizations may be, and how to compare them.
+"""How far apart two correct batch normalizations may be, and how to compare them.
 
 A fixed tolerance cannot do it: `dx` is a difference of nearly equal terms, so between two *correct* backward passes
-|a - b| / \|dx\| may be anything, while a tolerance wide enough for that passes wrong code.  The bound is instead
+``|a - b| / |dx|`` may be anything, while a tolerance wide enough for that passes wrong code.  The bound is instead
 scaled by what is subtracted.  With `u` the unit roundoff of the dtype under test (2^-24 in float32, 2^-53 in float64)
 and the statistics taken in float64 and re-centred::
 
@@ -17,7 +17,7 @@ and the statistics taken in float64 and re-centred::
 
 Of 96 000 columns (N from 1 to 1000, mean and deviation from 1e-4 to 1e4, eps from 1e-12 to 1, some of them
 constant), no two correct implementations came further apart than 3.6 u in `dx` and 7.8 u in `out`.  Where
-max|x| * ivar is huge the bound is loose of necessity: agreement is not accuracy.
+``max|x| * ivar`` is huge the bound is loose of necessity: agreement is not accuracy.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = [
 Array = NDArray[Any]
 
 ALLOWED_U = 16.0
-"""How many units of roundoff, times the sum of |terms|, two implementations may be apart."""
+"""How many units of roundoff, times the sum of the sizes of the terms, two implementations may be apart."""
 
 RESULTS = ("out", "dx", "dgamma", "dbeta")
 
@@ -192,7 +192,7 @@ def _compared(
 
 
 def errors_in_u(actual: Mapping[str, Any], expected: Mapping[str, Any], bounds: BatchNormBounds) -> dict[str, float]:
-    """The largest difference in each result, in units of roundoff times the sum of |terms|; 16 are allowed.
+    """The largest difference in each result, in units of roundoff times the sum of the terms' sizes; 16 are allowed.
 
     >>> x = np.array([[1.0], [2.0], [6.0]])
     >>> bounds = bn_bounds(x, np.ones(1), np.zeros(1), np.ones((3, 1)))
