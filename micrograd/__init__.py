@@ -1,7 +1,7 @@
 """micrograd: the graph engine that shows its work.
 
-A small reverse-mode autodiff engine on NumPy. Plain NumPy code goes in; its graph comes out, with the author's own names,
-to be drawn, stepped through and differentiated again.
+A small reverse-mode autodiff engine on NumPy. Plain NumPy code goes in; its graph comes out, with the author's own
+names, to be drawn, stepped through and differentiated again.
 
 >>> import numpy as np, micrograd as mg
 >>> mg.grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from micrograd.engine import Tensor as Tensor
 from micrograd.engine import Value as Value
-from micrograd.engine import gradients as gradients
 from micrograd.engine import no_grad as no_grad
 from micrograd.errors import MicrogradError as MicrogradError
 
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from micrograd.graph import Graph as Graph
     from micrograd.graph import trace as trace
     from micrograd.transforms import grad as grad
+    from micrograd.transforms import gradients as gradients
     from micrograd.transforms import hessian as hessian
     from micrograd.transforms import jacobian as jacobian
     from micrograd.transforms import jvp as jvp
@@ -41,7 +41,9 @@ __version__ = "0.1.0"
 
 # Loaded when first asked for: `import micrograd` itself stays fast, and brings NumPy and the standard library only.
 _LAZY = {
-    **dict.fromkeys(("grad", "hessian", "jacobian", "jvp", "value_and_grad", "vjp"), "micrograd.transforms"),
+    **dict.fromkeys(
+        ("grad", "gradients", "hessian", "jacobian", "jvp", "value_and_grad", "vjp"), "micrograd.transforms"
+    ),
     **dict.fromkeys(("Graph", "trace"), "micrograd.graph"),
     "batch_norm": "micrograd.batchnorm",
     "checked": "micrograd.checked",
@@ -49,7 +51,14 @@ _LAZY = {
 }
 _MODULES = ("data", "functional", "nn", "optim", "testing")
 
-__all__ = ["MicrogradError", "Tensor", "Value", "gradients", "no_grad", *_LAZY, *_MODULES]
+__all__ = [  # noqa: PLE0604 (the lazy names are strings too)
+    "MicrogradError",
+    "Tensor",
+    "Value",
+    "no_grad",
+    *_LAZY,
+    *_MODULES,
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""What an array can do, composed of primitives: the functions behind the methods and NumPy's names.
+"""What an array can do, composed of primitives: the functions behind the tensor's methods and NumPy's names.
 
 Written in the shared dialect, so each works on tensors (recorded) and on arrays alike.  `mean` is ``mul(1/N, sum)``
 and `var` is four nodes: nothing here is a fused node, and no derivative is written here.
@@ -15,7 +15,7 @@ from micrograd import primitives as p
 from micrograd.errors import DTypeError, ShapeError
 
 __all__ = [
-    "ArrayMethods", "amax", "amin", "clip", "concatenate", "divide", "expand_dims", "getitem", "matmul", "maximum",
+    "amax", "amin", "broadcast_to", "clip", "concatenate", "divide", "expand_dims", "getitem", "matmul", "maximum",
     "mean", "minimum", "moveaxis", "power", "reshape", "squeeze", "stack", "std", "sum", "swapaxes", "transpose", "var",
 ]  # fmt: skip
 
@@ -134,7 +134,7 @@ def matmul(x: Any, y: Any) -> Any:
     """The matrix product as ``@`` means it: vectors count as one row (left) or one column (right)."""
     left, right = shape_of(x), shape_of(y)
     if not left or not right:
-        raise ShapeError(f"matmul needs arrays of at least one dimension; got shapes {left} and {right}. Use * instead.")
+        raise ShapeError(f"matmul needs arrays of at least one dimension; got shapes {left} and {right}. Use *.")
     if left[-1] != right[-min(2, len(right))]:
         raise ShapeError(
             f"matmul: {left} @ {right}: inner sizes {left[-1]} and {right[-min(2, len(right))]} differ. "
@@ -161,6 +161,11 @@ def reshape(x: Any, shape: Sequence[int] | int) -> Any:
     if -1 in wanted or int(np.prod(wanted, dtype=int)) != size:
         raise ShapeError(f"cannot reshape {shape_of(x)} ({size} entries) to {wanted}")
     return p.reshape(x, shape=wanted)
+
+
+def broadcast_to(x: Any, shape: Sequence[int] | int) -> Any:
+    """`x` repeated along new leading axes and along unit axes; the gradient is summed over them."""
+    return p.broadcast(x, shape=(shape,) if isinstance(shape, int) else tuple(shape))
 
 
 def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
@@ -206,7 +211,9 @@ def squeeze(x: Any, axis: Axis = None) -> Any:
     """`x` without its unit axes, or without those named."""
     shape = shape_of(x)
     chosen = normal_axis(axis, len(shape))
-    gone = {a for a, s in enumerate(shape) if s == 1} if chosen is None else {chosen} if isinstance(chosen, int) else {*chosen}
+    if chosen is None:
+        chosen = tuple(a for a, size in enumerate(shape) if size == 1)
+    gone = (chosen,) if isinstance(chosen, int) else chosen
     for a in gone:
         if shape[a] != 1:
             raise ShapeError(f"cannot squeeze axis {a} of shape {shape}: its size is {shape[a]}, not 1")
@@ -232,169 +239,7 @@ def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
 def getitem(x: Any, index: Any) -> Any:
     """``x[index]``: integers, slices, None, Ellipsis, masks and integer arrays."""
     items = index if isinstance(index, tuple) else (index,)
-    raw = tuple(np.array(i.data) if _is_node(i) else np.array(i) if isinstance(i, (list, np.ndarray)) else i for i in items)
+    raw = tuple(
+        np.array(getattr(i, "data", i)) if _is_node(i) or isinstance(i, (list, np.ndarray)) else i for i in items
+    )
     return p.gather(x, index=raw if isinstance(index, tuple) else raw[0])
-
-
-class ArrayMethods:
-    """The operators and methods of an array for a class that defines ``__primitive__``."""
-
-    __slots__ = ()
-    shape: tuple[int, ...]
-
-    def __add__(self, other: Any) -> Any:
-        return p.add(self, other)
-
-    def __radd__(self, other: Any) -> Any:
-        return p.add(other, self)
-
-    def __sub__(self, other: Any) -> Any:
-        return p.sub(self, other)
-
-    def __rsub__(self, other: Any) -> Any:
-        return p.sub(other, self)
-
-    def __mul__(self, other: Any) -> Any:
-        return p.mul(self, other)
-
-    def __rmul__(self, other: Any) -> Any:
-        return p.mul(other, self)
-
-    def __truediv__(self, other: Any) -> Any:
-        return divide(self, other)
-
-    def __rtruediv__(self, other: Any) -> Any:
-        return divide(other, self)
-
-    def __pow__(self, exponent: Any) -> Any:
-        return power(self, exponent)
-
-    def __rpow__(self, base: Any) -> Any:
-        return p.exp(self * float(np.log(base)))
-
-    def __neg__(self) -> Any:
-        return p.neg(self)
-
-    def __pos__(self) -> Any:
-        return self
-
-    def __abs__(self) -> Any:
-        return p.abs(self)
-
-    def __matmul__(self, other: Any) -> Any:
-        return matmul(self, other)
-
-    def __rmatmul__(self, other: Any) -> Any:
-        return matmul(other, self)
-
-    def __gt__(self, other: Any) -> Any:
-        return p.greater(self, other)
-
-    def __ge__(self, other: Any) -> Any:
-        return p.greater_equal(self, other)
-
-    def __lt__(self, other: Any) -> Any:
-        return p.less(self, other)
-
-    def __le__(self, other: Any) -> Any:
-        return p.less_equal(self, other)
-
-    # No __eq__: tensors are keys of dicts throughout the engine, so equality stays identity (use np.equal).
-
-    def __getitem__(self, index: Any) -> Any:
-        return getitem(self, index)
-
-    @property
-    def T(self) -> Any:
-        """The axes reversed."""
-        return transpose(self)
-
-    @property
-    def mT(self) -> Any:
-        """The last two axes exchanged."""
-        return swapaxes(self, -1, -2)
-
-    def sum(self, axis: Axis = None, keepdims: bool = False) -> Any:
-        """See `numpy.sum`."""
-        return sum(self, axis, keepdims=keepdims)
-
-    def mean(self, axis: Axis = None, keepdims: bool = False) -> Any:
-        """See `numpy.mean`; ``1/N * sum``."""
-        return mean(self, axis, keepdims=keepdims)
-
-    def var(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Any:
-        """See `numpy.var`; composed, two-pass."""
-        return var(self, axis, ddof=ddof, keepdims=keepdims)
-
-    def std(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Any:
-        """See `numpy.std`."""
-        return std(self, axis, ddof=ddof, keepdims=keepdims)
-
-    def max(self, axis: Axis = None, keepdims: bool = False) -> Any:
-        """See `numpy.max`; ties share the gradient."""
-        return amax(self, axis, keepdims=keepdims)
-
-    def min(self, axis: Axis = None, keepdims: bool = False) -> Any:
-        """See `numpy.min`."""
-        return amin(self, axis, keepdims=keepdims)
-
-    def clip(self, low: Any = None, high: Any = None) -> Any:
-        """See `numpy.clip`."""
-        return clip(self, low, high)
-
-    def dot(self, other: Any) -> Any:
-        """The matrix product, for arrays of up to two dimensions."""
-        return matmul(self, other) if shape_of(self) and shape_of(other) else self * other
-
-    def reshape(self, *shape: Any) -> Any:
-        """See `numpy.reshape`; the shape as a tuple or as arguments."""
-        return reshape(self, shape[0] if len(shape) == 1 else shape)
-
-    def ravel(self) -> Any:
-        """All entries in one axis, in C order."""
-        return reshape(self, -1)
-
-    flatten = ravel
-
-    def transpose(self, *axes: Any) -> Any:
-        """See `numpy.transpose`; the order as a tuple or as arguments."""
-        return transpose(self, None if not axes else axes[0] if len(axes) == 1 else axes)
-
-    def squeeze(self, axis: Axis = None) -> Any:
-        """See `numpy.squeeze`."""
-        return squeeze(self, axis)
-
-    def swapaxes(self, a: int, b: int) -> Any:
-        """See `numpy.swapaxes`."""
-        return swapaxes(self, a, b)
-
-    def astype(self, dtype: Any) -> Any:
-        """The values in another float dtype; the gradient comes back in this one."""
-        name = np.dtype(dtype).name
-        if np.dtype(dtype).kind != "f":
-            raise DTypeError(f"astype({name}) would lose the gradient; use .data.astype({name}) for plain values.")
-        return p.cast(self, dtype=name)
-
-    def copy(self) -> Any:
-        """The tensor itself: its values cannot change, so it needs no copy."""
-        return self
-
-    def exp(self) -> Any:
-        """e to the power of each entry."""
-        return p.exp(self)
-
-    def log(self) -> Any:
-        """The natural logarithm."""
-        return p.log(self)
-
-    def sqrt(self) -> Any:
-        """The square root; its slope is infinite at 0."""
-        return p.sqrt(self)
-
-    def tanh(self) -> Any:
-        """The hyperbolic tangent."""
-        return p.tanh(self)
-
-    def relu(self) -> Any:
-        """``maximum(x, 0)``, with slope 0 at 0."""
-        return maximum(self, 0.0)

@@ -1,16 +1,15 @@
 """The engine: a `Tensor` is a node of the graph; `sweep` walks the graph backwards once.  That is the whole idea.
 
-A tensor holds its value, the row of the table that made it, and for each operand slot the operand (a tensor,
-or None for a constant) together with the raw value that the operation read.  Rules get those raw values, so a parameter updated between
-forward and backward cannot change a gradient.  Nothing points forwards and no node holds a closure: a dropped loss
-frees its graph at once, by reference counting.
+A tensor holds its value, the row of the table that made it, and for each operand slot the operand (a tensor, or None
+for a constant) together with the raw value that the operation read.  Rules get those raw values, so a parameter
+updated between forward and backward cannot change a gradient.  Nothing points forwards and no node holds a closure:
+a dropped loss frees its graph at once, by reference counting.
 """
 
 from __future__ import annotations
 
 import itertools
-import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from operator import attrgetter
 from typing import Any
@@ -20,11 +19,11 @@ import numpy as np
 from micrograd import copying, ingest
 from micrograd import primitives as p
 from micrograd.arraylike import ArrayLike
-from micrograd.errors import GraphError, ShapeError
 from micrograd.modes import Observer, current, no_grad, observe
+from micrograd.operators import fast_operators
 from micrograd.primitives import Primitive, negates, passes
 
-__all__ = ["Observer", "Tensor", "Value", "fold", "gradients", "no_grad", "observe", "sweep", "toposort"]
+__all__ = ["Observer", "Tensor", "Value", "fold", "no_grad", "observe", "sweep", "toposort"]
 
 Gradient = Any  # a Python float, an array, or (tracked) a Tensor
 _tick = itertools.count(0, -1).__next__  # younger is smaller: sorting by serial puts consumers before operands
@@ -32,6 +31,7 @@ _serial = attrgetter("serial")
 _NOTHING = 0.0  # "no gradient has arrived", told from a gradient by identity
 
 
+@fast_operators
 class Tensor(ArrayLike):
     """A node of the graph: a number or an array, and how it was made.
 
@@ -68,20 +68,6 @@ class Tensor(ArrayLike):
         self.more = more
         self.serial = _tick()
         self.grad: Any = 0.0 if type(data) is float else None
-
-    @property
-    def data(self) -> Any:
-        """The value: a Python float, or the array, read-only. Assigning replaces the value of a leaf."""
-        return ingest.frozen(self.raw)
-
-    @data.setter
-    def data(self, value: Any) -> None:
-        if self.row is not None:
-            raise GraphError(f"this tensor is computed by {self.row.name}; only leaves can be assigned.")
-        value = ingest.leaf(value)
-        if np.shape(value) != self.shape:
-            raise ShapeError(f"cannot assign shape {np.shape(value)} to a tensor of shape {self.shape}")
-        self.raw = value
 
     @property
     def operands(self) -> tuple[Tensor | None, ...]:
@@ -137,53 +123,6 @@ class Tensor(ArrayLike):
     def __reduce__(self) -> tuple[Any, ...]:
         return copying.last, (Tensor, *copying.flatten(toposort([self])))
 
-    @property
-    def _prev(self) -> set[Tensor]:  # Karpathy's name; his drawings show constants as nodes
-        return {Tensor(a) if o is None else o for o, a in zip(self.operands, self.args, strict=True)}
-
-    @property
-    def _op(self) -> str:
-        return "" if self.row is None else self.row.label
-
-    def __pow__(self, exponent: Any) -> Any:
-        if type(exponent) is int:
-            return record(p.pow, (self,), {"exponent": exponent})
-        return super().__pow__(exponent)
-
-    def _operator(name: str, function: Callable[[Any, Any], Any], reflected: bool) -> Any:  # type: ignore[misc]
-        """A binary operator that records without the detour over `record` where nothing special is asked for."""
-        row = p.TABLE[name]
-
-        def forwards(self: Tensor, other: Any) -> Any:
-            a = self.raw
-            if isinstance(other, Tensor):
-                y, b = other, other.raw
-            elif type(other) is float or type(other) is int:
-                y, b = None, float(other)
-            else:
-                return record(row, (self, other), {})
-            if current() is None:
-                try:
-                    value = function(a, b)
-                except ValueError as error:
-                    raise ingest.mismatch(row, [a, b], error) from None
-                if type(value) is float or type(value) is np.ndarray:
-                    return Tensor(value, row, None, self, a, y, b)
-            return record(row, (self, other), {})
-
-        def backwards(self: Tensor, other: Any) -> Any:
-            if (type(other) is float or type(other) is int) and current() is None:
-                value = function(other, self.raw)
-                if type(value) is float or type(value) is np.ndarray:
-                    return Tensor(value, row, None, None, float(other), self, self.raw)
-            return record(row, (other, self), {})
-
-        return backwards if reflected else forwards
-
-    __add__, __radd__ = _operator("add", operator.add, False), _operator("add", operator.add, True)
-    __sub__, __rsub__ = _operator("sub", operator.sub, False), _operator("sub", operator.sub, True)
-    __mul__, __rmul__ = _operator("mul", operator.mul, False), _operator("mul", operator.mul, True)
-
 
 Value = Tensor  # Karpathy's name
 
@@ -198,19 +137,7 @@ def _leaf(value: Any) -> Tensor:
 
 def record(row: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any]) -> Tensor:
     """Apply `row` and record the result as a node (a leaf under `no_grad`)."""
-    args: Any
-    if len(operands) == 1:
-        args = (operands[0].raw,)
-    else:
-        args = [o.raw if isinstance(o, Tensor) else ingest.constant(o, row) for o in operands]
-    if row.kind != "map" and float in map(type, args):
-        args = [np.asarray(a) if type(a) is float else a for a in args]
-    try:
-        value = row.forward(*args, **attrs)
-    except ValueError as error:
-        raise ingest.mismatch(row, args, error) from None
-    if type(value) is not float and type(value) is not np.ndarray:
-        value = np.asarray(value)
+    value, args = ingest.evaluate(row, operands, attrs)
     mode = current()
     if mode is not None and not mode.records:
         return _leaf(value)
@@ -298,7 +225,8 @@ def sweep(
         row: Primitive = node.row  # type: ignore[assignment]
         out = node.raw
         parts: list[Gradient]
-        if type(out) is float and not track and not node.more and (not node.attrs or node.b is None):  # the same step as below, for numbers: no shapes, no call to pass g on
+        # For numbers the same step without shapes or calls that pass g on: a scalar graph must not pay for arrays.
+        if type(out) is float and not track and (not node.attrs or node.b is None) and not node.more:
             if node.b is None:
                 parts = [None]
                 if (only := row.vjp[0]) is not None:
@@ -308,10 +236,10 @@ def sweep(
                 first, second = row.vjp
                 parts = [None, None]
                 if (x := node.x) is not None:
-                    parts[0] = part = g if first is passes else first(g, out, node.a, node.b)
+                    parts[0] = part = g if first is passes else first(g, out, node.a, node.b)  # type: ignore[misc]
                     arriving[x] += part
                 if (x := node.y) is not None:
-                    parts[1] = part = g if second is passes else second(g, out, node.a, node.b)
+                    parts[1] = part = g if second is passes else second(g, out, node.a, node.b)  # type: ignore[misc]
                     arriving[x] += part
         else:
             a, b, attrs = node.a, node.b, node.attrs
@@ -320,7 +248,7 @@ def sweep(
             else:
                 operands, see = (node.x, node.y), (a,) if b is None else (a, b)
             if track:
-                see, out = tuple(map(_unchanged, operands, see)), node
+                see, out = tuple(map(ingest.unchanged, operands, see)), node
             parts = [None] * len(see)
             for slot, rule in _variadic(row, see) if row.variadic else row.slots:
                 x = operands[slot]
@@ -353,46 +281,4 @@ def sweep(
 
 def _variadic(row: Primitive, operands: tuple[Any, ...]) -> list[tuple[int, Any]]:
     """The one rule of a variadic row for each of its slots."""
-    return [(slot, partial(row.vjp[0], slot=slot)) for slot in range(len(operands))]  # type: ignore[arg-type]
-
-
-def _unchanged(operand: Tensor | None, read: Any) -> Any:
-    """The operand as a tensor, for a tracked rule; an error if it was assigned after the forward pass read it."""
-    if operand is None:
-        return read
-    raw = operand.raw  # numbers are compared by value: a reduction reads them as arrays, pickle makes new objects of them
-    if raw is not read and not (type(raw) is float and (raw == read or raw != raw)):
-        raise GraphError(
-            f"a leaf of shape {operand.shape} was assigned after the forward pass read it, so its gradient "
-            "cannot be differentiated again; compute the output anew."
-        )
-    return operand
-
-
-def gradients(
-    output: Tensor, inputs: Iterable[Tensor], seed: Any = None, *, track: bool = False, allow_unused: bool = False
-) -> list[Gradient]:
-    """The gradient of `output` with respect to each of `inputs`; nothing is stored on the tensors.
-
-    Args:
-        output: any tensor.
-        inputs: leaves or intermediate tensors.
-        seed: the cotangent of `output`; 1 where left out, for one number.
-        track: answer tensors that carry a graph, to be differentiated again.
-        allow_unused: zeros, instead of an error, for an input that does not influence the output.
-    """
-    inputs = list(inputs)
-    g = seed if isinstance(seed, Tensor) else ingest.seed(seed, output.raw)
-    if track and not isinstance(g, Tensor):
-        g = Tensor(g)
-    found = {node: g for node, g, _ in sweep({output: g}, inputs, track=track)}
-    answers: list[Gradient] = []
-    owners: set[int] = {id(g)}
-    for position, node in enumerate(inputs):
-        if node not in found and not allow_unused:
-            raise GraphError(f"input {position} of shape {node.shape} does not influence the output; "
-                             "pass allow_unused=True for zeros.")  # fmt: skip
-        zero = 0.0 if type(node.raw) is float else np.zeros(node.shape, node.dtype)
-        answer = found.get(node, Tensor(zero) if track else zero)
-        answers.append(answer if track else ingest.owned(answer, node.raw, owners))
-    return answers
+    return [(slot, partial(row.vjp[0], slot=slot)) for slot in range(len(operands))]  # type: ignore[misc, arg-type]

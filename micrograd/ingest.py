@@ -5,6 +5,7 @@ Arrays are copied at the door, so no view made earlier can reach what the graph 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from micrograd.errors import DTypeError, GraphError, ShapeError
 from micrograd.primitives import Primitive
 from micrograd.source import user_line
 
-__all__ = ["constant", "frozen", "leaf", "mismatch", "seed"]
+__all__ = ["constant", "evaluate", "frozen", "leaf", "mismatch", "owned", "seed", "unchanged"]
 
 
 def frozen(value: Any) -> Any:
@@ -37,7 +38,7 @@ def _refusal(x: Any, name: str) -> str | None:
                 return f"{name} is a {type(x).__name__}; pass x.{method}()."
         return f"{name} is a {type(x).__name__}; pass a float or a NumPy array."
     if x.dtype.kind == "c":
-        return f"{name} is {x.dtype}: complex is not supported, since xmu**2 is not |xmu|^2. Pass real and imaginary parts."
+        return f"{name} is {x.dtype}: complex is not supported (xmu**2 is not |xmu|^2); pass real and imaginary parts."
     if x.dtype.kind not in "fiub":
         return f"{name} has dtype {x.dtype}, which is not numeric; pass x.astype(np.float64)."
     return None
@@ -52,7 +53,7 @@ def leaf(x: Any, name: str = "x") -> Any:
     if type(x) is float:
         return x
     if type(x) is np.ndarray and x.dtype.kind == "f" and x.dtype.isnative:
-        return frozen(x.copy(order="K"))  # a read-only array too: a view made before it was locked can still write to it
+        return frozen(x.copy(order="K"))  # a read-only one too: a view made before it was locked can still write
     if isinstance(x, (bool, np.bool_)):
         raise DTypeError(f"{name} is a bool; gradients need a float. Use float(x).")
     if isinstance(x, int) or type(x) is np.float64:
@@ -92,7 +93,7 @@ def seed(given: Any, out: Any) -> Any:
         return frozen(given[...])  # a view of our own: the sweep keeps nothing of it
     value = leaf(given, "seed")
     if np.shape(value) != shape:
-        raise ShapeError(f"seed has shape {np.shape(value)}, out has {shape}; they must be equal (nothing is broadcast).")
+        raise ShapeError(f"seed has shape {np.shape(value)}, out has {shape}; they must be equal (no broadcasting).")
     if type(out) is float:
         return float(value)
     if type(value) is not float and value.dtype != dtype:
@@ -100,12 +101,65 @@ def seed(given: Any, out: Any) -> Any:
     return frozen(np.asarray(value, dtype))
 
 
+def evaluate(row: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any]) -> tuple[Any, Sequence[Any]]:
+    """The value of `row` on its operands, a float or an array, and the raw values that it read.
+
+    Raises:
+        ShapeError: shapes that do not fit, with the primitive, the author's line and the axis at fault.
+    """
+    args: Sequence[Any]
+    if len(operands) == 1:
+        args = (operands[0].raw,)
+    else:
+        args = [o.raw if hasattr(o, "__primitive__") else constant(o, row) for o in operands]
+    if row.kind != "map" and float in map(type, args):
+        args = [np.asarray(a) if type(a) is float else a for a in args]
+    try:
+        value = row.forward(*args, **attrs)
+    except ValueError as error:
+        raise mismatch(row, args, error) from None
+    if type(value) is not float and type(value) is not np.ndarray:
+        value = np.asarray(value)
+    return value, args
+
+
+def unchanged(operand: Any, read: Any) -> Any:
+    """The operand as a node, for a tracked rule; what was read where it is a constant (None).
+
+    Raises:
+        GraphError: the operand was assigned after the forward pass read it.
+    """
+    if operand is None:
+        return read
+    raw = operand.raw
+    # Numbers are compared by value: a reduction reads them as arrays, and pickling makes new objects of them.
+    if raw is not read and not (type(raw) is float and (raw == read or raw != raw)):
+        raise GraphError(
+            f"a leaf of shape {operand.shape} was assigned after the forward pass read it, so its gradient "
+            "cannot be differentiated again; compute the output anew."
+        )
+    return operand
+
+
+def owned(g: Any, raw: Any, taken: set[int]) -> Any:
+    """The gradient `g` of a leaf of value `raw` as an array that this leaf alone holds.
+
+    Copied where it is a view, where it cannot be written to, and where its id is in `taken`: given to another leaf.
+    """
+    if type(raw) is float:
+        return float(g)
+    if type(g) is np.ndarray and g.base is None and g.flags.writeable and id(g) not in taken and g.dtype == raw.dtype:
+        taken.add(id(g))
+        return g
+    return np.array(g, raw.dtype, order="C")
+
+
 def _at() -> str:
     line = user_line()
     return f" (line {line})" if line else ""
 
 
-def mismatch(row: Primitive, args: list[Any], error: ValueError) -> ValueError:
+def mismatch(row: Primitive, args: Sequence[Any], error: ValueError) -> ValueError:
     """NumPy's complaint about shapes, told with the primitive, the line and the axis at fault."""
     shapes = [np.shape(a) for a in args]
     where = f"{row.name}{_at()}"

@@ -87,7 +87,7 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.moveaxis: lambda a, source, destination: c.moveaxis(a, source, destination),
     np.expand_dims: lambda a, axis: c.expand_dims(a, axis),
     np.squeeze: lambda a, axis=None: c.squeeze(a, axis),
-    np.broadcast_to: lambda array, shape: p.broadcast(array, shape=(shape,) if isinstance(shape, int) else tuple(shape)),
+    np.broadcast_to: lambda array, shape: c.broadcast_to(array, shape),
     np.concatenate: lambda arrays, axis=0: c.concatenate(arrays, axis),
     np.stack: lambda arrays, axis=0: c.stack(arrays, axis),
     np.copy: lambda a: a,

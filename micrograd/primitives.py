@@ -326,7 +326,8 @@ maximum = Primitive(  # `tie`: the share of each at equality; 1/2 between tensor
                                   lambda g, out, x, y, *, tie=0.5: _maximum_share(g, y, x, tie)),
 )  # fmt: skip
 where = Primitive(
-    "where", scalar="({1} if {0} else {2})", onnx="Where", tex=r"({0} \mathbin{{?}} {1} : {2})", label="where", domain=("mask", "real", "real"),
+    "where", scalar="({1} if {0} else {2})", onnx="Where", tex=r"({0} \mathbin{{?}} {1} : {2})", label="where",
+    domain=("mask", "real", "real"),
     vjp=(None, lambda g, out, c, x, y: where(c, g, 0.0), lambda g, out, c, x, y: where(c, 0.0, g)),
 )  # fmt: skip
 max = Primitive(
@@ -353,7 +354,8 @@ gather = Primitive(
     vjp=(lambda g, out, x, *, index: scatter(g, index=index, shape=x.shape),),
 )  # fmt: skip
 scatter = Primitive(
-    "scatter", kind="move", array="put", onnx="ScatterND", tex=r"\operatorname{{scatter}} {0}", level=3, label="scatter",
+    "scatter", kind="move", array="put", onnx="ScatterND", tex=r"\operatorname{{scatter}} {0}", level=3,
+    label="scatter",
     vjp=(lambda g, out, x, *, index, shape: gather(g, index=index),),
 )  # fmt: skip
 concatenate = Primitive(
@@ -367,8 +369,8 @@ cast = Primitive(
 
 greater = Primitive("greater", scalar="{0} > {1}", onnx="Greater", tex="{0} > {1}", level=1, label=">",
                     domain=("real", "real"), vjp=(None, None))  # fmt: skip
-greater_equal = Primitive("greater_equal", scalar="{0} >= {1}", onnx="GreaterOrEqual", tex=r"{0} \ge {1}", level=1, label="≥",
-                          domain=("real", "real"), vjp=(None, None))  # fmt: skip
+greater_equal = Primitive("greater_equal", scalar="{0} >= {1}", onnx="GreaterOrEqual", tex=r"{0} \ge {1}",
+                          level=1, label="≥", domain=("real", "real"), vjp=(None, None))  # fmt: skip
 less = Primitive("less", scalar="{0} < {1}", onnx="Less", tex="{0} < {1}", level=1, label="<",
                  domain=("real", "real"), vjp=(None, None))  # fmt: skip
 less_equal = Primitive("less_equal", scalar="{0} <= {1}", onnx="LessOrEqual", tex=r"{0} \le {1}", level=1, label="≤",

@@ -17,9 +17,11 @@ from types import CodeType, FrameType
 __all__ = ["Source", "author_frames", "source_of", "user_line"]
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
-# The files whose frames are machinery.  What is composed of primitives (batchnorm.py, nn/) counts as an author.
-_MACHINERY = ("engine.py", "primitives.py", "composites.py", "numpy_api.py", "functional.py", "transforms.py",
-              "source.py", "checked.py", f"graph{os.sep}")  # fmt: skip
+# Files whose frames are machinery. What is composed of primitives (batchnorm.py, the layers of nn/) is an author's.
+_MACHINERY = (
+    *("engine.py", "operators.py", "arraylike.py", "composites.py", "numpy_api.py", "primitives.py", "ingest.py"),
+    *("functional.py", "transforms.py", "source.py", "checked.py", f"graph{os.sep}", f"nn{os.sep}module.py"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,25 +4,25 @@ Functions take and return arrays, numbers or tensors; arguments may be nested tu
 of them. Called with arrays, a transform answers arrays; called with tensors (as inside another transform), it answers
 tensors that carry a graph, so transforms nest.
 
-All are readers of `micrograd.engine.sweep`. A Jacobian-vector product is the vjp of the vjp, which is linear in its cotangent
-(Christianson 1992; J. Townsend, "A new trick for calculating Jacobian vector products", 2017).
+All are readers of `micrograd.engine.sweep`. A Jacobian-vector product is the vjp of the vjp, which is linear in
+its cotangent (Christianson 1992; J. Townsend, "A new trick for calculating Jacobian vector products", 2017).
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from micrograd import composites as c
 from micrograd import ingest
-from micrograd.engine import Tensor, gradients
+from micrograd.engine import Tensor, sweep
 from micrograd.errors import GraphError, ShapeError
 from micrograd.tree import flatten
 
-__all__ = ["grad", "hessian", "jacobian", "jvp", "value_and_grad", "vjp"]
+__all__ = ["grad", "gradients", "hessian", "jacobian", "jvp", "value_and_grad", "vjp"]
 
 Function = Callable[..., Any]
 
@@ -33,7 +33,8 @@ def _plain(x: Any) -> Any:
 
 def _alias(x: Tensor) -> Tensor:
     """The same value as a node of its own, so that one tensor passed as two arguments keeps two gradients."""
-    return x * 1.0 if type(x.raw) is float else x.reshape(x.shape)  # both exact, -0.0 and nan included
+    same: Tensor = x * 1.0 if type(x.raw) is float else x.reshape(x.shape)  # both exact, -0.0 and nan included
+    return same
 
 
 class _Call:
@@ -203,6 +204,35 @@ def hessian(f: Function, argnum: int = 0) -> Function:
            [ 0., 12.]])
     """
     return jacobian(grad(f, argnum), argnum)
+
+
+def gradients(
+    output: Tensor, inputs: Iterable[Tensor], seed: Any = None, *, track: bool = False, allow_unused: bool = False
+) -> list[Any]:
+    """The gradient of `output` with respect to each of `inputs`; nothing is stored on the tensors.
+
+    Args:
+        output: any tensor.
+        inputs: leaves or intermediate tensors.
+        seed: the cotangent of `output`; 1 where left out, for one number.
+        track: answer tensors that carry a graph, to be differentiated again.
+        allow_unused: zeros, instead of an error, for an input that does not influence the output.
+    """
+    inputs = list(inputs)
+    g = seed if isinstance(seed, Tensor) else ingest.seed(seed, output.raw)
+    if track and not isinstance(g, Tensor):
+        g = Tensor(g)
+    found = {node: g for node, g, _ in sweep({output: g}, inputs, track=track)}
+    answers: list[Any] = []
+    owners: set[int] = {id(g)}
+    for position, node in enumerate(inputs):
+        if node not in found and not allow_unused:
+            raise GraphError(f"input {position} of shape {node.shape} does not influence the output; "
+                             "pass allow_unused=True for zeros.")  # fmt: skip
+        zero = 0.0 if type(node.raw) is float else np.zeros(node.shape, node.dtype)
+        answer = found.get(node, Tensor(zero) if track else zero)
+        answers.append(answer if track else ingest.owned(answer, node.raw, owners))
+    return answers
 
 
 def _name(f: Function) -> str:

@@ -1,6 +1,7 @@
 """The recorded computation as data: `trace` makes it, `Graph` is it."""
 
-from micrograd.graph.graph import Edge, Graph, Node, Stage
+from micrograd.graph.graph import Graph
+from micrograd.graph.nodes import Edge, Node, Stage
 from micrograd.graph.trace import trace
 
 __all__ = ["Edge", "Graph", "Node", "Stage", "trace"]

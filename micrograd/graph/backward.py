@@ -1,7 +1,8 @@
 """The backward pass as a graph of its own, made of the same primitives and named as every student names it.
 
-The gradient of ``xhat`` is ``dxhat``; where a value feeds several others the contributions are numbered in order of arrival, ``dxmu1`` and
-``dxmu2``, and their sum is ``dxmu``. A gradient that is passed on unchanged is one node with several names: ``dgammax`` is ``dout``.
+The gradient of ``xhat`` is ``dxhat``; where a value feeds several others the contributions are numbered in order of
+arrival, ``dxmu1`` and ``dxmu2``, and their sum is ``dxmu``. A gradient that is passed on unchanged is one node with
+several names: ``dgammax`` is ``dout``.
 """
 
 from __future__ import annotations
@@ -12,16 +13,17 @@ import numpy as np
 
 from micrograd.engine import Tensor, sweep, toposort
 from micrograd.errors import GraphError
-from micrograd.graph.trace import Mark, assemble
+from micrograd.graph.assemble import Mark, assemble
+from micrograd.graph.nodes import Node
 
 if TYPE_CHECKING:
-    from micrograd.graph.graph import Graph, Node
+    from micrograd.graph.graph import Graph
 
-__all__ = ["backward_graph"]
+__all__ = ["backward_structure"]
 
 
-def backward_graph(forward: Graph) -> Graph:
-    """The graph from the cotangents of the outputs, and the forward values it reads, to the gradients of the leaves.
+def backward_structure(forward: Graph) -> dict[str, Any]:
+    """The arguments of the backward `Graph`: from cotangents, and the forward values read, to the leaves' gradients.
 
     It has run on the seeds of the last `Graph.backward`, on ones before any.
     """
@@ -33,8 +35,9 @@ def backward_graph(forward: Graph) -> Graph:
     inputs: dict[Tensor, str] = {}
     for node in forward.outputs:
         output = tensors[node.index]
-        known = forward.grads.get(node.index) if node.index in forward.grads and not forward.consumers(node.index) else None
-        given = known if known is not None else 1.0 if type(output.raw) is float else np.ones(output.shape, output.dtype)
+        given = forward.seeds.get(node.index)
+        if given is None:
+            given = 1.0 if type(output.raw) is float else np.ones(output.shape, output.dtype)
         if output not in seeds:
             seeds[output] = Tensor(given)
             inputs[seeds[output]] = f"d{node.name}"
@@ -84,7 +87,9 @@ def backward_graph(forward: Graph) -> Graph:
     return assemble(outputs, inputs, marks, name=f"{forward.name}_backward", aliases=aliases)
 
 
-def _name_inner(outputs: list[Tensor], inputs: dict[Tensor, str], named: dict[Tensor, str], marks: dict[Tensor, Mark]) -> None:
+def _name_inner(
+    outputs: list[Tensor], inputs: dict[Tensor, str], named: dict[Tensor, str], marks: dict[Tensor, Mark]
+) -> None:
     """Call a node inside a rule after the gradient it leads to: ``dgamma_mul`` makes ``dgamma``."""
     for tensor in reversed(toposort(outputs, inputs)):
         if tensor in inputs or tensor not in named:

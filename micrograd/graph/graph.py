@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,67 +15,13 @@ import numpy as np
 from micrograd import ingest
 from micrograd.engine import Tensor, no_grad, sweep
 from micrograd.errors import GraphError, ShapeError
+from micrograd.graph.assemble import assemble
+from micrograd.graph.backward import backward_structure
+from micrograd.graph.nodes import Edge, Node, Stage
+from micrograd.graph.text import parse, to_text
 from micrograd.primitives import TABLE
-from micrograd.source import Source
 
-__all__ = ["Edge", "Graph", "Node", "Stage"]
-
-LEAVES = ("input", "parameter", "constant")
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One value of the computation.
-
-    Attributes:
-        index: position in ``graph.nodes``.
-        name: unique in the graph: the author's name; ``mu_sum`` for the sum inside ``mu = 1/N * np.sum(x)``.
-        op: ``input``, ``parameter`` (a tensor from outside), ``constant`` (an array), or the primitive's name.
-        shape, dtype: of the value.
-        operands: one entry per slot: the index of a node, or a float for a number written inline.
-        attrs: the keywords of the operation, as ``axis`` or ``exponent``.
-        statement: the name that the author's statement assigns; ``mu`` for ``mu_sum`` too.
-        stage: index in ``graph.stages``, or None.
-        source: where in the author's file, or None.
-    """
-
-    index: int
-    name: str
-    op: str
-    shape: tuple[int, ...]
-    dtype: str
-    operands: tuple[int | float, ...] = ()
-    attrs: Mapping[str, Any] = field(default_factory=dict)
-    statement: str = ""
-    stage: int | None = None
-    source: Source | None = None
-
-    @property
-    def is_leaf(self) -> bool:
-        """Whether the value comes from outside."""
-        return self.op in LEAVES
-
-    @property
-    def reads(self) -> tuple[int, ...]:
-        """The nodes among the operands, in slot order; one used twice comes twice."""
-        return tuple(operand for operand in self.operands if isinstance(operand, int))
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """The operand slot `slot` of node `target` is node `source`."""
-
-    source: int
-    target: int
-    slot: int
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """A step of the author's code: the title from a comment, else the name assigned, and its nodes."""
-
-    title: str
-    nodes: tuple[int, ...]
+__all__ = ["Graph"]
 
 
 class _ByName(Mapping[str, Any]):
@@ -139,14 +84,24 @@ class Graph:
         aliases: Mapping[str, str] | None = None,
         tensors: Mapping[int, Tensor] | None = None,
     ) -> None:
-        """Args: see the attributes; `fixed` holds the values of constants and parameters by index, `aliases` second
-        names (``dgammax`` for ``dout``), `tensors` the nodes of a run that has taken place."""
+        """A graph of the given structure; see `trace` and `parse` for the usual ways to one.
+
+        Args:
+            nodes: in topological order.
+            outputs: indices of nodes.
+            stages: steps of the author's code.
+            name: of the graph.
+            fixed: values of constants and parameters, by index.
+            aliases: second names: ``dgammax`` for ``dout``.
+            tensors: the recorded nodes of a run that has taken place, by index.
+        """
         self.name = name
         self.nodes = tuple(nodes)
         self.stages = tuple(stages)
         self.outputs = tuple(self.nodes[index] for index in outputs)
         self.aliases = dict(aliases or {})
         self.fixed = dict(fixed or {})
+        self.seeds: dict[int, Any] = {}
         self.grads: dict[int, Any] = {}
         self.edge_grads: dict[tuple[int, int, int], Any] = {}
         self._index = {node.name: node.index for node in self.nodes}
@@ -159,9 +114,7 @@ class Graph:
 
         A tensor that has been through `backward` brings its gradients along.
         """
-        from micrograd.graph.trace import assemble
-
-        graph = assemble(list(outputs), {}, {}, name=name)
+        graph = cls(**assemble(list(outputs), {}, {}, name=name))
         for output in outputs:
             started = output.grad is not None and not (type(output.grad) is float and output.grad == 0.0)
             if not output.shape and started and len(outputs) == 1 and output.row is not None:
@@ -171,9 +124,7 @@ class Graph:
     @classmethod
     def parse(cls, text: str) -> Graph:
         """The graph that was printed as `text`. Raises GraphError, with the line, where it is no such text."""
-        from micrograd.graph.text import parse
-
-        return parse(text)
+        return cls(**parse(text))
 
     # ---- structure -----------------------------------------------------------------------------------
 
@@ -204,8 +155,8 @@ class Graph:
     def edge(self, source: str, target: str, slot: int | None = None) -> Edge:
         """The edge between two names; the target may be a statement, whose one reader of `source` is meant."""
         start = self.node(source)
-        ends = {self._index[self.aliases.get(target, target)]} if self.aliases.get(target, target) in self._index else set()
-        found = [e for e in self.edges if e.source == start.index and e.target in ends]
+        end = self._index.get(self.aliases.get(target, target))
+        found = [e for e in self.edges if e.source == start.index and e.target == end]
         if not found:
             ends = {node.index for node in self.nodes if node.statement == target}
             found = [e for e in self.edges if e.source == start.index and e.target in ends]
@@ -262,17 +213,18 @@ class Graph:
                 continue
             if node.op == "input":
                 value = next(given)
-                tensors[node.index] = made = value if isinstance(value, Tensor) else Tensor(ingest.leaf(value, node.name))
+                made = value if isinstance(value, Tensor) else Tensor(ingest.leaf(value, node.name))
             elif node.op == "parameter":
-                tensors[node.index] = made = Tensor(self.fixed[node.index])
+                made = Tensor(self.fixed[node.index])
             else:
                 operands = [o if isinstance(o, float) else tensors.get(o, self.fixed.get(o)) for o in node.operands]
                 if not any(isinstance(operand, Tensor) for operand in operands):  # constants only
                     operands[0] = Tensor(operands[0])
-                made = tensors[node.index] = TABLE[node.op](*operands, **node.attrs)
+                made = TABLE[node.op](*operands, **node.attrs)
+            tensors[node.index] = made
             if made.shape != node.shape:
                 raise ShapeError(f"{node.name} has shape {made.shape}; the graph was made for {node.shape}.")
-        self._tensors, self.grads, self.edge_grads = tensors, {}, {}
+        self._tensors, self.seeds, self.grads, self.edge_grads = tensors, {}, {}, {}
         return self
 
     def __call__(self, *inputs: Any) -> Any:
@@ -344,8 +296,9 @@ class Graph:
             if g is None and len(given) > 1:
                 continue
             tensor = self._tensors[node.index]
-            g = ingest.seed(g, tensor.raw)
-            seeds[tensor] = seeds[tensor] + g if tensor in seeds else g
+            checked = ingest.seed(g, tensor.raw)
+            seeds[tensor] = seeds[tensor] + checked if tensor in seeds else checked
+            self.seeds[node.index] = seeds[tensor]
         return seeds
 
     @property
@@ -365,20 +318,16 @@ class Graph:
 
     def backward_graph(self) -> Graph:
         """The backward pass as a graph: from the cotangents of the outputs to the gradients of the inputs."""
-        from micrograd.graph.backward import backward_graph
-
-        return backward_graph(self)
+        return Graph(**backward_structure(self))
 
     # ---- text ----------------------------------------------------------------------------------------
 
     def __str__(self) -> str:
-        from micrograd.graph.text import to_text
-
         return to_text(self)
 
     def __repr__(self) -> str:
-        return f"<Graph {self.name}: {len(self.nodes)} nodes, {', '.join(n.name for n in self.inputs)} -> " \
-               f"{', '.join(n.name for n in self.outputs)}>"  # fmt: skip
+        ends = [", ".join(node.name for node in side) for side in (self.inputs, self.outputs)]
+        return f"<Graph {self.name}: {len(self.nodes)} nodes, {' -> '.join(ends)}>"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Graph) and str(self) == str(other)

@@ -1,9 +1,9 @@
 """Names and stages out of the author's own source.
 
-The range of the sub-expression that made a node (`micrograd.source`) is found again in the syntax tree: where it is the whole
-right-hand side of an assignment the node has the assigned name, where it is part of one the node is called after the statement and the
-operation (``mu_sum``). Stages come from comments such as ``# Step 1: mean`` or ``# 第1步``, which the tokenizer sees and
-the syntax tree does not.
+The range of the sub-expression that made a node (`micrograd.source`) is found again in the syntax tree: where it is
+the whole right-hand side of an assignment the node has the assigned name, where it is part of one the node is called
+after the statement and the operation (``mu_sum``). Stages come from comments such as ``# Step 1: mean`` or
+``# 第1步``, which the tokenizer sees and the syntax tree does not.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from micrograd.source import Source
 
 __all__ = ["Place", "constant_names", "place_of", "stage_titles", "unique"]
 
-_STEP = re.compile(r"#+\s*((?:step|stage)\s*\d+|第\s*[\d一二三四五六七八九十]+\s*步|\(?\d+\s*[.):\uff1a])", re.IGNORECASE)
+_STEP = re.compile(
+    r"#+\s*((?:step|stage)\s*\d+|第\s*[\d一二三四五六七八九十]+\s*步|\(?\d+\s*[.):\uff1a])", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Place:
 
 
 @lru_cache(maxsize=64)
-def _module(file: str, text: str) -> ast.Module | None:
+def _module(text: str) -> ast.Module | None:
     try:
         return ast.parse(text)
     except SyntaxError:
@@ -51,7 +53,7 @@ def _module(file: str, text: str) -> ast.Module | None:
 def _tree(file: str) -> ast.Module | None:
     linecache.checkcache(file)
     lines = linecache.getlines(file)
-    return _module(file, "".join(lines)) if lines else None
+    return _module("".join(lines)) if lines else None
 
 
 @lru_cache(maxsize=64)
@@ -115,7 +117,8 @@ def place_of(source: Source) -> Place | None:
             if _covers(value, source):
                 # compare ends only: in a chain of methods the last call's range may start at any dot
                 whole = (value.end_lineno, value.end_col_offset) == end and not isinstance(statement, ast.AugAssign)
-                inner = next((n for n in ast.walk(value) if isinstance(n, ast.NamedExpr) and _covers(n.value, source)), None)
+                walrus = (n for n in ast.walk(value) if isinstance(n, ast.NamedExpr) and _covers(n.value, source))
+                inner = next(walrus, None)
                 if inner is not None:
                     at_end = (inner.value.end_lineno, inner.value.end_col_offset) == end
                     return Place(inner.target.id, at_end, False, statement.lineno)
@@ -133,14 +136,11 @@ def _starts(value: ast.expr, source: Source) -> bool:
 
 @lru_cache(maxsize=64)
 def _comments(text: str) -> tuple[tuple[int, str], ...]:
-    found = []
     try:
-        for token in tokenize.generate_tokens(io.StringIO(text).readline):
-            if token.type == tokenize.COMMENT:
-                found.append((token.start[0], token.string))
+        tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
     except (tokenize.TokenError, IndentationError, SyntaxError):
-        pass
-    return tuple(found)
+        return ()
+    return tuple((token.start[0], token.string) for token in tokens if token.type == tokenize.COMMENT)
 
 
 def stage_titles(file: str, first: int, last: int) -> list[tuple[int, str]]:

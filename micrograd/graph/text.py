@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from micrograd.errors import GraphError
+from micrograd.graph.nodes import Node, Stage
 
 if TYPE_CHECKING:
     from micrograd.graph.graph import Graph
@@ -78,7 +79,8 @@ def to_text(graph: Graph) -> str:
             continue
         if node.stage != stage:
             stage = node.stage
-            lines.append("  stage -" if stage is None else f"  stage {stage} {json.dumps(graph.stages[stage].title, ensure_ascii=False)}")
+            title = "-" if stage is None else f"{stage} {json.dumps(graph.stages[stage].title, ensure_ascii=False)}"
+            lines.append(f"  stage {title}")
         parts = [_word(graph.nodes[o].name) if isinstance(o, int) else _number(o) for o in node.operands]
         parts += [f"{key}={_attr(value)}" for key, value in node.attrs.items()]
         within = f"  # {_word(node.statement)}" if node.statement != node.name else ""
@@ -157,14 +159,12 @@ def _value(text: str, reader: _Reader) -> Any:
         raise reader.fail("a value") from None
 
 
-def parse(text: str) -> Graph:
-    """The graph that `text` describes.
+def parse(text: str) -> dict[str, Any]:
+    """The arguments of `Graph` that `text` describes.
 
     Raises:
         GraphError: with the line and what was expected there.
     """
-    from micrograd.graph.graph import Graph, Node, Stage
-
     name, outputs = "graph", []
     nodes: list[Node] = []
     fixed: dict[int, Any] = {}
@@ -218,15 +218,13 @@ def parse(text: str) -> Graph:
                     stages[stage][1].append(at)
             index[label] = at
     staged = [Stage(title, tuple(members)) for _, (title, members) in sorted(stages.items())]
-    return Graph(nodes, outputs, staged, name=name, fixed=fixed, aliases=aliases)
+    return {"nodes": nodes, "outputs": outputs, "stages": staged, "name": name, "fixed": fixed, "aliases": aliases}
 
 
 def _equation(
     reader: _Reader, at: int, label: str, shape: tuple[int, ...], dtype: str, stage: int | None, known: Any
-) -> Any:
+) -> Node:
     """The rest of ``name: type = op(operands, attributes)  # statement``."""
-    from micrograd.graph.graph import Node
-
     op = reader.take(r"\w+(?=\()", "a primitive")
     reader.take(r"\(", "(")
     operands: list[int | float] = []

@@ -5,39 +5,20 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
 import numpy as np
 
-from micrograd.engine import Tensor, observe, toposort
+from micrograd.engine import Tensor, observe
 from micrograd.errors import GraphError
-from micrograd.graph.graph import Graph, Node, Stage
-from micrograd.graph.names import (
-    Place,
-    constant_names,
-    function_lines,
-    place_of,
-    stage_titles,
-    statement_end,
-    unique,
-)
+from micrograd.graph.assemble import Mark, assemble
+from micrograd.graph.graph import Graph
+from micrograd.graph.names import Place, function_lines, place_of, stage_titles, statement_end
 from micrograd.source import Source, author_frames, source_of
 from micrograd.tree import flatten, paths
 
-__all__ = ["assemble", "trace"]
-
-
-@dataclass(slots=True)
-class Mark:
-    """What is known of a recorded node: the author's frames at that moment, innermost first."""
-
-    sources: list[Source] = field(default_factory=list)
-    call: object = None  # the engine frame that the author's expression entered: one per evaluation of an operation
-    statement: str = ""
-    name: str = ""
-    stage: tuple[Any, ...] | None = None
+__all__ = ["trace"]
 
 
 class Recorder:
@@ -65,13 +46,15 @@ class Recorder:
 def trace(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
     """Run ``f(*args, **kwargs)`` on tensors and answer the graph of what it computed.
 
-    Float arrays among the arguments (also inside tuples, lists and dictionaries) become the inputs, named after
-    the parameters; everything else (numbers such as `eps`, integer labels, flags) is passed as it is. Names, sub-expressions and stages
-    come from the source of `f` and of the functions it calls. Of ``return out, cache`` the outputs are the tensors themselves,
-    not what lies in inner containers.
+    Float arrays among the arguments (also inside tuples, lists and dictionaries) become the inputs, named after the
+    parameters; all else (numbers such as `eps`, integer labels, flags) is passed as it is. Names, sub-expressions and
+    stages come from the source of `f` and of the functions it calls. Of ``return out, cache`` the outputs are the
+    tensors themselves, not what lies in inner containers.
 
     Args:
         f: a function of arrays, or any callable. It is executed once.
+        *args: its arguments.
+        **kwargs: its keyword arguments.
 
     Raises:
         GraphError: `f` computes nothing from its inputs, or the trace is lost.
@@ -112,7 +95,7 @@ def trace(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
         raise GraphError(f"trace({name}): the result ({got}) holds no tensor; "
                          "return what is computed from the inputs, as an array or a tuple of arrays.")  # fmt: skip
     _name_nodes(recorder.marks, outputs)
-    return assemble(outputs, inputs, recorder.marks, name=name if name != "<lambda>" else "f")
+    return Graph(**assemble(outputs, inputs, recorder.marks, name=name if name != "<lambda>" else "f"))
 
 
 def _name_nodes(marks: dict[Tensor, Mark], outputs: Sequence[Tensor]) -> None:
@@ -148,85 +131,3 @@ def _stage_key(source: Source, place: Place | None, statement: str) -> tuple[Any
         before = [(at, title) for at, title in titles if at <= statement_end(source.file, line)]
         return before[-1] if before else (first, "")
     return (line, statement)
-
-
-def assemble(
-    outputs: Sequence[Tensor],
-    inputs: dict[Tensor, str],
-    marks: dict[Tensor, Mark],
-    *,
-    name: str = "graph",
-    aliases: dict[str, str] | None = None,
-) -> Graph:
-    """A `Graph` out of recorded tensors. `inputs` names the leaves that a run is given, `marks` what is known of the others."""
-    order = [*inputs, *(node for node in toposort(outputs, inputs) if node not in inputs)]
-    taken: set[str] = set()
-    nodes: list[Node] = []
-    fixed: dict[int, Any] = {}
-    place: dict[Tensor, int] = {}
-    stages: dict[tuple[Any, ...], list[int]] = {}
-    wanted = _leaf_names(order, marks)
-
-    def put(label: str, op: str, value: Any, **more: Any) -> int:
-        index = len(nodes)
-        shape, dtype = np.shape(value), getattr(value, "dtype", np.dtype(float)).name
-        nodes.append(Node(index, unique(label, taken), op, shape, dtype, **more))
-        return index
-
-    for node, label in inputs.items():
-        place[node] = put(label, "input", node.raw)
-    for node in order:
-        if node in place:
-            continue
-        if node.row is None:
-            op = "parameter" if inputs or marks else "input"
-            place[node] = put(wanted.get(node) or ("p" if op == "parameter" else "x"), op, node.raw)
-            if op == "parameter":
-                fixed[place[node]] = node.raw
-            continue
-        mark = marks.get(node, Mark())
-        operands: list[int | float] = []
-        for slot, (operand, raw) in enumerate(zip(node.operands, node.args, strict=True)):
-            if operand is not None:
-                operands.append(place[operand])
-            elif isinstance(raw, np.ndarray):
-                called = constant_names(mark.sources[0]) if mark.sources else []
-                label = called[slot] if slot < len(called) and called[slot] else "const"
-                operands.append(put(label, "constant", raw))
-                fixed[operands[-1]] = raw
-            else:
-                operands.append(float(raw))
-        label = mark.name or (f"{mark.statement}_{node.row.name}" if mark.statement else node.row.name)
-        index = put(
-            label, node.row.name, node.raw, operands=tuple(operands), attrs=dict(node.attrs or {}),
-            statement=mark.statement or label, source=mark.sources[0] if mark.sources else None,
-        )  # fmt: skip
-        place[node] = index
-        if mark.stage is not None:
-            stages.setdefault(mark.stage, []).append(index)
-    staged = [Stage(str(key[-1]) or f"stage {number}", tuple(members)) for number, (key, members) in
-              enumerate(stages.items(), 1)]  # fmt: skip
-    stage_of = {member: number for number, stage in enumerate(staged) for member in stage.nodes}
-    nodes = [_with_stage(node, stage_of.get(node.index)) for node in nodes]
-    return Graph(
-        nodes, [place[output] for output in outputs], staged, name=name, fixed=fixed, aliases=aliases,
-        tensors={index: node for node, index in place.items()},
-    )  # fmt: skip
-
-
-def _with_stage(node: Node, stage: int | None) -> Node:
-    return node if stage is None else Node(
-        node.index, node.name, node.op, node.shape, node.dtype, node.operands, node.attrs, node.statement, stage, node.source
-    )  # fmt: skip
-
-
-def _leaf_names(order: Sequence[Tensor], marks: dict[Tensor, Mark]) -> dict[Tensor, str]:
-    """Names of tensors from outside (parameters of a network), as their first reader spells them."""
-    found: dict[Tensor, str] = {}
-    for node in order:
-        mark = marks.get(node)
-        called = constant_names(mark.sources[0]) if mark and mark.sources else []
-        for operand, label in zip(node.operands, called, strict=False):
-            if operand is not None and operand.row is None and label and operand not in found:
-                found[operand] = label
-    return found

@@ -1,0 +1,48 @@
+"""Graphs as flat lists, so that pickling and copying a chain of a million nodes needs no recursion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from micrograd.errors import GraphError
+
+__all__ = ["flatten", "rebuild"]
+
+
+def flatten(order: Sequence[Any]) -> tuple[list[Any], list[tuple[int, ...]]]:
+    """Nodes in topological order as rows of values, and for each slot the position of its operand (-1: none)."""
+    place = {node: index for index, node in enumerate(order)}
+    links = [tuple(-1 if o is None else place[o] for o in node.operands) for node in order]
+    return [(node.raw, node.grad, node.row, node.attrs, node.args) for node in order], links
+
+
+def rebuild(
+    cls: type[Any], rows: list[Any], links: list[tuple[int, ...]], known: Mapping[int, Any] | None = None
+) -> list[Any]:
+    """The nodes, of class `cls`, that `flatten` listed; those in `known`, by position, are taken as they are.
+
+    Raises:
+        GraphError: an operand that does not come before its reader (damaged data would make a cycle).
+    """
+    made: list[Any] = []
+    for index, ((raw, grad, row, attrs, args), link) in enumerate(zip(rows, links, strict=True)):
+        if known and index in known:
+            made.append(known[index])
+            continue
+        if any(position >= index for position in link):
+            raise GraphError(f"graph has a cycle through nodes {index} -> {max(link)} -> {index}; the data is damaged.")
+        pairs = [(None if at < 0 else made[at], arg) for at, arg in zip(link, args, strict=True)]
+        pairs += [(None, None)] * (2 - len(pairs))
+        (x, a), (y, b), *more = pairs
+        node = cls(raw, row, attrs, x, a, y, b, tuple(more))
+        node.grad = grad if grad is None or type(grad) is float else np.array(grad)
+        made.append(node)
+    return made
+
+
+def last(cls: type[Any], rows: list[Any], links: list[tuple[int, ...]]) -> Any:
+    """The node that a pickle was made of."""
+    return rebuild(cls, rows, links)[-1]

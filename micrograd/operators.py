@@ -1,0 +1,75 @@
+"""The operators that a graph of numbers is made of, recorded without a detour.
+
+`ArrayLike` defines every operator through ``__primitive__``. For a chain of Python floats that costs more than the
+arithmetic, so the commonest ones get a version that goes straight to the node where nothing special is asked for.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from micrograd import ingest
+from micrograd import primitives as p
+from micrograd.modes import current
+
+__all__ = ["fast_operators"]
+
+Class = TypeVar("Class", bound=type)
+
+
+def fast_operators(cls: Class) -> Class:
+    """A class decorator: fast ``+ - *`` and integer powers for a class of nodes."""
+
+    def forwards(row: p.Primitive, function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        def method(self: Any, other: Any) -> Any:
+            a = self.raw
+            if isinstance(other, cls):
+                y, b = other, other.raw  # type: ignore[attr-defined]
+            elif type(other) is float or type(other) is int:
+                y, b = None, float(other)
+            else:
+                return self.__primitive__(row, (self, other), {})
+            if current() is None:
+                try:
+                    value = function(a, b)
+                except ValueError as error:
+                    raise ingest.mismatch(row, [a, b], error) from None
+                if type(value) is float or type(value) is np.ndarray:
+                    return cls(value, row, None, self, a, y, b)
+            return self.__primitive__(row, (self, other), {})
+
+        return method
+
+    def backwards(row: p.Primitive, function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        def method(self: Any, other: Any) -> Any:
+            if (type(other) is float or type(other) is int) and current() is None:
+                value = function(other, self.raw)
+                if type(value) is float or type(value) is np.ndarray:
+                    return cls(value, row, None, None, float(other), self, self.raw)
+            return self.__primitive__(row, (other, self), {})
+
+        return method
+
+    for name, row, function in (
+        ("add", p.add, operator.add),
+        ("sub", p.sub, operator.sub),
+        ("mul", p.mul, operator.mul),
+    ):
+        setattr(cls, f"__{name}__", forwards(row, function))
+        setattr(cls, f"__r{name}__", backwards(row, function))
+
+    general = cls.__pow__  # type: ignore[attr-defined]
+
+    def power(self: Any, exponent: Any) -> Any:
+        return (
+            self.__primitive__(p.pow, (self,), {"exponent": exponent})
+            if type(exponent) is int
+            else general(self, exponent)
+        )
+
+    cls.__pow__ = power
+    return cls
