@@ -77,7 +77,7 @@ FLOORS = [
     {"errors", "source", "tree", "modes"},
     {"primitives"},
     {"composites"},
-    {"numpy_api", "ingest", "arraylike", "copying"},
+    {"numpy_api", "ingest", "arraylike", "copying", "operators"},
     {"engine"},
     {"functional", "numerics", "checked", "batchnorm", "transforms"},
     {"graph"},
