@@ -1,0 +1,133 @@
+"""`make bench`: measure every row, contenders in turn, round by round; write the table, the samples and the plot."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks import report
+from tests.benchmarks.machine import describe
+from tests.benchmarks.row import ROWS, Row, load
+from tests.benchmarks.worker import FAILED, ROOT, ContenderFailed, MissingContender, Worker
+
+__all__ = ["main", "measure"]
+
+
+class Disagreement(Exception):
+    """Two contenders computed different things, so comparing their times would be wrong."""
+
+
+def _agree(row: Row, case: str, answers: dict[str, list[float]]) -> None:
+    """Raise Disagreement unless all answers are equal up to the row's tolerance."""
+    (first, expected), *others = answers.items()
+    for name, got in others:
+        scale = max(map(abs, expected))
+        far = [abs(a - b) for a, b in zip(expected, got, strict=True)]
+        if not all(d <= row.rtol * max(abs(a), 1e-3 * scale) for a, d in zip(expected, far, strict=True)):
+            raise Disagreement(f"{row.name}, {case}: {first} answers {expected[:8]}, {name} answers {got[:8]}")
+
+
+def _rounds(row: Row, wanted: int, round_seconds: float, budget: float) -> int:
+    affordable = int(budget / max(round_seconds, 1e-9))
+    return max(3, min(wanted, row.rounds or wanted, affordable)) if wanted > 3 else wanted
+
+
+def measure(
+    row: Row, case_index: int, peers: Sequence[str] | None, rounds: int, seconds: float, budget: float
+) -> list[dict[str, Any]]:
+    """The lines of the table for one case.
+
+    Args:
+        row: what to compare.
+        case_index: which of its cases.
+        peers: the contenders besides ours; all where None.
+        rounds: how many rounds to aim for.
+        seconds: how long each contender samples in a round.
+        budget: rounds are cut (never below 3) so that the case stays within this many seconds.
+    """
+    case = row.cases[case_index]
+    mine = next(iter(row.contenders))
+    workers = {n: Worker(row.name, n) for n in row.contenders if peers is None or n.startswith(mine) or n in peers}
+    missing: dict[str, str] = {}  # the reasons, of those that are not installed and of those that failed
+    facts: dict[str, Any] = {}
+    rounded: dict[str, list[list[Any]]] = {}
+    try:
+        for name in list(workers):
+            try:
+                facts[name] = workers[name].ask(do="prepare", case=case_index, warm_up=2 * seconds)
+            except (MissingContender, ContenderFailed) as error:
+                missing[name] = str(error)
+                workers.pop(name).close()
+        answers = {name: fact["answer"] for name, fact in facts.items() if fact["answer"] is not None}
+        if answers:
+            _agree(row, case.name, answers)
+        names = list(workers)
+        lead = sum(max(seconds, facts[name]["step_seconds"] or 0.0) for name in names)
+        rounded = {name: [] for name in names}
+        number, count = 0, _rounds(row, rounds, lead, budget)
+        while names and number < count:
+            at = number % len(names)
+            turn = names[at:] + names[:at]  # nobody always follows the same neighbour
+            for name in turn:
+                try:
+                    rounded[name].append(workers[name].ask(do="sample", case=case_index, seconds=seconds))
+                except ContenderFailed as error:
+                    missing[name] = str(error)
+                    workers.pop(name).close()
+                    rounded.pop(name)
+            names = list(workers)
+            number += 1
+    finally:
+        for worker in workers.values():
+            worker.close()
+    return report.lines(row, case, rounded, missing, {n: f["notes"] for n, f in facts.items() if f["notes"]})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; answers 1 where a contender failed or disagreed (a goal not reached is only reported)."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.run", description=__doc__)
+    parser.add_argument("--rows", default=",".join(ROWS), help="which rows, comma-separated (default: %(default)s)")
+    parser.add_argument("--peers", help="which peers, comma-separated (default: all)")
+    parser.add_argument("--rounds", type=int, default=30, help="rounds per case (default: %(default)s)")
+    parser.add_argument("--budget", type=float, default=60.0, help="seconds per case at most (default: %(default)s)")
+    parser.add_argument("--quick", action="store_true", help="the quick cases alone, 3 short rounds")
+    parser.add_argument("--out", type=Path, default=ROOT / "out" / "bench", help="folder for table, samples and plot")
+    parser.add_argument("--publish", action="store_true", help="also write docs/benchmarks/")
+    chosen = parser.parse_args(arguments)
+    names = [name.strip() for name in chosen.rows.split(",")]
+    if unknown := sorted({*names} - {*ROWS}):
+        parser.error(f"unknown rows: {', '.join(unknown)}; there are {', '.join(ROWS)}")
+    peers = None if chosen.peers is None else [name.strip() for name in chosen.peers.split(",")]
+    rounds, seconds = (3, 0.01) if chosen.quick else (chosen.rounds, 0.05)
+    started = time.perf_counter()
+    table: list[dict[str, Any]] = []
+    for name in names:
+        row = load(name)
+        for index, case in enumerate(row.cases):
+            if chosen.quick and not case.quick:
+                continue
+            print(f"{row.title}, {case.name} ...", file=sys.stderr, flush=True)
+            try:
+                table += measure(row, index, peers, rounds, seconds, chosen.budget)
+            except Disagreement as error:
+                print(f"contenders disagree: {error}", file=sys.stderr)
+                return 1
+    result = {"machine": describe(), "quick": chosen.quick, "seconds": time.perf_counter() - started, "lines": table}
+    written = report.write(result, chosen.out)
+    print(report.markdown(result))
+    if chosen.publish:
+        written += report.publish(result, ROOT / "docs" / "benchmarks")
+    print("written: " + ", ".join(str(p.relative_to(ROOT) if p.is_relative_to(ROOT) else p) for p in written))
+    reasons = {f"{line['row']}: {name}": why for line in table for name, why in line["missing"].items()}
+    failed = [who for who, why in reasons.items() if why.startswith(FAILED)]
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

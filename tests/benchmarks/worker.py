@@ -1,0 +1,148 @@
+"""One contender in a process of its own: `serve` answers requests on standard input, `Worker` asks.
+
+A request is one JSON line, ``{"case": i, "do": "prepare" | "sample", ...}``, and so is the answer.
+Standard output belongs to the protocol; whatever a library prints goes to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.row import Prepared, load
+
+__all__ = ["FAILED", "ROOT", "THREADS", "ContenderFailed", "MissingContender", "Worker"]
+
+ROOT = Path(__file__).resolve().parents[2]
+THREADS = 2
+FAILED = "failed: "
+
+
+class MissingContender(Exception):
+    """The library of a contender is not installed, or cannot be had."""
+
+
+class ContenderFailed(Exception):
+    """A contender raised, or its process ended. The message begins with `FAILED`."""
+
+
+class Worker:
+    """The near end of the pipe to one contender."""
+
+    def __init__(self, row: str, contender: str) -> None:
+        threads = {f"{library}_NUM_THREADS": str(THREADS) for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")}
+        self.name = contender
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.benchmarks.worker", row, contender],
+            cwd=ROOT, env=os.environ | threads, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._process, self._stdin, self._stdout = process, process.stdin, process.stdout
+
+    def ask(self, **request: Any) -> Any:
+        """The answer to one request. Raises MissingContender or ContenderFailed."""
+        try:
+            self._stdin.write(json.dumps(request) + "\n")
+            self._stdin.flush()
+        except BrokenPipeError:
+            pass  # the answer below tells why
+        line = self._stdout.readline()
+        if not line:
+            raise ContenderFailed(f"{FAILED}its process ended with status {self._process.wait()}")
+        answer = json.loads(line)
+        if "missing" in answer:
+            raise MissingContender(answer["missing"])
+        if "error" in answer:
+            print(f"{self.name}: {answer['error']}", file=sys.stderr)
+            raise ContenderFailed(FAILED + answer["error"].strip().splitlines()[-1])
+        return answer["value"]
+
+    def close(self) -> None:
+        """End the contender's process."""
+        self._stdin.close()
+        self._stdout.close()
+        self._process.wait()
+
+
+def _time_once(prepared: Prepared) -> float | dict[str, float]:
+    start = time.perf_counter()
+    told = prepared.step()
+    elapsed = time.perf_counter() - start
+    if isinstance(told, dict):
+        return told
+    return (told if isinstance(told, float) else elapsed) / prepared.per
+
+
+def _sample(prepared: Prepared, seconds: float, repeat: int) -> list[Any]:
+    """About `seconds` worth of samples, each of `repeat` steps in a row."""
+    samples: list[Any] = []
+    if repeat == 1:
+        stop = time.perf_counter() + seconds
+        while not samples or time.perf_counter() < stop:
+            samples.append(_time_once(prepared))
+        return samples
+    step, clock = prepared.step, time.perf_counter
+    stop = clock() + seconds
+    while not samples or clock() < stop:
+        start = clock()
+        for _ in range(repeat):
+            step()
+        samples.append((clock() - start) / (repeat * prepared.per))
+    return samples
+
+
+def _prepare(prepared: Prepared, warm_up: float) -> dict[str, Any]:
+    """Warm up, and find how many steps make a sample of some two milliseconds."""
+    answer = prepared.answer() if prepared.answer else None
+    repeat, calls, begin = 1, 0, time.perf_counter()
+    step_seconds = None
+    if not prepared.fresh:
+        while calls < 3 or time.perf_counter() - begin < warm_up:
+            start = time.perf_counter()
+            prepared.step()
+            step_seconds = min(time.perf_counter() - start, step_seconds or 1e9)
+            calls += 1
+            if step_seconds > 1.0:
+                break
+        assert step_seconds is not None
+        repeat = max(1, int(2e-3 / step_seconds))
+    return {"answer": answer, "repeat": repeat, "step_seconds": step_seconds, "notes": dict(prepared.notes)}
+
+
+def serve(row_name: str, contender: str) -> None:
+    """Answer requests until standard input ends."""
+    pipe = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    row = load(row_name)
+    prepared: dict[int, tuple[Prepared, int]] = {}
+    for line in sys.stdin:
+        request = json.loads(line)
+        answer: dict[str, Any]
+        try:
+            index = request["case"]
+            if request["do"] == "prepare":
+                prepared.clear()  # one case at a time: its arrays go before the next one's come
+                made = row.contenders[contender](*row.cases[index].args)
+                facts = _prepare(made, request["warm_up"])
+                prepared[index] = made, facts["repeat"]
+                answer = {"value": facts}
+            else:
+                made, repeat = prepared[index]
+                answer = {"value": _sample(made, request["seconds"], repeat)}
+        except ImportError as error:
+            answer = {"missing": f"missing: {error}"}
+        except Exception:  # noqa: BLE001 - whatever a contender raises is told at the near end
+            answer = {"error": traceback.format_exc()}
+        pipe.write(json.dumps(answer) + "\n")
+        pipe.flush()
+
+
+if __name__ == "__main__":
+    serve(*sys.argv[1:])
