@@ -25,6 +25,6 @@ assert np.abs(graph.grad["x"] - dx).max() < 1e-12, "the gradient of x is not the
 
 mg.draw(graph, "bn.svg")
 svg = Path("bn.svg").read_text(encoding="utf-8")
-for word in ("<svg", "xmu", "sqrtvar", "mean of each feature"):
+for word in ("<svg", "xmu", "sqrtvar", "dxmu2", "normalize"):
     assert word in svg, f"bn.svg lacks {word!r}"
 print(f"bn.svg: {len(graph.nodes)} nodes, {len(svg)} characters, drawn with the core dependencies alone")

@@ -14,6 +14,8 @@ exclude_patterns = ["_build", "jupyter_execute", "README.md", "**/README.md"]
 default_role = "code"  # single backticks in docstrings mean code
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["wide.css"]
 html_title = f"micrograd {version}"
 
 autodoc_member_order = "bysource"
