@@ -54,7 +54,7 @@ def digits(*, dtype: Any = np.float64, test_size: int = 360, seed: int = 0) -> D
     if np.dtype(dtype).kind != "f":
         raise DTypeError(f"dtype is {np.dtype(dtype)}; gradients need np.float32 or np.float64.")
     try:
-        from sklearn.datasets import load_digits  # type: ignore[import-untyped, unused-ignore]  # noqa: PLC0415 (extra)
+        from sklearn.datasets import load_digits  # type: ignore[import-untyped, unused-ignore]
     except ImportError as error:
         raise MissingExtraError(
             "the digits need scikit-learn, which is not installed: pip install 'micrograd-graph[data]'"

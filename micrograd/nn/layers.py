@@ -161,8 +161,9 @@ class BatchNorm1d(Module):
                 f"{self!r} in training got one row, whose variance is 0 whatever it holds; "
                 "pass at least two, or call eval() first."
             )
-        self._track(x)
-        return batch_norm(x, self.gamma, self.beta, self.eps)
+        out = batch_norm(x, self.gamma, self.beta, self.eps)
+        self._track(x)  # last, so that a refused batch leaves no trace
+        return out
 
     def _track(self, x: Any) -> None:
         self.num_batches_tracked += 1
