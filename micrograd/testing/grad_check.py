@@ -15,7 +15,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from micrograd.engine import Tensor, gradients, sweep, toposort
+from micrograd.engine import Tensor, sweep, toposort
+from micrograd.transforms import gradients
 from micrograd.errors import DTypeError, GraphError, MicrogradError, ShapeError
 from micrograd.testing.numeric import Line, Slope, central_slope, complex_slope, gap_at_zero
 
@@ -253,7 +254,7 @@ class _Subject:
         line, size = self.unit(position, place)
         if not np.isfinite(slope.value):
             return slope.value, slope.value
-        left, right, gap = gap_at_zero(line, cotangent, size * 2.0**-13)
+        left, right, gap = gap_at_zero(line, cotangent, min(slope.step, size * 2.0**-13))
         scale = max(scale, abs(left), abs(right))
         if abs(gap) <= _KINK * scale and slope.error <= max(_ROUGH * scale, 1e-9):
             return slope.value, slope.value

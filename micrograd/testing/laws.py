@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from micrograd import transforms
-from micrograd.engine import Tensor, gradients, no_grad, sweep
+from micrograd.engine import Tensor, no_grad, sweep
+from micrograd.transforms import gradients
 from micrograd.errors import GraphError, MicrogradError
 from micrograd.primitives import KINDS, TABLE, Primitive
 from micrograd.testing.domains import DOMAINS, Case, cases_of, empty_cases_of

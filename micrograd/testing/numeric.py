@@ -22,7 +22,8 @@ __all__ = ["Line", "Slope", "central_slope", "complex_slope", "gap_at_zero"]
 Line = Callable[[Any], np.ndarray[Any, Any]]
 """The outputs of a function along a line through the point of interest, as an array."""
 
-LEVELS = 12  # halvings of the step: from 2**-3 to 2**-15 of the size of the input
+_LEVELS = 12  # steps at which the function is finite: from 2**-3 to 2**-14 of the size of the input
+_HALVINGS = 40  # before giving up finding one
 _TINY = 1e-20
 
 
@@ -60,13 +61,15 @@ def central_slope(line: Line, weights: np.ndarray[Any, Any], size: float = 1.0) 
     """
     best = Slope(np.nan, 0.0, np.inf, 0.0)
     previous: list[float] = []
-    for level in range(LEVELS):
+    used = 0
+    for level in range(_HALVINGS):
         step = size * 2.0 ** -(3 + level)
         with np.errstate(all="ignore"):
             terms = weights * ((line(step) - line(-step)) / (2 * step))
         if not np.isfinite(terms).all():
             previous = []
             continue
+        used += 1
         scale = float(np.abs(terms).sum())
         row = [float(terms.sum())]
         for order, older in enumerate(previous, start=1):  # Neville: the error is a series in step**2
@@ -74,7 +77,11 @@ def central_slope(line: Line, weights: np.ndarray[Any, Any], size: float = 1.0) 
             error = max(abs(row[-1] - row[-2]), abs(row[-1] - older))
             if error <= best.error:
                 best = Slope(row[-1], scale, error, step)
-        if len(previous) > 2 and (best.error <= 2.0**-50 * scale or abs(row[-1] - previous[-1]) > 64 * best.error):
+        if (
+            used == _LEVELS
+            or len(previous) > 2
+            and (best.error <= 2.0**-50 * scale or abs(row[-1] - previous[-1]) > 64 * best.error)
+        ):
             break  # as exact as it gets, or rounding has taken over
         previous = row
     return best
