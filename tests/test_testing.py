@@ -74,18 +74,21 @@ def test_of_a_large_array_some_entries_are_drawn() -> None:
 @given(program=programs(SMOOTH, longest=6), seed=seeds)
 def test_smooth_programs_pass(program: Program, seed: int) -> None:
     x, y = inputs_of(seed)
-    try:
-        check_grad(lambda a, b: program(np, a, b), x, y, seed=seed, tolerance=2.0**20)
-    except GraphError as error:
-        assert "nothing was checked" in str(error)  # the last step does not read the inputs
+    leaves = [Tensor(x), Tensor(y)]
+    out = program(np, *leaves)
+    assume(any(np.any(g) for g in mg.gradients(out, leaves, np.ones(out.shape), allow_unused=True)))  # not x - x
+    # wide: a random program may lose six digits to cancellation before the bound, which knows only the last sum
+    check_grad(lambda a, b: program(np, a, b), x, y, seed=seed, tolerance=2.0**20)
 
 
 @settings(max_examples=12)
 @given(program=programs(longest=5), seed=seeds)
 def test_programs_with_kinks_pass_by_central_differences(program: Program, seed: int) -> None:
     x, y = inputs_of(seed)
-    out = program(np, Tensor(x), Tensor(y))
+    leaves = [Tensor(x), Tensor(y)]
+    out = program(np, *leaves)
     assume(margin(out) > 1e-2)
+    assume(any(np.any(g) for g in mg.gradients(out, leaves, np.ones(out.shape), allow_unused=True)))  # not x - x
     check_grad(lambda a, b: program(np, a, b), x, y, method="central", seed=seed, tolerance=2.0**20)
 
 

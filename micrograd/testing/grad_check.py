@@ -16,9 +16,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from micrograd.engine import Tensor, sweep, toposort
-from micrograd.transforms import gradients
 from micrograd.errors import DTypeError, GraphError, MicrogradError, ShapeError
 from micrograd.testing.numeric import Line, Slope, central_slope, complex_slope, gap_at_zero
+from micrograd.transforms import gradients
 
 __all__ = ["NOT_ANALYTIC", "GradCheck", "GradientError", "check_grad"]
 

@@ -18,12 +18,12 @@ import numpy as np
 
 from micrograd import transforms
 from micrograd.engine import Tensor, no_grad, sweep
-from micrograd.transforms import gradients
 from micrograd.errors import GraphError, MicrogradError
 from micrograd.primitives import KINDS, TABLE, Primitive
 from micrograd.testing.domains import DOMAINS, Case, cases_of, empty_cases_of
 from micrograd.testing.grad_check import NOT_ANALYTIC, check_grad
 from micrograd.testing.numeric import central_slope
+from micrograd.transforms import gradients
 
 __all__ = ["LAWS", "LawError", "check_primitive", "reference"]
 

@@ -77,10 +77,8 @@ def central_slope(line: Line, weights: np.ndarray[Any, Any], size: float = 1.0) 
             error = max(abs(row[-1] - row[-2]), abs(row[-1] - older))
             if error <= best.error:
                 best = Slope(row[-1], scale, error, step)
-        if (
-            used == _LEVELS
-            or len(previous) > 2
-            and (best.error <= 2.0**-50 * scale or abs(row[-1] - previous[-1]) > 64 * best.error)
+        if used == _LEVELS or (
+            len(previous) > 2 and (best.error <= 2.0**-50 * scale or abs(row[-1] - previous[-1]) > 64 * best.error)
         ):
             break  # as exact as it gets, or rounding has taken over
         previous = row
