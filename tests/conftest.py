@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
+from code_lines import ENGINE_LIMIT, code_lines
 from hypothesis import HealthCheck, settings
 
+from micrograd import engine
 from micrograd.primitives import TABLE
 
 # `ci` draws the same examples in every run, so a red build can be repeated; `fuzz` is for a person with a coffee:
@@ -44,3 +47,9 @@ def _sealed() -> Iterator[None]:
     found = leaks(dict(table), dict(errors))
     if found:
         pytest.fail("this test leaks: " + "; ".join(found))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the size of the engine, a public promise, wherever the tests run."""
+    count = code_lines(Path(engine.__file__).read_text(encoding="utf-8"))
+    terminalreporter.write_line(f"engine.py: {count} code lines (at most {ENGINE_LIMIT})")
