@@ -15,7 +15,9 @@ from micrograd import composites as c
 from micrograd import ingest
 from micrograd import primitives as p
 from micrograd.errors import DTypeError, GraphError, ShapeError
+from micrograd.modes import current
 from micrograd.numpy_api import call_function, call_ufunc
+from micrograd.source import user_line
 
 __all__ = ["ArrayLike"]
 
@@ -31,9 +33,9 @@ class ArrayLike:
         grad: Any
 
         @property
-        def operands(self) -> tuple[Any, ...]: ...
+        def operands(self) -> tuple[Any, ...]: ...  # noqa: D102
         @property
-        def args(self) -> tuple[Any, ...]: ...
+        def args(self) -> tuple[Any, ...]: ...  # noqa: D102
 
         def __init__(self, data: Any) -> None: ...
 
@@ -88,6 +90,11 @@ class ArrayLike:
         made = f", {self.row.name}" if self.row else ""
         return f"Tensor({np.array2string(self.raw, threshold=20, prefix='Tensor(')}, dtype={self.dtype}{made})"
 
+    def _repr_svg_(self) -> str:
+        from micrograd.draw import draw
+
+        return str(draw(self).svg)
+
     def __bool__(self) -> bool:
         if self.size != 1:
             raise GraphError(
@@ -96,7 +103,15 @@ class ArrayLike:
         return bool(self.raw)
 
     def __float__(self) -> float:
+        if (mode := current()) is not None and mode.sealed:
+            raise GraphError(
+                f"float() of a tensor while it is traced (line {user_line()}) would lose its gradient silently, as "
+                "writing it into a plain array does; keep the tensor, and join tensors with np.stack."
+            )
         return self.item()
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else repr(self)
 
     def __len__(self) -> int:
         if not self.shape:

@@ -21,10 +21,11 @@ class Observer(Protocol):
 
 
 class Mode(NamedTuple):
-    """Whether operations are recorded, and who is told."""
+    """Whether operations are recorded, who is told, and whether taking a plain number out is an error (`sealed`)."""
 
     records: bool = True
     observers: tuple[Observer, ...] = ()
+    sealed: bool = False
 
 
 _mode: ContextVar[Mode | None] = ContextVar("micrograd_mode", default=None)
@@ -35,7 +36,7 @@ current = _mode.get  # None where nothing special is asked for: the fast path is
 def no_grad() -> Iterator[None]:
     """Operations inside record nothing: their results are leaves."""
     mode = current() or Mode()
-    token = _mode.set(Mode(False, mode.observers))
+    token = _mode.set(mode._replace(records=False))
     try:
         yield
     finally:
@@ -43,10 +44,10 @@ def no_grad() -> Iterator[None]:
 
 
 @contextmanager
-def observe(observer: Observer) -> Iterator[None]:
-    """Tell `observer` of every node recorded or swept inside."""
+def observe(observer: Observer, *, sealed: bool = False) -> Iterator[None]:
+    """Tell `observer` of every node recorded or swept inside; `sealed`: ``float(t)`` there would lose a trace."""
     mode = current() or Mode()
-    token = _mode.set(Mode(mode.records, (*mode.observers, observer)))
+    token = _mode.set(Mode(mode.records, (*mode.observers, observer), mode.sealed or sealed))
     try:
         yield
     finally:

@@ -35,6 +35,8 @@ def backward_structure(forward: Graph) -> dict[str, Any]:
     inputs: dict[Tensor, str] = {}
     for node in forward.outputs:
         output = tensors[node.index]
+        if (forward.seeds and node.index not in forward.seeds) or (output.row is not None and not output.row.flows):
+            continue
         given = forward.seeds.get(node.index)
         if given is None:
             given = 1.0 if type(output.raw) is float else np.ones(output.shape, output.dtype)

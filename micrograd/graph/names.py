@@ -108,8 +108,12 @@ def place_of(source: Source) -> Place | None:
         if not _covers(statement, source):
             continue
         end = (source.end_line, source.end_column)
-        if isinstance(statement, ast.Return):
-            whole = (statement.end_lineno, statement.end_col_offset) == end
+        returned = [s.body for s in ast.walk(statement) if isinstance(s, ast.Lambda) and _covers(s.body, source)]
+        if isinstance(statement, ast.Return) and statement.value is not None:
+            returned.insert(0, statement.value)
+        if returned:  # the innermost lambda comes last
+            value = returned[-1]
+            whole = (value.end_lineno, value.end_col_offset) == end and _starts(value, source)
             return Place("", whole, True, statement.lineno)
         for target, value in _pairs(statement):
             if isinstance(statement, ast.AugAssign) and not _covers(value, source):

@@ -178,7 +178,7 @@ def parse(text: str) -> dict[str, Any]:
             raise GraphError(f"line {reader.number} of the graph's text: {word!r} is not defined above it")
         return index[word]
 
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):  # not splitlines: a title may hold \x85
         reader = _Reader(line, number)
         if not reader.rest:
             continue

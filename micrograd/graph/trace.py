@@ -87,25 +87,35 @@ def trace(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
     if not inputs:
         raise GraphError(f"trace({name}): no float array among the arguments, so there is nothing to differentiate by.")
     recorder = Recorder(sys._getframe())
-    with observe(recorder):
-        result = f(*bound.args, **bound.kwargs)
+    try:
+        with observe(recorder, sealed=True):
+            result = f(*bound.args, **bound.kwargs)
+        last_of_call = {id(mark.call): node for node, mark in recorder.marks.items() if mark.call is not None}
+        lasts = {*last_of_call.values()}
+    except ValueError as error:  # NumPy puts its own words in front of ours when it fills a buffer
+        if isinstance(error.__cause__, GraphError):
+            raise error.__cause__ from None
+        raise
+    finally:  # a frame that is kept keeps all its locals, this one too
+        del recorder.outermost
+        for mark in recorder.marks.values():
+            mark.call = None
     outputs = [r for r in result if isinstance(r, Tensor)] if isinstance(result, (tuple, list)) else [result]
     if not outputs or not isinstance(outputs[0], Tensor):
         got = type(result).__name__
         raise GraphError(f"trace({name}): the result ({got}) holds no tensor; "
                          "return what is computed from the inputs, as an array or a tuple of arrays.")  # fmt: skip
-    _name_nodes(recorder.marks, outputs)
+    _name_nodes(recorder.marks, outputs, lasts)
     return Graph(**assemble(outputs, inputs, recorder.marks, name=name if name != "<lambda>" else "f"))
 
 
-def _name_nodes(marks: dict[Tensor, Mark], outputs: Sequence[Tensor]) -> None:
-    """Give each recorded node its statement, its name and its stage."""
-    last_of_call = {id(mark.call): node for node, mark in marks.items() if mark.call is not None}
+def _name_nodes(marks: dict[Tensor, Mark], outputs: Sequence[Tensor], lasts: set[Tensor]) -> None:
+    """Give each recorded node its statement, its name and its stage; `lasts` end a call of the author's."""
     for node, mark in marks.items():
         if not mark.sources:
             continue
         place: Place | None = None
-        whole = mark.call is None or last_of_call[id(mark.call)] is node
+        whole = node in lasts
         for source in mark.sources:  # outwards through helpers, as long as the value is just returned
             place = place_of(source)
             if place is None or not place.returns:
