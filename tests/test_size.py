@@ -65,7 +65,7 @@ FLOORS = [
 FLOOR = {module: level for level, floor in enumerate(FLOORS) for module in floor}
 
 # The one way up: a graph or tensor that a notebook asks to show itself calls the drawer, at that moment.
-SHOWS_ITSELF = {("engine", "draw"), ("graph", "draw")}
+SHOWS_ITSELF = {("arraylike", "draw"), ("graph", "draw")}
 
 
 def climbs(text: str, inside: str) -> list[str]:
