@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import pickle
 import re
 from typing import Any
@@ -12,9 +13,11 @@ from hypothesis import strategies as st
 from judges.agreement import assert_within
 
 from micrograd import nn
+from micrograd.draw import draw
 from micrograd.engine import Tensor, toposort
 from micrograd.errors import CheckpointError, DTypeError, ShapeError
 from micrograd.functional import cross_entropy
+from micrograd.graph import trace
 from micrograd.numerics import assert_bn_close, bn_bounds, inference_bound
 from micrograd.primitives import TABLE
 from micrograd.testing import check_grad
@@ -325,6 +328,40 @@ def test_gradients_of_layers_agree_with_measured_slopes(name: str) -> None:
     if name == "mlp with batch norm":  # a step would cross the corner of some relu
         layer = nn.mlp([4, 3, 2], rng=0, batch_norm=True, activation=nn.Tanh)
     check_grad(lambda x: layer(x) * normal(*layer(x).shape, seed=5), normal(6, 4))
+
+
+# ---- as graphs -------------------------------------------------------------------------------------------
+
+
+def test_a_module_has_the_signature_of_its_forward_and_its_class_that_of_its_init() -> None:
+    assert str(inspect.signature(nn.ReLU())) == "(x: 'Any') -> 'Any'"
+    assert list(inspect.signature(nn.LeakyReLU).parameters) == ["slope"]
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_every_layer_is_a_graph_that_can_be_evaluated_differentiated_and_drawn(name: str) -> None:
+    x, layer = normal(6, 4), LAYERS[name]("float64")
+    graph = trace(copy.deepcopy(layer), x)
+    ours = Tensor(x)
+    out = layer(ours)
+    assert [node.name for node in graph.inputs if node.op == "input"] == ["x"]
+    assert np.array_equal(graph.value[graph.outputs[0].name], out.data)
+    seed = normal(*out.shape, seed=1)
+    graph.backward(seed)
+    out.backward(seed)
+    assert np.array_equal(graph.grad["x"], ours.grad)
+    picture = draw(graph, full=True)
+    assert picture.dot.startswith("digraph")
+    assert all(node.op in TABLE or node.op in ("input", "parameter", "constant") for node in graph.nodes)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_network_shows_its_batch_norm_under_the_names_of_the_stages(training: bool) -> None:
+    graph = trace(small_net().train(training), normal(6, 5))
+    names = [node.name for node in graph.nodes]
+    stages = ["mu", "xmu", "sq", "var", "sqrtvar", "ivar", "xhat", "gammax"] if training else ["scale", "shift"]
+    assert all(name in names for name in stages)
+    assert {node.name for node in graph.nodes if node.op == "parameter"} >= {"weight", "gamma", "beta", "bias"}
 
 
 # ---- PyTorch as the judge --------------------------------------------------------------------------------

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -135,6 +137,22 @@ def test_evaluate_is_a_mean_over_rows_whatever_the_batches() -> None:
     whole = evaluate(model, data.x_test, data.y_test)
     assert evaluate(model, data.x_test, data.y_test, size=7) == pytest.approx(whole, rel=1e-14)
     assert whole[0] == pytest.approx(cross_entropy(model(data.x_test), data.y_test).item(), rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("name", "last"),
+    [
+        ("digits", r"test accuracy: 9\d\.\d% with batch normalization, 9\d\.\d% without"),
+        ("training_loop", r"accuracy (100|99)\.\d%"),
+        ("moons", r"step 19: loss 0\.\d{4}, accuracy \d\d%"),
+    ],
+)
+def test_the_examples_run(name: str, last: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = Path(__file__).parents[1] / "examples" / f"{name}.py"
+    if not path.exists():
+        pytest.skip("the examples are not beside these tests")
+    runpy.run_path(str(path), run_name="__main__")
+    assert re.fullmatch(last, capsys.readouterr().out.splitlines()[-1])
 
 
 def test_evaluate_records_no_graph() -> None:

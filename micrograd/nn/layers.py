@@ -290,9 +290,10 @@ class Sequential(Module):
 
     def forward(self, x: Any) -> Any:
         """What the last layer answers."""
+        h = x
         for layer in self.layers:
-            x = layer(x)
-        return x
+            h = layer(h)
+        return h
 
     def __len__(self) -> int:
         return len(self.layers)

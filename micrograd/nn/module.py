@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -14,6 +15,15 @@ __all__ = ["Module", "Parameter"]
 
 Parameter = Tensor
 """A parameter is a leaf tensor held in an attribute of a module; nothing else marks it."""
+
+
+class _ForwardSignature:
+    """A module is called with the arguments of its `forward`: `inspect.signature` and `trace` see their names."""
+
+    def __get__(self, module: Module | None, owner: type) -> inspect.Signature:
+        if module is None:
+            raise AttributeError("__signature__")  # the class itself keeps the signature of its __init__
+        return inspect.signature(module.forward)
 
 
 class Module:
@@ -38,6 +48,7 @@ class Module:
 
     training: bool = True
     buffers: ClassVar[tuple[str, ...]] = ()
+    __signature__ = _ForwardSignature()
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes. Subclasses define it."""
