@@ -206,6 +206,23 @@ def hessian(f: Function, argnum: int = 0) -> Function:
     return jacobian(grad(f, argnum), argnum)
 
 
+def _lowest(inputs: Sequence[Tensor]) -> set[Tensor]:
+    """Those of `inputs` that depend on no other: where a sweep may stop and still reach them all."""
+    chosen = {*inputs}
+    oldest = max((node.serial for node in inputs), default=0)  # serials count downwards: operands have larger ones
+    lowest = set()
+    for node in chosen:
+        stack, seen = [node], {node}
+        while stack:
+            for operand in stack.pop().operands:
+                if operand is not None and operand.serial <= oldest and operand not in seen:
+                    seen.add(operand)
+                    stack.append(operand)
+        if len(seen & chosen) == 1:
+            lowest.add(node)
+    return lowest
+
+
 def gradients(
     output: Tensor, inputs: Iterable[Tensor], seed: Any = None, *, track: bool = False, allow_unused: bool = False
 ) -> list[Any]:
@@ -219,10 +236,10 @@ def gradients(
         allow_unused: zeros, instead of an error, for an input that does not influence the output.
     """
     inputs = list(inputs)
-    g = seed if isinstance(seed, Tensor) else ingest.seed(seed, output.raw)
-    if track and not isinstance(g, Tensor):
-        g = Tensor(g)
-    found = {node: g for node, g, _ in sweep({output: g}, inputs, track=track)}
+    g = ingest.seed(_plain(seed), output.raw)
+    if track:
+        g = seed if isinstance(seed, Tensor) else Tensor(g)
+    found = {node: g for node, g, _ in sweep({output: g}, _lowest(inputs), track=track)}
     answers: list[Any] = []
     owners: set[int] = {id(g)}
     for position, node in enumerate(inputs):
