@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+import os
+from pathlib import Path
+
 import micrograd
+
+# A profile of its own for the kernels: nobody's settings reach the pages, and only errors are told.
+_profile = Path(__file__).parent / "_build" / "ipython" / "profile_default"
+_profile.mkdir(parents=True, exist_ok=True)
+(_profile / "ipython_kernel_config.py").write_text("get_config().Application.log_level = 40\n", encoding="utf-8")
+os.environ["IPYTHONDIR"] = str(_profile.parent)
+logging.getLogger("traitlets").setLevel(logging.WARNING)
 
 project = "micrograd"
 author = "micrograd contributors"
@@ -26,5 +37,6 @@ myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
+nb_execution_show_tb = True
 nb_execution_timeout = 120
 nb_execution_excludepatterns = ["_build/*"]
