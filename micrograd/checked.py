@@ -259,9 +259,9 @@ def _root_of_backward(depth: int) -> Tensor | None:
 def _refuse_company(root: Tensor) -> None:
     """An error if another thread is inside `Tensor.backward` and adds into a leaf that `root` depends on."""
     mine: set[Tensor] | None = None
-    for thread, frame in sys._current_frames().items():
-        if thread == threading.get_ident():
-            continue
+    others = sys._current_frames()
+    del others[threading.get_ident()]  # our own frame among our own variables would be a cycle that keeps the graph
+    for frame in others.values():
         step: FrameType | None = frame
         while step is not None:
             if step.f_code is Tensor.backward.__code__:

@@ -15,6 +15,10 @@ and the statistics taken in float64 and re-centred::
     |dgamma_a - dgamma_b|  <= 16 u (sum|dout * xhat| (1 + k) + k sum|dout|)
     |dbeta_a - dbeta_b|    <= 16 u sum|dout|
 
+where ``sum|t|``, and N times a ``mean|t|``, is never less than an eighth of the sum of the sizes of its running sums: a sum taken
+row after row rounds each running sum, which tells where some hundred rows are alike.  For rows that scatter
+about 0 it changes nothing up to N = 128.
+
 Of 96 000 columns (N from 1 to 1000, mean and deviation from 1e-4 to 1e4, eps from 1e-12 to 1, some of them
 constant), no two correct implementations came further apart than 3.6 u in `dx` and 7.8 u in `out`.  Where
 ``max|x| * ivar`` is huge the bound is loose of necessity: agreement is not accuracy.
@@ -32,7 +36,8 @@ from numpy.typing import DTypeLike, NDArray
 from micrograd.errors import DTypeError, ShapeError
 
 __all__ = [
-    "ALLOWED_U", "RESULTS", "BatchNormBounds", "assert_bn_close", "bn_bounds", "errors_in_u", "inference_bound", "unit_roundoff",
+    "ALLOWED_U", "RESULTS", "BatchNormBounds", "assert_bn_close", "bn_bounds", "errors_in_u", "inference_bound",
+    "unit_roundoff",
 ]  # fmt: skip
 
 Array = NDArray[Any]
@@ -81,6 +86,19 @@ def _wide(x: Any, name: str, shape: tuple[int, ...] | None = None) -> Array:
     return array
 
 
+def _summed(terms: Array) -> Array:
+    """What the rounding of a sum over the rows is proportional to.
+
+    Source: N. Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 4.2.
+
+    Row after row, the error is at most u times the sum of |running sums|; two such sums differ by twice that, which
+    16 u times an eighth of it covers.
+    """
+    running: Array = np.abs(np.cumsum(terms, axis=0)).sum(axis=0)
+    plain: Array = np.abs(terms).sum(axis=0)
+    return np.maximum(plain, running / 8)
+
+
 def bn_bounds(
     x: Any, gamma: Any, beta: Any, dout: Any, eps: float = 1e-5, dtype: DTypeLike | None = None
 ) -> BatchNormBounds:
@@ -120,15 +138,14 @@ def bn_bounds(
         xm -= xm.mean(axis=0)
         ivar = 1.0 / np.sqrt((xm**2).mean(axis=0) + eps)
         xhat = xm * ivar
-        k = np.sqrt(n) * np.abs(x).max(axis=0, initial=0.0) * ivar
-        gamma, beta, size = np.abs(gamma), np.abs(beta), np.abs(dout)
-        product = np.abs(dout * xhat)
-        terms = gamma * ivar * (size + size.mean(axis=0) + np.abs(xhat) * product.mean(axis=0))
+        k = np.maximum(np.sqrt(n) * np.abs(x).max(axis=0, initial=0.0), _summed(x) / n) * ivar
+        gamma, beta, total, product = np.abs(gamma), np.abs(beta), _summed(dout), _summed(dout * xhat)
+        terms = gamma * ivar * (np.abs(dout) + total / n + np.abs(xhat) * product / n)
         return BatchNormBounds(
             out=ALLOWED_U * u * (gamma * np.abs(xhat) * (1 + k) + gamma * k + beta),
             dx=ALLOWED_U * u * (terms * (1 + k)),
-            dgamma=ALLOWED_U * u * (product.sum(axis=0) * (1 + k) + k * size.sum(axis=0)),
-            dbeta=ALLOWED_U * u * size.sum(axis=0),
+            dgamma=ALLOWED_U * u * (product * (1 + k) + k * total),
+            dbeta=ALLOWED_U * u * total,
             dtype=np.dtype(dtype).name,
         )
 

@@ -40,7 +40,7 @@ class Problem:
 
 
 def probe(n: int = 5, d: int = 3, eps: float = 0.2, seed: int = 3, dtype: str = "float64") -> Problem:
-    """A problem that hides nothing: N != D, an eps that matters, gammas of both signs and no 1, dout of non-zero mean."""
+    """A problem that hides nothing: N != D, eps that matters, gammas of both signs and no 1, dout of non-zero mean."""
     rng = np.random.default_rng(seed)
     x = rng.normal(0.5, 1.5, (n, d))
     gamma = rng.uniform(0.5, 2.0, d) * np.resize([1.0, -1.0], d)
@@ -48,11 +48,15 @@ def probe(n: int = 5, d: int = 3, eps: float = 0.2, seed: int = 3, dtype: str = 
     return Problem(*(a.astype(dtype) for a in arrays), eps)
 
 
-# ---- 300 bits ----------------------------------------------------------------------------------------------
+# ---- 300 bits --------------------------------------------------------------------------------------------
 
 
 def _mp(array: Any) -> Any:
-    return np.vectorize(lambda v: mpmath.mpf(float(v)), otypes=[object])(array) if np.size(array) else np.array(array, object)
+    return (
+        np.vectorize(lambda v: mpmath.mpf(float(v)), otypes=[object])(array)
+        if np.size(array)
+        else np.array(array, object)
+    )
 
 
 def exact_out(x: Any, gamma: Any, beta: Any, eps: Any) -> tuple[Any, Any, Any]:
@@ -83,7 +87,7 @@ def exact(problem: Problem) -> dict[str, np.ndarray]:
         return {name: np.array(value, dtype=object).astype(np.float64) for name, value in results.items()}
 
 
-# ---- by hand, with every variable ------------------------------------------------------------------------------
+# ---- by hand, with every variable ------------------------------------------------------------------------
 
 
 class _ReturnLocals(ast.NodeTransformer):
@@ -111,7 +115,10 @@ def staged_variables(dout: Any, cache: Any, source: str | None = None) -> dict[s
 
 def staged(problem: Problem) -> dict[str, Any]:
     out, cache = batchnorm.batchnorm_forward(*problem.parameters)
-    return {"out": out, **dict(zip(("dx", "dgamma", "dbeta"), batchnorm.batchnorm_backward(problem.dout, cache), strict=True))}
+    return {
+        "out": out,
+        **dict(zip(("dx", "dgamma", "dbeta"), batchnorm.batchnorm_backward(problem.dout, cache), strict=True)),
+    }
 
 
 def compact(problem: Problem) -> dict[str, Any]:
@@ -120,7 +127,7 @@ def compact(problem: Problem) -> dict[str, Any]:
     return {"out": out, **dict(zip(("dx", "dgamma", "dbeta"), gradients, strict=True))}
 
 
-# ---- the engine, edge by edge --------------------------------------------------------------------------------------
+# ---- the engine, edge by edge ----------------------------------------------------------------------------
 
 
 def forward_nodes(out: Tensor) -> dict[str, Tensor]:

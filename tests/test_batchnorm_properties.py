@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import mpmath
@@ -51,21 +52,28 @@ def laid_out(a: np.ndarray, layout: str) -> np.ndarray:
 
 
 @st.composite
-def problems(draw: st.DrawFn, max_n: int = 128, max_d: int = 5, least_n: int = 1) -> Problem:
+def problems(
+    draw: st.DrawFn,
+    max_n: int = 128,
+    max_d: int = 5,
+    least_n: int = 1,
+    least_d: int = 0,
+    layouts: tuple[str, ...] = LAYOUTS,
+) -> Problem:
     """Means and deviations from 1e-4 to 1e4, eps from 1e-12 to 1, some columns constant, any layout."""
     dtype = draw(st.sampled_from(["float32", "float64"]))
     n = draw(st.integers(least_n, 8) | st.sampled_from([k for k in (16, 17, 64, 128) if k <= max_n]))
-    d = draw(st.integers(0, max_d))
+    d = draw(st.integers(least_d, max_d))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     exponents = st.lists(st.integers(-4, 4), min_size=d, max_size=d)
     mean, std = (10.0 ** np.array(draw(exponents), float) for _ in range(2))
     std *= np.array(draw(st.lists(st.sampled_from([1, 1, 1, 1, 0]), min_size=d, max_size=d)), float)
     x = mean * rng.choice([-1.0, 1.0], d) + std * rng.standard_normal((n, d))
     arrays = (
-        laid_out(x.astype(dtype), draw(st.sampled_from(LAYOUTS))),
+        laid_out(x.astype(dtype), draw(st.sampled_from(layouts))),
         rng.normal(0, 2, d).astype(dtype),
         rng.normal(0, 2, d).astype(dtype),
-        laid_out(rng.normal(0.2, 1, (n, d)).astype(dtype), draw(st.sampled_from(LAYOUTS))),
+        laid_out(rng.normal(0.2, 1, (n, d)).astype(dtype), draw(st.sampled_from(layouts))),
     )
     return Problem(*arrays, eps=10.0 ** draw(st.integers(-12, 0)))
 
@@ -88,7 +96,7 @@ def same_bits(a: Any, b: Any) -> bool:
     return a.shape == b.shape and a.dtype == b.dtype and np.array_equal(a, b, equal_nan=True)
 
 
-# ---- forward -------------------------------------------------------------------------------------------------
+# ---- forward ---------------------------------------------------------------------------------------------
 
 
 @given(problems())
@@ -100,7 +108,7 @@ def test_the_composed_forward_pass_has_the_bits_of_the_handwritten_one(problem: 
         assert same_bits(nodes[name].data, value), name
 
 
-# ---- backward, line by line ----------------------------------------------------------------------------------------
+# ---- backward, line by line ------------------------------------------------------------------------------
 
 # The rule of `reciprocal` computes -g * out * out where the hand writes -1 / sqrtvar**2 * divar. All else is the same
 # arithmetic in the same order.
@@ -108,7 +116,9 @@ AS_THE_TABLE = ("-1.0 / sqrtvar**2 * divar", "-divar * ivar * ivar")
 BEFORE_THE_ROOT = ("dbeta", "dgammax", "dgamma", "dxhat", "divar", "dxmu1")
 
 
-@given(problems())
+@given(
+    problems(layouts=("C",))
+)  # `np.ones` is laid out as C, the engine's broadcast as nothing: others add up in another order
 def test_with_the_tables_rule_all_fourteen_agree_to_the_last_bit(problem: Problem) -> None:
     out, x, *_ = compose(problem)
     _, cache = batchnorm_forward(x.data, *problem.parameters[1:])
@@ -123,9 +133,10 @@ def test_with_the_tables_rule_all_fourteen_agree_to_the_last_bit(problem: Proble
 def stage_bounds(hand: dict[str, Any], u: float) -> dict[str, Any]:
     """How far the fourteen may be from the engine's, counting roundings from where the arithmetic differs.
 
-    The two forms of dsqrtvar have 4 and 3 roundings, and differ by at most 7 u of its size.  Each product after it rounds
-    once on either side (2 u more: dvar 9, dsq 11, dxmu2 13), all within the 16 u of `bn_bounds`.  Each sum adds 2 u of
-    its result; the sum over N rows in dmu at most 2 (N - 1) u of the sum of sizes.
+    The two forms of dsqrtvar have 4 and 3 roundings, and differ by at most 7 u of its size.  Each product after it
+    rounds once on either side (2 u more: dvar 9, dsq 11, dxmu2 13), all within the 16 u of `bn_bounds`.  Each sum
+    adds 2 u of its result; the sum over N rows in dmu at most 2 (N - 1) u of the sum of sizes.
+    Before the root nothing differs, and nothing may.
     """
     size = {name: np.abs(hand[name].astype(np.float64)) for name in FOURTEEN}
     n = len(size["dx"])
@@ -193,7 +204,7 @@ def test_the_backward_graph_has_the_students_names_and_values(f: Any) -> None:
         assert same_bits(backward.value[name], hand[name]), name
 
 
-# ---- all of them under one bound ---------------------------------------------------------------------------------------
+# ---- all of them under one bound -------------------------------------------------------------------------
 
 
 @given(problems())
@@ -233,10 +244,19 @@ def test_the_reference_is_right() -> None:
             assert truth["dx"][index] == pytest.approx(slope, rel=1e-15, abs=1e-17)
 
 
-@pytest.mark.judge
-@given(problems(least_n=2))
-def test_all_agree_with_pytorch(problem: Problem) -> None:
+@pytest.fixture(scope="module")
+def torch() -> Iterator[Any]:
+    """PyTorch, on one thread: for arrays this small a second one only waits."""
     torch = pytest.importorskip("torch", reason="PyTorch, the judge, is not installed")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield torch
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.judge
+@given(problems(least_n=2, least_d=1))  # PyTorch refuses one row and no column
+def test_all_agree_with_pytorch(torch: Any, problem: Problem) -> None:
     x, gamma, beta = (
         torch.tensor(np.ascontiguousarray(a), requires_grad=True) for a in (problem.x, problem.gamma, problem.beta)
     )
@@ -249,7 +269,7 @@ def test_all_agree_with_pytorch(problem: Problem) -> None:
         assert_bn_close(implementation(problem), theirs, bounds)
 
 
-# ---- channels elsewhere ----------------------------------------------------------------------------------------------
+# ---- channels elsewhere ----------------------------------------------------------------------------------
 
 
 @given(problems(max_n=17, max_d=4), st.integers(1, 3), st.integers(1, 3), st.integers(0, 3))
