@@ -16,7 +16,7 @@ demo: $(VENV)/demo.done ## train on digits with and without batch normalization;
 	@$(BIN)/micrograd demo
 
 test: $(VENV)/test.done ## run the tests, with the outside judges
-	@$(BIN)/python -m pytest -q -n 2 --dist worksteal $(ARGS)
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 $(ARGS)
 
 bench: $(VENV)/bench.done ## measure against the peers; print ratios, write JSON and a plot to out/
 	@$(BIN)/python -m tests.benchmarks.run $(ARGS)
