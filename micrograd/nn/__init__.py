@@ -1,5 +1,6 @@
 """Networks composed of primitives: layers on arrays, and Karpathy's neurons on single numbers."""
 
+from micrograd import namesake as _namesake  # noqa: F401 (first: it says why the engine may be missing)
 from micrograd.nn.layers import (
     GELU,
     BatchNorm1d,
