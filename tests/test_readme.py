@@ -32,7 +32,7 @@ def steps(text: str) -> list[tuple[str, str, str]]:
         for node in ast.parse(block).body:
             code = ast.get_source_segment(block, node) or ""
             comment = re.search(r"  # (\S.*?)(?:   .*)?$", lines[(node.end_lineno or 1) - 1])
-            shows = isinstance(node, ast.Expr) and comment and not comment.group(1)[0].islower()
+            shows = isinstance(node, ast.Expr) and comment and re.match(r"-?\d|array|[\[({']", comment.group(1))
             found.append(("show", code, comment.group(1)) if shows and comment else ("do", code, ""))
     return found
 
