@@ -1,0 +1,92 @@
+"""The picture in the DOT language, for people who go on with Graphviz: plain boxes, safe whatever the names are.
+
+Labels are quoted strings, never HTML-like ones and never records; every attribute is one of `ALLOWED`, so that no link, image or
+style sheet can come in by a name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import graphviz
+
+from micrograd.draw.labels import dot_text
+from micrograd.draw.palette import PALETTE
+from micrograd.draw.view import Block, Line, View
+
+__all__ = ["ALLOWED", "dot_of"]
+
+ALLOWED = frozenset(
+    "color constraint dir fillcolor fontcolor fontname fontsize id label labeljust margin nodesep penwidth rankdir ranksep shape style".split()
+)
+"""The only attributes that are written."""
+
+_KINDS = {  # box: ground and border
+    "leaf": ("leaf", "leaf-border"),
+    "result": ("result", "result-border"),
+    "op": ("card", "border"),
+    "fold": ("card", "border"),
+}
+
+
+def _label(blocks: Iterable[Block]) -> str:
+    return _lines(line for block in blocks for line in block.lines)
+
+
+def _lines(lines: Iterable[Line]) -> str:
+    """Lines as one label; `nohtml` keeps a label such as ``<b>`` from being read as markup."""
+    return str(graphviz.nohtml("\\n".join(dot_text(line.text) for line in lines)))
+
+
+def _checked(attributes: dict[str, str]) -> dict[str, str]:
+    if not ALLOWED.issuperset(attributes):
+        raise ValueError(f"not an allowed attribute: {sorted(set(attributes) - ALLOWED)}")
+    return attributes
+
+
+def _key(index: int) -> str:
+    return f"n{index}" if index >= 0 else f"copy{-index}"
+
+
+def dot_of(view: View) -> str:
+    """The view as DOT text; the same text for the same graph."""
+    light = {role: colours[0] for role, colours in PALETTE.items()}
+    font = {"fontname": "Courier", "fontsize": "11"}
+    graph = graphviz.Digraph(
+        graph_attr=_checked({"rankdir": view.direction, "nodesep": "0.2", "ranksep": "0.3", **font, "label": _lines(Line(n) for n in view.notes)}),
+        node_attr=_checked({"shape": "box", "style": "rounded,filled", "margin": "0.1,0.06", **font}),
+        edge_attr=_checked(font),
+    )
+    framed = {index: frame for frame in view.frames for index in frame.boxes}
+
+    def put(target: graphviz.Digraph, box_index: int) -> None:
+        box = boxes[box_index]
+        style = {"id": box.id, "label": _label(box.blocks), "fontcolor": light["ink"]}
+        if box.kind == "constant":
+            style |= {"shape": "plaintext", "style": "", "fontcolor": light["grey"], "fontsize": "10"}
+        else:
+            ground, border = _KINDS[box.kind]
+            style |= {"fillcolor": light[ground], "color": light[border]}
+        target.node(_key(box.index), **{**_checked(style), "label": graphviz.nohtml(style["label"])})
+
+    boxes = {box.index: box for box in view.boxes}
+    for frame in view.frames:
+        with graph.subgraph(name=f"cluster_{frame.index}") as cluster:
+            title = graphviz.nohtml(_lines(frame.lines))
+            cluster.attr(label=title, **_checked({"style": "rounded,filled", "fillcolor": light["stage"], "color": light["stage-border"], "fontcolor": light["grey"]}))
+            for index in frame.boxes:
+                put(cluster, index)
+    for box in view.boxes:
+        if box.index not in framed:
+            put(graph, box.index)
+    for wire in view.wires:
+        source, target, slot = wire.edge
+        ends = _key(wire.source), _key(wire.target)
+        name = f"edge-{source}-{target}-{slot}"
+        forward = _checked({"id": name, "color": light[wire.role], "fontcolor": light["ink" if wire.role == "grey" else wire.role]})
+        graph.edge(*ends, label=graphviz.nohtml(_label(wire.forward)), **forward)
+        if wire.flows:
+            back = _checked({"id": f"{name}-back", "color": light["red"], "fontcolor": light["red"], "constraint": "false"})
+            graph.edge(*ends[::-1], label=graphviz.nohtml(_label(wire.backward)), **back)
+    text: str = graph.source
+    return text

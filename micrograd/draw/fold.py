@@ -1,0 +1,74 @@
+"""The summary of a large graph: stages (or operations) of one kind are one box, however often they are repeated."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from micrograd.draw.labels import shorten
+from micrograd.draw.view import Block, Box, Line, View, Wire
+from micrograd.graph.graph import Graph
+
+__all__ = ["LIMIT", "folded"]
+
+LIMIT = 2000
+"""Nodes up to which a graph is drawn whole."""
+_KINDS = 40  # boxes of a summary
+_LISTED = 6  # operations named in a box
+
+
+def spaced(count: int) -> str:
+    """A count as it is read: 50 231."""
+    return f"{count:,}".replace(",", "\u202f")
+
+
+def folded(graph: Graph, *, direction: str) -> View:
+    """One box for all stages with the same title (up to numbers), one for all nodes of an operation outside stages."""
+    key_of_stage = [("stage", re.sub(r"\d+", "#", stage.title)) for stage in graph.stages]
+    keys = [
+        key_of_stage[node.stage] if node.stage is not None else ("leaf" if node.is_leaf else "op", node.op) for node in graph.nodes
+    ]
+    sizes = Counter(keys)
+    kept = dict(sizes.most_common(_KINDS - 1)) if len(sizes) > _KINDS else dict(sizes)
+    rest = ("op", "other")
+    keys = [key if key in kept else rest for key in keys]
+    number = {key: position for position, key in enumerate(dict.fromkeys(keys))}
+    at = [number[key] for key in keys]
+    operations: list[Counter[str]] = [Counter() for _ in number]
+    between: Counter[tuple[int, int]] = Counter()
+    for node in graph.nodes:
+        here = at[node.index]
+        operations[here][node.op] += 1
+        for operand in node.operands:
+            if type(operand) is int and at[operand] != here:
+                between[at[operand], here] += 1
+    repeats = Counter(key_of_stage)
+    first_title: dict[tuple[str, str], str] = {}
+    for stage, key in zip(graph.stages, key_of_stage, strict=True):
+        first_title.setdefault(key, stage.title)
+    boxes = []
+    for key, position in number.items():
+        title = first_title.get(key, key[1])
+        if repeats[key] > 1:
+            title = re.sub(r"\d+", "…", title)
+        size = count = sum(operations[position].values())
+        lines = [Line(shorten(title, 36), "ink", 14, True)]
+        if key[0] == "leaf" and count <= _LISTED:
+            names = (node.name for node, here in zip(graph.nodes, at, strict=True) if here == position)
+            lines.append(Line(shorten(", ".join(names), 36), "ink", 12))
+            count = 0
+        times = repeats[key] if key[0] == "stage" else count
+        if times > 1:
+            lines.append(Line(f"× {spaced(times)}", "ink", 12))
+        if key[0] == "stage":
+            said = [f"{spaced(n)} {op}" for op, n in operations[position].most_common(_LISTED)]
+            lines += [Line(text, "grey", 10.5) for text in said]
+            if len(operations[position]) > _LISTED:
+                lines.append(Line("…", "grey", 10.5))
+        boxes.append(Box(position, "leaf" if key[0] == "leaf" else "fold", (Block(tuple(lines)),), f"{title}: {size} nodes"))
+    wires = [
+        Wire(a, b, (a, b, 0), (Block((Line(f"{spaced(n)} edge{'s' if n > 1 else ''}", "grey", 10),)),), title=f"{n} edges")
+        for (a, b), n in sorted(between.items())
+    ]
+    note = f"graph has {spaced(len(graph.nodes))} nodes; showing clusters, pass full=True."
+    return View(f"Summary of {graph.name}", note, direction, tuple(boxes), tuple(wires), (), (note,))

@@ -1,0 +1,140 @@
+"""Where everything goes: a DOT text of sizes alone for Graphviz, and the coordinates that it answers.
+
+No word of the author's reaches the engine: boxes, wires and frames go by number, so no label can be misread.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from micrograd.draw.engines import run
+from micrograd.draw.view import CROWD, View, Wire
+
+__all__ = ["Layout", "Place", "Point", "place"]
+
+Point = tuple[float, float]
+_GAP = 7.0  # between a line and the text over or under it
+_PT = 72.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A rectangle, by its centre."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Coordinates in points, y downwards: boxes by node, wires by position, each with the way in and out, frames by stage."""
+
+    width: float
+    height: float
+    boxes: dict[int, Place]
+    wires: list[Place | None]
+    ways: list[list[list[Point]]]  # per wire one spline, or two with the text between them
+    frames: dict[int, Place]
+
+
+def wire_size(wire: Wire, direction: str) -> tuple[float, float]:
+    """The room for the text on a wire, the line running through its middle; (0, 0) where there is none."""
+    sides = [side for side in (wire.forward, wire.backward) if side]
+    if not sides:
+        return 0.0, 0.0
+    wide = [max(block.width for block in side) for side in sides]
+    high = [sum(block.height for block in side) + 2 * len(side) for side in sides]
+    if direction in ("LR", "RL"):
+        return max(wide) + 6, 2 * (max(high) + _GAP)
+    return 2 * (max(wide) + _GAP), max(high) + 6
+
+
+def _dot(view: View) -> str:
+    lines = [
+        "digraph{",
+        f"rankdir={view.direction};ranksep=0.11;nodesep=0.14;",
+        'node[shape=box,fixedsize=true,label=""];edge[arrowhead=none];',
+    ]
+    if len(view.boxes) > CROWD:  # a quick layout: bounded searches, straight lines, no frames to keep together
+        lines.append("nslimit=1;nslimit1=1;mclimit=0.1;splines=line;")
+    stage_of = {index: frame.index for frame in view.frames for index in frame.boxes}
+    inside: dict[int, list[int]] = {}  # wires that stay in a stage
+    for number, wire in enumerate(view.wires):
+        stage = stage_of.get(wire.source)
+        if stage is not None and stage == stage_of.get(wire.target) and wire.forward:
+            inside.setdefault(stage, []).append(number)
+    for frame in view.frames if len(view.boxes) <= CROWD else ():
+        longest = max(line.width for line in frame.lines)
+        size = frame.lines[0].size
+        filler = "\\n".join(["x" * max(1, round(longest / size / 0.6))] * len(frame.lines))
+        lines.append(f'subgraph cluster_{frame.index}{{margin=5;fontname=Courier;fontsize={size};label="{filler}";')
+        lines.append("".join([f"b{index};" for index in frame.boxes] + [f"w{n};" for n in inside.get(frame.index, ())]) + "}")
+    for box in view.boxes:
+        lines.append(f"{_key(box.index)}[width={box.width / _PT:.3f},height={box.height / _PT:.3f}];")
+    into, out = {"LR": "we", "RL": "ew", "TB": "ns", "BT": "sn"}[view.direction]
+    spine = _spine(view)
+    for number, wire in enumerate(view.wires):
+        width, height = wire_size(wire, view.direction)
+        straight = number in spine
+        weight = f"weight={60 if straight else 1 if wire.role == 'grey' else 2}"
+        start, end = (f",tailport={out}", f",headport={into}") if straight else ("", "")
+        if width == 0:
+            lines.append(f"{_key(wire.source)}->{_key(wire.target)}[id=a{number},{weight}{start}{end}];")
+            continue
+        lines.append(f"w{number}[width={width / _PT:.3f},height={height / _PT:.3f}];")
+        lines.append(f"{_key(wire.source)}->w{number}[id=a{number},{weight},headport={into}{start}];")
+        lines.append(f"w{number}->{_key(wire.target)}[id=z{number},{weight},tailport={out}{end}];")
+    return "\n".join([*lines, "}"])
+
+
+def _key(index: int) -> str:
+    return f"b{index}" if index >= 0 else f"c{-index}"
+
+
+def _spine(view: View) -> set[int]:
+    """The wires of the longest way through the picture: they are drawn straight, and the others go around."""
+    depth: dict[int, int] = {box.index: 0 for box in view.boxes}
+    last: dict[int, int] = {}  # the wire by which the longest way reaches a box
+    for number, wire in sorted(enumerate(view.wires), key=lambda pair: pair[1].edge[1]):
+        if wire.role != "grey" and depth[wire.source] + 1 > depth[wire.target]:
+            depth[wire.target] = depth[wire.source] + 1
+            last[wire.target] = number
+    found: set[int] = set()
+    at = max(depth, key=lambda index: depth[index], default=-1)
+    while at in last:
+        found.add(last[at])
+        at = view.wires[last[at]].source
+    return found
+
+
+def _spline(text: str, height: float) -> list[Point]:
+    points = [pair.split(",") for pair in text.split(" ") if pair and pair[0] not in "es"]
+    return [(float(x), height - float(y)) for x, y in points]
+
+
+def place(view: View) -> Layout:
+    """Lay the view out. Raises what `engines.run` raises."""
+    found = json.loads(run(_dot(view)))
+    _, _, width, height = map(float, found["bb"].split(","))
+    boxes: dict[int, Place] = {}
+    wires: list[Place | None] = [None] * len(view.wires)
+    frames: dict[int, Place] = {}
+    for item in found.get("objects", ()):
+        name: str = item["name"]
+        if name.startswith("cluster_"):
+            left, low, right, high = map(float, item["bb"].split(","))
+            frames[int(name[8:])] = Place((left + right) / 2, height - (low + high) / 2, right - left, high - low)
+        elif "pos" in item:
+            x, y = map(float, item["pos"].split(","))
+            spot = Place(x, height - y, float(item["width"]) * _PT, float(item["height"]) * _PT)
+            if name[0] in "bc":
+                boxes[int(name[1:]) if name[0] == "b" else -int(name[1:])] = spot
+            else:
+                wires[int(name[1:])] = spot
+    ways: list[list[list[Point]]] = [[] for _ in view.wires]
+    for item in sorted(found.get("edges", ()), key=lambda item: str(item.get("id", ""))[:1]):
+        ways[int(item["id"][1:])].append(_spline(item["pos"], height))
+    return Layout(width, height, boxes, wires, ways, frames)

@@ -1,0 +1,183 @@
+"""The picture as SVG: one file, no script, no link, no font, no size in points; light or dark as the reader's system is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from micrograd.draw.labels import xml_text
+from micrograd.draw.layout import Layout, Place, Point, place
+from micrograd.draw.palette import css
+from micrograd.draw.view import LEADING, Block, Box, Frame, Line, View, Wire
+
+__all__ = ["document", "svg_of"]
+
+_MARGIN = 8.0
+_APART = 2.2  # half the distance between the line forwards and the line back
+_ARROW = 7.5
+
+
+def document(title: str, description: str, width: float, height: float, body: Iterable[str], name: str = "mg-graph") -> str:
+    """An SVG document around `body`, sized by its viewBox: as wide as its place, but not blown up."""
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="{name}" role="img" aria-label="{xml_text(title)}" '
+        f'viewBox="0 0 {width:.0f} {height:.0f}" width="100%" style="max-width:{width:.0f}px;height:auto">\n'
+        f"<title>{xml_text(title)}</title>\n<desc>{xml_text(description)}</desc>\n<style>{css('.' + name)}</style>\n"
+        f'<rect class="paper" x="0" y="0" width="{width:.0f}" height="{height:.0f}"/>\n' + "\n".join(body) + "\n</svg>\n"
+    )
+
+
+def svg_of(view: View) -> str:
+    """Lay the view out and draw it."""
+    layout = place(view)
+    extra = 18.0 * len(view.notes)
+    width = max(layout.width + 2 * _MARGIN, *(len(note) * 7.8 + 2 * _MARGIN for note in view.notes), 60.0)
+    height = layout.height + 2 * _MARGIN + extra
+    body = [_text(Line(note, "ink", 12, True), width / 2, _MARGIN + 12 + 18 * i) for i, note in enumerate(view.notes)]
+    left = (width - layout.width) / 2
+    body.append(f'<g transform="translate({left:.1f} {_MARGIN + extra:.1f})">')
+    body += [_frame(frame, layout.frames[frame.index]) for frame in view.frames if frame.index in layout.frames]
+    for number, wire in enumerate(view.wires):
+        body.append(_wire(wire, layout.wires[number], layout.ways[number], view.direction))
+    body += [_plate(frame, layout.frames[frame.index]) for frame in view.frames if frame.index in layout.frames]
+    body += [_box(box, layout.boxes[box.index]) for box in view.boxes]
+    body.append("</g>")
+    return document(view.title, view.summary, width, height, body)
+
+
+# ---- pieces --------------------------------------------------------------------------------------------------------
+
+
+def _text(line: Line, x: float, y: float, anchor: str = "middle") -> str:
+    style = f"{line.role} b" if line.bold else line.role
+    return f'<text class="{style}" x="{x:.1f}" y="{y:.1f}" font-size="{line.size:g}" text-anchor="{anchor}">{xml_text(line.text)}</text>'
+
+
+def _rect(kind: str, x: float, y: float, width: float, height: float, radius: float) -> str:
+    return f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" rx="{radius:g}"/>'
+
+
+def _stack(blocks: Iterable[Block], x: float, top: float) -> list[str]:
+    """Blocks under each other from `top`, centred at `x`."""
+    made = []
+    for block in blocks:
+        if block.ground:
+            made.append(_rect(block.ground, x - block.width / 2, top, block.width, block.height, 3))
+        y = top + (2.5 if block.ground else 0)
+        for line in block.lines:
+            made.append(_text(line, x, y + line.size * 0.98))
+            y += line.size * LEADING
+        top += block.height + 2
+    return made
+
+
+def _height(blocks: Iterable[Block]) -> float:
+    return sum(block.height + 2 for block in blocks)
+
+
+def _box(box: Box, at: Place) -> str:
+    x, y = at.x - at.width / 2, at.y - at.height / 2
+    body = [f"<title>{xml_text(box.title)}</title>"]
+    if box.kind != "constant":
+        ground, border = {"leaf": ("leaf", "leaf-border"), "result": ("result", "result-border")}.get(box.kind, ("card", "border"))
+        body.append(_rect(f"{ground} {border}-line", x, y, at.width, at.height, 6))
+    body += _stack(box.blocks, at.x, at.y - _height(box.blocks) / 2 + 1)
+    return f'<g id="{box.id}" class="node">' + "".join(body) + "</g>"
+
+
+def _frame(frame: Frame, at: Place) -> str:
+    ground = _rect("stage stage-border-line", at.x - at.width / 2, at.y - at.height / 2, at.width, at.height, 8)
+    return f'<g id="stage-{frame.index}" class="stage-frame">{ground}</g>'
+
+
+def _plate(frame: Frame, at: Place) -> str:
+    """The title of a stage, on a ground of its own: a line that passes there goes under it."""
+    top = at.y - at.height / 2 + 4
+    size = frame.lines[0].size
+    wide, high = max(line.width for line in frame.lines) + 4, len(frame.lines) * size * LEADING
+    texts = [_text(line, at.x, top + size * (0.98 + LEADING * number)) for number, line in enumerate(frame.lines)]
+    return _rect("stage", at.x - wide / 2, top, wide, high, 3) + "".join(texts)
+
+
+def _wire(wire: Wire, at: Place | None, ways: list[list[Point]], direction: str) -> str:
+    source, target, slot = wire.edge
+    body = [f"<title>{xml_text(wire.title)}</title>"]
+    shift = _APART if wire.flows else 0.0
+    if direction in ("TB", "BT"):
+        shift = -shift
+    body.append(_arrow(ways, shift, wire.role, forwards=True, thin=wire.role == "grey"))
+    if wire.flows:
+        body.append(_arrow(ways, -shift, "red", forwards=False))
+    if at is not None:
+        body += _on_wire(wire, at, direction)
+    return f'<g id="edge-{source}-{target}-{slot}" class="edge">' + "".join(body) + "</g>"
+
+
+def _on_wire(wire: Wire, at: Place, direction: str) -> list[str]:
+    """The value over (or left of) the line, the gradient under (or right of) it."""
+    gap = 4.5
+    if direction in ("LR", "RL"):
+        return [*_stack(wire.forward, at.x, at.y - gap - _height(wire.forward)), *_stack(wire.backward, at.x, at.y + gap)]
+    left = at.x - gap - max((b.width for b in wire.forward), default=0.0) / 2
+    right = at.x + gap + max((b.width for b in wire.backward), default=0.0) / 2
+    middle = [at.y - _height(side) / 2 for side in (wire.forward, wire.backward)]
+    return [*_stack(wire.forward, left, middle[0]), *_stack(wire.backward, right, middle[1])]
+
+
+def _arrow(ways: list[list[Point]], shift: float, role: str, *, forwards: bool, thin: bool = False) -> str:
+    """The whole way as one path, moved sideways by `shift`, with a head at its end (backwards: at its start)."""
+    ways = [_moved(way, shift) for way in ways]
+    if forwards:
+        ways = [*ways[:-1], _shortened(ways[-1])]
+        tip, before = ways[-1][-1], ways[-1][-2]
+    else:
+        first = _shortened(ways[0][::-1])
+        tip, before = first[-1], first[-2]
+        ways = [first[::-1], *ways[1:]]
+    parts = []
+    for number, way in enumerate(ways):
+        start = f"{'L' if number else 'M'}{way[0][0]:.1f} {way[0][1]:.1f}"
+        parts.append(start + "C" + " ".join(f"{x:.1f} {y:.1f}" for x, y in way[1:]))
+    dash = ' stroke-dasharray="2 3" stroke-width="0.8"' if thin else ' stroke-width="1.3"'
+    return f'<path class="{role}-line" d="{"".join(parts)}"{dash}/>' + _head(tip, before, role)
+
+
+def _moved(way: list[Point], shift: float) -> list[Point]:
+    """The spline moved sideways: both ends of each cubic, with their handles, along the normal there (up on a way to the right)."""
+    if not shift:
+        return way
+    moved = [way[0]]
+    for start in range(0, len(way) - 3, 3):
+        a, b, c, d = way[start : start + 4]
+        ax, ay = _normal(a, b if b != a else d, shift)
+        dx, dy = _normal(c if c != d else a, d, shift)
+        if start == 0:
+            moved[0] = (a[0] + ax, a[1] + ay)
+        moved += [(b[0] + ax, b[1] + ay), (c[0] + dx, c[1] + dy), (d[0] + dx, d[1] + dy)]
+    return moved
+
+
+def _normal(start: Point, end: Point, length: float) -> Point:
+    dx, dy = end[0] - start[0], end[1] - start[1]
+    scale = length / (math.hypot(dx, dy) or 1.0)
+    return dy * scale, -dx * scale
+
+
+def _shortened(way: list[Point]) -> list[Point]:
+    """The spline ending where the arrow head begins."""
+    (ax, ay), (bx, by) = way[-2], way[-1]
+    length = math.hypot(bx - ax, by - ay)
+    if length < 1e-6:
+        return way
+    cut = min(_ARROW, length)
+    end = (bx - (bx - ax) / length * cut, by - (by - ay) / length * cut)
+    return [*way[:-2], (ax - (bx - ax) / length * 0.5, ay - (by - ay) / length * 0.5), end] if cut == length else [*way[:-1], end]
+
+
+def _head(at: Point, before: Point, role: str) -> str:
+    dx, dy = at[0] - before[0], at[1] - before[1]
+    length = math.hypot(dx, dy) or 1.0
+    dx, dy = dx / length, dy / length
+    tip = (at[0] + dx * _ARROW, at[1] + dy * _ARROW)
+    corners = [tip, (at[0] - dy * 2.8, at[1] + dx * 2.8), (at[0] + dy * 2.8, at[1] - dx * 2.8)]
+    return f'<polygon class="{role}" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in corners)}"/>'

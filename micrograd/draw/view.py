@@ -1,0 +1,320 @@
+"""What is in the picture: a box per statement, a wire per edge, a frame per stage. No coordinates yet.
+
+The DOT text and the SVG are both written from this. A wire carries the value that flows forward (black) and the
+gradient that its target sends back (red); a value that several read shows that its gradient is the sum over the paths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from micrograd.draw.labels import cells, entries, shape_text, shorten, summary
+from micrograd.graph.graph import Graph, Node
+from micrograd.notation import right_hand, statement_heads
+from micrograd.primitives import TABLE
+
+__all__ = ["CROWD", "Block", "Box", "Frame", "Line", "View", "Wire", "view_of"]
+
+EM = 0.602  # width of a character of a monospaced font, in font sizes
+LEADING = 1.28
+CROWD = 600
+"""Boxes above which the picture is made quickly: no frames, and values in the boxes instead of on the lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of text: role is a colour of the palette."""
+
+    text: str
+    role: str = "ink"
+    size: float = 11.0
+    bold: bool = False
+
+    @property
+    def width(self) -> float:
+        return cells(self.text) * EM * self.size
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Lines of text under each other; `ground` tints what is behind them, as in a table of numbers."""
+
+    lines: tuple[Line, ...]
+    ground: str = ""
+
+    @property
+    def width(self) -> float:
+        return max((line.width for line in self.lines), default=0.0) + (8 if self.ground else 0)
+
+    @property
+    def height(self) -> float:
+        return sum(line.size * LEADING for line in self.lines) + (5 if self.ground else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A statement: its name, formula, shape; `index` is the node it ends in (negative: a copy near one of its readers)."""
+
+    index: int
+    kind: str  # leaf, constant, op, result or fold
+    blocks: tuple[Block, ...]
+    title: str
+    stage: int | None = None
+
+    @property
+    def id(self) -> str:
+        return f"node-{self.index}" if self.index >= 0 else f"node-copy-{-self.index}"
+
+    @property
+    def width(self) -> float:
+        return max(block.width for block in self.blocks) + (8 if self.kind == "constant" else 18)
+
+    @property
+    def height(self) -> float:
+        return sum(block.height for block in self.blocks) + 2 * len(self.blocks) + (2 if self.kind == "constant" else 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """An edge between two boxes: `forward` stands over the line, `backward` under it; `flows`: a gradient takes it."""
+
+    source: int
+    target: int
+    edge: tuple[int, int, int]
+    forward: tuple[Block, ...] = ()
+    backward: tuple[Block, ...] = ()
+    flows: bool = False
+    role: str = "ink"  # the colour of the line; grey: a constant's thin one
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A stage: its title, in lines, and its boxes."""
+
+    index: int
+    lines: tuple[Line, ...]
+    boxes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Everything that is drawn."""
+
+    title: str
+    summary: str
+    direction: str
+    boxes: tuple[Box, ...]
+    wires: tuple[Wire, ...]
+    frames: tuple[Frame, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def table(value: Any, role: str, size: float = 11.0) -> Block:
+    """A value as a block: numbers where they are few, else mean and range."""
+    lines = entries(value)
+    if lines is None:
+        return Block(tuple(Line(text, role, size - 1) for text in summary(value)), ground="")
+    return Block(tuple(Line(text, role, size) for text in lines), "red-table" if role == "red" else "table")
+
+
+def wrapped(text: str, width: int, most: int = 3) -> list[str]:
+    """A title in lines of about `width` cells."""
+    lines = [""]
+    for word in shorten(text, width * most).split(" "):
+        if lines[-1] and cells(lines[-1]) + 1 + cells(word) > width and len(lines) < most:
+            lines.append(word)
+        else:
+            lines[-1] = f"{lines[-1]} {word}" if lines[-1] else word
+    return lines
+
+
+def axes_text(source: tuple[int, ...], target: tuple[int, ...]) -> str:
+    """Over which axes of `target` a gradient is summed on its way back to the broadcast operand of shape `source`."""
+    lead = len(target) - len(source)
+    axes = [*range(lead), *(lead + i for i, size in enumerate(source) if size == 1 and target[lead + i] != 1)]
+    return f"Σ over {'axis' if len(axes) == 1 else 'axes'} {', '.join(map(str, axes))}"
+
+
+def gradient_names(graph: Graph, edges: Mapping[int, list[tuple[int, int, int]]]) -> dict[tuple[int, int, int], str]:
+    """What each edge's gradient is called: ``dmu``, or ``dxmu1``, ``dxmu2`` in the order in which they arrive."""
+    names = {}
+    for source, leaving in edges.items():
+        arriving = sorted(leaving, key=lambda edge: (-edge[1], edge[2]))
+        for number, edge in enumerate(arriving, 1):
+            names[edge] = f"d{graph.nodes[source].name}{number if len(arriving) > 1 else ''}"
+    return names
+
+
+class _Builder:
+    def __init__(self, graph: Graph, values: bool, grads: bool, whole: bool, seeds: int) -> None:
+        self.graph, self.with_values, self.with_grads = graph, values, grads and not seeds
+        self.values = graph.values if values else ()
+        self.heads = list(range(len(graph.nodes))) if whole else statement_heads(graph)
+        self.leaving: dict[int, list[tuple[int, int, int]]] = {}
+        for edge in graph.edges:
+            self.leaving.setdefault(edge.source, []).append((edge.source, edge.target, edge.slot))
+        self.names = gradient_names(graph, self.leaving)
+        self.ends = {node.index for node in graph.outputs}
+        self.crowded = sum(head == index for index, head in enumerate(self.heads)) > CROWD
+        self.copies: dict[tuple[int, int], Box] = {}
+        self.copied = {n.index for n in graph.inputs[seeds:]} if seeds else set()  # what the backward pass reads of the forward
+        self.cotangents = set(range(seeds))  # in a backward graph: the seeds come first, and what is made of them
+        for node in graph.nodes if seeds else ():
+            if self.cotangents.intersection(node.reads):
+                self.cotangents.add(node.index)
+
+    def value(self, node: Node, role: str = "ink") -> Block:
+        value = self.values[node.index]
+        return Block((Line("not run", "grey", 10),)) if value is None else table(value, role)
+
+    def role(self, node: Node) -> str:
+        return "red" if node.index in self.cotangents else "ink"
+
+    def box(self, node: Node) -> Box:
+        role = self.role(node)
+        if node.op == "constant":
+            return self._constant(node)
+        lines = [Line(shorten(node.name, 28), role, 14, True)]
+        if also := [alias for alias, name in self.graph.aliases.items() if name == node.name]:
+            lines.append(Line(shorten(f"= {' = '.join(also)}", 28), role, 10.5))
+        right = right_hand(self.graph, node, self.heads)
+        lines += [Line(text, "ink", 11) for text in _formula_lines(right)]
+        if text := shape_text(node.shape, node.dtype):
+            lines.append(Line(text, "grey", 10))
+        blocks = [Block(tuple(lines))]
+        ends = node.index in self.ends
+        if self.with_values and (ends or self.crowded or (node.is_leaf and not self.leaving.get(node.index))):
+            blocks.append(self.value(node, role))
+        if self.with_grads:
+            blocks += self._sum(node, ends)
+        kind = "leaf" if node.is_leaf else "result" if ends else "op"
+        return Box(node.index, kind, tuple(blocks), self._title(node, right), node.stage)
+
+    def _constant(self, node: Node) -> Box:
+        lines = [Line(f"{shorten(node.name, 20)} {shape_text(node.shape, node.dtype)}".strip(), "grey", 10)]
+        value = self.graph.fixed.get(node.index)
+        if self.with_values and value is not None:
+            lines += [Line(text, "grey", 9.5) for text in entries(value) or summary(value)]
+        return Box(node.index, "constant", (Block(tuple(lines)),), self._title(node, ""))
+
+    def _title(self, node: Node, right: str) -> str:
+        text = f"{node.name} = {right}" if right else f"{node.name}, {node.op}"
+        return f"{text}  [{node.source}]" if node.source else text
+
+    def _sum(self, node: Node, ends: bool) -> list[Block]:
+        """On the box itself: the gradient that is a sum over paths, or the seed that the output was given."""
+        paths = [edge for edge in self.leaving.get(node.index, ()) if self._flows(edge)]
+        if len(paths) < 2 and not ends and not self.crowded:
+            return []
+        several = f" = Σ of {len(paths)} paths" if len(paths) > 1 else ""
+        found = self.graph.grads.get(node.index)
+        if found is None:
+            said = "no gradient" if self.graph.has_grads else "not yet"
+            return [Block((Line(f"d{shorten(node.name, 24)}{several}: {said}", "red", 10),))] if several or not self.graph.has_grads else []
+        blocks = [Block((Line(f"d{shorten(node.name, 24)}{several}", "red", 10.5),))]
+        return [*blocks, table(found, "red")] if self.with_values else blocks
+
+    def _flows(self, edge: tuple[int, int, int]) -> bool:
+        """Whether a gradient goes back along the edge: it did, or (before backward) its rule would send one."""
+        source, target, slot = edge
+        if self.graph.has_grads:
+            return edge in self.graph.edge_grads
+        row = TABLE[self.graph.nodes[target].op]
+        differentiable = row.flows if row.variadic else row.vjp[slot] is not None
+        return differentiable and self.graph.nodes[source].op != "constant"
+
+    def wire(self, edge: tuple[int, int, int]) -> Wire:
+        source, target = self.graph.nodes[edge[0]], self.graph.nodes[edge[1]]
+        head = self.heads[target.index]
+        if source.op == "constant":
+            return Wire(source.index, head, edge, role="grey", title=f"{source.name} → {target.name}")
+        role = self.role(source)
+        if source.index in self.copied:
+            lines = (Line(shorten(source.name, 24), "ink", 12, True), Line(shape_text(source.shape), "grey", 10))
+            blocks = [Block(tuple(line for line in lines if line.text)), *([self.value(source, "ink")] if self.with_values else ())]
+            copy = self.copies.setdefault(
+                (source.index, head),
+                Box(-1 - len(self.copies), "leaf", tuple(blocks), f"{source.name}, from the forward pass"),
+            )
+            return Wire(copy.index, head, edge, title=f"{source.name} → {target.name}")
+        flows = self.with_grads and self._flows(edge)
+        if self.crowded:
+            return Wire(source.index, head, edge, flows=flows, role=role, title=f"{source.name} → {target.name}")
+        forward = [Block((Line(f"{shorten(source.name, 24)} {shape_text(source.shape)}".strip(), role, 10),))]
+        if self.with_values:
+            forward.append(self.value(source, role))
+        spread = TABLE[target.op].kind == "map" and source.shape != target.shape
+        if spread:
+            forward.append(Block((Line(f"{source.shape} → {target.shape}", "grey", 9.5),)))
+        backward = self._back(edge, source, target, spread) if flows else ()
+        title = f"{source.name} → {target.name}" + (f", back: {self.names[edge]}" if flows else "")
+        return Wire(source.index, head, edge, tuple(forward), backward, flows, role, title)
+
+    def _back(self, edge: tuple[int, int, int], source: Node, target: Node, spread: bool) -> tuple[Block, ...]:
+        name = f"{shorten(self.names[edge], 24)} {shape_text(source.shape)}".strip()
+        found = self.graph.edge_grads.get(edge)
+        if found is None:
+            return (Block((Line(f"{name}: not yet", "red", 10),)),)
+        blocks = [Block((Line(name, "red", 10),))]
+        if self.with_values:
+            blocks.append(table(found, "red"))
+        row = TABLE[target.op]
+        if spread:
+            blocks.append(Block((Line(axes_text(source.shape, target.shape), "red", 9.5),)))
+        elif row.kind == "reduce" and source.shape != target.shape:
+            blocks.append(Block((Line(f"{target.shape} → {source.shape}", "red", 9.5),)))
+        return tuple(blocks)
+
+    def frames(self, boxes: list[Box]) -> list[Frame]:
+        members: dict[int, list[int]] = {}
+        widths: dict[int, float] = {}
+        for box in boxes:
+            if box.stage is not None:
+                members.setdefault(box.stage, []).append(box.index)
+                widths[box.stage] = widths.get(box.stage, 0.0) + box.width
+        frames = []
+        for stage, indices in sorted(members.items()):
+            room = max(12, int(widths[stage] / (EM * 11)))
+            lines = tuple(Line(text, "grey", 11, True) for text in wrapped(self.graph.stages[stage].title, room))
+            frames.append(Frame(stage, lines, tuple(indices)))
+        return frames
+
+
+def _formula_lines(text: str, width: int = 24) -> list[str]:
+    """A formula in one line, or in two broken before an operator."""
+    if cells(text) <= width:
+        return [text] if text else []
+    middle = [i for i, c in enumerate(text) if c in "+−×·" and text[i - 1 : i] == " " and i <= width]
+    if middle and cells(text[middle[-1] :]) <= width:
+        return [text[: middle[-1]].rstrip(), text[middle[-1] :]]
+    return [shorten(text, width + 6)]
+
+
+def view_of(
+    graph: Graph, *, direction: str, values: bool, grads: bool, stages: bool, whole: bool, seeds: int = 0
+) -> View:
+    """The view of a graph of moderate size.
+
+    Args:
+        whole: a box for every primitive; False: one for every statement of the author's.
+        seeds: for a backward graph, how many of its inputs (the first) are cotangents of outputs.
+    """
+    builder = _Builder(graph, values, grads, whole, seeds)
+    boxes = [builder.box(n) for n in graph.nodes if builder.heads[n.index] == n.index and n.index not in builder.copied]
+    wires = [
+        builder.wire((e.source, e.target, e.slot)) for e in graph.edges if builder.heads[e.source] != builder.heads[e.target]
+    ]
+    boxes += builder.copies.values()
+    frames = builder.frames(boxes) if stages else []
+    count = f"{len(graph.nodes)} nodes" + (f", {len(graph.stages)} stages" if graph.stages else "")
+    words = f"{count}, from {', '.join(n.name for n in graph.inputs)} to {', '.join(n.name for n in graph.outputs)}."
+    if builder.with_grads:
+        words += " Forward values in black, gradients in red." if graph.has_grads else " Gradients: not yet; call backward()."
+    if seeds:  # the same way as the forward picture, seen from the other end
+        direction = {"LR": "RL", "TB": "BT", "RL": "LR", "BT": "TB"}[direction]
+    return View(f"Graph of {graph.name}", words, direction, tuple(boxes), tuple(wires), tuple(frames))
