@@ -130,11 +130,11 @@ def test_the_message_tells_the_worst_entry_both_numbers_the_error_in_u_and_the_b
     with pytest.raises(AssertionError) as caught:
         assert_bn_close({"dbeta": np.array([3.5])}, {"dbeta": np.array([3.0])}, bounds)
     error = 0.5 / 3 * 2**24  # of the sum of |dout|, which is 3
-    assert str(caught.value).splitlines() == [
-        "dbeta differs at [0]: got 3.5, expected 3.0.",
-        f"  |difference| 0.5, {error:.3g} u times the sum of |terms|; allowed 16 u, which is 2.86e-06 (u = 5.96e-08, float32).",
-        "  1 of 1 entries are beyond their bound.",
-    ]  # fmt: skip
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "dbeta differs at [0]: got 3.5, expected 3.0."
+    assert lines[1].startswith(f"  |difference| 0.5, {error:.3g} u times the sum of |terms|; allowed 16 u, ")
+    assert lines[1].endswith("which is 2.86e-06 (u = 5.96e-08, float32).")
+    assert lines[2] == "  1 of 1 entries are beyond their bound."
 
 
 def test_shapes_are_compared_before_values() -> None:
@@ -160,7 +160,9 @@ def test_shapes_are_compared_before_values() -> None:
     ],
 )
 @pytest.mark.parametrize("finite_bound", [True, False])
-def test_patterns_of_nan_and_infinity_must_be_the_same(got: float, wanted: float, passes: bool, finite_bound: bool) -> None:
+def test_patterns_of_nan_and_infinity_must_be_the_same(
+    got: float, wanted: float, passes: bool, finite_bound: bool
+) -> None:
     x = np.array([[1.0], [2.0]] if finite_bound else [[1.0], [1.0]])
     bounds = bn_bounds(x, np.ones(1), np.zeros(1), np.ones((2, 1)), 0.0)
     assert np.isfinite(bounds.dx).all() == finite_bound
