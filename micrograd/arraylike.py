@@ -233,8 +233,8 @@ class ArrayLike:
         return c.clip(self, low, high)
 
     def dot(self, other: Any) -> Any:
-        """The matrix product, for arrays of up to two dimensions."""
-        return c.matmul(self, other) if c.shape_of(self) and c.shape_of(other) else self * other
+        """See `numpy.dot`."""
+        return c.dot(self, other)
 
     def reshape(self, *shape: Any) -> Any:
         """See `numpy.reshape`; the shape as a tuple or as arguments."""

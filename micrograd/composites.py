@@ -15,8 +15,9 @@ from micrograd import primitives as p
 from micrograd.errors import DTypeError, ShapeError
 
 __all__ = [
-    "amax", "amin", "broadcast_to", "clip", "concatenate", "divide", "expand_dims", "getitem", "matmul", "maximum",
-    "mean", "minimum", "moveaxis", "power", "reshape", "squeeze", "stack", "std", "sum", "swapaxes", "transpose", "var",
+    "amax", "amin", "broadcast_to", "clip", "concatenate", "divide", "dot", "expand_dims", "getitem", "matmul",
+    "maximum", "mean", "minimum", "moveaxis", "power", "reshape", "squeeze", "stack", "std", "sum", "swapaxes",
+    "transpose", "var",
 ]  # fmt: skip
 
 Axis = int | Sequence[int] | None
@@ -31,14 +32,20 @@ def normal_axis(axis: Axis, ndim: int) -> int | tuple[int, ...] | None:
     """`axis` counted from the front: None, one int, or a sorted tuple of ints. Raises ValueError out of range."""
     if axis is None:
         return None
-    axes = tuple(axis) if isinstance(axis, Sequence) else (axis,)
+    axes = tuple(sorted(_places(axis, ndim)))
+    return axes[0] if len(axes) == 1 else axes
+
+
+def _places(axis: int | Sequence[int], ndim: int) -> list[int]:
+    """The axes in the order given, counted from the front. Raises ShapeError out of range, or for one named twice."""
+    axes = list(axis) if isinstance(axis, Sequence) else [axis]
     for a in axes:
         if not -ndim <= a < ndim:
             raise ShapeError(f"axis {a} is out of range for {ndim} dimension(s); use {-ndim} to {ndim - 1}")
-    axes = tuple(sorted(int(a) % ndim for a in axes))
-    if len(set(axes)) < len(axes):
+    places = [int(a) % ndim for a in axes]
+    if len(set(places)) < len(places):
         raise ShapeError(f"axis {axis} names an axis twice")
-    return axes[0] if len(axes) == 1 else axes
+    return places
 
 
 def _count(shape: tuple[int, ...], axis: int | tuple[int, ...] | None) -> int:
@@ -150,6 +157,17 @@ def matmul(x: Any, y: Any) -> Any:
     return out
 
 
+def dot(x: Any, y: Any) -> Any:
+    """`numpy.dot`: a product with a number, or the matrix product. Raises ShapeError for a stack of matrices."""
+    if not shape_of(x) or not shape_of(y):
+        return p.mul(x, y)
+    if len(shape_of(y)) > 2:
+        raise ShapeError(
+            f"dot with a second operand of shape {shape_of(y)} pairs every matrix with every other; use @."
+        )
+    return matmul(x, y)
+
+
 def reshape(x: Any, shape: Sequence[int] | int) -> Any:
     """`x` in another shape; one entry may be -1."""
     wanted = (shape,) if isinstance(shape, (int, np.integer)) else tuple(int(s) for s in shape)
@@ -171,7 +189,7 @@ def broadcast_to(x: Any, shape: Sequence[int] | int) -> Any:
 def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
     """`x` with its axes permuted, reversed where `axes` is None."""
     ndim = len(shape_of(x))
-    order = tuple(range(ndim))[::-1] if axes is None else tuple(int(a) % ndim for a in axes)
+    order = tuple(range(ndim))[::-1] if axes is None else tuple(int(a) + ndim * (a < 0) for a in axes)
     if sorted(order) != list(range(ndim)):
         raise ShapeError(f"axes {axes} are not a permutation of the {ndim} axes of shape {shape_of(x)}")
     return p.transpose(x, axes=order)
@@ -180,6 +198,7 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
 def swapaxes(x: Any, a: int, b: int) -> Any:
     """`x` with two axes exchanged."""
     order = list(range(len(shape_of(x))))
+    (a,), (b,) = _places(a, len(order)), _places(b, len(order))
     order[a], order[b] = order[b], order[a]
     return transpose(x, order)
 
@@ -190,19 +209,19 @@ def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[in
 
 
 def _moved(ndim: int, source: int | Sequence[int], destination: int | Sequence[int]) -> list[int]:
-    origin = [source] if isinstance(source, int) else list(source)
-    target = [destination] if isinstance(destination, int) else list(destination)
-    order = [a for a in range(ndim) if a not in {s % ndim for s in origin}]
-    for to, come in sorted(zip([t % ndim for t in target], [s % ndim for s in origin], strict=True)):
+    origin, target = _places(source, ndim), _places(destination, ndim)
+    if len(origin) != len(target):
+        raise ShapeError(f"moveaxis got {len(origin)} source and {len(target)} destination axes; give as many of each")
+    order = [a for a in range(ndim) if a not in origin]
+    for to, come in sorted(zip(target, origin, strict=True)):
         order.insert(to, come)
     return order
 
 
 def expand_dims(x: Any, axis: int | Sequence[int]) -> Any:
     """`x` with unit axes at the given positions of the result."""
-    axes = [axis] if isinstance(axis, int) else list(axis)
-    ndim = len(shape_of(x)) + len(axes)
-    places = {a % ndim for a in axes}
+    ndim = len(shape_of(x)) + (len(axis) if isinstance(axis, Sequence) else 1)
+    places = _places(axis, ndim)
     sizes = iter(shape_of(x))
     return p.reshape(x, shape=tuple(1 if a in places else next(sizes) for a in range(ndim)))
 
@@ -220,15 +239,15 @@ def squeeze(x: Any, axis: Axis = None) -> Any:
     return p.reshape(x, shape=tuple(s for a, s in enumerate(shape) if a not in gone))
 
 
-def concatenate(arrays: Sequence[Any], axis: int = 0) -> Any:
-    """Arrays joined along an existing axis."""
-    arrays = list(arrays)
+def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
+    """Arrays joined along an existing axis; all their entries in one row where `axis` is None."""
+    arrays = [reshape(a, -1) for a in arrays] if axis is None else list(arrays)
     if not arrays:
         raise ShapeError("concatenate needs at least one array; got an empty sequence")
     ndim = len(shape_of(arrays[0]))
     if ndim == 0:
         raise ShapeError("zero-dimensional arrays cannot be concatenated; use stack")
-    return p.concatenate(*arrays, axis=int(axis) % ndim)
+    return p.concatenate(*arrays, axis=_places(axis or 0, ndim)[0])
 
 
 def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
@@ -240,6 +259,6 @@ def getitem(x: Any, index: Any) -> Any:
     """``x[index]``: integers, slices, None, Ellipsis, masks and integer arrays."""
     items = index if isinstance(index, tuple) else (index,)
     raw = tuple(
-        np.array(getattr(i, "data", i)) if _is_node(i) or isinstance(i, (list, np.ndarray)) else i for i in items
+        np.array(i.data if _is_node(i) else i) if _is_node(i) or isinstance(i, (list, np.ndarray)) else i for i in items
     )
     return p.gather(x, index=raw if isinstance(index, tuple) else raw[0])

@@ -38,7 +38,6 @@ UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
     np.sign: p.sign,
     np.maximum: c.maximum,
     np.minimum: c.minimum,
-    np.clip: c.clip,
     np.matmul: c.matmul,
     np.greater: p.greater,
     np.greater_equal: p.greater_equal,
@@ -77,8 +76,10 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.amax: _reduction(c.amax),
     np.min: _reduction(c.amin),
     np.amin: _reduction(c.amin),
-    np.dot: lambda a, b: c.matmul(a, b) if c.shape_of(a) and c.shape_of(b) else p.mul(a, b),
-    np.clip: lambda a, a_min=None, a_max=None: c.clip(a, a_min, a_max),
+    np.dot: c.dot,
+    np.clip: lambda a, a_min=None, a_max=None, *, min=None, max=None: c.clip(  # noqa: A006 - NumPy's names
+        a, min if a_min is None else a_min, max if a_max is None else a_max
+    ),
     np.where: p.where,
     np.reshape: lambda a, shape: c.reshape(a, shape),
     np.ravel: lambda a: c.reshape(a, -1),
@@ -104,12 +105,13 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
 
 
 def _available() -> str:
-    return ", ".join(sorted({f.__name__ for f in (*UFUNCS, *FUNCTIONS)}))
+    known: list[Any] = [*UFUNCS, *FUNCTIONS]
+    return ", ".join(sorted({f.__name__ for f in known}))
 
 
 def _refuse_keywords(name: str, kwargs: dict[str, Any], harmless: dict[str, Any]) -> dict[str, Any]:
     for key, value in list(kwargs.items()):
-        if key in harmless and (value is harmless[key] or value == harmless[key]):
+        if key in harmless and value is harmless[key]:
             del kwargs[key]
         elif key in ("out", "where", "dtype", "casting", "order", "initial", "subok"):
             raise GraphError(f"np.{name}: {key}= is not supported on graph values; leave it out.")

@@ -142,6 +142,7 @@ class _Subject:
         self.scalar: list[bool] = []
         self.plain = True  # whether f runs on plain arrays; else it is given tensors
         self.cache: Any = None
+        self.shape: tuple[int, ...] = ()
         if not arrays:
             raise GraphError("nothing was checked: no array was given. Call check_grad(f, x, ...).")
         for name, array in zip(self.names, arrays, strict=True):
@@ -176,6 +177,7 @@ class _Subject:
         except (AttributeError, TypeError):
             self.plain = False  # f uses methods that only tensors have (x.relu())
             out = self.out(self.arrays)
+        self.shape = out.shape
         if out.dtype.kind != "f":
             raise DTypeError(f"f answered {out.dtype}; only a float output has a gradient.")
         again = self.out(self.arrays)
@@ -230,7 +232,8 @@ class _Subject:
             moved = list(self.arrays)
             for position, direction in directions.items():
                 moved[position] = moved[position] + t * direction
-            return self.out(moved)
+            out = self.out(moved)  # a mask may choose more or fewer entries there: no slope to measure
+            return out if out.shape == self.shape else np.full(self.shape, np.nan)
 
         return along
 

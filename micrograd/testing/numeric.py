@@ -25,6 +25,7 @@ Line = Callable[[Any], np.ndarray[Any, Any]]
 _LEVELS = 12  # steps at which the function is finite: from 2**-3 to 2**-14 of the size of the input
 _HALVINGS = 40  # before giving up finding one
 _TINY = 1e-20
+_U = 2.0**-53
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +66,18 @@ def central_slope(line: Line, weights: np.ndarray[Any, Any], size: float = 1.0) 
     for level in range(_HALVINGS):
         step = size * 2.0 ** -(3 + level)
         with np.errstate(all="ignore"):
-            terms = weights * ((line(step) - line(-step)) / (2 * step))
+            ahead, back = line(step), line(-step)
+            terms = weights * ((ahead - back) / (2 * step))
         if not np.isfinite(terms).all():
             previous = []
             continue
         used += 1
         scale = float(np.abs(terms).sum())
+        rounding = 2 * _U * float(np.abs(weights * ahead).sum()) / step  # the estimate alone can be small by chance
         row = [float(terms.sum())]
         for order, older in enumerate(previous, start=1):  # Neville: the error is a series in step**2
             row.append(row[-1] + (row[-1] - older) / (4.0**order - 1))
-            error = max(abs(row[-1] - row[-2]), abs(row[-1] - older))
+            error = max(abs(row[-1] - row[-2]), abs(row[-1] - older)) + rounding
             if error <= best.error:
                 best = Slope(row[-1], scale, error, step)
         if used == _LEVELS or (

@@ -1,0 +1,379 @@
+"""NumPy's names on tensors: the values that NumPy gives, the right gradients, and refusals by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from micrograd.engine import Tensor
+from micrograd.errors import DTypeError, GraphError, ShapeError
+from micrograd.numpy_api import FUNCTIONS, UFUNCS
+from micrograd.testing import check_grad
+
+A = np.array([[0.3, -1.2, 2.0, 0.6], [0.7, 0.1, -0.4, 1.1], [-0.9, 1.7, 0.2, -1.5]])
+P = np.abs(A) + 0.5
+V = np.array([0.4, -0.8, 1.3, 0.9])
+C = np.array([[1.0, 2.0, 3.0, 4.0]]) - A
+CUBE = np.arange(24.0).reshape(2, 3, 4) / 7 - 1.3
+MASK = A > 0.25
+
+CALLS: list[tuple[str, Any, list[np.ndarray]]] = [
+    ("add", lambda x, y: np.add(x, y), [A, V]),
+    ("subtract", lambda x, y: np.subtract(x, y), [V, A]),
+    ("multiply", lambda x, y: np.multiply(x, y), [A, A[:, :1]]),
+    ("divide", lambda x, y: np.divide(x, y), [A, P]),
+    ("divide by number", lambda x: x / 3, [A]),
+    ("divide number", lambda x: 2.0 / x, [P]),
+    ("one over", lambda x: 1.0 / x, [P]),
+    ("divide by array", lambda x: x / P, [A]),
+    ("divide by integers", lambda x: x / np.arange(1, 5), [A]),
+    ("divide array", lambda x: A / x, [P]),
+    ("power", lambda x: np.power(x, 2.5), [P]),
+    ("power integer", lambda x: np.power(x, 3), [A]),
+    ("float power", lambda x: np.float_power(x, 3), [A]),
+    ("number to the tensor", lambda x: 2.0**x, [A]),
+    ("square", np.square, [A]),
+    ("sqrt", np.sqrt, [P]),
+    ("reciprocal", np.reciprocal, [P]),
+    ("negative", np.negative, [A]),
+    ("positive", np.positive, [A]),
+    ("exp", np.exp, [A]),
+    ("log", np.log, [P]),
+    ("tanh", np.tanh, [A]),
+    ("absolute", np.absolute, [A]),
+    ("abs", abs, [A]),
+    ("fabs", np.fabs, [A]),
+    ("sign", lambda x: np.sign(x) * x, [A]),
+    ("maximum", np.maximum, [A, V]),
+    ("minimum", np.minimum, [A, V]),
+    ("minimum constant", lambda x: np.minimum(V, x), [A]),
+    ("relu", lambda x: np.maximum(0, x), [A]),
+    ("clip", lambda x: np.clip(x, -0.5, 0.65), [A]),
+    ("clip below", lambda x: np.clip(x, 0.15, None), [A]),
+    ("clip keywords", lambda x: np.clip(x, a_min=None, a_max=0.65), [A]),
+    ("clip new keywords", lambda x: np.clip(x, min=-0.5, max=0.65), [A]),
+    ("clip method", lambda x: x.clip(-0.5, 0.65), [A]),
+    ("matmul", np.matmul, [A, A.T.copy()]),
+    ("matmul vector", lambda x, y: x @ y, [A, V]),
+    ("vector matmul", lambda x, y: y @ x, [A.T.copy(), V]),
+    ("inner product", lambda x, y: x @ y, [V, V + 1]),
+    ("matmul batched", lambda x, y: x @ y, [CUBE, A.T.copy()]),
+    ("matmul batch of both", lambda x, y: x @ y, [CUBE, CUBE.swapaxes(1, 2).copy()]),
+    ("vector and batch", lambda x, y: x @ y, [V, CUBE.swapaxes(1, 2).copy()]),
+    ("array matmul", lambda x: A @ x, [A.T.copy()]),
+    ("dot", np.dot, [A, A.T.copy()]),
+    ("dot method", lambda x: x.dot(V), [A]),
+    ("dot number", lambda x: np.dot(x, 2.0), [A]),
+    ("dot cube matrix", lambda x, y: np.dot(x, y), [CUBE, A.T.copy()]),
+    ("sum", np.sum, [A]),
+    ("sum axis", lambda x: np.sum(x, axis=0), [A]),
+    ("sum position", lambda x: np.sum(x, 1), [A]),
+    ("sum keepdims", lambda x: np.sum(x, axis=-1, keepdims=True), [A]),
+    ("sum axes", lambda x: np.sum(x, axis=(0, -1)), [CUBE]),
+    ("sum np.int64", lambda x: np.sum(x, axis=np.int64(1)), [A]),
+    ("add.reduce", np.add.reduce, [A]),
+    ("maximum.reduce", lambda x: np.maximum.reduce(x, axis=1), [A]),
+    ("mean", np.mean, [A]),
+    ("mean axis", lambda x: np.mean(x, axis=0), [A]),
+    ("mean method", lambda x: x.mean(0), [A]),
+    ("mean axes", lambda x: x.mean(axis=(1, 2), keepdims=True), [CUBE]),
+    ("var", lambda x: np.var(x, axis=0), [A]),
+    ("var ddof", lambda x: np.var(x, axis=1, ddof=1), [A]),
+    ("var keepdims", lambda x: x.var(axis=1, keepdims=True), [A]),
+    ("std", lambda x: np.std(x, axis=0), [A]),
+    ("std all", lambda x: x.std(), [A]),
+    ("max", np.max, [A]),
+    ("max axis", lambda x: np.max(x, axis=1), [A]),
+    ("amax", lambda x: np.amax(x, axis=0, keepdims=True), [A]),
+    ("min", lambda x: np.min(x, axis=0), [A]),
+    ("amin", lambda x: np.amin(x), [A]),
+    ("min method", lambda x: x.min(axis=1), [A]),
+    ("where", lambda x, y: np.where(MASK, x, y), [A, V]),
+    ("where constant", lambda x: np.where(x > 0.25, x, 0), [A]),
+    ("reshape", lambda x: np.reshape(x, (2, 6)), [A]),
+    ("reshape -1", lambda x: np.reshape(x, (2, -1)), [A]),
+    ("reshape method", lambda x: x.reshape(6, -1), [A]),
+    ("reshape tuple", lambda x: x.reshape((4, 3)), [A]),
+    ("ravel", np.ravel, [A]),
+    ("ravel method", lambda x: x.ravel(), [A.T]),
+    ("flatten", lambda x: x.flatten(), [A]),
+    ("transpose", np.transpose, [A]),
+    ("transpose axes", lambda x: np.transpose(x, (2, 0, -2)), [CUBE]),
+    ("transpose method", lambda x: x.transpose(1, 0), [A]),
+    ("T", lambda x: x.T, [CUBE]),
+    ("mT", lambda x: x.mT, [CUBE]),
+    ("swapaxes", lambda x: np.swapaxes(x, 0, -1), [CUBE]),
+    ("moveaxis", lambda x: np.moveaxis(x, 0, -1), [CUBE]),
+    ("moveaxis several", lambda x: np.moveaxis(x, [0, 1], [-1, 0]), [CUBE]),
+    ("expand_dims", lambda x: np.expand_dims(x, 1), [A]),
+    ("expand_dims several", lambda x: np.expand_dims(x, (0, -1)), [A]),
+    ("squeeze", lambda x: np.squeeze(x), [A[:, None, :1]]),
+    ("squeeze axis", lambda x: np.squeeze(x, axis=1), [A[:, None, :1]]),
+    ("broadcast_to", lambda x: np.broadcast_to(x, (2, 4)), [V]),
+    ("broadcast_to int", lambda x: np.broadcast_to(x, 3), [V[:1]]),
+    ("concatenate", lambda x, y: np.concatenate([x, y[None]]), [A, V]),
+    ("concatenate axis", lambda x: np.concatenate((x, A, x), axis=-1), [A]),
+    ("stack", lambda x, y: np.stack([x, y]), [A, P]),
+    ("stack axis", lambda x, y: np.stack([x, y], axis=-1), [A, P]),
+    ("copy", np.copy, [A]),
+    ("item", lambda x: x[1, 2], [A]),
+    ("slice", lambda x: x[1:, ::-2], [A]),
+    ("newaxis", lambda x: x[:, None] * x[None], [V]),
+    ("ellipsis", lambda x: x[..., 1], [CUBE]),
+    ("mask", lambda x: x[MASK], [A]),
+    ("own mask", lambda x: x[x > 0.45], [A]),
+    ("fancy", lambda x: x[[0, 2, 0], np.array([1, 1, 1])], [A]),
+    ("list of rows", lambda x: x[[2, 0]], [A]),
+    ("pick classes", lambda x: x[np.arange(3), [1, 0, 3]], [A]),
+    ("sum of python", lambda x: sum(x), [A]),
+    ("unpacking", lambda x: (rows := [*x])[0] * rows[2], [A]),
+]
+
+
+def plain(x: Any) -> Any:
+    return x.data if isinstance(x, Tensor) else x
+
+
+@pytest.mark.parametrize(("name", "call", "arrays"), CALLS, ids=[c[0] for c in CALLS])
+def test_value_and_gradient(name: str, call: Any, arrays: list[np.ndarray]) -> None:
+    wanted = call(*arrays)
+    got = call(*map(Tensor, arrays))
+    assert isinstance(got, Tensor)
+    assert got.shape == np.shape(wanted)
+    np.testing.assert_allclose(got.data, wanted, rtol=1e-14, atol=1e-15)
+    check_grad(call, *arrays, seed=3)
+    small = call(*(Tensor(a.astype(np.float32)) for a in arrays))
+    wanted = call(*(a.astype(np.float32) for a in arrays)).dtype
+    assert small.dtype == (np.float32 if name in ("float power", "dot number") else wanted)  # NumPy widens those two
+
+
+def test_every_ufunc_and_function_is_called_above() -> None:
+    seen: set[Any] = set()
+
+    class Spy:
+        def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+            seen.add(ufunc)
+            return A
+
+        def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+            seen.add(function)
+            return A
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(A, name)
+
+    for _, call, arrays in CALLS:
+        try:
+            call(*(Spy() for _ in arrays))
+        except (TypeError, ValueError, IndexError):
+            continue  # Spy has no operators, and always answers A
+    asked = {np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.full_like, np.empty_like, np.argmax, np.argmin}
+    compared = {np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal, np.float_power}
+    missing = {*UFUNCS, *FUNCTIONS} - seen - asked - compared
+    assert {f.__name__ for f in missing} <= {"clip"}  # np.clip is both a function and a ufunc of np._core
+
+
+def test_questions_about_shape_answer_plain_numbers() -> None:
+    t = Tensor(A)
+    assert np.shape(t) == t.shape == (3, 4)
+    assert np.ndim(t) == t.ndim == 2
+    assert np.size(t) == t.size == 12
+    assert np.size(t, 1) == 4
+    assert len(t) == 3
+    assert np.argmax(t) == np.argmax(A)
+    np.testing.assert_array_equal(np.argmin(t, axis=1), np.argmin(A, axis=1))
+    for like in (np.zeros_like, np.ones_like, np.empty_like):
+        assert type(like(t)) is np.ndarray
+        assert like(t).shape == (3, 4)
+    assert np.full_like(t, 7.0).tolist() == np.full_like(A, 7.0).tolist()
+
+
+def test_comparisons_answer_booleans_without_gradient() -> None:
+    t = Tensor(A)
+    for function in (np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal):
+        got = function(t, A.T.copy().T)
+        assert got.dtype == bool
+        np.testing.assert_array_equal(got.data, function(A, A))
+    assert (t > 0).data.dtype == bool
+    (t * (t > 0)).sum().backward()
+    np.testing.assert_array_equal(t.grad, A > 0)
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda t: np.sin(t), "sin"),
+        (lambda t: np.isnan(t), "isnan"),
+        (lambda t: np.add.accumulate(t), "add.accumulate"),
+        (lambda t: np.add.at(t, [0], 1.0), "add.at"),
+        (lambda t: np.multiply.outer(t, A), "multiply.outer"),
+        (lambda t: np.multiply.reduce(t), "multiply.reduce"),
+        (lambda t: np.linalg.norm(t), "norm"),
+        (lambda t: np.cumsum(t), "cumsum"),
+        (lambda t: np.allclose(t, A), "allclose"),
+        (lambda t: np.einsum("ij->i", t), "einsum"),
+    ],
+)
+def test_what_is_no_primitive_is_refused_by_name(call: Any, name: str) -> None:
+    with pytest.raises(GraphError, match=rf"np\.{name} is not a micrograd primitive; available: .*absolute, add.*tanh"):
+        call(Tensor(A))
+
+
+@pytest.mark.parametrize(
+    ("call", "keyword"),
+    [
+        (lambda t: np.add(t, 1.0, out=A.copy()), "out"),
+        (lambda t: np.sqrt(t, where=MASK), "where"),
+        (lambda t: np.add(t, 1.0, dtype=np.float32), "dtype"),
+        (lambda t: np.sum(t, dtype=np.float32), "dtype"),
+        (lambda t: np.sum(t, where=MASK), "where"),
+        (lambda t: np.max(t, initial=0.0), "initial"),
+        (lambda t: np.reshape(t, (4, 3), order="F"), "order"),
+        (lambda t: np.mean(t, out=np.zeros(())), "out"),
+    ],
+)
+def test_keywords_that_would_be_lost_are_refused(call: Any, keyword: str) -> None:
+    with pytest.raises(GraphError, match=rf"{keyword}= is not supported on graph values"):
+        call(Tensor(A))
+
+
+def test_harmless_keywords_pass() -> None:
+    t = Tensor(A)
+    assert np.sum(t, dtype=None, out=None).item() == pytest.approx(A.sum())
+    assert np.add(t, 1.0, where=True).shape == (3, 4)
+
+
+def test_an_unknown_keyword_is_told() -> None:
+    with pytest.raises(GraphError, match=r"np\.concatenate on graph values: .*dim"):
+        FUNCTIONS_CALL(np.concatenate, ([Tensor(A)],), {"dim": 0})
+
+
+def FUNCTIONS_CALL(function: Any, args: Any, kwargs: Any) -> Any:
+    return Tensor(A).__array_function__(function, (Tensor,), args, kwargs)
+
+
+def test_a_list_of_tensors_is_never_an_object_array() -> None:
+    t = Tensor(V)
+    for call in (lambda: np.array([t, t]), lambda: np.asarray(t), lambda: np.sum([t, t]), lambda: np.array(t, float)):
+        with pytest.raises(GraphError, match=r"lose its gradient silently; use t\.data.*np\.stack"):
+            call()
+
+
+@pytest.mark.parametrize("left", [np.array([1.0, 2.0, 3.0, 4.0]), np.float64(2.0), np.float32(2.0), 2, 2.0, True])
+def test_numpy_on_the_left_records(left: Any) -> None:
+    t = Tensor(V)
+    for got, wanted in ((left * t, left * V), (left + t, left + V), (left - t, left - V), (left / t, left / V)):
+        assert isinstance(got, Tensor)
+        assert got.row is not None
+        np.testing.assert_allclose(got.data, wanted)
+
+
+def test_a_numpy_number_does_not_widen_float32() -> None:
+    t = Tensor(V.astype(np.float32))
+    for got in (
+        t + np.float64(1e-5),
+        np.float64(2) * t,
+        t / np.float64(3),
+        t**2,
+        np.sqrt(t * t + np.float64(1)),
+        t.std(),
+    ):
+        assert got.dtype == np.float32
+
+
+# ---- refusals of shapes ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda t: t + np.ones((5, 4)), r"add \(line test_numpy_api\.py:\d+\): shapes \(3, 4\) and \(5, 4\) do not"),
+        (lambda t: t + np.ones((5, 4)), r"do not broadcast; dim 0: 3 vs 5\. Transpose or reshape one of them"),
+        (lambda t: t * Tensor(np.ones(3)), r"mul .*shapes \(3, 4\) and \(3,\) do not broadcast; dim 1: 4 vs 3"),
+        (lambda t: np.where(MASK[:2], t, 0.0), r"where .*do not broadcast; dim 0: 2 vs 3"),
+        (lambda t: t @ Tensor(np.ones((5, 2))), r"matmul: \(3, 4\) @ \(5, 2\): inner sizes 4 and 5 differ\. Transpose"),
+        (lambda t: t @ np.ones(3), r"matmul: \(3, 4\) @ \(3,\): inner sizes 4 and 3 differ"),
+        (lambda t: t @ Tensor(2.0), r"matmul needs arrays of at least one dimension.*Use \*"),
+        (lambda t: np.ones((2, 3, 5)) @ t.reshape(2, 2, 3)[:, :1].reshape(2, 3, 1), r"inner sizes 5 and 3"),
+        (lambda t: t.reshape(5, -1), r"cannot reshape \(3, 4\) \(12 entries\) to \(5, -1\)"),
+        (lambda t: t.reshape(5, 2), r"cannot reshape \(3, 4\) \(12 entries\) to \(5, 2\)"),
+        (lambda t: t.sum(axis=2), r"axis 2 is out of range for 2 dimension\(s\); use -2 to 1"),
+        (lambda t: t.mean(axis=(0, 0)), r"names an axis twice"),
+        (lambda t: np.transpose(t, (0, 0)), r"axes \(0, 0\) are not a permutation of the 2 axes"),
+        (lambda t: np.transpose(t, (0, 3)), r"axis 3 is out of range|not a permutation"),
+        (lambda t: np.swapaxes(t, 0, 2), r"axis 2 is out of range"),
+        (lambda t: np.moveaxis(t, 0, 2), r"axis 2 is out of range"),
+        (lambda t: np.moveaxis(t, -3, 0), r"axis -3 is out of range"),
+        (lambda t: np.expand_dims(t, 4), r"axis 4 is out of range"),
+        (lambda t: np.expand_dims(t, (0, 0)), r"names an axis twice"),
+        (lambda t: np.squeeze(t, axis=0), r"cannot squeeze axis 0 of shape \(3, 4\): its size is 3, not 1"),
+        (lambda t: np.concatenate([t, t], axis=2), r"axis 2 is out of range"),
+        (lambda t: np.concatenate([t, Tensor(np.ones((3, 5)))]), r"concatenate.*operand shapes \(3, 4\), \(3, 5\)"),
+        (lambda t: np.stack([t, Tensor(np.ones((3, 5)))]), r"concatenate.*operand shapes"),
+        (lambda t: t[:0].mean(axis=0), r"the mean of nothing is undefined"),
+        (lambda t: t[:1].var(axis=0, ddof=1), r"ddof=1: nothing to divide by"),
+        (lambda t: t[:0].max(axis=0), r"max .*zero-size"),
+        (lambda t: np.broadcast_to(t, (3, 5)), r"broadcast"),
+        (lambda t: np.dot(t, np.ones((2, 4, 3))), r"dot .*more than two|dot .*use @"),
+    ],
+)  # fmt: skip
+def test_shapes_that_do_not_fit(call: Any, message: str) -> None:
+    with pytest.raises(ShapeError, match=message) as caught:
+        call(Tensor(A))
+    assert isinstance(caught.value, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda t: t ** Tensor(2.0), r"exponent must be a real number; got Tensor.*exp\(y \* log\(x\)\)"),
+        (lambda t: t ** np.ones(4), r"exponent must be a real number; got ndarray"),
+        (lambda t: t**True, r"exponent must be a real number; got bool"),
+        (lambda t: np.power(t, "2"), r"exponent must be a real number; got str"),
+        (lambda t: t.astype(int), r"astype\(int64\) would lose the gradient; use \.data\.astype"),
+        (lambda t: t * [1.0, 2.0], r"an operand of mul is a list; pass np\.asarray\(x, float\)"),
+        (lambda t: t + "1", r"an operand of add is a str"),
+        (lambda t: t * (1 + 2j), r"an operand of mul is a complex"),
+        (lambda t: t * np.ones(4, complex), r"an operand of mul is complex128: complex is not supported"),
+        (lambda t: t * np.array(["a"] * 4), r"dtype <U1, which is not numeric"),
+        (lambda t: t + None, r"an operand of add is a NoneType"),
+        (lambda t: np.ma.masked_array(V, V > 0) + t, r"masked array: fill or drop|lose its gradient"),
+        (lambda t: t * np.ma.masked_array(V, V > 0), r"masked array: fill or drop"),
+        (lambda t: t + V.view(np.matrix), r"np\.matrix, whose \* and \*\* mean something else; pass np\.asarray"),
+    ],
+)  # fmt: skip
+def test_operands_of_the_wrong_type(call: Any, message: str) -> None:
+    with pytest.raises((DTypeError, GraphError), match=message):
+        call(Tensor(A))
+
+
+def test_a_tensor_has_no_truth_unless_it_is_one_number() -> None:
+    t = Tensor(A)
+    with pytest.raises(GraphError, match=r"truth value of a \(3, 4\) tensor is ambiguous; use np\.any"):
+        bool(t)
+    with pytest.raises(GraphError, match="ambiguous"):
+        bool(Tensor(np.zeros(0)))
+    assert bool(Tensor(2.0))
+    assert not Tensor(np.array([0.0]))
+    assert Tensor(2.0) > 1
+
+
+def test_equality_is_identity() -> None:
+    t, u = Tensor(2.0), Tensor(2.0)
+    assert t != u
+    assert t == t
+    assert len({t, u, t}) == 2
+    assert t in [u, t]
+    assert u not in (t, A.shape)
+
+
+def test_numbers_and_lengths() -> None:
+    assert float(Tensor(2.5)) == Tensor(np.array([2.5])).item() == 2.5
+    with pytest.raises(ValueError, match="size"):
+        float(Tensor(V))
+    with pytest.raises(TypeError, match=r"without axes"):
+        len(Tensor(2.0))
+    with pytest.raises(TypeError):
+        iter(Tensor(2.0)).__next__()
