@@ -19,8 +19,9 @@ where ``sum|t|``, and N times a ``mean|t|``, is never less than an eighth of the
 sum taken row after row rounds each running sum, which tells where some hundred rows are alike.  For rows that
 scatter about 0 it changes nothing up to N = 128.
 
-Of 96 000 columns (N from 1 to 1000, mean and deviation from 1e-4 to 1e4, eps from 1e-12 to 1, some of them
-constant), no two correct implementations came further apart than 3.6 u in `dx` and 7.8 u in `out`.  Where
+Measured on 48 000 columns (N from 1 to 1000, mean and deviation from 1e-4 to 1e4, eps from 1e-12 to 1, a tenth of them
+constant, float32 and float64): the composed, the staged and the compact pass, PyTorch's and one in 300 bits were
+never further apart than 2.0 u in `out`, 4.0 u in `dx`, 1.3 u in `dgamma` and 2.6 u in `dbeta`.  Where
 ``max|x| * ivar`` is huge the bound is loose of necessity: agreement is not accuracy.
 """
 

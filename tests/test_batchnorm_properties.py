@@ -23,13 +23,16 @@ from bn_reference import (
     staged,
     staged_variables,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import micrograd as mg
 from micrograd.batchnorm import BatchSizeWarning, batch_norm, batchnorm_forward
 from micrograd.engine import Tensor
 from micrograd.numerics import assert_bn_close, bn_bounds, unit_roundoff
+
+# Cheap and at the heart: four times as many examples as the profile says.
+MANY = settings(max_examples=4 * settings.default.max_examples)
 
 LAYOUTS = ("C", "Fortran", "strided", "rows alike", "columns alike")
 
@@ -99,6 +102,7 @@ def same_bits(a: Any, b: Any) -> bool:
 # ---- forward ---------------------------------------------------------------------------------------------
 
 
+@MANY
 @given(problems())
 def test_the_composed_forward_pass_has_the_bits_of_the_handwritten_one(problem: Problem) -> None:
     out, x, *_ = compose(problem)
@@ -116,6 +120,7 @@ AS_THE_TABLE = ("-1.0 / sqrtvar**2 * divar", "-divar * ivar * ivar")
 BEFORE_THE_ROOT = ("dbeta", "dgammax", "dgamma", "dxhat", "divar", "dxmu1")
 
 
+@MANY
 @given(
     problems(layouts=("C",))
 )  # `np.ones` is laid out as C, the engine's broadcast as nothing: others add up in another order
@@ -163,6 +168,7 @@ def disagreements(problem: Problem, source: str | None = None) -> list[str]:
     return [n for n in FOURTEEN if not (np.abs(hand[n].astype(np.float64) - engine[n]) <= bounds[n]).all()]
 
 
+@MANY
 @given(problems())
 def test_all_fourteen_intermediates_agree(problem: Problem) -> None:
     assert disagreements(problem) == []
@@ -207,6 +213,7 @@ def test_the_backward_graph_has_the_students_names_and_values(f: Any) -> None:
 # ---- all of them under one bound -------------------------------------------------------------------------
 
 
+@MANY
 @given(problems())
 def test_composed_staged_and_compact_agree(problem: Problem) -> None:
     bounds = bn_bounds(*problem.parameters[:3], problem.dout, problem.eps)
@@ -217,6 +224,7 @@ def test_composed_staged_and_compact_agree(problem: Problem) -> None:
     assert {a.dtype for a in engine.values()} == {problem.x.dtype}
 
 
+@MANY
 @given(problems(max_n=17, max_d=3))
 def test_all_agree_with_300_bits(problem: Problem) -> None:
     bounds = bn_bounds(*problem.parameters[:3], problem.dout, problem.eps)
