@@ -31,7 +31,7 @@ def steps(text: str) -> list[tuple[str, str, str]]:
         lines = block.split("\n")
         for node in ast.parse(block).body:
             code = ast.get_source_segment(block, node) or ""
-            comment = re.search(r"  # (\S.*?)(?:   .*)?$", lines[(node.end_lineno or 1) - 1])
+            comment = re.search(r"  # (\S.*?)(?:\s+←.*)?$", lines[(node.end_lineno or 1) - 1])
             shows = isinstance(node, ast.Expr) and comment and re.match(r"-?\d|array|[\[({']", comment.group(1))
             found.append(("show", code, comment.group(1)) if shows and comment else ("do", code, ""))
     return found
