@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 from micrograd.draw.engines import run
 from micrograd.draw.view import CROWD, View, Wire
@@ -115,9 +117,16 @@ def _spline(text: str, height: float) -> list[Point]:
     return [(float(x), height - float(y)) for x, y in points]
 
 
+@lru_cache(maxsize=16)
+def _laid_out(dot: str) -> dict[str, Any]:
+    """What Graphviz answers. A graph drawn again with other numbers of the same width keeps its layout."""
+    answer: dict[str, Any] = json.loads(run(dot))
+    return answer
+
+
 def place(view: View) -> Layout:
     """Lay the view out. Raises what `engines.run` raises."""
-    found = json.loads(run(_dot(view)))
+    found = _laid_out(_dot(view))
     _, _, width, height = map(float, found["bb"].split(","))
     boxes: dict[int, Place] = {}
     wires: list[Place | None] = [None] * len(view.wires)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 __all__ = ["FONT", "PALETTE", "css"]
 
 FONT = 'ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono","Liberation Mono",monospace'
@@ -27,6 +29,7 @@ PALETTE: dict[str, tuple[str, str]] = {
 """Role: (light, dark)."""
 
 
+@lru_cache(maxsize=4)
 def css(scope: str) -> str:
     """The style sheet of a picture: one class per role, filled or (``-line``) stroked; dark where the reader's system is."""
     light = "".join(_rules(scope, side=0))

@@ -50,7 +50,7 @@ def svg_of(view: View) -> str:
 
 def _text(line: Line, x: float, y: float, anchor: str = "middle") -> str:
     style = f"{line.role} b" if line.bold else line.role
-    return f'<text class="{style}" x="{x:.1f}" y="{y:.1f}" font-size="{line.size:g}" text-anchor="{anchor}">{xml_text(line.text)}</text>'
+    return f'<text class="{style}" x="{x:.1f}" y="{y:.1f}" font-size="{line.size}" text-anchor="{anchor}">{xml_text(line.text)}</text>'
 
 
 def _rect(kind: str, x: float, y: float, width: float, height: float, radius: float) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,8 +25,7 @@ CROWD = 600
 """Boxes above which the picture is made quickly: no frames, and values in the boxes instead of on the lines."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line of text: role is a colour of the palette."""
 
     text: str
@@ -36,46 +35,49 @@ class Line:
 
     @property
     def width(self) -> float:
+        """In points."""
         return cells(self.text) * EM * self.size
 
 
-@dataclass(frozen=True, slots=True)
 class Block:
-    """Lines of text under each other; `ground` tints what is behind them, as in a table of numbers."""
+    """Lines of text under each other; `ground` tints what is behind them, as in a table of numbers.
 
-    lines: tuple[Line, ...]
-    ground: str = ""
+    Attributes:
+        width, height: in points.
+    """
 
-    @property
-    def width(self) -> float:
-        return max((line.width for line in self.lines), default=0.0) + (8 if self.ground else 0)
+    __slots__ = ("ground", "height", "lines", "width")
 
-    @property
-    def height(self) -> float:
-        return sum(line.size * LEADING for line in self.lines) + (5 if self.ground else 0)
+    def __init__(self, lines: tuple[Line, ...], ground: str = "") -> None:
+        self.lines, self.ground = lines, ground
+        around = (8, 5) if ground else (0, 0)
+        self.width = max((line.width for line in lines), default=0.0) + around[0]
+        self.height = sum(line.size for line in lines) * LEADING + around[1]
 
 
-@dataclass(frozen=True, slots=True)
 class Box:
-    """A statement: its name, formula, shape; `index` is the node it ends in (negative: a copy near one of its readers)."""
+    """A statement: its name, formula, shape.
 
-    index: int
-    kind: str  # leaf, constant, op, result or fold
-    blocks: tuple[Block, ...]
-    title: str
-    stage: int | None = None
+    Attributes:
+        index: the node it ends in (negative: a copy near one of its readers).
+        kind: leaf, constant, op, result or fold.
+        blocks: what is written in it.
+        title: what a pointer that rests on it is told.
+        stage: index of its stage.
+        width, height: in points.
+    """
+
+    __slots__ = ("blocks", "height", "index", "kind", "stage", "title", "width")
+
+    def __init__(self, index: int, kind: str, blocks: tuple[Block, ...], title: str, stage: int | None = None) -> None:
+        self.index, self.kind, self.blocks, self.title, self.stage = index, kind, blocks, title, stage
+        self.width = max(block.width for block in blocks) + (8 if kind == "constant" else 18)
+        self.height = sum(block.height for block in blocks) + 2 * len(blocks) + (2 if kind == "constant" else 10)
 
     @property
     def id(self) -> str:
+        """The id in the SVG and in the DOT text, from the topological order."""
         return f"node-{self.index}" if self.index >= 0 else f"node-copy-{-self.index}"
-
-    @property
-    def width(self) -> float:
-        return max(block.width for block in self.blocks) + (8 if self.kind == "constant" else 18)
-
-    @property
-    def height(self) -> float:
-        return sum(block.height for block in self.blocks) + 2 * len(self.blocks) + (2 if self.kind == "constant" else 10)
 
 
 @dataclass(frozen=True, slots=True)
