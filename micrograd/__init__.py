@@ -13,6 +13,9 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+__version__ = "0.1.0"
+
+from micrograd import namesake as _namesake  # noqa: F401 (it says when another distribution shares our folder)
 from micrograd.engine import Tensor as Tensor
 from micrograd.engine import Value as Value
 from micrograd.engine import no_grad as no_grad
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from micrograd.checked import checked as checked
     from micrograd.draw import draw as draw
     from micrograd.graph import Graph as Graph
+    from micrograd.graph import graph_size as graph_size
     from micrograd.graph import trace as trace
     from micrograd.transforms import grad as grad
     from micrograd.transforms import gradients as gradients
@@ -37,14 +41,12 @@ if TYPE_CHECKING:
     from micrograd.transforms import value_and_grad as value_and_grad
     from micrograd.transforms import vjp as vjp
 
-__version__ = "0.1.0"
-
 # Loaded when first asked for: `import micrograd` itself stays fast, and brings NumPy and the standard library only.
 _LAZY = {
     **dict.fromkeys(
         ("grad", "gradients", "hessian", "jacobian", "jvp", "value_and_grad", "vjp"), "micrograd.transforms"
     ),
-    **dict.fromkeys(("Graph", "trace"), "micrograd.graph"),
+    **dict.fromkeys(("Graph", "graph_size", "trace"), "micrograd.graph"),
     "batch_norm": "micrograd.batchnorm",
     "checked": "micrograd.checked",
     "draw": "micrograd.draw",

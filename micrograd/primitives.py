@@ -191,6 +191,12 @@ def _concatenate(*operands: Any, axis: int = 0) -> Any:
     return np.concatenate(operands, axis)
 
 
+def _where(mask: Any, x: Any, y: Any) -> Any:
+    if type(x) is float and type(y) is float and not np.ndim(mask):
+        return x if mask else y  # numbers stay numbers
+    return np.where(mask, x, y)
+
+
 def _power(x: Any, *, exponent: float) -> Any:
     return x**exponent  # the operator knows squares and roots; np.power takes three times as long
 
@@ -201,6 +207,7 @@ def _cast(x: Any, *, dtype: str) -> Any:
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "pow": _power,
+    "where": _where,
     "cast": _cast,
     "broadcast": _broadcast,
     "reshape": lambda x, *, shape: np.reshape(x, shape),

@@ -178,6 +178,15 @@ def test_a_recorded_tensor_is_a_graph_with_plain_names() -> None:
     assert graph.grad["x"] == a.grad == 2 * (a.data * b.data + 1) * b.data
 
 
+def test_the_size_of_a_graph_shrinks_with_detach() -> None:
+    x = Tensor(np.ones(10))
+    y = x * 2.0
+    assert mg.graph_size(y) == (2, 160)
+    assert mg.graph_size(y * 3.0, y + 1.0) == (4, 320)
+    assert mg.graph_size(y.detach()) == (1, 80)
+    assert mg.graph_size(Tensor(1.0) * 2.0) == (2, 0)
+
+
 # ---- the backward pass as a graph ------------------------------------------------------------------------
 
 

@@ -195,8 +195,27 @@ def test_constants_and_captured_parameters_get_the_authors_names() -> None:
 def test_a_network_traces_with_its_parameters() -> None:
     model = mg.nn.Sequential(mg.nn.Linear(3, 4, rng=0), mg.nn.Tanh(), mg.nn.Linear(4, 1, rng=1))
     graph = mg.trace(model, X)
-    assert sum(n.op == "parameter" for n in graph.nodes) == 4
+    assert [n.name for n in graph.nodes if n.op == "parameter"] == [
+        "layers.0.weight", "layers.0.bias", "layers.2.weight", "layers.2.bias",
+    ]  # fmt: skip
+    assert [stage.title for stage in graph.stages] == ["Linear", "Tanh", "Linear"]
     assert {n.op for n in graph.nodes} >= {"matmul", "add", "tanh"}
+
+
+def test_a_layer_alone_keeps_the_steps_of_what_it_calls() -> None:
+    graph = mg.trace(mg.nn.BatchNorm1d(3), X)
+    assert len(graph.stages) == 9
+    assert [n.name for n in graph.nodes if n.op == "parameter"] == ["gamma", "beta"]
+
+
+def test_step_comments_of_a_helper_count_where_the_caller_has_none() -> None:
+    def f(x, gamma, beta):  # type: ignore[no-untyped-def]
+        h, _ = staged(x, gamma, beta)
+        return h * 2.0
+
+    titles = [stage.title for stage in mg.trace(f, X, GAMMA, BETA).stages]
+    assert titles[0] == "step1: calculate mean"
+    assert len(titles) == 10
 
 
 def test_code_without_a_file_still_traces() -> None:

@@ -13,7 +13,7 @@ from micrograd.graph.names import constant_names, unique
 from micrograd.graph.nodes import Node, Stage
 from micrograd.source import Source
 
-__all__ = ["Mark", "assemble"]
+__all__ = ["Mark", "assemble", "graph_size"]
 
 
 @dataclass(slots=True)
@@ -34,6 +34,7 @@ def assemble(
     *,
     name: str = "graph",
     aliases: dict[str, str] | None = None,
+    parameters: dict[Tensor, str] | None = None,
 ) -> dict[str, Any]:
     """The arguments of `Graph` for recorded tensors.
 
@@ -43,6 +44,7 @@ def assemble(
         marks: what is known of the other nodes.
         name: of the graph.
         aliases: second names of nodes.
+        parameters: names of leaves that are no inputs; the others are called as their first reader spells them.
     """
     order = [*inputs, *(node for node in toposort(outputs, inputs) if node not in inputs)]
     taken: set[str] = set()
@@ -50,7 +52,7 @@ def assemble(
     fixed: dict[int, Any] = {}
     place: dict[Tensor, int] = {}
     stages: dict[tuple[Any, ...], list[int]] = {}
-    wanted = _leaf_names(order, marks)
+    wanted = {**_leaf_names(order, marks), **(parameters or {})}
 
     def put(label: str, op: str, value: Any, **more: Any) -> int:
         index = len(nodes)
@@ -113,3 +115,16 @@ def _leaf_names(order: Sequence[Tensor], marks: dict[Tensor, Mark]) -> dict[Tens
             if operand is not None and operand.row is None and label and operand not in found:
                 found[operand] = label
     return found
+
+
+def graph_size(*outputs: Tensor) -> tuple[int, int]:
+    """How much the graph below some tensors holds: its nodes, and the bytes of their arrays.
+
+    A loss kept in a list keeps its whole graph; keep ``loss.item()`` or ``loss.detach()`` instead.
+
+    >>> graph_size(Tensor(np.ones(4)) * 2.0)
+    (2, 64)
+    """
+    order = toposort(outputs)
+    arrays = {id(raw): raw.nbytes for node in order for raw in (node.raw, *node.args) if isinstance(raw, np.ndarray)}
+    return len(order), sum(arrays.values())

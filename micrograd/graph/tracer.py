@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from collections.abc import Callable, Sequence
 from types import FrameType
@@ -20,13 +21,17 @@ from micrograd.tree import flatten, paths
 
 __all__ = ["trace"]
 
+_LAYERS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "nn", "")
+
 
 class Recorder:
     """An observer that notes where each node comes from."""
 
-    def __init__(self, outermost: FrameType) -> None:
+    def __init__(self, outermost: FrameType, f: object) -> None:
         self.outermost = outermost
+        self.f = f
         self.marks: dict[Tensor, Mark] = {}
+        self.kept: set[FrameType] = set()  # frames of layers, so that their ids stay theirs
 
     def recorded(self, node: Tensor) -> None:
         """Note the author's frames, up to the one that called `trace`."""
@@ -38,6 +43,11 @@ class Recorder:
                     inner = inner.f_back
                 mark.call = inner
             mark.sources.append(source_of(frame))
+            if mark.stage is None and frame.f_code.co_filename.startswith(_LAYERS):
+                layer = frame.f_locals.get("self", self.f)
+                if layer is not self.f:
+                    self.kept.add(frame)
+                    mark.stage = (id(frame), type(layer).__name__)
 
     def pulled(self, node: Tensor, g: Any, parts: list[Any]) -> None:
         """Backward passes inside the traced function are recorded like anything else."""
@@ -86,7 +96,7 @@ def trace(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
     name = getattr(f, "__name__", type(f).__name__)
     if not inputs:
         raise GraphError(f"trace({name}): no float array among the arguments, so there is nothing to differentiate by.")
-    recorder = Recorder(sys._getframe())
+    recorder = Recorder(sys._getframe(), f)
     try:
         with observe(recorder, sealed=True):
             result = f(*bound.args, **bound.kwargs)
@@ -97,7 +107,7 @@ def trace(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
             raise error.__cause__ from None
         raise
     finally:  # a frame that is kept keeps all its locals, this one too
-        del recorder.outermost
+        del recorder.outermost, recorder.kept
         for mark in recorder.marks.values():
             mark.call = None
     outputs = [r for r in result if isinstance(r, Tensor)] if isinstance(result, (tuple, list)) else [result]
@@ -106,7 +116,9 @@ def trace(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
         raise GraphError(f"trace({name}): the result ({got}) holds no tensor; "
                          "return what is computed from the inputs, as an array or a tuple of arrays.")  # fmt: skip
     _name_nodes(recorder.marks, outputs, lasts)
-    return Graph(**assemble(outputs, inputs, recorder.marks, name=name if name != "<lambda>" else "f"))
+    known = {tensor: label for label, tensor in getattr(f, "named_parameters", tuple)()}
+    name = "f" if name == "<lambda>" else name
+    return Graph(**assemble(outputs, inputs, recorder.marks, name=name, parameters=known))
 
 
 def _name_nodes(marks: dict[Tensor, Mark], outputs: Sequence[Tensor], lasts: set[Tensor]) -> None:
@@ -128,16 +140,17 @@ def _name_nodes(marks: dict[Tensor, Mark], outputs: Sequence[Tensor], lasts: set
             mark.name = place.target
         elif place and place.returns and not mark.statement:
             mark.statement = "out"
-        outer = mark.sources[-1]
-        mark.stage = _stage_key(outer, place_of(outer), mark.statement)
+        if mark.stage is None:
+            mark.stage = _stage_key(mark.sources, mark.statement)
 
 
-def _stage_key(source: Source, place: Place | None, statement: str) -> tuple[Any, ...]:
-    """What decides the stage: the step comment above or beside the statement, else the statement itself."""
-    line = place.line if place else source.line
-    first, last = function_lines(source.file, line)
-    titles = stage_titles(source.file, first, last)
-    if titles:
-        before = [(at, title) for at, title in titles if at <= statement_end(source.file, line)]
-        return before[-1] if before else (first, "")
-    return (line, statement)
+def _stage_key(sources: Sequence[Source], statement: str) -> tuple[Any, ...]:
+    """What decides the stage: the step comment above or beside a statement, the outermost one; else the statement."""
+    lines = [place.line if (place := place_of(source)) else source.line for source in sources]
+    for source, line in zip(reversed(sources), reversed(lines), strict=True):
+        first, last = function_lines(source.file, line)
+        titles = stage_titles(source.file, first, last)
+        if titles:
+            before = [(at, title) for at, title in titles if at <= statement_end(source.file, line)]
+            return (source.file, *before[-1]) if before else (source.file, first, "")
+    return (sources[-1].file, lines[-1], statement)
