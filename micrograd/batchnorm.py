@@ -63,7 +63,8 @@ def batch_norm(
     """Normalize each feature over the batch, then scale by `gamma` and shift by `beta` (training phase).
 
     The graph is that of `batchnorm_forward`, bit for bit: `mu, xmu, sq, var, sqrtvar, ivar, xhat, gammax, out`, of
-    the primitives ``sum sub pow sqrt reciprocal mul add`` only.  The variance is the biased one (1/N).
+    the primitives ``sum sub pow sqrt reciprocal mul add`` only.  The variance is the biased one (1/N).  A constant
+    column gives beta: exactly where ``1/N * sum`` is exact, else within the bound of `micrograd.numerics`.
 
     Args:
         x: the batch, shape (N, D); with `axis`, any shape of two dimensions or more. float32, float64 or
@@ -117,17 +118,17 @@ def batch_norm(
         raise _parameter_error("gamma", gamma, d)
     if beta.shape != (d,):
         raise _parameter_error("beta", beta, d)
-    if x.dtype.itemsize == 2:
-        eps = _usable(eps, x.dtype)
-        narrow, x = x.dtype.name, p.cast(x, dtype="float32")
-        return p.cast(batch_norm(x, gamma, beta, eps, axis=axis, strict=strict), dtype=narrow)
-    if type(eps) is not float or not 1e-30 < eps < 1e30:
+    narrow = x.dtype.itemsize == 2
+    if narrow or type(eps) is not float or not 1e-30 < eps < 1e30:
         eps = _usable(eps, x.dtype)
     if n == 1:
         _single(strict)
-    if "keepdims" in over:  # the channels are not last: give the parameters the unit axes of the statistics
-        gamma, beta = p.reshape(gamma, shape=unit), p.reshape(beta, shape=unit)
 
+    # Step 0: shapes and dtypes that the steps below can take
+    if narrow:
+        x = p.cast(x, dtype="float32")
+    if "keepdims" in over:  # the channels are not last: the parameters get the unit axes of the statistics
+        gamma, beta = p.reshape(gamma, shape=unit), p.reshape(beta, shape=unit)
     # Step 1: mean of each feature
     mu = 1.0 / n * p.sum(x, **over)
     # Step 2: subtract the mean from every row
@@ -150,7 +151,9 @@ def batch_norm(
     gammax = gamma * xhat
     # Step 9: shift by beta
     out = gammax + beta
-    return out  # noqa: RET504 - graphs take their names from the assignments
+    if narrow:
+        out = p.cast(out, dtype="float16")
+    return out
 
 
 # ---- by hand ---------------------------------------------------------------------------------------------
