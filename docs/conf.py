@@ -22,7 +22,6 @@ version = release = micrograd.__version__
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax", "sphinx.ext.viewcode"]
 exclude_patterns = ["_build", "jupyter_execute", "README.md", "**/README.md"]
-suppress_warnings = ["toc.empty_glob"]  # docs/benchmarks/ is there once `make bench ARGS=--publish` has been run
 default_role = "code"  # single backticks in docstrings mean code
 
 html_theme = "furo"
