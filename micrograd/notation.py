@@ -22,6 +22,7 @@ __all__ = ["formula", "latex", "number", "own_name", "statement_heads"]
 
 ATOM = 9
 _QUOTIENT = 3  # the level of 1/4
+_ROOT = 5  # of √x, whose bar plain text has not: (√x)² and √(√x) need brackets
 _HOLE = 0xE000  # operands stand as private-use characters while a template is translated
 _LIMIT = 400  # characters after which a sub-expression is shown by its name
 
@@ -31,6 +32,7 @@ _GREEK = (
 ).split()
 _ACCENTS = {"hat": "hat", "bar": "bar", "tilde": "tilde"}
 _SUPERSCRIPTS = str.maketrans("0123456789-.+/()", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻·⁺ᐟ⁽⁾")
+_RAISED = ("^", "ᵀ", *"⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 _TEX_SPECIAL = {c: "\\" + c for c in "#$%&_{}"} | {"\\": r"\textbackslash{}", "~": r"\sim{}", "^": r"\hat{}"}
 
 
@@ -133,8 +135,13 @@ def _template(tex: str, level: int, count: int, variadic: bool, attributes: tupl
         enclosed = left[-1:] in ("(", "{", ",", "|") and right[:1] in (")", "}", ",", "|", "\\")
         slots.append(ord(character) - _HOLE)
         literals.append("")
-        fits.append(0 if enclosed or text == character else ATOM if left.endswith("√") else _QUOTIENT + 1 if left.endswith("/") else level)
-    return _Template(tuple(literals), tuple(slots), tuple(fits), level)
+        if enclosed or text == character:
+            fits.append(0)
+        elif left.endswith("√") or right[:1] in _RAISED:  # of a product only the last factor would be raised
+            fits.append(ATOM)
+        else:
+            fits.append(_QUOTIENT + 1 if left.endswith("/") else level)
+    return _Template(tuple(literals), tuple(slots), tuple(fits), _ROOT if text.startswith("√") else level)
 
 
 # ---- numbers and names in each style ----------------------------------------------------------------------------
@@ -230,7 +237,7 @@ def _apply(node: Node, operands: list[tuple[str, int, bool]], style: str) -> tup
         same = level == fits and fits and level < ATOM
         # equal strength: a - (b - c) and a × (−b) keep their brackets, and so does (Σ a) × b
         keep = same and ((greedy and not (open_right and level != 1 and inner[:1] not in "−-")) or position == 1 and node.op in ("sub", "mul", "matmul") and not greedy
-                         or node.op == "pow" or fits in (_QUOTIENT, 4, 5))
+                         or fits == _QUOTIENT)
         if level < fits or keep:
             inner = rf"\left({inner}\right)" if style == "tex" else f"({inner})"
         text += inner + shape.literals[position + 1]

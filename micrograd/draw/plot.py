@@ -75,12 +75,20 @@ def _ticks(low: float, high: float, about: int = 5) -> list[float]:
     return [round(n * step, 12) for n in range(first, last + 1)]
 
 
+def _powers(low: float, high: float) -> list[float]:
+    """Powers of ten that cover a range of positive numbers, in steps that leave at most seven of them."""
+    first, last = math.floor(math.log10(low) + 1e-9), math.ceil(math.log10(high) - 1e-9)
+    step = -(-(last - first) // 6) or 1
+    return [10.0**n for n in range(first, last + step, step)]
+
+
 def _panel(quantity: str, lines: dict[str, list[float]], x_name: str) -> list[str]:
     finite = [value for series in lines.values() for value in series if math.isfinite(value)]
     low, high = (min(finite), max(finite)) if finite else (0.0, 1.0)
     if high - low < 1e-12 * max(1.0, abs(high)):
         low, high = low - 0.5, high + 0.5
-    ticks = _ticks(low, high)
+    decades = low > 0 and high / low > 30  # as a loss that falls: equal ratios get equal room
+    ticks = _powers(low, high) if decades else _ticks(low, high)
     low, high = ticks[0], ticks[-1]
     longest = max(map(len, lines.values()))
     steps = [tick for tick in _ticks(1, max(longest, 2), 6) if 1 <= tick <= max(longest, 2) and float(tick).is_integer()]
@@ -90,7 +98,8 @@ def _panel(quantity: str, lines: dict[str, list[float]], x_name: str) -> list[st
         return _LEFT + (epoch - 1) / max(longest - 1, 1) * (right - _LEFT - 8)
 
     def up(value: float) -> float:
-        return floor - (value - low) / (high - low) * (floor - _TOP)
+        part = math.log(value / low) / math.log(high / low) if decades else (value - low) / (high - low)
+        return floor - part * (floor - _TOP)
 
     made = [f'<text class="ink b" x="{(_LEFT + right) / 2:.0f}" y="20" font-size="14" text-anchor="middle">{xml_text(shorten(quantity, 40))}</text>']
     for tick in ticks:

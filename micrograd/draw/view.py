@@ -50,7 +50,7 @@ class Block:
 
     def __init__(self, lines: tuple[Line, ...], ground: str = "") -> None:
         self.lines, self.ground = lines, ground
-        around = (8, 5) if ground else (0, 0)
+        around = (7, 5) if ground else (0, 0)
         self.width = max((line.width for line in lines), default=0.0) + around[0]
         self.height = sum(line.size for line in lines) * LEADING + around[1]
 
@@ -71,7 +71,7 @@ class Box:
 
     def __init__(self, index: int, kind: str, blocks: tuple[Block, ...], title: str, stage: int | None = None) -> None:
         self.index, self.kind, self.blocks, self.title, self.stage = index, kind, blocks, title, stage
-        self.width = max(block.width for block in blocks) + (8 if kind == "constant" else 18)
+        self.width = max(block.width for block in blocks) + (8 if kind == "constant" else 14)
         self.height = sum(block.height for block in blocks) + 2 * len(blocks) + (2 if kind == "constant" else 10)
 
     @property
@@ -116,11 +116,11 @@ class View:
     notes: tuple[str, ...] = ()
 
 
-def table(value: Any, role: str, size: float = 11.0) -> Block:
+def table(value: Any, role: str, size: float = 12.0) -> Block:
     """A value as a block: numbers where they are few, else mean and range."""
     lines = entries(value)
     if lines is None:
-        return Block(tuple(Line(text, role, size - 1) for text in summary(value)), ground="")
+        return Block(tuple(Line(text, role, size - 1.5) for text in summary(value)), ground="")
     return Block(tuple(Line(text, role, size) for text in lines), "red-table" if role == "red" else "table")
 
 
