@@ -41,7 +41,8 @@ def _places(axis: int | Sequence[int], ndim: int) -> list[int]:
     axes = list(axis) if isinstance(axis, Sequence) else [axis]
     for a in axes:
         if not -ndim <= a < ndim:
-            raise ShapeError(f"axis {a} is out of range for {ndim} dimension(s); use {-ndim} to {ndim - 1}")
+            range_ = f"use {-ndim} to {ndim - 1}" if ndim else "a number has none"
+            raise ShapeError(f"axis {a} is out of range for {ndim} dimension(s); {range_}")
     places = [int(a) % ndim for a in axes]
     if len(set(places)) < len(places):
         raise ShapeError(f"axis {axis} names an axis twice")
