@@ -100,10 +100,10 @@ def layouts(x: np.ndarray) -> dict[str, np.ndarray]:
     unaligned = raw[1:].view(x.dtype).reshape(x.shape)
     unaligned[...] = x
     return {
-        "C": np.ascontiguousarray(x),
-        "Fortran": np.asfortranarray(x),
+        "C": np.array(x, order="C"),
+        "Fortran": np.array(x, order="F"),
         "strided": wide[every],
-        "negative": np.flip(np.flip(x).copy()),
+        "negative": np.asarray(np.flip(np.flip(x).copy())),
         "big-endian": x.astype(x.dtype.newbyteorder(">")),
         "unaligned": unaligned,
         "read-only": _locked(x.copy()),
