@@ -94,7 +94,7 @@ def margin(root: Tensor) -> float:
 def layouts(x: np.ndarray) -> dict[str, np.ndarray]:
     """The same numbers, laid out in other ways."""
     wide = np.zeros(tuple(2 * s for s in x.shape), x.dtype)
-    every = tuple(slice(None, None, 2) for _ in x.shape)
+    every = (..., *(slice(None, None, 2) for _ in x.shape))
     wide[every] = x
     raw = np.zeros(x.nbytes + 1, np.uint8)
     unaligned = raw[1:].view(x.dtype).reshape(x.shape)
