@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
 from micrograd import composites as c
 from micrograd import ingest
-from micrograd.engine import Tensor, sweep
+from micrograd.engine import Tensor, sweep, toposort
 from micrograd.errors import GraphError, ShapeError
 from micrograd.tree import flatten
 
@@ -37,8 +38,16 @@ def _alias(x: Tensor) -> Tensor:
     return same
 
 
+_enclosing: ContextVar[tuple[Tensor, ...]] = ContextVar("micrograd_enclosing", default=())
+"""The arguments of the transforms that are running the function in which this one is called."""
+
+
 class _Call:
-    """One run of a function with the chosen arguments as fresh nodes of the graph."""
+    """One run of a function with the chosen arguments as fresh nodes of the graph.
+
+    `tracked` says whether the answer must carry a graph: an argument is a tensor, or `out` was computed
+    from the argument of an enclosing transform that the function found in its closure.
+    """
 
     def __init__(self, f: Function, argnums: Sequence[int], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         for number in argnums:
@@ -47,7 +56,7 @@ class _Call:
         given = list(args)
         self.nodes: list[Tensor] = []
         self.rebuilds: list[tuple[int, Callable[..., Any]]] = []
-        self.tracked = False
+        self.tracked = any(isinstance(a, Tensor) for a in args)
         for number in argnums:
             leaves, rebuild = flatten(args[number])
             self.tracked |= any(isinstance(leaf, Tensor) for leaf in leaves)
@@ -55,7 +64,15 @@ class _Call:
             given[number] = rebuild(fresh)
             self.nodes += fresh
             self.rebuilds.append((len(leaves), rebuild))
-        self.out = f(*given, **kwargs)
+        outer = _enclosing.get()
+        token = _enclosing.set((*outer, *self.nodes))
+        try:
+            self.out = f(*given, **kwargs)
+        finally:
+            _enclosing.reset(token)
+        out = self.out[0] if isinstance(self.out, tuple) and self.out else self.out
+        if outer and not self.tracked and isinstance(out, Tensor):
+            self.tracked = not {*outer}.isdisjoint(toposort([out], self.nodes))
 
     def shaped(self, gradients: list[Any]) -> tuple[Any, ...]:
         """The flat gradients in the shape of the arguments."""
@@ -151,9 +168,10 @@ def jvp(f: Function, args: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any,
         if np.shape(_plain(arg)) != np.shape(_plain(tangent)):
             raise ShapeError(f"tangent {position} has shape {np.shape(_plain(tangent))}, "
                              f"its argument {np.shape(_plain(arg))}; they must be equal.")  # fmt: skip
-    tracked = any(isinstance(a, Tensor) for a in (*args, *tangents))
     nodes = [a if isinstance(a, Tensor) else Tensor(a) for a in args]
     out, pull = vjp(f, *nodes)
+    tracked = any(isinstance(a, Tensor) for a in (*args, *tangents))
+    tracked |= not {*_enclosing.get()}.isdisjoint(toposort([out]))
     dummy = Tensor(np.zeros(out.shape, out.dtype) if out.shape or type(out.raw) is not float else 0.0)
     total: Any = 0.0
     for pulled, tangent in zip(pull(dummy), tangents, strict=True):

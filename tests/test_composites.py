@@ -22,13 +22,17 @@ def shaped_axes(draw: st.DrawFn) -> tuple[np.ndarray, Any]:
     shape = draw(shapes)
     rng = np.random.default_rng(draw(st.integers(0, 2**31)))
     axes = st.integers(-len(shape), len(shape) - 1)
-    axis = draw(st.one_of(st.none(), axes, st.lists(axes, unique_by=lambda a: a % len(shape), max_size=len(shape)).map(tuple)))
+    axis = draw(
+        st.one_of(st.none(), axes, st.lists(axes, unique_by=lambda a: a % len(shape), max_size=len(shape)).map(tuple))
+    )
     return rng.permutation(int(np.prod(shape))).reshape(shape) * 0.5 + rng.random(), axis
 
 
 @settings(max_examples=80)
 @given(drawn=shaped_axes(), keepdims=st.booleans())
-@pytest.mark.parametrize(("ours", "numpys"), [(c.sum, np.sum), (c.mean, np.mean), (c.var, np.var), (c.amax, np.max), (c.amin, np.min)])
+@pytest.mark.parametrize(
+    ("ours", "numpys"), [(c.sum, np.sum), (c.mean, np.mean), (c.var, np.var), (c.amax, np.max), (c.amin, np.min)]
+)
 def test_reductions(ours: Any, numpys: Any, drawn: tuple[np.ndarray, Any], keepdims: bool) -> None:
     x, axis = drawn
     wanted = numpys(x, axis=axis, keepdims=keepdims)
@@ -117,7 +121,10 @@ def test_the_standard_deviation_of_equal_numbers_has_no_slope() -> None:
     ("call", "message"),
     [
         (lambda: c.concatenate([]), r"concatenate needs at least one array; got an empty sequence"),
-        (lambda: c.concatenate([Tensor(1.0), Tensor(2.0)]), r"zero-dimensional arrays cannot be concatenated; use stack"),
+        (
+            lambda: c.concatenate([Tensor(1.0), Tensor(2.0)]),
+            r"zero-dimensional arrays cannot be concatenated; use stack",
+        ),
         (lambda: c.moveaxis(Tensor(np.ones((2, 3))), [0, 1], [0]), r"moveaxis got 2 source and 1 destination axes"),
         (lambda: c.sum(Tensor(2.0), 0), r"axis 0 is out of range for 0 dimension\(s\); a number has none"),
     ],
