@@ -362,3 +362,13 @@ def test_every_primitive_may_stand_in_a_text() -> None:
 
 def test_shape_of_inputs() -> None:
     assert inputs_of(0)[0].shape == SHAPE
+
+
+def test_repeated_names_get_primes_and_stay_unique() -> None:
+    from micrograd.graph.names import unique
+
+    taken: dict[str, int] = {}
+    given = [unique("x", taken) for _ in range(6)]
+    assert given == ["x", "x'", "x''", "x'''", "x'4", "x'5"]
+    given += [unique(name, taken) for name in ("x'", "x'4", "x'6", "x", "y", "x")]
+    assert len(set(given)) == len(given)

@@ -47,7 +47,7 @@ def assemble(
         parameters: names of leaves that are no inputs; the others are called as their first reader spells them.
     """
     order = [*inputs, *(node for node in toposort(outputs, inputs) if node not in inputs)]
-    taken: set[str] = set()
+    taken: dict[str, int] = {}
     nodes: list[Node] = []
     fixed: dict[int, Any] = {}
     place: dict[Tensor, int] = {}

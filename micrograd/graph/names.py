@@ -196,11 +196,17 @@ def constant_names(source: Source) -> list[str]:
     return []
 
 
-def unique(name: str, taken: set[str]) -> str:
-    """`name`, with primes where it is taken: ``x``, ``x'``, ``x''``, ``x'''``, ``x'4``."""
-    candidate, primes = name, 0
+def unique(name: str, taken: dict[str, int]) -> str:
+    """`name`, with primes where it is taken: ``x``, ``x'``, ``x''``, ``x'''``, ``x'4``.
+
+    `taken` counts how often each name was asked for, so that the millionth ``add`` is named as quickly as the first.
+    """
+    candidate, primes = name, taken.get(name, 0)
+    if primes:
+        primes -= 1  # the last one given: the search goes on from there
     while candidate in taken:
         primes += 1
         candidate = name + "'" * primes if primes <= 3 else f"{name}'{primes}"
-    taken.add(candidate)
+    taken[name] = primes + 1
+    taken.setdefault(candidate, 1)
     return candidate
