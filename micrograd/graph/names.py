@@ -157,16 +157,18 @@ def stage_titles(file: str, first: int, last: int) -> list[tuple[int, str]]:
     ]
 
 
+@lru_cache(maxsize=64)
+def _functions(tree: ast.Module) -> list[tuple[int, int]]:
+    """First and last line of every function, the longest first."""
+    found = (n for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)))
+    return sorted(((n.lineno, n.end_lineno or n.lineno) for n in found), key=lambda span: span[0] - span[1])
+
+
 def function_lines(file: str, line: int) -> tuple[int, int]:
     """First and last line of the innermost function around `line`; the whole file outside any."""
     tree = _tree(file)
-    best = (1, len(linecache.getlines(file)) or line)
-    for node in ast.walk(tree) if tree else ():
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
-            span = (node.lineno, node.end_lineno or node.lineno)
-            if span[0] <= line <= span[1] and span[1] - span[0] <= best[1] - best[0]:
-                best = span
-    return best
+    around = [span for span in (_functions(tree) if tree else ()) if span[0] <= line <= span[1]]
+    return around[-1] if around else (1, len(linecache.getlines(file)) or line)
 
 
 def statement_end(file: str, line: int) -> int:
