@@ -91,6 +91,7 @@ def _setting(machine: Mapping[str, Any]) -> str:
         f"{machine['cores']} cores",
         f"{machine['threads']} threads for each contender",
         f"OpenBLAS kernel {machine['openblas']}{core}",
+        *([] if machine["load"] is None else [f"load {machine['load']:.1f} before the run"]),
         machine["system"],
         f"Python {machine['python']}",
         *(f"{name} {number}" for name, number in machine["versions"].items()),
