@@ -105,7 +105,8 @@ class Tensor(ArrayLike):
         owners: set[int] = {id(g)}
         for node, g, _ in sweep({self: g}):
             if node.row is None:
-                node.grad = ingest.owned(g, node.raw, owners) if node.grad is None else node.grad + g
+                total = g if node.grad is None else node.grad + g
+                node.grad = total if type(total) is float else ingest.owned(total, node.raw, owners)
             elif type(g) is float:
                 node.grad = g  # a scalar graph keeps every gradient, as in Karpathy's micrograd
 

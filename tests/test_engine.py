@@ -173,6 +173,12 @@ def test_leaves_accumulate_and_interior_nodes_do_not() -> None:
     (a * a).sum().backward()
     (a * a).sum().backward()
     assert a.grad.tolist() == [4.0, 4.0]
+    b = Tensor(np.array(3.0, np.float32))
+    for _ in range(2):
+        (b * b).backward()
+        assert isinstance(b.grad, np.ndarray)  # not the np.float32 that NumPy makes of a sum without axes
+        assert b.grad.dtype == np.float32
+    assert b.grad == 12.0
 
 
 @pytest.mark.parametrize("data", [3.0, np.array(3.0), np.array([3.0]), np.float32(3), np.array([[3.0]], np.float32)])
