@@ -25,9 +25,13 @@ if TYPE_CHECKING:
     from micrograd import data as data
     from micrograd import functional as functional
     from micrograd import nn as nn
+    from micrograd import numerics as numerics
     from micrograd import optim as optim
     from micrograd import testing as testing
+    from micrograd.batchnorm import BatchSizeWarning as BatchSizeWarning
+    from micrograd.batchnorm import PrecisionWarning as PrecisionWarning
     from micrograd.batchnorm import batch_norm as batch_norm
+    from micrograd.batchnorm import batch_norm_inference as batch_norm_inference
     from micrograd.checked import checked as checked
     from micrograd.draw import draw as draw
     from micrograd.graph import Graph as Graph
@@ -47,11 +51,13 @@ _LAZY = {
         ("grad", "gradients", "hessian", "jacobian", "jvp", "value_and_grad", "vjp"), "micrograd.transforms"
     ),
     **dict.fromkeys(("Graph", "graph_size", "trace"), "micrograd.graph"),
-    "batch_norm": "micrograd.batchnorm",
+    **dict.fromkeys(
+        ("BatchSizeWarning", "PrecisionWarning", "batch_norm", "batch_norm_inference"), "micrograd.batchnorm"
+    ),
     "checked": "micrograd.checked",
     "draw": "micrograd.draw",
 }
-_MODULES = ("data", "functional", "nn", "optim", "testing")
+_MODULES = ("data", "functional", "nn", "numerics", "optim", "testing")
 
 __all__ = [  # noqa: PLE0604 (the lazy names are strings too)
     "MicrogradError",

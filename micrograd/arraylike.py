@@ -93,7 +93,7 @@ class ArrayLike:
     def _repr_svg_(self) -> str:
         from micrograd.draw import draw
 
-        return str(draw(self).svg)
+        return str(draw(self).svg)  # type: ignore[arg-type]
 
     def __bool__(self) -> bool:
         if self.size != 1:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import linecache
 import os
-import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ import numpy as np
 
 from micrograd.engine import Tensor, observe, toposort
 from micrograd.errors import GraphError, NumericalError
+from micrograd.names import place_of
 from micrograd.source import Source, author_frames, source_of
 
 __all__ = ["checked", "is_checking"]
@@ -125,20 +125,16 @@ class _Checker:
         return ", ".join(told)
 
 
-_ASSIGNS = re.compile(r"(\w+) = ")
-
-
 def _statement(source: Source) -> tuple[str, str]:
     """What to show of a sub-expression: the assignment that it stands in, and the name assigned if it is all of it.
 
     Where it stands in no assignment of one line, it is shown by itself.
     """
-    text = " ".join(source.text.split())
+    place = place_of(source)
+    if place is None or not place.target or source.line != source.end_line:
+        return " ".join(source.text.split()), ""
     statement = linecache.getline(source.file, source.line).partition("  # ")[0].strip()
-    assigned = _ASSIGNS.match(statement)
-    if assigned is None or source.line != source.end_line:
-        return text, ""
-    return statement, assigned[1] if statement[assigned.end() :] == text else ""
+    return statement, place.target if place.whole else ""
 
 
 # ---- looking -----------------------------------------------------------------------------------------------

@@ -54,22 +54,17 @@ def fast_operators(cls: Class) -> Class:
 
         return method
 
-    for name, row, function in (
-        ("add", p.add, operator.add),
-        ("sub", p.sub, operator.sub),
-        ("mul", p.mul, operator.mul),
-    ):
-        setattr(cls, f"__{name}__", forwards(row, function))
-        setattr(cls, f"__r{name}__", backwards(row, function))
+    for row in (p.add, p.sub, p.mul):
+        function = getattr(operator, row.name)
+        setattr(cls, f"__{row.name}__", forwards(row, function))
+        setattr(cls, f"__r{row.name}__", backwards(row, function))
 
-    general = cls.__pow__  # type: ignore[attr-defined]
+    general = getattr(cls, "__pow__")  # noqa: B009 (of the class itself, which the type checker would take for a number)
 
     def power(self: Any, exponent: Any) -> Any:
-        return (
-            self.__primitive__(p.pow, (self,), {"exponent": exponent})
-            if type(exponent) is int
-            else general(self, exponent)
-        )
+        if type(exponent) is not int:
+            return general(self, exponent)
+        return self.__primitive__(p.pow, (self,), {"exponent": exponent})
 
-    cls.__pow__ = power
+    setattr(cls, "__pow__", power)  # noqa: B010
     return cls

@@ -219,6 +219,22 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 }
 
 
+# Rows that a rule names before they are declared, for the type checker.
+broadcast: Primitive
+cast: Primitive
+equal: Primitive
+gather: Primitive
+greater: Primitive
+pow: Primitive
+reciprocal: Primitive
+reshape: Primitive
+scatter: Primitive
+sign: Primitive
+sum: Primitive
+transpose: Primitive
+where: Primitive
+
+
 # ---- rules that more than one row needs ------------------------------------------------------------------
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from micrograd.engine import Tensor, toposort
-from micrograd.graph.names import constant_names, unique
 from micrograd.graph.nodes import Node, Stage
+from micrograd.names import constant_names, unique
 from micrograd.source import Source
 
 __all__ = ["Mark", "assemble", "graph_size"]

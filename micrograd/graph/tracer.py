@@ -15,7 +15,7 @@ from micrograd.engine import Tensor, observe
 from micrograd.errors import GraphError
 from micrograd.graph.assemble import Mark, assemble
 from micrograd.graph.graph import Graph
-from micrograd.graph.names import Place, function_lines, place_of, stage_titles, statement_end
+from micrograd.names import Place, function_lines, place_of, stage_titles, statement_end
 from micrograd.source import Source, author_frames, source_of
 from micrograd.tree import flatten, paths
 
