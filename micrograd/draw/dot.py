@@ -1,7 +1,7 @@
 """The picture in the DOT language, for people who go on with Graphviz: plain boxes, safe whatever the names are.
 
-Labels are quoted strings, never HTML-like ones and never records; every attribute is one of `ALLOWED`, so that no link, image or
-style sheet can come in by a name.
+Labels are quoted strings, never HTML-like ones and never records; every attribute is one of `ALLOWED`, so that no link,
+image or style sheet can come in by a name.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ import graphviz
 
 from micrograd.draw.labels import dot_text
 from micrograd.draw.palette import PALETTE
-from micrograd.draw.view import Block, Line, View
+from micrograd.draw.view import Block, Box, Line, View
 
 __all__ = ["ALLOWED", "dot_of"]
 
-ALLOWED = frozenset(
-    "color constraint dir fillcolor fontcolor fontname fontsize id label labeljust margin nodesep penwidth rankdir ranksep shape style".split()
-)
+ALLOWED = frozenset({
+    "color", "constraint", "fillcolor", "fontcolor", "fontname", "fontsize", "id", "label", "margin", "nodesep",
+    "rankdir", "ranksep", "shape", "style",
+})  # fmt: skip
 """The only attributes that are written."""
 
 _KINDS = {  # box: ground and border
@@ -35,10 +36,11 @@ def _label(blocks: Iterable[Block]) -> str:
 
 def _lines(lines: Iterable[Line]) -> str:
     """Lines as one label; `nohtml` keeps a label such as ``<b>`` from being read as markup."""
-    return str(graphviz.nohtml("\\n".join(dot_text(line.text) for line in lines)))
+    text: str = graphviz.nohtml("\\n".join(dot_text(line.text) for line in lines))
+    return text
 
 
-def _checked(attributes: dict[str, str]) -> dict[str, str]:
+def _checked(**attributes: str) -> dict[str, str]:
     if not ALLOWED.issuperset(attributes):
         raise ValueError(f"not an allowed attribute: {sorted(set(attributes) - ALLOWED)}")
     return attributes
@@ -53,40 +55,44 @@ def dot_of(view: View) -> str:
     light = {role: colours[0] for role, colours in PALETTE.items()}
     font = {"fontname": "Courier", "fontsize": "11"}
     graph = graphviz.Digraph(
-        graph_attr=_checked({"rankdir": view.direction, "nodesep": "0.2", "ranksep": "0.3", **font, "label": _lines(Line(n) for n in view.notes)}),
-        node_attr=_checked({"shape": "box", "style": "rounded,filled", "margin": "0.1,0.06", **font}),
-        edge_attr=_checked(font),
+        graph_attr=_checked(rankdir=view.direction, nodesep="0.2", ranksep="0.3", **font),
+        node_attr=_checked(shape="box", style="rounded,filled", margin="0.1,0.06", **font),
+        edge_attr=_checked(**font),
     )
-    framed = {index: frame for frame in view.frames for index in frame.boxes}
+    if view.notes:
+        graph.attr(**_checked(label=_lines(Line(note) for note in view.notes)))
+    boxes = {box.index: box for box in view.boxes}
 
-    def put(target: graphviz.Digraph, box_index: int) -> None:
-        box = boxes[box_index]
-        style = {"id": box.id, "label": _label(box.blocks), "fontcolor": light["ink"]}
+    def put(target: graphviz.Digraph, box: Box) -> None:
+        style = _checked(id=box.id, label=_label(box.blocks), fontcolor=light["ink"])
         if box.kind == "constant":
-            style |= {"shape": "plaintext", "style": "", "fontcolor": light["grey"], "fontsize": "10"}
+            style |= _checked(shape="plaintext", style="", fontcolor=light["grey"], fontsize="10")
         else:
             ground, border = _KINDS[box.kind]
-            style |= {"fillcolor": light[ground], "color": light[border]}
-        target.node(_key(box.index), **{**_checked(style), "label": graphviz.nohtml(style["label"])})
+            style |= _checked(fillcolor=light[ground], color=light[border])
+        target.node(_key(box.index), **style)
 
-    boxes = {box.index: box for box in view.boxes}
+    stage = _checked(
+        style="rounded,filled", fillcolor=light["stage"], color=light["stage-border"], fontcolor=light["grey"]
+    )
+    framed: set[int] = set()
     for frame in view.frames:
         with graph.subgraph(name=f"cluster_{frame.index}") as cluster:
-            title = graphviz.nohtml(_lines(frame.lines))
-            cluster.attr(label=title, **_checked({"style": "rounded,filled", "fillcolor": light["stage"], "color": light["stage-border"], "fontcolor": light["grey"]}))
+            cluster.attr(**_checked(label=_lines(frame.lines)), **stage)
             for index in frame.boxes:
-                put(cluster, index)
+                put(cluster, boxes[index])
+                framed.add(index)
     for box in view.boxes:
         if box.index not in framed:
-            put(graph, box.index)
+            put(graph, box)
     for wire in view.wires:
         source, target, slot = wire.edge
         ends = _key(wire.source), _key(wire.target)
         name = f"edge-{source}-{target}-{slot}"
-        forward = _checked({"id": name, "color": light[wire.role], "fontcolor": light["ink" if wire.role == "grey" else wire.role]})
-        graph.edge(*ends, label=graphviz.nohtml(_label(wire.forward)), **forward)
+        written = light["ink" if wire.role == "grey" else wire.role]
+        graph.edge(*ends, **_checked(label=_label(wire.forward), id=name, color=light[wire.role], fontcolor=written))
         if wire.flows:
-            back = _checked({"id": f"{name}-back", "color": light["red"], "fontcolor": light["red"], "constraint": "false"})
-            graph.edge(*ends[::-1], label=graphviz.nohtml(_label(wire.backward)), **back)
+            red = _checked(color=light["red"], fontcolor=light["red"], constraint="false")
+            graph.edge(*ends[::-1], **_checked(label=_label(wire.backward), id=f"{name}-back"), **red)
     text: str = graph.source
     return text

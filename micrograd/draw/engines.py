@@ -68,15 +68,21 @@ def run(dot: str, form: str = LAYOUT) -> bytes:
     wasm = _wasm() if form == LAYOUT else None
     if wasm is None:
         return _program(dot, form)
-    try:
-        answer: bytes = wasm.render(dot, format=form, backend="wasmtime")
-    except Exception as error:  # traps and engine errors have no common class
-        _forget(wasm)
-        if shutil.which("dot"):
-            return _program(dot, form)
-        raise GraphError(f"the Graphviz engine could not lay this graph out: {error} "
-                         '(try group=None; the DOT text needs no engine: draw(g, "bn.dot")).') from None  # fmt: skip
-    return answer
+    said = ""
+    for _ in range(2):  # the engine's memory can be spoilt by what it drew before: once more with a fresh one
+        try:
+            answer: bytes = wasm.render(dot, format=form, backend="wasmtime")
+        except Exception as error:  # noqa: BLE001 - traps and engine errors have no common class
+            _forget(wasm)
+            said = " ".join(str(error).split())[-200:]
+        else:
+            return answer
+    if shutil.which("dot"):
+        return _program(dot, form)
+    raise GraphError(
+        f"the Graphviz engine could not lay this graph out: {said}. "
+        'Try group=None; the DOT text needs no engine: draw(g, "bn.dot").'
+    )
 
 
 def _program(dot: str, form: str) -> bytes:
@@ -84,13 +90,17 @@ def _program(dot: str, form: str) -> bytes:
     if path is None:
         if form == LAYOUT:
             raise MissingExtraError(_NO_ENGINE)
-        raise MissingExtraError(f"{form.upper()} needs the dot program of Graphviz, which is not installed "
-                                f"(apt install graphviz, brew install graphviz). SVG needs none: draw(g, \"bn.svg\").")  # fmt: skip
+        raise MissingExtraError(
+            f"{form.upper()} needs the dot program of Graphviz (apt install graphviz, brew install graphviz). "
+            'SVG needs none: draw(g, "bn.svg").'
+        )
     try:
-        done = subprocess.run([path, f"-T{form}"], input=dot.encode(), capture_output=True, timeout=TIMEOUT, check=False)
+        done = subprocess.run(
+            [path, f"-T{form}"], input=dot.encode(), capture_output=True, timeout=TIMEOUT, check=False
+        )
     except subprocess.TimeoutExpired:
         raise GraphError(f"{_program_version()} did not finish within {TIMEOUT:g} s; "
-                         "draw a smaller graph, or take the DOT text: draw(g, \"bn.dot\").") from None  # fmt: skip
+                         'draw a smaller graph, or take the DOT text: draw(g, "bn.dot").') from None  # fmt: skip
     except OSError as error:
         raise GraphError(f"cannot run {path}: {error.strerror or error}. Reinstall Graphviz.") from None
     if done.returncode != 0 or not done.stdout:

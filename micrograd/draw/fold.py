@@ -7,7 +7,7 @@ from collections import Counter
 
 from micrograd.draw.labels import shorten
 from micrograd.draw.view import Block, Box, Line, View, Wire
-from micrograd.graph.graph import Graph
+from micrograd.graph import Graph
 
 __all__ = ["LIMIT", "folded"]
 
@@ -26,7 +26,8 @@ def folded(graph: Graph, *, direction: str) -> View:
     """One box for all stages with the same title (up to numbers), one for all nodes of an operation outside stages."""
     key_of_stage = [("stage", re.sub(r"\d+", "#", stage.title)) for stage in graph.stages]
     keys = [
-        key_of_stage[node.stage] if node.stage is not None else ("leaf" if node.is_leaf else "op", node.op) for node in graph.nodes
+        key_of_stage[node.stage] if node.stage is not None else ("leaf" if node.is_leaf else "op", node.op)
+        for node in graph.nodes
     ]
     sizes = Counter(keys)
     kept = dict(sizes.most_common(_KINDS - 1)) if len(sizes) > _KINDS else dict(sizes)
@@ -65,9 +66,17 @@ def folded(graph: Graph, *, direction: str) -> View:
             lines += [Line(text, "grey", 10.5) for text in said]
             if len(operations[position]) > _LISTED:
                 lines.append(Line("…", "grey", 10.5))
-        boxes.append(Box(position, "leaf" if key[0] == "leaf" else "fold", (Block(tuple(lines)),), f"{title}: {size} nodes"))
+        boxes.append(
+            Box(position, "leaf" if key[0] == "leaf" else "fold", (Block(tuple(lines)),), f"{title}: {size} nodes")
+        )
     wires = [
-        Wire(a, b, (a, b, 0), (Block((Line(f"{spaced(n)} edge{'s' if n > 1 else ''}", "grey", 10),)),), title=f"{n} edges")
+        Wire(
+            a,
+            b,
+            (a, b, 0),
+            (Block((Line(f"{spaced(n)} edge{'s' if n > 1 else ''}", "grey", 10),)),),
+            title=f"{n} edges",
+        )
         for (a, b), n in sorted(between.items())
     ]
     note = f"graph has {spaced(len(graph.nodes))} nodes; showing clusters, pass full=True."

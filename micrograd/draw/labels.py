@@ -1,7 +1,7 @@
 """Text that is safe to draw, and numbers that are short enough to read.
 
-Names come from anywhere: a function's source, a file, a network. `clean` makes them printable, the XML writer and the DOT writer
-escape them, and nothing else is ever written into a picture.
+Names come from anywhere: a function's source, a file, a network. `clean` makes them printable, the XML writer and the
+DOT writer escape them, and nothing else is ever written into a picture.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ _ACROSS = 8  # numbers on one line
 
 @lru_cache(maxsize=8192)
 def clean(text: str) -> str:
-    """`text` with what cannot or must not be drawn replaced by U+FFFD: control characters, lone surrogates, characters
-    that XML has not; invisible formatting characters, which reorder or hide text, are dropped.
+    """`text` as it may be drawn: control characters, lone surrogates and what XML has not become U+FFFD.
 
-    >>> clean("a\\x00b\\u202ec")
-    'a\\ufffdbc'
+    Invisible formatting characters, which reorder or hide text, are dropped.
+
+    >>> clean("a" + chr(0) + "b" + chr(0x202E) + "c") == "a" + chr(0xFFFD) + "bc"
+    True
     """
     if text.isascii() and text.isprintable():
         return text
@@ -47,7 +48,7 @@ def xml_text(text: str) -> str:
 
 
 def dot_text(text: str) -> str:
-    """`text`, cleaned and escaped for a quoted DOT string: no escape sequence, entity or HTML-like label is left in it."""
+    """`text`, cleaned and escaped for a quoted DOT string: no escape sequence or entity is left in it."""
     return clean(text).replace("\\", "\\\\").replace("&", "&amp;").replace('"', '\\"')
 
 
@@ -57,7 +58,11 @@ def cells(text: str) -> int:
     if text.isascii():
         return len(text)
     return sum(
-        0 if unicodedata.combining(c) or unicodedata.category(c) in ("Mn", "Me") else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        0
+        if unicodedata.combining(c) or unicodedata.category(c) in ("Mn", "Me")
+        else 2
+        if unicodedata.east_asian_width(c) in "WF"
+        else 1
         for c in text
     )
 
@@ -118,8 +123,8 @@ def _one(value: float, decimals: int | None) -> str:
 def entries(value: Any) -> list[str] | None:
     """A small array as lines of aligned numbers, one row of its last axis a line; None where it is not small.
 
-    >>> entries(np.array([[1.0, -0.25], [10.0, 3.0]]))
-    ['\\xa01.0 −0.2', '10.0 \\xa03.0']
+    >>> [line.replace(chr(0xA0), "_") for line in entries(np.array([[1.0, -0.25], [10.0, 3.0]]))]
+    ['_1.0 −0.2', '10.0 _3.0']
     """
     flat = np.ravel(value)
     if flat.size > SMALL:
@@ -147,7 +152,10 @@ def summary(value: Any) -> list[str]:
         low, high = float(good.min()), float(good.max())
         decimals = _digits(max(abs(low), abs(high)))
         with np.errstate(over="ignore"):
-            lines = [f"mean {_one(float(good.mean(dtype=float)), decimals)}", f"{_one(low, decimals)} … {_one(high, decimals)}"]
+            lines = [
+                f"mean {_one(float(good.mean(dtype=float)), decimals)}",
+                f"{_one(low, decimals)} … {_one(high, decimals)}",
+            ]
     if good.size != flat.size:
         lines.append(f"{flat.size - good.size} not finite")
     return lines

@@ -32,7 +32,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Coordinates in points, y downwards: boxes by node, wires by position, each with the way in and out, frames by stage."""
+    """Coordinates in points, y downwards: boxes by node, wires and their ways by position, frames by stage."""
 
     width: float
     height: float
@@ -73,10 +73,11 @@ def _dot(view: View) -> str:
         size = frame.lines[0].size
         filler = "\\n".join(["x" * max(1, round(longest / size / 0.6))] * len(frame.lines))
         lines.append(f'subgraph cluster_{frame.index}{{margin=5;fontname=Courier;fontsize={size};label="{filler}";')
-        lines.append("".join([f"b{index};" for index in frame.boxes] + [f"w{n};" for n in inside.get(frame.index, ())]) + "}")
-    for box in view.boxes:
-        lines.append(f"{_key(box.index)}[width={box.width / _PT:.3f},height={box.height / _PT:.3f}];")
-    into, out = {"LR": "we", "RL": "ew", "TB": "ns", "BT": "sn"}[view.direction]
+        lines.append(
+            "".join([f"b{index};" for index in frame.boxes] + [f"w{n};" for n in inside.get(frame.index, ())]) + "}"
+        )
+    lines += [f"{_key(b.index)}[width={b.width / _PT:.3f},height={b.height / _PT:.3f}];" for b in view.boxes]
+    into, out = {"LR": ("w", "e"), "RL": ("e", "w"), "TB": ("n", "s"), "BT": ("s", "n")}[view.direction]
     spine = _spine(view)
     for number, wire in enumerate(view.wires):
         width, height = wire_size(wire, view.direction)

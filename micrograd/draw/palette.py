@@ -1,4 +1,4 @@
-"""The colours, by the role a thing plays: one for light paper, one for dark. Text passes WCAG contrast 4.5 on its ground."""
+"""The colours, by the role a thing plays, on light paper and on dark. Text passes WCAG contrast 4.5 on its ground."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ PALETTE: dict[str, tuple[str, str]] = {
 
 @lru_cache(maxsize=4)
 def css(scope: str) -> str:
-    """The style sheet of a picture: one class per role, filled or (``-line``) stroked; dark where the reader's system is."""
+    """The style sheet of a picture: a class per role, filled or (``-line``) stroked; dark where the system is."""
     light = "".join(_rules(scope, side=0))
     dark = "".join(_rules(scope, side=1))
     return (
-        f"{scope} text{{font-family:{FONT};white-space:pre}}{scope} .b{{font-weight:700}}{scope} .i{{font-style:italic}}"
+        f"{scope} text{{font-family:{FONT};white-space:pre}}{scope} .b{{font-weight:700}}"
         f"{scope} path,{scope} polyline{{fill:none;stroke-linejoin:round}}{light}"
         f"@media (prefers-color-scheme:dark){{{dark}}}"
     )

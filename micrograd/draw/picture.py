@@ -15,7 +15,7 @@ from micrograd.draw.svg import svg_of
 from micrograd.draw.view import View, view_of
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
-from micrograd.graph.graph import Graph
+from micrograd.graph import Graph
 
 __all__ = ["FORMATS", "Picture", "draw", "write"]
 
@@ -45,7 +45,7 @@ class Picture:
         return svg_of(self._view)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write ``.svg`` or ``.dot``, or through the `dot` program ``.png`` or ``.pdf``. A file that is there is replaced.
+        """Write ``.svg`` or ``.dot``, or through the `dot` program ``.png`` or ``.pdf``; an existing file is replaced.
 
         Raises:
             GraphError: a suffix that is none of these. MissingExtraError: PNG or PDF without `dot`.
@@ -58,7 +58,7 @@ class Picture:
     def _repr_svg_(self) -> str:
         return self.svg
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return {"image/svg+xml": self.svg, "text/plain": repr(self)}
 
     def __repr__(self) -> str:
@@ -69,7 +69,9 @@ def suffix_of(path: str | os.PathLike[str]) -> str:
     """The format that a path asks for. Raises GraphError where it is not one of `FORMATS`."""
     suffix = os.path.splitext(os.fspath(path))[1].lower()
     if suffix not in FORMATS:
-        raise GraphError(f"cannot draw to {os.fspath(path)!r}: the suffix {suffix!r} is not one of {', '.join(FORMATS)}.")
+        raise GraphError(
+            f"cannot draw to {os.fspath(path)!r}: the suffix {suffix!r} is not one of {', '.join(FORMATS)}."
+        )
     return suffix
 
 
@@ -133,7 +135,9 @@ def draw(
     if isinstance(graph, Tensor):
         graph = Graph.of(graph)
     if not isinstance(graph, Graph):
-        raise TypeError(f"draw takes a Graph or a Tensor; got {type(graph).__name__}. Use micrograd.trace(f, x) for a function.")
+        raise TypeError(
+            f"draw takes a Graph or a Tensor; got {type(graph).__name__}. Use micrograd.trace(f, x) for a function."
+        )
     seeds = 0
     if backward:
         seeds = len({node.index for node in graph.outputs})
@@ -141,7 +145,9 @@ def draw(
     if len(graph.nodes) > LIMIT and not full:
         view = folded(graph, direction=direction)
     else:
-        view = view_of(graph, direction=direction, values=values, grads=grads, stages=group == "stage", whole=full, seeds=seeds)
+        view = view_of(
+            graph, direction=direction, values=values, grads=grads, stages=group == "stage", whole=full, seeds=seeds
+        )
     picture = Picture(view)
     if path is not None:
         picture.save(path)

@@ -6,7 +6,6 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from micrograd.draw.labels import cells, shorten, xml_text
 from micrograd.draw.svg import document
@@ -19,13 +18,20 @@ _WIDTH, _HEIGHT = 430.0, 300.0  # one panel
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58.0, 16.0, 34.0, 44.0
 
 
-def training_curves(histories: Mapping[str, Mapping[str, Sequence[float]]], path: str | os.PathLike[str] | None = None, *,
-                    title: str = "Training", x: str = "epoch") -> str:  # fmt: skip
+def training_curves(
+    histories: Mapping[str, Mapping[str, Sequence[float]]],
+    path: str | os.PathLike[str] | None = None,
+    *,
+    title: str = "Training",
+    x: str = "epoch",
+) -> str:
     """One panel for each quantity, one line in it for each run.
 
     Args:
         histories: ``{"with batch norm": {"loss": [...], "accuracy": [...]}, ...}``; one number an epoch.
         path: where to write the SVG.
+        title: what is announced to those who cannot see the picture.
+        x: what is counted along the bottom.
 
     Returns:
         the SVG.
@@ -44,7 +50,11 @@ def training_curves(histories: Mapping[str, Mapping[str, Sequence[float]]], path
     body: list[str] = []
     for position, quantity in enumerate(quantities):
         lines = {run: list(map(float, history.get(quantity, ()))) for run, history in histories.items()}
-        body.append(f'<g transform="translate({position * _WIDTH:.0f} {legend:.0f})">' + "".join(_panel(quantity, lines, x)) + "</g>")
+        body.append(
+            f'<g transform="translate({position * _WIDTH:.0f} {legend:.0f})">'
+            + "".join(_panel(quantity, lines, x))
+            + "</g>"
+        )
     at = _LEFT
     for number, run in enumerate(histories):
         label = shorten(run, 40)
@@ -91,7 +101,9 @@ def _panel(quantity: str, lines: dict[str, list[float]], x_name: str) -> list[st
     ticks = _powers(low, high) if decades else _ticks(low, high)
     low, high = ticks[0], ticks[-1]
     longest = max(map(len, lines.values()))
-    steps = [tick for tick in _ticks(1, max(longest, 2), 6) if 1 <= tick <= max(longest, 2) and float(tick).is_integer()]
+    steps = [
+        tick for tick in _ticks(1, max(longest, 2), 6) if 1 <= tick <= max(longest, 2) and float(tick).is_integer()
+    ]
     right, floor = _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
 
     def across(epoch: float) -> float:
@@ -101,22 +113,23 @@ def _panel(quantity: str, lines: dict[str, list[float]], x_name: str) -> list[st
         part = math.log(value / low) / math.log(high / low) if decades else (value - low) / (high - low)
         return floor - part * (floor - _TOP)
 
-    made = [f'<text class="ink b" x="{(_LEFT + right) / 2:.0f}" y="20" font-size="14" text-anchor="middle">{xml_text(shorten(quantity, 40))}</text>']
+    middle = (_LEFT + right) / 2
+    made = [_label(shorten(quantity, 40), middle, 20, "ink b", 14), _label(x_name, middle, floor + 36, "grey", 12)]
     for tick in ticks:
         made.append(f'<path class="stage-border-line" d="M{_LEFT:.0f} {up(tick):.1f}H{right:.0f}" stroke-width="1"/>')
-        made.append(f'<text class="grey" x="{_LEFT - 8:.0f}" y="{up(tick) + 4:.1f}" font-size="11.5" text-anchor="end">{_written(tick)}</text>')
-    for step in steps:
-        made.append(f'<text class="grey" x="{across(step):.1f}" y="{floor + 18:.0f}" font-size="11.5" text-anchor="middle">{step:.0f}</text>')
+        made.append(_label(f"{tick:g}".replace("-", "−"), _LEFT - 8, up(tick) + 4, "grey", 11.5, "end"))
+    made += [_label(f"{step:.0f}", across(step), floor + 18, "grey", 11.5) for step in steps]
     made.append(f'<path class="border-line" d="M{_LEFT:.0f} {_TOP:.0f}V{floor:.0f}H{right:.0f}" stroke-width="1.2"/>')
-    made.append(f'<text class="grey" x="{(_LEFT + right) / 2:.0f}" y="{floor + 36:.0f}" font-size="12" text-anchor="middle">{xml_text(x_name)}</text>')
     for number, series in enumerate(lines.values()):
         role = _COLOURS[number % len(_COLOURS)]
         points = [(across(epoch), up(value)) for epoch, value in enumerate(series, 1) if math.isfinite(value)]
         if points:
-            made.append(f'<polyline class="{role}-line" stroke-width="2.2" points="{" ".join(f"{a:.1f},{b:.1f}" for a, b in points)}"/>')
+            way = " ".join(f"{a:.1f},{b:.1f}" for a, b in points)
+            made.append(f'<polyline class="{role}-line" stroke-width="2.2" points="{way}"/>')
             made.append(f'<circle class="{role}" cx="{points[-1][0]:.1f}" cy="{points[-1][1]:.1f}" r="3.6"/>')
     return made
 
 
-def _written(value: Any) -> str:
-    return f"{value:g}".replace("-", "−")
+def _label(text: str, x: float, y: float, role: str, size: float, anchor: str = "middle") -> str:
+    place = f'x="{x:.1f}" y="{y:.1f}" font-size="{size:g}" text-anchor="{anchor}"'
+    return f'<text class="{role}" {place}>{xml_text(text)}</text>'

@@ -1,4 +1,4 @@
-"""The picture as SVG: one file, no script, no link, no font, no size in points; light or dark as the reader's system is."""
+"""The picture as SVG: one file, no script, no link, no font, no size in points; light or dark as the system is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 
 from micrograd.draw.labels import xml_text
-from micrograd.draw.layout import Layout, Place, Point, place
+from micrograd.draw.layout import Place, Point, place
 from micrograd.draw.palette import css
 from micrograd.draw.view import LEADING, Block, Box, Frame, Line, View, Wire
 
@@ -17,13 +17,17 @@ _APART = 2.2  # half the distance between the line forwards and the line back
 _ARROW = 7.5
 
 
-def document(title: str, description: str, width: float, height: float, body: Iterable[str], name: str = "mg-graph") -> str:
+def document(
+    title: str, description: str, width: float, height: float, body: Iterable[str], name: str = "mg-graph"
+) -> str:
     """An SVG document around `body`, sized by its viewBox: as wide as its place, but not blown up."""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="{name}" role="img" aria-label="{xml_text(title)}" '
         f'viewBox="0 0 {width:.0f} {height:.0f}" width="100%" style="max-width:{width:.0f}px;height:auto">\n'
         f"<title>{xml_text(title)}</title>\n<desc>{xml_text(description)}</desc>\n<style>{css('.' + name)}</style>\n"
-        f'<rect class="paper" x="0" y="0" width="{width:.0f}" height="{height:.0f}"/>\n' + "\n".join(body) + "\n</svg>\n"
+        f'<rect class="paper" x="0" y="0" width="{width:.0f}" height="{height:.0f}"/>\n'
+        + "\n".join(body)
+        + "\n</svg>\n"
     )
 
 
@@ -45,12 +49,13 @@ def svg_of(view: View) -> str:
     return document(view.title, view.summary, width, height, body)
 
 
-# ---- pieces --------------------------------------------------------------------------------------------------------
+# ---- pieces --------------------------------------------------------
 
 
-def _text(line: Line, x: float, y: float, anchor: str = "middle") -> str:
+def _text(line: Line, x: float, y: float) -> str:
     style = f"{line.role} b" if line.bold else line.role
-    return f'<text class="{style}" x="{x:.1f}" y="{y:.1f}" font-size="{line.size}" text-anchor="{anchor}">{xml_text(line.text)}</text>'
+    place_ = f'x="{x:.1f}" y="{y:.1f}" font-size="{line.size}" text-anchor="middle"'
+    return f'<text class="{style}" {place_}>{xml_text(line.text)}</text>'
 
 
 def _rect(kind: str, x: float, y: float, width: float, height: float, radius: float) -> str:
@@ -79,7 +84,9 @@ def _box(box: Box, at: Place) -> str:
     x, y = at.x - at.width / 2, at.y - at.height / 2
     body = [f"<title>{xml_text(box.title)}</title>"]
     if box.kind != "constant":
-        ground, border = {"leaf": ("leaf", "leaf-border"), "result": ("result", "result-border")}.get(box.kind, ("card", "border"))
+        ground, border = {"leaf": ("leaf", "leaf-border"), "result": ("result", "result-border")}.get(
+            box.kind, ("card", "border")
+        )
         body.append(_rect(f"{ground} {border}-line", x, y, at.width, at.height, 6))
     body += _stack(box.blocks, at.x, at.y - _height(box.blocks) / 2 + 1)
     return f'<g id="{box.id}" class="node">' + "".join(body) + "</g>"
@@ -117,7 +124,10 @@ def _on_wire(wire: Wire, at: Place, direction: str) -> list[str]:
     """The value over (or left of) the line, the gradient under (or right of) it."""
     gap = 4.5
     if direction in ("LR", "RL"):
-        return [*_stack(wire.forward, at.x, at.y - gap - _height(wire.forward)), *_stack(wire.backward, at.x, at.y + gap)]
+        return [
+            *_stack(wire.forward, at.x, at.y - gap - _height(wire.forward)),
+            *_stack(wire.backward, at.x, at.y + gap),
+        ]
     left = at.x - gap - max((b.width for b in wire.forward), default=0.0) / 2
     right = at.x + gap + max((b.width for b in wire.backward), default=0.0) / 2
     middle = [at.y - _height(side) / 2 for side in (wire.forward, wire.backward)]
@@ -143,7 +153,7 @@ def _arrow(ways: list[list[Point]], shift: float, role: str, *, forwards: bool, 
 
 
 def _moved(way: list[Point], shift: float) -> list[Point]:
-    """The spline moved sideways: both ends of each cubic, with their handles, along the normal there (up on a way to the right)."""
+    """The spline moved sideways: both ends of each cubic, with their handles, along the normal (up, going right)."""
     if not shift:
         return way
     moved = [way[0]]
@@ -171,7 +181,11 @@ def _shortened(way: list[Point]) -> list[Point]:
         return way
     cut = min(_ARROW, length)
     end = (bx - (bx - ax) / length * cut, by - (by - ay) / length * cut)
-    return [*way[:-2], (ax - (bx - ax) / length * 0.5, ay - (by - ay) / length * 0.5), end] if cut == length else [*way[:-1], end]
+    return (
+        [*way[:-2], (ax - (bx - ax) / length * 0.5, ay - (by - ay) / length * 0.5), end]
+        if cut == length
+        else [*way[:-1], end]
+    )
 
 
 def _head(at: Point, before: Point, role: str) -> str:

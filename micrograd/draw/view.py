@@ -10,10 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from micrograd.draw.labels import cells, entries, shape_text, shorten, summary
-from micrograd.graph.graph import Graph, Node
+from micrograd.graph import Graph, Node
 from micrograd.notation import right_hand, statement_heads
 from micrograd.primitives import TABLE
 
@@ -164,7 +162,9 @@ class _Builder:
         self.ends = {node.index for node in graph.outputs}
         self.crowded = sum(head == index for index, head in enumerate(self.heads)) > CROWD
         self.copies: dict[tuple[int, int], Box] = {}
-        self.copied = {n.index for n in graph.inputs[seeds:]} if seeds else set()  # what the backward pass reads of the forward
+        self.copied = (
+            {n.index for n in graph.inputs[seeds:]} if seeds else set()
+        )  # what the backward pass reads of the forward
         self.cotangents = set(range(seeds))  # in a backward graph: the seeds come first, and what is made of them
         for node in graph.nodes if seeds else ():
             if self.cotangents.intersection(node.reads):
@@ -217,7 +217,11 @@ class _Builder:
         found = self.graph.grads.get(node.index)
         if found is None:
             said = "no gradient" if self.graph.has_grads else "not yet"
-            return [Block((Line(f"d{shorten(node.name, 24)}{several}: {said}", "red", 10),))] if several or not self.graph.has_grads else []
+            return (
+                [Block((Line(f"d{shorten(node.name, 24)}{several}: {said}", "red", 10),))]
+                if several or not self.graph.has_grads
+                else []
+            )
         blocks = [Block((Line(f"d{shorten(node.name, 24)}{several}", "red", 10.5),))]
         return [*blocks, table(found, "red")] if self.with_values else blocks
 
@@ -238,7 +242,10 @@ class _Builder:
         role = self.role(source)
         if source.index in self.copied:
             lines = (Line(shorten(source.name, 24), "ink", 12, True), Line(shape_text(source.shape), "grey", 10))
-            blocks = [Block(tuple(line for line in lines if line.text)), *([self.value(source, "ink")] if self.with_values else ())]
+            blocks = [
+                Block(tuple(line for line in lines if line.text)),
+                *([self.value(source, "ink")] if self.with_values else ()),
+            ]
             copy = self.copies.setdefault(
                 (source.index, head),
                 Box(-1 - len(self.copies), "leaf", tuple(blocks), f"{source.name}, from the forward pass"),
@@ -303,20 +310,31 @@ def view_of(
     """The view of a graph of moderate size.
 
     Args:
+        graph: a graph, run or not.
+        direction: LR, TB, RL or BT; where the arrows go.
+        values: numbers, or shapes only.
+        grads: the lines back.
+        stages: frames around the stages.
         whole: a box for every primitive; False: one for every statement of the author's.
         seeds: for a backward graph, how many of its inputs (the first) are cotangents of outputs.
     """
     builder = _Builder(graph, values, grads, whole, seeds)
     boxes = [builder.box(n) for n in graph.nodes if builder.heads[n.index] == n.index and n.index not in builder.copied]
     wires = [
-        builder.wire((e.source, e.target, e.slot)) for e in graph.edges if builder.heads[e.source] != builder.heads[e.target]
+        builder.wire((e.source, e.target, e.slot))
+        for e in graph.edges
+        if builder.heads[e.source] != builder.heads[e.target]
     ]
     boxes += builder.copies.values()
     frames = builder.frames(boxes) if stages else []
     count = f"{len(graph.nodes)} nodes" + (f", {len(graph.stages)} stages" if graph.stages else "")
     words = f"{count}, from {', '.join(n.name for n in graph.inputs)} to {', '.join(n.name for n in graph.outputs)}."
     if builder.with_grads:
-        words += " Forward values in black, gradients in red." if graph.has_grads else " Gradients: not yet; call backward()."
+        words += (
+            " Forward values in black, gradients in red."
+            if graph.has_grads
+            else " Gradients: not yet; call backward()."
+        )
     if seeds:  # the same way as the forward picture, seen from the other end
         direction = {"LR": "RL", "TB": "BT", "RL": "LR", "BT": "TB"}[direction]
     return View(f"Graph of {graph.name}", words, direction, tuple(boxes), tuple(wires), tuple(frames))
