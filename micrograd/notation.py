@@ -85,7 +85,6 @@ _UNICODE: tuple[tuple[str, str], ...] = (  # TeX to text, in this order; unknown
     (r"\^\{\\mathsf T\}", "ᵀ"),
     (r"_\{\[(.*?)\]\}", r"[\1]"),
     (r"\\sum", "Σ"),
-    (r"\\,", "×"),
     (r"\\ge\b", "≥"),
     (r"\\le\b", "≤"),
     (r"\\ne\b", "≠"),
@@ -113,7 +112,7 @@ def _power(match: re.Match[str]) -> str:
 
 @lru_cache(maxsize=1024)
 def _template(
-    tex: str, level: int, count: int, variadic: bool, attributes: tuple[tuple[str, str], ...], style: str
+    tex: str, label: str, level: int, count: int, variadic: bool, attributes: tuple[tuple[str, str], ...], style: str
 ) -> _Template:
     """A row's template for one style, its holes found and weighed."""
     if variadic:  # written for two operands: repeat what stands between them
@@ -125,6 +124,7 @@ def _template(
         for literal, hole, _, _ in string.Formatter().parse(tex)
     )
     if style == "unicode":
+        text = text.replace("\\,", label)  # a product: TeX writes a space, plain text the sign, × or @
         for pattern, plain in _UNICODE:
             text = re.sub(pattern, plain, text)
         text = re.sub(r"\\(\w+)", r"\1", re.sub(r"\^\{(.*?)\}", _power, text)).replace("-", "−")
@@ -235,7 +235,7 @@ def _apply(node: Node, operands: list[tuple[str, int, bool]], style: str) -> tup
         row.tex
         or rf"\operatorname{{{{{row.name}}}}}(" + ", ".join(f"{{{slot}}}" for slot in range(len(operands))) + ")"
     )
-    shape = _template(tex, row.level, len(operands), row.variadic, attributes, style)
+    shape = _template(tex, row.label, row.level, len(operands), row.variadic, attributes, style)
     if shape.literals == ("", ""):  # the operation is not written at all: neither are brackets
         return operands[0]
     text, last = shape.literals[0], len(shape.slots) - 1

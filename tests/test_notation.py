@@ -68,6 +68,12 @@ def test_latex() -> None:
     assert latex(graph.backward_graph(), "dgamma") == r"\mathrm{d}\gamma = \sum \mathrm{dout} \, \hat{x}"
 
 
+def test_products_carry_the_sign_of_their_row() -> None:
+    graph = mg.trace(lambda x, w: (x @ w) * x, np.ones((2, 2)), np.ones((2, 2)))
+    assert formula(graph, "out") == "out = x @ w × x"
+    assert latex(graph, "out") == r"\mathrm{out} = x \, w \, x"
+
+
 def test_parts_of_a_statement_are_written_out_or_named() -> None:
     graph = staged()
     assert formula(graph, "mu", deep=False) == "mu = 1/4 · mu_sum"

@@ -7,6 +7,7 @@ DOT writer escape them, and nothing else is ever written into a picture.
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from functools import lru_cache
 from typing import Any
@@ -17,6 +18,7 @@ __all__ = ["cells", "clean", "dot_text", "entries", "shape_text", "shorten", "su
 
 SMALL = 16
 """Arrays up to this many entries are drawn as numbers, larger ones as their mean and range."""
+_MARKUP = re.compile('[&<>"]')
 _ACROSS = 8  # numbers on one line
 
 
@@ -44,6 +46,8 @@ def clean(text: str) -> str:
 def xml_text(text: str) -> str:
     """`text`, cleaned and escaped for XML content and attribute values."""
     text = clean(text)
+    if _MARKUP.search(text) is None:
+        return text
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
 
 
