@@ -74,7 +74,7 @@ def test_an_unknown_row_is_refused_by_name() -> None:
 def test_the_long_chain_is_measured_whole() -> None:
     """Small here; `make bench` does a million. It copies and pickles the graph and compares the copies' values."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks.million", "micrograd", "2000"],
+        [sys.executable, "-m", "tests.benchmarks.million", "micrograd", "4000"],
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
