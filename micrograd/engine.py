@@ -197,26 +197,19 @@ def sweep(
         stop: nodes that count as leaves.
         track: compute on tensors instead of raw arrays, so that the gradients carry a graph of their own.
     """
-    seen: set[Tensor] = {*seeds, *stop}
-    inner = [root for root in seeds if root.row is not None and root not in {*stop}]
-    keep, mark = inner.append, seen.add
-    for node in inner:  # grows as it is walked
-        x, y = node.x, node.y
-        if x is not None and x not in seen:
-            mark(x)
-            if x.row is not None:
-                keep(x)
-        if y is not None and y not in seen:
-            mark(y)
-            if y.row is not None:
-                keep(y)
-        for z, _ in node.more:
-            if z is not None and z not in seen:
-                mark(z)
-                if z.row is not None:
-                    keep(z)
+    arriving: dict[Tensor, Gradient] = dict.fromkeys((*seeds, *stop), _NOTHING)
+    stack = [root for root in seeds if root.row is not None and root not in {*stop}]
+    inner: list[Tensor] = []
+    push, pop, keep = stack.append, stack.pop, inner.append
+    while stack:
+        node = pop()
+        keep(node)
+        for x in (node.x, node.y) if not node.more else node.operands:
+            if x is not None and x not in arriving:
+                arriving[x] = _NOTHING
+                if x.row is not None:
+                    push(x)
     inner.sort(key=_serial)
-    arriving: dict[Tensor, Gradient] = dict.fromkeys(seen, _NOTHING)
     arriving.update(seeds)
     mode = current()
     for node in inner:
@@ -227,21 +220,23 @@ def sweep(
         out = node.raw
         parts: list[Gradient]
         # For numbers the same step without shapes or calls that pass g on: a scalar graph must not pay for arrays.
-        if type(out) is float and not track and (not node.attrs or node.b is None) and not node.more:
-            if node.b is None:
-                parts = [None]
-                if (only := row.vjp[0]) is not None:
-                    parts[0] = part = only(g, out, node.a, **node.attrs)  # type: ignore[arg-type]
-                    arriving[node.x] += part  # type: ignore[index]
+        if type(out) is float and row.plain and not track:
+            x, a, b = node.x, node.a, node.b
+            first = second = None
+            rule = row.vjp[0]
+            if b is None:
+                first = rule(g, out, a, **node.attrs)  # type: ignore[misc, arg-type]
+                arriving[x] += first  # type: ignore[index]
+                parts = [first]
             else:
-                first, second = row.vjp
-                parts = [None, None]
-                if (x := node.x) is not None:
-                    parts[0] = part = g if first is passes else first(g, out, node.a, node.b)  # type: ignore[misc]
-                    arriving[x] += part
-                if (x := node.y) is not None:
-                    parts[1] = part = g if second is passes else second(g, out, node.a, node.b)  # type: ignore[misc]
-                    arriving[x] += part
+                if x is not None:
+                    first = g if rule is passes else rule(g, out, a, b)  # type: ignore[misc]
+                    arriving[x] += first
+                if (y := node.y) is not None:
+                    rule = row.vjp[1]
+                    second = g if rule is passes else rule(g, out, a, b)  # type: ignore[misc]
+                    arriving[y] += second
+                parts = [first, second]
         else:
             a, b, attrs = node.a, node.b, node.attrs
             if node.more:

@@ -77,6 +77,7 @@ class Primitive:
     variadic: bool = False
     vjp: tuple[Rule | None, ...] = (None,)
     flows: bool = field(init=False)  # whether any gradient passes (not through comparisons)
+    plain: bool = field(init=False)  # one operand, or two whose rules take no keywords: the sweep's short step
     slots: tuple[tuple[int, Rule | None], ...] = field(init=False)  # the rules, numbered once for the sweep
     forward: Callable[..., Any] = field(init=False)
 
@@ -91,6 +92,9 @@ class Primitive:
             )
         object.__setattr__(self, "array", self.array or self.name)
         object.__setattr__(self, "flows", any(self.vjp))
+        takes = [rule.__code__.co_kwonlyargcount for rule in self.vjp if rule is not None]
+        short = len(takes) == len(self.vjp) <= 2 and not self.variadic and not (len(takes) == 2 and any(takes))
+        object.__setattr__(self, "plain", short)
         object.__setattr__(self, "slots", tuple(enumerate(self.vjp)))
         object.__setattr__(self, "forward", KINDS[self.kind](self))
         TABLE[self.name] = self
@@ -279,6 +283,8 @@ def _pow_vjp(g: Any, out: Any, x: Any, *, exponent: float) -> Any:
 
 
 def _maximum_share(g: Any, x: Any, y: Any, tie: float) -> Any:
+    if type(g) is float and type(x) is float and type(y) is float:  # what follows, for numbers
+        return g if x > y else g * tie if x == y else 0.0
     won = where(greater(x, y), g, 0.0)
     return where(equal(x, y), g * tie, won) if tie else won
 
