@@ -21,6 +21,7 @@ from micrograd.draw import Picture, draw, engines, training_curves
 from micrograd.draw.labels import cells, entries, shape_text, summary
 from micrograd.draw.palette import PALETTE
 from micrograd.draw.view import EM
+from micrograd.engine import Tensor
 from micrograd.errors import GraphError, MissingExtraError
 from micrograd.graph import Graph
 
@@ -601,3 +602,16 @@ def test_curves_leave_out_what_is_not_finite_and_refuse_nothing() -> None:
     with pytest.raises(GraphError, match="nothing to plot"):
         training_curves({"a": {"loss": []}})
     assert points(training_curves({"a": {"accuracy": [0.5]}}))
+
+
+def test_a_leaf_that_many_read_is_named_beside_each_reader() -> None:
+    """A long chain over two shared leaves: as lines from one box, its layout took minutes."""
+    out, w, b = Tensor(1.0), Tensor(1.01), Tensor(0.1)
+    for _ in range(50):
+        out = out * w + b
+    out.backward()
+    picture = draw(out)
+    assert len(set(re.findall(r'id="(node-copy-\d+)"', picture.svg))) == 100
+    assert "Σ of 50 paths" in picture.svg
+    few = Tensor(1.0) * w * w
+    assert "node-copy" not in draw(few).svg

@@ -19,6 +19,8 @@ __all__ = ["CROWD", "Block", "Box", "Frame", "Line", "View", "Wire", "view_of"]
 
 EM = 0.602  # width of a character of a monospaced font, in font sizes
 LEADING = 1.28
+SHARED = 6
+"""Readers above which a leaf is named beside each of them: a hundred lines from one box are read by nobody."""
 CROWD = 600
 """Boxes above which the picture is made quickly: no frames, and values in the boxes instead of on the lines."""
 
@@ -162,6 +164,11 @@ class _Builder:
         self.ends = {node.index for node in graph.outputs}
         self.crowded = sum(head == index for index, head in enumerate(self.heads)) > CROWD
         self.copies: dict[tuple[int, int], Box] = {}
+        self.shared = {
+            node.index
+            for node in graph.nodes
+            if node.is_leaf and not seeds and len(self.leaving.get(node.index, ())) > SHARED
+        }
         self.copied = (
             {n.index for n in graph.inputs[seeds:]} if seeds else set()
         )  # what the backward pass reads of the forward
@@ -246,14 +253,15 @@ class _Builder:
                 Block(tuple(line for line in lines if line.text)),
                 *([self.value(source, "ink")] if self.with_values else ()),
             ]
-            copy = self.copies.setdefault(
-                (source.index, head),
-                Box(-1 - len(self.copies), "leaf", tuple(blocks), f"{source.name}, from the forward pass"),
-            )
+            copy = self._copy(source, head, tuple(blocks), f"{source.name}, from the forward pass")
             return Wire(copy.index, head, edge, title=f"{source.name} → {target.name}")
         flows = self.with_grads and self._flows(edge)
+        start = source.index
+        if start in self.shared:
+            named = Block((Line(shorten(source.name, 24), "ink", 12, True),))
+            start = self._copy(source, head, (named,), f"{source.name}, again").index
         if self.crowded:
-            return Wire(source.index, head, edge, flows=flows, role=role, title=f"{source.name} → {target.name}")
+            return Wire(start, head, edge, flows=flows, role=role, title=f"{source.name} → {target.name}")
         forward = [Block((Line(f"{shorten(source.name, 24)} {shape_text(source.shape)}".strip(), role, 10),))]
         if self.with_values:
             forward.append(self.value(source, role))
@@ -262,7 +270,11 @@ class _Builder:
             forward.append(Block((Line(f"{source.shape} → {target.shape}", "grey", 9.5),)))
         backward = self._back(edge, source, target, spread) if flows else ()
         title = f"{source.name} → {target.name}" + (f", back: {self.names[edge]}" if flows else "")
-        return Wire(source.index, head, edge, tuple(forward), backward, flows, role, title)
+        return Wire(start, head, edge, tuple(forward), backward, flows, role, title)
+
+    def _copy(self, source: Node, head: int, blocks: tuple[Block, ...], title: str) -> Box:
+        """A box for `source` beside the one reader `head`."""
+        return self.copies.setdefault((source.index, head), Box(-1 - len(self.copies), "leaf", blocks, title))
 
     def _back(self, edge: tuple[int, int, int], source: Node, target: Node, spread: bool) -> tuple[Block, ...]:
         name = f"{shorten(self.names[edge], 24)} {shape_text(source.shape)}".strip()
