@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from micrograd import numerics as numerics
     from micrograd import optim as optim
     from micrograd import testing as testing
+    from micrograd.anomaly import checked as checked
     from micrograd.batchnorm import BatchSizeWarning as BatchSizeWarning
     from micrograd.batchnorm import PrecisionWarning as PrecisionWarning
     from micrograd.batchnorm import batch_norm as batch_norm
     from micrograd.batchnorm import batch_norm_inference as batch_norm_inference
-    from micrograd.checked import checked as checked
-    from micrograd.draw import draw as draw
+    from micrograd.drawing import draw as draw
     from micrograd.graph import Graph as Graph
     from micrograd.graph import graph_size as graph_size
     from micrograd.graph import trace as trace
@@ -54,8 +54,8 @@ _LAZY = {
     **dict.fromkeys(
         ("BatchSizeWarning", "PrecisionWarning", "batch_norm", "batch_norm_inference"), "micrograd.batchnorm"
     ),
-    "checked": "micrograd.checked",
-    "draw": "micrograd.draw",
+    "checked": "micrograd.anomaly",
+    "draw": "micrograd.drawing",
 }
 _MODULES = ("data", "functional", "nn", "numerics", "optim", "testing")
 

@@ -91,7 +91,7 @@ class ArrayLike:
         return f"Tensor({np.array2string(self.raw, threshold=20, prefix='Tensor(')}, dtype={self.dtype}{made})"
 
     def _repr_svg_(self) -> str:
-        from micrograd.draw import draw
+        from micrograd.drawing import draw
 
         return str(draw(self).svg)  # type: ignore[arg-type]
 

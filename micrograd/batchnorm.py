@@ -26,7 +26,7 @@ import numpy as np
 
 from micrograd import ingest
 from micrograd import primitives as p
-from micrograd.checked import is_checking
+from micrograd.anomaly import is_checking
 from micrograd.composites import normal_axis
 from micrograd.engine import Tensor
 from micrograd.errors import DTypeError, GraphError, NumericalError, ShapeError

@@ -384,8 +384,8 @@ def _writable(path: Path, force: bool) -> None:
 
 
 def _draw(options: argparse.Namespace, terminal: Terminal) -> None:
-    from micrograd.draw import draw
-    from micrograd.draw.picture import suffix_of
+    from micrograd.drawing import draw
+    from micrograd.drawing.picture import suffix_of
     from micrograd.graph import trace
 
     file, colon, name = options.target.rpartition(":")
@@ -426,7 +426,7 @@ def _draw(options: argparse.Namespace, terminal: Terminal) -> None:
 
 
 def _train(options: argparse.Namespace, terminal: Terminal) -> None:
-    from micrograd.draw import training_curves
+    from micrograd.drawing import training_curves
     from micrograd.train import train_digits
 
     if options.out is not None:

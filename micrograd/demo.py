@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from micrograd.batchnorm import batch_norm, batchnorm_backward, batchnorm_forward
-from micrograd.draw import draw, training_curves
+from micrograd.drawing import draw, training_curves
 from micrograd.graph import Graph, trace
 from micrograd.numerics import unit_roundoff
 from micrograd.train import train_digits

@@ -20,7 +20,7 @@ _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 # Files whose frames are machinery. What is composed of primitives (batchnorm.py, the layers of nn/) is an author's.
 _MACHINERY = (
     *("engine.py", "operators.py", "arraylike.py", "composites.py", "numpy_api.py", "primitives.py", "ingest.py"),
-    *("functional.py", "transforms.py", "source.py", "names.py", "checked.py"),
+    *("functional.py", "transforms.py", "source.py", "names.py", "anomaly.py"),
     *(f"graph{os.sep}", f"nn{os.sep}module.py"),
 )
 

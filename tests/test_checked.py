@@ -14,7 +14,7 @@ import pytest
 
 import micrograd as mg
 from micrograd.batchnorm import PrecisionWarning, batch_norm, batchnorm_forward
-from micrograd.checked import checked, is_checking
+from micrograd.anomaly import checked, is_checking
 from micrograd.engine import Tensor, observe
 from micrograd.errors import GraphError, NumericalError
 

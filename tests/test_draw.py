@@ -17,10 +17,10 @@ import pytest
 
 import micrograd as mg
 from micrograd.batchnorm import batch_norm
-from micrograd.draw import Picture, draw, engines, training_curves
-from micrograd.draw.labels import cells, entries, shape_text, summary
-from micrograd.draw.palette import PALETTE
-from micrograd.draw.view import EM
+from micrograd.drawing import Picture, draw, engines, training_curves
+from micrograd.drawing.labels import cells, entries, shape_text, summary
+from micrograd.drawing.palette import PALETTE
+from micrograd.drawing.view import EM
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError, MissingExtraError
 from micrograd.graph import Graph
@@ -433,7 +433,7 @@ def test_full_draws_every_node() -> None:
 
 @pytest.fixture
 def no_wasm(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    from micrograd.draw import layout
+    from micrograd.drawing import layout
 
     layout._laid_out.cache_clear()
     monkeypatch.setattr(engines, "_wasm", lambda: None)

@@ -10,10 +10,10 @@ import wasmtime
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from micrograd.draw import dot as dot_module
-from micrograd.draw import draw, training_curves
-from micrograd.draw.engines import _forget, _wasm
-from micrograd.draw.labels import cells, clean, dot_text, shorten, xml_text
+from micrograd.drawing import dot as dot_module
+from micrograd.drawing import draw, training_curves
+from micrograd.drawing.engines import _forget, _wasm
+from micrograd.drawing.labels import cells, clean, dot_text, shorten, xml_text
 from micrograd.graph import Graph
 from micrograd.graph.graph import Node, Stage
 
@@ -122,7 +122,7 @@ def test_graphviz_reads_nasty_names_as_text(name: str) -> None:
 
 def test_the_safety_test_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the escaping the same checks find the markup."""
-    monkeypatch.setattr("micrograd.draw.svg.xml_text", lambda text: text)
+    monkeypatch.setattr("micrograd.drawing.svg.xml_text", lambda text: text)
     svg = draw(graph_of("<script>1</script>")).svg
     with pytest.raises((AssertionError, ET.ParseError)):
         assert_plain(svg)
@@ -130,8 +130,8 @@ def test_the_safety_test_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_engine_is_given_no_name() -> None:
     """Layout is asked for by number, so no label can reach, or upset, the engine."""
-    from micrograd.draw.layout import _dot
-    from micrograd.draw.view import view_of
+    from micrograd.drawing.layout import _dot
+    from micrograd.drawing.view import view_of
 
     asked = _dot(
         view_of(graph_of("secret", "private"), direction="LR", values=True, grads=True, stages=True, whole=False)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from judges.agreement import assert_within
 
 from micrograd import nn
-from micrograd.draw import draw
+from micrograd.drawing import draw
 from micrograd.engine import Tensor, toposort
 from micrograd.errors import CheckpointError, DTypeError, ShapeError
 from micrograd.functional import cross_entropy

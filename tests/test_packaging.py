@@ -107,3 +107,12 @@ def test_an_old_python_is_refused_in_words(tmp_path: Path) -> None:
     assert "3.11" in answer.stdout
     assert "Python 3.9.2" in answer.stdout
     assert "PYTHON=" in answer.stdout
+
+
+def test_no_public_function_is_shadowed_by_a_module_of_its_name() -> None:
+    """Importing `micrograd.x` sets the attribute `x` of the package to the module: no function may be called so."""
+    public = set(micrograd._LAZY)
+    folder = Path(micrograd.__file__).parent
+    modules = {path.stem for path in folder.glob("*.py")} | {path.parent.name for path in folder.glob("*/__init__.py")}
+    assert public.isdisjoint(modules)
+    assert {"primitives", "graph"} <= modules

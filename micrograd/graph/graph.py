@@ -336,7 +336,7 @@ class Graph:
         return hash(str(self))
 
     def _repr_svg_(self) -> str:
-        from micrograd.draw import draw
+        from micrograd.drawing import draw
 
         return str(draw(self).svg)
 

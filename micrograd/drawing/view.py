@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from micrograd.draw.labels import cells, entries, shape_text, shorten, summary
+from micrograd.drawing.labels import cells, entries, shape_text, shorten, summary
 from micrograd.graph import Graph, Node
 from micrograd.notation import right_hand, statement_heads
 from micrograd.primitives import TABLE

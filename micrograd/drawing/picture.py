@@ -8,11 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from micrograd.draw.dot import dot_of
-from micrograd.draw.engines import run
-from micrograd.draw.fold import LIMIT, folded
-from micrograd.draw.svg import svg_of
-from micrograd.draw.view import View, view_of
+from micrograd.drawing.dot import dot_of
+from micrograd.drawing.engines import run
+from micrograd.drawing.fold import LIMIT, folded
+from micrograd.drawing.svg import svg_of
+from micrograd.drawing.view import View, view_of
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
 from micrograd.graph import Graph

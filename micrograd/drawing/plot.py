@@ -7,8 +7,8 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from micrograd.draw.labels import cells, shorten, xml_text
-from micrograd.draw.svg import document
+from micrograd.drawing.labels import cells, shorten, xml_text
+from micrograd.drawing.svg import document
 from micrograd.errors import GraphError
 
 __all__ = ["training_curves"]
@@ -69,7 +69,7 @@ def training_curves(
     width = max(_WIDTH * len(quantities), at)
     svg = document(title, words, width, _HEIGHT + legend, body, "mg-plot")
     if path is not None:
-        from micrograd.draw.picture import write
+        from micrograd.drawing.picture import write
 
         write(Path(path), svg)
     return svg

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from micrograd.draw.labels import shorten
-from micrograd.draw.view import Block, Box, Line, View, Wire
+from micrograd.drawing.labels import shorten
+from micrograd.drawing.view import Block, Box, Line, View, Wire
 from micrograd.graph import Graph
 
 __all__ = ["LIMIT", "folded"]

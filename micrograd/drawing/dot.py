@@ -10,9 +10,9 @@ from collections.abc import Iterable
 
 import graphviz
 
-from micrograd.draw.labels import dot_text
-from micrograd.draw.palette import PALETTE
-from micrograd.draw.view import Block, Box, Line, View
+from micrograd.drawing.labels import dot_text
+from micrograd.drawing.palette import PALETTE
+from micrograd.drawing.view import Block, Box, Line, View
 
 __all__ = ["ALLOWED", "dot_of"]
 

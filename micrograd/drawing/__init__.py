@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from micrograd.draw.picture import Picture as Picture
-from micrograd.draw.picture import draw as draw
-from micrograd.draw.plot import training_curves as training_curves
+from micrograd.drawing.picture import Picture as Picture
+from micrograd.drawing.picture import draw as draw
+from micrograd.drawing.plot import training_curves as training_curves
 
 __all__ = ["Picture", "draw", "training_curves"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from micrograd.draw.labels import xml_text
-from micrograd.draw.layout import Place, Point, place
-from micrograd.draw.palette import css
-from micrograd.draw.view import LEADING, Block, Box, Frame, Line, View, Wire
+from micrograd.drawing.labels import xml_text
+from micrograd.drawing.layout import Place, Point, place
+from micrograd.drawing.palette import css
+from micrograd.drawing.view import LEADING, Block, Box, Frame, Line, View, Wire
 
 __all__ = ["document", "svg_of"]
 

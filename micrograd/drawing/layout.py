@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from micrograd.draw.engines import run
-from micrograd.draw.view import CROWD, View, Wire
+from micrograd.drawing.engines import run
+from micrograd.drawing.view import CROWD, View, Wire
 
 __all__ = ["Layout", "Place", "Point", "place"]
 
