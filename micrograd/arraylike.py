@@ -90,10 +90,12 @@ class ArrayLike:
         made = f", {self.row.name}" if self.row else ""
         return f"Tensor({np.array2string(self.raw, threshold=20, prefix='Tensor(')}, dtype={self.dtype}{made})"
 
-    def _repr_svg_(self) -> str:
+    def _repr_svg_(self) -> str | None:
+        if self.row is None:
+            return None  # a leaf is its numbers
         from micrograd.drawing import draw
 
-        return str(draw(self).svg)  # type: ignore[arg-type]
+        return draw(self).svg  # type: ignore[arg-type]
 
     def __bool__(self) -> bool:
         if self.size != 1:

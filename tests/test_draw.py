@@ -615,3 +615,9 @@ def test_a_leaf_that_many_read_is_named_beside_each_reader() -> None:
     assert "Σ of 50 paths" in picture.svg
     few = Tensor(1.0) * w * w
     assert "node-copy" not in draw(few).svg
+
+
+def test_a_leaf_shows_its_numbers_and_a_result_its_graph() -> None:
+    leaf = Tensor(np.ones(3))
+    assert leaf._repr_svg_() is None
+    assert "<svg" in (leaf * 2.0)._repr_svg_()
