@@ -34,9 +34,12 @@ if TYPE_CHECKING:
     from micrograd.batchnorm import batch_norm as batch_norm
     from micrograd.batchnorm import batch_norm_inference as batch_norm_inference
     from micrograd.drawing import draw as draw
+    from micrograd.drawing.tex import tikz as tikz
     from micrograd.graph import Graph as Graph
     from micrograd.graph import graph_size as graph_size
     from micrograd.graph import trace as trace
+    from micrograd.notation import latex as latex
+    from micrograd.stepper import walk as walk
     from micrograd.transforms import grad as grad
     from micrograd.transforms import gradients as gradients
     from micrograd.transforms import hessian as hessian
@@ -56,6 +59,9 @@ _LAZY = {
     ),
     "checked": "micrograd.anomaly",
     "draw": "micrograd.drawing",
+    "latex": "micrograd.notation",
+    "tikz": "micrograd.drawing.tex",
+    "walk": "micrograd.stepper",
 }
 _MODULES = ("data", "functional", "nn", "numerics", "optim", "testing")
 

@@ -18,7 +18,7 @@ from typing import Any
 from micrograd.graph import Graph, Node
 from micrograd.primitives import TABLE
 
-__all__ = ["formula", "latex", "number", "own_name", "statement_heads"]
+__all__ = ["applied", "formula", "latex", "number", "own_name", "split_name", "statement_heads", "tex_name", "tex_text"]
 
 ATOM = 9
 _QUOTIENT = 3  # the level of 1/4
@@ -100,7 +100,7 @@ def _attribute(value: Any, style: str) -> str:
         parts = ["" if bound is None else str(bound) for bound in (value.start, value.stop, value.step)]
         return ":".join(parts if parts[2] else parts[:2])
     text = "…" if value is Ellipsis else "index" if hasattr(value, "shape") and value.shape else str(value)
-    return _tex_text(text) if style == "tex" else text
+    return tex_text(text) if style == "tex" else text
 
 
 def _power(match: re.Match[str]) -> str:
@@ -172,29 +172,39 @@ def number(value: float, style: str = "unicode") -> tuple[str, int]:
     return (minus + text, 2) if value < 0 else (text, level)
 
 
-def _tex_text(text: str) -> str:
+def tex_text(text: str) -> str:
+    """Any text in TeX, as itself."""
     plain = "".join(c if unicodedata.category(c)[0] != "C" else "�" for c in text)
     return "".join(_TEX_SPECIAL.get(c, c) for c in plain)
 
 
-def _tex_name(name: str) -> str:
+def tex_name(name: str) -> str:
     """A name in TeX: ``gamma`` is a letter, ``xhat`` an x with a hat, ``dxhat`` its differential; others upright."""
     if (simple := _tex_simple(name)) is not None:
         return simple
     if name[:1] == "d" and (simple := _tex_simple(name[1:])) is not None:
         return rf"\mathrm{{d}}{simple}"
-    return rf"\mathrm{{{_tex_text(name)}}}"
+    return rf"\mathrm{{{tex_text(name)}}}"
+
+
+def split_name(name: str) -> tuple[str, str, str, str] | None:
+    """A name that is a letter, as (letter, accent, index, primes); None for any other.
+
+    >>> split_name("xhat"), split_name("mu_2'"), split_name("sqrtvar")
+    (('x', 'hat', '', ''), ('mu', '', '2', "'"), None)
+    """
+    base = name.rstrip("'")
+    match = re.fullmatch(r"([A-Za-z]+?)_?(hat|bar|tilde)?_?([0-9]*)", base)
+    if not match or (match[1] not in _GREEK and len(match[1]) != 1):
+        return None
+    return match[1], match[2] or "", match[3], name[len(base) :]
 
 
 def _tex_simple(name: str) -> str | None:
-    base = name.rstrip("'")
-    primes = name[len(base) :]
-    match = re.fullmatch(r"([A-Za-z]+?)_?(hat|bar|tilde)?_?(\d*)", base)
-    if not match:
+    parts = split_name(name)
+    if parts is None:
         return None
-    letter, accent, digits = match.groups()
-    if letter not in _GREEK and len(letter) != 1:
-        return None
+    letter, accent, digits, primes = parts
     text = "\\" + letter if letter in _GREEK else letter
     text = rf"\{_ACCENTS[accent]}{{{text}}}" if accent else text
     return text + (f"_{{{digits}}}" if digits else "") + primes
@@ -203,17 +213,18 @@ def _tex_simple(name: str) -> str | None:
 # ---- printing --------------------------------------------------------
 
 
-def _print(graph: Graph, root: Node, stop: Callable[[Node], bool], style: str) -> str:
+def _print(
+    graph: Graph, root: Node, stop: Callable[[Node], bool], style: str, called: Mapping[int, str] | None = None
+) -> str:
     """The right-hand side of `root`, without recursion: operands are printed before the nodes that read them."""
-    name: Callable[[str], str] = _tex_name if style == "tex" else str
-    done: dict[
-        int, tuple[str, int, bool]
-    ] = {}  # text, level, whether an operator begins it and it reaches to the right
+    name: Callable[[str], str] = tex_name if style == "tex" else str
+    # text, level, whether an operator begins it and it reaches to the right
+    done: dict[int, tuple[str, int, bool]] = {i: (name(label), ATOM, False) for i, label in (called or {}).items()}
     stack = [root.index]
     while stack:
         node = graph.nodes[stack[-1]]
         if node.index != root.index and (node.is_leaf or stop(node)):
-            done[stack.pop()] = (name(node.name), ATOM, False)
+            done.setdefault(stack.pop(), (name(node.name), ATOM, False))
             continue
         waiting = [operand for operand in node.reads if operand not in done]
         if waiting:
@@ -222,13 +233,17 @@ def _print(graph: Graph, root: Node, stop: Callable[[Node], bool], style: str) -
         stack.pop()
         if node.index not in done:
             operands = [done[o] if isinstance(o, int) else (*number(o, style), False) for o in node.operands]
-            text, level, greedy = _apply(node, operands, style)
+            text, level, greedy = applied(node, operands, style)
             short = node.index == root.index or len(text) <= _LIMIT
             done[node.index] = (text, level, greedy) if short else (name(node.name), ATOM, False)
     return done[root.index][0]
 
 
-def _apply(node: Node, operands: list[tuple[str, int, bool]], style: str) -> tuple[str, int, bool]:
+def applied(node: Node, operands: list[tuple[str, int, bool]], style: str) -> tuple[str, int, bool]:
+    """The formula of one operation on operands that are written already, bracketed where they need it.
+
+    A formula comes with how strongly it binds, and whether an operator begins it and it reaches to the right.
+    """
     row = TABLE[node.op]
     attributes = tuple((key, _attribute(value, style)) for key, value in sorted(node.attrs.items()))
     tex = (
@@ -267,9 +282,9 @@ def _apply(node: Node, operands: list[tuple[str, int, bool]], style: str) -> tup
 
 def _equation(graph: Graph, name: str, style: str, deep: bool) -> str:
     node = graph.node(name)
-    left = _tex_name(name) if style == "tex" else name
+    left = tex_name(name) if style == "tex" else name
     if node.is_leaf:
-        return left if node.name == name else f"{left} = {_tex_name(node.name) if style == 'tex' else node.name}"
+        return left if node.name == name else f"{left} = {tex_name(node.name) if style == 'tex' else node.name}"
     stop = own_name if deep else lambda _: True
     return f"{left} = {_print(graph, node, stop, style)}"
 
@@ -296,14 +311,39 @@ def formula(graph: Graph, name: str, unicode: bool = True, *, deep: bool = True)
     return _equation(graph, name, "unicode" if unicode else "tex", deep)
 
 
-def latex(graph: Graph, name: str, *, deep: bool = True) -> str:
-    r"""The same in LaTeX: ``\hat{x} = \mathrm{xmu} \, \mathrm{ivar}``. Names are escaped: commands are the table's."""
-    return _equation(graph, name, "tex", deep)
+def latex(graph: Graph, name: str | None = None, *, deep: bool = True) -> str:
+    r"""The same in LaTeX: ``\hat{x} = \mathrm{xmu} \, \mathrm{ivar}``. Names are escaped: commands are the table's.
+
+    Args:
+        graph: any graph, forward or backward.
+        name: of one node; where left out, all statements as one ``aligned`` block, in the order of execution.
+        deep: go through the parts of a statement; False: one line per primitive.
+
+    >>> from micrograd import Tensor
+    >>> print(latex(Graph.of(Tensor(2.0) * 3.0)))
+    \begin{aligned}
+    \mathrm{mul} &= x \, 3
+    \end{aligned}
+    """
+    if name is not None:
+        return _equation(graph, name, "tex", deep)
+    ends = {node.index for node in graph.outputs}
+    shown = [n for n in graph.nodes if not n.is_leaf and (not deep or own_name(n) or n.index in ends)]
+    lines = [_equation(graph, node.name, "tex", deep).replace(" = ", " &= ", 1) for node in shown]
+    return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
 
 
-def right_hand(graph: Graph, node: Node, heads: Mapping[int, int] | list[int] | None = None) -> str:
-    """What a picture writes in the box of `node`: its formula without the left side, parts of the statement in full."""
+def right_hand(
+    graph: Graph,
+    node: Node,
+    heads: Mapping[int, int] | list[int] | None = None,
+    called: Mapping[int, str] | None = None,
+) -> str:
+    """What a picture writes in the box of `node`: its formula without the left side, parts of the statement in full.
+
+    `called` gives nodes other names, by index: a gradient that is passed on unchanged has several.
+    """
     if node.is_leaf:
         return ""
     stop: Callable[[Node], bool] = (lambda _: True) if heads is None else (lambda part: heads[part.index] == part.index)
-    return _print(graph, node, stop, "unicode")
+    return _print(graph, node, stop, "unicode", called)

@@ -59,6 +59,7 @@ FLOORS = [
     {"graph"},
     {"nn", "optim", "data", "train"},
     {"drawing", "notation"},
+    {"stepper"},
     {"testing"},
     {"cli", "demo", "__main__"},
 ]

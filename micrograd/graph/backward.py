@@ -7,6 +7,8 @@ several names: ``dgammax`` is ``dout``.
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,13 +21,34 @@ from micrograd.graph.nodes import Node
 if TYPE_CHECKING:
     from micrograd.graph.graph import Graph
 
-__all__ = ["backward_structure"]
+__all__ = ["Pairs", "backward_structure"]
 
 
-def backward_structure(forward: Graph) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Which node of the backward graph is whose gradient; what leads to no input is in no backward graph.
+
+    Attributes:
+        swept: the forward nodes in the order of the sweep; those without operands come last, the first one at the end.
+        nodes: the gradient of each forward node, by its index.
+        edges: what flows along each edge ``(source, target, slot)``, with the name it goes by: ``dx1`` may be ``dxmu``.
+        origins: for each input of the backward graph the forward node it is; None for the cotangent of an output.
+    """
+
+    swept: list[int] = field(default_factory=list)
+    nodes: dict[int, int] = field(default_factory=dict)
+    edges: dict[tuple[int, int, int], tuple[str, int]] = field(default_factory=dict)
+    origins: dict[int, int | None] = field(default_factory=dict)
+
+
+def backward_structure(forward: Graph, pairs: Pairs | None = None) -> dict[str, Any]:
     """The arguments of the backward `Graph`: from cotangents, and the forward values read, to the leaves' gradients.
 
     It has run on the seeds of the last `Graph.backward`, on ones before any.
+
+    Args:
+        forward: a graph that has been run.
+        pairs: is filled with what belongs to what.
     """
     tensors = forward._tensors
     if not tensors:
@@ -47,7 +70,7 @@ def backward_structure(forward: Graph) -> dict[str, Any]:
     aliases: dict[str, str] = {}
     gradient: dict[int, Tensor] = {}
     arrived: dict[int, int] = {}
-    fan_out = {node.index: len(forward.consumers(node.index)) for node in forward.nodes}
+    fan_out = Counter(edge.source for edge in forward.edges)
     named: dict[Tensor, str] = dict(inputs)
     minor: set[Tensor] = set()  # named after a sub-expression; a statement's own name is better
 
@@ -66,18 +89,23 @@ def backward_structure(forward: Graph) -> dict[str, Any]:
         marks[tensor] = Mark([at.source] if at.source else [], None, label, label, stage)
 
     stop = [tensors[n.index] for n in forward.nodes if n.is_leaf and n.index in tensors]
+    swept: list[int] = []
+    sent: dict[tuple[int, int, int], tuple[str, Tensor]] = {}
     last = forward.outputs[0]  # what is summed for a leaf arises where its last contribution does
     for tensor, g, parts in sweep(seeds, stop, track=True):
         node = forward.nodes[place[tensor]]
         last = last if node.is_leaf else node
         gradient[node.index] = g
+        swept.append(node.index)
         name(g, f"d{node.name}", node, last)
-        for operand, part in zip(node.operands, parts, strict=False):
+        for slot, (operand, part) in enumerate(zip(node.operands, parts, strict=False)):
             if part is None or not isinstance(operand, int):
                 continue
             arrived[operand] = arrived.get(operand, 0) + 1
             suffix = str(arrived[operand]) if fan_out[operand] > 1 else ""
-            name(part, f"d{forward.nodes[operand].name}{suffix}", forward.nodes[operand], node)
+            label = f"d{forward.nodes[operand].name}{suffix}"
+            sent[operand, node.index, slot] = label, part
+            name(part, label, forward.nodes[operand], node)
     outputs = [gradient[n.index] for n in forward.nodes if n.op in ("input", "parameter") and n.index in gradient]
     if not outputs:
         raise GraphError(f"graph {forward.name}: no gradient reaches an input.")
@@ -86,18 +114,29 @@ def backward_structure(forward: Graph) -> dict[str, Any]:
         if tensor in known:
             inputs[tensor] = forward.nodes[place[tensor]].name
     _name_inner(outputs, inputs, named, marks)
-    return assemble(outputs, inputs, marks, name=f"{forward.name}_backward", aliases=aliases)
+    structure = assemble(outputs, inputs, marks, name=f"{forward.name}_backward", aliases=aliases)
+    if pairs is not None:
+        at = {tensor: index for index, tensor in structure["tensors"].items()}
+        pairs.swept.extend(sorted(swept, key=lambda index: (forward.nodes[index].is_leaf, -index)))
+        pairs.nodes.update((index, at[g]) for index, g in gradient.items() if g in at)
+        pairs.edges.update((edge, (label, at[part])) for edge, (label, part) in sent.items() if part in at)
+        pairs.origins.update((at[tensor], place.get(tensor)) for tensor in inputs)
+    return structure
 
 
 def _name_inner(
     outputs: list[Tensor], inputs: dict[Tensor, str], named: dict[Tensor, str], marks: dict[Tensor, Mark]
 ) -> None:
     """Call a node inside a rule after the gradient it leads to: ``dgamma_mul`` makes ``dgamma``."""
+    gradients = {*named.values()}
     for tensor in reversed(toposort(outputs, inputs)):
         if tensor in inputs or tensor not in named:
             continue
         owner = marks[tensor]
         for operand in tensor.operands:
             if operand is not None and operand not in named and operand not in inputs and operand.row is not None:
-                named[operand] = f"{owner.statement}_{operand.row.name}"
+                label = f"{owner.statement}_{operand.row.name}"
+                while label in gradients:  # dmu_sum is the gradient of mu_sum, not the sum inside dmu
+                    label += "'"
+                named[operand] = label
                 marks[operand] = Mark(owner.sources, None, owner.statement, named[operand], owner.stage)

@@ -1,0 +1,128 @@
+"""`walk`: step through any graph, node by node, forward and backward.
+
+One self-contained page for a browser, the same page in a notebook, or the steps as text in a terminal.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from micrograd.drawing.picture import write
+from micrograd.engine import Tensor
+from micrograd.errors import GraphError
+from micrograd.graph import Graph
+from micrograd.stepper import notebook, terminal
+from micrograd.stepper.data import encoded, walk_data
+from micrograd.stepper.page import html_of
+
+__all__ = ["Walk", "walk"]
+
+
+class Walk:
+    """What `walk` answers: shows itself in a notebook and prints as text; ``.html`` is the page, ``save`` writes it.
+
+    Attributes:
+        data: everything that is shown, as plain data.
+    """
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        self.data = data
+
+    @cached_property
+    def html(self) -> str:
+        """The page: one file, no network."""
+        return html_of(self.data)
+
+    @cached_property
+    def json(self) -> str:
+        """`data` as JSON; NaN and the infinities are strings."""
+        return encoded(self.data)
+
+    @property
+    def text(self) -> str:
+        """The steps as plain text."""
+        return terminal.text_of(self.data)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the page to an ``.html`` file; an existing file is replaced.
+
+        Raises:
+            GraphError: another suffix. OSError: the folder is missing or cannot be written.
+        """
+        return write(_html_path(path), self.html)
+
+    def step(self) -> None:
+        """Print one step for each press of Enter."""
+        terminal.paged(self.data)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"<Walk: {self.data['title']}, {len(self.data['steps'])} steps>"
+
+    def _repr_html_(self) -> str:
+        return notebook.frame(self.html, self.data["title"])
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        made = notebook.widget(self.html, self.data["title"])
+        if made is not None:
+            return made._repr_mimebundle_(**options)
+        return {"text/html": self._repr_html_(), "text/plain": repr(self)}
+
+
+def _html_path(path: str | os.PathLike[str]) -> Path:
+    path = Path(path)
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise GraphError(f"cannot walk to {str(path)!r}: the suffix {path.suffix!r} is not .html; name it bn.html.")
+    return path
+
+
+def walk(
+    graph: Graph | Tensor,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    lang: Literal["en", "zh"] = "en",
+    title: str | None = None,
+    seed: Any = None,
+) -> Walk:
+    """A walk through a graph: forward one step per node, backward one per node and one for each edge it sends along.
+
+    With a path the page is written there. Without one the answer shows itself in a notebook; in a terminal the steps
+    are printed.
+
+    Args:
+        graph: a `Graph` that has been run (from `micrograd.trace`), or a tensor. A backward graph walks too.
+        path: an ``.html`` file.
+        lang: the language to begin with, ``en`` or ``zh``; the page has a switch.
+        title: of the page.
+        seed: the gradient of the output to walk back from, as for `Graph.backward`. Where left out that of the last
+            `backward`; where there was none 1 for a single number, and made-up numbers for an array.
+
+    Raises:
+        GraphError: the graph has not been run or has more than 2,000 nodes; the path ends in something else.
+
+    >>> import micrograd as mg
+    >>> a = mg.Tensor(3.0)
+    >>> made = walk(a * a + a)
+    >>> len(made.data["steps"]), made.data["graphs"]["backward"]["nodes"][-1]["name"]
+    (10, 'dx')
+    """
+    if isinstance(graph, Tensor):
+        graph = Graph.of(graph)
+    if not isinstance(graph, Graph):
+        raise TypeError(
+            f"walk takes a Graph or a Tensor; got {type(graph).__name__}. Use micrograd.trace(f, x) for a function."
+        )
+    if path is not None:
+        path = _html_path(path)  # before the work
+    made = Walk(walk_data(graph, lang=lang, title=title, seed=seed))
+    if path is not None:
+        made.save(path)
+    elif sys.stdout.isatty():
+        sys.stdout.write(terminal.text_of(made.data, terminal.coloured(sys.stdout)))
+    return made

@@ -1,0 +1,120 @@
+"""A walk as text: the steps one after the other, with formulas and numbers; colours only where a person is watching."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TextIO
+
+import numpy as np
+
+from micrograd.drawing.labels import clean
+from micrograd.stepper.words import say
+
+__all__ = ["paged", "text_of"]
+
+_SHOWN = 64  # cells of an array that are printed
+_RED, _BOLD, _PLAIN = "\x1b[31m", "\x1b[1m", "\x1b[0m"
+
+
+def _numbers(array: Mapping[str, Any]) -> list[str]:
+    """A value as lines of text."""
+    shape = tuple(array["shape"])
+    if "data" not in array:
+        summary = array["summary"]
+        return [
+            f"{shape}: mean {float(summary['mean']):.4g}, {float(summary['min']):.4g} to {float(summary['max']):.4g}"
+        ]
+    numbers = np.array([float(cell) for cell in array["data"]]).reshape(shape)
+    if numbers.size > _SHOWN:
+        finite = numbers[np.isfinite(numbers)]
+        low, high, mean = (finite.min(), finite.max(), finite.mean()) if finite.size else (np.nan,) * 3
+        return [f"{shape}: mean {mean:.4g}, {low:.4g} to {high:.4g}"]
+    return np.array2string(numbers, precision=4, suppress_small=True, max_line_width=100).splitlines()
+
+
+def _source(data: Mapping[str, Any], node: Mapping[str, Any]) -> list[str]:
+    """The author's line with the sub-expression underlined."""
+    at = node["source"]
+    if at is None:
+        return []
+    block = data["sources"][at["block"]]
+    if not 0 <= at["line"] - block["first"] < len(block["lines"]):
+        return []
+    line = block["lines"][at["line"] - block["first"]]
+    end = at["endColumn"] if at["endLine"] == at["line"] else len(line)
+    start = at["column"]
+    head = f"{block['file']}:{at['line']}: "
+    stripped = line.lstrip()
+    start, end = start - (len(line) - len(stripped)), end - (len(line) - len(stripped))
+    return [f"{head}{stripped}", " " * (len(head) + start) + "^" * max(1, end - start)]
+
+
+def _step(data: Mapping[str, Any], number: int, colour: bool) -> str:
+    step, lang = data["steps"][number], data["lang"]
+    back = step["phase"] == "backward"
+    forward, backward = (data["graphs"][side]["nodes"] for side in ("forward", "backward"))
+    node = forward[step["node"]]
+    phase = say(lang, f"terminal.{step['phase']}")
+    title = f"[{number + 1}/{len(data['steps'])}] {phase}: {step['title'][lang]}"
+    stage = "" if step["stage"] is None else f"  ({data['stages'][step['stage']]['title']})"
+    lines = [
+        clean(title + stage),
+        *(f"    {clean(line)}" for line in _source(data, node)),
+        f"  {clean(step['say'][lang])}",
+    ]
+    if colour:
+        lines[0] = f"{_RED if back else ''}{_BOLD}{lines[0]}{_PLAIN}"
+    if step["edge"] is not None:
+        shown = [(step["edge"]["name"], backward[step["edge"]["grad"]]["value"])]
+    elif back:
+        shown = [(path["name"], backward[path["grad"]]["value"]) for path in step["paths"]]
+        shown = shown if len(shown) > 1 else []
+        if step["gradient"] is not None:
+            shown.append((f"d{node['name']}", backward[step["gradient"]]["value"]))
+    else:
+        shown = [(node["name"], node["value"])]
+    for name, value in shown:
+        if value is not None:
+            head = f"    {clean(name)} = "
+            first, *rest = _numbers(value)
+            lines += [head + first, *(" " * len(head) + line for line in rest)]
+    return "\n".join(lines)
+
+
+def steps_of(data: Mapping[str, Any], colour: bool = False) -> Iterator[str]:
+    """Each step as a paragraph."""
+    return (_step(data, number, colour) for number in range(len(data["steps"])))
+
+
+def text_of(data: Mapping[str, Any], colour: bool = False) -> str:
+    """All the steps, under a line that counts them."""
+    phases = [step["phase"] for step in data["steps"]]
+    head = say(
+        data["lang"], "terminal.steps", name=clean(data["title"]),
+        forward=phases.count("forward"), backward=phases.count("backward"),
+    )  # fmt: skip
+    return "\n\n".join([head, *steps_of(data, colour)]) + "\n"
+
+
+def coloured(stream: TextIO) -> bool:
+    """Whether colours are wanted there: a terminal, not a dumb one, and the reader has not said no."""
+    return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
+def paged(data: Mapping[str, Any], ask: Callable[[str], str] = input, out: TextIO | None = None) -> None:
+    """Print one step for each press of Enter; ``q`` or the end of the input stops."""
+    out = out or sys.stdout
+    steps = list(steps_of(data, coloured(out)))
+    for number, step in enumerate(steps, 1):
+        out.write(step + "\n")
+        out.flush()
+        if number < len(steps):
+            try:
+                answer = ask(say(data["lang"], "terminal.more"))
+            except EOFError:
+                out.write("\n")
+                return
+            if answer.strip().lower().startswith("q"):
+                return
