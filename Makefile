@@ -70,7 +70,16 @@ endef
 $(VENV)/demo.done: $(VENV)/pip.done pyproject.toml
 	$(call install,-e '.[data$(comma)cli]',micrograd and the digits: about 70 MB)
 
-$(VENV)/test.done: $(VENV)/demo.done
+# The pages of walk are tested in the system's Chromium: installed where that is ours to do, else those tests are skipped.
+$(VENV)/chromium.done: $(BIN)/python
+	@if ! command -v chromium chromium-browser google-chrome > /dev/null \
+	  && command -v apt-get > /dev/null && [ "$$(id -u)" = 0 ]; then \
+	  echo "Installing chromium with apt-get (once)"; \
+	  { apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends chromium; } \
+	    > $(VENV)/chromium.log 2>&1 || tail -n 3 $(VENV)/chromium.log; \
+	fi; touch $@
+
+$(VENV)/test.done: $(VENV)/demo.done $(VENV)/chromium.done
 	$(call install,--group test --group judges,the tests and PyTorch$(comma) autograd and MyGrad as judges: some 300 MB)
 
 $(VENV)/bench.done: $(VENV)/demo.done

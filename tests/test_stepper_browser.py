@@ -1,0 +1,739 @@
+"""The page of a walk in a real browser: offline, by keyboard, every number held against the engine's.
+
+Needs Playwright and a Chromium of the system; where one is missing every test here is skipped and says so, unless
+`WALK_BROWSER=required` (as in `.ci/run`), when it fails.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import micrograd as mg
+from micrograd.stepper.page import html_of, stylesheet
+from micrograd.stepper.words import PAGE
+
+pytestmark = pytest.mark.browser
+
+PAGES = Path(mg.__file__).parent / "stepper" / "page"
+sys.path.insert(0, str(Path(mg.__file__).parent.parent / "examples"))
+from bn import batchnorm_forward  # noqa: E402
+
+RNG = np.random.default_rng(7)
+X, GAMMA, BETA, DOUT = (RNG.normal(size=shape) for shape in ((4, 3), (3,), (3,), (4, 3)))
+
+
+def missing() -> str:
+    """Why there can be no browser; empty where there is one."""
+    try:
+        import axe_playwright_python  # noqa: F401
+        import playwright.sync_api  # noqa: F401
+    except ImportError as error:
+        return f"NO BROWSER TESTS: {error}; pip install playwright axe-playwright-python"
+    if not chromium():
+        return "NO BROWSER TESTS: no chromium; apt-get install chromium"
+    return ""
+
+
+def chromium() -> str | None:
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    if reason := missing():
+        (pytest.fail if os.environ.get("WALK_BROWSER") == "required" else pytest.skip)(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        yield made
+        made.close()
+
+
+class Seen:
+    """A page, with what it asked of the network and what its console said."""
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+
+    def note(self, request: Any) -> None:
+        if request.url != self.page.url.partition("#")[0] and not request.is_navigation_request():
+            self.requests.append(request.url)
+
+    @property
+    def where(self) -> tuple[int, str]:
+        """The step that the address names, and the title on show."""
+        return int(self.page.evaluate("location.hash.split('=')[1] || 1")), self.page.inner_text("#head .title")
+
+    def until(self, expression: str) -> None:
+        """Wait until an expression is true; Playwright's own way evaluates strings, which the page's policy forbids."""
+        for _ in range(100):
+            if self.page.evaluate(expression):
+                return
+            self.page.wait_for_timeout(50)
+        pytest.fail(f"never true: {expression}")
+
+    def go(self, number: int, title: str) -> None:
+        """To a step by its address."""
+        self.page.evaluate(f"location.hash = '#step={number}'")
+        self.until(f"document.querySelector('#head .title').textContent.startsWith({json.dumps(title)})")
+
+    def numbers(self) -> dict[str, tuple[str, float]]:
+        """Every number on show that has an address: what is written, and the value behind it."""
+        found = self.page.evaluate("""[...document.querySelectorAll('#step td[data-of]')]
+            .map((td) => [td.dataset.of, td.textContent, td.dataset.value ?? null])""")
+        return {of: (text, float(value)) for of, text, value in found if value is not None}
+
+
+@pytest.fixture
+def opened(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Seen]]:
+    """Open a walk from a file, with every request aborted; at the end none was made and the console is empty."""
+    contexts, seen = [], []
+
+    def open_(walk: Any, fragment: str = "", **options: Any) -> Seen:
+        path = tmp_path / f"walk{len(seen)}.html"
+        path.write_text(walk if isinstance(walk, str) else walk.html, encoding="utf-8")
+        context = browser.new_context(
+            **{"viewport": {"width": 1400, "height": 900}, "reduced_motion": "reduce", **options}
+        )
+        contexts.append(context)
+        context.route(re.compile(r"^(?!file:)"), lambda route: route.abort())
+        page = context.new_page()
+        page.set_default_timeout(5000)
+        made = Seen(page)
+        seen.append(made)
+        page.on("request", made.note)
+        page.on("console", lambda message: made.complaints.append(message.text))
+        page.on("pageerror", lambda error: made.complaints.append(str(error)))
+        page.goto(path.as_uri() + fragment)
+        return made
+
+    yield open_
+    for made in seen:
+        assert made.requests == [], "the page asked the network"
+        assert made.complaints == [], "the page complained in the console"
+    for context in contexts:
+        context.close()
+
+
+def bn_graph(x: Any = X, gamma: Any = GAMMA, beta: Any = BETA, dout: Any = DOUT, **keywords: Any) -> mg.Graph:
+    return mg.trace(batchnorm_forward, x, gamma, beta, **keywords).backward(dout)
+
+
+@pytest.fixture(scope="module")
+def bn() -> tuple[mg.Graph, Any]:
+    graph = bn_graph()
+    return graph, mg.walk(graph)
+
+
+def thrice(a: Any) -> Any:
+    b = a * a + a
+    return b
+
+
+def written(text: str) -> tuple[float, float]:
+    """The number that a text shows, and half a unit of its last digit."""
+    text = text.strip("()").replace("\u2212", "-").replace("\u221e", "inf")
+    digits = re.fullmatch(r"-?(\d+)(?:\.(\d+))?(?:e(-?\d+))?", text)
+    if digits is None:
+        return float(text), 0.0
+    return float(text), 0.5000001 * 10.0 ** (int(digits[3] or 0) - len(digits[2] or ""))
+
+
+def same(value: float, wanted: float, tolerance: float) -> bool:
+    if not math.isfinite(wanted):
+        return str(value) == str(wanted)
+    return abs(value - wanted) <= tolerance
+
+
+def check_numbers(seen: Seen, graphs: dict[str, mg.Graph], relative: float = 0.0) -> set[str]:
+    """Hold all that is on show against the engine: the value behind each cell, and the digits that are written."""
+    shown = seen.numbers()
+    for of, (text, value) in shown.items():
+        name, index, cell = of.split(":")
+        wanted = float(np.ravel(graphs[name].values[int(index)])[int(cell)])
+        assert same(value, wanted, relative * max(1.0, abs(wanted))), (of, value, wanted)
+        number, half = written(text)
+        assert same(number, wanted, half + relative), (of, text, wanted)
+    formula = seen.page.evaluate("""[...document.querySelectorAll('#step .math.numbers mn[data-of]')]
+        .map((mn) => [mn.dataset.of, mn.textContent])""")
+    for of, text in formula:
+        name, index, cell = of.split(":")
+        wanted = float(np.ravel(graphs[name].values[int(index)])[int(cell)])
+        number, half = written(text)
+        assert same(number, wanted, max(half, 5e-4 * abs(wanted)) + relative), (of, text, wanted)
+    return set(shown)
+
+
+def both(graph: mg.Graph) -> dict[str, mg.Graph]:
+    return {"forward": graph, "backward": graph.backward_graph()}
+
+
+# ---- without a browser -----------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="no node to check the script's syntax with")
+def test_the_script_is_javascript() -> None:
+    command = ["node", "--check", str(PAGES / "script.js")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_word_that_the_page_asks_for_is_there_in_both_languages() -> None:
+    script, template = ((PAGES / name).read_text(encoding="utf-8") for name in ("script.js", "template.html"))
+    asked = set(re.findall(r"""\bt\('(\w+)'""", script)) | set(
+        re.findall(r'data-(?:word|label|placeholder)="(\w+)"', template)
+    )
+    asked |= set(re.findall(r"'(key_\w+|help_\w+|predict_\w+)'", script)) | {
+        f"theme_{t}" for t in ("auto", "light", "dark")
+    }
+    assert asked <= set(PAGE), f"no text for {sorted(asked - set(PAGE))}"
+    for key, texts in PAGE.items():
+        assert all(texts), f"{key} is empty"
+        holes = [sorted(re.findall(r"\{\d\}", text)) for text in texts]
+        assert holes[0] == holes[1], f"{key}: the languages have different holes"
+
+
+def test_no_word_of_a_language_stands_in_the_script_or_the_template() -> None:
+    script, template = ((PAGES / name).read_text(encoding="utf-8") for name in ("script.js", "template.html"))
+    script = re.sub(r"/\*.*?\*/|//[^\n]*", "", script, flags=re.DOTALL)
+    said = re.compile(r">\s*[A-Za-z]{3,}[^<{]*<")  # words between tags
+    assert not said.search(template.partition("<body>")[2])
+    for english, chinese in PAGE.values():
+        if " " in english:
+            assert english not in script
+        assert chinese not in script or chinese.isascii()
+
+
+def test_the_page_is_small(bn: tuple[mg.Graph, Any]) -> None:
+    assert len(bn[1].html.encode()) <= 200_000
+
+
+def contrast(one: str, other: str) -> float:
+    def luminance(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("side", [0, 1], ids=["light", "dark"])
+def test_text_has_contrast_on_every_ground(side: int) -> None:
+    colours: dict[str, str] = {}
+    blocks = re.findall(r":root(\[data-theme=\"dark\"\])?\s*\{([^}]*)\}", stylesheet())
+    for dark, body in blocks:
+        if side or not dark:
+            colours |= dict(re.findall(r"--([\w-]+):\s*(#[0-9a-f]{6})", body))
+    grounds = ["paper", "desk", "card", "leaf", "result", "stage", "table", "red-table", "mark", "from", "to"]
+    for ground in grounds:
+        assert contrast(colours["ink"], colours[ground]) >= 4.5, ground
+    for ground in ("paper", "desk", "stage"):
+        assert contrast(colours["grey"], colours[ground]) >= 4.5, ground
+        assert contrast(colours["red"], colours[ground]) >= 4.5, ground
+    assert contrast("#777777", "#ffffff") < 4.5, "the check can fail"
+
+
+# ---- walking ---------------------------------------------------------------------------------------------
+
+
+def test_walking_forward_and_backward_by_keyboard_shows_the_engine_s_numbers(
+    opened: Callable[..., Seen], bn: tuple[mg.Graph, Any]
+) -> None:
+    graph, walk = bn
+    seen, graphs, steps = opened(walk), both(graph), walk.data["steps"]
+    shown: set[str] = set()
+    for number, step in enumerate(steps, 1):
+        assert seen.where == (number, step["title"]["en"])
+        assert seen.page.inner_text("#say") == step["say"]["en"]
+        shown |= check_numbers(seen, graphs)
+        seen.page.keyboard.press("ArrowRight")
+    assert seen.where[0] == len(steps), "the last step stays"
+    for name, one in graphs.items():
+        for node in one.nodes:
+            if name == "forward" or node.name in {s["edge"]["name"] for s in steps if s["edge"]}:
+                assert f"{name}:{node.index}:0" in shown, f"{name} {node.name} is never shown"
+    for number in range(len(steps) - 1, 0, -1):
+        seen.page.keyboard.press("ArrowLeft")
+        assert seen.where == (number, steps[number - 1]["title"]["en"])
+
+
+def test_the_number_check_can_fail(opened: Callable[..., Seen], bn: tuple[mg.Graph, Any]) -> None:
+    seen = opened(bn[1], "#step=6")
+    with pytest.raises(AssertionError):
+        check_numbers(seen, both(bn_graph(X + 0.01)))
+
+
+def test_keys_for_stages_ends_and_direction(opened: Callable[..., Seen], bn: tuple[mg.Graph, Any]) -> None:
+    seen, steps = opened(bn[1]), bn[1].data["steps"]
+    press = seen.page.keyboard.press
+    press("End")
+    assert seen.where[0] == len(steps)
+    press("Home")
+    assert seen.where[0] == 1
+    stages = [
+        next(i for i, _ in group) + 1
+        for _, group in itertools.groupby(enumerate(steps), lambda s: (s[1]["phase"], s[1]["stage"]))
+    ]
+    for first in stages[1:]:
+        press("Shift+ArrowRight")
+        assert seen.where[0] == first
+    for first in stages[-2::-1]:
+        press("Shift+ArrowLeft")
+        assert seen.where[0] == first
+    seen.page.goto(seen.page.url.partition("#")[0] + "#step=6")
+    press("b")
+    assert seen.where[1] == "Gradient of xmu"
+    assert "backward" in seen.page.inner_text("#head .phase")
+    press("b")
+    assert seen.where == (6, "Compute xmu")
+    press("?")
+    assert seen.page.is_visible("#help")
+    press("Escape")
+    assert not seen.page.is_visible("#help")
+
+
+def test_links_and_addresses(opened: Callable[..., Seen], bn: tuple[mg.Graph, Any]) -> None:
+    steps = bn[1].data["steps"]
+    seen = opened(bn[1], "#step=17")
+    assert seen.where == (17, steps[16]["title"]["en"])
+    seen.page.evaluate("location.hash = '#step=3'")
+    seen.until("document.querySelector('#slider').value === '3'")
+    assert seen.where[1] == steps[2]["title"]["en"]
+    for wrong, lands in (("#step=9999", len(steps)), ("#step=0", 1), ("#step=x", 1), ("#<b>", 1)):
+        other = opened(bn[1], wrong)
+        assert other.page.input_value("#slider") == str(lands)
+
+
+def test_finding_a_node(opened: Callable[..., Seen], bn: tuple[mg.Graph, Any]) -> None:
+    seen = opened(bn[1])
+    seen.page.keyboard.press("/")
+    seen.page.keyboard.type("dxmu2")
+    seen.page.keyboard.press("Enter")
+    assert seen.where[1] == "dxmu2: from sq back to xmu"
+    seen.page.keyboard.press("/")
+    seen.page.keyboard.type("xhat")
+    seen.page.keyboard.press("ArrowDown")
+    seen.page.keyboard.press("ArrowUp")
+    seen.page.keyboard.press("Enter")
+    assert seen.where[1] == "Compute xhat"
+    seen.page.keyboard.press("/")
+    seen.page.keyboard.type("nosuch")
+    assert "nosuch" in seen.page.inner_text("#hits")
+    seen.page.keyboard.press("Escape")
+    assert not seen.page.is_visible("#hits")
+    seen.page.keyboard.press("ArrowRight")
+    assert seen.where[0] == 14, "the keys walk again"
+
+
+def test_slider_buttons_and_play(opened: Callable[..., Seen], bn: tuple[mg.Graph, Any]) -> None:
+    seen = opened(bn[1])
+    seen.page.fill("#slider", "12")
+    assert seen.where[0] == 12
+    seen.page.click("#next")
+    seen.page.click("#previous-stage")
+    assert seen.where[0] == 12
+    seen.page.select_option("#speed", "4")
+    seen.page.click("#play")
+    seen.until("document.querySelector('#slider').value === '14'")
+    seen.page.click("#play")
+    here = seen.where[0]
+    assert seen.page.get_attribute("#play", "aria-label") == "Play"
+    seen.page.wait_for_timeout(700)
+    assert seen.where[0] == here
+
+
+# ---- the three panes -------------------------------------------------------------------------------------
+
+
+def test_source_and_picture_show_where_we_are(opened: Callable[..., Seen], bn: tuple[mg.Graph, Any]) -> None:
+    graph, walk = bn
+    seen = opened(walk)
+    for step in walk.data["steps"]:
+        node = graph.nodes[step["node"]]
+        marked = "".join(seen.page.locator(".code mark").all_inner_texts())
+        assert marked == (node.source.text if node.source else "")
+        current = seen.page.evaluate("[...document.querySelectorAll('.canvas .current')].map((g) => +g.dataset.node)")
+        assert current == [node.index]
+        lit = seen.page.evaluate(
+            "[...document.querySelectorAll('.canvas .lit')].map((g) => [g.dataset.edge, g.matches('.backward')])"
+        )
+        if step["phase"] == "forward":
+            assert lit == [[f"{e.source}-{e.target}-{e.slot}", False] for e in graph.edges if e.target == node.index]
+        elif step["edge"]:
+            assert lit == [[f"{step['edge']['operand']}-{node.index}-{step['edge']['slot']}", True]]
+        box, pane = (
+            seen.page.evaluate(f"document.querySelector('{q}').getBoundingClientRect().toJSON()")
+            for q in (".canvas .current", ".canvas")
+        )
+        assert pane["top"] - 1 <= box["top"] < box["bottom"] <= pane["bottom"] + 1, f"{node.name} is out of sight"
+        seen.page.keyboard.press("ArrowRight")
+
+
+def test_stages_fold(opened: Callable[..., Seen], bn: tuple[mg.Graph, Any]) -> None:
+    seen = opened(bn[1])
+    seen.page.click("#stages summary")
+    button = seen.page.locator("#stages button").first
+    assert button.get_attribute("aria-expanded") == "true"
+    button.click()
+    assert button.get_attribute("aria-expanded") == "false"
+    hidden = """[...document.querySelectorAll('.canvas [data-node]')]
+        .filter((g) => getComputedStyle(g).visibility === 'hidden').map((g) => +g.dataset.node)"""
+    assert seen.page.evaluate(hidden) == list(bn[0].stages[0].nodes)
+    button.click()
+    assert seen.page.evaluate(hidden) == []
+
+
+def test_an_edge_tells_its_local_derivative(opened: Callable[..., Seen], bn: tuple[mg.Graph, Any]) -> None:
+    graph, walk = bn
+    seen = opened(walk, "#step=13")
+    edge = graph.edge("ivar", "xhat")
+    hit = seen.page.locator(f'.hit[role][data-hit="{edge.source}-{edge.target}-{edge.slot}"]')
+    hit.focus()
+    assert seen.page.is_visible("#tip")
+    assert "divar" in seen.page.inner_text("#tip")
+    assert seen.page.locator("#tip math").count() == 1
+    seen.page.keyboard.press("Escape")
+    assert not seen.page.is_visible("#tip")
+    middle = hit.bounding_box()
+    seen.page.mouse.move(middle["x"] + middle["width"] / 2, middle["y"] + middle["height"] / 2)
+    assert seen.page.is_visible("#tip")
+
+
+def test_a_cell_lights_where_it_comes_from_and_goes_to(opened: Callable[..., Seen], bn: tuple[mg.Graph, Any]) -> None:
+    graph, walk = bn
+    numbers = {(s["phase"], s["node"], s["edge"] and s["edge"]["name"]): i for i, s in enumerate(walk.data["steps"], 1)}
+    index = {name: graph.node(name).index for name in ("x", "mu", "mu_sum", "xmu")}
+    lit = "(kind) => [...document.querySelectorAll(`#step td.${kind}`)].map((td) => td.dataset.of)"
+    seen = opened(walk, f"#step={numbers['forward', index['mu_sum'], None]}")
+    seen.page.click(f'td[data-of="forward:{index["mu_sum"]}:1"]')
+    assert seen.page.evaluate(lit, "from") == [f"forward:{index['x']}:{cell}" for cell in (1, 4, 7, 10)]
+    assert "x[3, 1]" in seen.page.inner_text("#trace")
+    terms = seen.page.evaluate(
+        "[...document.querySelectorAll('.math.numbers mn[data-of]')].map((mn) => mn.textContent)"
+    )
+    assert written(terms[0])[0] == pytest.approx(X[0, 1], rel=1e-3), "the formula is that cell's"
+    seen.go(numbers["forward", index["xmu"], None], "Compute xmu")
+    cell = seen.page.locator(f'td[data-of="forward:{index["mu"]}:2"]')
+    seen.page.locator(f'td[data-of="forward:{index["mu"]}:0"]').focus()
+    for key in ("ArrowRight", "ArrowRight", "Enter"):
+        seen.page.keyboard.press(key)
+    assert seen.page.evaluate(lit, "to") == [f"forward:{index['xmu']}:{c}" for c in (2, 5, 8, 11)]
+    assert "chosen" in cell.get_attribute("class")
+    dmu = numbers["backward", index["xmu"], "dmu"]
+    back = graph.backward_graph()
+    seen.go(dmu, "dmu:")
+    seen.page.click(f'.out td[data-of="backward:{back.node("dmu").index}:0"]')
+    assert seen.page.evaluate(lit, "from") == [f"backward:{back.node('dxmu').index}:{c}" for c in (0, 3, 6, 9)]
+
+
+def test_a_sum_over_paths_is_shown_as_it_grows(opened: Callable[..., Seen]) -> None:
+    graph = mg.trace(thrice, np.array([3.0, -2.0])).backward(np.array([1.0, 10.0]))
+    walk = mg.walk(graph)
+    seen = opened(walk, f"#step={len(walk.data['steps'])}")
+    shown = seen.page.evaluate("""[...document.querySelectorAll('#step figure')].map((figure) =>
+        [figure.querySelector('b').textContent, [...figure.querySelectorAll('td')].map((td) => +td.dataset.value)])""")
+    parts = [[1.0, 10.0], [3.0, -20.0], [3.0, -20.0]]
+    totals = [value for name, value in shown if name == "da"]
+    assert totals == [[7.0, -30.0]]
+    assert [value for name, value in shown if re.fullmatch(r"da\d", name)] == parts
+    running = [value for name, value in shown if "+" in name]
+    assert running == [[4.0, -10.0]]
+    assert "da = da1 + da2 + da3" in seen.page.inner_text("#step").replace("\n", " ")
+
+
+# ---- predict first ---------------------------------------------------------------------------------------
+
+
+def test_predict_first_hides_and_judges(opened: Callable[..., Seen], bn: tuple[mg.Graph, Any]) -> None:
+    graph, walk = bn
+    steps = walk.data["steps"]
+    at = {s["title"]["en"]: i for i, s in enumerate(steps, 1)}
+    seen = opened(walk, f"#step={at['Compute xmu']}")
+
+    def guess(title: str, value: float) -> str:
+        seen.go(at[title], title)
+        if seen.page.get_attribute("#predict", "aria-pressed") == "true":
+            seen.page.click("#predict")
+        seen.page.click("#predict")
+        assert not seen.page.locator(".math.numbers").count(), "the formula would give it away"
+        out = seen.page.locator("#step .out td")
+        assert set(out.all_inner_texts()) == {"?"}
+        assert not seen.page.locator("#step .out td[data-value], #step .out td[title]").count()
+        seen.page.fill("#guess", repr(float(value)))
+        seen.page.keyboard.press("Enter")
+        assert "?" not in seen.page.locator("#step .out").inner_text()
+        return seen.page.inner_text("#answer")
+
+    xmu, mu = graph.value["xmu"].ravel()[0], graph.value["mu"].ravel()[0]
+    assert guess("Compute xmu", xmu).startswith("Right")
+    assert re.search("off by .* sign", guess("Compute xmu", -xmu))
+    assert "4 times" in guess("Compute mu", 4 * mu)
+    assert "1/4 times" in guess("Compute mu", mu / 4)
+    assert "2 times" in guess("Compute mu", 2 * mu)
+    one = graph.edge_grad["xmu", "xhat"].ravel()[0]
+    assert "dxmu2 was left out" in guess("Gradient of xmu", one)
+    assert "none of" in guess("Gradient of xmu", 123.456)
+    seen.page.click("#predict")
+    seen.page.click("#predict")
+    seen.page.fill("#guess", "one")
+    seen.page.keyboard.press("Enter")
+    assert "type a number" in seen.page.inner_text("#answer")
+    seen.page.click("#step .ask button:not([type=submit])")
+    check_numbers(seen, both(graph))
+
+
+# ---- live ------------------------------------------------------------------------------------------------
+
+
+def change(seen: Seen, at: str, value: str) -> None:
+    field = seen.page.locator(f'#live input[data-at="{at}"]')
+    field.fill(value)
+    field.dispatch_event("change")
+
+
+def test_live_edit_is_a_new_trace(opened: Callable[..., Seen], bn: tuple[mg.Graph, Any]) -> None:
+    graph, walk = bn
+    back, steps = graph.backward_graph(), walk.data["steps"]
+    seen = opened(walk)
+    seen.page.click("#live summary")
+    x, gamma, dout = X.copy(), GAMMA.copy(), DOUT.copy()
+    x[1, 2], gamma[0], dout[3, 1] = 0.75, -1.5, 1 / 3
+    change(seen, f"forward:{graph.node('x').index}:5", "0,75")
+    change(seen, f"forward:{graph.node('gamma').index}:0", "\u22121.5")
+    change(seen, f"backward:{back.node('dout').index}:10", "1/3")
+    eps = graph.node("sqrtvar_add")
+    change(seen, f"inline:{eps.index}:1", "0.125")
+    fresh = both(bn_graph(x, gamma, BETA, dout, eps=0.125))
+    for _ in steps:
+        check_numbers(seen, fresh, relative=1e-12)
+        seen.page.keyboard.press("ArrowRight") if seen.page.evaluate("document.activeElement.blur() || true") else None
+    assert "changed" in seen.page.inner_text("#say")
+    change(seen, f"forward:{graph.node('x').index}:0", "two")
+    assert "two" in seen.page.inner_text("#live .bad")
+    assert (
+        seen.page.get_attribute(f'#live input[data-at="forward:{graph.node("x").index}:0"]', "aria-invalid") == "true"
+    )
+    seen.page.click("#reset")
+    seen.page.evaluate("document.activeElement.blur()")
+    for _ in steps:
+        check_numbers(seen, both(graph))
+        seen.page.keyboard.press("ArrowLeft")
+
+
+def everything(x: Any, w: Any, b: Any) -> Any:
+    h = np.maximum(x @ w + b, 0.0)
+    t = np.tanh(h.T).reshape(3, -1)
+    s = t[:, 1:] * np.exp(-t[:, :-1])
+    m = np.max(s, axis=1, keepdims=True)
+    k = np.where(s > 0.1, s / (1.0 + np.abs(s)), np.sqrt(s * s + 0.5))
+    return np.concatenate([k - m, np.log(k + 2.0)], axis=1)
+
+
+def test_live_covers_every_kind_of_operation(opened: Callable[..., Seen]) -> None:
+    rng = np.random.default_rng(3)
+    x, w, b, seed = (rng.normal(size=shape) for shape in ((4, 2), (2, 3), (3,), (3, 6)))
+    graph = mg.trace(everything, x, w, b).backward(seed)
+    walk = mg.walk(graph)
+    assert walk.data["limits"]["live"] is True
+    kinds = {node["kind"] for g in walk.data["graphs"].values() for node in g["nodes"]}
+    assert {"map", "reduce", "contract", "move"} <= kinds
+    seen = opened(walk)
+    seen.page.click("#live summary")
+    x = x.copy()
+    x[2, 1] = 1.25
+    change(seen, f"forward:{graph.node('x').index}:5", "1.25")
+    seen.page.evaluate("document.activeElement.blur()")
+    fresh = both(mg.trace(everything, x, w, b).backward(seed))
+    for _ in walk.data["steps"]:
+        check_numbers(seen, fresh, relative=1e-12)
+        seen.page.keyboard.press("ArrowRight")
+
+
+# ---- themes, languages, widths, everyone -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_light_and_dark(opened: Callable[..., Seen], bn: tuple[mg.Graph, Any], scheme: Any) -> None:
+    seen = opened(bn[1], color_scheme=scheme)
+    ground = "getComputedStyle(document.querySelector('#happens')).backgroundColor"
+    colours = {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 22, 27)"}
+    assert seen.page.evaluate(ground) == colours[scheme]
+    seen.page.click("#theme")
+    other = "dark" if scheme == "light" else "light"
+    assert seen.page.evaluate(ground) == colours[other]
+    seen.page.emulate_media(color_scheme=other)
+    assert seen.page.evaluate(ground) == colours[other]
+
+
+def test_languages(opened: Callable[..., Seen], bn: tuple[mg.Graph, Any]) -> None:
+    walk = bn[1]
+    seen = opened(walk, "#step=24")
+    empty = """[...document.querySelectorAll('[data-word], [data-label], button')]
+        .filter((e) => !(e.textContent.trim() || e.getAttribute('aria-label'))).map((e) => e.outerHTML)"""
+    for language, tag in (("en", "en"), ("zh", "zh-Hans")):
+        if language == "zh":
+            seen.page.click("#language")
+        assert seen.page.evaluate("document.documentElement.lang") == tag
+        assert seen.page.evaluate(empty) == []
+        step = walk.data["steps"][23]
+        assert seen.page.inner_text("#head .title") == step["title"][language]
+        assert seen.page.inner_text("#say") == step["say"][language]
+        text = seen.page.inner_text("body")
+        assert not re.search(r"\{\d\}|undefined", text)
+        assert PAGE["contribution"][language == "zh"] in text
+    seen.page.keyboard.press("?")
+    assert PAGE["key_step"][1] in seen.page.inner_text("#help")
+    assert opened(mg.walk(bn[0], lang="zh")).page.inner_text("#source h2") == PAGE["source"][1]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "width", "fragment"),
+    [("light", 1400, "#step=24"), ("dark", 1400, "#step=37"), ("light", 360, "#step=14")],
+)
+def test_axe_finds_nothing(
+    opened: Callable[..., Seen], bn: tuple[mg.Graph, Any], scheme: Any, width: int, fragment: str
+) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    seen = opened(bn[1], fragment, color_scheme=scheme, viewport={"width": width, "height": 800}, bypass_csp=True)
+    seen.page.click("#live summary")
+    seen.page.click("#stages summary")
+    seen.page.click("#predict")
+    seen.page.evaluate("document.activeElement.blur()")
+    found = Axe().run(seen.page).response["violations"]
+    grave = [
+        f"{v['id']}: {v['help']}: {[n['html'][:120] for n in v['nodes'][:3]]}"
+        for v in found
+        if v["impact"] in ("serious", "critical")
+    ]
+    assert grave == []
+    seen.page.evaluate("document.querySelector('#say').style.color = '#ddd'")
+    seen.page.evaluate("document.querySelector('#slider').removeAttribute('aria-label')")
+    assert Axe().run(seen.page).violations_count > len(found), "axe can find something"
+
+
+@pytest.mark.parametrize("width", [360, 700, 1000])
+def test_no_sideways_scroll(opened: Callable[..., Seen], bn: tuple[mg.Graph, Any], width: int) -> None:
+    seen = opened(bn[1], viewport={"width": width, "height": 740})
+    seen.page.click("#live summary")
+    seen.page.click("#stages summary")
+    for number in range(0, len(bn[1].data["steps"]), 5):
+        seen.page.fill("#slider", str(number + 1))
+        assert seen.page.evaluate("document.documentElement.scrollWidth") <= width, number
+
+
+def test_focus_is_visible_and_reaches_everything(opened: Callable[..., Seen], bn: tuple[mg.Graph, Any]) -> None:
+    seen = opened(bn[1], "#step=6")
+    reached = set()
+    for _ in range(60):
+        seen.page.keyboard.press("Tab")
+        here = seen.page.evaluate("""(() => {
+            const e = document.activeElement, drawn = e instanceof SVGElement || e === document.body;
+            return [e.id || e.className.baseVal || e.className, drawn || getComputedStyle(e).outlineStyle !== 'none'];
+        })()""")
+        assert here[1], f"no visible focus on {here[0]}"
+        reached.add(here[0])
+    wanted = {
+        "skip",
+        "find",
+        "predict",
+        "language",
+        "theme",
+        "help-open",
+        "zoom-in",
+        "hit",
+        "first",
+        "next",
+        "play",
+        "speed",
+        "slider",
+        "turn",
+    }
+    assert wanted <= reached, wanted - reached
+
+
+def test_paper_has_every_step(opened: Callable[..., Seen], bn: tuple[mg.Graph, Any]) -> None:
+    seen = opened(bn[1], color_scheme="dark")
+    seen.page.emulate_media(media="print")
+    seen.until("document.querySelectorAll('#print article').length")
+    titles = seen.page.locator("#print .title").all_inner_texts()
+    assert titles == [step["title"]["en"] for step in bn[1].data["steps"]]
+    assert not seen.page.locator("footer:visible, #happens:visible").count()
+    assert seen.page.evaluate("getComputedStyle(document.querySelector('#print')).color") == "rgb(22, 24, 29)"
+    assert seen.page.pdf(format="A4").startswith(b"%PDF")
+    seen.page.emulate_media(media="screen")
+    seen.until("!document.querySelectorAll('#print article').length")
+
+
+# ---- odd graphs, hostile names ---------------------------------------------------------------------------
+
+
+def test_large_arrays_are_summed_up(opened: Callable[..., Seen]) -> None:
+    rng = np.random.default_rng(1)
+    x, w = rng.normal(size=(200, 30)), rng.normal(size=(30,))
+    walk = mg.walk(mg.trace(lambda x, w: x * w, x, w).backward(rng.normal(size=(200, 30))))
+    seen = opened(walk)
+    text = seen.page.inner_text("#step")
+    assert re.search(r"\(200, 30\).*mean.*range", text, re.DOTALL)
+    assert seen.page.locator(".histogram rect").count() > 3
+    corner = float(seen.page.locator(".summary td").first.get_attribute("data-value"))
+    assert corner == pytest.approx(x[0, 0], rel=1e-9)
+
+
+def test_numbers_that_are_none(opened: Callable[..., Seen]) -> None:
+    walk = mg.walk(
+        mg.trace(lambda x: x * np.array([1.0, np.inf, 2.0]), np.array([np.nan, 1.0, -np.inf])).backward(np.ones(3))
+    )
+    seen = opened(walk, f"#step={next(i for i, s in enumerate(walk.data['steps'], 1) if s['phase'] == 'backward') - 1}")
+    assert [seen.page.locator("#step .out td").nth(i).inner_text() for i in range(3)] == [
+        "NaN",
+        "\u221e",
+        "\u2212\u221e",
+    ]
+
+
+def test_names_are_text_never_markup(opened: Callable[..., Seen], bn: tuple[mg.Graph, Any]) -> None:
+    hostile = "</script><img src=x onerror=alert(1)><style>*{display:none}</style>"
+    data = json.loads(json.dumps(bn[1].data))
+    data["title"] = hostile
+    for node in data["graphs"]["forward"]["nodes"]:
+        node["name"] = f"{node['name']}{hostile}"
+    for step in data["steps"]:
+        step["title"] = dict.fromkeys(("en", "zh"), hostile)
+        step["math"]["names"] = "<math><mi href='file:///x'>x</mi><script>window.hit = 1</script></math>"
+        step["math"]["numbers"] = "<math><mi>x</mi></math><style>*{display:none}</style><b>y</b>"
+    seen = opened(html_of(data), "#step=20")
+    assert seen.page.inner_text("h1") == hostile
+    assert seen.page.inner_text("#head .title") == hostile
+    assert seen.page.locator("main img, main script, main style, main [href]").count() == 0
+    assert seen.page.evaluate("window.hit === undefined")
+
+
+def test_a_backward_graph_walks_too(opened: Callable[..., Seen], bn: tuple[mg.Graph, Any]) -> None:
+    back = bn[0].backward_graph()
+    walk = mg.walk(back)
+    seen = opened(walk)
+    graphs = {"forward": back, "backward": back}
+    for step in itertools.takewhile(lambda step: step["phase"] == "forward", walk.data["steps"]):
+        assert seen.where[1] == step["title"]["en"]
+        for of in seen.numbers():
+            assert of.startswith("forward:")
+        check_numbers(seen, graphs)
+        seen.page.keyboard.press("ArrowRight")
