@@ -72,7 +72,7 @@ $(VENV)/demo.done: $(VENV)/pip.done pyproject.toml
 
 # The pages of walk are tested in the system's Chromium: installed where that is ours to do, else those tests are skipped.
 $(VENV)/chromium.done: $(BIN)/python
-	@if ! command -v chromium chromium-browser google-chrome > /dev/null \
+	@if ! { command -v chromium || command -v chromium-browser || command -v google-chrome; } > /dev/null \
 	  && command -v apt-get > /dev/null && [ "$$(id -u)" = 0 ]; then \
 	  echo "Installing chromium with apt-get (once)"; \
 	  { apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends chromium; } \
