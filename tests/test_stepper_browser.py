@@ -263,6 +263,7 @@ def test_walking_forward_and_backward_by_keyboard_shows_the_engine_s_numbers(
         assert seen.where == (number, step["title"]["en"])
         assert seen.page.inner_text("#say") == step["say"]["en"]
         shown |= check_numbers(seen, graphs)
+        assert not re.search(r"\b(null|undefined|object)\b|\{\d\}", seen.page.inner_text("body"))
         seen.page.keyboard.press("ArrowRight")
     assert seen.where[0] == len(steps), "the last step stays"
     for name, one in graphs.items():

@@ -130,6 +130,7 @@ PAGE: dict[str, tuple[str, str]] = {
         "由于尚未调用 backward()，反向传播的起始梯度是自动生成的。",
     ),
     "no_script": ("This page needs JavaScript to step.", "逐步演示需要 JavaScript。"),
+    "no_source": ("The source of this graph is not known.", "找不到此图的源代码。"),
     "paths_sum": ("Σ of {0} paths", "{0} 条路径之和"),
 }
 

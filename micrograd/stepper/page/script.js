@@ -8,6 +8,7 @@ const byId = (id) => document.getElementById(id);
 const root = document.documentElement;
 const SHOWN = 64; // cells up to which an array is shown whole
 const COLUMNS = 12;
+const MANY = 6; // paths up to which each is shown
 const SVG = 'http://www.w3.org/2000/svg';
 const MATHML = 'http://www.w3.org/1998/Math/MathML';
 
@@ -54,22 +55,25 @@ function power(x, digits) {
   return `${mantissa}e${exponent.replace('+', '')}`;
 }
 
-/** One way of writing for all numbers of an array, so that their points stand under each other. */
+/** One way of writing for all numbers of an array, so that their points stand under each other; 0 is exactly 0. */
 function writing(cells) {
-  const finite = [...cells].filter(Number.isFinite);
+  const finite = [...cells].filter((x) => Number.isFinite(x) && x !== 0);
   const most = Math.max(0, ...finite.map(Math.abs));
   if (finite.every((x) => Number.isInteger(x) && Math.abs(x) < 1e6)) return (x) => plain(x) ?? minus(String(x));
   if (most >= 1e6 || most < 1e-3) return (x) => plain(x) ?? minus(power(x, 3));
-  const places = Math.min(6, Math.max(1, 4 - Math.floor(Math.log10(most))));
-  return (x) => plain(x) ?? minus(x !== 0 && Math.abs(x) < 0.5 * 10 ** -places ? power(x, 1) : x.toFixed(places));
+  let places = Math.min(6, Math.max(1, 4 - Math.floor(Math.log10(most))));
+  const small = (x) => Math.abs(x) < 0.5 * 10 ** -places;
+  const idle = (x) => !small(x) && x.toFixed(places).endsWith('0') && Math.abs(x - Number(x.toFixed(places - 1))) < 1e-12 * most;
+  while (places > 1 && finite.every(idle)) places--;
+  return (x) => plain(x) ?? minus(small(x) ? power(x, 1) : x.toFixed(places));
 }
-const plain = (x) => (Number.isNaN(x) ? 'NaN' : x === Infinity ? '\u221e' : x === -Infinity ? '\u2212\u221e' : null);
+const plain = (x) => (x === 0 ? '0' : Number.isNaN(x) ? 'NaN' : x === Infinity ? '\u221e' : x === -Infinity ? '\u2212\u221e' : null);
 
 /** A number standing alone, with no idle zeros. */
 function alone(x, digits = 5) {
   if (plain(x) !== null) return plain(x);
   const size = Math.abs(x);
-  const text = size !== 0 && (size >= 1e6 || size < 1e-3) ? power(x, digits - 1).replace(/\.?0+e/, 'e') : String(+x.toPrecision(digits));
+  const text = (size >= 1e6 || size < 1e-3) ? power(x, digits - 1).replace(/\.?0+e/, 'e') : String(+x.toPrecision(digits));
   return minus(text);
 }
 
@@ -401,7 +405,7 @@ function stepContent(s, options) {
     }
     parts.push(section('value', figure('forward', s.node)));
   }
-  return parts.flat(Infinity);
+  return parts.flat(Infinity).filter(Boolean);
 }
 
 const origin = (path) => (path.from === null || path.from === undefined ? t('path_seed', path.name) : t('path_from', path.name, nodeName(path.from)));
@@ -410,20 +414,22 @@ const origin = (path) => (path.from === null || path.from === undefined ? t('pat
 function sumContent(operand, here, all, hide, still, total) {
   const name = `d${nodeName(operand)}`;
   const missing = all.filter((path) => !here.some((p) => p.name === path.name));
-  const sums = runningSums(here), last = sums.at(-1);
+  const sums = runningSums(here), last = sums.at(-1), many = all.length > MANY;
+  const few = (texts, join) => (texts.length > MANY ? [...texts.slice(0, 3), '…', texts.at(-1)] : texts).join(join);
   const content = [];
   if (total !== null) here.forEach((path, i) => { // at an edge its own contribution stands above already
+    if (many && i >= 3 && i < here.length - 1) { if (i === 3) content.push(signOf('+ …')); return; }
     if (i) content.push(signOf('+'));
     content.push(arrayFigure('backward', path.grad, {still, name: path.name}));
-    if (i && i < here.length - 1 && sums[i]) {
+    if (i && i < here.length - 1 && sums[i] && !many) {
       content.push(signOf('='), arrayFigure('backward', sums[i].of, {still, name: t('running', here.slice(0, i + 1).map((p) => p.name).join(' + ')), cells: sums[i].cells, loose: true}));
     }
   });
   if (total !== null) content.push(signOf('='), arrayFigure('backward', total, {still, out: true, hide, name}));
-  else if (here.length > 1 && last) content.push(arrayFigure('backward', last.of, {still, hide, name: `${here.map((p) => p.name).join(' + ')} ${missing.length ? t('so_far') : `= ${name}`}`, cells: last.cells, loose: true}));
-  const formula = `${name} = ${all.map((path) => path.name).join(' + ')}`;
-  const from = h('p', {class: 'trace'}, all.map((path) => origin(path)).join(' · '),
-    missing.length ? ` · ${t('still_to_come', missing.map((path) => path.name).join(', '))}` : '');
+  else if (here.length > 1 && last) content.push(arrayFigure('backward', last.of, {still, hide, name: `${few(here.map((p) => p.name), ' + ')} ${missing.length ? t('so_far') : `= ${name}`}`, cells: last.cells, loose: true}));
+  const formula = `${name} = ${few(all.map((path) => path.name), ' + ')}`;
+  const from = h('p', {class: 'trace'}, few(all.map(origin), ' · '),
+    missing.length ? ` · ${t('still_to_come', few(missing.map((path) => path.name), ', '))}` : '');
   return [h('h3', {}, `${t('sum')}: `, h('code', {}, formula)), content.length ? h('div', {class: 'arrays'}, content) : null, from];
 }
 
@@ -630,6 +636,7 @@ function askContent() {
 function drawSource() {
   const code = document.querySelector('.code');
   code.replaceChildren();
+  if (!data.sources.length) code.append(h('p', {}, t('no_source')));
   data.sources.forEach((source, block) => {
     code.append(h('h3', {}, `${source.file} · ${source.name}`));
     source.lines.forEach((line, i) => code.append(h('div', {class: 'row', 'data-line': `${block}:${source.first + i}`},
@@ -652,16 +659,20 @@ function markSource(source) {
     row.lastChild.replaceChildren(...pieces, h('span', {class: 'comment'}, line.slice(Math.max(comment, inside ? end : 0))));
     if (inside && !first) first = row;
   }));
-  if (first) bring(first, document.querySelector('.code'));
+  const code = document.querySelector('.code');
+  if (!first) return;
+  bring(first, code, false, true);
+  const mark = first.querySelector('mark'), left = mark ? mark.offsetLeft : 0; // its beginning, with as much before it as there is room
+  code.scrollLeft = mark && left + mark.offsetWidth > code.clientWidth ? Math.min(left - 60, left + mark.offsetWidth - code.clientWidth + 20) : 0;
 }
 
 const calm = () => matchMedia('(prefers-reduced-motion: reduce)').matches;
 
 /** Scroll `box`, and nothing else, so that `element` is well inside. */
-function bring(element, box, always = false) {
+function bring(element, box, always = false, upright = false) {
   const a = element.getBoundingClientRect(), b = box.getBoundingClientRect();
   const room = (low, high, from, to) => (low < from + 30 || high > to - 30 || always ? (low + high) / 2 - (from + to) / 2 : 0);
-  const left = room(a.left, a.right, b.left, b.right), top = room(a.top, a.bottom, b.top, b.bottom);
+  const left = upright ? 0 : room(a.left, a.right, b.left, b.right), top = room(a.top, a.bottom, b.top, b.bottom);
   if (left || top) box.scrollBy({left, top, behavior: calm() ? 'auto' : 'smooth'});
 }
 
@@ -670,6 +681,7 @@ function bring(element, box, always = false) {
 const canvas = document.querySelector('.canvas');
 let svg = null, natural = [1, 1], scale = 1;
 const boxes = new Map(); // node -> its element, or its statement's
+const parts = []; // [element, the nodes it stands for]: a leaf with many readers has one beside each
 const wires = {forward: new Map(), backward: new Map()}; // "source-target-slot" -> element
 const closed = new Set(); // folded stages
 const phrases = []; // [text element, what stands before, word, hole]
@@ -686,13 +698,14 @@ function drawGraph() {
   canvas.append(svg);
   for (const element of svg.querySelectorAll('[data-node]')) {
     const index = +element.dataset.node, all = (element.dataset.nodes || '').split(/[\s,]+/).filter(Boolean).map(Number);
-    for (const i of [index, ...all]) boxes.set(i, element);
+    for (const i of [index, ...all]) if (!boxes.has(i)) boxes.set(i, element);
+    parts.push([element, [...new Set([index, ...all])]]);
     element.setAttribute('role', 'button');
     element.setAttribute('tabindex', '-1');
   }
   forward.nodes.forEach((node, index) => { // an inner node of a statement stands in the statement's box
     if (boxes.has(index)) return;
-    for (let i = forward.nodes.length - 1; i >= 0; i--) if (boxes.has(i) && forward.nodes[i].statement === node.statement) { boxes.set(index, boxes.get(i)); break; }
+    for (let i = forward.nodes.length - 1; i >= 0; i--) if (boxes.has(i) && forward.nodes[i].statement === node.statement) { boxes.set(index, boxes.get(i)); parts.find(([element]) => element === boxes.get(i))[1].push(index); break; }
   });
   for (const element of svg.querySelectorAll('[data-edge]')) {
     const direction = element.classList.contains('backward') ? 'backward' : 'forward';
@@ -755,42 +768,27 @@ function drawStages() {
 function paint() {
   if (!svg) return;
   const s = step();
-  const reached = new Set(), graded = new Set(), flowed = new Set();
-  for (const past of steps.slice(0, current + 1)) {
-    if (past.phase === 'forward') reached.add(past.node);
-    else if (past.edge) flowed.add(edgeKey(past));
-    else graded.add(past.node);
-  }
-  const elements = new Map(); // a statement's box counts as reached when its first node is
-  for (const [index, element] of boxes) {
-    const state = elements.get(element) || {nodes: []};
-    state.nodes.push(index);
-    elements.set(element, state);
-  }
+  const reached = (node) => firsts.forward[node] <= current, graded = (node) => firsts.backward[node] <= current;
   const foldedStage = (index) => { const stage = forward.nodes[index].stage; return stage !== null && stage !== undefined && closed.has(stage); };
-  for (const [element, {nodes}] of elements) {
+  for (const [element, nodes] of parts) { // a statement's box counts as reached when its first node is
     const here = nodes.includes(s.node);
-    element.classList.toggle('future', !nodes.some((n) => reached.has(n)));
-    element.classList.toggle('graded', nodes.some((n) => graded.has(n)));
-    element.classList.toggle('current', here);
+    element.classList.toggle('future', !nodes.some(reached));
+    element.classList.toggle('graded', nodes.some(graded));
     element.classList.toggle('folded', foldedStage(+element.dataset.node));
-    element.setAttribute('tabindex', here ? '0' : '-1');
-    if (here) element.setAttribute('aria-current', 'step'); else element.removeAttribute('aria-current');
-    element.setAttribute('aria-label', t('node', nodeName(+element.dataset.node)));
+    if (element.classList.toggle('current', here)) { element.setAttribute('tabindex', '0'); element.setAttribute('aria-current', 'step'); }
+    else if (element.hasAttribute('aria-current')) { element.setAttribute('tabindex', '-1'); element.removeAttribute('aria-current'); }
   }
   for (const [direction, map] of Object.entries(wires)) {
     for (const [key, element] of map) {
       const [source, target] = key.split('-').map(Number);
       const lit = s.phase === direction && (s.phase === 'forward' ? target === s.node : s.edge ? key === edgeKey(s) : source === s.node);
       element.classList.toggle('lit', lit);
-      element.classList.toggle('future', direction === 'forward' && !reached.has(target));
-      element.classList.toggle('away', direction === 'backward' && !flowed.has(key));
+      element.classList.toggle('future', direction === 'forward' && !reached(target));
+      element.classList.toggle('away', direction === 'backward' && !(edgeSteps.get(key) <= current));
       element.classList.toggle('folded', foldedStage(source) && foldedStage(target) && forward.nodes[source].stage === forward.nodes[target].stage);
       const hit = element.querySelector('.hit[role]');
-      if (hit) {
-        hit.setAttribute('tabindex', source === s.node || target === s.node ? '0' : '-1');
-        hit.setAttribute('aria-label', t('edge', nodeName(source), nodeName(target)));
-      }
+      const near = source === s.node || target === s.node ? '0' : '-1';
+      if (hit && hit.getAttribute('tabindex') !== near) hit.setAttribute('tabindex', near);
     }
   }
   data.stages.forEach((stage, index) => {
@@ -802,6 +800,9 @@ function paint() {
   });
 }
 
+/** The first step of each node, forward and backward. */
+const firsts = {forward: {}, backward: {}};
+steps.forEach((s, index) => { if (!s.edge) firsts[s.phase][s.node] ??= index; });
 const edgeKey = (s) => `${s.edge.operand}-${s.node}-${s.edge.slot}`;
 const edgeSteps = new Map(steps.map((s, index) => [s, index]).filter(([s]) => s.edge).map(([s, index]) => [edgeKey(s), index]));
 
@@ -829,8 +830,7 @@ for (const [event, action] of [['mouseover', showTip], ['focusin', showTip], ['m
 
 function toNode(index) {
   const wanted = step().phase;
-  const at = (phase) => steps.findIndex((s) => s.phase === phase && s.node === index && !s.edge);
-  go(at(wanted) >= 0 ? at(wanted) : at('forward'));
+  go(firsts[wanted][index] ?? firsts.forward[index]);
 }
 canvas.addEventListener('click', (event) => {
   const element = event.target.closest('[data-node]');
@@ -973,8 +973,8 @@ function goStage(direction) {
 
 function turnRound() {
   const s = step(), other = s.phase === 'forward' ? 'backward' : 'forward';
-  const at = steps.findIndex((x) => x.phase === other && x.node === s.node && !x.edge);
-  if (at >= 0) go(at);
+  const at = firsts[other][s.node];
+  if (at !== undefined) go(at);
   else byId('say').textContent = t('no_other_direction');
 }
 
@@ -1003,11 +1003,12 @@ byId('skip').addEventListener('click', (event) => { event.preventDefault(); byId
 
 const find = byId('find'), hits = byId('hits');
 let best = -1;
+const seen_ = new Set();
 /** Every name that can be found: nodes of the forward graph, and gradients by the step that brings them. */
 const targets = [
-  ...forward.nodes.map((node, index) => ({name: node.name, to: steps.findIndex((s) => s.phase === 'forward' && s.node === index)})),
-  ...steps.map((s, to) => ({name: s.edge ? s.edge.name : s.phase === 'backward' ? `d${nodeName(s.node)}` : '', to})).filter((entry) => entry.name),
-].filter((entry, i, all) => entry.to >= 0 && all.findIndex((other) => other.name === entry.name) === i);
+  ...forward.nodes.map((node, index) => ({name: node.name, to: firsts.forward[index]})),
+  ...steps.map((s, to) => ({name: s.edge ? s.edge.name : s.phase === 'backward' ? `d${nodeName(s.node)}` : '', to})),
+].filter((entry, i, all) => entry.name && entry.to !== undefined && !seen_.has(entry.name) && seen_.add(entry.name));
 
 function search() {
   const wanted = find.value.trim().toLowerCase();
@@ -1114,8 +1115,11 @@ function drawWords() {
   button.lang = language === 'zh' ? 'en' : 'zh-Hans';
   if (svg) {
     svg.setAttribute('aria-label', t('graph'));
+    for (const [element, [index]] of parts) element.setAttribute('aria-label', t('node', nodeName(index)));
+    for (const hit of svg.querySelectorAll('.hit[role]')) hit.setAttribute('aria-label', t('edge', ...hit.dataset.hit.split('-').slice(0, 2).map(nodeName)));
     for (const [text, first, word, hole] of phrases) text.textContent = `${first}${t(word, hole)}`;
   }
+  drawSource();
   drawHelp();
   drawTheme();
   drawPlay();
@@ -1151,7 +1155,6 @@ function fromAddress() {
 }
 addEventListener('hashchange', () => go(fromAddress(), true));
 addEventListener('resize', () => { const here = boxes.get(step().node); if (here) bring(here, canvas); });
-drawSource();
 drawGraph();
 drawWords();
 go(fromAddress(), true);
