@@ -1,4 +1,4 @@
-"""The command ``micrograd``: draw a function's graph, train on digits, run the demonstration.
+"""The command ``micrograd``: draw a function's graph or walk through it, train on digits, run the demonstration.
 
 Plain text everywhere, prettier where `rich` is installed and a person is watching. Whatever goes wrong is told in one
 line: exit 2 where the command was at fault, 1 where the file or the training was, 130 after Ctrl-C; a reader that
@@ -19,12 +19,15 @@ import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import micrograd
 from micrograd.errors import MicrogradError, MissingExtraError
+
+if TYPE_CHECKING:
+    from micrograd.graph import Graph
 
 __all__ = ["Terminal", "main"]
 
@@ -184,6 +187,24 @@ _eps = _real(0.0, math.inf, "a finite number >= 0")
 _rate = _real(1e-12, 1e6, "a number from 1e-12 to 1e6")
 
 
+def _of_a_function(command: argparse.ArgumentParser, output: str) -> None:
+    """The arguments of a command that traces a function."""
+    command.add_argument("target", metavar="FILE.py:FUNCTION", help="the function to trace; the file is executed")
+    command.add_argument(
+        "--input", metavar="NAME=SHAPE", type=_shape, action="append", default=[], help=f"an array argument: {_SIZES}"
+    )
+    command.add_argument(
+        "--param", metavar="NAME=VALUE", type=_setting, action="append", default=[], help="another argument, as axis=0"
+    )
+    command.add_argument("--eps", type=_eps, help="short for --param eps=EPS")
+    command.add_argument("-o", "--output", metavar="FILE", help=output)
+    command.add_argument("--force", action="store_true", help="replace the output if it exists")
+    command.add_argument("--seed", type=_seed, default=0, help="of the random inputs (default: 0)")
+    command.add_argument(
+        "--dtype", choices=("float32", "float64"), default="float64", help="of the inputs (default: float64)"
+    )
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="micrograd", description="The graph engine that shows its work.", allow_abbrev=False
@@ -199,25 +220,7 @@ def _parser() -> argparse.ArgumentParser:
         "Inputs are random normal numbers.",
         allow_abbrev=False,
     )
-    draw.add_argument("target", metavar="FILE.py:FUNCTION", help="the function to trace; the file is executed")
-    draw.add_argument(
-        "--input", metavar="NAME=SHAPE", type=_shape, action="append", default=[], help=f"an array argument: {_SIZES}"
-    )
-    draw.add_argument(
-        "--param", metavar="NAME=VALUE", type=_setting, action="append", default=[], help="another argument, as axis=0"
-    )
-    draw.add_argument("--eps", type=_eps, help="short for --param eps=EPS")
-    draw.add_argument(
-        "-o",
-        "--output",
-        metavar="FILE",
-        help="bn.svg or bn.dot; bn.png and bn.pdf need the dot program (default: FUNCTION.svg)",
-    )
-    draw.add_argument("--force", action="store_true", help="replace the output if it exists")
-    draw.add_argument("--seed", type=_seed, default=0, help="of the random inputs (default: 0)")
-    draw.add_argument(
-        "--dtype", choices=("float32", "float64"), default="float64", help="of the inputs (default: float64)"
-    )
+    _of_a_function(draw, "bn.svg or bn.dot; bn.png and bn.pdf need the dot program (default: FUNCTION.svg)")
     draw.add_argument("--direction", choices=("LR", "TB"), default="LR", help="left to right, or top to bottom")
     draw.add_argument("--backward", action="store_true", help="draw the backward pass as a graph of its own")
     draw.add_argument("--no-values", action="store_true", help="shapes instead of numbers")
@@ -225,6 +228,21 @@ def _parser() -> argparse.ArgumentParser:
     draw.add_argument("--no-stages", action="store_true", help="no frames around the steps")
     draw.add_argument("--full", action="store_true", help="a box for every primitive, however many there are")
     draw.set_defaults(run=_draw)
+
+    walk = commands.add_parser(
+        "walk",
+        help="step through the graph of a NumPy function, forward and backward",
+        description="Step through the graph of a NumPy function in a Python file, node by node, forward and backward: "
+        "as a page for the browser (one file, works offline), or without -o as text. "
+        "Tracing EXECUTES the file and the function, with your rights: walk only files that you would run. "
+        "Inputs are random normal numbers.",
+        allow_abbrev=False,
+    )
+    _of_a_function(walk, "bn.html; where left out the steps are printed")
+    walk.add_argument("--lang", choices=("en", "zh"), default="en", help="the language to begin with (default: en)")
+    walk.add_argument("--step", action="store_true", help="print one step for each press of Enter")
+    walk.add_argument("--backward", action="store_true", help="walk through the backward pass as a graph of its own")
+    walk.set_defaults(run=_walk)
 
     train = commands.add_parser(
         "train",
@@ -383,25 +401,23 @@ def _writable(path: Path, force: bool) -> None:
         raise _CommandError(f"the folder {path.parent} cannot be written; choose another", 2)
 
 
-def _draw(options: argparse.Namespace, terminal: Terminal) -> None:
-    from micrograd.drawing import draw
-    from micrograd.drawing.picture import suffix_of
-    from micrograd.graph import trace
-
+def _target(options: argparse.Namespace) -> tuple[Path, str]:
+    """The author's file and the name of the function in it."""
     file, colon, name = options.target.rpartition(":")
     if not colon or not name.isidentifier() or not file:
         raise _CommandError(f"{options.target}: expected FILE.py:FUNCTION, as examples/bn.py:batchnorm_forward", 2)
-    path, output = Path(file).absolute(), Path(options.output or f"{name}.svg")
-    try:
-        suffix_of(output)
-    except MicrogradError as error:
-        raise _CommandError(str(error), 2) from None
-    _writable(output, options.force)
+    return Path(file).absolute(), name
+
+
+def _traced(path: Path, name: str, options: argparse.Namespace, *, backward: bool) -> Graph:
+    """The graph of the author's function, after the backward pass from a random gradient if so wished."""
+    from micrograd.graph import trace
+
     function = _function(_load(path), name, path)
     arguments = _arguments(function, name, options)
     with _at_their_line(path):
         graph = trace(function, **arguments)
-    if not options.no_grads or options.backward:
+    if backward:
         first = graph.outputs[0]
         seed = np.random.default_rng(options.seed + 1).standard_normal(first.shape)
         with _at_their_line(path):
@@ -410,6 +426,21 @@ def _draw(options: argparse.Namespace, terminal: Terminal) -> None:
                 if not first.shape and type(graph.value[first.name]) is float
                 else np.asarray(seed, first.dtype)
             )
+    return graph
+
+
+def _draw(options: argparse.Namespace, terminal: Terminal) -> None:
+    from micrograd.drawing import draw
+    from micrograd.drawing.picture import suffix_of
+
+    path, name = _target(options)
+    output = Path(options.output or f"{name}.svg")
+    try:
+        suffix_of(output)
+    except MicrogradError as error:
+        raise _CommandError(str(error), 2) from None
+    _writable(output, options.force)
+    graph = _traced(path, name, options, backward=not options.no_grads or options.backward)
     picture = draw(
         graph,
         output,
@@ -423,6 +454,40 @@ def _draw(options: argparse.Namespace, terminal: Terminal) -> None:
     if picture.note:
         terminal.say(picture.note)
     terminal.say(f"{output}: {len(graph.nodes)} nodes, {len(graph.stages)} stages, {output.stat().st_size} bytes")
+
+
+def _walk(options: argparse.Namespace, terminal: Terminal) -> None:
+    from micrograd.stepper import Walk, html_path
+    from micrograd.stepper.data import walk_data
+    from micrograd.stepper.terminal import coloured, paged, text_of
+
+    path, name = _target(options)
+    output = None if options.output is None else Path(options.output)
+    if output is not None:
+        if options.step:
+            raise _CommandError("--step prints the steps; give it or -o, not both", 2)
+        try:
+            html_path(output)
+        except MicrogradError as error:
+            raise _CommandError(str(error), 2) from None
+        _writable(output, options.force)
+    graph = _traced(path, name, options, backward=True)
+    if options.backward:
+        graph = graph.backward_graph()
+    data = walk_data(graph, lang=options.lang)
+    if output is not None:
+        Walk(data).save(output)
+        size = output.stat().st_size
+        terminal.say(f"{output}: {len(graph.nodes)} nodes, {len(data['steps'])} steps, {size} bytes")
+    elif options.step:
+
+        def ask(question: str) -> str:
+            terminal.say(question)
+            return input()
+
+        paged(data, terminal.say, ask, coloured(sys.stdout))
+    else:
+        terminal.say(text_of(data, coloured(sys.stdout)).rstrip("\n"))
 
 
 def _train(options: argparse.Namespace, terminal: Terminal) -> None:

@@ -123,6 +123,67 @@ def test_a_large_graph_is_summarised_and_said(capsys: pytest.CaptureFixture[str]
     assert "showing clusters, pass full=True" in out
 
 
+# ---- walk --------------------------------------------------------
+
+
+def test_walk_writes_a_page(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = said(capsys, "walk", TARGET, *INPUTS, "-o", "bn.html", "--lang", "zh")
+    assert (code, err) == (0, "")
+    assert "bn.html: 15 nodes, 46 steps" in out
+    text = Path("bn.html").read_text(encoding="utf-8")
+    assert text.startswith("<!doctype html>")
+    assert 'lang="zh-Hans"' in text
+
+
+def test_walk_without_an_output_prints_the_steps(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = said(capsys, "walk", TARGET, *INPUTS)
+    assert code == 0
+    assert "[46/46] backward: Gradient of x" in out
+    assert list(Path().iterdir()) == []
+
+
+def test_walk_steps_with_enter(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter(["", "q"])
+    monkeypatch.setattr("builtins.input", lambda: next(answers))
+    code, out, _ = said(capsys, "walk", TARGET, *INPUTS, "--step")
+    assert code == 0
+    assert "[2/46]" in out
+    assert "[3/46]" not in out
+
+
+def test_walk_draws_the_same_numbers_as_draw_and_walks_backward_graphs(capsys: pytest.CaptureFixture[str]) -> None:
+    _, first, _ = said(capsys, "walk", TARGET, *INPUTS, "--seed", "3")
+    _, again, _ = said(capsys, "walk", TARGET, *INPUTS, "--seed", "3")
+    _, other, _ = said(capsys, "walk", TARGET, *INPUTS, "--seed", "4")
+    assert first == again != other
+    _, back, _ = said(capsys, "walk", TARGET, *INPUTS, "--backward")
+    assert "Compute dxmu2" in back
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-o", "bn.svg"], "is not .html; name it bn.html"),
+        (["-o", "no/bn.html"], "the folder no does not exist"),
+        (["-o", "there.html"], "there.html exists; use --force"),
+        (["--step", "-o", "bn.html"], "give it or -o, not both"),
+    ],
+)
+def test_a_wrong_walk_is_told_in_a_line(capsys: pytest.CaptureFixture[str], arguments: list[str], message: str) -> None:
+    Path("there.html").write_text("", encoding="utf-8")
+    code, _, err = said(capsys, "walk", TARGET, *INPUTS, *arguments)
+    assert code == 2
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_a_graph_too_large_to_walk_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    author("def f(x):\n    for _ in range(3000):\n        x = x + 1.0\n    return x\n")
+    code, _, err = said(capsys, "walk", "model.py:f", "--input", "x=2", "-o", "f.html")
+    assert code == 1
+    assert "up to 2,000 nodes" in err
+
+
 # ---- what is wrong with the command: exit 2 --------------------------------------------------------
 
 

@@ -19,7 +19,7 @@ from micrograd.stepper import notebook, terminal
 from micrograd.stepper.data import encoded, walk_data
 from micrograd.stepper.page import html_of
 
-__all__ = ["Walk", "walk"]
+__all__ = ["Walk", "html_path", "walk"]
 
 
 class Walk:
@@ -53,11 +53,11 @@ class Walk:
         Raises:
             GraphError: another suffix. OSError: the folder is missing or cannot be written.
         """
-        return write(_html_path(path), self.html)
+        return write(html_path(path), self.html)
 
     def step(self) -> None:
         """Print one step for each press of Enter."""
-        terminal.paged(self.data)
+        terminal.paged(self.data, colour=terminal.coloured(sys.stdout))
 
     def __str__(self) -> str:
         return self.text
@@ -75,7 +75,8 @@ class Walk:
         return {"text/html": self._repr_html_(), "text/plain": repr(self)}
 
 
-def _html_path(path: str | os.PathLike[str]) -> Path:
+def html_path(path: str | os.PathLike[str]) -> Path:
+    """The path of a page. Raises GraphError where it does not end in ``.html``."""
     path = Path(path)
     if path.suffix.lower() not in (".html", ".htm"):
         raise GraphError(f"cannot walk to {str(path)!r}: the suffix {path.suffix!r} is not .html; name it bn.html.")
@@ -119,7 +120,7 @@ def walk(
             f"walk takes a Graph or a Tensor; got {type(graph).__name__}. Use micrograd.trace(f, x) for a function."
         )
     if path is not None:
-        path = _html_path(path)  # before the work
+        path = html_path(path)  # before the work
     made = Walk(walk_data(graph, lang=lang, title=title, seed=seed))
     if path is not None:
         made.save(path)

@@ -54,9 +54,12 @@ def encoded(data: Any) -> str:
     >>> encoded({"a": "</script>"})
     '{"a":"\\u003c/script>"}'
     """
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    text = text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-    return re.sub("[\ud800-\udfff]", lambda m: f"\\u{ord(m[0]):04x}", text)  # lone surrogates are no UTF-8
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    return mathml.NOT_IN_HTML.sub(_escape, text)
+
+
+def _escape(character: re.Match[str]) -> str:
+    return json.dumps(character[0])[1:-1]  # two escapes for one beyond 16 bits
 
 
 def _plain(value: Any) -> float | int | str:

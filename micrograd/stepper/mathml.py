@@ -18,6 +18,7 @@ from micrograd.primitives import TABLE
 
 __all__ = [
     "ATOM",
+    "NOT_IN_HTML",
     "TAGS",
     "Piece",
     "applied_to",
@@ -79,9 +80,17 @@ def name_element(name: str, of: str = "") -> str:
     return f'{text[:end]} data-of="{of}"{text[end:]}'
 
 
+NOT_IN_HTML = re.compile(
+    "[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef"
+    + "".join(chr(p << 16 | n) for p in range(17) for n in (0xFFFE, 0xFFFF))
+    + "]"
+)
+"""Control characters, lone surrogates and code points that are no characters: HTML may not hold them."""
+
+
 def printable(text: str) -> str:
-    """`text` without control characters and lone surrogates, which HTML cannot hold."""
-    return "".join("\ufffd" if c < " " or "\x7f" <= c < "\xa0" or "\ud800" <= c < "\ue000" else c for c in text)
+    """`text` as HTML may hold it."""
+    return NOT_IN_HTML.sub("\ufffd", text)
 
 
 def _simple(name: str) -> str | None:

@@ -22,7 +22,7 @@ from micrograd.stepper.mathml import printable
 from micrograd.stepper.rules_js import rules
 from micrograd.stepper.words import LANGUAGES, PAGE
 
-__all__ = ["html_of", "policy", "script"]
+__all__ = ["html_of", "policy", "script", "stylesheet"]
 
 _HOLE = re.compile(r"\{\{(\w+)\}\}")
 

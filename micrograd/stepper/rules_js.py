@@ -27,8 +27,9 @@ _FUNCTIONS = {
 _CASTS = {"float64": "x", "float32": "Math.fround(x)", "bool": "x != 0"}
 _DTYPES = frozenset({*_CASTS, "int64", "int32"})
 _HELPERS = """\
-// Python: 1 to any power is 1, and so is -1 to an infinite one; JavaScript says NaN.
-const pow = (x, y) => x == 1 || (x == -1 && Math.abs(y) == Infinity) ? 1 : Math.pow(x, y);
+// As NumPy: 1 to any power is 1, so is -1 to an infinite one (JavaScript says NaN), and x ** 0.5 is a square root.
+const pow = (x, y) => y == 0.5 ? Math.sqrt(x)
+  : x == 1 || (x == -1 && Math.abs(y) == Infinity) ? 1 : Math.pow(x, y);
 """
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TextIO
 
 import numpy as np
 
-from micrograd.drawing.labels import clean
+from micrograd.drawing.labels import cells, clean
 from micrograd.stepper.words import say
 
-__all__ = ["paged", "text_of"]
+__all__ = ["coloured", "paged", "steps_of", "text_of"]
 
 _SHOWN = 64  # cells of an array that are printed
 _RED, _BOLD, _PLAIN = "\x1b[31m", "\x1b[1m", "\x1b[0m"
@@ -43,12 +42,10 @@ def _source(data: Mapping[str, Any], node: Mapping[str, Any]) -> list[str]:
     if not 0 <= at["line"] - block["first"] < len(block["lines"]):
         return []
     line = block["lines"][at["line"] - block["first"]]
-    end = at["endColumn"] if at["endLine"] == at["line"] else len(line)
-    start = at["column"]
+    start, end = at["column"], at["endColumn"] if at["endLine"] == at["line"] else len(line)
     head = f"{block['file']}:{at['line']}: "
-    stripped = line.lstrip()
-    start, end = start - (len(line) - len(stripped)), end - (len(line) - len(stripped))
-    return [f"{head}{stripped}", " " * (len(head) + start) + "^" * max(1, end - start)]
+    before = cells(head + line[:start].lstrip())
+    return [head + line.lstrip(), " " * before + "^" * max(1, cells(line[start:end]))]
 
 
 def _step(data: Mapping[str, Any], number: int, colour: bool) -> str:
@@ -103,18 +100,28 @@ def coloured(stream: TextIO) -> bool:
     return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
 
-def paged(data: Mapping[str, Any], ask: Callable[[str], str] = input, out: TextIO | None = None) -> None:
-    """Print one step for each press of Enter; ``q`` or the end of the input stops."""
-    out = out or sys.stdout
-    steps = list(steps_of(data, coloured(out)))
+def paged(
+    data: Mapping[str, Any],
+    write: Callable[[str], object] = print,
+    ask: Callable[[str], str] | None = None,
+    colour: bool = False,
+) -> None:
+    """Print one step for each press of Enter; ``q`` or the end of the input stops.
+
+    Args:
+        data: what `micrograd.stepper.data.walk_data` answers.
+        write: is given each step.
+        ask: is given the question, and answers what was typed; `input` where left out.
+        colour: whether the terminal has colours.
+    """
+    steps = list(steps_of(data, colour))
     for number, step in enumerate(steps, 1):
-        out.write(step + "\n")
-        out.flush()
+        write(step)
         if number < len(steps):
             try:
-                answer = ask(say(data["lang"], "terminal.more"))
+                answer = (ask or input)(say(data["lang"], "terminal.more"))
             except EOFError:
-                out.write("\n")
+                write("")
                 return
             if answer.strip().lower().startswith("q"):
                 return
