@@ -64,7 +64,7 @@ def figure(value: float) -> str:
         return "NaN"
     if value in (float("inf"), float("-inf")):
         return "∞" if value > 0 else "−∞"
-    return f"{float(value):.4g}".replace("-", "−")
+    return "0" if value == 0 else f"{float(value):.4g}".replace("-", "−")
 
 
 # ---- where cells come from --------------------------------------------------------
@@ -132,7 +132,9 @@ def _total(op: str, terms: Sequence[_Term], write: Callable[[_Term], Piece]) -> 
     if op != "sum":
         joined = [piece.text for piece in pieces]
     else:
-        joined = [(bracketed(piece) if place and piece.minus else piece).text for place, piece in enumerate(pieces)]
+        several = len(terms) > 1
+        unclear = [several and (piece.level <= 1 or (place > 0 and piece.minus)) for place, piece in enumerate(pieces)]
+        joined = [(bracketed(piece) if open_ else piece).text for piece, open_ in zip(pieces, unclear, strict=True)]
     if len(shown) < len(terms):
         joined.insert(-1, "<mo>⋯</mo>")
     if op != "sum":

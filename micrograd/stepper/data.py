@@ -415,7 +415,7 @@ class _Walker:
                 said += say(language, "say.folded", name=operand.name, axes=axes)
             if spread:
                 ends = {"source": _shape(node.shape), "result": _shape(operand.shape)}
-                said += say(language, "say.spread_back", **ends)
+                said += say(language, "say.spread_back" if node.op == "sum" else "say.spread_largest", **ends)
             return said
 
         holes = {"gradient": label, "target": node.name, "name": operand.name}

@@ -212,9 +212,10 @@ def bracketed(piece: Piece) -> Piece:
 
 def applied_to(node: Node, operands: list[Piece]) -> Piece:
     """The row's formula of its operands."""
-    if not TABLE[node.op].tex.startswith("{0}"):  # -(-2), and below 3 - (-2), but -2 + 3
-        operands = [bracketed(piece) if piece.minus else piece for piece in operands]
-    operands = [*operands[:1], *(bracketed(piece) if piece.minus else piece for piece in operands[1:])]
+    row = TABLE[node.op]
+    if row.level < ATOM:  # -(-2), and 3 - (-2), but -2 + 3, and max(-2, 3)
+        first = 0 if row.tex.startswith("-") else 1
+        operands = [bracketed(piece) if slot >= first and piece.minus else piece for slot, piece in enumerate(operands)]
     marked = [("−" if o.minus else "") + chr(_OPERAND + slot) for slot, o in enumerate(operands)]
     tex, level, greedy = applied(node, [(m, o.level, o.greedy) for m, o in zip(marked, operands, strict=True)], "tex")
     minus = tex[:1] in "-−"

@@ -179,6 +179,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         " Every cell counts alike in the sum, so the gradient is spread from {source} to {result}.",
         "求和时每个元素的权重相同，因此梯度从 {source} 扩展到 {result}。",
     ),
+    "say.spread_largest": (
+        " The gradient is spread from {source} to {result}, and only the largest cells get it.",
+        "梯度从 {source} 扩展到 {result}，但只有最大的元素得到它。",
+    ),
     "axis": ("axis {axes}", "轴 {axes} "),
     "axes": ("axes {axes}", "轴 {axes} "),
     "shape": ("shape {shape}", "形状 {shape}"),
