@@ -32,7 +32,7 @@ function t(key, ...fill) {
 
 /** Mathematics as it was written by mathml.py: MathML elements only, whatever the string holds. */
 function mathOf(text) {
-  const box = h('div', {class: 'math', tabindex: 0, role: 'group', 'aria-label': t('rule')});
+  const box = h('div', {class: 'math', role: 'group', 'aria-label': t('rule')});
   const parsed = new DOMParser().parseFromString(`<p>${text.replace('<math', `<math xmlns="${MATHML}"`)}</p>`, 'application/xml');
   const allowed = ['display', 'data-of', 'mathvariant', 'stretchy', 'fence', 'form', 'lspace', 'rspace', 'displaystyle',
     'accent', 'columnalign', 'linethickness', 'width', 'separator', 'scriptlevel', 'movablelimits'];
@@ -356,7 +356,7 @@ function stepContent(s, options) {
   const node = forward.nodes[s.node], hide = options.hide, still = options.still;
   const figure = (graphName, index, more = {}) => arrayFigure(graphName, index, {still, ...more});
   const parts = [h('div', {class: 'where'},
-    h('span', {class: 'phase'}, s.phase === 'forward' ? `→ ${t('forward')}` : `← ${t('backward')}`),
+    h('span', {class: `phase ${s.phase}`}, s.phase === 'forward' ? `→ ${t('forward')}` : `← ${t('backward')}`),
     s.stage !== null && s.stage !== undefined && data.stages[s.stage] ? h('span', {}, data.stages[s.stage].title) : null,
     node.source ? h('span', {}, t('line', node.source.line)) : null)];
   parts.push(h('h3', {class: 'title'}, s.title[language]));
@@ -813,7 +813,6 @@ function showTip(hit) {
   if (index === undefined) tip.append(t('edge_plain', nodeName(source), nodeName(target)));
   else {
     const s = steps[index], math = mathOf(s.edge.local || s.math.names);
-    math.removeAttribute('tabindex');
     tip.append(h('div', {}, h('b', {}, s.edge.name), ` · ${t('edge', nodeName(source), nodeName(target))}`), h('div', {}, t(s.edge.local ? 'local' : 'rule')), math);
   }
   tip.hidden = false;
@@ -926,6 +925,7 @@ function render() {
   for (const math of document.querySelectorAll('#step .math')) { // a long formula is set smaller before it scrolls
     const room = math.clientWidth / math.scrollWidth;
     if (room < 1) math.firstElementChild.style.fontSize = `${Math.max(0.8, room * 1.15)}rem`;
+    if (math.clientWidth < math.scrollWidth) math.tabIndex = 0;
   }
   const said = `${s.say[language]}${edited ? ` (${t('live_changed')})` : ''}`;
   if (byId('say').textContent !== said) byId('say').textContent = said;
