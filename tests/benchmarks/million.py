@@ -1,4 +1,4 @@
-"""Row 6: a chain of a million nodes in every reader that must not recurse; time, and memory per node.
+"""Row 7: a chain of a million nodes in every reader that must not recurse; time, and memory per node.
 
 Each measurement is a fresh interpreter, so that resident memory counts this graph alone:
 ``python -m tests.benchmarks.million micrograd 1000000``.

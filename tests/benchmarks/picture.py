@@ -12,7 +12,8 @@ from tests.benchmarks.row import Case, Goal, Prepared, Row
 from tests.benchmarks.worker import ROOT
 
 
-def _graph() -> Any:
+def graph_of_batch_norm() -> Any:
+    """The staged graph of a small batch norm, after its backward pass."""
     import numpy as np
 
     import micrograd as mg
@@ -25,7 +26,7 @@ def _graph() -> Any:
 
 def first_use() -> float:
     """Seconds from the first call to its SVG: loads the renderer, starts the layout engine."""
-    graph = _graph()
+    graph = graph_of_batch_norm()
     start = time.perf_counter()
     import micrograd as mg
 
@@ -48,7 +49,7 @@ def ours(when: str) -> Prepared:
             return float(done.stdout)
 
         return Prepared(fresh, fresh=True)
-    graph = _graph()
+    graph = graph_of_batch_norm()
     return Prepared(lambda: mg.draw(graph).svg)
 
 
@@ -59,7 +60,7 @@ def dot_program(when: str) -> Prepared:
         raise ImportError("the dot program is not installed")
     import micrograd as mg
 
-    text = mg.draw(_graph()).dot.encode()
+    text = mg.draw(graph_of_batch_norm()).dot.encode()
     return Prepared(lambda: subprocess.run([path, "-Tsvg"], input=text, capture_output=True, check=True))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 __all__ = ["ROWS", "Case", "Goal", "Prepared", "Row", "load"]
 
-ROWS = ("chain", "moons", "batchnorm", "imports", "picture", "million")
+ROWS = ("chain", "moons", "batchnorm", "imports", "picture", "walk", "million")
 """The row files in the order of the table."""
 
 
