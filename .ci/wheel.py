@@ -1,4 +1,4 @@
-"""Run by .ci/run in an empty folder, beside the built wheel with its core dependencies only: draw bn.svg."""
+"""Run by .ci/run in an empty folder, beside the built wheel with its core dependencies only: draw bn.svg, walk to bn.html."""
 
 import sys
 from pathlib import Path
@@ -28,3 +28,9 @@ svg = Path("bn.svg").read_text(encoding="utf-8")
 for word in ("<svg", "xmu", "sqrtvar", "dxmu2", "normalize"):
     assert word in svg, f"bn.svg lacks {word!r}"
 print(f"bn.svg: {len(graph.nodes)} nodes, {len(svg)} characters, drawn with the core dependencies alone")
+
+mg.walk(graph, "bn.html")
+html = Path("bn.html").read_text(encoding="utf-8")
+for word in ("<!doctype html>", "default-src 'none'", "dxmu2", "RULES"):
+    assert word in html, f"bn.html lacks {word!r}"
+print(f"bn.html: {len(html)} characters")
