@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from micrograd import buffers
 from micrograd.errors import DTypeError, GraphError, ShapeError
 from micrograd.primitives import Primitive
 from micrograd.source import user_line
@@ -53,7 +54,7 @@ def leaf(x: Any, name: str = "x") -> Any:
     if type(x) is float:
         return x
     if type(x) is np.ndarray and x.dtype.kind == "f" and x.dtype.isnative:
-        return frozen(x.copy(order="K"))  # a read-only one too: a view made before it was locked can still write
+        return frozen(buffers.copy(x))  # a read-only one too: a view made before it was locked can still write
     if isinstance(x, (bool, np.bool_)):
         raise DTypeError(f"{name} is a bool; gradients need a float. Use float(x).")
     if isinstance(x, int) or type(x) is np.float64:
@@ -115,12 +116,27 @@ def evaluate(row: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any]) -
     if row.kind != "map" and float in map(type, args):
         args = [np.asarray(a) if type(a) is float else a for a in args]
     try:
-        value = row.forward(*args, **attrs)
+        for a in args:
+            if type(a) is np.ndarray and a.nbytes >= buffers.SMALLEST:
+                value = _into_kept(row, args, attrs)
+                break
+        else:
+            value = row.forward(*args, **attrs)
     except ValueError as error:
         raise mismatch(row, args, error) from None
     if type(value) is not float and type(value) is not np.ndarray:
         value = np.asarray(value)
     return value, args
+
+
+def _into_kept(row: Primitive, args: Sequence[Any], attrs: dict[str, Any]) -> Any:
+    """``row.forward``, into a kept array where the row is a NumPy ufunc that keeps the dtype."""
+    ufunc = getattr(np, row.array, None)
+    if row.name == "pow":
+        ufunc = np.square if attrs["exponent"] == 2 else None  # as the operator ``**`` does
+    if row.kind == "map" and row.flows and isinstance(ufunc, np.ufunc):
+        return buffers.apply(ufunc, *args)
+    return row.forward(*args, **attrs)
 
 
 def unchanged(operand: Any, read: Any) -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 
 from micrograd import ingest
 from micrograd import primitives as p
+from micrograd.buffers import SMALLEST, apply
 from micrograd.modes import current
 
 __all__ = ["fast_operators"]
@@ -24,7 +25,7 @@ Class = TypeVar("Class", bound=type)
 def fast_operators(cls: Class) -> Class:
     """A class decorator: fast ``+ - *`` and integer powers for a class of nodes."""
 
-    def forwards(row: p.Primitive, function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def forwards(row: p.Primitive, function: Callable[[Any, Any], Any], ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
         def method(self: Any, other: Any) -> Any:
             a = self.raw
             if isinstance(other, cls):
@@ -34,11 +35,16 @@ def fast_operators(cls: Class) -> Class:
             else:
                 return self.__primitive__(row, (self, other), {})
             if current() is None:
+                if type(a) is float and type(b) is float:
+                    return cls(function(a, b), row, None, self, a, y, b)
+                is_large = (type(a) is not float and a.nbytes >= SMALLEST) or (
+                    type(b) is not float and b.nbytes >= SMALLEST
+                )
                 try:
-                    value = function(a, b)
+                    value = apply(ufunc, a, b) if is_large else function(a, b)
                 except ValueError as error:
                     raise ingest.mismatch(row, [a, b], error) from None
-                if type(value) is float or type(value) is np.ndarray:
+                if type(value) is np.ndarray:
                     return cls(value, row, None, self, a, y, b)
             return self.__primitive__(row, (self, other), {})
 
@@ -56,7 +62,7 @@ def fast_operators(cls: Class) -> Class:
 
     for row in (p.add, p.sub, p.mul):
         function = getattr(operator, row.name)
-        setattr(cls, f"__{row.name}__", forwards(row, function))
+        setattr(cls, f"__{row.name}__", forwards(row, function, getattr(np, row.array)))
         setattr(cls, f"__r{row.name}__", backwards(row, function))
 
     general = getattr(cls, "__pow__")  # noqa: B009 (of the class itself, which the type checker would take for a number)

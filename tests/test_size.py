@@ -50,7 +50,7 @@ class C:
 
 # From the ground up. A module may import from floors below its own, and from its own floor.
 FLOORS = [
-    {"errors", "source", "names", "tree", "modes", "namesake"},
+    {"buffers", "errors", "source", "names", "tree", "modes", "namesake"},
     {"primitives"},
     {"composites"},
     {"numpy_api", "ingest", "arraylike", "copying", "operators"},
