@@ -95,7 +95,6 @@ PAGE: dict[str, tuple[str, str]] = {
     "so_far": ("so far", "至此"),
     "still_to_come": ("still to come: {0}", "尚未到达：{0}"),
     "running": ("{0} so far", "{0}（部分和）"),
-    "seed": ("The seed: the gradient of the output is given.", "起点：输出的梯度是给定的。"),
     "no_value": ("no value", "无值"),
     "scalar": ("number", "标量"),
     "mean": ("mean", "均值"),
@@ -125,10 +124,6 @@ PAGE: dict[str, tuple[str, str]] = {
     "fold_axis": ("Σ over axis {0}", "Σ 沿轴 {0}"),
     "fold_before": ("{0} before the sum", "求和之前的 {0}"),
     "path_seed": ("{0}, given", "{0}（给定）"),
-    "seed_made": (
-        "The gradient that starts the walk back was made up, since backward() had not been called.",
-        "由于尚未调用 backward()，反向传播的起始梯度是自动生成的。",
-    ),
     "no_script": ("This page needs JavaScript to step.", "逐步演示需要 JavaScript。"),
     "no_source": ("The source of this graph is not known.", "找不到此图的源代码。"),
     "paths_sum": ("Σ of {0} paths", "{0} 条路径之和"),

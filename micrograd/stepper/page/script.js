@@ -361,7 +361,7 @@ function stepContent(s, options) {
     node.source ? h('span', {}, t('line', node.source.line)) : null)];
   parts.push(h('h3', {class: 'title'}, s.title[language]));
   if (still) parts.push(h('p', {}, s.say[language]));
-  const given_ = s.phase === 'forward' && isLeaf(node); // nothing is computed
+  const given_ = s.phase === 'forward' ? isLeaf(node) : !s.edge && !(s.paths || []).length; // nothing is computed
   if (s.math && s.math.names && !given_) {
     const math = mathOf(s.math.names);
     parts.push(h('h3', {}, t('rule')), math);
@@ -381,7 +381,7 @@ function stepContent(s, options) {
     parts.push(section(isLeaf(node) ? 'value' : 'result', figure('forward', s.node, {out: true, hide})));
   } else if (s.edge) {
     const reads = readsOf(s.edge.grad, s.gradient);
-    if (s.gradient !== null) parts.push(section('upstream', figure('backward', s.gradient)));
+    if (s.gradient !== null) parts.push(section('upstream', figure('backward', s.gradient, {name: `d${node.name}`})));
     if (reads.length) parts.push(section('reads', reads.map((r) => figure('backward', r))));
     const to = shapeText(forward.nodes[s.edge.operand].shape) || t('scalar'), out = [];
     let way = null;
@@ -401,7 +401,6 @@ function stepContent(s, options) {
     else if (s.gradient !== null && s.gradient !== undefined) {
       parts.push(section('gradient', figure('backward', s.gradient, {out: true, name: `d${node.name}`})));
       if (paths.length) parts.push(h('p', {class: 'trace'}, origin(paths[0])));
-      else parts.push(h('p', {class: 'note'}, t(data.seedMade ? 'seed_made' : 'seed')));
     }
     parts.push(section('value', figure('forward', s.node)));
   }
