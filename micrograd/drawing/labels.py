@@ -18,6 +18,7 @@ __all__ = ["cells", "clean", "dot_text", "entries", "shape_text", "shorten", "su
 
 SMALL = 16
 """Arrays up to this many entries are drawn as numbers, larger ones as their mean and range."""
+_MINUS = "\u2212"  # in most numbers: worth a short way round the look at each character
 _MARKUP = re.compile('[&<>"]')
 _ACROSS = 8  # numbers on one line
 
@@ -31,7 +32,8 @@ def clean(text: str) -> str:
     >>> clean("a" + chr(0) + "b" + chr(0x202E) + "c") == "a" + chr(0xFFFD) + "bc"
     True
     """
-    if text.isascii() and text.isprintable():
+    known = text.replace(_MINUS, "-")
+    if known.isascii() and known.isprintable():
         return text
     kept = []
     for character in text:
@@ -59,7 +61,7 @@ def dot_text(text: str) -> str:
 @lru_cache(maxsize=8192)
 def cells(text: str) -> int:
     """How many character cells `text` takes in a monospaced font: combining marks none, East Asian wide letters two."""
-    if text.isascii():
+    if text.replace(_MINUS, "-").isascii():
         return len(text)
     return sum(
         0
