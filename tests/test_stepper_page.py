@@ -280,9 +280,9 @@ def test_with_anywidget_a_widget() -> None:
     made = walk(batchnorm())
     widget = notebook.widget(made.html, made.data["title"])
     assert widget.html == made.html
-    bundle = made._repr_mimebundle_()
-    bundle = bundle[0] if isinstance(bundle, tuple) else bundle
-    assert "application/vnd.jupyter.widget-view+json" in bundle
+    bundle = made._repr_mimebundle_(include=None, exclude=None)
+    assert set(bundle) == {"application/vnd.jupyter.widget-view+json", "text/html", "text/plain"}
+    assert bundle["text/plain"] == repr(made)
 
 
 def test_html_of_data_that_went_through_json() -> None:

@@ -68,11 +68,14 @@ class Walk:
     def _repr_html_(self) -> str:
         return notebook.frame(self.html, self.data["title"])
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
+        shown: dict[str, Any] = {"text/html": self._repr_html_(), "text/plain": repr(self)}
         made = notebook.widget(self.html, self.data["title"])
-        if made is not None:
-            return made._repr_mimebundle_(**options)
-        return {"text/html": self._repr_html_(), "text/plain": repr(self)}
+        if made is not None:  # beside the frame, which is what exports without widgets show
+            found = made._repr_mimebundle_(**options)
+            shown |= found[0] if isinstance(found, tuple) else found or {}
+            shown["text/plain"] = repr(self)
+        return shown
 
 
 def html_path(path: str | os.PathLike[str]) -> Path:
