@@ -372,3 +372,15 @@ def test_repeated_names_get_primes_and_stay_unique() -> None:
     assert given == ["x", "x'", "x''", "x'''", "x'4", "x'5"]
     given += [unique(name, taken) for name in ("x'", "x'4", "x'6", "x", "y", "x")]
     assert len(set(given)) == len(given)
+
+
+def test_a_gradients_name_goes_before_that_of_a_part() -> None:
+    """`mu = 1/N * np.sum(x)` has a part `mu_sum`; `dmu = -sum(...)` has one too, which must not take `dmu_sum`."""
+
+    def f(x: np.ndarray) -> np.ndarray:
+        mu = 0.5 * np.sum(x, axis=0)
+        return x - mu
+
+    back = mg.trace(f, np.ones((2, 3))).backward_graph()
+    assert back.node("dmu_sum").op == "mul"
+    assert back.node("dmu_sum'").op == "sum"

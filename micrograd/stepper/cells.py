@@ -25,6 +25,7 @@ __all__ = ["Cells", "figure", "moved_cells", "sum_of_numbers", "with_numbers"]
 
 _TERMS = 5  # of a sum that are written out; longer ones have an ellipsis
 _DEEP = 6  # operations written in one formula
+_LARGE = 100_000  # cells of an operand above which a sum is not written out
 _Term = TypeVar("_Term")
 
 
@@ -49,7 +50,7 @@ class Cells:
 
     def number(self, node: Node, at: int) -> Piece:
         """One cell as a number, marked with the graph, the node and the cell that it is."""
-        value = float(np.asarray(self.values[node.index]).reshape(-1)[at])
+        value = float(np.asarray(self.values[node.index]).flat[at])
         text = f'<mn data-of="{self.side}:{node.index}:{at}">{figure(value)}</mn>'
         return Piece(text, 2 if value < 0 else ATOM, False, value < 0)
 
@@ -158,6 +159,8 @@ class _Writer:
         if kind == "move" and node.index in self.cells.sources:
             return self.moved(node, at, depth)
         inner = [self.graph.nodes[operand] for operand in node.reads]
+        if any(size(operand.shape) > _LARGE for operand in inner):
+            return self.cells.number(node, at)
         if kind == "reduce" and inner:
             cells = _reduced_cells(node, inner[0].shape, at)
             return _total(node.op, cells, lambda cell: self.piece(inner[0], cell, depth + 1))

@@ -23,7 +23,7 @@ from micrograd.errors import GraphError
 from micrograd.graph import Graph, Node
 from micrograd.graph.backward import Pairs, backward_structure
 from micrograd.names import constant_names, function_lines
-from micrograd.notation import right_hand, statement_heads
+from micrograd.notation import own_name, right_hand
 from micrograd.primitives import TABLE
 from micrograd.source import Source
 from micrograd.stepper import mathml
@@ -511,10 +511,11 @@ def walk_data(graph: Graph, *, lang: str = "en", title: str | None = None, seed:
         arrivals.setdefault(edge[0], []).append(edge)
     cotangents = [index for index, origin in pairs.origins.items() if origin is None]
     outputs = dict.fromkeys(n.index for n in graph.outputs if n.index in graph.seeds)
+    heads = [node.index if own_name(node) else -1 for node in back.nodes] if back else []
     walker = _Walker(
         graph, back, pairs, _cells("forward", graph, listed[0]),
         Cells("backward", {}, {}) if back is None else _cells("backward", back, listed[1]),
-        [] if back is None else statement_heads(back), arrivals, dict(zip(outputs, cotangents, strict=False)),
+        heads, arrivals, dict(zip(outputs, cotangents, strict=False)),
         numbers=len(graph.nodes) <= _FORMULAS, made=made,
     )  # fmt: skip
     steps = [walker.forward(node) for node in graph.nodes]
