@@ -1,4 +1,4 @@
-"""Run by .ci/run in an empty folder, beside the built wheel with its core dependencies only: draw bn.svg, walk to bn.html."""
+"""Run by .ci/run in an empty folder, beside the built wheel with its core dependencies only: draw and walk."""
 
 import sys
 from pathlib import Path

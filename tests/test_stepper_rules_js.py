@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from micrograd.graph import trace
-from micrograd.primitives import TABLE
+from micrograd import Tensor
+from micrograd.graph import Graph, trace
+from micrograd.primitives import TABLE, Primitive
+from micrograd.stepper.page import script
 from micrograd.stepper.rules_js import javascript, live_operations, map_rule, reduce_rule, rules
 
 NODE = shutil.which("node")
@@ -116,3 +118,13 @@ def test_a_row_that_is_not_translated_makes_a_graph_not_live() -> None:
     x = np.ones((2, 2))
     assert live_operations(trace(lambda a: np.exp(a @ a).sum(axis=0), x))
     assert not live_operations(trace(lambda a: a * a, np.ones(2, np.float16)))
+
+
+def test_a_row_declared_later_is_in_the_page() -> None:
+    row = Primitive("wave", array="sin", scalar="sin({0})", tex=r"\sin {0}", level=3, vjp=(None,))
+    try:
+        assert '"wave": (x, a) => Math.sin(x[0]),' in script()
+        assert live_operations(Graph.of(row(Tensor(np.ones(2)))))
+    finally:
+        del TABLE["wave"]
+    assert "wave" not in script()

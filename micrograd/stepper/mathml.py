@@ -80,11 +80,8 @@ def name_element(name: str, of: str = "") -> str:
     return f'{text[:end]} data-of="{of}"{text[end:]}'
 
 
-NOT_IN_HTML = re.compile(
-    "[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef"
-    + "".join(chr(p << 16 | n) for p in range(17) for n in (0xFFFE, 0xFFFF))
-    + "]"
-)
+_PLANES = "".join(f"{chr(plane << 16)}-{chr(plane << 16 | 0xFFFD)}" for plane in range(1, 17))
+NOT_IN_HTML = re.compile(f"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd{_PLANES}]")  # ASCII first: it is fast
 """Control characters, lone surrogates and code points that are no characters: HTML may not hold them."""
 
 

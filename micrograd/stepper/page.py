@@ -33,7 +33,7 @@ def _file(name: str) -> str:
 
 
 def script() -> str:
-    """The one script: the table's rows in JavaScript, then the page's own."""
+    """The one script: the table's rows in JavaScript, those declared since too, then the page's own."""
     return f"{rules()}{_file('script.js')}"
 
 
@@ -53,6 +53,7 @@ def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
+@lru_cache(maxsize=4)
 def policy(script: str, style: str) -> str:
     """The content-security-policy of a page with this script and this style sheet."""
     return (
