@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import micrograd as mg
-from micrograd.batchnorm import PrecisionWarning, batch_norm, batchnorm_forward
 from micrograd.anomaly import checked, is_checking
+from micrograd.batchnorm import PrecisionWarning, batch_norm, batchnorm_forward
 from micrograd.engine import Tensor, observe
 from micrograd.errors import GraphError, NumericalError
 
