@@ -1,0 +1,92 @@
+"""The arguments: what each may be, and what is told where it is something else."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["of_a_function", "rate_number", "seed_number", "whole"]
+
+_SIZES = "sizes of 1 to 1000000 joined by x, at most 10 million numbers, as in 4x3; or scalar"
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """The type of a whole number in a range."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = low - 1
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"expected a whole number from {low} to {high}; got {text!r}")
+        return value
+
+    return parse
+
+
+def _real(low: float, high: float, words: str) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high or math.isinf(value):
+            raise argparse.ArgumentTypeError(f"expected {words}; got {text!r}")
+        return value
+
+    return parse
+
+
+def _shape(text: str) -> tuple[str, tuple[int, ...]]:
+    name, _, sizes = text.partition("=")
+    parts = sizes.split("x")
+    if name.isidentifier() and sizes == "scalar":
+        return name, ()
+    if not name.isidentifier() or not all(
+        re.fullmatch(r"[0-9]{1,7}", part) and 0 < int(part) <= 10**6 for part in parts
+    ):
+        raise argparse.ArgumentTypeError(f"expected NAME=SHAPE with {_SIZES}; got {text!r}")
+    shape = tuple(map(int, parts))
+    if math.prod(shape) > 10**7:
+        raise argparse.ArgumentTypeError(f"expected NAME=SHAPE with {_SIZES}; got {text!r}, {math.prod(shape)} numbers")
+    return name, shape
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not name.isidentifier() or not equals:
+        raise argparse.ArgumentTypeError(f"expected NAME=VALUE; got {text!r}")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        raise argparse.ArgumentTypeError(
+            f"{name}: expected a Python number, string, tuple or such; got {value!r}"
+        ) from None
+
+
+seed_number = whole(0, 2**32 - 1)
+eps_number = _real(0.0, math.inf, "a finite number >= 0")
+rate_number = _real(1e-12, 1e6, "a number from 1e-12 to 1e6")
+
+
+def of_a_function(command: argparse.ArgumentParser, output: str) -> None:
+    """The arguments of a command that traces a function."""
+    command.add_argument("target", metavar="FILE.py:FUNCTION", help="the function to trace; the file is executed")
+    command.add_argument(
+        "--input", metavar="NAME=SHAPE", type=_shape, action="append", default=[], help=f"an array argument: {_SIZES}"
+    )
+    command.add_argument(
+        "--param", metavar="NAME=VALUE", type=_setting, action="append", default=[], help="another argument, as axis=0"
+    )
+    command.add_argument("--eps", type=eps_number, help="short for --param eps=EPS")
+    command.add_argument("-o", "--output", metavar="FILE", help=output)
+    command.add_argument("--force", action="store_true", help="replace the output if it exists")
+    command.add_argument("--seed", type=seed_number, default=0, help="of the random inputs (default: 0)")
+    command.add_argument(
+        "--dtype", choices=("float32", "float64"), default="float64", help="of the inputs (default: float64)"
+    )

@@ -1,0 +1,123 @@
+"""The author's file: executed, its function found and given its arguments; errors told at the author's own line."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import sys
+import tokenize
+import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from micrograd.cli.terminal import CommandError
+from micrograd.errors import MicrogradError, MissingExtraError
+
+__all__ = ["arguments_for", "at_their_line", "first_line", "function_in", "load"]
+
+
+def load(path: Path) -> types.ModuleType:
+    """Execute a Python file as a module. Raises CommandError, with the author's own line, for what is wrong in it."""
+    if not path.is_file():
+        raise CommandError(f"{path}: {'is a directory' if path.is_dir() else 'no such file'}; give FILE.py:FUNCTION", 2)
+    try:
+        with tokenize.open(path) as file:
+            text = file.read()
+    except UnicodeDecodeError as error:
+        raise CommandError(
+            f"{path.name}: not {error.encoding} text (byte 0x{error.object[error.start]:02x}); save it as UTF-8", 1
+        ) from None
+    except SyntaxError as error:
+        raise CommandError(f"{path.name}: {error.msg}; save it as UTF-8", 1) from None
+    except OSError as error:
+        raise CommandError(f"{path}: cannot be read ({error.strerror})", 2) from None
+    name = path.stem if path.stem.isidentifier() and path.stem not in sys.modules else f"_drawn_{path.stem}"
+    module = types.ModuleType(name)
+    module.__file__ = str(path)
+    sys.modules[name] = module
+    sys.path.insert(0, str(path.parent))
+    with at_their_line(path):
+        exec(compile(text, str(path), "exec"), module.__dict__)  # noqa: S102 - said in the help and in SECURITY.md
+    return module
+
+
+@contextmanager
+def at_their_line(path: Path) -> Iterator[None]:
+    """Tell what the author's code raises with the innermost line of the author's file, and no traceback."""
+    try:
+        yield
+    except SyntaxError as error:
+        if error.filename != str(path):
+            raise CommandError(f"{_line(error, path)}: {type(error).__name__}: {first_line(error)}", 1) from None
+        raise CommandError(f"{path.name}:{error.lineno}: {error.msg}", 1) from None
+    except MissingExtraError:
+        raise
+    except SystemExit as error:
+        raise CommandError(
+            f"{_line(error, path)}: the code called exit({error.code!r}); put that under if __name__ == '__main__'", 1
+        ) from None
+    except Exception as error:  # noqa: BLE001 - whatever the author's code raises
+        kind = "" if isinstance(error, MicrogradError) else f"{type(error).__name__}: "
+        raise CommandError(f"{_line(error, path)}: {kind}{first_line(error)}", 1) from None
+
+
+def _line(error: BaseException, path: Path) -> str:
+    trace, line = error.__traceback__, None
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == str(path):
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return f"{path.name}:{line}" if line else path.name
+
+
+def first_line(error: BaseException) -> str:
+    """The message of an error as one line."""
+    return " ".join(str(error).split()) or "no message"
+
+
+def function_in(module: types.ModuleType, name: str, path: Path) -> Callable[..., Any]:
+    """The function of that name. Raises CommandError, with those that there are, where there is none."""
+    found = vars(module).get(name)
+    if callable(found) and not isinstance(found, type):
+        return found  # type: ignore[no-any-return]
+    own = [
+        key for key, value in vars(module).items() if inspect.isfunction(value) and value.__module__ == module.__name__
+    ]
+    there = f"it defines {', '.join(own)}" if own else "it defines no functions"
+    what = "no function" if found is None else f"{type(found).__name__}, not a function, is called"
+    raise CommandError(f"{path.name}: {what} {name!r}; {there}", 1)
+
+
+def arguments_for(function: Callable[..., Any], name: str, options: argparse.Namespace) -> dict[str, Any]:
+    """The arrays and settings, by parameter. Raises CommandError where they do not fit the signature."""
+    parameters = inspect.signature(function).parameters
+    settings = dict(options.param)
+    if options.eps is not None:
+        settings["eps"] = options.eps
+    shapes = dict(options.input)
+    listed = ", ".join(parameters) or "none"
+    open_ended = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+    for given in [*shapes, *settings]:
+        if given not in parameters and not open_ended:
+            raise CommandError(f"{name} has no parameter {given!r}; its parameters: {listed}", 2)
+    if both := sorted(set(shapes) & set(settings)):
+        raise CommandError(f"{both[0]!r} is given as --input and as a setting; give it once", 2)
+    bound = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    missing = [
+        p.name
+        for p in parameters.values()
+        if p.default is p.empty and p.kind not in bound and p.name not in shapes and p.name not in settings
+    ]
+    if missing:
+        raise CommandError(
+            f"{name} needs {', '.join(missing)}: "
+            f"give --input {missing[0]}=4x3 (an array) or --param {missing[0]}=VALUE",
+            2,
+        )
+    rng = np.random.default_rng(options.seed)
+    arrays = {key: np.asarray(rng.standard_normal(shape), options.dtype) for key, shape in shapes.items()}
+    return {**arrays, **settings}

@@ -1,0 +1,276 @@
+"""The commands, and `main`, which runs one and answers the exit code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import micrograd
+from micrograd.cli.arguments import of_a_function, rate_number, seed_number, whole
+from micrograd.cli.author import arguments_for, at_their_line, first_line, function_in, load
+from micrograd.cli.terminal import ASCII, CommandError, Terminal
+from micrograd.errors import MicrogradError, MissingExtraError
+
+if TYPE_CHECKING:
+    from micrograd.graph import Graph
+
+__all__ = ["curves", "main"]
+
+
+def _writable(path: Path, force: bool) -> None:
+    """Refuse before the work rather than after it."""
+    if path.is_dir():
+        raise CommandError(f"{path} is a directory; name a file in it, as {path / 'bn.svg'}", 2)
+    if not path.parent.is_dir():
+        raise CommandError(f"the folder {path.parent} does not exist; make it first", 2)
+    if path.exists() and not force:
+        raise CommandError(f"{path} exists; use --force to replace it", 2)
+    if not os.access(path.parent, os.W_OK):
+        raise CommandError(f"the folder {path.parent} cannot be written; choose another", 2)
+
+
+def _target(options: argparse.Namespace) -> tuple[Path, str]:
+    """The author's file and the name of the function in it."""
+    file, colon, name = options.target.rpartition(":")
+    if not colon or not name.isidentifier() or not file:
+        raise CommandError(f"{options.target}: expected FILE.py:FUNCTION, as examples/bn.py:batchnorm_forward", 2)
+    return Path(file).absolute(), name
+
+
+def _traced(path: Path, name: str, options: argparse.Namespace, *, backward: bool) -> Graph:
+    """The graph of the author's function, after the backward pass from a random gradient if so wished."""
+    from micrograd.graph import trace
+
+    function = function_in(load(path), name, path)
+    arguments = arguments_for(function, name, options)
+    with at_their_line(path):
+        graph = trace(function, **arguments)
+    if backward:
+        first = graph.outputs[0]
+        seed = np.random.default_rng(options.seed + 1).standard_normal(first.shape)
+        with at_their_line(path):
+            graph.backward(
+                float(seed)
+                if not first.shape and type(graph.value[first.name]) is float
+                else np.asarray(seed, first.dtype)
+            )
+    return graph
+
+
+def _draw(options: argparse.Namespace, terminal: Terminal) -> None:
+    from micrograd.drawing import draw
+    from micrograd.drawing.picture import suffix_of
+
+    path, name = _target(options)
+    output = Path(options.output or f"{name}.svg")
+    try:
+        suffix_of(output)
+    except MicrogradError as error:
+        raise CommandError(str(error), 2) from None
+    _writable(output, options.force)
+    graph = _traced(path, name, options, backward=not options.no_grads or options.backward)
+    picture = draw(
+        graph,
+        output,
+        direction=options.direction,
+        values=not options.no_values,
+        grads=not options.no_grads,
+        backward=options.backward,
+        group=None if options.no_stages else "stage",
+        full=options.full,
+    )
+    if picture.note:
+        terminal.say(picture.note)
+    terminal.say(f"{output}: {len(graph.nodes)} nodes, {len(graph.stages)} stages, {output.stat().st_size} bytes")
+
+
+def _walk(options: argparse.Namespace, terminal: Terminal) -> None:
+    from micrograd.stepper import Walk, html_path
+    from micrograd.stepper.data import walk_data
+    from micrograd.stepper.terminal import coloured, paged, text_of
+
+    path, name = _target(options)
+    output = None if options.output is None else Path(options.output)
+    if output is not None:
+        if options.step:
+            raise CommandError("--step prints the steps; give it or -o, not both", 2)
+        try:
+            html_path(output)
+        except MicrogradError as error:
+            raise CommandError(str(error), 2) from None
+        _writable(output, options.force)
+    graph = _traced(path, name, options, backward=True)
+    if options.backward:
+        graph = graph.backward_graph()
+    data = walk_data(graph, lang=options.lang)
+    if output is not None:
+        Walk(data).save(output)
+        size = output.stat().st_size
+        terminal.say(f"{output}: {len(graph.nodes)} nodes, {len(data['steps'])} steps, {size} bytes")
+    elif options.step:
+
+        def ask(question: str) -> str:
+            terminal.say(question)
+            return input()
+
+        paged(data, terminal.say, ask, coloured(sys.stdout))
+    else:
+        terminal.say(text_of(data, coloured(sys.stdout)).rstrip("\n"))
+
+
+def _train(options: argparse.Namespace, terminal: Terminal) -> None:
+    from micrograd.drawing import training_curves
+    from micrograd.train import train_digits
+
+    if options.out is not None:
+        if Path(options.out).suffix.lower() != ".svg":
+            raise CommandError(f"--out {options.out}: learning curves are written as .svg", 2)
+        _writable(Path(options.out), options.force)
+    label = "without batch norm" if options.no_batch_norm else "with batch norm"
+    with terminal.progress(label, options.epochs) as show:
+
+        def tell(now: Any) -> None:
+            show(now.epoch, f"loss {now.train_loss:.4f}, test {now.test_accuracy:.1%}")
+
+        _, history = train_digits(
+            batch_norm=not options.no_batch_norm, epochs=options.epochs, batch_size=options.batch_size, lr=options.lr,
+            seed=options.seed, progress=tell,
+        )  # fmt: skip
+    terminal.say(
+        f"test accuracy {history.test_accuracy[-1]:.1%} after {options.epochs} epochs, {history.seconds[-1]:.1f} s"
+    )
+    if options.out is not None:
+        training_curves({label: curves(history)}, options.out, title="Training on handwritten digits")
+        terminal.say(f"{options.out}: learning curves")
+
+
+def curves(history: Any) -> Mapping[str, Sequence[float]]:
+    """Of a `micrograd.train.History` what the picture shows."""
+    return {"training loss": history.train_loss, "test accuracy": history.test_accuracy}
+
+
+def _demo(options: argparse.Namespace, terminal: Terminal) -> None:
+    from micrograd.demo import demo
+
+    folder = Path(options.out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandError(f"{folder} cannot be made a folder ({error.strerror})", 2) from None
+    demo(terminal, folder, options.epochs)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="micrograd", description="The graph engine that shows its work.", allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"micrograd {micrograd.__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    draw = commands.add_parser(
+        "draw",
+        help="draw the graph of a NumPy function",
+        description="Draw the graph of a NumPy function in a Python file, with values and gradients. "
+        "Tracing EXECUTES the file and the function, with your rights: draw only files that you would run. "
+        "Inputs are random normal numbers.",
+        allow_abbrev=False,
+    )
+    of_a_function(draw, "bn.svg or bn.dot; bn.png and bn.pdf need the dot program (default: FUNCTION.svg)")
+    draw.add_argument("--direction", choices=("LR", "TB"), default="LR", help="left to right, or top to bottom")
+    draw.add_argument("--backward", action="store_true", help="draw the backward pass as a graph of its own")
+    draw.add_argument("--no-values", action="store_true", help="shapes instead of numbers")
+    draw.add_argument("--no-grads", action="store_true", help="the forward pass only")
+    draw.add_argument("--no-stages", action="store_true", help="no frames around the steps")
+    draw.add_argument("--full", action="store_true", help="a box for every primitive, however many there are")
+    draw.set_defaults(run=_draw)
+
+    walk = commands.add_parser(
+        "walk",
+        help="step through the graph of a NumPy function, forward and backward",
+        description="Step through the graph of a NumPy function in a Python file, node by node, forward and backward: "
+        "as a page for the browser (one file, works offline), or without -o as text. "
+        "Tracing EXECUTES the file and the function, with your rights: walk only files that you would run. "
+        "Inputs are random normal numbers.",
+        allow_abbrev=False,
+    )
+    of_a_function(walk, "bn.html; where left out the steps are printed")
+    walk.add_argument("--lang", choices=("en", "zh"), default="en", help="the language to begin with (default: en)")
+    walk.add_argument("--step", action="store_true", help="print one step for each press of Enter")
+    walk.add_argument("--backward", action="store_true", help="walk through the backward pass as a graph of its own")
+    walk.set_defaults(run=_walk)
+
+    train = commands.add_parser(
+        "train",
+        help="train a network on real data",
+        description="Train the perceptron 64-64-64-10 on the 1,797 handwritten digits of scikit-learn.",
+        allow_abbrev=False,
+    )
+    train.add_argument("data", choices=("digits",), help="the data set")
+    train.add_argument(
+        "--epochs", type=whole(1, 10000), default=20, help="how often all examples are seen (default: 20)"
+    )
+    train.add_argument("--lr", type=rate_number, default=0.1, help="learning rate at the start (default: 0.1)")
+    train.add_argument("--batch-size", type=whole(2, 1437), default=64, help="rows in a step (default: 64)")
+    train.add_argument("--no-batch-norm", action="store_true", help="leave batch normalization out")
+    train.add_argument("--seed", type=seed_number, default=0, help="of the weights and the order (default: 0)")
+    train.add_argument("--out", metavar="FILE.svg", help="write the learning curves there")
+    train.add_argument("--force", action="store_true", help="replace that file if it exists")
+    train.set_defaults(run=_train)
+
+    demo = commands.add_parser(
+        "demo",
+        help="batch normalization: pictures, agreement, training",
+        description="Draw batch normalization as a staged graph, compare composed and handwritten gradients, "
+        "train on digits with and without it. Takes less than a minute.",
+        allow_abbrev=False,
+    )
+    demo.add_argument(
+        "--out",
+        metavar="FOLDER",
+        default="out",
+        help="where the pictures go; existing ones are replaced (default: out)",
+    )
+    demo.add_argument("--epochs", type=whole(1, 10000), default=20, help="of each training (default: 20)")
+    demo.set_defaults(run=_demo)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line. Answers the exit code.
+
+    Args:
+        arguments: without the name of the program; those of this process where left out.
+    """
+    try:
+        options = _parser().parse_args(arguments)
+        options.run(options, Terminal())
+        sys.stdout.flush()
+    except SystemExit as error:  # argparse: 0 after --help, 2 after a mistake
+        return error.code if isinstance(error.code, int) else 2
+    except BrokenPipeError:  # `micrograd ... | head`: nobody reads on, and nobody is at fault
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return _failed("interrupted", 130)
+    except CommandError as error:
+        return _failed(str(error), error.code)
+    except MissingExtraError as error:
+        return _failed(first_line(error), 2)
+    except MicrogradError as error:
+        return _failed(first_line(error), 1)
+    except OSError as error:
+        return _failed(first_line(error), 2)
+    return 0
+
+
+def _failed(message: str, code: int) -> int:
+    encoding = sys.stderr.encoding or "ascii"
+    sys.stderr.write(f"micrograd: {message}\n".translate(ASCII if encoding.lower().replace("-", "") != "utf8" else {})
+                     .encode(encoding, "backslashreplace").decode(encoding))  # fmt: skip
+    return code

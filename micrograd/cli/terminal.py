@@ -1,0 +1,115 @@
+"""What a person sees: lines, tables and progress; plain, or pretty where `rich` is installed and somebody watches."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+__all__ = ["ASCII", "CommandError", "Terminal"]
+
+ASCII = str.maketrans(
+    {
+        "→": "->",
+        "Σ": "sum",
+        "×": "x",
+        "·": "*",
+        "−": "-",
+        "…": "...",
+        "\u202f": " ",
+        "≤": "<=",
+        "√": "sqrt",
+        "²": "^2",
+        "³": "^3",
+        "ᵀ": "^T",
+        "ᐟ": "/",
+    }
+)
+
+
+class CommandError(Exception):
+    """What ends the command: a line for the person, and the exit code."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Terminal:
+    """Writes lines, tables and progress as well as the terminal can: in ASCII, uncoloured, without a moving bar."""
+
+    def __init__(self) -> None:
+        self.rich: Any = None
+        encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
+        self.watched = sys.stdout.isatty()
+        if self.watched and encoding == "utf8" and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb":
+            try:
+                from rich.console import Console
+            except ImportError:
+                return
+            self.rich = Console(highlight=False)
+
+    def say(self, text: str = "") -> None:
+        """One line (or several) on the standard output."""
+        encoding = sys.stdout.encoding or "ascii"
+        try:
+            text.encode(encoding)
+        except UnicodeEncodeError:
+            text = text.translate(ASCII).encode(encoding, "replace").decode(encoding)
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+    def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Columns: the first to the left, the others to the right."""
+        if self.rich is not None:
+            from rich import box
+            from rich.table import Table
+            from rich.text import Text
+
+            pretty = Table(box=box.SIMPLE_HEAD, header_style="bold")
+            for number, title in enumerate(head):
+                pretty.add_column(Text(title), justify="left" if number == 0 else "right")
+            for row in rows:
+                pretty.add_row(*map(Text, row))
+            self.rich.print(pretty)
+            return
+        widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+        for row in (head, ["-" * width for width in widths], *rows):
+            first, *others = (
+                cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+            )
+            self.say("  " + "  ".join([first, *others]).rstrip())
+
+    @contextmanager
+    def progress(self, label: str, total: int) -> Iterator[Callable[[int, str], None]]:
+        """A bar: call what is given with the steps done and a remark. Where nobody watches, a line now and then."""
+        if self.rich is not None:
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[remark]}"),
+            )
+            with Progress(*columns, console=self.rich) as bar:
+                task = bar.add_task(label, total=total, remark="")
+                yield lambda done, remark: bar.update(task, completed=done, remark=remark)
+            return
+
+        def show(done: int, remark: str) -> None:
+            if self.watched:
+                filled = round(24 * done / total)
+                sys.stdout.write(f"\r{label} [{'#' * filled}{'.' * (24 - filled)}] {done}/{total}  {remark} ")
+                sys.stdout.flush()
+            elif done == total or done % max(1, total // 4) == 0:
+                self.say(f"{label}  {done}/{total}  {remark}")
+
+        try:
+            yield show
+        finally:
+            if self.watched:
+                sys.stdout.write("\n")
+                sys.stdout.flush()
