@@ -17,19 +17,28 @@ Covariate Shift", ICML 2015; the training transform is its algorithm 1, the test
 
 from __future__ import annotations
 
-import math
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from micrograd import ingest
 from micrograd import primitives as p
 from micrograd.anomaly import is_checking
-from micrograd.composites import normal_axis
+from micrograd.batchnorm_input import (
+    BatchSizeWarning,
+    PrecisionWarning,
+    bessel,
+    floats,
+    layout,
+    parameter_error,
+    plain,
+    refuse_constant,
+    single_row,
+    usable_eps,
+    warn_of_offset,
+)
 from micrograd.engine import Tensor
-from micrograd.errors import DTypeError, GraphError, NumericalError, ShapeError
+from micrograd.errors import GraphError, ShapeError
 
 __all__ = [
     "BatchSizeWarning",
@@ -44,14 +53,6 @@ __all__ = [
     "population_statistics",
     "update_running_statistics",
 ]
-
-
-class BatchSizeWarning(RuntimeWarning):
-    """A batch of one row: its variance is 0, so the output equals beta and no gradient reaches x."""
-
-
-class PrecisionWarning(RuntimeWarning):
-    """More than half of the digits are lost, because a mean is large beside its standard deviation."""
 
 
 # ---- composed of primitives ------------------------------------------------------------------------------
@@ -103,26 +104,26 @@ def batch_norm(
     >>> bool(abs(x.grad).max() < 1e-12)  # raising every output of a column equally asks nothing of x
     True
     """
-    x = x if isinstance(x, Tensor) else _floats(x, "x")
-    gamma = gamma if isinstance(gamma, Tensor) else _floats(gamma, "gamma")
-    beta = beta if isinstance(beta, Tensor) else _floats(beta, "beta")
+    x = x if isinstance(x, Tensor) else floats(x, "x")
+    gamma = gamma if isinstance(gamma, Tensor) else floats(gamma, "gamma")
+    beta = beta if isinstance(beta, Tensor) else floats(beta, "beta")
     shape = x.shape
     over: dict[str, Any] = {"axis": 0}
     if len(shape) == 2 and axis is None:
         n, d = shape
     else:
-        over, n, d, unit = _layout(shape, axis)
+        over, n, d, unit = layout(shape, axis)
     if n == 0:
         raise ShapeError(f"x has no rows (shape {shape}): the mean of an empty batch is undefined. Pass at least two.")
     if gamma.shape != (d,):
-        raise _parameter_error("gamma", gamma, d)
+        raise parameter_error("gamma", gamma, d)
     if beta.shape != (d,):
-        raise _parameter_error("beta", beta, d)
+        raise parameter_error("beta", beta, d)
     narrow = x.dtype.itemsize == 2
     if narrow or type(eps) is not float or not 1e-30 < eps < 1e30:
-        eps = _usable(eps, x.dtype)
+        eps = usable_eps(eps, x.dtype)
     if n == 1:
-        _single(strict)
+        single_row(strict)
 
     # Step 0: shapes and dtypes that the steps below can take
     if narrow:
@@ -138,9 +139,9 @@ def batch_norm(
     # Step 4: variance of each feature
     var = 1.0 / n * p.sum(sq, **over)
     if not eps:
-        _refuse_constant(var)
+        refuse_constant(var)
     if is_checking():
-        _warn_of_offset(mu, var, eps)
+        warn_of_offset(mu, var, eps)
     # Step 5: add eps, take the root
     sqrtvar = p.sqrt(var + eps)
     # Step 6: invert
@@ -291,8 +292,8 @@ def batch_statistics(x: Any) -> tuple[Any, Any]:
     >>> batch_statistics(np.array([[1.0], [3.0]]))
     (array([2.]), array([1.]))
     """
-    x = np.asarray(x.data) if isinstance(x, Tensor) else _floats(x, "x")
-    _, n, _, _ = _layout(x.shape, None)
+    x = np.asarray(x.data) if isinstance(x, Tensor) else floats(x, "x")
+    _, n, _, _ = layout(x.shape, None)
     if n == 0:
         raise ShapeError(
             f"x has no rows (shape {x.shape}): the mean of an empty batch is undefined. Pass at least two."
@@ -326,7 +327,7 @@ def population_statistics(means: Sequence[Any] | Any, variances: Sequence[Any] |
         raise ShapeError(
             f"means have shape {means.shape}, variances {variances.shape}; pass one of each for at least one batch."
         )
-    return means.mean(axis=0), _bessel(m) * variances.mean(axis=0)
+    return means.mean(axis=0), bessel(m) * variances.mean(axis=0)
 
 
 def update_running_statistics(
@@ -361,7 +362,7 @@ def update_running_statistics(
     for name, value in (("running_var", running_var), ("mean", mean), ("var", var)):
         if np.shape(value) != shape:
             raise ShapeError(f"{name} has shape {np.shape(value)}, running_mean has {shape}; they must be equal.")
-    keep, unbiased = 1.0 - momentum, _bessel(m)
+    keep, unbiased = 1.0 - momentum, bessel(m)
     new_mean = keep * running_mean + momentum * mean
     new_var = keep * running_var + momentum * (unbiased * var)
     return new_mean.astype(running_mean.dtype, copy=False), new_var.astype(running_var.dtype, copy=False)
@@ -390,7 +391,7 @@ def inference_scale_shift(gamma: Any, beta: Any, mean: Any, var: Any, eps: float
     (array([1.]), array([-2.]))
     """
     gamma, beta, mean, var = (
-        value if isinstance(value, Tensor) else _floats(value, name)
+        value if isinstance(value, Tensor) else floats(value, name)
         for value, name in ((gamma, "gamma"), (beta, "beta"), (mean, "mean"), (var, "var"))
     )
     shape = gamma.shape
@@ -398,14 +399,14 @@ def inference_scale_shift(gamma: Any, beta: Any, mean: Any, var: Any, eps: float
         raise ShapeError(f"gamma must have shape (D,); got {shape}. Ravel it if it is per-feature.")
     for name, value in (("beta", beta), ("mean", mean), ("var", var)):
         if value.shape != shape:
-            raise _parameter_error(name, value, shape[0])
-    eps = _usable(eps, var.dtype)
-    values = _plain(var)
+            raise parameter_error(name, value, shape[0])
+    eps = usable_eps(eps, var.dtype)
+    values = plain(var)
     if (values < 0).any():
         column = int(np.argmax(values < 0))
         raise GraphError(f"var[{column}] is {values[column]}; a variance is >= 0. Are mean and var swapped?")
     if not eps:
-        _refuse_constant(var, "var[{}] is 0")
+        refuse_constant(var, "var[{}] is 0")
     scale = gamma * p.reciprocal(p.sqrt(var + eps))
     shift = beta - scale * mean
     return scale, shift
@@ -438,117 +439,12 @@ def batch_norm_inference(
     array([[-1.],
            [ 1.]])
     """
-    x = x if isinstance(x, Tensor) else _floats(x, "x")
-    over, _, d, unit = _layout(x.shape, axis)
+    x = x if isinstance(x, Tensor) else floats(x, "x")
+    over, _, d, unit = layout(x.shape, axis)
     scale, shift = inference_scale_shift(gamma, beta, mean, var, eps)
     if scale.shape != (d,):
-        raise _parameter_error("gamma", scale, d)
+        raise parameter_error("gamma", scale, d)
     if "keepdims" in over:
         scale, shift = p.reshape(scale, shape=unit), p.reshape(shift, shape=unit)
     y = scale * x + shift
     return y  # noqa: RET504
-
-
-# ---- what is told of bad input ---------------------------------------------------------------------------
-
-
-def _plain(x: Any) -> Any:
-    return x.data if isinstance(x, Tensor) else x
-
-
-def _floats(x: Any, name: str) -> Any:
-    """`x`, no tensor, if it is an array of floats; a DTypeError that says what to do otherwise."""
-    if type(x) is np.ndarray and x.dtype.kind == "f":
-        return x
-    if "bfloat16" in str(getattr(x, "dtype", "")):
-        raise DTypeError(f"{name} is bfloat16, in which NumPy has no arithmetic; use {name}.astype(np.float32).")
-    return np.asarray(ingest.leaf(x, name))
-
-
-def _layout(shape: tuple[int, ...], axis: int | None) -> tuple[dict[str, Any], int, int, tuple[int, ...]]:
-    """For channels at `axis`: the keywords of the sums, values per channel, channels, and the shape of a statistic."""
-    if len(shape) < 2:
-        advice = "Use x[:, None] for one feature." if shape else "Pass a batch of rows."
-        raise ShapeError(f"batch_norm: x must be 2-D (N, D); got shape {shape}. {advice}")
-    if axis is None:
-        if len(shape) > 2:
-            raise ShapeError(
-                f"batch_norm: x has {len(shape)} dims (shape {shape}); pass axis=1 (channels) or reshape to (N*H*W, C)."
-            )
-        axis = 1
-    if isinstance(axis, bool) or not isinstance(axis, (int, np.integer)):
-        raise DTypeError(f"axis must be one int, the axis of the channels; got {axis!r}.")
-    channel = normal_axis(int(axis), len(shape))
-    assert isinstance(channel, int)
-    rest = tuple(a for a in range(len(shape)) if a != channel)
-    unit = tuple(size if a == channel else 1 for a, size in enumerate(shape))
-    over: dict[str, Any] = {"axis": rest if len(rest) > 1 else rest[0]}
-    if channel != len(shape) - 1:
-        over["keepdims"] = True
-    return over, math.prod(shape[a] for a in rest), shape[channel], unit
-
-
-def _parameter_error(name: str, value: Any, d: int) -> ShapeError:
-    shape = value.shape
-    if len(shape) == 1:
-        return ShapeError(f"{name} has {shape[0]} entries, x has {d} features; give one entry per feature.")
-    if not shape:
-        return ShapeError(f"{name} must have shape ({d},); got (), a single number. Use np.full({d}, {name}).")
-    return ShapeError(f"{name} must have shape ({d},); got {shape}. Ravel it if it is per-feature.")
-
-
-def _usable(eps: Any, dtype: np.dtype[Any]) -> float:
-    """`eps` as a Python float, which does not widen float32 (a `np.float64` would)."""
-    if isinstance(eps, (bool, np.bool_)) or not isinstance(eps, (int, float, np.integer, np.floating)):
-        shown = f"{type(eps).__name__} {eps!r}" if isinstance(eps, (bool, np.bool_, str)) else type(eps).__name__
-        raise DTypeError(f"eps must be a real scalar; got {shown}. Pass a float such as 1e-5.")
-    value = float(eps)
-    if not 0 <= value < math.inf:
-        raise GraphError(f"eps must be a finite number >= 0; got {value}.")
-    with np.errstate(all="ignore"):
-        held = float(dtype.type(value))
-    if value and not held:
-        least = float(np.finfo(dtype).smallest_subnormal)
-        raise GraphError(f"eps={value:g} is 0 in {dtype}; smallest usable is {least:.0e}.".replace("e-0", "e-"))
-    if held == math.inf:
-        raise GraphError(f"eps={value:g} is infinite in {dtype}; largest usable is {np.finfo(dtype).max:.0e}.")
-    return value
-
-
-def _single(strict: bool) -> None:
-    message = "N=1: variance is 0, output equals beta, dx is 0; pass at least two rows."
-    if strict:
-        raise ShapeError(message)
-    warnings.warn(message, BatchSizeWarning, stacklevel=3)
-
-
-def _refuse_constant(var: Any, what: str = "column {} is constant") -> None:
-    zero = np.ravel(_plain(var)) == 0
-    if zero.any():
-        raise NumericalError(f"eps=0 and {what.format(int(np.argmax(zero)))}: 1/sqrt(0). Use an eps > 0, or drop it.")
-
-
-def _warn_of_offset(mu: Any, var: Any, eps: float) -> None:
-    """Warn where the mean is so large beside the deviation that half of the digits are lost (checked mode only)."""
-    mean, deviation = np.ravel(_plain(mu)), np.sqrt(np.ravel(_plain(var)) + eps)
-    u = float(np.finfo(mean.dtype).eps) / 2
-    with np.errstate(all="ignore"):
-        ratio = np.abs(mean) / deviation
-    bad = np.isfinite(ratio) & (ratio * u > math.sqrt(u))
-    if bad.any():
-        column = int(np.argmax(np.where(bad, ratio, 0)))
-        worst = float(ratio[column])
-        warnings.warn(
-            f"column {column}: mean/std = {worst:.0e}, relative error of about {worst * u:.0e} expected in "
-            f"{mean.dtype}; subtract a typical row from x first, or use a wider dtype.",
-            PrecisionWarning,
-            stacklevel=3,
-        )
-
-
-def _bessel(m: int) -> float:
-    if isinstance(m, bool) or not isinstance(m, (int, np.integer)):
-        raise DTypeError(f"m must be an int, the number of values per statistic; got {m!r}.")
-    if m < 2:
-        raise ShapeError(f"m = {m}: the unbiased variance m/(m-1) needs at least two values per batch.")
-    return int(m) / (int(m) - 1)

@@ -55,7 +55,7 @@ FLOORS = [
     {"composites"},
     {"numpy_api", "ingest", "arraylike", "copying", "operators"},
     {"engine"},
-    {"functional", "numerics", "anomaly", "batchnorm", "transforms"},
+    {"functional", "numerics", "anomaly", "batchnorm", "batchnorm_input", "transforms"},
     {"graph"},
     {"nn", "optim", "data", "train"},
     {"drawing", "notation"},
