@@ -187,6 +187,18 @@ def test_the_size_of_a_graph_shrinks_with_detach() -> None:
     assert mg.graph_size(Tensor(1.0) * 2.0) == (2, 0)
 
 
+def test_an_array_that_has_been_through_backward_brings_its_gradients_along() -> None:
+    x = Tensor(X)
+    y = np.tanh(x)
+    assert not Graph.of(y).has_grads
+    y.backward(DOUT)
+    assert np.array_equal(Graph.of(y).grad["x"], x.grad)
+    assert not Graph.of(x).has_grads
+    z = y * 2.0
+    both = Graph.of(y, z)
+    assert np.array_equal(both.grad["x"], x.grad)  # z was given nothing
+
+
 # ---- the backward pass as a graph ------------------------------------------------------------------------
 
 

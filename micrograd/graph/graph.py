@@ -115,10 +115,9 @@ class Graph:
         A tensor that has been through `backward` brings its gradients along.
         """
         graph = cls(**assemble(list(outputs), {}, {}, name=name))
-        for output in outputs:
-            started = output.grad is not None and not (type(output.grad) is float and output.grad == 0.0)
-            if not output.shape and started and len(outputs) == 1 and output.row is not None:
-                graph.backward(output.grad)
+        seeds = tuple(_started(output) for output in outputs)
+        if any(seed is not None for seed in seeds):
+            graph.backward(seeds if len(seeds) > 1 else seeds[0])
         return graph
 
     @classmethod
@@ -344,3 +343,9 @@ class Graph:
 def _shown(g: Any) -> Any:
     """A gradient as the graph keeps it: a float, or an array that nobody writes to."""
     return g if type(g) is float else ingest.frozen(np.asarray(g)[...])
+
+
+def _started(output: Tensor) -> Any:
+    """The cotangent that `output` was given by ``backward``; None where there was none: a leaf, or a number's 0."""
+    untouched = output.row is None or output.grad is None or (type(output.grad) is float and output.grad == 0.0)
+    return None if untouched else output.grad
