@@ -13,7 +13,19 @@ from micrograd.composites import normal_axis
 from micrograd.engine import Tensor
 from micrograd.errors import DTypeError, GraphError, NumericalError, ShapeError
 
-__all__ = ["BatchSizeWarning", "PrecisionWarning"]
+__all__ = [
+    "BatchSizeWarning",
+    "PrecisionWarning",
+    "bessel",
+    "floats",
+    "layout",
+    "parameter_error",
+    "plain",
+    "refuse_constant",
+    "single_row",
+    "usable_eps",
+    "warn_of_offset",
+]
 
 
 class BatchSizeWarning(RuntimeWarning):
@@ -25,6 +37,7 @@ class PrecisionWarning(RuntimeWarning):
 
 
 def plain(x: Any) -> Any:
+    """The values of `x`, a tensor or an array."""
     return x.data if isinstance(x, Tensor) else x
 
 
@@ -61,6 +74,7 @@ def layout(shape: tuple[int, ...], axis: int | None) -> tuple[dict[str, Any], in
 
 
 def parameter_error(name: str, value: Any, d: int) -> ShapeError:
+    """What is told of a gamma or beta that has not one entry for each of `d` features."""
     shape = value.shape
     if len(shape) == 1:
         return ShapeError(f"{name} has {shape[0]} entries, x has {d} features; give one entry per feature.")
@@ -88,6 +102,7 @@ def usable_eps(eps: Any, dtype: np.dtype[Any]) -> float:
 
 
 def single_row(strict: bool) -> None:
+    """Warn of statistics of a single value, or refuse them."""
     message = "N=1: variance is 0, output equals beta, dx is 0; pass at least two rows."
     if strict:
         raise ShapeError(message)
@@ -95,6 +110,7 @@ def single_row(strict: bool) -> None:
 
 
 def refuse_constant(var: Any, what: str = "column {} is constant") -> None:
+    """Refuse, where eps is 0, a variance that is 0."""
     zero = np.ravel(plain(var)) == 0
     if zero.any():
         raise NumericalError(f"eps=0 and {what.format(int(np.argmax(zero)))}: 1/sqrt(0). Use an eps > 0, or drop it.")
@@ -119,6 +135,7 @@ def warn_of_offset(mu: Any, var: Any, eps: float) -> None:
 
 
 def bessel(m: int) -> float:
+    """``m/(m-1)``, which makes the variance of `m` values unbiased."""
     if isinstance(m, bool) or not isinstance(m, (int, np.integer)):
         raise DTypeError(f"m must be an int, the number of values per statistic; got {m!r}.")
     if m < 2:

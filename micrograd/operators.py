@@ -25,8 +25,17 @@ Class = TypeVar("Class", bound=type)
 def fast_operators(cls: Class) -> Class:
     """A class decorator: fast ``+ - *`` and integer powers for a class of nodes."""
 
-    def forwards(row: p.Primitive, function: Callable[[Any, Any], Any], ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
-        def method(self: Any, other: Any) -> Any:
+    def methods(row: p.Primitive, number: Callable[[Any, Any], Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        ufunc: np.ufunc = getattr(np, row.array)
+
+        def array(a: Any, b: Any) -> Any:
+            large = (type(a) is not float and a.nbytes >= SMALLEST) or (type(b) is not float and b.nbytes >= SMALLEST)
+            try:
+                return apply(ufunc, a, b) if large else number(a, b)
+            except ValueError as error:
+                raise ingest.mismatch(row, [a, b], error) from None
+
+        def forwards(self: Any, other: Any) -> Any:
             a = self.raw
             if isinstance(other, cls):
                 y, b = other, other.raw  # type: ignore[attr-defined]
@@ -36,34 +45,26 @@ def fast_operators(cls: Class) -> Class:
                 return self.__primitive__(row, (self, other), {})
             if current() is None:
                 if type(a) is float and type(b) is float:
-                    return cls(function(a, b), row, None, self, a, y, b)
-                is_large = (type(a) is not float and a.nbytes >= SMALLEST) or (
-                    type(b) is not float and b.nbytes >= SMALLEST
-                )
-                try:
-                    value = apply(ufunc, a, b) if is_large else function(a, b)
-                except ValueError as error:
-                    raise ingest.mismatch(row, [a, b], error) from None
+                    return cls(number(a, b), row, None, self, a, y, b)
+                value = array(a, b)
                 if type(value) is np.ndarray:
                     return cls(value, row, None, self, a, y, b)
             return self.__primitive__(row, (self, other), {})
 
-        return method
-
-    def backwards(row: p.Primitive, function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-        def method(self: Any, other: Any) -> Any:
+        def backwards(self: Any, other: Any) -> Any:
             if (type(other) is float or type(other) is int) and current() is None:
-                value = function(other, self.raw)
+                a, b = float(other), self.raw
+                value = number(a, b) if type(b) is float else array(a, b)
                 if type(value) is float or type(value) is np.ndarray:
-                    return cls(value, row, None, None, float(other), self, self.raw)
+                    return cls(value, row, None, None, a, self, b)
             return self.__primitive__(row, (other, self), {})
 
-        return method
+        return forwards, backwards
 
     for row in (p.add, p.sub, p.mul):
-        function = getattr(operator, row.name)
-        setattr(cls, f"__{row.name}__", forwards(row, function, getattr(np, row.array)))
-        setattr(cls, f"__r{row.name}__", backwards(row, function))
+        forwards, backwards = methods(row, getattr(operator, row.name))
+        setattr(cls, f"__{row.name}__", forwards)
+        setattr(cls, f"__r{row.name}__", backwards)
 
     general = getattr(cls, "__pow__")  # noqa: B009 (of the class itself, which the type checker would take for a number)
 

@@ -55,6 +55,7 @@ class Primitive:
         level: binding strength of the template, 1 (sum) to 9 (atom): decides where brackets go.
         label: what the drawing writes in the node.
         domain: one entry per operand, the numbers it is tested on (``micrograd.testing.DOMAINS``).
+        variadic: whether it takes any number of operands.
         vjp: one rule per operand; ``None`` where no gradient flows.  A variadic row has a single rule and
             is called with the keyword ``slot`` besides.
 

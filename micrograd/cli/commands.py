@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 __all__ = ["curves", "main"]
 
+_EXECUTES = (
+    "Tracing EXECUTES the file and the function, with your rights: {} only files that you would run. "
+    "Inputs are random normal numbers."
+)
+
 
 def _writable(path: Path, force: bool) -> None:
     """Refuse before the work rather than after it."""
@@ -177,8 +182,7 @@ def _parser() -> argparse.ArgumentParser:
         "draw",
         help="draw the graph of a NumPy function",
         description="Draw the graph of a NumPy function in a Python file, with values and gradients. "
-        "Tracing EXECUTES the file and the function, with your rights: draw only files that you would run. "
-        "Inputs are random normal numbers.",
+        + _EXECUTES.format("draw"),
         allow_abbrev=False,
     )
     of_a_function(draw, "bn.svg or bn.dot; bn.png and bn.pdf need the dot program (default: FUNCTION.svg)")
@@ -194,9 +198,7 @@ def _parser() -> argparse.ArgumentParser:
         "walk",
         help="step through the graph of a NumPy function, forward and backward",
         description="Step through the graph of a NumPy function in a Python file, node by node, forward and backward: "
-        "as a page for the browser (one file, works offline), or without -o as text. "
-        "Tracing EXECUTES the file and the function, with your rights: walk only files that you would run. "
-        "Inputs are random normal numbers.",
+        "as a page for the browser (one file, works offline), or without -o as text. " + _EXECUTES.format("walk"),
         allow_abbrev=False,
     )
     of_a_function(walk, "bn.html; where left out the steps are printed")
