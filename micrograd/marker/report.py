@@ -1,0 +1,285 @@
+"""What a marked backward comes back as: plain data that goes through JSON and back without loss.
+
+The report is made in a child process (`micrograd.marker.marking.mark`) and read in another, so it holds nothing but
+numbers and text.  How it is worded and set is the business of `micrograd.marker.rendering`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+__all__ = ["KINDS", "SEVERITIES", "Finding", "Fix", "Output", "Report", "Shown", "Span", "shown"]
+
+SEVERITIES = ("wrong", "shape", "harmless", "forward")
+"""``wrong``: a gradient is wrong; ``shape``: right numbers in a wrong shape; ``harmless``: formally incomplete, equal in
+value; ``forward``: the forward differs from the reference it was compared with."""
+
+KINDS: dict[str, str] = {
+    "sign": "the sign is wrong",
+    "factor": "a constant factor is missing or superfluous (2, 1/2)",
+    "count": "a factor N (a number of entries) is missing or superfluous: a mean for a sum, a sum for a mean",
+    "bessel": "N - 1 where N belongs, or the other way round",
+    "wrong_count": "the size of another axis: D for N",
+    "no_axis": "summed over everything: axis= is missing",
+    "wrong_axis": "summed over another axis",
+    "unsummed": "the sum over a broadcast axis is missing",
+    "keepdims": "right numbers, another number of axes: (1, D) for (D,)",
+    "gamma_missing": "a forward value that multiplies is missing (gamma, a weight, ivar)",
+    "gamma_twice": "a forward value multiplies once too often",
+    "eps_missing": "eps is missing",
+    "power": "another power of a right value: sigma for 1/sigma, x**2 for x",
+    "swapped_value": "another forward value or gradient stands where this one belongs: xmu for xhat",
+    "path_missing": "the contribution of one path is missing from the sum",
+    "path_sign": "a contribution is subtracted where it is added",
+    "path_twice": "a contribution is counted twice",
+    "constant_statistics": "mean and variance are treated as constants",
+    "path_dropped_harmless": "a contribution that is always zero was left out",
+    "wrong_path": "the contribution of another path",
+    "upstream_ignored": "the result is not linear in the upstream gradient",
+    "return_order": "the gradients are returned in another order",
+    "transposed": "a transpose is missing or superfluous, or the operands of a matrix product are exchanged",
+    "overwritten": "assigned where it should be added: = for +=",
+    "accumulated": "added where it should be assigned: += for =",
+    "stale": "the second call answers other gradients than the first",
+    "in_place": "an argument or a cached value is changed in place",
+    "call_error": "the code raises an exception",
+    "other_norm": "the formula of another normalization (batch norm for layer norm)",
+    "mask": "the mask is missing, inverted or taken of the wrong value",
+    "index": "another index, slice, stride or shape",
+    "operator": "another operator or function",
+    "missing_result": "a gradient is not returned",
+    "eps_outside": "eps is added outside the square root",
+    "unknown": "another mistake",
+}
+"""Every kind of finding, in a few words (the language tables of `micrograd.marker.words` have a row for each)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A range of the student's file: lines from 1, columns from 0, in characters."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a report keeps of an array: shape, dtype and at most six entries, row by row."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    sample: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """One edit of the student's text.
+
+    Attributes:
+        span: what is replaced; empty where text is inserted.
+        old: the text there.
+        new: the text to put there.
+        probes: on how many fresh probes the edited code was run and found right.
+        whole: whether all outputs are right with it; False where other mistakes remain.
+    """
+
+    span: Span
+    old: str
+    new: str
+    probes: int
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One mistake, or one remark.
+
+    Attributes:
+        severity: one of `SEVERITIES`.
+        kind: one of `KINDS`.
+        span: the sub-expression at fault.
+        source: its whole line, or lines.
+        target: the student's name for the value.
+        means: the quantity it should hold: ``dvar``, or ``dxmu2`` for a path; empty where no engine quantity is meant.
+        edge: the path of the forward graph that is missing or wrong, as (from, to).
+        expected: what the value should be, on the first probe.
+        got: what it is.
+        ratio: got/expected as a formula that holds on every probe: ``N``, ``1/gamma``, ``-1``; empty if none does.
+        fix: one verified edit, if one was found.
+        reason: the identity that makes an omission harmless; for ``call_error`` what is wrong with the call.
+    """
+
+    severity: str
+    kind: str
+    span: Span
+    source: str
+    target: str = ""
+    means: str = ""
+    edge: tuple[str, str] | None = None
+    expected: Shown | None = None
+    got: Shown | None = None
+    ratio: str = ""
+    fix: Fix | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One gradient that the backward returns.
+
+    Attributes:
+        name: of the gradient: ``dx``.
+        right: whether it is right on every probe, in value and shape.
+        expected: the engine's, on the first probe where it is wrong (on the first one if right).
+        got: the student's; None where there is none.
+        error: the largest absolute difference over all probes; infinite where shapes differ or nothing came.
+        bound: the largest difference allowed at that entry.
+    """
+
+    name: str
+    right: bool
+    expected: Shown
+    got: Shown | None
+    error: float
+    bound: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The marked backward.
+
+    Attributes:
+        verdict: ``right``, ``wrong``, or ``failed`` where it could not be marked (`problem` says why).
+        forward, backward: names of the functions.
+        file: where they are.
+        outputs: each gradient returned.
+        findings: in the order of the student's lines, the first wrong one first; remarks last.
+        problem: what kept it from running, in the student's terms.
+        printed: what the student's code wrote.
+        probes: on how many sets of inputs it ran.
+        seconds: how long marking took.
+    """
+
+    verdict: str
+    forward: str
+    backward: str
+    file: str
+    outputs: tuple[Output, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    problem: str = ""
+    printed: str = ""
+    probes: int = 0
+    seconds: float = 0.0
+    source: str = field(default="", repr=False)  # the student's text, for the page and for carets
+
+    @property
+    def ok(self) -> bool:
+        """Whether every gradient is right, in value and in shape."""
+        return self.verdict == "right"
+
+    def assert_ok(self, hint: str = "fix", language: str = "en") -> None:
+        """Raise AssertionError with the text of the report unless `ok`."""
+        if not self.ok:
+            raise AssertionError("\n" + self.text(hint=hint, language=language))
+
+    def text(self, *, hint: str = "fix", language: str = "en", colour: bool = False) -> str:
+        """The report for a terminal; `hint` is ``where``, ``kind`` or ``fix``: how much is given away."""
+        from micrograd.marker.rendering import to_text
+
+        return to_text(self, hint=hint, language=language, colour=colour)
+
+    def html(self, *, hint: str = "fix", language: str = "en") -> str:
+        """The report as a fragment of HTML."""
+        from micrograd.marker.rendering import to_html
+
+        return to_html(self, hint=hint, language=language)
+
+    def _repr_html_(self) -> str:
+        return self.html()
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def as_json(self, indent: int | None = 2) -> str:
+        """The report as JSON text, which `Report.from_json` reads back without loss."""
+        return json.dumps(_plain(asdict(self)), indent=indent, ensure_ascii=False, allow_nan=False)
+
+    def to_json(self) -> str:
+        """`as_json` on one line: what the child process answers."""
+        return self.as_json(indent=None)
+
+    @classmethod
+    def from_json(cls, text: str) -> Report:
+        """The report that was written by `as_json`.
+
+        Raises:
+            ValueError: no JSON, or no report.
+
+        >>> report = Report("right", "forward", "backward", "bn.py", printed="a line\\n")
+        >>> Report.from_json(report.as_json()) == report
+        True
+        """
+        try:
+            data = json.loads(text)
+            outputs = tuple(
+                Output(
+                    name=o["name"], right=o["right"], expected=_shown_of(o["expected"]),
+                    got=None if o["got"] is None else _shown_of(o["got"]),
+                    error=float(o["error"]), bound=float(o["bound"]),
+                )
+                for o in data.pop("outputs")
+            )  # fmt: skip
+            findings = tuple(_finding_of(f) for f in data.pop("findings"))
+            return cls(**data, outputs=outputs, findings=findings)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"this is no report of micrograd check: {error!r}") from None
+
+
+def shown(value: Any) -> Shown:
+    """What the report keeps of a value.
+
+    >>> shown(np.arange(8.0).reshape(2, 4))
+    Shown(shape=(2, 4), dtype='float64', sample=(0.0, 1.0, 2.0, 3.0, 4.0, 5.0))
+    """
+    try:
+        array = np.asarray(value)
+    except ValueError:  # a ragged list
+        return Shown((), type(value).__name__, ())
+    if array.dtype.kind not in "fiub":
+        return Shown(array.shape, type(value).__name__ if array.dtype.kind == "O" else array.dtype.name, ())
+    return Shown(array.shape, array.dtype.name, tuple(float(x) for x in array.ravel()[:6]))
+
+
+def _plain(data: Any) -> Any:
+    """`data` with numbers that JSON does not have as text."""
+    if isinstance(data, float) and not np.isfinite(data):
+        return repr(data)
+    if isinstance(data, dict):
+        return {key: _plain(value) for key, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [_plain(value) for value in data]
+    return data
+
+
+def _shown_of(data: dict[str, Any]) -> Shown:
+    return Shown(tuple(data["shape"]), data["dtype"], tuple(float(x) for x in data["sample"]))
+
+
+def _finding_of(data: dict[str, Any]) -> Finding:
+    fix = data["fix"]
+    return Finding(
+        **{
+            **data,
+            "span": Span(**data["span"]),
+            "edge": None if data["edge"] is None else tuple(data["edge"]),
+            "expected": None if data["expected"] is None else _shown_of(data["expected"]),
+            "got": None if data["got"] is None else _shown_of(data["got"]),
+            "fix": None if fix is None else Fix(**{**fix, "span": Span(**fix["span"])}),
+        }
+    )
