@@ -288,13 +288,17 @@ def picked(made: Rewriter, equation: Equation, operands: tuple[Operand, ...]) ->
         return None
     rows, column = index
     shape = made.shape(operands[0]) if equation.op == "gather" else tuple(equation.attrs["shape"])
-    if not isinstance(column, Index) or len(shape) != 2 or not isinstance(rows, np.ndarray):
+    if not isinstance(column, (Index, np.ndarray)) or len(shape) != 2 or not isinstance(rows, np.ndarray):
         return None
     n, c = shape
-    if made.shape(column.value) != (n,) or not np.array_equal(rows, np.arange(n)):
+    labels = column.value if isinstance(column, Index) else None
+    if labels is None and (column.dtype.kind not in "iu" or (column.size and column.min() < 0)):
         return None
-    places = made.constant(np.arange(c, dtype=made.values[column.value].dtype).reshape(1, c))
-    mask = made.put("equal", places, made.reshape(column.value, (n, 1)))
+    labels = made.constant(column) if labels is None else labels
+    if made.shape(labels) != (n,) or not np.array_equal(rows, np.arange(n)):
+        return None
+    places = made.constant(np.arange(c, dtype=made.values[labels].dtype).reshape(1, c))
+    mask = made.put("equal", places, made.reshape(labels, (n, 1)))
     old = made.program.values[equation.out]
     if equation.op == "gather":
         chosen = made.put("where", mask, operands[0], 0.0)

@@ -106,6 +106,12 @@ class Rewriter:
         if op == "pow" and attrs["exponent"] == 2:
             return self.put("mul", operands[0], operands[0], like=like, line=line)
         made = like or Value(self._shape(op, operands, attrs), self._dtype(op, operands, attrs))
+        if TABLE[op].kind == "map" and (alike := self._uniform(made.shape, operands)):
+            parts = [self.first(o, [a - len(made.shape) + len(self.shape(o)) for a in alike if a >= len(made.shape) - len(self.shape(o))], 1)
+                     for o in operands]  # fmt: skip
+            if None not in parts:
+                small = replace(made, shape=tuple(1 if a in alike else s for a, s in enumerate(made.shape)), name="")
+                return self.put("broadcast", self.put(op, *parts, like=small, line=line, **attrs), shape=made.shape)  # type: ignore[arg-type]
         return self._keep(Equation(op, operands, -1, attrs, line), made)
 
     def _keep(self, equation: Equation, made: Value) -> Operand:
@@ -197,6 +203,15 @@ class Rewriter:
         if isinstance(x, float) or not shape:
             return ()
         return self._varies.get(x, tuple(size != 1 for size in shape))
+
+    def _uniform(self, shape: tuple[int, ...], operands: tuple[Operand, ...]) -> list[int]:
+        """The axes of an elementwise result along which no operand varies."""
+        found = [size != 1 for size in shape]
+        for operand in operands:
+            along = self.varies(operand)
+            for axis, may in enumerate(along):
+                found[len(shape) - len(along) + axis] &= not may
+        return [axis for axis, alike in enumerate(found) if alike]
 
     # ---- exact identities --------------------------------------------------------------------------------
 

@@ -1,0 +1,110 @@
+"""From a program to what runs: rewritten, grouped, printed, and its memory planned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from micrograd.compiler.algebra import centred, factored, picked
+from micrograd.compiler.grouping import Grouping, Step, group
+from micrograd.compiler.program import Equation, Program
+from micrograd.compiler.rewriter import rewrite
+from micrograd.compiler.segment import PARALLEL, Memory, Segment
+
+__all__ = ["Lowered", "Native", "lower", "optimised"]
+
+
+@dataclass(slots=True)
+class Native:
+    """A printed function: its source, the names and the keys of its arguments, and what it does."""
+
+    name: str
+    source: str
+    arguments: list[str]
+    segment: Segment
+
+
+@dataclass(slots=True)
+class Lowered:
+    """A program ready to be compiled.
+
+    Attributes:
+        program: after the rewrites.
+        found: its grouping.
+        steps: native functions, and equations for BLAS or NumPy, in order.
+        memory: where values stand.
+        made: the outputs that have arrays of their own, in order.
+        guards: values that must be finite.
+    """
+
+    program: Program
+    found: Grouping
+    steps: list[Native | Equation]
+    memory: Memory
+    made: list[int]
+    guards: list[int] = field(default_factory=list)
+
+
+def optimised(program: Program) -> tuple[Program, set[int]]:
+    """The program after every rewrite, and the values whose finiteness these rely on."""
+    program, _ = rewrite(program, picked)
+    program, early = rewrite(program, centred())
+    program, late = rewrite(program, factored())
+    return program, early | late
+
+
+def lower(program: Program, layouts: Mapping[int, str], threads: int) -> Lowered:
+    """Print a program.
+
+    Args:
+        program: as captured.
+        layouts: ``"F"`` for the feeds that are in Fortran order; all others are in C order.
+        threads: how many threads may share a pass over memory.
+    """
+    program, guards = optimised(program)
+    found = group(program)
+    fed = {feed.value for feed in program.feeds}
+    wanted = dict.fromkeys((*program.outputs, *(w.value for w in program.writes)))
+    made = [v for v in wanted if v in found.stored and v not in fed and v not in found.aliases]
+    memory = Memory({v: f"x{v}" for v in (*fed, *made)}, dict(layouts))
+    steps: list[Native | Equation] = []
+    pending: list[Step] = []
+
+    def close() -> None:
+        kernels = [step.kernel for step in pending if step.kernel is not None and step.kernel.stores]
+        pending.clear()
+        if not kernels:
+            return
+        segment = Segment(f"native{len(steps)}", found, memory, threads)
+        segment.parallel_function = threads > 1 and any(
+            int(np.prod(kernel.sizes, dtype=int)) >= PARALLEL for kernel in kernels
+        )
+        for kernel in kernels:
+            segment.kernel(kernel)
+        steps.append(Native(segment.function, "", [], segment))
+
+    for step in found.steps:
+        if step.kernel is not None:
+            pending.append(step)
+        elif step.kind != "alias" and step.equation is not None:
+            close()
+            steps.append(step.equation)
+    close()
+    for native in steps:
+        if isinstance(native, Native):
+            native.source, native.arguments = native.segment.source()
+    return Lowered(program, found, steps, memory, made, sorted(v for v in guards if v in found.stored))
+
+
+def memory_of(lowered: Lowered) -> dict[Any, tuple[str, int, int]]:
+    """For each piece of the workspace its dtype, its place and its length, in entries."""
+    ends: dict[str, int] = {}
+    places: dict[Any, tuple[str, int, int]] = {}
+    for key, (dtype, entries) in lowered.memory.arena.items():
+        start = ends.get(dtype, 0)
+        places[key] = dtype, start, entries
+        ends[dtype] = start + -(-entries // 16) * 16
+    return places

@@ -1,0 +1,73 @@
+"""One number at a time: the rows' scalar templates, printed for a dtype.
+
+Literals in a template are Python floats, which would widen float32 in Numba, so each gets the dtype of the operation.
+A few operations have a text of their own (`OVERRIDES`): functions that Numba has no vector form of, and constructs that
+keep a loop from being vectorized.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+from collections.abc import Sequence
+
+from micrograd.primitives import TABLE
+
+__all__ = ["OVERRIDES", "cast_text", "scalar_text"]
+
+OVERRIDES = ("cast", "exp", "log", "maximum", "pow", "sign", "tanh")
+"""Rows whose template is not printed as it stands; a test holds this list."""
+
+_TYPES = {"float32": "f32", "float64": "f64", "int32": "np.int32", "int64": "np.int64"}
+_POWERS = {-2: "{1} / ({0} * {0})", -1: "{1} / {0}", -0.5: "{1} / np.sqrt({0})", 0.5: "np.sqrt({0})", 0: "{1}"}
+
+
+def cast_text(text: str, old: str, new: str) -> str:
+    """`text` of dtype `old` as the dtype `new`."""
+    if old == new:
+        return text
+    if new == "bool":
+        return f"({text} != 0)"
+    if old == "bool" and new in ("float32", "float64"):
+        return f"({_TYPES[new]}(1) if {text} else {_TYPES[new]}(0))"
+    return f"{_TYPES.get(new, f'np.{new}')}({text})"
+
+
+def scalar_text(op: str, operands: Sequence[str], dtype: str, attrs: dict[str, object]) -> str:
+    """The expression of `op` on operands that are of `dtype` already."""
+    short = "32" if dtype == "float32" else "64"
+    x = operands[0]
+    if op in ("exp", "log", "tanh"):
+        return f"{op}{short}({x})"
+    if op == "maximum":
+        return f"largest{short}({', '.join(operands)})" if dtype.startswith("float") else f"max({', '.join(operands)})"
+    if op == "pow":
+        exponent = attrs["exponent"]
+        if exponent in _POWERS:
+            return _POWERS[exponent].format(x, f"f{short}(1)")  # type: ignore[index]
+        return f"f{short}({x} ** {exponent!r})"
+    if op == "sign":
+        return f"(f{short}(1) if {x} > 0 else f{short}(-1) if {x} < 0 else f{short}(0) if {x} == 0 else {x})"
+    return "(" + _typed(TABLE[op].scalar, f"f{short}").format(*operands) + ")"
+
+
+@functools.cache
+def _typed(template: str, kind: str) -> str:
+    """A template whose float literals are of type `kind` and whose functions are NumPy's."""
+    holes = [f"_{slot}_" for slot in range(3)]
+    tree = ast.parse(template.format(*holes), mode="eval")
+
+    class Literals(ast.NodeTransformer):
+        def visit_Constant(self, node: ast.Constant) -> ast.AST:  # noqa: N802 (ast's name)
+            return ast.Call(ast.Name(kind, ast.Load()), [node], []) if isinstance(node.value, float) else node
+
+        def visit_Call(self, node: ast.Call) -> ast.AST:  # noqa: N802
+            self.generic_visit(node)
+            if isinstance(node.func, ast.Name) and node.func.id in ("sqrt", "abs"):
+                node.func = ast.Attribute(ast.Name("np", ast.Load()), node.func.id, ast.Load())
+            return node
+
+    text = ast.unparse(ast.fix_missing_locations(Literals().visit(tree)))
+    for slot, hole in enumerate(holes):
+        text = text.replace(hole, f"{{{slot}}}")
+    return text

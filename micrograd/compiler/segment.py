@@ -1,0 +1,422 @@
+"""A run of steps as one native function: its source, and the memory that its values take.
+
+The source knows no sizes: they, the numbers and the places in the workspace come as arguments, so that one function
+serves every shape that has the same structure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from micrograd.compiler.grouping import Grouping, Kernel
+from micrograd.compiler.nest import BLOCK, Array, Item, Nest, Root
+from micrograd.compiler.views import ONE
+
+__all__ = ["Memory", "Segment"]
+
+_LITERALS = {0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 3.0, 4.0}
+"""Numbers that stand in the source; all others may depend on a shape (1/N) and are arguments."""
+CHUNK_BYTES, CHUNK_ROWS = 1 << 17, 256
+"""A pass works on chunks of so many bytes of its largest array, and of so many rows at most: a chunk stays in the cache,
+and no more numbers than that are added up in the dtype of the data."""
+PARALLEL = 1 << 16
+"""Loops over fewer entries than this run on one thread: starting another takes longer."""
+
+
+@dataclass(slots=True)
+class Memory:
+    """Where values stand: `arena` gives each its dtype and number of entries; feeds and outputs are arrays of their own."""
+
+    own: dict[int, str] = field(default_factory=dict)
+    layout: dict[int, str] = field(default_factory=dict)
+    arena: dict[Any, tuple[str, int]] = field(default_factory=dict)
+
+
+class Segment:
+    """Prints the steps of one native function.
+
+    Args:
+        name: of the function.
+        found: the grouping that the steps belong to.
+        memory: where its values stand; values made here are added to its arena.
+        threads: how many threads may share a pass.
+
+    Attributes:
+        sizes: integers that the function is given: sizes of loops, chunks, places in the workspace by key.
+        numbers: floats that it is given.
+        arrays: keys of the arrays that it is given, in order.
+        passes: how many shared passes there are, for the counters that the threads meet at.
+        parallel: whether any pass is shared.
+    """
+
+    def __init__(self, name: str, found: Grouping, memory: Memory, threads: int) -> None:
+        self.function, self.found, self.memory, self.threads = name, found, memory, threads
+        self.lines: list[str] = []
+        self.indent = 1
+        self.count = 0
+        self.sizes: list[int | tuple[str, Any]] = []
+        self.numbers: list[float] = []
+        self.arrays: list[int] = []
+        self.head: list[str] = []
+        self.passes = 0
+        self.parallel = False
+        self.checked: list[int] = []
+        self._shared = False
+        self._named: dict[Any, str] = {}
+
+    # ---- writing -----------------------------------------------------------------------------------------
+
+    def name(self, prefix: str) -> str:
+        """A fresh variable."""
+        self.count += 1
+        return f"{prefix}{self.count}"
+
+    def line(self, text: str) -> None:
+        """One line at the present depth."""
+        self.lines.append("    " * self.indent + text)
+
+    @contextmanager
+    def block(self, head: str) -> Iterator[None]:
+        """Lines under a head such as ``for ...:``."""
+        self.line(head)
+        self.indent += 1
+        before = len(self.lines)
+        yield
+        if len(self.lines) == before:
+            self.line("pass")
+        self.indent -= 1
+
+    def size(self, value: int | tuple[str, Any]) -> str:
+        """A variable that holds an integer argument."""
+        key = ("size", value)
+        if key not in self._named:
+            self._named[key] = name = f"n{len(self.sizes)}"
+            self.head.append(f"{name} = sizes[{len(self.sizes)}]")
+            self.sizes.append(value)
+        return self._named[key]
+
+    def constant(self, value: float, dtype: str) -> str:
+        """A number in the dtype of the operation it takes part in."""
+        if dtype == "bool":
+            return str(bool(value))
+        if dtype.startswith(("int", "uint")):
+            return f"np.{dtype}({int(value)})"
+        short = "f32" if dtype == "float32" else "f64"
+        if value in _LITERALS and not (value == 0.0 and np.signbit(value)):
+            return f"{short}({value!r})"
+        key = ("number", value if value == value else "nan", dtype, bool(np.signbit(value)))
+        if key not in self._named:
+            self._named[key] = name = f"c{len(self.numbers)}"
+            self.head.append(f"{name} = {short}(numbers[{len(self.numbers)}])")
+            self.numbers.append(value)
+        return self._named[key]
+
+    # ---- memory ------------------------------------------------------------------------------------------
+
+    def array(self, nest: Nest, item: Item) -> Array:
+        """The memory of a value that is fed or stored, as this nest reads it."""
+        value = item.value
+        shape = self.found.shape(value)
+        while value in self.found.aliases:
+            value = self.found.aliases[value]
+        entries = [(axis, size) for axis, size in zip(item.axes, shape, strict=True) if size != 1]
+        if self.memory.layout.get(value) == "F":
+            entries = entries[::-1]
+        merged: list[tuple[int, int]] = []
+        for axis, size in entries:
+            if axis != ONE and merged and merged[-1][0] == axis:
+                merged[-1] = axis, merged[-1][1] * size
+            else:
+                merged.append((axis, size))
+        return Array(self._view(value, tuple(size for _, size in merged) or (1,)), tuple(axis for axis, _ in merged))
+
+    def _view(self, value: int, sizes: tuple[int, ...]) -> str:
+        key = ("view", value, sizes)
+        if key not in self._named:
+            self._named[key] = name = self.name("a")
+            shape = ", ".join(self.size(size) for size in sizes)
+            self.head.append(f"{name} = {self._flat(value)}.reshape(({shape},))")
+        return self._named[key]
+
+    def _flat(self, value: int) -> str:
+        """A one-dimensional view of a value's memory."""
+        key = ("flat", value)
+        if key in self._named:
+            return self._named[key]
+        if value in self.memory.own:
+            name = self.memory.own[value]
+            if value not in self.arrays:
+                self.arrays.append(value)
+        else:
+            shape, dtype = self.found.shape(value), self.found.program.values[value].dtype
+            name = self._carve(("value", value), dtype, int(np.prod(shape, dtype=int)))
+        self._named[key] = name
+        return name
+
+    def _carve(self, key: Any, dtype: str, entries: int, per_thread: bool = False) -> str:
+        """A flat piece of the workspace."""
+        times = self.threads if per_thread else 1
+        self.memory.arena[key] = (dtype, entries * times)
+        name = self.name("w")
+        start, length = self.size(("place", key)), self.size(entries)
+        at = f"{start} + tid * {length}" if per_thread and self.threads > 1 else start
+        self.head.append(f"{name} = work_{dtype}[{at} : {at} + {length}]")
+        return name
+
+    def scratch(self, nest: Nest, at: int, item: Item, loops: tuple[int, ...], *, spill: bool = False) -> Array:
+        """Memory for an item between two passes: shared by the threads at depth 0, one for each thread inside."""
+        sizes = [self.loop_sizes[loop] for loop in loops] or [1]
+        dtype = nest.dtype(item)
+        flat = self._carve(("scratch", self.function, self.count), dtype, int(np.prod(sizes)), per_thread=at > 0)
+        name = self.name("a")
+        self.head.append(f"{name} = {flat}.reshape(({', '.join(map(self.size, sizes))},))")
+        return Array(name, loops)
+
+    def partial(self, nest: Nest, item: Item, loops: tuple[int, ...]) -> Array | str:
+        """Where a chunk adds up its share of a reduction over the outermost loop."""
+        entries = int(np.prod([self.loop_sizes[loop] for loop in loops], dtype=int))
+        dtype = nest.dtype(item) if loops else "float64"
+        if nest_op(nest, item) == "max":
+            dtype = nest.dtype(item)
+        flat = self._carve(("partial", self.function, self.count), dtype, entries * self.chunks)
+        name = self.name("p")
+        shape = ", ".join([self.size(self.chunks), *(self.size(self.loop_sizes[loop]) for loop in loops)])
+        self.head.append(f"{name}s = {flat}.reshape(({shape},))")
+        return Array(name, loops) if loops else name
+
+    # ---- loops -------------------------------------------------------------------------------------------
+
+    def kernel(self, kernel: Kernel) -> None:
+        """Print a kernel."""
+        if not kernel.stores:
+            return
+        order = _order(self.found, kernel, self)
+        nest = Nest(self.found, kernel, order, self)
+        self.loop_sizes = [int(np.prod([kernel.sizes[d] for d in dims])) for dims in order]
+        volume = int(np.prod(self.loop_sizes, dtype=int))
+        outer = self.loop_sizes[0] if order else 1
+        row = max(volume // max(outer, 1), 1)
+        rows = max(1, min(CHUNK_ROWS if len(order) > 1 else CHUNK_BYTES // 8, CHUNK_BYTES // (8 * row), outer))
+        self.chunks = -(-outer // rows)
+        self.rows = rows
+        self._shared = self.threads > 1 and volume >= PARALLEL and self.chunks > 1
+        self.parallel |= self._shared
+        self.line(f"# kernel of stage {kernel.stage}: {' x '.join(map(str, self.loop_sizes)) or 'one number'}")
+        roots = [Root("store", nest.item(v), self.array(nest, Item(v, nest.item(v).axes))) for v in kernel.stores]
+        with nullcontext() if self._shared or not self.parallel_function else self.block("if tid == 0:"):
+            nest.emit(0, roots)
+
+    parallel_function = False
+
+    def serial(self, at: int) -> Any:
+        """The context of what one thread does between two shared passes."""
+        return self.block("if tid == 0:") if at == 0 and self._shared else nullcontext()
+
+    def begin(self, at: int) -> None:
+        """The threads meet before a shared pass."""
+        if at == 0 and self._shared:
+            self.passes += 1
+            with self.block("if tid == 0:"):
+                self.line(f"store(sync, 2, {self.passes})")
+            with self.block("else:"), self.block(f"while load(sync, 2) < {self.passes}:"):
+                self.line("pass")
+
+    @contextmanager
+    def loop(self, nest: Nest, at: int, roots: Sequence[Root], items: Sequence[Item]) -> Iterator[None]:
+        """The text around one pass over loop `at` with reductions `items` into the targets of `roots`."""
+        size = self.size(self.loop_sizes[at])
+        innermost = at == nest.depth - 1
+        if at > 0:
+            self._start(roots, items, nest)
+            if innermost and any(isinstance(r.target, str) and r.action == "add" for r in roots):
+                with self._blocks(f"i{at}", "0", size, roots, items, nest):
+                    yield
+            else:
+                with self.block(f"for i{at} in range({size}):"):
+                    yield
+            return
+        chunks, rows = self.size(self.chunks), self.size(self.rows)
+        if self._shared:
+            taken = f"take(sync, {1 + 2 * self.passes + 1})"
+            self.line(f"c = {taken}")
+            head = f"while c < {chunks}:"
+        else:
+            head = f"for c in range({chunks}):"
+        with self.block(head):
+            self.line(f"lo = c * {rows}")
+            self.line(f"hi = min({size}, lo + {rows})")
+            for root in roots:
+                if isinstance(root.target, Array):
+                    self.line(f"{root.target.name} = {root.target.name}s[c]")
+            self._start(roots, items, nest)
+            if innermost and any(r.action == "add" for r in roots):
+                with self._blocks("i0", "lo", "hi", roots, items, nest):
+                    yield
+            else:
+                with self.block("for i0 in range(lo, hi):"):
+                    yield
+            for root in roots:
+                if isinstance(root.target, str):
+                    self.line(f"{root.target}s[c] = {root.target}")
+            if self._shared:
+                self.line(f"take(sync, {1 + 2 * self.passes + 2})")
+                self.line(f"c = {taken}")
+        if self._shared:
+            with self.block("if tid == 0:"), self.block(f"while load(sync, {1 + 2 * self.passes + 2}) < {chunks}:"):
+                self.line("pass")
+
+    def _start(self, roots: Sequence[Root], items: Sequence[Item], nest: Nest) -> None:
+        for root, item in zip(roots, items, strict=True):
+            short = "f32" if nest.dtype(item) == "float32" else "f64"
+            zero = f"{short}(0)" if root.action == "add" else f"{short}(-np.inf)"
+            if isinstance(root.target, Array):
+                self.line(f"{root.target.name}[:] = {zero}")
+            else:
+                self.line(f"{root.target} = {'f64(0)' if root.action == 'add' else zero}")
+
+    @contextmanager
+    def _blocks(
+        self, index: str, lo: str, hi: str, roots: Sequence[Root], items: Sequence[Item], nest: Nest
+    ) -> Iterator[None]:
+        """A contiguous loop in blocks: sums are added up in the dtype of the data in a block, in float64 over them."""
+        adding = [(r.target, nest.dtype(i)) for r, i in zip(roots, items, strict=True)
+                  if r.action == "add" and isinstance(r.target, str)]  # fmt: skip
+        start = self.name("b")
+        with self.block(f"for {start} in range({lo}, {hi}, {BLOCK}):"):
+            for target, dtype in adding:
+                self.line(f"{target}_ = {'f32' if dtype == 'float32' else 'f64'}(0)")
+            self._blocked = {target for target, _ in adding}
+            with self.block(f"for {index} in range({start}, min({start} + {BLOCK}, {hi})):"):
+                yield
+            self._blocked = set()
+            for target, _ in adding:
+                self.line(f"{target} += {target}_")
+
+    _blocked: set[Any] = set()  # noqa: RUF012 (replaced, never changed)
+
+    def folded(self, nest: Nest, at: int, item: Item, root: Root) -> Array | str:
+        """Where the result of a reduction stands once its loop has ended."""
+        short = "f32" if nest.dtype(item) == "float32" else "f64"
+        if at > 0:
+            if isinstance(root.target, Array):
+                return root.target
+            name = self.name("r")
+            self.line(f"{name} = {short}({root.target})")
+            return name
+        own = Item(item.value, nest.item(item.value).axes)
+        loops = root.target.loops if isinstance(root.target, Array) else ()
+        if item.value in self.found.stored and item == nest.item(item.value):
+            target = self.array(nest, own)
+        else:
+            target = self.scratch(nest, 0, item, loops)
+        with self.serial(0):
+            self._combine(target, root, loops, short)
+        return target
+
+    def _combine(self, target: Array, root: Root, loops: tuple[int, ...], short: str) -> None:
+        parts = f"{root.target.name if isinstance(root.target, Array) else root.target}s"
+        chunks, index = self.size(self.chunks), "".join(f", i{loop}" for loop in loops)
+        if not loops:
+            total = self.name("s")
+            self.line(f"{total} = {'f64(0)' if root.action == 'add' else f'{short}(-np.inf)'}")
+            with self.block(f"for c in range({chunks}):"):
+                step = f"{total} + {parts}[c]" if root.action == "add" else f"largest{short[1:]}({total}, {parts}[c])"
+                self.line(f"{total} = {step}")
+            self.line(f"{target.at()} = {short}({total})")
+            return
+        wide = self._carve(("wide", self.function, self.count), "float64", self._entries(loops))
+        name = self.name("a")
+        shape = ", ".join(self.size(self.loop_sizes[loop]) for loop in loops)
+        self.head.append(f"{name} = {wide}.reshape(({shape},))")
+        self.line(f"{name}[:] = {'f64(0)' if root.action == 'add' else 'f64(-np.inf)'}")
+        at = f"{name}[{index[2:]}]"
+        with self.block(f"for c in range({chunks}):"), self._nested(loops):
+            step = f"{at} + {parts}[c{index}]" if root.action == "add" else f"largest64({at}, f64({parts}[c{index}]))"
+            self.line(f"{at} = {step}")
+        with self._nested(loops):
+            self.line(f"{target.at()} = {short}({at})")
+
+    def _entries(self, loops: Sequence[int]) -> int:
+        return int(np.prod([self.loop_sizes[loop] for loop in loops], dtype=int))
+
+    @contextmanager
+    def _nested(self, loops: Sequence[int]) -> Iterator[None]:
+        if not loops:
+            yield
+            return
+        with self.block(f"for i{loops[0]} in range({self.size(self.loop_sizes[loops[0]])}):"), self._nested(loops[1:]):
+            yield
+
+    def action(self, root: Root, text: str, dtype: str) -> None:
+        """What happens to a value that has been computed."""
+        target = root.target
+        if root.action == "keep":
+            self.line(f"{target} = {text}")
+        elif root.action == "store":
+            assert isinstance(target, Array)  # noqa: S101 (stores go to memory)
+            self.line(f"{target.at()} = {text}")
+        else:
+            short = "32" if dtype == "float32" else "64"
+            if isinstance(target, Array):
+                place = target.at()
+                text = f"{place} + {text}" if root.action == "add" else f"largest{short}({place}, {text})"
+                self.line(f"{place} = {text}")
+            elif root.action == "max":
+                self.line(f"{target} = largest{short}({target}, {text})")
+            elif target in self._blocked:
+                self.line(f"{target}_ = plus{short}({target}_, {text})")
+            else:
+                self.line(f"{target} += {text}")
+
+    # ---- the whole function --------------------------------------------------------------------------------
+
+    def source(self) -> tuple[str, list[str]]:
+        """The text of the function and the names of its arguments."""
+        dtypes = sorted({dtype for dtype, _ in self.memory.arena.values()})
+        arguments = ["tid", "sizes", "numbers", "sync", *(f"work_{d}" for d in dtypes)]
+        arguments += [self.memory.own[value] for value in self.arrays]
+        head = ["    " + text for text in self.head]
+        return "\n".join([f"def {self.function}({', '.join(arguments)}):", *head, *self.lines, ""]), arguments
+
+
+def nest_op(nest: Nest, item: Item) -> str:
+    """The operation that makes an item."""
+    return nest.found.maker[item.value].op
+
+
+def _order(found: Grouping, kernel: Kernel, segment: Segment) -> list[list[int]]:
+    """The loops of a kernel: its dimensions as its largest arrays lie in memory, neighbours that never part merged."""
+    plain = Nest(found, kernel, [[d] for d in range(len(kernel.sizes))], segment)
+    leaves, folded = plain.accesses(kernel.stores)
+    stores = [Item(v, plain.item(v).axes) for v in kernel.stores]
+    arrays = []
+    for item in (*leaves, *stores):
+        axes = item.axes[::-1] if segment.memory.layout.get(item.value) == "F" else item.axes
+        arrays.append(tuple(a for a in axes if a != ONE))
+    votes: dict[tuple[int, ...], int] = {}
+    for axes in arrays:
+        votes[axes] = votes.get(axes, 0) + 1
+    order = list(max(votes, key=lambda axes: (len(set(axes)), votes[axes]))) if votes else []
+    order = list(dict.fromkeys(order))
+    order += [d for d in range(len(kernel.sizes)) if d not in order]
+    groups = [[d] for d in order]
+    place = 0
+    while place + 1 < len(groups):
+        left, right = groups[place][-1], groups[place + 1][0]
+        together = all(_adjacent(axes, left, right) for axes in arrays)
+        if together and all((left in f) == (right in f) for f in folded):
+            groups[place] += groups.pop(place + 1)
+        else:
+            place += 1
+    return groups
+
+
+def _adjacent(axes: tuple[int, ...], left: int, right: int) -> bool:
+    if left not in axes and right not in axes:
+        return True
+    return any(axes[i : i + 2] == (left, right) for i in range(len(axes))) and axes.count(left) == axes.count(right) == 1
