@@ -1,0 +1,287 @@
+"""How a pair of functions is called: what the backward is given, and which gradient is which in its answer.
+
+Found from signatures, return statements and one run of the forward: ``backward(dout, cache)``, ``backward(dout, x,
+gamma, beta)``, ``loss, dx = softmax_loss(x, y)``, ``Relu.backward(dout)``.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import re
+import types
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from micrograd.errors import GraphError
+from micrograd.marker.pairs import Pair, gradient_target, returned
+from micrograd.marker.task import Argument, Call, Probe
+from micrograd.marker.words import problem
+from micrograd.tree import paths
+
+__all__ = ["answer_of", "call_of", "function_named", "inputs_of", "receiver_of", "result_of"]
+
+_CACHE = re.compile(r"(?:\w*_)?(?:caches?|ctx|context|saved|memory|memo|stash|stored|tape|intermediates?)(?:_\w+)?\d*")
+_UPSTREAM = re.compile(
+    r"d_?out\w*|d[yzah]\d?|g|grads?|grad_?out\w*|out\w*_grad|upstream\w*|delta\w*|error|dvalues|top_diff|dL\w*"
+)
+_SETTINGS = re.compile(r"\w*_(?:params?|config|options)|config|options")
+
+
+def function_named(module: types.ModuleType, name: str) -> Callable[..., Any]:
+    """The function of that name, or for ``Class.method`` the method as the class has it.
+
+    Raises:
+        GraphError: it is none.
+    """
+    found: Any = module
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if not callable(found):
+        raise GraphError(f"{name} is a {type(found).__name__}, not a function")
+    return found  # type: ignore[no-any-return]
+
+
+def receiver_of(module: types.ModuleType, pair: Pair) -> str:
+    """Python that makes the object whose methods they are; empty where they are functions.
+
+    Raises:
+        GraphError: the class wants arguments that cannot be known.
+    """
+    if pair.kind != "layer":
+        return ""
+    name = pair.forward.partition(".")[0]
+    parameters = inspect.signature(getattr(module, name)).parameters.values()
+    wanted = [
+        p.name for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
+    if wanted:
+        raise GraphError(problem("layer", name=name, parameters=", ".join(wanted), stem=name.lower()))
+    return f"{name}()"
+
+
+def inputs_of(arguments: Mapping[str, Any]) -> tuple[str, ...]:
+    """The inputs that a gradient may belong to: float arrays by parameter, those in containers by their path.
+
+    Settings such as ``bn_param`` hold no inputs, whatever arrays lie in them.
+
+    >>> inputs_of({"x": np.ones(2), "bn_param": {"running_mean": np.zeros(2)}, "eps": 1e-5})
+    ('x',)
+    """
+    return tuple(
+        path
+        for name, value in arguments.items()
+        if not (isinstance(value, dict) and (_SETTINGS.fullmatch(name) or "mode" in value))
+        for path, leaf in paths(value, name)
+        if _is_array(leaf)
+    )
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
+
+
+def _is_output(value: Any) -> bool:
+    return _is_array(value) or isinstance(value, (float, np.floating))
+
+
+def _described(value: Any) -> str:
+    """A value in words, for somebody who expected another.
+
+    >>> _described((np.zeros((2, 3)), None))
+    '(an array of shape (2, 3), None)'
+    """
+    if value is None:
+        return "None"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_described, value))})"
+    if isinstance(value, np.ndarray):
+        what = "" if value.dtype.kind == "f" else f" of {value.dtype.name}"
+        return f"an array{what} of shape {value.shape}"
+    article = "an" if type(value).__name__[0] in "aeiou" else "a"
+    return f"{value!r}, {article} {type(value).__name__}" if np.isscalar(value) else f"{article} {type(value).__name__}"
+
+
+def result_of(forward: Callable[..., Any], probe: Probe) -> Any:
+    """What the forward answers for copies of a probe's arguments."""
+    np.random.seed(probe.seed)  # noqa: NPY002 - what students' dropout draws from
+    arguments = copy.deepcopy(dict(probe.arguments))
+    kinds = {name: p.kind for name, p in inspect.signature(forward).parameters.items()}
+    positional = [arguments.pop(n) for n in list(arguments) if kinds.get(n) is inspect.Parameter.POSITIONAL_ONLY]
+    return forward(*positional, **arguments)
+
+
+def answer_of(backward: Callable[..., Any], call: Call, probe: Probe, result: Any) -> Any:
+    """What the backward answers for copies of what `call` gives it; the upstream gradients are ones."""
+    positional, keywords = [], {}
+    for argument in call.arguments:
+        match argument.origin:
+            case "upstream":
+                key = call.outputs[argument.key]
+                value = np.ones_like(result if key is None else result[key])
+            case "result":
+                value = (
+                    result if argument.key is None or not isinstance(result, (tuple, list)) else result[argument.key]
+                )
+            case "input":
+                value = probe.arguments[argument.key]
+            case _:
+                value = argument.key
+        value = copy.deepcopy(value)
+        if argument.keyword:
+            keywords[argument.name] = value
+        else:
+            positional.append(value)
+    return backward(*positional, **keywords)
+
+
+def call_of(
+    pair: Pair,
+    backward: Callable[..., Any],
+    arguments: Mapping[str, Any],
+    result: Any,
+    source: str,
+    answer: Callable[[Call], Any] = lambda _: None,
+) -> Call:
+    """How `pair` is called.
+
+    Args:
+        pair: the two names.
+        backward: the second function; without `self` where it is a method.
+        arguments: what the forward was given, by parameter.
+        result: what it answered.
+        source: the text of the file.
+        answer: runs the backward; asked only where its text does not say what it returns.
+
+    Raises:
+        GraphError: the forward answers nothing that can be differentiated, or the backward wants what nobody has.
+    """
+    inputs = inputs_of(arguments)
+    if not inputs:
+        raise GraphError(problem("no_input", name=pair.forward))
+    said = returned(source, pair.forward)
+    if pair.kind == "loss":
+        return _call_of_loss(pair, inputs, result, said)
+    items = list(result) if isinstance(result, (tuple, list)) else [result]
+    floats = [i for i, item in enumerate(items) if _is_output(item)]
+    if not floats:
+        key = "none" if result is None else "result"
+        raise GraphError(problem(key, name=pair.forward, got=_described(result)))
+    single = not isinstance(result, (tuple, list))
+    given, seeds = _arguments(pair, backward, arguments, items, floats, said[0] if said and said[1] else ())
+    call = Call((None,) if single else tuple(floats[:seeds]), given)
+    said = returned(source, pair.backward)
+    if said is None or not said[1]:  # `return dx`, or what a name holds: a tuple perhaps
+        got = answer(call)
+        names = said[0] if said else ("",)
+        if isinstance(got, dict):
+            keyed = [(key, str(key)) for key in got]
+            return Call(call.outputs, given, _by_name(keyed, inputs) or _by_position(keyed, inputs))
+        said = (names, False) if not isinstance(got, (tuple, list)) else (("",) * len(got), True)
+    keyed = [(i if said[1] else None, name) for i, name in enumerate(said[0])]
+    results, ordered = _results(keyed, inputs)
+    return Call(call.outputs, given, results, ordered or _promised(backward, inputs))
+
+
+def _call_of_loss(pair: Pair, inputs: Sequence[str], result: Any, said: tuple[tuple[str, ...], bool] | None) -> Call:
+    if not isinstance(result, tuple) or len(result) < 2 or not _is_output(result[0]) or np.ndim(result[0]):
+        key = "none" if result is None else "loss"
+        raise GraphError(problem(key, name=pair.forward, got=_described(result)))
+    names = said[0] if said and len(said[0]) == len(result) else ("",) * len(result)
+    results, ordered = _results([(i, name) for i, name in enumerate(names) if i], inputs)
+    return Call((0,), (), results, ordered)
+
+
+def _arguments(
+    pair: Pair,
+    backward: Callable[..., Any],
+    arguments: Mapping[str, Any],
+    items: Sequence[Any],
+    floats: Sequence[int],
+    said: Sequence[str],
+) -> tuple[tuple[Argument, ...], int]:
+    """Where each parameter of the backward comes from, and how many of them are gradients of outputs."""
+    bound = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    parameters = [
+        p for p in inspect.signature(backward).parameters.values() if p.kind not in bound and p.name != "self"
+    ]
+    origins: dict[str, tuple[str, Any]] = {}
+    caches = [p.name for p in parameters if _CACHE.fullmatch(p.name) and p.name not in arguments]
+    ups = [p.name for p in parameters if p.name not in {*arguments, *said, *caches} and _UPSTREAM.fullmatch(p.name)]
+    ups = (
+        ups
+        or [p.name for p in parameters if p.name not in {*arguments, *said, *caches} and gradient_target(p.name)][:1]
+    )
+    free = [p.name for p in parameters if p.name not in {*arguments, *said, *caches, *ups}]
+    more = [p.name for p in parameters if p.name in free and gradient_target(p.name) in said[: len(floats)]]
+    ups += [name for name in more if name not in ups]
+    ups = ups or [p.name for p in parameters if p.name in free and p.default is p.empty][:1]
+    if not ups:
+        listed = ", ".join(p.name for p in parameters)
+        raise GraphError(problem("no_upstream", name=pair.backward, parameters=listed))
+    ups = [p.name for p in parameters if p.name in ups][: len(floats)]
+    origins |= {name: ("upstream", at) for at, name in enumerate(ups)}
+    rest = list(range(len(ups), len(items)))  # of the forward's result, what is no output
+    for p in parameters:
+        if p.name in origins:
+            continue
+        if p.name in arguments:
+            origins[p.name] = ("input", p.name)
+        elif p.name in said:
+            origins[p.name] = ("result", said.index(p.name))
+        elif p.default is p.empty and rest:
+            origins[p.name] = ("result", rest[-1] if len(parameters) == len(ups) + 1 else rest.pop(0))
+        elif p.default is p.empty:
+            raise GraphError(problem("wants", name=pair.backward, parameter=p.name, forward=pair.forward))
+    given, skipped = [], False
+    for p in parameters:  # after one that keeps its default the others go by keyword
+        skipped = skipped or p.name not in origins or p.kind is p.KEYWORD_ONLY
+        if p.name in origins:
+            given.append(Argument(p.name, *origins[p.name], keyword=skipped))
+    return tuple(given), len(ups)
+
+
+Keyed = Sequence[tuple[int | str | None, str]]
+Results = tuple[tuple[int | str | None, str], ...]
+
+
+def _matches(name: str, path: str) -> bool:
+    """Whether a gradient's name says that it belongs to an input: ``dgamma`` to ``gamma``, ``W1`` to ``params.W1``."""
+    target, last = gradient_target(name) or name, path.rpartition(".")[2]
+    return target == last or target.lower().replace("_", "") == last.lower().replace("_", "")
+
+
+def _by_name(keyed: Keyed, inputs: Sequence[str]) -> Results:
+    """The inputs that the names say; empty where they do not say one each."""
+    found = [(key, [path for path in inputs if _matches(name, path)]) for key, name in keyed]
+    if any(len(paths_) > 1 for _, paths_ in found):
+        return ()
+    known = tuple((key, paths_[0]) for key, paths_ in found if paths_)
+    return known if len({path for _, path in known}) == len(known) else ()
+
+
+def _by_position(keyed: Keyed, inputs: Sequence[str]) -> Results:
+    return tuple((key, path) for (key, _), path in zip(keyed, inputs, strict=False))
+
+
+def _results(keyed: Keyed, inputs: Sequence[str]) -> tuple[Results, bool]:
+    """For each gradient returned the input that it belongs to, and whether their order is certain.
+
+    One gradient for each input comes in the inputs' order, that of the forward's parameters. Where names say another
+    order beginning with another input the author may have meant it so.
+    """
+    named, placed = _by_name(keyed, inputs), _by_position(keyed, inputs)
+    if len(keyed) != len(inputs):
+        return (named, False) if named else (placed, False)
+    return placed, len(named) != len(placed) or named[0] == placed[0]
+
+
+def _promised(backward: Callable[..., Any], inputs: Sequence[str]) -> bool:
+    """Whether the docstring lists the gradients in the inputs' order, after a word that says so."""
+    text = re.split(r"(?i)returns?\b", inspect.getdoc(backward) or "")[-1]
+    at = [
+        m.start() if (m := re.search(rf"\bd_?{re.escape(path.rpartition('.')[2])}\b", text)) else -1 for path in inputs
+    ]
+    return -1 not in at and at == sorted(at) and len(at) > 1

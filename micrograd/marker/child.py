@@ -1,0 +1,165 @@
+"""The process that runs a student's code: ``python -m micrograd.marker.child``, started by `micrograd.marker.runner`.
+
+It reads one request from its standard input and answers reports as lines of JSON on what was its standard output, of
+which the last one counts. Before the student's code begins, that way out is put aside, and whatever is printed goes to
+the standard error, which the runner collects.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from types import FrameType
+from typing import Any
+
+from micrograd.errors import MicrogradError
+from micrograd.marker import advice, limits
+from micrograd.marker.calling import answer_of, call_of, function_named, receiver_of, result_of
+from micrograd.marker.limits import Limits
+from micrograd.marker.loading import UnloadableError, line_of, load
+from micrograd.marker.marking import mark
+from micrograd.marker.pairs import Pair
+from micrograd.marker.report import Report
+from micrograd.marker.task import Task
+from micrograd.marker.wire import unpacked
+from micrograd.marker.words import problem
+
+__all__ = ["main", "task_of"]
+
+
+class Way:
+    """The way back to the runner."""
+
+    def __init__(self) -> None:
+        """Put the standard output aside; nobody answers on the standard input."""
+        self._file = os.dup(1)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.dup2(2, 1)
+        for stream in (sys.stdout, sys.stderr):
+            stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+
+    def answer(self, report: Report) -> None:
+        """Send one report."""
+        data = (report.to_json() + "\n").encode()
+        while data:
+            data = data[os.write(self._file, data) :]
+
+
+def _at(file: str, line: int | None) -> str:
+    return f"{os.path.basename(file) or file}:{line}" if line else os.path.basename(file) or file
+
+
+def _told(error: BaseException, file: str) -> str:
+    """What ended the student's code, in the student's terms."""
+    at = _at(file, line_of(error, file))
+    if isinstance(error, SyntaxError) and error.filename == file:
+        return problem("syntax", at=at, message=error.msg) + advice.hint(error)
+    if isinstance(error, SystemExit):
+        return problem("os_exit" if isinstance(error, limits.Ended) else "exit", at=at)
+    if isinstance(error, KeyboardInterrupt):
+        return problem("exception", at=at, kind="KeyboardInterrupt", message="")
+    if isinstance(error, MemoryError):
+        return problem("memory", at=at)
+    if isinstance(error, EOFError) and "reading a line" in str(error):
+        return problem("input", at=at)
+    if isinstance(error, UnloadableError):
+        return str(error) + advice.hint(error)
+    if isinstance(error, MicrogradError):
+        return f"{at}: {error}" if line_of(error, file) else str(error)
+    message = " ".join(str(error).split()) or "no message"
+    return problem("exception", at=at, kind=type(error).__name__, message=message) + advice.hint(error)
+
+
+def task_of(request: dict[str, Any]) -> Task:
+    """The task that a request describes; the student's text is executed, and the forward is run to see what fits.
+
+    Args:
+        request: `micrograd.marker.runner.Request` as a dictionary.
+
+    Raises:
+        MicrogradError: the two functions cannot be called as a pair; and whatever the student's code raises.
+    """
+    from micrograd.marker import probes
+
+    source, file = request["source"], request["file"]
+    pair = Pair(request["forward"], request["backward"], request["kind"], 1)
+    namespace = unpacked(request["namespace"])
+    module = load(source, file, (pair.forward, pair.backward), namespace=namespace, note=_note)
+    receiver = receiver_of(module, pair)
+    made = eval(receiver, vars(module)) if receiver else None  # noqa: S307 - the name of a class in the student's file
+    forward, backward = (
+        getattr(made, name.partition(".")[2]) if receiver else function_named(module, name)
+        for name in (pair.forward, pair.backward)
+    )
+    drawn = tuple(probes.make(forward, unpacked(request["example"]), seed=request["seed"]))
+    upstream = unpacked(request["upstream"])
+    if upstream is not None:
+        first = replace(drawn[0], upstream=upstream if isinstance(upstream, tuple) else (upstream,))
+        drawn = (first, *drawn[1:])
+    result = result_of(forward, drawn[0])
+    call = call_of(
+        pair, backward, drawn[0].arguments, result, source, lambda how: answer_of(backward, how, drawn[0], result)
+    )
+    return Task(
+        source, file, pair.forward, pair.backward, call, drawn,
+        receiver=receiver, reference=request["reference"], namespace=namespace,
+    )  # fmt: skip
+
+
+def _note(text: str) -> None:
+    sys.stderr.write(f"{text} (passed over)\n")
+
+
+def main() -> None:
+    """Answer one request."""
+    request = json.loads(sys.stdin.buffer.read())
+    way = Way()
+    started = time.perf_counter()
+    file = request["file"]
+    empty = Report("failed", request["forward"], request["backward"], file, source=request["source"])
+    last = [empty]
+
+    def failed(why: str, base: Report) -> Report:
+        return replace(base, verdict="failed", problem=why, seconds=time.perf_counter() - started)
+
+    def ring(frame: FrameType | None) -> None:
+        line = None
+        while frame is not None and line is None:
+            line = frame.f_lineno if frame.f_code.co_filename == file else None
+            frame = frame.f_back
+        seconds = f"{request['seconds']:g}"
+        why = problem("time", at=_at(file, line), seconds=seconds) if line else problem("slow", seconds=seconds)
+        _flush()
+        way.answer(failed(why, last[0]))
+        limits.leave(0)
+
+    bounds = Limits(request["seconds"], request["memory"])
+    limits.applied(bounds)
+    limits.alarm(bounds.seconds - request["spent"], ring)
+    answer: Callable[[], Report] = lambda: mark(task_of(request))  # noqa: E731
+    try:
+        report = answer()
+    except BaseException as error:  # noqa: BLE001 - whatever the student's code raises, SystemExit too
+        limits.more_memory()
+        report = failed(_told(error, file), empty)
+    _flush()
+    way.answer(replace(report, source=request["source"], seconds=time.perf_counter() - started))
+    limits.leave(0)  # threads and exit handlers that the student's code left behind do not matter any more
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):  # closed or replaced by the student's code
+            continue
+
+
+if __name__ == "__main__":
+    main()

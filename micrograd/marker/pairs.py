@@ -1,0 +1,224 @@
+"""Which function goes with which: found in the text of a file, without running it.
+
+`batchnorm_forward` goes with `batchnorm_backward`, `Affine.forward` with `Affine.backward`; a loss that answers
+``(loss, dx)`` is both at once.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from micrograd.errors import GraphError
+
+__all__ = ["Pair", "chosen", "gradient_target", "pairs_in", "returned"]
+
+_FORWARD = {"forward", "forwards", "fwd", "fw"}
+_BACKWARD = {"backward", "backwards", "bwd", "bw", "backprop", "bprop", "back", "grad", "gradient"}
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_GRADIENT = re.compile(
+    r"(?:d(?:L|l|J|Loss|loss)_?d_?|grads?_|gradients?_|g_|d_|d|delta_|del_|partial_)(?P<a>\w+)"
+    r"|(?P<b>\w+?)_?(?:grads?|gradients?|bar)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    r"""A forward and the backward that differentiates it by hand.
+
+    Attributes:
+        forward, backward: names in the file; ``Affine.forward`` for a method. The same name twice for a loss that
+            answers its gradients itself.
+        kind: ``function``, ``loss`` or ``layer`` (two methods of one class).
+        line: where the backward begins.
+
+    >>> pairs_in("def f_forward(x): ...\ndef f_backward(dout, cache): ...")
+    (Pair(forward='f_forward', backward='f_backward', kind='function', line=2),)
+    """
+
+    forward: str
+    backward: str
+    kind: str
+    line: int
+
+
+def gradient_target(name: str) -> str:
+    """What a name says it is the gradient of: ``gamma`` of ``dgamma``, ``d_gamma``, ``grad_gamma``, ``dL_dgamma``.
+
+    Empty where it says nothing of the kind.
+
+    >>> [gradient_target(name) for name in ("dx", "dL_dx", "grad_w", "x_grad", "dW1", "out")]
+    ['x', 'x', 'w', 'x', 'W1', '']
+    """
+    found = _GRADIENT.fullmatch(name)
+    return (found["a"] or found["b"]) if found else ""
+
+
+def _words(name: str) -> list[str]:
+    return [word.lower() for word in _WORD.findall(name)]
+
+
+def _split(name: str, directions: set[str]) -> tuple[str, ...] | None:
+    """The words of a name without the one that says the direction; None where none says it."""
+    words = _words(name)
+    at = [i for i, word in enumerate(words) if word in directions]
+    return tuple(words[: at[-1]] + words[at[-1] + 1 :]) if at else None
+
+
+def _functions(body: list[ast.stmt]) -> Iterator[ast.FunctionDef]:
+    """The functions that a module defines, those under an `if` or `try` too."""
+    for statement in body:
+        if isinstance(statement, ast.FunctionDef):
+            yield statement
+        elif isinstance(statement, (ast.If, ast.Try)):
+            yield from _functions([s for s in ast.iter_child_nodes(statement) if isinstance(s, ast.stmt)])
+
+
+def _returns(function: ast.FunctionDef) -> list[ast.expr]:
+    """What its own return statements answer (not those of functions inside it)."""
+    found, queue = [], list[ast.AST](function.body)
+    while queue:
+        node = queue.pop(0)
+        if isinstance(node, ast.Return) and node.value is not None:
+            found.append(node.value)
+        elif not isinstance(node, (ast.FunctionDef, ast.Lambda, ast.ClassDef)):
+            queue.extend(ast.iter_child_nodes(node))
+    return found
+
+
+def returned(source: str, name: str) -> tuple[tuple[str, ...], bool] | None:
+    r"""What the last return statement of a function answers, and whether it is a tuple; None where it cannot be told.
+
+    An entry that is no plain name is the empty string.
+
+    >>> returned("def f(a):\n    return a, a + 1", "f")
+    (('a', ''), True)
+    """
+    wanted = name.split(".")
+    functions = {function.name: function for function in _functions(ast.parse(source).body)}
+    for node in ast.parse(source).body:
+        if len(wanted) > 1 and isinstance(node, ast.ClassDef) and node.name == wanted[0]:
+            functions = {method.name: method for method in node.body if isinstance(method, ast.FunctionDef)}
+    if wanted[-1] not in functions or not (answers := _returns(functions[wanted[-1]])):
+        return None
+    last = max(answers, key=lambda answer: answer.lineno)
+    entries = last.elts if isinstance(last, (ast.Tuple, ast.List)) else [last]
+    if any(isinstance(entry, ast.Starred) for entry in entries) or isinstance(last, (ast.Call, ast.Dict)):
+        return None
+    names = tuple(entry.id if isinstance(entry, ast.Name) else "" for entry in entries)
+    return names, isinstance(last, (ast.Tuple, ast.List))
+
+
+def _is_loss(function: ast.FunctionDef) -> bool:
+    """Whether it answers a loss first and gradients after it, by the names that it returns or is called by."""
+    answers = [answer for answer in _returns(function) if isinstance(answer, ast.Tuple) and len(answer.elts) >= 2]
+    called = {"loss", "losses", "cost", "criterion"} & set(_words(function.name))
+    for answer in answers:
+        first, second = answer.elts[0], answer.elts[1]
+        lossy = isinstance(first, ast.Name) and {"loss", "cost", "error", "l", "j"} & set(_words(first.id))
+        names = second.elts if isinstance(second, ast.Tuple) else [second]
+        graded = any(isinstance(n, ast.Name) and (gradient_target(n.id) or "grad" in n.id.lower()) for n in names)
+        if (lossy or called) and (graded or (called and lossy and isinstance(second, (ast.Name, ast.Dict)))):
+            return True
+    return False
+
+
+def _parsed(source: str, file: str) -> ast.Module:
+    try:
+        return ast.parse(source, file)
+    except SyntaxError as error:
+        raise GraphError(f"{file}:{error.lineno}: {error.msg}") from None
+    except (ValueError, RecursionError, MemoryError) as error:  # a NUL byte, brackets a thousand deep
+        raise GraphError(f"{file}: cannot be read as Python ({error})") from None
+
+
+def pairs_in(source: str, file: str = "the file") -> tuple[Pair, ...]:
+    """The pairs of a file, in the order of its backwards.
+
+    Args:
+        source: the text of the file.
+        file: its name, for messages.
+
+    Raises:
+        GraphError: the text is not Python; the message names the line.
+    """
+    tree = _parsed(source, file)
+    functions = {function.name: function for function in _functions(tree.body)}
+    forwards = {key: name for name in functions if (key := _split(name, _FORWARD)) is not None}
+    plain = {tuple(_words(name)): name for name in functions if not {*_FORWARD, *_BACKWARD} & set(_words(name))}
+    found = []
+    for name, function in functions.items():
+        key = _split(name, _BACKWARD)
+        if key is None or _split(name, _FORWARD) is not None:
+            if key is None and _is_loss(function):
+                found.append(Pair(name, name, "loss", function.lineno))
+            continue
+        partner = forwards.get(key) or plain.get(key)
+        if partner is None and key:  # batchnorm_backward_alt is a second backward of batchnorm_forward
+            starts = [other for other in forwards if other and other == key[: len(other)]]
+            partner = forwards[max(starts, key=len)] if starts else None
+        if partner is not None:
+            found.append(Pair(partner, name, "function", function.lineno))
+    for statement in tree.body:
+        if isinstance(statement, ast.ClassDef):
+            methods = {method.name: method for method in statement.body if isinstance(method, ast.FunctionDef)}
+            forward = next((name for name in ("forward", "__call__") if name in methods), None)
+            if forward and "backward" in methods and "__init__" in {*methods, "__init__"}:
+                name = statement.name
+                found.append(Pair(f"{name}.{forward}", f"{name}.backward", "layer", methods["backward"].lineno))
+    return tuple(sorted(found, key=lambda pair: pair.line))
+
+
+def _defined(tree: ast.Module) -> dict[str, int]:
+    """What the file defines or imports, with lines; methods as ``Class.method``. ``*`` stands for a star import."""
+    names: dict[str, int] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            names |= {f"{node.name}.{m.name}": m.lineno for m in node.body if isinstance(m, ast.FunctionDef)}
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            names |= {(alias.asname or alias.name): node.lineno for alias in node.names}
+        elif isinstance(node, ast.Assign):
+            names |= {target.id: node.lineno for target in node.targets if isinstance(target, ast.Name)}
+    return names | {function.name: function.lineno for function in _functions(tree.body)}
+
+
+def chosen(source: str, file: str, forward: str | None = None, backward: str | None = None) -> tuple[Pair, ...]:
+    r"""The pair of these names; where one name is left out, the pairs found by themselves that have the other.
+
+    Raises:
+        GraphError: the text is not Python, it defines no such function, or no pair is found in it.
+
+    >>> chosen("def f(x): ...\ndef g(dout, x): ...", "a.py", "f", "g")[0].kind
+    'function'
+    """
+    tree = _parsed(source, file)
+    names = _defined(tree)
+    for name in (forward, backward):
+        if name is not None and name not in names and "*" not in names:
+            near = difflib.get_close_matches(name, names, 3)
+            functions = [function.name for function in _functions(tree.body)]
+            there = (
+                f"did you mean {', '.join(near)}?" if near else f"it defines {', '.join(functions) or 'no functions'}."
+            )
+            raise GraphError(f"{file}: no function {name!r}; {there}")
+    if forward is not None and backward is not None:
+        layer = "." in forward and forward.split(".")[0] == backward.split(".")[0]
+        kind = "loss" if forward == backward else "layer" if layer else "function"
+        return (Pair(forward, backward, kind, names.get(backward, 1)),)
+    found = pairs_in(source, file)
+    fitting = tuple(p for p in found if forward in (None, p.forward) and backward in (None, p.backward))
+    if fitting:
+        return fitting
+    if found:
+        raise GraphError(
+            f"{file}: {forward or backward} belongs to no pair that is found by itself (these are: "
+            f"{', '.join(f'{p.forward} with {p.backward}' for p in found)}). Name both: --forward NAME --backward NAME."
+        )
+    functions = [function.name for function in _functions(tree.body)]
+    raise GraphError(
+        f"{file}: found no NAME_forward with its NAME_backward, and no loss that returns (loss, dx). "
+        f"It defines {', '.join(functions) or 'no functions'}. Name yours: --forward NAME --backward NAME."
+    )
