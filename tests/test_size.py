@@ -61,6 +61,7 @@ FLOORS = [
     {"drawing", "notation"},
     {"stepper"},
     {"testing"},
+    {"marker"},
     {"cli", "demo", "__main__"},
 ]
 TOP = len(FLOORS) - 1  # the front door, `micrograd` itself, is open to the top floor only
