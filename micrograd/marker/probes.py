@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.marker.guessing import Layout, fitted, runs, sizes_of
+from micrograd.marker.guessing import fitted, runs
+from micrograd.marker.layouts import Layout, sizes_of
 from micrograd.marker.task import Probe
 
 __all__ = ["make"]
