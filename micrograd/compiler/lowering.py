@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,6 @@ class Lowered:
         steps: native functions, and equations for BLAS or NumPy, in order.
         memory: where values stand.
         made: the outputs that have arrays of their own, in order.
-        guards: values that must be finite.
     """
 
     program: Program
@@ -45,7 +44,6 @@ class Lowered:
     steps: list[Native | Equation]
     memory: Memory
     made: list[int]
-    guards: list[int] = field(default_factory=list)
 
 
 def optimised(program: Program) -> tuple[Program, set[int]]:
@@ -69,6 +67,7 @@ def lower(program: Program, layouts: Mapping[int, str], threads: int) -> Lowered
     fed = {feed.value for feed in program.feeds}
     wanted = dict.fromkeys((*program.outputs, *(w.value for w in program.writes)))
     made = [v for v in wanted if v in found.stored and v not in fed and v not in found.aliases]
+    limits = {feed.value: feed.limit for feed in program.feeds if feed.limit is not None}
     memory = Memory({v: f"x{v}" for v in (*fed, *made)}, dict(layouts))
     steps: list[Native | Equation] = []
     pending: list[Step] = []
@@ -82,8 +81,10 @@ def lower(program: Program, layouts: Mapping[int, str], threads: int) -> Lowered
         segment.parallel_function = threads > 1 and any(
             int(np.prod(kernel.sizes, dtype=int)) >= PARALLEL for kernel in kernels
         )
+        segment.guards = frozenset(guards)
         for kernel in kernels:
             segment.kernel(kernel)
+        segment.limits(limits)
         steps.append(Native(segment.function, "", [], segment))
 
     for step in found.steps:
@@ -93,10 +94,14 @@ def lower(program: Program, layouts: Mapping[int, str], threads: int) -> Lowered
             close()
             steps.append(step.equation)
     close()
-    for native in steps:
-        if isinstance(native, Native):
-            native.source, native.arguments = native.segment.source()
-    return Lowered(program, found, steps, memory, made, sorted(v for v in guards if v in found.stored))
+    for step in steps:
+        if isinstance(step, Equation) and step.out not in memory.own and ("value", step.out) not in memory.arena:
+            value = program.values[step.out]
+            memory.arena["value", step.out] = value.dtype, int(np.prod(value.shape, dtype=int))
+    for step in steps:
+        if isinstance(step, Native):
+            step.source, step.arguments = step.segment.source()
+    return Lowered(program, found, steps, memory, made)
 
 
 def memory_of(lowered: Lowered) -> dict[Any, tuple[str, int, int]]:

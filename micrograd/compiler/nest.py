@@ -311,6 +311,8 @@ class Nest:
             text = source.at() if isinstance(source, Array) else self._text(item, local)
             writer.line(f"{name} = {text}")
             local[item] = name
+            if source is None:
+                writer.guard(item.value, name)
         for root in roots:
             writer.action(root, local[root.item], self.dtype(root.item))
 

@@ -6,7 +6,7 @@ serves every shape that has the same structure.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +21,7 @@ __all__ = ["Memory", "Segment"]
 
 _LITERALS = {0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 3.0, 4.0}
 """Numbers that stand in the source; all others may depend on a shape (1/N) and are arguments."""
-CHUNK_BYTES, CHUNK_ROWS = 1 << 17, 256
+CHUNK_BYTES, CHUNK_ROWS = 1 << 18, 256
 """A pass works on chunks of so many bytes of its largest array, and of so many rows at most: a chunk stays in the cache,
 and no more numbers than that are added up in the dtype of the data."""
 PARALLEL = 1 << 16
@@ -65,7 +65,7 @@ class Segment:
         self.head: list[str] = []
         self.passes = 0
         self.parallel = False
-        self.checked: list[int] = []
+        self.guards: frozenset[int] = frozenset()
         self._shared = False
         self._named: dict[Any, str] = {}
 
@@ -139,9 +139,16 @@ class Segment:
         key = ("view", value, sizes)
         if key not in self._named:
             self._named[key] = name = self.name("a")
-            shape = ", ".join(self.size(size) for size in sizes)
-            self.head.append(f"{name} = {self._flat(value)}.reshape(({shape},))")
+            own = self.found.shape(value) if value in self.memory.own else (0,)
+            text = self._flat(value)
+            if len(sizes) > 1 or len(own) != 1:
+                text = self._shaped(text, sizes)
+            self.head.append(f"{name} = {text}")
         return self._named[key]
+
+    def _shaped(self, flat: str, sizes: Sequence[int]) -> str:
+        """A flat piece of memory in a shape; one axis needs none."""
+        return f"{flat}.reshape(({', '.join(map(self.size, sizes))},))"
 
     def _flat(self, value: int) -> str:
         """A one-dimensional view of a value's memory."""
@@ -174,7 +181,7 @@ class Segment:
         dtype = nest.dtype(item)
         flat = self._carve(("scratch", self.function, self.count), dtype, int(np.prod(sizes)), per_thread=at > 0)
         name = self.name("a")
-        self.head.append(f"{name} = {flat}.reshape(({', '.join(map(self.size, sizes))},))")
+        self.head.append(f"{name} = {self._shaped(flat, sizes) if len(sizes) > 1 else flat}")
         return Array(name, loops)
 
     def partial(self, nest: Nest, item: Item, loops: tuple[int, ...]) -> Array | str:
@@ -185,8 +192,8 @@ class Segment:
             dtype = nest.dtype(item)
         flat = self._carve(("partial", self.function, self.count), dtype, entries * self.chunks)
         name = self.name("p")
-        shape = ", ".join([self.size(self.chunks), *(self.size(self.loop_sizes[loop]) for loop in loops)])
-        self.head.append(f"{name}s = {flat}.reshape(({shape},))")
+        sizes = [self.chunks, *(self.loop_sizes[loop] for loop in loops)]
+        self.head.append(f"{name}s = {self._shaped(flat, sizes) if loops else flat}")
         return Array(name, loops) if loops else name
 
     # ---- loops -------------------------------------------------------------------------------------------
@@ -201,7 +208,8 @@ class Segment:
         volume = int(np.prod(self.loop_sizes, dtype=int))
         outer = self.loop_sizes[0] if order else 1
         row = max(volume // max(outer, 1), 1)
-        rows = max(1, min(CHUNK_ROWS if len(order) > 1 else CHUNK_BYTES // 8, CHUNK_BYTES // (8 * row), outer))
+        width = max((np.dtype(found_dtype(self.found, v)).itemsize for v in kernel.axes), default=8)
+        rows = max(1, min(CHUNK_ROWS if len(order) > 1 else CHUNK_BYTES, CHUNK_BYTES // (width * row), outer))
         self.chunks = -(-outer // rows)
         self.rows = rows
         self._shared = self.threads > 1 and volume >= PARALLEL and self.chunks > 1
@@ -242,7 +250,7 @@ class Segment:
             return
         chunks, rows = self.size(self.chunks), self.size(self.rows)
         if self._shared:
-            taken = f"take(sync, {1 + 2 * self.passes + 1})"
+            taken = f"take(sync, {2 * self.passes + 2})"
             self.line(f"c = {taken}")
             head = f"while c < {chunks}:"
         else:
@@ -264,10 +272,10 @@ class Segment:
                 if isinstance(root.target, str):
                     self.line(f"{root.target}s[c] = {root.target}")
             if self._shared:
-                self.line(f"take(sync, {1 + 2 * self.passes + 2})")
+                self.line(f"take(sync, {2 * self.passes + 3})")
                 self.line(f"c = {taken}")
         if self._shared:
-            with self.block("if tid == 0:"), self.block(f"while load(sync, {1 + 2 * self.passes + 2}) < {chunks}:"):
+            with self.block("if tid == 0:"), self.block(f"while load(sync, {2 * self.passes + 3}) < {chunks}:"):
                 self.line("pass")
 
     def _start(self, roots: Sequence[Root], items: Sequence[Item], nest: Nest) -> None:
@@ -329,20 +337,30 @@ class Segment:
                 self.line(f"{total} = {step}")
             self.line(f"{target.at()} = {short}({total})")
             return
-        wide = self._carve(("wide", self.function, self.count), "float64", self._entries(loops))
-        name = self.name("a")
-        shape = ", ".join(self.size(self.loop_sizes[loop]) for loop in loops)
-        self.head.append(f"{name} = {wide}.reshape(({shape},))")
-        self.line(f"{name}[:] = {'f64(0)' if root.action == 'add' else 'f64(-np.inf)'}")
-        at = f"{name}[{index[2:]}]"
-        with self.block(f"for c in range({chunks}):"), self._nested(loops):
-            step = f"{at} + {parts}[c{index}]" if root.action == "add" else f"largest64({at}, f64({parts}[c{index}]))"
-            self.line(f"{at} = {step}")
+        name, at = target.name, target.at()
+        direct = short == "f64" or root.action == "max"
+        if not direct:
+            name = self._wide(loops)
+            at = f"{name}[{index[2:]}]"
+        zero = "f64(0)" if root.action == "add" else f"{short}(-np.inf)"
         with self._nested(loops):
-            self.line(f"{target.at()} = {short}({at})")
+            self.line(f"{at} = {zero}")
+        with self.block(f"for c in range({chunks}):"), self._nested(loops):
+            step = f"{at} + {parts}[c{index}]" if root.action == "add" else f"largest{short[1:]}({at}, {parts}[c{index}])"
+            self.line(f"{at} = {step}")
+        if not direct:
+            with self._nested(loops):
+                self.line(f"{target.at()} = {short}({at})")
 
-    def _entries(self, loops: Sequence[int]) -> int:
-        return int(np.prod([self.loop_sizes[loop] for loop in loops], dtype=int))
+    def _wide(self, loops: Sequence[int]) -> str:
+        """A float64 array to add up the shares of the chunks in, one for all reductions of a shape."""
+        sizes = tuple(self.loop_sizes[loop] for loop in loops)
+        key = ("wide", sizes)
+        if key not in self._named:
+            flat = self._carve((*key, self.function), "float64", int(np.prod(sizes)))
+            self._named[key] = name = self.name("a")
+            self.head.append(f"{name} = {self._shaped(flat, sizes) if len(sizes) > 1 else flat}")
+        return self._named[key]
 
     @contextmanager
     def _nested(self, loops: Sequence[int]) -> Iterator[None]:
@@ -351,6 +369,20 @@ class Segment:
             return
         with self.block(f"for i{loops[0]} in range({self.size(self.loop_sizes[loops[0]])}):"), self._nested(loops[1:]):
             yield
+
+    def guard(self, value: int, text: str) -> None:
+        """Notice where a value that a rewrite relies on is not finite."""
+        if value in self.guards:
+            with self.block(f"if not np.abs({text}) < np.inf:"):
+                self.line("bad = 1")
+
+    def limits(self, limits: Mapping[int, int]) -> None:
+        """Refuse integers that are out of range before anything is read by them."""
+        for value in [v for v in self.arrays if v in limits]:
+            flat, length = self._flat(value), self.size(int(np.prod(self.found.shape(value), dtype=int)))
+            self.head.append(f"for i in range({length}):")
+            self.head.append(f"    if {flat}[i] < 0 or {flat}[i] >= {self.size(limits[value])}:")
+            self.head.append("        return 2")
 
     def action(self, root: Root, text: str, dtype: str) -> None:
         """What happens to a value that has been computed."""
@@ -376,12 +408,27 @@ class Segment:
     # ---- the whole function --------------------------------------------------------------------------------
 
     def source(self) -> tuple[str, list[str]]:
-        """The text of the function and the names of its arguments."""
+        """The text of the function and the names of its arguments.
+
+        It answers 0, or 1 where a guard is not finite, or 2 where an integer is out of range.
+        """
         dtypes = sorted({dtype for dtype, _ in self.memory.arena.values()})
         arguments = ["tid", "sizes", "numbers", "sync", *(f"work_{d}" for d in dtypes)]
         arguments += [self.memory.own[value] for value in self.arrays]
-        head = ["    " + text for text in self.head]
-        return "\n".join([f"def {self.function}({', '.join(arguments)}):", *head, *self.lines, ""]), arguments
+        start, end = [], ["return bad"]
+        if self.parallel:
+            start = ["if tid != 0 and take(sync, 0) != 0:", "    return 0"]
+            end = ["if bad != 0:", "    store(sync, 3, 1)", "if tid != 0:", "    store(sync, 1, 1)", "    return 0",
+                   "if take(sync, 0) != 0:", "    while load(sync, 1) == 0:", "        pass",
+                   "return load(sync, 3)"]  # fmt: skip
+        body = ["    " + text for text in (*start, *self.head, "bad = 0")]
+        tail = ["    " + text for text in end]
+        return "\n".join([f"def {self.function}({', '.join(arguments)}):", *body, *self.lines, *tail, ""]), arguments
+
+
+def found_dtype(found: Grouping, value: int) -> str:
+    """The dtype of a value."""
+    return found.program.values[value].dtype
 
 
 def nest_op(nest: Nest, item: Item) -> str:
