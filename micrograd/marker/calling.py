@@ -7,6 +7,7 @@ gamma, beta)``, ``loss, dx = softmax_loss(x, y)``, ``Relu.backward(dout)``.
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 import re
 import types
@@ -21,7 +22,7 @@ from micrograd.marker.task import Argument, Call, Probe
 from micrograd.marker.words import problem
 from micrograd.tree import paths
 
-__all__ = ["answer_of", "call_of", "function_named", "inputs_of", "receiver_of", "result_of"]
+__all__ = ["Stopped", "Watch", "answer_of", "call_of", "function_named", "inputs_of", "receiver_of", "result_of"]
 
 _CACHE = re.compile(r"(?:\w*_)?(?:caches?|ctx|context|saved|memory|memo|stash|stored|tape|intermediates?)(?:_\w+)?\d*")
 _UPSTREAM = re.compile(
@@ -104,6 +105,56 @@ def _described(value: Any) -> str:
     return f"{value!r}, {article} {type(value).__name__}" if np.isscalar(value) else f"{article} {type(value).__name__}"
 
 
+class Watch:
+    """A forward that is tried with several guesses of its arguments: what it raised and answered.
+
+    What has nothing to do with the arguments, such as a name that is not defined, ends the guessing: it is raised as
+    `Stopped`, which no ``except Exception`` catches.
+    """
+
+    def __init__(self, forward: Callable[..., Any]) -> None:
+        self.errors: list[Exception] = []
+        self.results: list[Any] = []
+
+        @functools.wraps(forward)
+        def watched(*arguments: Any, **keywords: Any) -> Any:
+            try:
+                result = forward(*arguments, **keywords)
+            except _CERTAIN as error:
+                raise Stopped(error) from None
+            except Exception as error:
+                self.errors.append(error)
+                raise
+            self.results.append(result)
+            return result
+
+        self.forward = watched
+
+    def cause(self, name: str) -> BaseException | None:
+        """The likeliest reason why no guess would do; None where nothing is known."""
+        if self.results:
+            return GraphError(_no_result(name, self.results[0]))
+        alike: dict[Any, list[Exception]] = {}
+        for error in self.errors:
+            trace = error.__traceback__
+            while trace is not None and trace.tb_next is not None:
+                trace = trace.tb_next
+            alike.setdefault((type(error), trace.tb_lineno if trace else 0), []).append(error)
+        most = max(alike.values(), key=len, default=[])
+        return most[0] if len(most) > len(self.errors) / 2 else None
+
+
+class Stopped(BaseException):
+    """Carries an error that no other arguments would mend, as its one argument."""
+
+
+_CERTAIN = (MemoryError, EOFError, NameError, RecursionError, NotImplementedError, PermissionError, ImportError)
+
+
+def _no_result(name: str, result: Any) -> str:
+    return problem("none" if result is None else "result", name=name, got=_described(result))
+
+
 def result_of(forward: Callable[..., Any], probe: Probe) -> Any:
     """What the forward answers for copies of a probe's arguments."""
     np.random.seed(probe.seed)  # noqa: NPY002 - what students' dropout draws from
@@ -167,8 +218,7 @@ def call_of(
     items = list(result) if isinstance(result, (tuple, list)) else [result]
     floats = [i for i, item in enumerate(items) if _is_output(item)]
     if not floats:
-        key = "none" if result is None else "result"
-        raise GraphError(problem(key, name=pair.forward, got=_described(result)))
+        raise GraphError(_no_result(pair.forward, result))
     single = not isinstance(result, (tuple, list))
     given, seeds = _arguments(pair, backward, arguments, items, floats, said[0] if said and said[1] else ())
     call = Call((None,) if single else tuple(floats[:seeds]), given)

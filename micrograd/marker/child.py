@@ -16,9 +16,9 @@ from dataclasses import replace
 from types import FrameType
 from typing import Any
 
-from micrograd.errors import MicrogradError
-from micrograd.marker import advice, limits
-from micrograd.marker.calling import answer_of, call_of, function_named, receiver_of, result_of
+from micrograd.errors import GraphError, MicrogradError
+from micrograd.marker import advice, limits, probes
+from micrograd.marker.calling import Stopped, Watch, answer_of, call_of, function_named, receiver_of, result_of
 from micrograd.marker.limits import Limits
 from micrograd.marker.loading import UnloadableError, line_of, load
 from micrograd.marker.marking import mark
@@ -85,8 +85,6 @@ def task_of(request: dict[str, Any]) -> Task:
     Raises:
         MicrogradError: the two functions cannot be called as a pair; and whatever the student's code raises.
     """
-    from micrograd.marker import probes
-
     source, file = request["source"], request["file"]
     pair = Pair(request["forward"], request["backward"], request["kind"], 1)
     namespace = unpacked(request["namespace"])
@@ -97,7 +95,16 @@ def task_of(request: dict[str, Any]) -> Task:
         getattr(made, name.partition(".")[2]) if receiver else function_named(module, name)
         for name in (pair.forward, pair.backward)
     )
-    drawn = tuple(probes.make(forward, unpacked(request["example"]), seed=request["seed"]))
+    watch = Watch(forward)
+    try:
+        drawn = tuple(probes.make(watch.forward, unpacked(request["example"]), seed=request["seed"]))
+    except Stopped as stopped:
+        raise stopped.args[0] from None
+    except GraphError:
+        cause = watch.cause(pair.forward)
+        if cause is None:
+            raise
+        raise cause from None
     upstream = unpacked(request["upstream"])
     if upstream is not None:
         first = replace(drawn[0], upstream=upstream if isinstance(upstream, tuple) else (upstream,))
@@ -157,7 +164,7 @@ def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except (OSError, ValueError, AttributeError):  # closed or replaced by the student's code
+        except (OSError, ValueError, AttributeError, RuntimeError):  # closed, replaced, or writing just now
             continue
 
 
