@@ -1,0 +1,354 @@
+"""The search for the one edit that makes the gradients right.
+
+Every candidate is judged by what comes out, never by how it looks: the expression is evaluated in the variables
+that stood there, the rest of the backward runs on with the new value, and what the engine says decides.
+What survives is run as text, on the probes at hand and on fresh ones.
+"""
+
+from __future__ import annotations
+
+import ast
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from micrograd.errors import GraphError
+from micrograd.marker.cases import Case, Judged, judged
+from micrograd.marker.edits import Change, Edit, Scope, changes_of, edits_of
+from micrograd.marker.program import HOLE, Program, Root, Statement, replaced
+from micrograd.marker.recording import Recording
+
+__all__ = ["Bench", "Goal", "Mended", "outcome", "search", "states_of"]
+
+TIERS = (1.45, 2.05, 2.75, 9.0)
+States = tuple[str, ...]
+
+
+def states_of(found: Sequence[Judged]) -> States:
+    """The state of each gradient."""
+    return tuple(one.state for one in found)
+
+
+def outcome(case: Case, function: Callable[..., Any]) -> States | None:
+    """The states of the gradients that a variant of the backward answers; None where it raises."""
+    try:
+        return states_of(judged(case, case.call(function)))
+    except Exception:  # noqa: BLE001 - an edited line may raise anything
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What an edit has to reach: these gradients right, and none worse than before.
+
+    Attributes:
+        before: the states as they are, per case.
+        wanted: positions of gradients that must be right.
+    """
+
+    before: tuple[States | None, ...]
+    wanted: frozenset[int]
+
+    def reached(self, case: int, states: States | None) -> bool:
+        """Whether one case is as it should be."""
+        if states is None:
+            return False
+        before = self.before[case]
+        for position, state in enumerate(states):
+            if position in self.wanted:
+                if state != "right":
+                    return False
+            elif before is not None and before[position] in ("right", "shape") and state != before[position]:
+                return False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """An edit that reached its goal.
+
+    Attributes:
+        statement: where.
+        root: the expression it is in; None for a change of the statement itself.
+        edit: what was done.
+        start, end: the range of the text that is replaced.
+        new: what comes there.
+        cost: the smaller, the better.
+        probes: how many fresh probes it was verified on.
+    """
+
+    statement: Statement
+    root: Root | None
+    edit: Edit | Change
+    start: int
+    end: int
+    new: str
+    cost: float
+    probes: int = 0
+
+
+class Bench:
+    """One expression of one statement, in the variables of one case.
+
+    Args:
+        program: the student's.
+        case: the probe.
+        statement: where.
+        root: the expression.
+        scopes: the variables before the statement, for each time it ran (a few of them).
+        runs: how often it ran.
+    """
+
+    def __init__(
+        self, program: Program, case: Case, statement: Statement, root: Root, scopes: Sequence[Scope], runs: int
+    ) -> None:
+        self.program = program
+        self.case = case
+        self.statement = statement
+        self.root = root
+        self.scopes = scopes
+        self.single = runs == 1 and root.role in ("value", "index", "argument")
+        self._codes: dict[int, Any] = {}
+        self._texts: dict[str, Any] = {}
+        self._values: list[dict[str, Any]] = [{} for _ in scopes]
+        self._hole: tuple[Callable[..., Any], dict[str, Any]] | None = None
+        self.original = [scope.value(root.expr) for scope in scopes]
+
+    def values(self, edit: Edit) -> list[Any] | None:
+        """What the whole expression is worth after an edit, in each scope; None where it raises everywhere."""
+        code = self._codes.get(id(edit.node))
+        if code is None:
+            tree: Any = replaced(self.root.expr, edit.node, ast.copy_location(ast.Name(HOLE, ast.Load()), edit.node))
+            if isinstance(tree, ast.Slice) or _has_slice(tree):
+                tree = _as_call(tree)
+            code = compile(ast.fix_missing_locations(ast.Expression(tree)), "<edit>", "eval", dont_inherit=True)
+            self._codes[id(edit.node)] = code
+        text = self._texts.get(edit.new)
+        if text is None:
+            try:
+                text = compile(edit.new.strip(), "<edit>", "eval", dont_inherit=True)
+            except (SyntaxError, ValueError):
+                try:  # the inside of square brackets
+                    tree = ast.parse(f"_[{edit.new}]", mode="eval").body
+                    inner = _as_call(tree.slice)  # type: ignore[attr-defined]
+                    text = compile(ast.fix_missing_locations(ast.Expression(inner)), "<edit>", "eval")
+                except (SyntaxError, ValueError):
+                    text = False
+            self._texts[edit.new] = text
+        if text is False:
+            return None
+        found: list[Any] = []
+        alive = False
+        for scope, known in zip(self.scopes, self._values, strict=True):
+            try:
+                with np.errstate(all="ignore"):
+                    if edit.new not in known:
+                        known[edit.new] = eval(text, scope.space)  # noqa: S307 - an expression in the student's terms
+                    scope.space[HOLE] = known[edit.new]
+                    found.append(eval(code, scope.space))  # noqa: S307
+                alive = True
+            except Exception:  # noqa: BLE001 - most edits make no sense
+                found.append(None)
+        return found if alive else None
+
+    def run(self, value: Any) -> States | None:
+        """The states of the gradients with another value of the expression."""
+        if self._hole is None:
+            self._hole = self.program.with_hole(self.statement, self.root)
+        function, space = self._hole
+        space[HOLE] = value
+        return outcome(self.case, function)
+
+
+def _has_slice(tree: ast.expr) -> bool:
+    return isinstance(tree, ast.Tuple) and any(isinstance(element, ast.Slice) for element in tree.elts)
+
+
+def _as_call(tree: Any) -> Any:
+    """The inside of square brackets as an expression: slices become calls of `slice`."""
+    if isinstance(tree, ast.Slice):
+        parts = [part or ast.Constant(None) for part in (tree.lower, tree.upper, tree.step)]
+        return ast.Call(ast.Name("slice", ast.Load()), parts, [])
+    if isinstance(tree, ast.Tuple):
+        return ast.Tuple([_as_call(element) for element in tree.elts], ast.Load())
+    return tree
+
+
+def signature(value: Any) -> Any:
+    """Equal for values that are the same to nine digits: edits that do the same are tried once."""
+    if isinstance(value, (list, tuple)):
+        return tuple(signature(v) for v in value)
+    if isinstance(value, slice):
+        return ("slice", repr(value))
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind not in "fiub":
+            return repr(value)[:200]
+        with np.errstate(all="ignore"):
+            wide = array.astype(float)
+            top = np.abs(wide).max(initial=0.0)
+            scale = 10.0 ** (9 - np.ceil(np.log10(top))) if 0 < top < np.inf else 1.0
+            return (array.shape, array.dtype.kind == "b", np.round(wide * scale).tobytes(), float(np.log10(scale)))
+    except Exception:  # noqa: BLE001
+        return id(value)
+
+
+@dataclass(slots=True)
+class Search:
+    """What a search needs, and how long it may take."""
+
+    program: Program
+    cases: Sequence[Case]
+    recordings: Sequence[Recording]
+    fresh: Callable[[], Sequence[Case]]
+    deadline: float
+    tried: int = 0
+    benches: dict[tuple[int, int, str], Bench] = field(default_factory=dict)
+
+    @property
+    def late(self) -> bool:
+        """Whether the time is up."""
+        return time.perf_counter() > self.deadline
+
+    def scopes(self, statement: Statement) -> list[Scope]:
+        """The variables before a statement on the first case: of its first run, a middle one and the last."""
+        events = [event for event in self.recordings[0].of(statement.number) if event.scope is not None]
+        if not events:
+            return []
+        chosen = sorted({0, len(events) // 2, len(events) - 1})
+        made = []
+        for place in chosen:
+            names = events[place].scope or {}
+            made.append(Scope(names, {**vars(self.program.module), **names}, self.program.text))
+        return made
+
+    def verified(self, mended: Mended, goal: Goal) -> Mended | None:
+        """The edit as text, run on every case and on fresh probes; None where it fails on one."""
+        statement = mended.statement
+        function = self.program.edited(statement, mended.start, mended.end, mended.new)
+        if function is None:
+            return None
+        try:
+            variant = self.program.with_function(statement.function, function)
+        except Exception:  # noqa: BLE001 - code that does not compile
+            return None
+        if not all(goal.reached(number, outcome(case, variant)) for number, case in enumerate(self.cases)):
+            return None
+        fresh = self.fresh()
+        loose = Goal((None,) * len(fresh), goal.wanted)
+        if not all(loose.reached(number, outcome(case, variant)) for number, case in enumerate(fresh)):
+            return None
+        from dataclasses import replace
+
+        return replace(mended, probes=len(fresh))
+
+
+def placed(program: Program, root: Root, edit: Edit) -> tuple[int, int, str] | None:
+    """The range and the text of an edit, with brackets where they are needed; None where none make it right."""
+    start, end = program.text.range(edit.node)
+    top, bottom = program.text.range(root.expr)
+    source = program.text.source
+    try:
+        inserted = ast.parse(f"_[{edit.new}]", mode="eval").body.slice  # type: ignore[attr-defined]
+        inserted = inserted if root.role == "index" or ":" in edit.new else ast.parse(f"({edit.new})", mode="eval").body
+        wanted = ast.dump(replaced(root.expr, edit.node, inserted))
+    except (SyntaxError, ValueError, GraphError):
+        return None
+    for new in (edit.new, f"({edit.new})"):
+        if source[start - 1 : start] == "(" and source[end : end + 1] == ")" and new != edit.new:
+            pass
+        text = source[top:start] + new + source[end:bottom]
+        try:
+            made = ast.parse(f"_[\n{text}\n]", mode="eval").body.slice  # type: ignore[attr-defined]
+        except (SyntaxError, ValueError):
+            continue
+        if ast.dump(made) == wanted:
+            return start, end, new
+    return None
+
+
+def search(
+    job: Search, order: Sequence[tuple[Statement, Root, float]], goal: Goal, tiers: Sequence[float] = TIERS,
+    accept: Callable[[Bench, Any], bool | None] | None = None,
+) -> list[Mended]:
+    """The edits that reach the goal, the best first; of the first tier that has any.
+
+    Args:
+        job: the program and its cases.
+        order: statements and their expressions with a penalty for each: the likeliest first.
+        goal: what is wanted.
+        tiers: costs up to which edits are tried, one after the other, on all statements.
+        accept: where given, judges a value instead of running on with it.
+    """
+    prepared: list[tuple[Statement, Root, float, Bench, list[Edit]]] = []
+    for statement, root, penalty in order:
+        scopes = job.scopes(statement)
+        if not scopes:
+            continue
+        bench = Bench(
+            job.program, job.cases[0], statement, root, scopes, len(job.recordings[0].of(statement.number))
+        )
+        prepared.append((statement, root, penalty, bench, []))
+    seen: dict[tuple[int, int], set[Any]] = {}
+    low = 0.0
+    for tier in tiers:
+        found: list[Mended] = []
+        done: set[int] = set()
+        for place, (statement, root, penalty, bench, edits) in enumerate(prepared):
+            if job.late:
+                break
+            if statement.number not in done:
+                done.add(statement.number)
+                for change in changes_of(statement.node, job.program.text):
+                    if low < change.cost <= tier:
+                        made = Mended(statement, None, change, change.start, change.end, change.new, change.cost + penalty)
+                        job.tried += 1
+                        good = job.verified(made, goal)
+                        if good:
+                            found.append(good)
+            if not edits:
+                edits.extend(edits_of(root.expr, bench.scopes[0], root.role, root.name))
+            known = seen.setdefault((place, statement.number), {signature(bench.original)})
+            for edit in edits:
+                if edit.cost <= low or edit.cost > tier:
+                    continue
+                if job.late:
+                    break
+                values = bench.values(edit)
+                if values is None:
+                    continue
+                mark = (signature(values), edit.tag == "copy")
+                if mark in known or (mark[0] in known and not mark[1]):
+                    continue
+                known.add(mark)
+                known.add(mark[0])
+                job.tried += 1
+                if bench.single and edit.tag != "copy":
+                    if accept is not None:
+                        if not accept(bench, values[0]):
+                            continue
+                    elif not goal.reached(0, bench.run(values[0])):
+                        continue
+                position = placed(job.program, root, edit)
+                if position is None:
+                    continue
+                made = Mended(statement, root, edit, *position, edit.cost + penalty + 0.002 * len(edit.new))
+                good = job.verified(made, goal)
+                if good:
+                    found.append(good)
+        if found:
+            return sorted(found, key=lambda mended: mended.cost)
+        low = tier
+        if job.late:
+            break
+    return []
+
+
+def roots_in(statements: Iterable[Statement]) -> list[tuple[Statement, Root, float]]:
+    """All expressions of some statements, without penalty."""
+    return [(statement, root, 0.0) for statement in statements for root in statement.roots]
+
+
