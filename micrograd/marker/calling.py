@@ -265,7 +265,7 @@ def _arguments(
         or [p.name for p in parameters if p.name not in {*arguments, *said, *caches} and gradient_target(p.name)][:1]
     )
     free = [p.name for p in parameters if p.name not in {*arguments, *said, *caches, *ups}]
-    more = [p.name for p in parameters if p.name in free and gradient_target(p.name) in said[: len(floats)]]
+    more = [p.name for p in parameters if p.name in free and _of_output(p.name, said, floats)]
     ups += [name for name in more if name not in ups]
     ups = ups or [p.name for p in parameters if p.name in free and p.default is p.empty][:1]
     if not ups:
@@ -291,6 +291,13 @@ def _arguments(
         if p.name in origins:
             given.append(Argument(p.name, *origins[p.name], keyword=skipped))
     return tuple(given), len(ups)
+
+
+def _of_output(name: str, said: Sequence[str], floats: Sequence[int]) -> bool:
+    """Whether a parameter is the gradient of an output: ``dnext_c`` of ``next_c`` or ``c``."""
+    target = gradient_target(name)
+    ends = {said[i].rpartition("_")[2] for i in floats if i < len(said)}
+    return bool(target) and (target in said or target.rpartition("_")[2] in ends)
 
 
 Keyed = Sequence[tuple[int | str | None, str]]

@@ -151,6 +151,8 @@ def pairs_in(source: str, file: str = "the file") -> tuple[Pair, ...]:
     plain = {tuple(_words(name)): name for name in functions if not {*_FORWARD, *_BACKWARD} & set(_words(name))}
     found = []
     for name, function in functions.items():
+        if name.startswith("_"):  # a helper of theirs
+            continue
         key = _split(name, _BACKWARD)
         if key is None or _split(name, _FORWARD) is not None:
             if key is None and _is_loss(function):

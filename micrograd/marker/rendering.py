@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 
 import numpy as np
@@ -14,7 +15,10 @@ from micrograd.marker.report import Finding, Output, Report
 from micrograd.marker.telling import Told, level, shape_of, told
 from micrograd.marker.words import LANGUAGES, say, translated
 
-__all__ = ["findings_of", "summary", "to_html", "to_text"]
+__all__ = [
+    "code_html", "findings_of", "fix_html", "head_html", "numbered", "outputs_html", "said_html", "summary", "to_html",
+    "to_text", "verdict_html",
+]  # fmt: skip
 
 _WIDTH = 100
 _PRINTED = 12  # lines of the student's own output that are shown
@@ -194,7 +198,21 @@ def _headed(text: str, pen: _Pen) -> list[str]:
 # ---- HTML ----------------------------------------------------------------------------------------------------------
 
 
-def _code_html(shown: Told) -> str:
+def _character(text: str, cell: int) -> int:
+    """The index of the character that begins at a cell of a terminal."""
+    at = 0
+    while at < len(text) and cells(text[:at]) < cell:
+        at += 1
+    return at
+
+
+def head_html(shown: Told) -> str:
+    """Where, and what is wrong there."""
+    return f"<h3>{escape(clean(shown.head))}</h3>"
+
+
+def code_html(shown: Told) -> str:
+    """The student's lines with the place marked."""
     lines = []
     for number, text, span in shown.code:
         body = escape(text)
@@ -205,29 +223,34 @@ def _code_html(shown: Told) -> str:
     return f"<pre>{chr(10).join(lines)}</pre>" if lines else ""
 
 
-def _character(text: str, cell: int) -> int:
-    """The index of the character that begins at a cell of a terminal."""
-    at = 0
-    while at < len(text) and cells(text[:at]) < cell:
-        at += 1
-    return at
-
-
-def finding_html(shown: Told, extra: str = "") -> str:
-    """One finding as HTML; `extra` is markup that stands behind the code."""
-    paragraphs = "".join(f"<p>{escape(clean(sentence))}</p>" for sentence in shown.sentences)
+def said_html(shown: Told) -> str:
+    """What it should be, what kind of mistake it is, why, and the step to take."""
     rows = "".join(f"<tr><th>{escape(label)}</th><td>{escape(value)}</td></tr>" for label, value in shown.values)
+    return (
+        "".join(f"<p>{escape(clean(sentence))}</p>" for sentence in shown.sentences)
+        + (f"<table>{rows}</table>" if rows else "")
+        + (f'<p class="step">{escape(clean(shown.step))}</p>' if shown.step else "")
+    )
+
+
+def fix_html(shown: Told) -> str:
+    """The lines before and after the fix, and on what it has been tried."""
     diff = "\n".join(
         f'<span class="{"old" if sign == "-" else "new"}">{number} {sign} {escape(text)}</span>'
         for sign, number, text in shown.diff
     )
-    return (
-        f"<h3>{escape(clean(shown.head))}</h3>{_code_html(shown)}{extra}{paragraphs}"
-        + (f"<table>{rows}</table>" if rows else "")
-        + (f'<p class="step">{escape(clean(shown.step))}</p>' if shown.step else "")
-        + (f'<pre class="diff">{diff}</pre>' if diff else "")
-        + (f'<p class="proof">{escape(shown.proof)}</p>' if shown.proof else "")
+    return (f'<pre class="diff">{diff}</pre>' if diff else "") + (
+        f'<p class="proof">{escape(shown.proof)}</p>' if shown.proof else ""
     )
+
+
+def _finding_html(shown: Told, number: int) -> str:
+    return head_html(numbered(shown, number)) + code_html(shown) + said_html(shown) + fix_html(shown)
+
+
+def numbered(shown: Told, number: int) -> Told:
+    """The same with its number before it; 0 for a remark, which has none."""
+    return replace(shown, head=f"{number}. {shown.head}") if number else shown
 
 
 def outputs_html(report: Report, language: str) -> str:
@@ -271,10 +294,13 @@ def to_html(report: Report, *, hint: str = "fix", language: str = "en") -> str:
     """
     level(hint)
     mistakes, remarks = findings_of(report)
-    parts = [finding_html(told(report, f, first=i == 0, hint=hint, language=language)) for i, f in enumerate(mistakes)]
+    parts = [
+        _finding_html(told(report, finding, first=number == 1, hint=hint, language=language), number)
+        for number, finding in enumerate(mistakes, 1)
+    ]
     if remarks:
         parts.append(f"<p>{escape(say(language, 'remarks'))}</p>")
-        parts += [finding_html(told(report, f, first=False, hint=hint, language=language)) for f in remarks]
+        parts += [_finding_html(told(report, f, first=False, hint=hint, language=language), 0) for f in remarks]
     printed: Sequence[str] = _printed(report, language)
     if printed:
         parts.append(f"<p>{escape(printed[1])}</p><pre>{escape(chr(10).join(line[4:] for line in printed[2:]))}</pre>")

@@ -28,7 +28,7 @@ from micrograd.marker.report import Report
 from micrograd.marker.wire import packed
 from micrograd.marker.words import problem
 
-__all__ = ["Request", "run"]
+__all__ = ["Request", "run", "run_and_walk"]
 
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "VIRTUAL_ENV")
 _ROOT = str(Path(micrograd.errors.__file__).parent.parent)
@@ -62,13 +62,14 @@ class Request:
     namespace: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
 
-    def to_json(self, limits: Limits, spent: float) -> str:
+    def to_json(self, limits: Limits, walk: bool) -> str:
         """The request as the child process reads it. Raises DTypeError for arguments that cannot be sent."""
         return json.dumps({
             "source": self.source, "file": self.file, "forward": self.forward, "backward": self.backward,
-            "kind": self.kind, "example": packed(self.example, self.forward),
-            "upstream": packed(self.upstream, "upstream"), "reference": self.reference, "namespace": packed(dict(self.namespace), "namespace"), "seed": self.seed,
-            "seconds": limits.seconds, "memory": limits.memory, "spent": spent,
+            "kind": self.kind, "example": packed(self.example, self.forward), "seed": self.seed,
+            "upstream": packed(self.upstream, "upstream"), "reference": self.reference,
+            "namespace": packed(dict(self.namespace), "namespace"), "seconds": limits.seconds, "memory": limits.memory,
+            "walk": walk,
         })  # fmt: skip
 
 
@@ -121,9 +122,16 @@ def run(request: Request, limits: Limits | None = None) -> Report:
     >>> run(Request("def f(x)\n    return x", "a.py", "f", "g")).problem
     "a.py:1: syntax error: expected ':'"
     """
+    return run_and_walk(request, limits, walk=False)[0]
+
+
+def run_and_walk(
+    request: Request, limits: Limits | None = None, *, walk: bool = True
+) -> tuple[Report, dict[str, Any] | None]:
+    """The same, and what a walk through the forward shows, for `micrograd.marker.page`; None where it cannot be had."""
     limits = limits or Limits()
     started = time.perf_counter()
-    data = request.to_json(limits, 0.0).encode()
+    data = request.to_json(limits, walk).encode()
     failed = Report("failed", request.forward, request.backward, request.file, source=request.source)
     with tempfile.TemporaryDirectory(prefix="micrograd-check-", ignore_cleanup_errors=True) as folder:
         try:
@@ -161,7 +169,8 @@ def run(request: Request, limits: Limits | None = None) -> Report:
             else _ended(process.returncode, printed.text, request.file)
         )
         report = replace(report or failed, verdict="failed", problem=problem_, source=request.source)
-    return replace(report, printed=_clean(printed.text), seconds=time.perf_counter() - started)
+    report = replace(report, printed=_clean(printed.text), seconds=time.perf_counter() - started)
+    return report, _walk(answer.text) if walk else None
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -184,6 +193,15 @@ def _last(text: str) -> Report | None:
             return Report.from_json(line)
         except ValueError:
             continue
+    return None
+
+
+def _walk(text: str) -> dict[str, Any] | None:
+    """The walk among the lines."""
+    for line in text.split("\n"):
+        if line.startswith('{"walk":'):
+            with contextlib.suppress(ValueError):
+                return json.loads(line)["walk"]  # type: ignore[no-any-return]
     return None
 
 

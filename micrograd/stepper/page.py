@@ -62,18 +62,25 @@ def policy(script: str, style: str) -> str:
     )
 
 
-def html_of(data: Mapping[str, Any]) -> str:
+def html_of(data: Mapping[str, Any], *, above: str = "", more_script: str = "", more_style: str = "") -> str:
     """The page for what `micrograd.stepper.data.walk_data` answers.
+
+    Args:
+        data: what is walked through.
+        above: HTML that stands above the walk, escaped by whoever wrote it.
+        more_script: what belongs to it, after the page's own.
+        more_style: the same of style.
 
     >>> from micrograd.graph import trace
     >>> from micrograd.stepper.data import walk_data
     >>> html_of(walk_data(trace(lambda a: a * a + a, 3.0 * __import__("numpy").ones(1)))).count("<script")
     2
     """
-    code, style = script(), stylesheet()
+    code, style = script() + more_script, stylesheet() + more_style
     holes = {
         "lang": {"en": "en", "zh": "zh-Hans"}[data["lang"]],
         "title": escape(printable(data["title"])),
+        "above": above,
         "csp": policy(code, style),
         "style": style,
         "data": encoded(data),
