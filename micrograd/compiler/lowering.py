@@ -13,6 +13,7 @@ from micrograd.compiler.grouping import Grouping, Step, group
 from micrograd.compiler.program import Equation, Program
 from micrograd.compiler.rewriter import rewrite
 from micrograd.compiler.segment import PARALLEL, Memory, Segment
+from micrograd.compiler.views import ONE, is_unit_reshape
 
 __all__ = ["Lowered", "Native", "lower", "optimised"]
 
@@ -36,14 +37,17 @@ class Lowered:
         found: its grouping.
         steps: native functions, and equations for BLAS or NumPy, in order.
         memory: where values stand.
-        made: the outputs that have arrays of their own, in order.
+        made: the values that get an array of their own for each call, because they are answered or written back,
+            with the shape they are answered in.
+        answers: for each output (and write) the value in `made` that it is, or None where it has to be copied.
     """
 
     program: Program
     found: Grouping
     steps: list[Native | Equation]
     memory: Memory
-    made: list[int]
+    made: dict[int, tuple[int, ...]]
+    answers: dict[int, int]
 
 
 def optimised(program: Program) -> tuple[Program, set[int]]:
@@ -65,10 +69,19 @@ def lower(program: Program, layouts: Mapping[int, str], threads: int) -> Lowered
     program, guards = optimised(program)
     found = group(program)
     fed = {feed.value for feed in program.feeds}
-    wanted = dict.fromkeys((*program.outputs, *(w.value for w in program.writes)))
-    made = [v for v in wanted if v in found.stored and v not in fed and v not in found.aliases]
+    made: dict[int, tuple[int, ...]] = {}
+    answers: dict[int, int] = {}
+    for value in (*program.outputs, *(w.value for w in program.writes)):
+        shape = program.values[value].shape
+        base, axes = found.behind(value, tuple(range(len(shape))))
+        alike = is_unit_reshape(program.values[base].shape, shape) and [a for a in axes if a != ONE] == [
+            a for a, size in enumerate(shape) if size != 1
+        ]
+        if alike and base in found.stored and base not in fed and base not in found.aliases and base not in made:
+            made[base], answers[value] = shape, base
     limits = {feed.value: feed.limit for feed in program.feeds if feed.limit is not None}
     memory = Memory({v: f"x{v}" for v in (*fed, *made)}, dict(layouts))
+    memory.axes = {v: len(shape) for v, shape in made.items()}
     steps: list[Native | Equation] = []
     pending: list[Step] = []
 
@@ -101,7 +114,7 @@ def lower(program: Program, layouts: Mapping[int, str], threads: int) -> Lowered
     for step in steps:
         if isinstance(step, Native):
             step.source, step.arguments = step.segment.source()
-    return Lowered(program, found, steps, memory, made)
+    return Lowered(program, found, steps, memory, made, answers)
 
 
 def memory_of(lowered: Lowered) -> dict[Any, tuple[str, int, int]]:

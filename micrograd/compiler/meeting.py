@@ -7,17 +7,17 @@ is the pass that may begin; each pass has two more, the next chunk to take and h
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
-from numba.core import cgutils
+from numba import types
 from numba.extending import intrinsic
 
-__all__ = ["Helper", "arrive", "load", "store", "take"]
+__all__ = ["HELPER", "Helper", "leave_core", "load", "store", "take"]
 
 
 def _place(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -55,15 +55,13 @@ def store(typingctx: Any, sync: Any, place: Any, value: Any) -> Any:
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         builder.store_atomic(args[2], _place(context, builder, signature, args), "release", 8)
-        return cgutils.get_null_value(ir.LiteralStructType([]).as_pointer()) if False else context.get_dummy_value()
+        return context.get_dummy_value()
 
     return types.void(sync, types.int64, types.int64), codegen
 
 
-@njit(nogil=True)
-def arrive(sync: Any) -> Any:
-    """Whether this thread is the first to arrive."""
-    return take(sync, 0) == 0
+leave_core = types.ExternalFunction("SwitchToThread" if sys.platform == "win32" else "sched_yield", types.int32())
+"""Let another thread run on this core: both may have been put on the same one."""
 
 
 class Helper:

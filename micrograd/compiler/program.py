@@ -16,7 +16,7 @@ import numpy as np
 from micrograd.errors import GraphError
 from micrograd.primitives import TABLE
 
-__all__ = ["Equation", "Feed", "Index", "Operand", "Program", "Value", "Write"]
+__all__ = ["Equation", "Feed", "Index", "Operand", "Program", "Value", "Write", "concrete", "evaluate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +154,13 @@ def evaluate(program: Program, given: Mapping[int, Any]) -> dict[int, Any]:
                 operands = [np.asarray(o) for o in operands]
             attrs = dict(equation.attrs)
             if "index" in attrs:
-                attrs["index"] = _concrete(attrs["index"], known)
+                attrs["index"] = concrete(attrs["index"], known)
             known[equation.out] = TABLE[equation.op].forward(*operands, **attrs)
     return known
 
 
-def _concrete(index: Any, known: Mapping[int, Any]) -> Any:
+def concrete(index: Any, known: Mapping[int, Any]) -> Any:
+    """An index with the integer arrays themselves in the places of `Index`."""
     if isinstance(index, tuple):
         return tuple(known[i.value] if isinstance(i, Index) else i for i in index)
     return known[index.value] if isinstance(index, Index) else index

@@ -24,17 +24,24 @@ _LITERALS = {0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 3.0, 4.0}
 CHUNK_BYTES, CHUNK_ROWS = 1 << 18, 256
 """A pass works on chunks of so many bytes of its largest array, and of so many rows at most: a chunk stays in the cache,
 and no more numbers than that are added up in the dtype of the data."""
+TURNS = 1000
 PARALLEL = 1 << 16
 """Loops over fewer entries than this run on one thread: starting another takes longer."""
 
 
 @dataclass(slots=True)
 class Memory:
-    """Where values stand: `arena` gives each its dtype and number of entries; feeds and outputs are arrays of their own."""
+    """Where values stand.
+
+    `arena` gives each its dtype and number of entries; feeds and outputs are arrays of their own.
+
+    `axes` says how many axes such an array has where it is not as many as its value.
+    """
 
     own: dict[int, str] = field(default_factory=dict)
     layout: dict[int, str] = field(default_factory=dict)
     arena: dict[Any, tuple[str, int]] = field(default_factory=dict)
+    axes: dict[int, int] = field(default_factory=dict)
 
 
 class Segment:
@@ -139,9 +146,9 @@ class Segment:
         key = ("view", value, sizes)
         if key not in self._named:
             self._named[key] = name = self.name("a")
-            own = self.found.shape(value) if value in self.memory.own else (0,)
+            own = self.memory.axes.get(value, len(self.found.shape(value))) if value in self.memory.own else 1
             text = self._flat(value)
-            if len(sizes) > 1 or len(own) != 1:
+            if len(sizes) > 1 or own != 1:
                 text = self._shaped(text, sizes)
             self.head.append(f"{name} = {text}")
         return self._named[key]
@@ -231,8 +238,8 @@ class Segment:
             self.passes += 1
             with self.block("if tid == 0:"):
                 self.line(f"store(sync, 2, {self.passes})")
-            with self.block("else:"), self.block(f"while load(sync, 2) < {self.passes}:"):
-                self.line("pass")
+            with self.block("else:"):
+                self._wait(f"load(sync, 2) < {self.passes}")
 
     @contextmanager
     def loop(self, nest: Nest, at: int, roots: Sequence[Root], items: Sequence[Item]) -> Iterator[None]:
@@ -275,8 +282,16 @@ class Segment:
                 self.line(f"take(sync, {2 * self.passes + 3})")
                 self.line(f"c = {taken}")
         if self._shared:
-            with self.block("if tid == 0:"), self.block(f"while load(sync, {2 * self.passes + 3}) < {chunks}:"):
-                self.line("pass")
+            with self.block("if tid == 0:"):
+                self._wait(f"load(sync, {2 * self.passes + 3}) < {chunks}")
+
+    def _wait(self, condition: str) -> None:
+        """Wait for the other thread: turning for some microseconds, then leaving the core to it."""
+        self.line("turns = 0")
+        with self.block(f"while {condition}:"):
+            self.line("turns += 1")
+            with self.block(f"if turns > {TURNS}:"):
+                self.line("leave_core()")
 
     def _start(self, roots: Sequence[Root], items: Sequence[Item], nest: Nest) -> None:
         for root, item in zip(roots, items, strict=True):
@@ -419,7 +434,8 @@ class Segment:
         if self.parallel:
             start = ["if tid != 0 and take(sync, 0) != 0:", "    return 0"]
             end = ["if bad != 0:", "    store(sync, 3, 1)", "if tid != 0:", "    store(sync, 1, 1)", "    return 0",
-                   "if take(sync, 0) != 0:", "    while load(sync, 1) == 0:", "        pass",
+                   "if take(sync, 0) != 0:", "    turns = 0", "    while load(sync, 1) == 0:", "        turns += 1",
+                   f"        if turns > {TURNS}:", "            leave_core()",
                    "return load(sync, 3)"]  # fmt: skip
         body = ["    " + text for text in (*start, *self.head, "bad = 0")]
         tail = ["    " + text for text in end]

@@ -1,0 +1,217 @@
+"""`compile`: a function of arrays as fused machine code, captured once for each signature."""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from micrograd.compiler.capture import capture
+from micrograd.compiler.entry import Entry
+from micrograd.compiler.native import require_numba
+from micrograd.compiler.report import Report, report
+from micrograd.engine import Tensor
+from micrograd.errors import GraphError
+from micrograd.modes import current
+from micrograd.tree import flatten
+
+__all__ = ["Compiled", "compile"]
+
+_MANY = 8
+"""After so many signatures a warning says what varies."""
+
+Key = tuple[Any, ...]
+
+
+def compile(f: Callable[..., Any] | None = None, *, threads: int | None = None) -> Any:
+    """`f` as fused machine code: few passes over memory, the same numbers.
+
+    The first call with each signature (shapes, dtypes, layouts, and the values of all arguments that are no arrays)
+    records `f` once and compiles it; the calls that follow run machine code. May be used as a decorator.
+
+    Args:
+        f: a function of arrays: plain NumPy code, `micrograd.value_and_grad` of one, a whole training step
+            (forward, backward, optimiser), or a module. Parameters, the memory of optimisers and running statistics
+            are read anew at each call and written back; other arrays that `f` finds outside are constants.
+        threads: how many threads may share a pass over a large array; by default as many as the machine has cores,
+            at most 2.
+
+    Returns:
+        A `Compiled`: called with arrays it answers arrays, in the structure that `f` answers. Called with tensors,
+        inside another trace, or inside `micrograd.checked` and `micrograd.no_grad`, it runs `f` itself.
+
+    Raises:
+        MissingExtraError: Numba is not installed. GraphError (at the first call): `f` asks for a tensor's value, as
+            in ``if x > 0``, or does what cannot be recorded; with the line.
+
+    Warns:
+        RuntimeWarning: the function is captured again and again, because shapes or plain arguments vary.
+
+    >>> @compile
+    ... def f(x, y):
+    ...     return np.sum(x * y)
+    >>> f(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    array(11.)
+    """
+    if f is None:
+        return functools.partial(compile, threads=threads)
+    require_numba()
+    return Compiled(f, threads)
+
+
+def _default_threads() -> int:
+    return min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+class Compiled:
+    """What `compile` answers: call it as the function it was made of.
+
+    Attributes:
+        function: the function as the author wrote it.
+        threads: how many threads may share a pass.
+        entries: what was compiled, by signature.
+    """
+
+    def __init__(self, function: Callable[..., Any], threads: int | None = None) -> None:
+        if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+            raise ValueError(f"threads is {threads!r}; expected a whole number of at least 1, or None.")
+        self.function = function
+        self.threads = min(threads or _default_threads(), 2)
+        self.entries: dict[Key, Entry] = {}
+        self._lock = threading.Lock()
+        self._warned = 0
+        functools.update_wrapper(self, function, updated=())
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The answer of the function, computed by machine code."""
+        if current() is not None:
+            return self.function(*args, **kwargs)
+        if kwargs:
+            return self._general(args, kwargs)
+        key = []
+        for a in args:
+            if type(a) is not np.ndarray:
+                return self._general(args, kwargs)
+            key.append((a.shape, a.dtype, "C" if a.flags.c_contiguous else "F" if a.flags.f_contiguous else ""))
+        entry = self.entries.get(tuple(key))
+        if entry is None:
+            return self._general(args, kwargs)
+        return entry.run(args)
+
+    def _general(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        leaves, _ = flatten((args, kwargs))
+        if any(isinstance(leaf, Tensor) for leaf in leaves):
+            return self.function(*args, **kwargs)
+        leaves = [_contiguous(leaf) if isinstance(leaf, np.ndarray) else leaf for leaf in leaves]
+        key = self._key(args, kwargs, leaves)
+        entry = self.entries.get(key)
+        if entry is None:
+            with self._lock:
+                entry = self.entries.get(key)
+                if entry is None:
+                    entry = self._compile(args, kwargs, leaves)
+                    self.entries[key] = entry
+                    self._say_if_many()
+        return entry.run(leaves)
+
+    def _key(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]) -> Key:
+        """The signature of a call; for nothing but arrays the short form that `__call__` looks up."""
+        parts: list[Any] = []
+        for leaf in leaves:
+            if isinstance(leaf, (np.ndarray, np.generic)):
+                array = np.asarray(leaf)
+                parts.append((array.shape, array.dtype, "C" if array.flags.c_contiguous else "F"))
+            else:
+                parts.append((type(leaf), _hashable(leaf)))
+        if not kwargs and all(type(a) is np.ndarray for a in args):
+            return tuple(parts)
+        training = tuple(m.training for _, m in self._modules())
+        return ("tree", _structure((args, kwargs)), training, *parts)
+
+    def _modules(self) -> list[Any]:
+        found = getattr(self.function, "named_modules", None)
+        return list(found()) if found is not None else []
+
+    def _compile(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]) -> Entry:
+        program = capture(self.function, args, kwargs)
+        layouts = {}
+        for feed in program.feeds:
+            if feed.kind == "argument":
+                array = leaves[feed.position]
+                if isinstance(array, np.ndarray) and array.flags.f_contiguous and not array.flags.c_contiguous:
+                    layouts[feed.value] = "F"
+        return Entry(program, layouts, self.threads)
+
+    def _say_if_many(self) -> None:
+        count = len(self.entries)
+        if count <= _MANY or count < 2 * self._warned:
+            return
+        self._warned = count
+        warnings.warn(
+            f"{self.__name__} was captured {count} times: {self._varied()}. Each signature is recorded and planned anew "
+            "(machine code of equal structure is shared). Pad to a few shapes, or pass numbers that change as 0-d arrays, "
+            "np.array(value).",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+
+    def _varied(self) -> str:
+        """What differs between the signatures, argument by argument."""
+        keys = [key[3:] if key[:1] == ("tree",) else key for key in self.entries]
+        most = Counter(map(len, keys)).most_common(1)[0][0]
+        said = []
+        for place, parts in enumerate(zip(*(k for k in keys if len(k) == most), strict=True)):
+            arrays = [p for p in parts if isinstance(p[0], tuple)]
+            if len({*parts}) > 1 and len(arrays) == len(parts):
+                shapes = [p[0] for p in arrays]
+                if len({len(s) for s in shapes}) == 1:
+                    sizes = ", ".join("N" if len({*s}) > 1 else str(s[0]) for s in zip(*shapes, strict=True))
+                    said.append(f"the shape of argument {place} varied: ({sizes})")
+                else:
+                    said.append(f"the number of axes of argument {place} varied")
+            elif len({*parts}) > 1:
+                said.append(f"the value of argument {place} varied, as {parts[0][1]!r} and {parts[-1][1]!r}")
+        return "; ".join(said) or "layouts or structures varied"
+
+    def report(self) -> Report:
+        """What compiling did to the latest signature: kernels, passes over memory, bytes, source, seconds.
+
+        Raises:
+            GraphError: it has not been called yet.
+        """
+        if not self.entries:
+            raise GraphError(f"{self.__name__} has not been compiled yet; call it once with arrays.")
+        return report(self, next(reversed(self.entries.values())))
+
+    def __repr__(self) -> str:
+        return f"<compiled {self.__name__}: {len(self.entries)} signature(s)>"
+
+
+def _contiguous(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """`x`, copied where it is in neither order, or in the other byte order."""
+    if (x.flags.c_contiguous or x.flags.f_contiguous) and x.dtype.isnative and x.flags.aligned:
+        return x
+    return np.array(x, x.dtype.newbyteorder("="), order="C")
+
+
+def _structure(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return ("dict", *((key, _structure(value)) for key, value in tree.items()))
+    if isinstance(tree, (list, tuple)):
+        return (type(tree), *(_structure(value) for value in tree))
+    return None
+
+
+def _hashable(leaf: Any) -> Any:
+    """A plain argument as part of a key: by value where it can be, else by identity."""
+    try:
+        hash(leaf)
+    except TypeError:
+        return ("object", id(leaf))
+    return leaf
