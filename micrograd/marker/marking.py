@@ -2,12 +2,133 @@
 
 from __future__ import annotations
 
-from micrograd.marker.report import Report
+import time
+import types
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from micrograd.marker import cases as c
+from micrograd.marker.alignment import Quantities
+from micrograd.marker.cases import MISSING, Case, Unrunnable, judged, prepare, refreshed
+from micrograd.marker.diagnosis import Diagnoser
+from micrograd.marker.loading import load
+from micrograd.marker.program import Program
+from micrograd.marker.report import Finding, Output, Report, shown
 from micrograd.marker.task import Argument, Call, Probe, Task
 
 __all__ = ["Argument", "Call", "Probe", "Task", "mark"]
 
+FRESH = 2
 
-def mark(task: Task) -> Report:
-    """Mark one backward in this process: the student's code is executed here, so call it in a child."""
-    raise NotImplementedError(task.backward)
+
+def mark(task: Task, module: types.ModuleType | None = None) -> Report:
+    """Mark one backward in this process.
+
+    The student's code is executed here, as often as it takes: call this in a child process that may be stopped.
+
+    Args:
+        task: what there is to mark.
+        module: the student's text, executed; made from ``task.source`` where left out.
+
+    Returns:
+        The report; its verdict is ``failed`` where the forward does not run.
+    """
+    started = time.perf_counter()
+    if module is None:
+        module = load(task.source, task.file, (task.forward, task.backward), namespace=task.namespace)
+    program = Program(task.source, module, task.backward, task.file)
+    forward, receiver = _forward(task, module)
+    try:
+        cases = [prepare(task, forward, probe, receiver) for probe in task.probes]
+    except Unrunnable as error:
+        return Report(
+            "failed", task.forward, task.backward, task.file, problem=str(error), source=task.source,
+            seconds=time.perf_counter() - started,
+        )  # fmt: skip
+    results = [_answer(program, case) for case in cases]
+    for case, result in zip(cases, results, strict=True):
+        if not isinstance(result, Exception):
+            _cross_checked(case, result)
+    findings: list[Finding] = []
+    if not all(_right(case, result) for case, result in zip(cases, results, strict=True)):
+        made: list[Case] = []
+
+        def fresh() -> Sequence[Case]:
+            if not made:
+                for number in range(FRESH):
+                    probe = task.probes[number % len(task.probes)]
+                    other = prepare(task, forward, refreshed(probe, number), receiver)
+                    if cases[number % len(cases)].graph is None and other.graph is not None:
+                        c.replace_truth(other)
+                    made.append(other)
+            return made
+
+        diagnoser = Diagnoser(
+            program, cases, [Quantities(case.graph) for case in cases], fresh, started + task.seconds
+        )
+        findings = diagnoser.run()
+    outputs = _outputs(task, cases, results)
+    verdict = "right" if all(output.right for output in outputs) else "wrong"
+    return Report(
+        verdict, task.forward, task.backward, task.file, outputs, tuple(findings), probes=len(cases),
+        seconds=time.perf_counter() - started, source=task.source,
+    )  # fmt: skip
+
+
+def _forward(task: Task, module: types.ModuleType) -> tuple[Callable[..., Any], Callable[[], Any]]:
+    """The forward, unbound where it is a method, and what makes a fresh object for it."""
+    found: Any = module
+    for part in task.forward.split("."):
+        found = getattr(found, part)
+    if not task.receiver:
+        return found, lambda: None
+    return found, lambda: eval(task.receiver, vars(module))  # noqa: S307 - the student's own constructor
+
+
+def _answer(program: Program, case: Case) -> Any:
+    """The result of the backward as it is, or the exception that it raised."""
+    try:
+        return case.call(program.plain())
+    except Exception as error:  # noqa: BLE001 - whatever the student's code raises
+        return error
+
+
+def _right(case: Case, result: Any) -> bool:
+    return not isinstance(result, Exception) and all(one.state == "right" for one in judged(case, result))
+
+
+def _cross_checked(case: Case, result: Any) -> None:
+    """Where student and engine disagree, ask a measured slope: a trace that lost something must accuse nobody."""
+    if case.graph is None:
+        return
+    answers = case.answers(result)
+    for position, one in enumerate(judged(case, result)):
+        value = answers[position]
+        if one.state == "wrong" and np.isfinite(one.error) and value is not MISSING:
+            if c.contradicted(case, position, value):
+                c.replace_truth(case)
+                return
+
+
+def _outputs(task: Task, cases: Sequence[Case], results: Sequence[Any]) -> tuple[Output, ...]:
+    found = []
+    for position, (_, name) in enumerate(task.call.results):
+        worst: Output | None = None
+        for case, result in zip(cases, results, strict=True):
+            label = f"d{name.rpartition('.')[2]}"
+            expected = shown(case.expected[position])
+            if isinstance(result, Exception):
+                one = Output(label, False, expected, None, np.inf, 0.0)
+            else:
+                judgement = judged(case, result)[position]
+                value = case.answers(result)[position]
+                got = None if value is MISSING else shown(value)
+                good = judgement.state in ("right", "shape")
+                one = Output(label, good, expected, got, judgement.error, judgement.bound)
+            if worst is None or (worst.right and not one.right):
+                worst = one
+        assert worst is not None
+        found.append(worst)
+    return tuple(found)

@@ -1,0 +1,236 @@
+"""What kind of mistake it is: from the numbers, got against expected on every probe, and from the edit that mends it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from micrograd.marker.alignment import Quantities, meanings
+from micrograd.marker.cases import scale_of
+from micrograd.marker.edits import Change, Edit
+from micrograd.marker.signatures import constant_ratio, eps_ratio, path_difference, sizes_of, tensor_ratio
+
+__all__ = ["Evidence", "Kind", "classified"]
+
+_BY_TAG = {
+    "negate": "sign", "constant": "factor", "count": "count", "bessel": "bessel", "mean_sum": "count", "axis": "wrong_axis",
+    "axis_missing": "no_axis", "axis_superfluous": "wrong_axis", "unsummed": "unsummed", "oversummed": "operator",
+    "keepdims": "keepdims", "transpose": "transposed", "mask": "mask", "compare": "mask", "index": "index", "order": "swapped_value",
+    "assign": "accumulated", "accumulate": "overwritten", "in_place": "in_place", "copy": "in_place",
+    "returns": "return_order", "factor_name": "gamma_missing", "divide_name": "gamma_missing", "drop_factor": "gamma_twice",
+    "term": "path_missing", "term_number": "eps_missing", "drop_term": "path_twice", "power": "power", "name": "swapped_value",
+    "function": "operator", "operator": "operator", "exchange": "sign", "call": "call_error", "complement": "gamma_missing",
+    "unpack": "swapped_value",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A class of mistake.
+
+    Attributes:
+        name: one of `micrograd.marker.report.KINDS`.
+        ratio: got/expected as a formula.
+        means: the quantity meant, where the numbers say it.
+        edge: the path that is missing or wrong.
+    """
+
+    name: str
+    ratio: str = ""
+    means: str = ""
+    edge: tuple[str, str] | None = None
+
+
+@dataclass(slots=True)
+class Evidence:
+    """What is known of one mistake, per case.
+
+    Attributes:
+        got, wanted: values of the whole expression.
+        inner_got, inner_wanted: values of the sub-expression that the edit exchanges.
+        scopes: variables before the statement.
+        quantities: what the engine knows.
+        edit: what mends it, if anything was found.
+        linear: whether the value wanted is proportional to the upstream gradient and the one there is not.
+        target: the name assigned.
+    """
+
+    got: list[Any]
+    wanted: list[Any]
+    scopes: list[Mapping[str, Any]]
+    quantities: Sequence[Quantities]
+    inner_got: list[Any] = field(default_factory=list)
+    inner_wanted: list[Any] = field(default_factory=list)
+    edit: Edit | Change | None = None
+    nonlinear: bool = False
+    target: str = ""
+
+    @property
+    def tag(self) -> str:
+        """What the edit does."""
+        return self.edit.tag if self.edit is not None else ""
+
+
+def _usable(values: Sequence[Any]) -> bool:
+    return bool(values) and all(
+        isinstance(v, (np.ndarray, float, int, np.number)) and np.asarray(v).dtype.kind in "fiub" for v in values
+    )
+
+
+def _known(evidence: Evidence) -> list[dict[str, Any]]:
+    """Forward values per case by name: the student's variables first, then the nodes of the forward."""
+    made = []
+    for scope, quantities in zip(evidence.scopes, evidence.quantities, strict=False):
+        named: dict[str, Any] = {}
+        forward = {name: q.value for name, q in quantities.values.items()}
+        for name, value in scope.items():
+            if isinstance(value, np.ndarray) and value.dtype.kind == "f" and not meanings(name):
+                named[name] = value
+            elif isinstance(value, float):
+                named[name] = value
+        for name, value in forward.items():
+            if name not in named and isinstance(value, np.ndarray):
+                named[name] = value
+        made.append(named)
+    return made
+
+
+def _eps(scope: Mapping[str, Any], quantities: Quantities) -> float | None:
+    for name, value in scope.items():
+        if "eps" in name.lower() and isinstance(value, (float, np.floating)):
+            return float(value)
+    for value in scope.values():
+        if isinstance(value, dict):
+            for key, entry in value.items():
+                if "eps" in str(key).lower() and isinstance(entry, (float, np.floating)):
+                    return float(entry)
+    return None
+
+
+def classified(evidence: Evidence) -> Kind:
+    """The class of a mistake."""
+    tag, edit = evidence.tag, evidence.edit
+    if tag in ("returns", "assign", "accumulate", "call", "copy", "in_place", "unpack"):
+        return Kind(_BY_TAG[tag])
+    pairs = [(evidence.got, evidence.wanted)]
+    if evidence.inner_got:
+        pairs.append((evidence.inner_got, evidence.inner_wanted))
+    pairs = [pair for pair in pairs if _usable(pair[0]) and _usable(pair[1])]
+    shaped = _by_shape(evidence, pairs)
+    if shaped:
+        return shaped
+    if evidence.nonlinear and tag in ("name", "factor_name", "drop_factor", ""):
+        return Kind("upstream_ignored")
+    if tag in ("axis", "axis_missing", "axis_superfluous", "transpose", "index", "compare", "mask", "order"):
+        return Kind(_BY_TAG[tag])
+    sizes = [sizes_of(scope) for scope in evidence.scopes] or [{}]
+    sizes = sizes[: len(evidence.got)] + [sizes[-1]] * (len(evidence.got) - len(sizes))
+    known = _known(evidence)
+    eps = [_eps(s, q) for s, q in zip(evidence.scopes, evidence.quantities, strict=False)]
+    for got, wanted in pairs:
+        if len(known) < len(got):
+            continue
+        constant = constant_ratio(got, wanted, sizes)
+        if constant is not None and constant[1] != "1":
+            return Kind(*constant)
+        forgotten = eps_ratio(got, wanted, known, eps)
+        if forgotten:
+            return Kind("eps_missing", forgotten)
+        if tag == "term_number":
+            return Kind("eps_missing")
+        tensor = tensor_ratio(got, wanted, known)
+        if tensor is not None:
+            return _by_tensor(evidence, *tensor)
+    path = _by_path(evidence, pairs)
+    if path:
+        return path
+    if tag == "name" and edit is not None and isinstance(edit, Edit):
+        return Kind(_swapped(evidence, edit))
+    if tag == "operator" and isinstance(edit, Edit) and isinstance(edit.node, ast.BinOp):
+        return _by_operator(edit.node, edit.detail)
+    if tag == "exchange" and isinstance(edit, Edit) and isinstance(edit.node, ast.BinOp):
+        return Kind("sign" if isinstance(edit.node.op, ast.Sub) else "power")
+    if tag:
+        return Kind(_BY_TAG.get(tag, "unknown"))
+    return Kind("unknown")
+
+
+def _by_shape(evidence: Evidence, pairs: Sequence[tuple[list[Any], list[Any]]]) -> Kind | None:
+    """Mistakes that show in the shape, before any number is looked at."""
+    if evidence.tag in ("axis", "axis_missing", "axis_superfluous", "unsummed", "keepdims", "mean_sum", "transpose"):
+        if evidence.tag == "keepdims":
+            return Kind("keepdims")
+        if evidence.tag in ("axis", "axis_missing"):
+            return Kind(_BY_TAG[evidence.tag])
+        if evidence.tag == "axis_superfluous":
+            return Kind("wrong_axis")
+        if evidence.tag == "unsummed":
+            return Kind("unsummed")
+    if evidence.edit is not None or not pairs:
+        return None
+    got, wanted = pairs[0]
+    shapes = [(np.shape(a), np.shape(b)) for a, b in zip(got, wanted, strict=True)]
+    if all(a == b for a, b in shapes):
+        return None
+    if all(np.size(a) == np.size(b) for a, b in zip(got, wanted, strict=True)):
+        same = [scale_of(np.ravel(a) - np.ravel(b)) <= 1e-8 * scale_of(b) for a, b in zip(got, wanted, strict=True)]
+        if all(same):
+            return Kind("keepdims")
+        return Kind("transposed") if all(a == b[::-1] and len(a) == 2 for a, b in shapes) else None
+    if all(len(a) == 0 for a, _ in shapes):
+        return Kind("no_axis")
+    if all(len(a) > len(b) for a, b in shapes):
+        return Kind("unsummed")
+    return Kind("wrong_axis") if all(len(a) == len(b) for a, b in shapes) else None
+
+
+def _by_tensor(evidence: Evidence, name: str, power: float, text: str) -> Kind:
+    tag = evidence.tag
+    if tag in ("name",):
+        return Kind("swapped_value", text)
+    if tag in ("power", "function"):
+        return Kind("power", text)
+    if tag == "operator" or (tag == "" and abs(power) not in (1.0,)):
+        return Kind("power", text)
+    if "mask" in name.lower():
+        return Kind("mask", text)
+    return Kind("gamma_missing" if power < 0 else "gamma_twice", text) if abs(power) == 1 else Kind("power", text)
+
+
+def _by_path(evidence: Evidence, pairs: Sequence[tuple[list[Any], list[Any]]]) -> Kind | None:
+    if evidence.tag not in ("", "term", "drop_term", "operator", "name", "drop_factor", "exchange"):
+        return None
+    quantities = evidence.quantities
+    for got, wanted in pairs:
+        if len(quantities) < len(got):
+            continue
+        found = path_difference(got, wanted, quantities[: len(got)])
+        if found is not None:
+            kind, quantity, text = found
+            if evidence.tag == "operator" and kind != "path_sign":
+                continue
+            if evidence.tag == "name":
+                kind = "wrong_path"
+            return Kind(kind, text, "", quantity.edge)
+    return None
+
+
+def _swapped(evidence: Evidence, edit: Edit) -> str:
+    old = edit.node.id if isinstance(edit.node, ast.Name) else ""
+    if meanings(old) and meanings(edit.detail):
+        return "wrong_path"
+    return "swapped_value"
+
+
+def _by_operator(node: ast.BinOp, detail: str) -> Kind:
+    """By the operator that is there and the one that belongs there."""
+    there = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}.get(type(node.op), "")
+    if {there, detail} == {"+", "-"}:
+        return Kind("path_sign")
+    if {there, detail} == {"*", "/"}:
+        return Kind("power")
+    return Kind("operator")

@@ -1,0 +1,395 @@
+"""From a wrong gradient to the first wrong line, its class and its fix; then on, with that mended, to the next."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from micrograd.marker.alignment import Quantities
+from micrograd.marker.cases import MISSING, Case
+from micrograd.marker.classes import Evidence, classified
+from micrograd.marker.edits import Change, Edit, Scope
+from micrograd.marker.examination import Examination, Status
+from micrograd.marker.program import Program, Root, Statement, path_of
+from micrograd.marker.recording import record
+from micrograd.marker.repair import Bench, Goal, Mended, Search, search
+from micrograd.marker.report import Finding, Fix, Span, shown
+
+__all__ = ["Diagnoser"]
+
+MOST_FINDINGS = 6
+
+
+@dataclass(slots=True)
+class Suspicion:
+    """A statement that is held to be wrong, and what it should have written, per case."""
+
+    statement: Statement
+    status: Status
+    values: list[Any]
+    fixed: frozenset[int]
+
+
+@dataclass(slots=True)
+class Diagnoser:
+    """Finds the mistakes of one backward, one after the other.
+
+    Attributes:
+        program: the student's text; mended as mistakes are found.
+        cases: the probes.
+        quantities: what the engine knows of each.
+        fresh: makes other probes to verify fixes on.
+        deadline: when to stop searching, by `time.perf_counter`.
+    """
+
+    program: Program
+    cases: Sequence[Case]
+    quantities: Sequence[Quantities]
+    fresh: Callable[[], Sequence[Case]]
+    deadline: float
+    findings: list[Finding] = field(default_factory=list)
+    shift: list[tuple[int, int]] = field(default_factory=list)
+    given_up: set[int] = field(default_factory=set)
+    tried: int = 0
+
+    def run(self) -> list[Finding]:
+        """All mistakes that are found, in the order of the student's lines."""
+        while len(self.findings) < MOST_FINDINGS:
+            now = Examination(self.program, self.cases, self.quantities)
+            wrong = now.wrong - self.given_up
+            if not wrong:
+                wrong = now.misshapen - self.given_up
+            if not wrong:
+                break
+            if not self.one(now, wrong):
+                break
+        return sorted(self.findings, key=lambda f: (f.span.line, f.span.column))
+
+    # ---- one mistake ---------------------------------------------------------------------------------
+
+    def one(self, now: Examination, wrong: frozenset[int]) -> bool:
+        """Find one mistake and mend it, or give its gradients up. Answers whether to go on."""
+        job = Search(self.program, self.cases, now.recordings, self.fresh, self.deadline)
+        mended, suspicion = self.located(now, wrong, job)
+        self.tried += job.tried
+        if mended is not None:
+            self.findings.append(self.told(now, mended.statement, mended.root, mended, suspicion))
+            self.apply(mended)
+            return True
+        if suspicion is None:
+            suspicion = self.fallback(now, wrong)
+        if suspicion is None:
+            return False
+        root = suspicion.statement.roots[0] if suspicion.statement.roots else None
+        self.findings.append(self.told(now, suspicion.statement, root, None, suspicion))
+        affected = frozenset(p for p in wrong if suspicion.statement.number in now.statements_of(p))
+        self.given_up |= affected or wrong
+        return True
+
+    def located(
+        self, now: Examination, wrong: frozenset[int], job: Search
+    ) -> tuple[Mended | None, Suspicion | None]:
+        """The edit that mends it, and the statement under suspicion, as far as either is found."""
+        order, slices = self.candidates(now, wrong)
+        swapped = self.permuted(now, wrong, job)
+        if swapped is not None:
+            return swapped, None
+        suspicion = self.suspected(now, wrong, order)
+        if suspicion is not None:
+            number = suspicion.statement.number
+            group = [number, *now.unknown_parents(number)]
+            goal = Goal(tuple(now.states), suspicion.fixed)
+            found = search(job, self.weighed(now, group, {number: 0.0}, 0.4), goal)
+            if found:
+                return found[0], suspicion
+            if suspicion.fixed:
+                return None, suspicion
+        rest = self.weighed(now, order, {}, 0.0)
+        for wanted in self.aims(wrong, slices):
+            found = search(job, rest, Goal(tuple(now.states), wanted))
+            if found:
+                return found[0], None
+            if job.late:
+                break
+        return None, suspicion
+
+    def aims(self, wrong: frozenset[int], slices: Mapping[int, set[int]]) -> list[frozenset[int]]:
+        """All wrong gradients at once; then each by itself, the one with the least code behind it first."""
+        single = sorted(wrong, key=lambda position: len(slices[position]))
+        return [wrong, *(frozenset([p]) for p in single)] if len(wrong) > 1 else [wrong]
+
+    def candidates(self, now: Examination, wrong: frozenset[int]) -> tuple[list[int], dict[int, set[int]]]:
+        """The statements that a wrong gradient depends on, in order of execution."""
+        slices = {position: now.statements_of(position) for position in wrong}
+        union = set().union(*slices.values())
+        returns = {s.number for s in self.program.statements if isinstance(s.node, ast.Return)}
+        return [number for number in now.order() if number in union or number in returns], slices
+
+    def weighed(
+        self, now: Examination, numbers: Sequence[int], fixed: Mapping[int, float], base: float
+    ) -> list[tuple[Statement, Root, float]]:
+        """Statements with the expressions in them, and a penalty for each, the likeliest first."""
+        good: set[int] = set()
+        states = [s for s in now.states if s is not None]
+        for position in range(len(states[0]) if states else 0):
+            if all(s[position] == "right" for s in states):
+                good |= now.statements_of(position)
+        made = []
+        for place, number in enumerate(numbers):
+            state = now.status(number).state
+            penalty = fixed.get(number, base)
+            if number not in fixed:
+                penalty += {"suspect": 0.0, "unknown": 0.1, "known": 0.3, "right": 0.9}.get(state, 0.3)
+                penalty += 0.7 if number in good else 0.0
+                penalty += 0.003 * place
+            statement = self.program.statements[number]
+            made += [(statement, root, penalty) for root in statement.roots]
+        return sorted(made, key=lambda entry: entry[2])
+
+    def suspected(self, now: Examination, wrong: frozenset[int], order: Sequence[int]) -> Suspicion | None:
+        """The first statement whose name says what it should be, which is not, and which mends what follows."""
+        partial: Suspicion | None = None
+        tried = 0
+        for number in order:
+            status = now.status(number)
+            if status.state != "suspect" or tried >= 8:
+                continue
+            statement = self.program.statements[number]
+            ready = now.reads_right(number)
+            for values in now.shapes_for(statement, status):
+                tried += 1
+                states = now.substituted(statement, status.name, values)
+                fixed = self.fixed_by(now, wrong, states)
+                if fixed and (fixed == wrong or ready):
+                    return Suspicion(statement, status, values, fixed)
+                if ready and partial is None and fixed is not None and self.helps(now, statement, status, values):
+                    partial = Suspicion(statement, status, values, frozenset())
+                    break
+        return partial
+
+    def fixed_by(
+        self, now: Examination, wrong: frozenset[int], states: Sequence[tuple[str, ...] | None]
+    ) -> frozenset[int] | None:
+        """The wrong gradients that have become right on every case; None where a right one has become wrong."""
+        if any(s is None for s in states):
+            return None
+        for before, after in zip(now.states, states, strict=True):
+            for position, state in enumerate(after or ()):
+                if before is not None and before[position] == "right" and state != "right":
+                    return None
+        return frozenset(p for p in wrong if all(s is not None and s[p] == "right" for s in states))
+
+    def helps(self, now: Examination, statement: Statement, status: Status, values: Sequence[Any]) -> bool:
+        """Whether with the right value put in, more of the lines behind it are right."""
+        before = after = 0
+        case, quantities = self.cases[0], self.quantities[0]
+        last = len(now.recordings[0].of(statement.number)) - 1
+        put = {
+            (statement.number, status.name): lambda old, n: np.array(values[0]) if n == last and values[0] is not None else old
+        }
+        with_it = record(self.program, case.call, replacements=put)
+        for number in now.order():
+            if number == statement.number or now.status(number).state != "suspect":
+                continue
+            before += 1
+            name = now.status(number).name
+            events = [e for e in with_it.of(number) if name in e.writes]
+            wanted = now.status(number).expected[0]
+            if not events or wanted is None:
+                continue
+            value = events[-1].writes[name]
+            meant = quantities.meant_by(name, now.aliases[0])
+            from micrograd.marker.examination import fits
+
+            if any(fits(value, quantity.value) for quantity in meant):
+                after += 1
+        return after > 0
+
+    def permuted(self, now: Examination, wrong: frozenset[int], job: Search) -> Mended | None:
+        """Whether the gradients are all there in another order; the return statement with the right one."""
+        if len(wrong) < 2 or any(s is None for s in now.states):
+            return None
+        returns = [s for s in self.program.statements if isinstance(s.node, ast.Return) and now.recordings[0].of(s.number)]
+        if not returns:
+            return None
+        statement = returns[-1]
+        value = statement.node.value  # type: ignore[attr-defined]
+        if not isinstance(value, ast.Tuple):
+            return None
+        case, recording = self.cases[0], now.recordings[0]
+        keys = [key for key, _ in case.task.call.results]
+        answer = recording.result
+        order = list(range(len(value.elts)))
+        for position in wrong:
+            key = keys[position]
+            if not isinstance(key, int):
+                return None
+            place = None
+            for other in range(len(value.elts)):
+                got = answer[other]
+                if isinstance(got, np.ndarray) and got.shape == case.expected[position].shape:
+                    off = np.abs(got - case.expected[position]).max(initial=0.0)
+                    if off <= case.relative * case.scales[position]:
+                        place = other
+            if place is None:
+                return None
+            order[key] = place
+        if sorted(order) != list(range(len(order))):
+            return None
+        text = self.program.text
+        start, end = text.range(value.elts[0])[0], text.range(value.elts[-1])[1]
+        new = ", ".join(text.of(value.elts[place]) for place in order)
+        made = Mended(statement, None, Change(start, end, new, "returns", 1.0), start, end, new, 1.0)
+        return job.verified(made, Goal(tuple(now.states), wrong))
+
+    def fallback(self, now: Examination, wrong: frozenset[int]) -> Suspicion | None:
+        """Where nothing mends it: the first line that is not known to be right and reads only what is."""
+        order, _ = self.candidates(now, wrong)
+        failed = now.recordings[0].error is not None and now.recordings[0].last
+        if failed:
+            return Suspicion(failed.statement, Status("unknown"), [], frozenset())
+        for states in (("suspect", "unknown"), ("known",)):
+            for number in order:
+                statement = self.program.statements[number]
+                if isinstance(statement.node, ast.Return) and not any(_computes(r) for r in statement.roots):
+                    continue
+                if now.status(number).state in states and statement.roots and now.reads_right(number):
+                    return Suspicion(statement, now.status(number), [], frozenset())
+        for number in reversed(order):
+            statement = self.program.statements[number]
+            if statement.roots:
+                return Suspicion(statement, now.status(number), [], frozenset())
+        return None
+
+    # ---- telling it ----------------------------------------------------------------------------------
+
+    def told(
+        self, now: Examination, statement: Statement, root: Root | None, mended: Mended | None, suspicion: Suspicion | None
+    ) -> Finding:
+        """The finding for a mistake at a statement."""
+        text = self.program.text
+        evidence, target = self.evidence(now, statement, root, mended, suspicion)
+        kind = classified(evidence)
+        if mended is not None:
+            span = text.between(mended.start, mended.end)
+            fix: Fix | None = Fix(
+                self.original(span), text.source[mended.start : mended.end], mended.new, mended.probes
+            )
+            if isinstance(mended.edit, Edit):
+                span = self.caret(mended.edit)
+        else:
+            span, fix = text.span(root.expr if root is not None else statement.node), None
+        means, edge = kind.means, kind.edge
+        quantity = None
+        if suspicion is not None and suspicion.statement is statement and suspicion.status.expected:
+            quantity = suspicion.status.expected[0]
+        if quantity is None and evidence.wanted and evidence.wanted[0] is not None:
+            equal = self.quantities[0].equal_to(evidence.wanted[0], ("grad", "edge"))
+            quantity = equal[0] if equal else None
+        if quantity is not None:
+            means, edge = means or quantity.label, edge or quantity.edge
+        severity = "wrong"
+        if kind.name == "keepdims" and not now.wrong:
+            severity = "shape"
+        return Finding(
+            severity, kind.name, self.original(span), text.whole_lines(text.span(statement.node)), target, means, edge,
+            shown(evidence.wanted[0]) if evidence.wanted and evidence.wanted[0] is not None else None,
+            shown(evidence.got[0]) if evidence.got and evidence.got[0] is not None else None,
+            kind.ratio, fix,
+        )  # fmt: skip
+
+    def caret(self, edit: Edit) -> Span:
+        """The smallest range that the mistake is in."""
+        return self.program.text.span(edit.node)
+
+    def evidence(
+        self, now: Examination, statement: Statement, root: Root | None, mended: Mended | None, suspicion: Suspicion | None
+    ) -> tuple[Evidence, str]:
+        """Got and wanted on every case, with the variables there."""
+        scopes: list[dict[str, Any]] = []
+        for case in self.cases:
+            events = record(self.program, case.call, scopes={statement.number}).of(statement.number)
+            scopes.append(dict(next((e.scope for e in events if e.scope is not None), None) or {}))
+        target = root.name if root is not None and root.name else (statement.names[0] if statement.names else "")
+        made = Evidence([], [], scopes, self.quantities, edit=mended.edit if mended else None, target=target)
+        if mended is not None and root is not None and isinstance(mended.edit, Edit):
+            for scope_names in scopes:
+                scope = Scope(scope_names, {**vars(self.program.module), **scope_names}, self.program.text)
+                bench = Bench(self.program, self.cases[0], statement, root, [scope], 1)
+                values = bench.values(mended.edit)
+                made.got.append(bench.original[0])
+                made.wanted.append(values[0] if values else None)
+                made.inner_got.append(scope.value(mended.edit.node))
+                made.inner_wanted.append(_evaluated(mended.edit.new, scope))
+            made.nonlinear = self.nonlinear(statement, root, mended.edit)
+        elif suspicion is not None and suspicion.values:
+            got = now.written(statement.number, suspicion.status.name)
+            made.got = [None if value is MISSING else value for value in got]
+            made.wanted = list(suspicion.values)
+            target = suspicion.status.name
+        elif mended is not None and statement.names:
+            made.got = [None if v is MISSING else v for v in now.written(statement.number, statement.names[0])]
+        return made, target
+
+    def nonlinear(self, statement: Statement, root: Root, edit: Edit) -> bool:
+        """Whether with twice the upstream gradient the right value is twice as large and the student's is not."""
+        case = self.cases[0]
+        if not case.task.call.arguments or not any(a.origin == "upstream" for a in case.task.call.arguments):
+            return False
+        from dataclasses import replace
+
+        twice = replace(case, upstream=tuple(2.0 * g for g in case.upstream))
+        found = []
+        for one in (case, twice):
+            events = record(self.program, one.call, scopes={statement.number}).of(statement.number)
+            names = next((e.scope for e in events if e.scope is not None), None)
+            if names is None:
+                return False
+            scope = Scope(names, {**vars(self.program.module), **names}, self.program.text)
+            bench = Bench(self.program, one, statement, root, [scope], 1)
+            values = bench.values(edit)
+            found.append((bench.original[0], values[0] if values else None))
+        (got, wanted), (got2, wanted2) = found
+        try:
+            ours = np.allclose(np.multiply(2.0, wanted), wanted2, rtol=1e-8, atol=0)
+            theirs = np.allclose(np.multiply(2.0, got), got2, rtol=1e-8, atol=0)
+        except (TypeError, ValueError):
+            return False
+        return bool(ours and not theirs and np.size(wanted) > 1)
+
+    # ---- going on ------------------------------------------------------------------------------------
+
+    def apply(self, mended: Mended) -> None:
+        """Put the fix into the text, and go on from there."""
+        text = self.program.text
+        source = text.edited(mended.start, mended.end, mended.new)
+        lost = text.source[mended.start : mended.end].count("\n") - mended.new.count("\n")
+        if lost:
+            self.shift.append((text.place(mended.end)[0] - lost, lost))
+        self.program = Program(source, self.program.module, self.program.name, self.program.file)
+
+    def original(self, span: Span) -> Span:
+        """A span of the mended text in the student's own."""
+        line, end = span.line, span.end_line
+        for at, lost in reversed(self.shift):
+            line += lost if line > at else 0
+            end += lost if end > at else 0
+        return Span(line, span.column, end, span.end_column)
+
+
+def _computes(root: Root) -> bool:
+    return not path_of(root.expr)
+
+
+def _evaluated(text: str, scope: Scope) -> Any:
+    try:
+        with np.errstate(all="ignore"):
+            return eval(compile(text.strip(), "<edit>", "eval"), scope.space)  # noqa: S307
+    except Exception:  # noqa: BLE001 - the inside of an index, or what raises
+        return None
+
+
