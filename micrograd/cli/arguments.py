@@ -9,7 +9,16 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["of_a_function", "rate_number", "seed_number", "whole"]
+__all__ = [
+    "eps_number",
+    "input_shape",
+    "of_a_function",
+    "rate_number",
+    "seconds_number",
+    "seed_number",
+    "setting",
+    "whole",
+]
 
 _SIZES = "sizes of 1 to 1000000 joined by x, at most 10 million numbers, as in 4x3; or scalar"
 
@@ -42,7 +51,8 @@ def _real(low: float, high: float, words: str) -> Callable[[str], float]:
     return parse
 
 
-def _shape(text: str) -> tuple[str, tuple[int, ...]]:
+def input_shape(text: str) -> tuple[str, tuple[int, ...]]:
+    """The type of ``NAME=SHAPE``."""
     name, _, sizes = text.partition("=")
     parts = sizes.split("x")
     if name.isidentifier() and sizes == "scalar":
@@ -57,7 +67,8 @@ def _shape(text: str) -> tuple[str, tuple[int, ...]]:
     return name, shape
 
 
-def _setting(text: str) -> tuple[str, Any]:
+def setting(text: str) -> tuple[str, Any]:
+    """The type of ``NAME=VALUE``."""
     name, equals, value = text.partition("=")
     if not name.isidentifier() or not equals:
         raise argparse.ArgumentTypeError(f"expected NAME=VALUE; got {text!r}")
@@ -71,6 +82,7 @@ def _setting(text: str) -> tuple[str, Any]:
 
 seed_number = whole(0, 2**32 - 1)
 eps_number = _real(0.0, math.inf, "a finite number >= 0")
+seconds_number = _real(0.1, 3600.0, "a number of seconds from 0.1 to 3600")
 rate_number = _real(1e-12, 1e6, "a number from 1e-12 to 1e6")
 
 
@@ -78,10 +90,15 @@ def of_a_function(command: argparse.ArgumentParser, output: str) -> None:
     """The arguments of a command that traces a function."""
     command.add_argument("target", metavar="FILE.py:FUNCTION", help="the function to trace; the file is executed")
     command.add_argument(
-        "--input", metavar="NAME=SHAPE", type=_shape, action="append", default=[], help=f"an array argument: {_SIZES}"
+        "--input",
+        metavar="NAME=SHAPE",
+        type=input_shape,
+        action="append",
+        default=[],
+        help=f"an array argument: {_SIZES}",
     )
     command.add_argument(
-        "--param", metavar="NAME=VALUE", type=_setting, action="append", default=[], help="another argument, as axis=0"
+        "--param", metavar="NAME=VALUE", type=setting, action="append", default=[], help="another argument, as axis=0"
     )
     command.add_argument("--eps", type=eps_number, help="short for --param eps=EPS")
     command.add_argument("-o", "--output", metavar="FILE", help=output)

@@ -17,16 +17,16 @@ import numpy as np
 from micrograd.cli.terminal import CommandError
 from micrograd.errors import MicrogradError, MissingExtraError
 
-__all__ = ["arguments_for", "at_their_line", "first_line", "function_in", "load"]
+__all__ = ["arguments_for", "at_their_line", "first_line", "function_in", "load", "text_of"]
 
 
-def load(path: Path) -> types.ModuleType:
-    """Execute a Python file as a module. Raises CommandError, with the author's own line, for what is wrong in it."""
+def text_of(path: Path, wanted: str = "FILE.py:FUNCTION") -> str:
+    """The text of a Python file. Raises CommandError where it cannot be read."""
     if not path.is_file():
-        raise CommandError(f"{path}: {'is a directory' if path.is_dir() else 'no such file'}; give FILE.py:FUNCTION", 2)
+        raise CommandError(f"{path}: {'is a directory' if path.is_dir() else 'no such file'}; give {wanted}", 2)
     try:
         with tokenize.open(path) as file:
-            text = file.read()
+            return file.read()
     except UnicodeDecodeError as error:
         raise CommandError(
             f"{path.name}: not {error.encoding} text (byte 0x{error.object[error.start]:02x}); save it as UTF-8", 1
@@ -35,6 +35,11 @@ def load(path: Path) -> types.ModuleType:
         raise CommandError(f"{path.name}: {error.msg}; save it as UTF-8", 1) from None
     except OSError as error:
         raise CommandError(f"{path}: cannot be read ({error.strerror})", 2) from None
+
+
+def load(path: Path) -> types.ModuleType:
+    """Execute a Python file as a module. Raises CommandError, with the author's own line, for what is wrong in it."""
+    text = text_of(path)
     name = path.stem if path.stem.isidentifier() and path.stem not in sys.modules else f"_drawn_{path.stem}"
     module = types.ModuleType(name)
     module.__file__ = str(path)

@@ -14,7 +14,8 @@ import numpy as np
 import micrograd
 from micrograd.cli.arguments import of_a_function, rate_number, seed_number, whole
 from micrograd.cli.author import arguments_for, at_their_line, first_line, function_in, load
-from micrograd.cli.terminal import ASCII, CommandError, Terminal
+from micrograd.cli.checking import add_check
+from micrograd.cli.terminal import ASCII, CommandError, Terminal, writable
 from micrograd.errors import MicrogradError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -26,18 +27,6 @@ _EXECUTES = (
     "Tracing EXECUTES the file and the function, with your rights: {} only files that you would run. "
     "Inputs are random normal numbers."
 )
-
-
-def _writable(path: Path, force: bool) -> None:
-    """Refuse before the work rather than after it."""
-    if path.is_dir():
-        raise CommandError(f"{path} is a directory; name a file in it, as {path / 'bn.svg'}", 2)
-    if not path.parent.is_dir():
-        raise CommandError(f"the folder {path.parent} does not exist; make it first", 2)
-    if path.exists() and not force:
-        raise CommandError(f"{path} exists; use --force to replace it", 2)
-    if not os.access(path.parent, os.W_OK):
-        raise CommandError(f"the folder {path.parent} cannot be written; choose another", 2)
 
 
 def _target(options: argparse.Namespace) -> tuple[Path, str]:
@@ -78,7 +67,7 @@ def _draw(options: argparse.Namespace, terminal: Terminal) -> None:
         suffix_of(output)
     except MicrogradError as error:
         raise CommandError(str(error), 2) from None
-    _writable(output, options.force)
+    writable(output, options.force)
     graph = _traced(path, name, options, backward=not options.no_grads or options.backward)
     picture = draw(
         graph,
@@ -109,7 +98,7 @@ def _walk(options: argparse.Namespace, terminal: Terminal) -> None:
             html_path(output)
         except MicrogradError as error:
             raise CommandError(str(error), 2) from None
-        _writable(output, options.force)
+        writable(output, options.force)
     graph = _traced(path, name, options, backward=True)
     if options.backward:
         graph = graph.backward_graph()
@@ -136,7 +125,7 @@ def _train(options: argparse.Namespace, terminal: Terminal) -> None:
     if options.out is not None:
         if Path(options.out).suffix.lower() != ".svg":
             raise CommandError(f"--out {options.out}: learning curves are written as .svg", 2)
-        _writable(Path(options.out), options.force)
+        writable(Path(options.out), options.force)
     label = "without batch norm" if options.no_batch_norm else "with batch norm"
     with terminal.progress(label, options.epochs) as show:
 
@@ -207,6 +196,8 @@ def _parser() -> argparse.ArgumentParser:
     walk.add_argument("--backward", action="store_true", help="walk through the backward pass as a graph of its own")
     walk.set_defaults(run=_walk)
 
+    add_check(commands)
+
     train = commands.add_parser(
         "train",
         help="train a network on real data",
@@ -251,7 +242,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         options = _parser().parse_args(arguments)
-        options.run(options, Terminal())
+        code = options.run(options, Terminal())
         sys.stdout.flush()
     except SystemExit as error:  # argparse: 0 after --help, 2 after a mistake
         return error.code if isinstance(error.code, int) else 2
@@ -268,7 +259,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(first_line(error), 1)
     except OSError as error:
         return _failed(first_line(error), 2)
-    return 0
+    return code or 0
 
 
 def _failed(message: str, code: int) -> int:

@@ -6,9 +6,10 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-__all__ = ["ASCII", "CommandError", "Terminal"]
+__all__ = ["ASCII", "CommandError", "Terminal", "writable"]
 
 ASCII = str.maketrans(
     {
@@ -35,6 +36,18 @@ class CommandError(Exception):
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
         self.code = code
+
+
+def writable(path: Path, force: bool) -> None:
+    """Refuse an output that cannot be written, before the work rather than after it. Raises CommandError."""
+    if path.is_dir():
+        raise CommandError(f"{path} is a directory; name a file in it, as {path / 'bn.svg'}", 2)
+    if not path.parent.is_dir():
+        raise CommandError(f"the folder {path.parent} does not exist; make it first", 2)
+    if path.exists() and not force:
+        raise CommandError(f"{path} exists; use --force to replace it", 2)
+    if not os.access(path.parent, os.W_OK):
+        raise CommandError(f"the folder {path.parent} cannot be written; choose another", 2)
 
 
 class Terminal:

@@ -240,7 +240,15 @@ def _call_of_loss(pair: Pair, inputs: Sequence[str], result: Any, said: tuple[tu
         key = "none" if result is None else "loss"
         raise GraphError(problem(key, name=pair.forward, got=_described(result)))
     names = said[0] if said and len(said[0]) == len(result) else ("",) * len(result)
-    results, ordered = _results([(i, name) for i, name in enumerate(names) if i], inputs)
+    keyed: list[tuple[int | str | None, str]] = []
+    for i, (name, item) in enumerate(zip(names[1:], result[1:], strict=True), 1):
+        if isinstance(item, dict):  # loss, grads
+            keyed += [(f"{i}.{key}", str(key)) for key in item]
+        elif isinstance(item, (tuple, list)):
+            keyed += [(f"{i}.{at}", "") for at in range(len(item))]
+        else:
+            keyed.append((i, name))
+    results, ordered = _results(keyed, inputs)
     return Call((0,), (), results, ordered)
 
 

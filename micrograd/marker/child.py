@@ -7,11 +7,13 @@ the standard error, which the runner collects.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import os
 import sys
 import time
+import types
 from dataclasses import replace
 from types import FrameType
 from typing import Any
@@ -19,6 +21,7 @@ from typing import Any
 from micrograd.errors import GraphError, MicrogradError
 from micrograd.marker import advice, limits, probes
 from micrograd.marker.calling import Stopped, Watch, answer_of, call_of, function_named, receiver_of, result_of
+from micrograd.marker.holding import held
 from micrograd.marker.limits import Limits
 from micrograd.marker.loading import UnloadableError, line_of, load
 from micrograd.marker.marking import mark
@@ -80,8 +83,8 @@ def _told(error: BaseException, file: str) -> str:
     return problem("exception", at=at, kind=type(error).__name__, message=message) + advice.hint(error)
 
 
-def task_of(request: dict[str, Any]) -> Task:
-    """The task that a request describes; the student's text is executed, and the forward is run to see what fits.
+def task_of(request: dict[str, Any]) -> tuple[Task, types.ModuleType]:
+    """The task that a request describes, and the student's text as a module; the forward is run to see what fits.
 
     Args:
         request: `micrograd.marker.runner.Request` as a dictionary.
@@ -117,10 +120,11 @@ def task_of(request: dict[str, Any]) -> Task:
     call = call_of(
         pair, backward, drawn[0].arguments, result, source, lambda how: answer_of(backward, how, drawn[0], result)
     )
-    return Task(
+    task = Task(
         source, file, pair.forward, pair.backward, call, drawn,
         receiver=receiver, reference=request["reference"], namespace=namespace,
     )  # fmt: skip
+    return task, module
 
 
 def _walk(task: Task) -> str:
@@ -171,8 +175,10 @@ def main() -> None:
     limits.applied(bounds)
     limits.alarm(bounds.seconds, ring)
     try:
-        task = task_of(request)
-        report = mark(task)
+        task, module = task_of(request)
+        report = mark(task, module)
+        with contextlib.suppress(Exception):  # partial credit is no reason to have no report
+            report = replace(report, held=held(task))
         if request["walk"]:
             way.send(_walk(task))
     except BaseException as error:  # noqa: BLE001 - whatever the student's code raises, SystemExit too

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from micrograd.errors import GraphError
 
-__all__ = ["Pair", "chosen", "gradient_target", "pairs_in", "returned"]
+__all__ = ["Pair", "chosen", "gradient_target", "pairs_in", "parameters_of", "returned"]
 
 _FORWARD = {"forward", "forwards", "fwd", "fw"}
 _BACKWARD = {"backward", "backwards", "bwd", "bw", "backprop", "bprop", "back", "grad", "gradient"}
@@ -97,12 +97,8 @@ def returned(source: str, name: str) -> tuple[tuple[str, ...], bool] | None:
     >>> returned("def f(a):\n    return a, a + 1", "f")
     (('a', ''), True)
     """
-    wanted = name.split(".")
-    functions = {function.name: function for function in _functions(ast.parse(source).body)}
-    for node in ast.parse(source).body:
-        if len(wanted) > 1 and isinstance(node, ast.ClassDef) and node.name == wanted[0]:
-            functions = {method.name: method for method in node.body if isinstance(method, ast.FunctionDef)}
-    if wanted[-1] not in functions or not (answers := _returns(functions[wanted[-1]])):
+    function = _function(source, name)
+    if function is None or not (answers := _returns(function)):
         return None
     last = max(answers, key=lambda answer: answer.lineno)
     entries = last.elts if isinstance(last, (ast.Tuple, ast.List)) else [last]
@@ -124,6 +120,28 @@ def _is_loss(function: ast.FunctionDef) -> bool:
         if (lossy or called) and (graded or (called and lossy and isinstance(second, (ast.Name, ast.Dict)))):
             return True
     return False
+
+
+def parameters_of(source: str, name: str) -> tuple[str, ...]:
+    """The parameters of a function in the text, `self` left out; nothing where it is not there or takes any.
+
+    >>> parameters_of("def f(x, *, eps=1e-5): ...", "f")
+    ('x', 'eps')
+    """
+    function = _function(source, name)
+    if function is None or function.args.kwarg is not None:
+        return ()
+    arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+    return tuple(argument.arg for argument in arguments if argument.arg != "self")
+
+
+def _function(source: str, name: str) -> ast.FunctionDef | None:
+    """The function, or for ``Class.method`` the method, of that name."""
+    owner, _, last = name.rpartition(".")
+    body = ast.parse(source).body
+    if owner:
+        body = [s for node in body if isinstance(node, ast.ClassDef) and node.name == owner for s in node.body]
+    return {function.name: function for function in _functions(body)}.get(last)
 
 
 def _parsed(source: str, file: str) -> ast.Module:

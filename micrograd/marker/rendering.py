@@ -16,8 +16,8 @@ from micrograd.marker.telling import Told, level, shape_of, told
 from micrograd.marker.words import LANGUAGES, say, translated
 
 __all__ = [
-    "code_html", "findings_of", "fix_html", "head_html", "numbered", "outputs_html", "said_html", "summary", "to_html",
-    "to_text", "verdict_html",
+    "code_html", "count", "findings_of", "fix_html", "head_html", "numbered", "outputs_html", "said_html", "summary",
+    "to_html", "to_text", "verdict_html",
 ]  # fmt: skip
 
 _WIDTH = 100
@@ -57,6 +57,11 @@ def summary(report: Report, language: str) -> str:
         return say(language, "right", probes=report.probes)
     count = len(findings_of(report)[0])
     return say(language, "wrong.none" if not count else "wrong.one" if count == 1 else "wrong.more", count=count)
+
+
+def count(reports: Sequence[Report], language: str) -> str:
+    """How many of several pairs are right."""
+    return say(language, "summary", right=sum(report.ok for report in reports), all=len(reports))
 
 
 def _number(x: float) -> str:

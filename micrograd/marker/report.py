@@ -164,6 +164,7 @@ class Report:
         printed: what the student's code wrote.
         probes: on how many sets of inputs it ran.
         seconds: how long marking took.
+        held: the gradients that the student's code computes on its way, and right, whatever it calls them: ``dvar``.
     """
 
     verdict: str
@@ -176,6 +177,7 @@ class Report:
     printed: str = ""
     probes: int = 0
     seconds: float = 0.0
+    held: tuple[str, ...] = ()
     source: str = field(default="", repr=False)  # the student's text, for the page and for carets
 
     @property
@@ -236,7 +238,7 @@ class Report:
                 for o in data.pop("outputs")
             )  # fmt: skip
             findings = tuple(_finding_of(f) for f in data.pop("findings"))
-            return cls(**data, outputs=outputs, findings=findings)
+            return cls(**{**data, "held": tuple(data["held"])}, outputs=outputs, findings=findings)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"this is no report of micrograd check: {error!r}") from None
 

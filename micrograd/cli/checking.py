@@ -1,0 +1,158 @@
+"""`micrograd check`: the pairs of a student's file, marked, as text, JSON, a page, or tests for a grader."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from micrograd.cli.arguments import eps_number, input_shape, seconds_number, seed_number, setting, whole
+from micrograd.cli.author import text_of
+from micrograd.cli.terminal import CommandError, Terminal, writable
+from micrograd.errors import MicrogradError
+
+if TYPE_CHECKING:
+    from micrograd.marker.pairs import Pair
+    from micrograd.marker.report import Report
+
+__all__ = ["add_check"]
+
+_LANGUAGES = ("en", "zh")
+
+
+def add_check(commands: Any) -> None:
+    """The command's arguments."""
+    check = commands.add_parser(
+        "check",
+        help="mark a handwritten backward, line by line",
+        description="Mark the handwritten backwards of a Python file against the graphs of their forwards: the first "
+        "wrong line, what kind of mistake it is, and a fix that has been tried. NAME_forward goes with NAME_backward "
+        "by itself, and a loss that returns (loss, dx) is both. The file is EXECUTED, with your rights, in a process "
+        "of its own with limits of time and memory; that is no sandbox. Exit code: 0 all right, 1 a mistake, 2 it "
+        "could not be run.",
+        allow_abbrev=False,
+    )
+    check.add_argument("file", metavar="FILE.py", help="the student's file; it is executed")
+    check.add_argument("--forward", metavar="NAME", help="the forward, or Class.method (default: found by its name)")
+    check.add_argument("--backward", metavar="NAME", help="the backward (default: all that are found)")
+    check.add_argument(
+        "--input", metavar="NAME=SHAPE", type=input_shape, action="append", default=[],
+        help="shape of an array argument of the forward, as x=5x3 (default: made up by its name)",
+    )  # fmt: skip
+    check.add_argument(
+        "--param", metavar="NAME=VALUE", type=setting, action="append", default=[],
+        help="another argument of the forward, as \"pool_param={'stride': 2}\"",
+    )  # fmt: skip
+    check.add_argument("--eps", type=eps_number, help="short for --param eps=EPS")
+    check.add_argument(
+        "--hint", choices=("where", "kind", "fix"), default="fix",
+        help="how much is given away: the line, the kind of mistake too, or the fix as well (default: fix)",
+    )  # fmt: skip
+    check.add_argument("--lang", choices=_LANGUAGES, default="en", help="the language (default: en)")
+    check.add_argument(
+        "--reference", metavar="NAME", default="", help="compare the forward with one of micrograd's: batch_norm"
+    )
+    check.add_argument("--format", choices=("text", "json"), default="text", help="of what is printed (default: text)")
+    check.add_argument("-o", "--output", metavar="FILE", help="a page, bn.html, or with --emit the file for the grader")
+    check.add_argument(
+        "--emit", choices=("otter", "nbgrader"), help="write tests with partial credit from a right solution"
+    )
+    check.add_argument("--force", action="store_true", help="replace the output if it exists")
+    check.add_argument("--seconds", type=seconds_number, default=10.0, help="time limit of one pair (default: 10)")
+    check.add_argument(
+        "--memory", metavar="MB", type=whole(64, 1 << 20), default=2048, help="its limit (default: 2048)"
+    )
+    check.add_argument("--seed", type=seed_number, default=0, help="of the random inputs (default: 0)")
+    check.set_defaults(run=_check)
+
+
+def _example(options: argparse.Namespace, parameters: Sequence[str], forward: str) -> dict[str, Any]:
+    """The arguments that were given: shapes, which stand for random arrays, and values."""
+    settings = dict(options.param) | ({} if options.eps is None else {"eps": options.eps})
+    shapes = dict(options.input)
+    if both := sorted(set(shapes) & set(settings)):
+        raise CommandError(f"{both[0]!r} is given as --input and as a setting; give it once", 2)
+    for name in {**shapes, **settings}:
+        if parameters and name not in parameters:
+            raise CommandError(f"{forward} has no parameter {name!r}; its parameters: {', '.join(parameters)}", 2)
+    return {**shapes, **settings}
+
+
+def _output(options: argparse.Namespace, pairs: Sequence[Pair]) -> Path | None:
+    """Where the page or the tests go, looked at before the work."""
+    if options.output is None and not options.emit:
+        return None
+    if len(pairs) > 1:
+        raise CommandError(
+            f"one pair goes into a file, and {options.file} has {len(pairs)}; name one: --backward {pairs[0].backward}",
+            2,
+        )
+    suffix = {"otter": ".py", "nbgrader": ".ipynb"}.get(options.emit, ".html")
+    output = Path(options.output or f"{pairs[0].backward}{suffix}")
+    if output.suffix.lower() != suffix:
+        what = f"tests for {options.emit} are" if options.emit else "the page is"
+        raise CommandError(f"{output}: {what} written as {suffix}; name it {output.with_suffix(suffix)}", 2)
+    writable(output, options.force)
+    return output
+
+
+def _emit(options: argparse.Namespace, report: Report, pair: Pair, source: str) -> str:
+    """The tests. Raises CommandError where the solution is not right."""
+    from micrograd.marker import emit
+
+    hint = "kind" if options.hint == "fix" else options.hint  # an answer has no place in a test
+    try:
+        if options.emit == "otter":
+            return emit.otter(report, pair, hint=hint, language=options.lang)
+        return emit.nbgrader(report, pair, source, hint=hint, language=options.lang)
+    except MicrogradError as error:
+        raise CommandError(str(error), 2 if report.verdict == "failed" else 1) from None
+
+
+def _check(options: argparse.Namespace, terminal: Terminal) -> int:
+    from micrograd.drawing.picture import write
+    from micrograd.marker.limits import Limits
+    from micrograd.marker.page import page_of
+    from micrograd.marker.pairs import chosen, parameters_of
+    from micrograd.marker.rendering import count
+    from micrograd.marker.runner import Request, run_and_walk
+    from micrograd.stepper.terminal import coloured
+
+    path = Path(options.file).absolute()
+    source = text_of(path, "FILE.py")
+    try:
+        pairs = chosen(source, path.name, options.forward, options.backward)
+    except MicrogradError as error:
+        raise CommandError(str(error), 2) from None
+    output = _output(options, pairs)
+    examples = [_example(options, parameters_of(source, pair.forward), pair.forward) for pair in pairs]
+    limits = Limits(options.seconds, options.memory << 20)
+    reports, walk = [], None
+    for pair, example in zip(pairs, examples, strict=True):
+        request = Request(
+            source, str(path), pair.forward, pair.backward, pair.kind, example, reference=options.reference,
+            seed=options.seed,
+        )  # fmt: skip
+        report, walk = run_and_walk(request, limits, walk=output is not None and not options.emit)
+        reports.append(report)
+        if options.format == "text":
+            shown = report.text(hint=options.hint, language=options.lang, colour=coloured(sys.stdout))
+            terminal.say(f"{shown}\n" if len(pairs) > 1 else shown)
+    if options.format == "json":
+        terminal.say(json.dumps({"version": 1, "reports": [json.loads(r.as_json()) for r in reports]}, indent=2))
+    elif len(pairs) > 1:
+        terminal.say(count(reports, options.lang))
+    if output is not None:
+        made = (
+            _emit(options, reports[0], pairs[0], source)
+            if options.emit
+            else page_of(reports[0], walk, hint=options.hint, language=options.lang)
+        )
+        write(output, made)
+        if options.format == "text":
+            terminal.say(f"\n{output}: {output.stat().st_size} bytes")
+    verdicts = {report.verdict for report in reports}
+    return 1 if "wrong" in verdicts else 2 if "failed" in verdicts else 0
