@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench docs lint types wheel clean
+.PHONY: help demo test bench teach docs lint types wheel clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
@@ -20,6 +20,9 @@ test: $(VENV)/test.done ## run the tests, with the outside judges
 
 bench: $(VENV)/bench.done ## measure against the peers; print ratios, write JSON and a plot to out/
 	@$(BIN)/python -m tests.benchmarks.run $(ARGS)
+
+teach: $(VENV)/test.done ## plant faults in right backwards and have each marked; print the table, write it to out/
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.teach.run $(ARGS)
 
 docs: $(VENV)/docs.done ## build the documentation into docs/_build/html, warnings as errors
 	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html

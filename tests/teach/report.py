@@ -1,0 +1,100 @@
+"""The marks in words: tables, what was missed, and the page of the documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .faults import VISIBLE
+from .table import Mark, markdown, rows
+
+__all__ = ["failures", "misses", "publish", "told"]
+
+
+def failures(marks: Sequence[Mark]) -> list[Mark]:
+    """False alarms, and wrong backwards that were not found."""
+    return [mark for mark in marks if mark.effect in (*VISIBLE, "right", "harmless") and not mark.found]
+
+
+def told(marks: Sequence[Mark], traced: Mapping[str, str], names: Sequence[str]) -> str:
+    """The tables of both halves, and a line for everything else."""
+    parts = []
+    for held_out, title in ((False, "Faults developed on"), (True, "Faults held out")):
+        half = [mark for mark in marks if mark.held_out is held_out and mark.effect != "right"]
+        parts.append(f"## {title}\n\n{markdown(rows(half, names))}")
+    parts.append("## Right backwards, and edits that change nothing\n\n" + "\n".join(_lines(marks, traced)))
+    return "\n\n".join(parts)
+
+
+def _lines(marks: Sequence[Mark], traced: Mapping[str, str]) -> list[str]:
+    right = [mark for mark in marks if mark.effect == "right"]
+    lines = [f"- false alarms on right backwards: {_of(right, found=False)}"]
+    for effect, what in (
+        ("harmless", "false alarms on edits without effect"),
+        ("crash", "faults that raise an exception, found"),
+        ("in_place", "caches and arguments changed in place without effect on the first call, told"),
+    ):
+        mine = [mark for mark in marks if mark.effect == effect]
+        lines.append(f"- {what}: {_of(mine, found=effect != 'harmless')}")
+    crashes = [mark for mark in marks if mark.effect == "crash"]
+    lines.append(f"- of those that raise, the line is right in {sum(mark.line_right for mark in crashes)}")
+    lost = [name for name, why in traced.items() if why]
+    lines.append(f"- forwards traced: {len(traced) - len(lost)} of {len(traced)}")
+    seconds = sorted(mark.seconds for mark in marks)
+    if seconds:
+        lines.append(f"- one check: median {seconds[len(seconds) // 2]:.2f} s, slowest {seconds[-1]:.2f} s")
+    return lines
+
+
+def _of(marks: Sequence[Mark], found: bool) -> str:
+    return f"{sum(mark.found is found for mark in marks)} of {len(marks)}"
+
+
+def misses(marks: Sequence[Mark], *, held_out: bool = False, traced: Mapping[str, str] | None = None) -> str:
+    """Every mark that is not all right, with what was done and what was said."""
+    lines = []
+    for mark in marks:
+        if mark.held_out and not held_out:
+            continue
+        bad = []
+        if not mark.found:
+            bad.append("false alarm" if mark.effect in ("right", "harmless") else "not found")
+        if mark.effect in VISIBLE:
+            bad += [
+                what
+                for what, fine in (("line", mark.line_right), ("class", mark.kind_right), ("fix", mark.fix_right))
+                if not fine
+            ]
+        if mark.effect == "crash" and not mark.line_right:
+            bad.append("line")
+        if bad:
+            what = f"{mark.name} [{mark.effect}: {'/'.join(mark.kinds)}]"
+            said = f"{mark.verdict}: line {mark.said_line} {mark.said or '-'} {mark.fix or 'no fix'} {mark.problem}"
+            lines.append(f"- {', '.join(bad)} | {what} | {said.strip()}")
+    lines += [f"- not traced: {name}: {why}" for name, why in (traced or {}).items() if why]
+    return "\n".join(lines)
+
+
+def publish(text: str, result: Mapping[str, Any], path: Path) -> None:
+    """Write the page of the documentation."""
+    path.write_text(f"{INTRODUCTION}\n{text}\n", encoding="utf-8")
+
+
+INTRODUCTION = """# What check finds
+
+`make teach` plants mistakes in right backward passes, one at a time, and has `micrograd check` mark each of them.
+The mistakes are edits of the text by the rules of `tests/teach/edits.py`: an operator, an operand, an axis, a factor, a
+sum, a term, a sign, a size, a transpose, a power, eps, an index, a mask, `=` for `+=`, the order of the results.
+Counted are those that change a result; two edits of a line with the same results are one.
+Half of the mistakes, chosen by a hash of the edit, are only reported: nobody looked at them to improve the marking.
+
+- *found*: the verdict is "wrong".
+- *first line*: the first mistake reported is on the line that was edited.
+- *class*: its kind names what was done, or an edit of that line with the very same results;
+  *its own word* counts the first name of the edit alone.
+- *verified fix*: the one edit that the report proposes was applied to the text, run on inputs that the marking never
+  saw, and all gradients came out right, in value and in shape.
+
+Times are those of a whole call of `mg.check`, with the process that it starts.
+"""

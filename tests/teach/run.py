@@ -1,0 +1,102 @@
+"""`make teach`: have every fault and every right backward marked by `micrograd check`; print and write the table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from . import corpus, report
+from .faults import Fault, faults
+from .table import Mark, judge_fault, judge_right, traces
+
+__all__ = ["by_check", "in_process", "main", "measure"]
+
+ROOT = Path(__file__).parents[2]
+
+
+def by_check(pair: corpus.Pair, text: str) -> Any:
+    """As a student calls it: two functions of a file and example arrays; marked in a process of its own."""
+    import micrograd as mg
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / pair.path.name
+        path.write_text(text, encoding="utf-8")
+        functions = corpus.load(pair, text, str(path))
+        return mg.check(functions.backward, functions.forward, *corpus.example(pair))
+
+
+def in_process(pair: corpus.Pair, text: str) -> Any:
+    """The same without the process: what `--quick` and the tests ask."""
+    from micrograd.marker.child import task_of
+    from micrograd.marker.limits import Limits
+    from micrograd.marker.marking import mark
+    from micrograd.marker.runner import Request
+
+    kind = "loss" if pair.is_loss else "function"
+    request = Request(text, str(pair.path), pair.forward, pair.backward, kind, example=corpus.example(pair))
+    return mark(task_of(json.loads(request.to_json(Limits(), walk=False))))
+
+
+def measure(
+    planted: Sequence[Fault], right: Sequence[corpus.Pair], *, quick: bool = False, jobs: int = 1
+) -> tuple[list[Mark], dict[str, str]]:
+    """Mark them all; the marks, and of the right pairs why a forward could not be traced (empty where it could)."""
+    check, clock = (in_process if quick else by_check), time.perf_counter
+    with ThreadPoolExecutor(1 if quick else jobs) as pool:
+        marks = list(pool.map(lambda fault: judge_fault(fault, check, clock), planted))
+        marks += pool.map(lambda pair: judge_right(pair, check, clock), right)
+    return marks, {pair.name: traces(pair) for pair in right}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; answers 1 where a right backward is found wrong, or a wrong one is not found."""
+    names = [layer.name for layer in corpus.layers()]
+    parser = argparse.ArgumentParser(prog="python -m tests.teach.run", description=__doc__)
+    parser.add_argument("--layers", default=",".join(names), help="which layers, comma-separated (default: all)")
+    parser.add_argument("--quick", action="store_true", help="in this process, every fourth fault")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="every N-th fault alone")
+    parser.add_argument("--seed", type=int, default=0, help="which of the possible faults are drawn (default: 0)")
+    parser.add_argument("--jobs", type=int, default=1, help="checks at a time; times are right for 1 (the default)")
+    parser.add_argument("--misses", action="store_true", help="list what was missed, of the half that is developed on")
+    parser.add_argument("--held-out", action="store_true", help="with --misses: of the other half, too")
+    parser.add_argument("--out", type=Path, default=ROOT / "out" / "teach", help="folder for table and reports")
+    parser.add_argument("--publish", action="store_true", help="also write docs/benchmarks/teach.md")
+    chosen = parser.parse_args(arguments)
+    wanted = [name.strip() for name in chosen.layers.split(",")]
+    if unknown := sorted({*wanted} - {*names}):
+        parser.error(f"unknown layers: {', '.join(unknown)}; there are {', '.join(names)}")
+    families = {corpus.LAYERS[name] for name in wanted}
+    planted = [fault for fault in faults(chosen.seed) if fault.layer.name in wanted]
+    planted = planted[:: 4 * chosen.every if chosen.quick else chosen.every]
+    right = [pair for pair in corpus.layers() if pair.name in wanted]
+    right += [pair for pair in corpus.variants() if pair.family in families or len(wanted) == len(names)]
+    print(f"{len(planted)} faults and {len(right)} right backwards ...", file=sys.stderr, flush=True)
+    started = time.perf_counter()
+    marks, traced = measure(planted, right, quick=chosen.quick, jobs=chosen.jobs)
+    result = {
+        "seed": chosen.seed, "quick": chosen.quick, "seconds": time.perf_counter() - started, "cores": os.cpu_count(),
+        "marks": [asdict(mark) for mark in marks], "traced": traced,
+    }  # fmt: skip
+    text = report.told(marks, traced, names)
+    print(text)
+    if chosen.misses:
+        print(report.misses(marks, held_out=chosen.held_out))
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    (chosen.out / "table.md").write_text(text + "\n", encoding="utf-8")
+    (chosen.out / "results.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    if chosen.publish:
+        report.publish(text, result, ROOT / "docs" / "benchmarks" / "teach.md")
+    return 1 if report.failures(marks) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
