@@ -15,7 +15,7 @@ from micrograd import composites as c
 from micrograd import ingest
 from micrograd import primitives as p
 from micrograd.errors import DTypeError, GraphError, ShapeError
-from micrograd.modes import current
+from micrograd.modes import capturing, current
 from micrograd.numpy_api import call_function, call_ufunc
 from micrograd.source import user_line
 
@@ -42,12 +42,16 @@ class ArrayLike:
     @property
     def data(self) -> Any:
         """The value: a Python float, or the array, read-only. Assigning replaces the value of a leaf."""
+        if (capture := capturing()) is not None:
+            capture.refuse("the value of a tensor, .data,", "compute with the tensor itself")
         return ingest.frozen(self.raw)
 
     @data.setter
     def data(self, value: Any) -> None:
         if self.row is not None:
             raise GraphError(f"this tensor is computed by {self.row.name}; only leaves can be assigned.")
+        if (capture := capturing()) is not None:
+            return capture.assign(self, value)
         value = ingest.leaf(value)
         if np.shape(value) != self.shape:
             raise ShapeError(f"cannot assign shape {np.shape(value)} to a tensor of shape {self.shape}")
@@ -82,6 +86,8 @@ class ArrayLike:
 
     def item(self) -> float:
         """The value of a one-entry tensor as a Python float."""
+        if (capture := capturing()) is not None:
+            capture.refuse("a number, .item(),", "answer the tensor and take the number outside")
         return float(self.raw if type(self.raw) is float else self.raw.item())
 
     def __repr__(self) -> str:
@@ -98,6 +104,8 @@ class ArrayLike:
         return draw(self).svg  # type: ignore[arg-type]
 
     def __bool__(self) -> bool:
+        if (capture := capturing()) is not None:
+            capture.refuse("a branch on a tensor value", "use np.where")
         if self.size != 1:
             raise GraphError(
                 f"the truth value of a {self.shape} tensor is ambiguous; use np.any(t.data) or np.all(t.data)."
@@ -105,6 +113,8 @@ class ArrayLike:
         return bool(self.raw)
 
     def __float__(self) -> float:
+        if (capture := capturing()) is not None:
+            capture.refuse("float() of a tensor", "answer the tensor and take the number outside")
         if (mode := current()) is not None and mode.sealed:
             raise GraphError(
                 f"float() of a tensor while it is traced (line {user_line()}) would lose its gradient silently, as "

@@ -19,7 +19,7 @@ import numpy as np
 from micrograd import copying, ingest
 from micrograd import primitives as p
 from micrograd.arraylike import ArrayLike
-from micrograd.modes import Observer, current, no_grad, observe
+from micrograd.modes import Observer, capturing, current, no_grad, observe
 from micrograd.operators import fast_operators
 from micrograd.primitives import Primitive, negates, passes
 
@@ -99,6 +99,8 @@ class Tensor(ArrayLike):
         Raises:
             GraphError: no seed for more than one number. ShapeError, DTypeError: a seed that does not match.
         """
+        if (capture := capturing()) is not None:
+            return capture.backward(self, seed)
         g = ingest.seed(seed, self.raw)
         if self.row is not None:
             self.grad = g
@@ -112,7 +114,7 @@ class Tensor(ArrayLike):
 
     def detach(self) -> Tensor:
         """The same value as a new leaf: gradients stop here."""
-        return _leaf(self.raw)
+        return _leaf(self.raw) if (capture := capturing()) is None else capture.detached(self)  # type: ignore[no-any-return]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         order = toposort([self])
@@ -140,7 +142,7 @@ def record(row: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any]) -> 
     """Apply `row` and record the result as a node (a leaf under `no_grad`)."""
     value, args = ingest.evaluate(row, operands, attrs)
     mode = current()
-    if mode is not None and not mode.records:
+    if mode is not None and not mode.records and mode.capture is None:
         return _leaf(value)
     if len(args) == 1:
         out = Tensor(value, row, attrs, operands[0], args[0])
@@ -151,6 +153,8 @@ def record(row: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any]) -> 
     if mode is not None:
         for observer in mode.observers:
             observer.recorded(out)
+        if not mode.records:
+            return mode.capture.detached(out)  # type: ignore[no-any-return, union-attr]
     return out
 
 

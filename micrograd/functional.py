@@ -16,6 +16,7 @@ from micrograd import composites as c
 from micrograd import primitives as p
 from micrograd.composites import Axis, shape_of
 from micrograd.errors import DTypeError, ShapeError
+from micrograd.modes import capturing
 
 __all__ = [
     "accuracy", "cross_entropy", "dropout", "gelu", "hinge_loss", "l2", "leaky_relu", "log_softmax", "logsumexp",
@@ -157,9 +158,13 @@ def dropout(x: Any, rate: float, rng: np.random.Generator, *, training: bool = T
         )
     if not training or rate == 0.0:
         return x
-    dtype = x.dtype if hasattr(x, "dtype") else np.float64
-    keep = (rng.random(shape_of(x)) >= rate).astype(dtype) * (1.0 / (1.0 - rate))
-    return x * keep.astype(dtype)
+    shape, dtype = shape_of(x), x.dtype if hasattr(x, "dtype") else np.float64
+
+    def keep() -> Any:
+        return ((rng.random(shape) >= rate).astype(dtype) * (1.0 / (1.0 - rate))).astype(dtype)
+
+    capture = capturing()
+    return x * (keep() if capture is None else capture.host(keep))
 
 
 # ---- losses ----------------------------------------------------------------------------------------------
@@ -170,6 +175,11 @@ def _class_labels(scores: Any, labels: Any) -> np.ndarray[Any, Any]:
     shape = shape_of(scores)
     if len(shape) != 2:
         raise ShapeError(f"scores have shape {shape}; expected (N, C): one row an example, one column a class.")
+    if hasattr(labels, "integers"):  # of a captured call: what they are is looked at in each
+        if labels.shape != shape[:1]:
+            raise ShapeError(f"labels have shape {labels.shape}, scores {shape}; expected labels of shape ({shape[0]},).")
+        labels.stay_below(shape[1])
+        return labels  # type: ignore[no-any-return]
     if hasattr(labels, "__primitive__"):
         raise DTypeError("labels are a Tensor; pass a plain integer array (no gradient flows to a label).")
     array: np.ndarray[Any, Any] = np.array(labels)  # a copy: changing yours later cannot change a gradient
@@ -215,6 +225,8 @@ def accuracy(scores: Any, labels: Any) -> float:
     >>> accuracy(np.array([[0.1, 0.9], [0.8, 0.2]]), np.array([1, 1]))
     0.5
     """
+    if (capture := capturing()) is not None:
+        capture.refuse("accuracy()", "answer the scores and judge them outside")
     labels = _class_labels(scores, labels)
     raw = scores.data if hasattr(scores, "__primitive__") else scores
     return float(np.mean(raw.argmax(axis=1) == labels))
@@ -280,6 +292,8 @@ def multiclass_hinge_loss(scores: Any, labels: Any, margin: float = 1.0) -> Any:
     labels = _class_labels(scores, labels)
     rows = np.arange(len(labels))
     right = c.reshape(p.gather(scores, index=(rows, labels)), (len(labels), 1))
+    if hasattr(labels, "integers"):  # the term of the right class is max(0, margin), whatever the scores
+        return (1.0 / len(labels)) * (c.sum(relu(margin + scores - right)) - len(labels) * max(margin, 0.0))
     wrong = np.ones(shape_of(scores), scores.dtype)
     wrong[rows, labels] = 0.0
     return (1.0 / len(labels)) * c.sum(wrong * relu(margin + scores - right))

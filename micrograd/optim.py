@@ -14,6 +14,7 @@ import numpy as np
 
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError, ShapeError
+from micrograd.modes import Capture, capturing
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer", "Schedule", "cosine", "exponential", "linear", "step_decay"]
 
@@ -63,6 +64,7 @@ class Optimizer:
         self.lr = lr
         self.steps = 0
         self._memory: list[Any] = [None] * len(self.parameters)
+        self._counts = [0] * len(self.parameters)  # a parameter without a gradient does not age
 
     @property
     def lr(self) -> float:
@@ -86,6 +88,8 @@ class Optimizer:
         """
         if all(parameter.grad is None for parameter in self.parameters):
             raise GraphError("no parameter has a gradient; call loss.backward() before step().")
+        if (capture := capturing()) is not None:
+            return self._step_captured(capture)
         self.steps += 1
         for position, parameter in enumerate(self.parameters):
             g = parameter.grad
@@ -93,13 +97,51 @@ class Optimizer:
                 continue
             if np.shape(g) != parameter.shape:
                 raise ShapeError(f"parameter {position} has shape {parameter.shape}, its gradient {np.shape(g)}.")
-            value = parameter.raw - self._change(position, parameter.raw, g)
+            scalars = self._scalars(self._counts[position])
+            change, self._memory[position] = self._change(parameter.raw, g, self._memory[position], *scalars)
+            self._counts[position] += 1
+            value = parameter.raw - change
             if type(value) is np.ndarray:
                 value.flags.writeable = False  # it is ours alone, so that the engine need not copy it
             parameter.data = value
 
-    def _change(self, position: int, value: Any, g: Any) -> Any:
-        """What is subtracted from the parameter at `position`."""
+    def _step_captured(self, capture: Capture) -> None:
+        """The same on tensors; what changes from call to call (memory, learning rate, counts) is read anew in each."""
+        numbers: dict[int, tuple[Any, ...]] = {}  # by the count: parameters that step together share them
+        moved = [place for place, parameter in enumerate(self.parameters) if parameter.grad is not None]
+        for place in moved:
+            parameter, count = self.parameters[place], self._counts[place]
+            if count not in numbers:
+                numbers[count] = tuple(
+                    capture.host(lambda at=place, nth=nth: self._scalars(self._counts[at])[nth])  # type: ignore[misc]
+                    for nth in range(len(self._scalars(count)))
+                )
+            if self._memory[place] is None:
+                zero = 0.0 if type(parameter.raw) is float else np.zeros_like(parameter.raw)
+                self._memory[place] = (zero,) * self._memories
+            memory = self._memory[place] = list(self._memory[place])
+            before = [capture.state(memory, nth) for nth in range(len(memory))]
+            change, after = self._change(parameter, parameter.grad, tuple(before), *numbers[count])
+            capture.assign(parameter, parameter - change)
+            for nth, value in enumerate(after):
+                capture.write(memory, nth, value)
+
+        def count_on() -> None:
+            self.steps += 1
+            for place in moved:
+                self._counts[place] += 1
+
+        capture.after(count_on)
+
+    _memories = 0  # how many arrays are remembered for a parameter
+
+    def _scalars(self, count: int) -> tuple[float, ...]:
+        """The numbers of a step that differ from step to step, for a parameter that has moved `count` times."""
+        del count
+        return (self.lr,)
+
+    def _change(self, value: Any, g: Any, memory: Any, *scalars: Any) -> tuple[Any, Any]:
+        """What is subtracted from a parameter, and what is remembered of it (None, or nothing yet, at first)."""
         raise NotImplementedError(f"{type(self).__name__} defines no _change()")
 
     def __repr__(self) -> str:
@@ -146,14 +188,18 @@ class SGD(Optimizer):
             raise ValueError("nesterov looks ahead along the momentum, which is 0; pass momentum=0.9 too.")
         self.nesterov = nesterov
 
-    def _change(self, position: int, value: Any, g: Any) -> Any:
+    @property
+    def _memories(self) -> int:  # type: ignore[override]
+        return int(self.momentum > 0.0)
+
+    def _change(self, value: Any, g: Any, memory: Any, *scalars: Any) -> tuple[Any, Any]:
+        (lr,) = scalars
         if self.weight_decay:
             g = g + self.weight_decay * value
         if self.momentum:
-            past = self._memory[position]
-            velocity = self._memory[position] = +g if past is None else self.momentum * past + g  # +g: a copy
-            g = g + self.momentum * velocity if self.nesterov else velocity
-        return self.lr * g
+            velocity = self.momentum * memory[0] + g if memory else +g  # +g: a copy
+            g, memory = (g + self.momentum * velocity if self.nesterov else velocity), (velocity,)
+        return lr * g, memory or ()
 
 
 class Adam(Optimizer):
@@ -197,22 +243,25 @@ class Adam(Optimizer):
         )
         self.eps = _between("eps", eps, 0.0, math.inf, "usual is 1e-8")
         self.weight_decay = _between("weight_decay", weight_decay, 0.0, math.inf, "usual is 0.0001")
-        self._counts = [0] * len(self.parameters)  # a parameter without a gradient does not age
 
-    def _decayed(self, value: Any, g: Any) -> tuple[Any, Any]:
+    _memories = 2
+
+    def _decayed(self, value: Any, g: Any, lr: Any) -> tuple[Any, Any]:
         """The gradient that enters the moments, and what is subtracted besides."""
+        del lr
         return (g + self.weight_decay * value if self.weight_decay else g), 0.0
 
-    def _change(self, position: int, value: Any, g: Any) -> Any:
-        g, besides = self._decayed(value, g)
+    def _scalars(self, count: int) -> tuple[float, ...]:
         first, second = self.betas
-        m, v = self._memory[position] or (0.0, 0.0)
+        return self.lr, self.lr / (1.0 - first ** (count + 1)), 1.0 / math.sqrt(1.0 - second ** (count + 1))
+
+    def _change(self, value: Any, g: Any, memory: Any, *scalars: Any) -> tuple[Any, Any]:
+        lr, rate, scale = scalars
+        g, besides = self._decayed(value, g, lr)
+        first, second = self.betas
+        m, v = memory or (0.0, 0.0)
         m, v = first * m + (1.0 - first) * g, second * v + (1.0 - second) * (g * g)
-        self._memory[position] = m, v
-        self._counts[position] += 1
-        t = self._counts[position]
-        root = np.sqrt(v) * (1.0 / math.sqrt(1.0 - second**t))
-        return (self.lr / (1.0 - first**t)) * m / (root + self.eps) + besides
+        return rate * m / (np.sqrt(v) * scale + self.eps) + besides, (m, v)
 
 
 class AdamW(Adam):
@@ -223,8 +272,8 @@ class AdamW(Adam):
     AdamW(1 parameters, lr=0.001)
     """
 
-    def _decayed(self, value: Any, g: Any) -> tuple[Any, Any]:
-        return g, self.lr * self.weight_decay * value
+    def _decayed(self, value: Any, g: Any, lr: Any) -> tuple[Any, Any]:
+        return g, lr * self.weight_decay * value
 
 
 # ---- schedules -------------------------------------------------------------------------------------------

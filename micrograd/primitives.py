@@ -181,14 +181,21 @@ def _broadcast(x: Any, *, shape: tuple[int, ...]) -> Any:
     return np.ndarray(shape, x.dtype, x, 0, (0,) * lead + x.strides)
 
 
+def _plain_index(index: Any) -> Any:
+    """An index without stand-ins: integers that a captured call is given anew each time carry their array."""
+    if type(index) is tuple:
+        return tuple(getattr(item, "integers", item) for item in index)
+    return getattr(index, "integers", index)
+
+
 def _gather(x: Any, *, index: Any) -> Any:
-    return x[index]
+    return x[_plain_index(index)]
 
 
 def _scatter(x: Any, *, index: Any, shape: tuple[int, ...]) -> Any:
     x = np.asarray(x)
     out = np.zeros(shape, x.dtype)
-    np.add.at(out, index, x)
+    np.add.at(out, _plain_index(index), x)
     return out
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,15 +17,45 @@ from micrograd.primitives import TABLE
 __all__ = ["Entry", "Workspace"]
 
 
-class Workspace:
-    """The memory of one call at a time: an arena for each dtype, and the counters that threads meet at."""
+LARGE = 1 << 18
+"""Results of so many bytes are written into arrays that have died: fresh memory costs a page fault every 4 KB."""
+KEPT = 1 << 29
+"""A workspace keeps at most so many bytes of them."""
 
-    __slots__ = ("arenas", "sync", "views")
+
+def _holders(arrays: list[Any], place: int) -> int:
+    return sys.getrefcount(arrays[place])
+
+
+_FREE = _holders([np.empty(0)], 0)  # what an array counts that only its list holds, in this Python
+_EXACT = getattr(sys, "_is_gil_enabled", lambda: True)()  # without a GIL counts are not
+
+
+class Workspace:
+    """The memory of one call at a time: an arena for each dtype, the counters that threads meet at, dead results."""
+
+    __slots__ = ("arenas", "kept", "size", "sync", "views")
 
     def __init__(self, ends: dict[str, int], counters: int) -> None:
         self.arenas = {dtype: np.empty(entries, dtype) for dtype, entries in sorted(ends.items())}
         self.sync = np.zeros(counters, np.int64)
         self.views: dict[int, Any] = {}
+        self.kept: dict[tuple[Any, ...], list[Any]] = {}
+        self.size = 0
+
+    def result(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        """An array with any content that nobody else holds."""
+        arrays = self.kept.setdefault((shape, dtype), [])
+        for place in range(len(arrays)):
+            if _holders(arrays, place) == _FREE:
+                found = arrays[place]
+                found.setflags(write=True)
+                return found
+        fresh = np.empty(shape, dtype)
+        if _EXACT and self.size + fresh.nbytes <= KEPT:
+            self.size += fresh.nbytes
+            arrays.append(fresh)
+        return fresh
 
 
 class Entry:
@@ -82,7 +113,9 @@ class Entry:
         for value, shape in lowered.made.items():
             dtype = lowered.program.values[value].dtype
             names[f"d_{dtype}"] = np.dtype(dtype)
-            write(f"    {own[value]} = empty({shape or (1,)}, d_{dtype})")
+            nbytes = int(np.prod(shape, dtype=int)) * np.dtype(dtype).itemsize
+            make = "w.result" if nbytes >= LARGE else "empty"
+            write(f"    {own[value]} = {make}({shape or (1,)}, d_{dtype})")
         dtypes = list(self.ends and sorted(self.ends))
         arenas = [f"w{number}" for number in range(len(dtypes))]
         if arenas:

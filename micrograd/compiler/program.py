@@ -106,6 +106,7 @@ class Program:
         rebuild: makes the answer of the call out of the flat list of outputs.
         writes: the states that change.
         after: what the host does after each call besides (counting steps).
+        assumptions: functions and what they answered; the program holds while they answer the same.
     """
 
     name: str
@@ -116,6 +117,7 @@ class Program:
     rebuild: Callable[[list[Any]], Any] = field(default=lambda flat: flat[0] if len(flat) == 1 else tuple(flat))
     writes: tuple[Write, ...] = ()
     after: tuple[Callable[[], None], ...] = ()
+    assumptions: tuple[tuple[Callable[[], Any], Any], ...] = ()
 
     def check(self) -> Program:
         """Verify that each value is made once, before it is read, by a known operation. Answers the program itself."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from micrograd.engine import Tensor
 from micrograd.errors import CheckpointError
+from micrograd.modes import capturing
 
 __all__ = ["Module", "Parameter"]
 
@@ -56,6 +57,8 @@ class Module:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The same as `forward`."""
+        if (capture := capturing()) is not None:
+            capture.assume(lambda: self.training)
         return self.forward(*args, **kwargs)
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
