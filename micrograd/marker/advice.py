@@ -39,6 +39,7 @@ def hint(error: BaseException | str) -> str:
         if old in _NUMPY:
             return "\n" + problem("hint.numpy", old=f"np.{old}", new=_NUMPY[old])
     if re.search(
+        r"expected a sequence of integers or a single integer, got '?[\d.]+'?|"
         r"'(numpy\.)?float\d*' object cannot be interpreted as an integer|slice indices must be integers|"
         r"only integers, slices .* are valid indices|'float' object cannot be interpreted",
         text,

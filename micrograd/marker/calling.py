@@ -223,13 +223,17 @@ def call_of(
     given, seeds = _arguments(pair, backward, arguments, items, floats, said[0] if said and said[1] else ())
     call = Call((None,) if single else tuple(floats[:seeds]), given)
     said = returned(source, pair.backward)
-    if said is None or not said[1]:  # `return dx`, or what a name holds: a tuple perhaps
-        got = answer(call)
-        names = said[0] if said else ("",)
+    plain = said is not None and not said[1] and any(_matches(said[0][0], path) for path in inputs)
+    if said is None or (not said[1] and not plain):  # what a name holds, or a call answers: a tuple perhaps
+        try:
+            got = answer(call)
+        except Exception:  # noqa: BLE001 - told with its line when it is marked
+            got = None
         if isinstance(got, dict):
             keyed = [(key, str(key)) for key in got]
             return Call(call.outputs, given, _by_name(keyed, inputs) or _by_position(keyed, inputs))
-        said = (names, False) if not isinstance(got, (tuple, list)) else (("",) * len(got), True)
+        names = said[0] if said else ("",)
+        said = (("",) * len(got), True) if isinstance(got, (tuple, list)) else (names, False)
     keyed = [(i if said[1] else None, name) for i, name in enumerate(said[0])]
     results, ordered = _results(keyed, inputs)
     return Call(call.outputs, given, results, ordered or _promised(backward, inputs))
@@ -248,6 +252,8 @@ def _call_of_loss(pair: Pair, inputs: Sequence[str], result: Any, said: tuple[tu
             keyed += [(f"{i}.{at}", "") for at in range(len(item))]
         else:
             keyed.append((i, name))
+    if any(isinstance(key, str) for key, _ in keyed) and (named := _by_name(keyed, inputs)):
+        return Call((0,), (), named)
     results, ordered = _results(keyed, inputs)
     return Call((0,), (), results, ordered)
 

@@ -180,9 +180,10 @@ def main() -> None:
         with contextlib.suppress(Exception):  # partial credit is no reason to have no report
             report = replace(report, held=held(task))
         if request["walk"]:
+            limits.lifted()
             way.send(_walk(task))
     except BaseException as error:  # noqa: BLE001 - whatever the student's code raises, SystemExit too
-        limits.more_memory()
+        limits.lifted()
         report = failed(_told(error, file), empty)
     _flush()
     way.answer(replace(report, source=request["source"], seconds=time.perf_counter() - started))

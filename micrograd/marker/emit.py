@@ -39,7 +39,8 @@ def tests_of(report: Report) -> tuple[tuple[str, bool], ...]:
 
 def _call(pair: Pair, name: str, step: bool, hint: str, language: str) -> str:
     more = "" if language == "en" else f", language={language!r}"
-    return f"{'assert_step' if step else 'assert_gradient'}({pair.forward}, {pair.backward}, {name!r}, hint={hint!r}{more})"
+    helper = "assert_step" if step else "assert_gradient"
+    return f"{helper}({pair.forward}, {pair.backward}, {name!r}, hint={hint!r}{more})"
 
 
 def otter(report: Report, pair: Pair, *, hint: str = "kind", language: str = "en") -> str:

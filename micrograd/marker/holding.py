@@ -62,11 +62,12 @@ def held(task: Task, probes: int = 2) -> tuple[str, ...]:
             for array in _arrays(value)
         ]
         given = {node.name for node in case.graph.outputs}
+        own = {node.name for node in case.graph.nodes if node.op == "input" or node.name == node.statement}
         names = [
             quantity.label
             for quantity in reversed(Quantities(case.graph).all)
             if quantity.kind == "grad"
-            and quantity.key[1] not in given
+            and quantity.key[1] in own - given
             and any(agree(array, np.squeeze(np.asarray(quantity.value))) for array in values)
         ]
         found = names if found is None else [name for name in found if name in names]

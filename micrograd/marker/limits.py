@@ -5,6 +5,7 @@ Each limit is set where the system has it; `applied` says which were.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-__all__ = ["Ended", "Limits", "alarm", "applied", "leave", "more_memory"]
+__all__ = ["Ended", "Limits", "alarm", "applied", "leave", "lifted"]
 
 leave = os._exit  # the real one, before `applied` takes it away
 
@@ -72,12 +73,13 @@ def applied(limits: Limits) -> tuple[str, ...]:
                 number = getattr(resource, limit)
                 hard = resource.getrlimit(number)[1]
                 most = value if hard == resource.RLIM_INFINITY else min(value, hard)
-                resource.setrlimit(number, (most, hard if name == "memory" else most))
+                resource.setrlimit(number, (most, hard))
                 taken.append(name)
             except (AttributeError, OSError, ValueError):
                 continue
         if hasattr(signal, "SIGXFSZ"):  # an error in the student's line rather than the end of the process
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    _on.append(True)
     sys.addaudithook(_audit)
 
     def ended(status: int) -> None:
@@ -87,23 +89,28 @@ def applied(limits: Limits) -> tuple[str, ...]:
     return tuple(taken)
 
 
+_on: list[bool] = []  # whether the limits hold: an audit hook cannot be taken off
+_LIMITS = ("RLIMIT_AS", "RLIMIT_FSIZE", "RLIMIT_CPU", "RLIMIT_NPROC")
 _STARTS = {"os.fork", "os.forkpty", "os.system", "os.exec", "os.spawn", "os.posix_spawn", "os.startfile"}
 
 
 def _audit(event: str, _: tuple[Any, ...]) -> None:
-    if event in _STARTS or event == "subprocess.Popen":
+    if _on and (event in _STARTS or event == "subprocess.Popen"):
         raise PermissionError(f"{event}: a check runs in one process; start no others")
 
 
-def more_memory() -> None:
-    """Lift the limit, so that what went wrong can be told after memory ran out."""
+def lifted() -> None:
+    """Lift the limits again, for what is done after the student's code: to tell of it, to draw a picture."""
+    _on.clear()
     try:
         import resource
-
-        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-        resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
-    except (ImportError, OSError, ValueError):
+    except ImportError:
         return
+    for name in _LIMITS:
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            number = getattr(resource, name)
+            hard = resource.getrlimit(number)[1]
+            resource.setrlimit(number, (hard, hard))
 
 
 def alarm(seconds: float, ring: Callable[[FrameType | None], None]) -> None:

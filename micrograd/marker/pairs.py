@@ -20,7 +20,7 @@ _FORWARD = {"forward", "forwards", "fwd", "fw"}
 _BACKWARD = {"backward", "backwards", "bwd", "bw", "backprop", "bprop", "back", "grad", "gradient"}
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _GRADIENT = re.compile(
-    r"(?:d(?:L|l|J|Loss|loss)_?d_?|grads?_|gradients?_|g_|d_|d|delta_|del_|partial_)(?P<a>\w+)"
+    r"(?:d(?:L|l|J|Loss|loss)_?d_?|grads?_|gradients?_|g_|delta_|del_|partial_|d_|d)(?P<a>\w+)"
     r"|(?P<b>\w+?)_?(?:grads?|gradients?|bar)"
 )
 
