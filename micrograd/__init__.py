@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from micrograd.graph import Graph as Graph
     from micrograd.graph import graph_size as graph_size
     from micrograd.graph import trace as trace
+    from micrograd.marker.probes import probe as probe
     from micrograd.notation import latex as latex
     from micrograd.stepper import walk as walk
     from micrograd.transforms import grad as grad
@@ -60,6 +61,7 @@ _LAZY = {
     "checked": "micrograd.anomaly",
     "draw": "micrograd.drawing",
     "latex": "micrograd.notation",
+    "probe": "micrograd.marker.probes",
     "tikz": "micrograd.drawing.tex",
     "walk": "micrograd.stepper",
 }

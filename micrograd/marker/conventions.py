@@ -138,13 +138,17 @@ def conventional(forward: Function) -> Iterator[Layout]:
     called = " ".join([getattr(forward, "__qualname__", ""), *names]).lower()
     for family in _families(forward, names):
         dims = dict(_FAMILIES[family])
-        recurrent = any(_role(name) == "recurrent" for name in names)
-        if recurrent:
+        roles = {_role(name) for name in names}
+        if "recurrent" in roles:
             dims.update(_LSTM if re.search(r"lstm|_c\b|\bc0|cprev", called) else _RNN)
+        if "weight" not in roles and "scale" in roles and "scale" in dims:  # b beside gamma is a shift
+            dims["bias"] = dims["shift"]
+        elif "weight" in roles and family == "rows":  # a norm behind an affine layer
+            dims.update(scale=dims["bias"], shift=dims["bias"])
         classes = "D"
-        if any(_role(name) == "weight" for name in names) and any(_role(name) == "labels" for name in names):
+        if {"weight", "labels"} <= roles:
             classes = "M"
-        for wanted in ("labels", "like data", "one-hot") if any(_role(n) == "labels" for n in names) else ("",):
+        for wanted in ("labels", "like data", "one-hot") if "labels" in roles else ("",):
             entries: dict[str, Entry] = {}
             for p in parameters:
                 entry = _entry(forward, p, dims, classes, wanted)
