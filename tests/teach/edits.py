@@ -235,6 +235,8 @@ def _index(f: Facts, node: ast.Subscript) -> Iterator[Edit]:
 
 def _compare(f: Facts, node: ast.Compare) -> Iterator[Edit]:
     left, right = f.source(node.left), f.source(node.comparators[0])
+    if isinstance(node.comparators[0], ast.Constant) and isinstance(node.comparators[0].value, str):
+        return
     inverse = {ast.Gt: ("<", "<="), ast.Eq: ("!=", "<")}.get(type(node.ops[0]), ())
     for symbol in inverse:
         yield edit(f, node, f"{left} {symbol} {right}", "mask inverted", "mask")

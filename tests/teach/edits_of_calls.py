@@ -19,7 +19,9 @@ def reduction(f: Facts, node: ast.Call) -> Iterator[Edit]:
         return
     free = f.source(node.func.value) == "np"
     summed = node.args[0] if free else node.func.value
-    inner, name = f.source(summed), node.func.attr
+    name = node.func.attr
+    inner = f.source(summed) if free else f.source(node.func).removesuffix(f".{name}")
+    bare = f.source(summed)
     options = {k.arg: f.source(k.value) for k in node.keywords}
 
     def changed(function: str = name, **other: str | None) -> str:
@@ -29,14 +31,8 @@ def reduction(f: Facts, node: ast.Call) -> Iterator[Edit]:
 
     if not f.is_gradient(node):
         return
-    parent = f.parents[node]
-    yield edit(
-        f,
-        node,
-        bracketed(inner, summed) if isinstance(parent, (ast.BinOp, ast.UnaryOp)) else inner,
-        "sum dropped",
-        "unsummed",
-    )
+    inside = isinstance(f.parents[node], (ast.BinOp, ast.UnaryOp))
+    yield edit(f, node, bracketed(bare, summed) if inside else bare, "sum dropped", "unsummed")
     if "axis" in options:
         yield edit(f, node, changed(axis=None), "axis dropped", "no_axis")
         yield edit(f, node, changed(axis=OTHER_AXIS[options["axis"]]), "axis changed", "wrong_axis")

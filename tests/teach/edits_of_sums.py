@@ -38,9 +38,9 @@ def total(f: Facts, node: ast.BinOp) -> Iterator[Edit]:
         if isinstance(parent, ast.Call) and f.source(parent.func) == "np.sqrt":
             yield edit(f, parent, f"(np.sqrt({left}) + eps)", "eps moved", "eps_outside")
     else:
-        yield other("operator", "sign")
+        yield other("operator", "sign", "path_sign")
         kept = left if isinstance(node.right, ast.Name) and f.is_array(node.left) else right
-        yield edit(f, node, kept, "term of a value dropped", "swapped_value", "operator")
+        yield edit(f, node, kept, "term of a value dropped", "path_missing", "swapped_value")
 
 
 def product(f: Facts, node: ast.BinOp) -> Iterator[Edit]:
@@ -56,7 +56,7 @@ def product(f: Facts, node: ast.BinOp) -> Iterator[Edit]:
     elif any(numbers):
         kinds = ("factor",)
     else:
-        kinds = ("mask", "operator") if is_mask(f, node.right) else ("power", "operator")
+        kinds = ("power", "operator", "mask") if is_mask(f, node.right) else ("power", "operator")
     if not (all(grads) or (numbers[0] and not times and numbers[1])):
         yield swapped(f, node, "/" if times else "*", "* for /")(*kinds)
     if any(grads):

@@ -40,6 +40,7 @@ class Fault:
         effect: ``value`` or ``shape``: what is wrong with an output; ``crash``; ``in_place``: the outputs are
             right, but an argument or the cache is changed; ``harmless``: nothing is.
         held_out: whether it is only reported, never developed on.
+        twins: other lines where one edit makes the backward answer the very same.
     """
 
     layer: Pair
@@ -47,6 +48,7 @@ class Fault:
     kinds: tuple[str, ...]
     effect: str
     held_out: bool
+    twins: tuple[int, ...] = ()
 
     @property
     def line(self) -> int:
@@ -112,47 +114,43 @@ def _squeezed(value: Any, like: Any) -> Any:
     return np.reshape(value, np.shape(like)) if squeezed else value
 
 
-def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, str) or isinstance(other, str):
-        return one is other
-    for got, twin in zip(one, other, strict=True):
-        if len(got) != len(twin):
-            return False
-        for a, b in zip(got, twin, strict=True):
-            if np.shape(a) != np.shape(b):
-                return False
-            with np.errstate(all="ignore"):
-                if not np.allclose(a, b, rtol=1e-9, atol=1e-12, equal_nan=True):
-                    return False
-    return True
+def _key(found: Any) -> Any:
+    """The same for answers that are equal but for rounding; of a crash, unlike any other."""
+    if isinstance(found, str):
+        return object()
+    parts = []
+    for array in itertools.chain.from_iterable(found):
+        value = np.asarray(array, float)
+        finite = np.where(np.isfinite(value), value, 0.0)
+        scale = np.abs(finite).max(initial=1e-30)
+        with np.errstate(all="ignore"):
+            parts.append((value.shape, f"{scale:.6e}", (np.round(value / scale, 7) + 0.0).tobytes()))
+    return tuple(parts)
 
 
 @cache
 def faults_of(layer: Pair) -> tuple[Fault, ...]:
     """All faults of a layer, each once, in the order of the lines."""
     facts = Facts.of(layer)
-    seen: set[str] = set()
-    kept: list[tuple[Fault, Any]] = []
+    seen = {facts.text}
+    kept: dict[tuple[Any, int], Fault] = {}  # by what is answered, and the line
     for edit in edits_of(facts):
         text = edit.applied(facts.text)
-        if text in seen or text == facts.text:
+        if text in seen:
             continue
         seen.add(text)
-        try:
-            ast.parse(text)
-        except SyntaxError:
-            raise AssertionError(f"{layer.name}: {edit} makes no Python") from None
+        ast.parse(text)
         effect, found = _run(layer, text)
         if effect == "unclear":
             continue
-        fault = Fault(layer, edit, edit.kinds, effect, _held_out(layer, edit))
-        for at, (other, theirs) in enumerate(kept):
-            if effect in VISIBLE and other.line == fault.line and other.effect == effect and _same(theirs, found):
-                kept[at] = (replace(other, kinds=tuple(dict.fromkeys(other.kinds + fault.kinds))), theirs)
-                break
-        else:
-            kept.append((fault, found))
-    return tuple(sorted((fault for fault, _ in kept), key=lambda fault: (fault.line, fault.edit.start, fault.edit.new)))
+        key = _key(found) if effect in VISIBLE else object()
+        fault = kept.get((key, edit.line)) or Fault(layer, edit, (), effect, _held_out(layer, edit))
+        kept[key, edit.line] = replace(fault, kinds=tuple(dict.fromkeys(fault.kinds + edit.kinds)))
+    lines: dict[Any, set[int]] = {}
+    for key, line in kept:
+        lines.setdefault(key, set()).add(line)
+    found_all = [replace(fault, twins=tuple(sorted(lines[key] - {line}))) for (key, line), fault in kept.items()]
+    return tuple(sorted(found_all, key=lambda fault: (fault.line, fault.edit.start, fault.edit.new)))
 
 
 def _chosen(found: Iterable[Fault], most: int, seed: int) -> list[Fault]:

@@ -43,7 +43,7 @@ def in_process(pair: corpus.Pair, text: str) -> Any:
 
     kind = "loss" if pair.is_loss else "function"
     request = Request(text, str(pair.path), pair.forward, pair.backward, kind, example=corpus.example(pair))
-    return mark(task_of(json.loads(request.to_json(Limits(), walk=False))))
+    return mark(*task_of(json.loads(request.to_json(Limits(), walk=False))))
 
 
 def measure(

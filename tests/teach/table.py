@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -17,6 +18,7 @@ __all__ = ["Mark", "applied", "judge_fault", "judge_right", "markdown", "rows", 
 
 Checker = Callable[[Pair, str], Any]  # a pair and the text to mark, to a report
 CLOSE = 1e-9
+SHARES = ("found", "line_right", "kind_right", "kind_first", "fix_right")
 FRESH = 1  # the seed of the inputs that a fix is tried on: not those by which faults are told from harmless edits
 
 
@@ -30,8 +32,7 @@ class Mark:
         kinds: what the mistake may be called; empty for a right backward.
         held_out: whether the fault is only reported.
         verdict, said, said_line: the report's verdict, and the kind and line of its first finding.
-        found: a fault is reported as wrong; a right or harmless text as right.
-        line_right, kind_right, fix_right: of the first finding.
+        found: a fault is reported as wrong, a shape that differs as such; a right or harmless text as right.
         kind_first: whether the kind is the first of `kinds`, the edit's own word.
         fix: what the report would put in, if anything.
         harmless_told: whether an omission without effect was told as such.
@@ -55,6 +56,7 @@ class Mark:
     fix_right: bool
     fix: str
     harmless_told: bool
+    twin_line: bool
     problem: str
     seconds: float
 
@@ -94,23 +96,24 @@ def judge_fault(fault: Fault, check: Checker, clock: Callable[[], float]) -> Mar
     seconds = clock() - started
     mistakes = [f for f in report.findings if f.severity in ("wrong", "shape")]
     first = mistakes[0] if mistakes else None
-    visible = fault.effect in VISIBLE
-    if visible or fault.effect == "crash":
+    if fault.effect == "shape":  # right numbers: a remark is enough
+        found = report.verdict == "wrong" or first is not None
+    elif fault.effect in ("value", "crash"):
         found = report.verdict == "wrong" or (fault.effect == "crash" and report.verdict == "failed")
     elif fault.effect == "in_place":
         found = any(f.kind == "in_place" for f in report.findings)
     else:
         found = report.verdict == "right"
     fixed = applied(fault.text, first.fix) if first and first.fix else None
+    line = first.span.line if first else int((re.findall(r"\.py:(\d+)", report.problem) or [0])[-1])
     return Mark(
         fault.layer.name, fault.name, fault.line, fault.effect, fault.kinds, fault.held_out, report.verdict,
-        first.kind if first else "", first.span.line if first else 0, found,
-        first is not None and first.span.line == fault.line,
+        first.kind if first else "", line, found, line == fault.line,
         first is not None and first.kind in fault.kinds,
         first is not None and first.kind == fault.kinds[0],
         fixed is not None and is_right(fault.layer, fixed),
         f"{first.fix.old!r} -> {first.fix.new!r}" if first and first.fix else "",
-        any(f.severity == "harmless" for f in report.findings), report.problem, seconds,
+        any(f.severity == "harmless" for f in report.findings), line in fault.twins, report.problem, seconds,
     )  # fmt: skip
 
 
@@ -124,7 +127,7 @@ def judge_right(pair: Pair, check: Checker, clock: Callable[[], float]) -> Mark:
     return Mark(
         pair.family, pair.name, 0, "right", (), False, report.verdict, mistakes[0].kind if mistakes else "",
         mistakes[0].span.line if mistakes else 0, right, right, right, right, right, "",
-        any(f.severity == "harmless" for f in report.findings), report.problem, seconds,
+        any(f.severity == "harmless" for f in report.findings), False, report.problem, seconds,
     )  # fmt: skip
 
 
@@ -164,7 +167,7 @@ def rows(marks: Iterable[Mark], names: Sequence[str]) -> list[dict[str, Any]]:
             times = [mark.seconds for mark in mine]
             found.append({
                 "layer": name, "faults": len(mine),
-                **{what: _share(mine, what) for what in ("found", "line_right", "kind_right", "kind_first", "fix_right")},
+                **{what: _share(mine, what) for what in SHARES},
                 "median": statistics.median(times), "slowest": max(times),
             })  # fmt: skip
     return found
@@ -180,7 +183,7 @@ def markdown(table: Sequence[dict[str, Any]]) -> str:
     head = ["layer", "faults", "found", "first line", "class", "its own word", "verified fix", "median", "slowest"]
     lines = [head]
     for row in table:
-        shares = [_percent(row[w]) for w in ("found", "line_right", "kind_right", "kind_first", "fix_right")]
+        shares = [_percent(row[w]) for w in SHARES]
         times = [f"{row[w]:.2f} s" for w in ("median", "slowest")]
         lines.append([row["layer"], str(row["faults"]), *shares, *times])
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
