@@ -86,7 +86,7 @@ FAILURES = {
     ),
     "processes": (forward("import os", "while True: os.fork()"), r"hw\.py:5: PermissionError: os\.fork: a check runs"),
     "a shell": (forward("import os", "os.system('true')"), r"hw\.py:5: PermissionError: os\.system"),
-    "processes": (forward("import os", "while True: os.fork()"), r"hw\.py:5: PermissionError: os\.fork: a check"),
+    "a program": (forward("import subprocess", "subprocess.run(['ls'])"), r"hw\.py:5: PermissionError: subprocess"),
 }  # fmt: skip
 
 

@@ -53,8 +53,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "step.wrong_count": ("Over which axis does the forward average here?", "前向在这里沿哪个轴取平均？"),
     "what.no_axis": (
-        "The sum runs over everything: one number where shape {expected} belongs.",
-        "对所有元素求了和：得到一个数，而形状应为 {expected}。",
+        "The sum runs over everything, where it should run along one axis{shapes}.",
+        "对所有元素求了和，而这里只应沿一个轴求和{shapes}。",
     ),
     "why.no_axis": (
         "np.sum without axis= adds up all entries. A gradient has the shape of the value that it belongs to.",
@@ -86,8 +86,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "比较两个形状：哪个轴应当消失？沿着它求和。",
     ),
     "what.keepdims": (
-        "The numbers are right, but the shape is {got} where {expected} belongs.",
-        "数值正确，但形状是 {got}，应为 {expected}。",
+        "The numbers are right, but there are axes too many or too few{shapes}.",
+        "数值正确，但轴的个数不对{shapes}。",
     ),
     "why.keepdims": (
         (

@@ -66,7 +66,8 @@ def sample(shown: Shown) -> str:
     for size in shown.shape:
         count *= size
     more = "  ..." if count > len(shown.sample) else ""
-    return f"{shown.shape or ''}  {numbers}{more}".strip() or shown.dtype
+    said = numbers + more if shown.sample else shown.dtype
+    return f"{shown.shape}  {said}" if shown.shape else said
 
 
 def marked(source: str, span: Span) -> tuple[tuple[int, str, tuple[int, int] | None], ...]:
@@ -170,6 +171,11 @@ def _fix(fix: Fix, language: str) -> str:
     return say(language, key, line=fix.span.line, old=clean(old), new=clean(new))
 
 
+def _line(text: str) -> str:
+    """What was filled in may come from anywhere: one line, and nothing that steers a terminal."""
+    return clean(" ".join(text.split()))
+
+
 def told(report: Report, finding: Finding, *, first: bool, hint: str, language: str) -> Told:
     """One finding of a report in words.
 
@@ -184,15 +190,15 @@ def told(report: Report, finding: Finding, *, first: bool, hint: str, language: 
         GraphError: another hint level or language.
     """
     depth = level(hint)
-    head = _head(finding, first, language)
+    head = _line(_head(finding, first, language))
     source = report.source or "\n" * (finding.span.line - 1) + finding.source
     code = marked(source, finding.span)
     remark = finding.severity in ("harmless", "forward")
     if not depth and not remark:
         return Told(head, code)
     holes = _holes(finding, language)
-    what, why, step = (say(language, f"{part}.{finding.kind}", **holes).strip() for part in ("what", "why", "step"))
-    sentences: Sequence[str] = [s for s in (_means(finding, language), what) if s]
+    what, why, step = (_line(say(language, f"{part}.{finding.kind}", **holes)) for part in ("what", "why", "step"))
+    sentences: Sequence[str] = [s for s in (_line(_means(finding, language)), what) if s]
     sentences = [*sentences, say(language, "why") + why] if why else sentences
     values = _values(finding, language)
     if depth < 2 or remark:
