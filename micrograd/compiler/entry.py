@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from micrograd.compiler.blas import address
 from micrograd.compiler.lowering import Lowered, Native, lower, memory_of
 from micrograd.compiler.native import machine_code
 from micrograd.compiler.program import Equation, Feed, Program, concrete, evaluate
@@ -74,7 +75,7 @@ class Entry:
     def __init__(self, program: Program, layouts: dict[int, str], threads: int) -> None:
         start = time.perf_counter()
         self.program = program
-        self.lowered: Lowered = lower(program, layouts, threads)
+        self.lowered: Lowered = lower(program, layouts, threads, blas=bool(address("float32") and address("float64")))
         self.found = self.lowered.found
         self.places = memory_of(self.lowered)
         self.ends: dict[str, int] = {}
@@ -88,12 +89,18 @@ class Entry:
             if isinstance(step, Native):
                 function, had = machine_code(self.lowered, step)
                 self.from_disk &= bool(had["from_disk"])
-                sizes = [s if isinstance(s, int) else self.places[s[1]][1] for s in step.segment.sizes]
+                sizes = [self._integer(s) for s in step.segment.sizes]
                 self.functions[step.name] = (function, np.array(sizes, np.int64), np.array(step.segment.numbers, float))
                 self.passes = max(self.passes, step.segment.passes)
         self.host = any(isinstance(step, Equation) and TABLE[step.op].kind != "contract" for step in self.lowered.steps)
         self.run = self._driver()
         self.seconds = time.perf_counter() - start
+
+    def _integer(self, size: int | tuple[str, Any]) -> int:
+        """An integer argument of a printed function: a size, the address of a product, or a place in the workspace."""
+        if isinstance(size, int):
+            return size
+        return address(size[1]) if size[0] == "blas" else self.places[size[1]][1]
 
     # ---- the driver ----------------------------------------------------------------------------------------
 

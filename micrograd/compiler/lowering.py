@@ -58,13 +58,15 @@ def optimised(program: Program) -> tuple[Program, set[int]]:
     return program, early | late
 
 
-def lower(program: Program, layouts: Mapping[int, str], threads: int) -> Lowered:
+def lower(program: Program, layouts: Mapping[int, str], threads: int, *, blas: bool = False) -> Lowered:
     """Print a program.
 
     Args:
         program: as captured.
         layouts: ``"F"`` for the feeds that are in Fortran order; all others are in C order.
         threads: how many threads may share a pass over memory.
+        blas: whether matrix products may be called from inside the printed functions; where threads share passes they
+            are not, since a waiting thread would take the core that BLAS wants.
     """
     program, guards = optimised(program)
     found = group(program)
@@ -82,26 +84,29 @@ def lower(program: Program, layouts: Mapping[int, str], threads: int) -> Lowered
     limits = {feed.value: feed.limit for feed in program.feeds if feed.limit is not None}
     memory = Memory({v: f"x{v}" for v in (*fed, *made)}, dict(layouts))
     memory.axes = {v: len(shape) for v, shape in made.items()}
+    shared = threads > 1 and any(
+        step.kernel is not None and step.kernel.stores and int(np.prod(step.kernel.sizes, dtype=int)) >= PARALLEL
+        for step in found.steps
+    )
     steps: list[Native | Equation] = []
     pending: list[Step] = []
 
     def close() -> None:
-        kernels = [step.kernel for step in pending if step.kernel is not None and step.kernel.stores]
+        if any(step.equation is not None or (step.kernel is not None and step.kernel.stores) for step in pending):
+            segment = Segment(f"native{len(steps)}", found, memory, threads)
+            segment.parallel_function = shared
+            segment.guards = frozenset(guards)
+            for step in pending:
+                if step.kernel is not None:
+                    segment.kernel(step.kernel)
+                elif step.equation is not None:
+                    segment.product(step.equation)
+            segment.limits(limits)
+            steps.append(Native(segment.function, "", [], segment))
         pending.clear()
-        if not kernels:
-            return
-        segment = Segment(f"native{len(steps)}", found, memory, threads)
-        segment.parallel_function = threads > 1 and any(
-            int(np.prod(kernel.sizes, dtype=int)) >= PARALLEL for kernel in kernels
-        )
-        segment.guards = frozenset(guards)
-        for kernel in kernels:
-            segment.kernel(kernel)
-        segment.limits(limits)
-        steps.append(Native(segment.function, "", [], segment))
 
     for step in found.steps:
-        if step.kernel is not None:
+        if step.kernel is not None or (step.kind == "product" and blas and not shared and _plain(found, step)):
             pending.append(step)
         elif step.kind != "alias" and step.equation is not None:
             close()
@@ -115,6 +120,18 @@ def lower(program: Program, layouts: Mapping[int, str], threads: int) -> Lowered
         if isinstance(step, Native):
             step.source, step.arguments = step.segment.source()
     return Lowered(program, found, steps, memory, made, answers)
+
+
+def _plain(found: Grouping, step: Step) -> bool:
+    """Whether both operands of a product are all of a matrix in memory, perhaps transposed."""
+    assert step.equation is not None  # noqa: S101 (products have one)
+    for operand in step.equation.operands:
+        if not isinstance(operand, int):
+            return False
+        base, _ = found.behind(operand, (0, 1))
+        if int(np.prod(found.shape(base), dtype=int)) != int(np.prod(found.shape(operand), dtype=int)):
+            return False
+    return True
 
 
 def memory_of(lowered: Lowered) -> dict[Any, tuple[str, int, int]]:

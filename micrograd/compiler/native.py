@@ -23,14 +23,15 @@ def require_numba() -> None:
 
 def names() -> dict[str, Any]:
     """What a printed function may refer to."""
-    from micrograd.compiler import mathematics, meeting
+    from micrograd.compiler import blas, intrinsics, mathematics, meeting
 
     found: dict[str, Any] = {"np": np, "f32": np.float32, "f64": np.float64}
     for name, versions in mathematics.FUNCTIONS.items():
         found[f"{name}32"], found[f"{name}64"] = versions["float32"], versions["float64"]
-    found |= {f"largest{bits}": mathematics.maximum for bits in (32, 64)}
-    found |= {f"plus{bits}": mathematics.add_any for bits in (32, 64)}
+    found |= {f"largest{bits}": intrinsics.maximum for bits in (32, 64)}
+    found |= {f"plus{bits}": intrinsics.add_any for bits in (32, 64)}
     found |= {name: getattr(meeting, name) for name in ("take", "load", "store", "leave_core")}
+    found |= {"gemm32": blas.gemm32, "gemm64": blas.gemm64}
     return found
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from micrograd.compiler.grouping import Grouping, Kernel
 from micrograd.compiler.nest import BLOCK, Array, Item, Nest, Root
+from micrograd.compiler.program import Equation
 from micrograd.compiler.views import ONE
 
 __all__ = ["Memory", "Segment"]
@@ -227,6 +228,42 @@ class Segment:
             nest.emit(0, roots)
 
     parallel_function = False
+
+    def product(self, equation: Equation) -> bool:
+        """Print a matrix product as a call of BLAS; False where its operands do not stand as it needs them."""
+        operands = [self._matrix(o) for o in equation.operands]
+        if None in operands:
+            return False
+        (a, ta, lda), (b, tb, ldb) = operands  # type: ignore[misc]
+        m, n = self.found.shape(equation.out)
+        k = self.found.shape(equation.operands[0])[1]
+        bits = self.found.program.values[equation.out].dtype.removeprefix("float")
+        sizes = ", ".join(map(self.size, (m, n, k)))
+        at = self.size(("blas", self.found.program.values[equation.out].dtype))
+        self.line(f"gemm{bits}({at}, {int(ta)}, {int(tb)}, {sizes}, {a}, {self.size(lda)}, {b}, {self.size(ldb)}, "
+                  f"{self._vector(equation.out)}, {self.size(n)})")  # fmt: skip
+        return True
+
+    def _matrix(self, operand: int | float) -> tuple[str, bool, int] | None:
+        """An operand of a product: its memory, whether that is its transpose, and the length of a row there."""
+        if not isinstance(operand, int):
+            return None
+        value, axes = self.found.behind(operand, (0, 1))
+        while value in self.found.aliases:
+            value = self.found.aliases[value]
+        shape = self.found.shape(operand)
+        size = int(np.prod(self.found.shape(value), dtype=int))
+        if size != shape[0] * shape[1]:
+            return None
+        turned = [a for a in axes if a != ONE] == [1, 0]
+        if self.memory.layout.get(value) == "F":
+            turned = not turned
+        return self._vector(value), turned, shape[0] if turned else shape[1]
+
+    def _vector(self, value: int) -> str:
+        """All entries of a value's memory in one axis."""
+        size = int(np.prod(self.found.shape(value), dtype=int))
+        return self._view(value, (size,))
 
     def serial(self, at: int) -> Any:
         """The context of what one thread does between two shared passes."""
