@@ -65,8 +65,7 @@ def sample(shown: Shown) -> str:
     count = 1
     for size in shown.shape:
         count *= size
-    more = "  ..." if count > len(shown.sample) else ""
-    said = numbers + more if shown.sample else shown.dtype
+    said = (numbers + ("  ..." if count > len(shown.sample) else "")) if shown.sample else shown.dtype
     return f"{shown.shape}  {said}" if shown.shape else said
 
 
