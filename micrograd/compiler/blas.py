@@ -52,7 +52,7 @@ def address(dtype: str) -> int:
 
 
 def _product(bits: int) -> Any:
-    """``gemm(address, ta, tb, m, n, k, a, lda, b, ldb, c, ldc)``: c = op(a) @ op(b) on flat arrays in C order."""
+    """``gemm(address, ta, tb, m, n, k, a, lda, b, ldb, c, ldc)``: c = op(a) @ op(b) on memory in C order."""
 
     def plain(at: int, ta: bool, tb: bool, m: int, n: int, k: int, a: Any, lda: int, b: Any, ldb: int, c: Any, ldc: int) -> None:
         del at
@@ -72,9 +72,11 @@ def _product(bits: int) -> Any:
             where, ta_, tb_, m_, n_, k_, a_, lda_, b_, ldb_, c_, ldc_ = args
             word, long = ir.IntType(32), ir.IntType(64)
             real = ir.FloatType() if bits == 32 else ir.DoubleType()
-            data = [context.make_array(kind)(context, builder, value).data
-                    for kind, value in ((signature.args[6], a_), (signature.args[8], b_), (signature.args[10], c_))]  # fmt: skip
-            pointers = [builder.ptrtoint(pointer, long) for pointer in data]
+            pointers = []
+            for kind, value in ((signature.args[6], a_), (signature.args[8], b_), (signature.args[10], c_)):
+                flat = isinstance(kind, types.Array)  # where bounds are checked
+                data = context.make_array(kind)(context, builder, value).data if flat else value
+                pointers.append(builder.ptrtoint(data, long))
             kind = ir.FunctionType(
                 ir.VoidType(), [word, word, word, long, long, long, real, long, long, long, long, real, long, long]
             )

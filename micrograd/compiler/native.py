@@ -23,7 +23,7 @@ def require_numba() -> None:
 
 def names() -> dict[str, Any]:
     """What a printed function may refer to."""
-    from micrograd.compiler import blas, intrinsics, mathematics, meeting
+    from micrograd.compiler import blas, intrinsics, mathematics, meeting, pointers
 
     found: dict[str, Any] = {"np": np, "f32": np.float32, "f64": np.float64}
     for name, versions in mathematics.FUNCTIONS.items():
@@ -31,6 +31,7 @@ def names() -> dict[str, Any]:
     found |= {f"largest{bits}": intrinsics.maximum for bits in (32, 64)}
     found |= {f"plus{bits}": intrinsics.add_any for bits in (32, 64)}
     found |= {name: getattr(meeting, name) for name in ("take", "load", "store", "leave_core")}
+    found |= {"at": pointers.at, "at_bool": pointers.at_bool}
     found |= {"gemm32": blas.gemm32, "gemm64": blas.gemm64}
     return found
 

@@ -41,15 +41,28 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """Memory that a nest reads or writes: a variable of the printed function, indexed by these loops (`ONE`: by 0)."""
+    """Memory that a nest reads or writes: a place in the printed function, indexed by these loops (`ONE`: by 0).
+
+    `sizes` are the variables that hold the length of each axis.
+    """
 
     name: str
     loops: tuple[int, ...]
+    sizes: tuple[str, ...] = ()
 
-    def at(self, prefix: str = "i") -> str:
+    @property
+    def place(self) -> str:
+        """The text of the place of one entry, counted from the first."""
+        text = ""
+        for loop, size in zip(self.loops, self.sizes, strict=True):
+            text = f"({text}) * {size}" if "+" in text else f"{text} * {size}" if text else ""
+            if loop != ONE:
+                text = f"{text} + i{loop}" if text else f"i{loop}"
+        return text or "0"
+
+    def at(self) -> str:
         """The text of one entry."""
-        index = ", ".join("0" if loop == ONE else f"{prefix}{loop}" for loop in self.loops)
-        return f"{self.name}[{index or '0'}]"
+        return f"{self.name}[{self.place}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +305,7 @@ class Nest:
                 source = self.writer.array(self, item)
             if isinstance(source, Array) and all(loop < at for loop in source.loops):
                 name = self.writer.name("h")
-                self.writer.line(f"{name} = {source.at()}")
+                self.writer.line(f"{name} = {self._read(source, item)}")
                 self.known[item] = name
 
     # ---- the innermost code ------------------------------------------------------------------------------
@@ -308,13 +321,16 @@ class Nest:
             if source is None and self._leaf(item):
                 source = writer.array(self, item)
             name = writer.name("t")
-            text = source.at() if isinstance(source, Array) else self._text(item, local)
+            text = self._read(source, item) if isinstance(source, Array) else self._text(item, local)
             writer.line(f"{name} = {text}")
             local[item] = name
             if source is None:
                 writer.guard(item.value, name)
         for root in roots:
             writer.action(root, local[root.item], self.dtype(root.item))
+
+    def _read(self, source: Array, item: Item) -> str:
+        return f"{source.at()} != 0" if self.dtype(item) == "bool" else source.at()
 
     def _text(self, item: Item, local: dict[Item, str]) -> str:
         equation = self._equation(item)

@@ -75,6 +75,8 @@ class Segment:
         self.parallel = False
         self.guards: frozenset[int] = frozenset()
         self._shared = False
+        self._values: dict[str, int] = {}
+        self._shares: dict[str, str] = {}
         self._named: dict[Any, str] = {}
 
     # ---- writing -----------------------------------------------------------------------------------------
@@ -106,6 +108,8 @@ class Segment:
             self._named[key] = name = f"n{len(self.sizes)}"
             self.head.append(f"{name} = sizes[{len(self.sizes)}]")
             self.sizes.append(value)
+            if isinstance(value, int):
+                self._values[name] = value
         return self._named[key]
 
     def constant(self, value: float, dtype: str) -> str:
@@ -141,68 +145,53 @@ class Segment:
                 merged[-1] = axis, merged[-1][1] * size
             else:
                 merged.append((axis, size))
-        return Array(self._view(value, tuple(size for _, size in merged) or (1,)), tuple(axis for axis, _ in merged))
+        return self._made(self._vector(value), [axis for axis, _ in merged], [size for _, size in merged])
 
-    def _view(self, value: int, sizes: tuple[int, ...]) -> str:
-        key = ("view", value, sizes)
+    def _made(self, name: str, loops: Sequence[int], sizes: Sequence[int]) -> Array:
+        """Memory in C order with axes of these sizes."""
+        return Array(name, tuple(loops), tuple(self.size(size) for size in sizes))
+
+    def _vector(self, value: int) -> str:
+        """The memory of a value, from its first entry."""
+        key = ("memory", value)
         if key not in self._named:
-            self._named[key] = name = self.name("a")
-            own = self.memory.axes.get(value, len(self.found.shape(value))) if value in self.memory.own else 1
-            text = self._flat(value)
-            if len(sizes) > 1 or own != 1:
-                text = self._shaped(text, sizes)
-            self.head.append(f"{name} = {text}")
+            shape, dtype = self.found.shape(value), self.found.program.values[value].dtype
+            entries = int(np.prod(shape, dtype=int))
+            if value in self.memory.own:
+                self.arrays.append(value)
+                self._named[key] = name = self.name("a")
+                self.head.append(f"{name} = {_at(dtype)}({self.memory.own[value]}, 0, {self.size(entries)})")
+            else:
+                self._named[key] = self._carve(("value", value), dtype, entries)
         return self._named[key]
 
-    def _shaped(self, flat: str, sizes: Sequence[int]) -> str:
-        """A flat piece of memory in a shape; one axis needs none."""
-        return f"{flat}.reshape(({', '.join(map(self.size, sizes))},))"
-
-    def _flat(self, value: int) -> str:
-        """A one-dimensional view of a value's memory."""
-        key = ("flat", value)
-        if key in self._named:
-            return self._named[key]
-        if value in self.memory.own:
-            name = self.memory.own[value]
-            if value not in self.arrays:
-                self.arrays.append(value)
-        else:
-            shape, dtype = self.found.shape(value), self.found.program.values[value].dtype
-            name = self._carve(("value", value), dtype, int(np.prod(shape, dtype=int)))
-        self._named[key] = name
-        return name
-
     def _carve(self, key: Any, dtype: str, entries: int, per_thread: bool = False) -> str:
-        """A flat piece of the workspace."""
+        """A piece of the workspace."""
         times = self.threads if per_thread else 1
         self.memory.arena[key] = (dtype, entries * times)
-        name = self.name("w")
+        name = self.name("a")
         start, length = self.size(("place", key)), self.size(entries)
-        at = f"{start} + tid * {length}" if per_thread and self.threads > 1 else start
-        self.head.append(f"{name} = work_{dtype}[{at} : {at} + {length}]")
+        start = f"{start} + tid * {length}" if per_thread and self.threads > 1 else start
+        self.head.append(f"{name} = {_at(dtype)}(work_{dtype}, {start}, {length})")
         return name
 
     def scratch(self, nest: Nest, at: int, item: Item, loops: tuple[int, ...], *, spill: bool = False) -> Array:
         """Memory for an item between two passes: shared by the threads at depth 0, one for each thread inside."""
         sizes = [self.loop_sizes[loop] for loop in loops] or [1]
         dtype = nest.dtype(item)
-        flat = self._carve(("scratch", self.function, self.count), dtype, int(np.prod(sizes)), per_thread=at > 0)
-        name = self.name("a")
-        self.head.append(f"{name} = {self._shaped(flat, sizes) if len(sizes) > 1 else flat}")
-        return Array(name, loops)
+        name = self._carve(("scratch", self.function, self.count), dtype, int(np.prod(sizes)), per_thread=at > 0)
+        return self._made(name, loops, sizes if loops else [])
 
     def partial(self, nest: Nest, item: Item, loops: tuple[int, ...]) -> Array | str:
         """Where a chunk adds up its share of a reduction over the outermost loop."""
-        entries = int(np.prod([self.loop_sizes[loop] for loop in loops], dtype=int))
+        sizes = [self.loop_sizes[loop] for loop in loops]
         dtype = nest.dtype(item) if loops else "float64"
         if nest_op(nest, item) == "max":
             dtype = nest.dtype(item)
-        flat = self._carve(("partial", self.function, self.count), dtype, entries * self.chunks)
+        shares = self._carve(("partial", self.function, self.count), dtype, int(np.prod(sizes, dtype=int)) * self.chunks)
         name = self.name("p")
-        sizes = [self.chunks, *(self.loop_sizes[loop] for loop in loops)]
-        self.head.append(f"{name}s = {self._shaped(flat, sizes) if loops else flat}")
-        return Array(name, loops) if loops else name
+        self._shares[name] = shares
+        return self._made(name, loops, sizes) if loops else name
 
     # ---- loops -------------------------------------------------------------------------------------------
 
@@ -260,11 +249,6 @@ class Segment:
             turned = not turned
         return self._vector(value), turned, shape[0] if turned else shape[1]
 
-    def _vector(self, value: int) -> str:
-        """All entries of a value's memory in one axis."""
-        size = int(np.prod(self.found.shape(value), dtype=int))
-        return self._view(value, (size,))
-
     def serial(self, at: int) -> Any:
         """The context of what one thread does between two shared passes."""
         return self.block("if tid == 0:") if at == 0 and self._shared else nullcontext()
@@ -289,35 +273,37 @@ class Segment:
                 with self._blocks(f"i{at}", "0", size, roots, items, nest):
                     yield
             else:
-                with self.block(f"for i{at} in range({size}):"):
+                with self.counted(f"i{at}", "0", size):
                     yield
             return
         chunks, rows = self.size(self.chunks), self.size(self.rows)
         if self._shared:
             taken = f"take(sync, {2 * self.passes + 2})"
             self.line(f"c = {taken}")
-            head = f"while c < {chunks}:"
         else:
-            head = f"for c in range({chunks}):"
-        with self.block(head):
+            self.line("c = 0")
+        with self.block(f"while c < {chunks}:"):
             self.line(f"lo = c * {rows}")
             self.line(f"hi = min({size}, lo + {rows})")
             for root in roots:
                 if isinstance(root.target, Array):
-                    self.line(f"{root.target.name} = {root.target.name}s[c]")
+                    entries = self._entries(root.target)
+                    self.line(f"{root.target.name} = at({self._shares[root.target.name]}, c * {entries}, {entries})")
             self._start(roots, items, nest)
             if innermost and any(r.action == "add" for r in roots):
                 with self._blocks("i0", "lo", "hi", roots, items, nest):
                     yield
             else:
-                with self.block("for i0 in range(lo, hi):"):
+                with self.counted("i0", "lo", "hi"):
                     yield
             for root in roots:
                 if isinstance(root.target, str):
-                    self.line(f"{root.target}s[c] = {root.target}")
+                    self.line(f"{self._shares[root.target]}[c] = {root.target}")
             if self._shared:
                 self.line(f"take(sync, {2 * self.passes + 3})")
                 self.line(f"c = {taken}")
+            else:
+                self.line("c += 1")
         if self._shared:
             with self.block("if tid == 0:"):
                 self._wait(f"load(sync, {2 * self.passes + 3}) < {chunks}")
@@ -335,7 +321,8 @@ class Segment:
             short = "f32" if nest.dtype(item) == "float32" else "f64"
             zero = f"{short}(0)" if root.action == "add" else f"{short}(-np.inf)"
             if isinstance(root.target, Array):
-                self.line(f"{root.target.name}[:] = {zero}")
+                with self.counted("z", "0", self._entries(root.target)):
+                    self.line(f"{root.target.name}[z] = {zero}")
             else:
                 self.line(f"{root.target} = {'f64(0)' if root.action == 'add' else zero}")
 
@@ -347,11 +334,12 @@ class Segment:
         adding = [(r.target, nest.dtype(i)) for r, i in zip(roots, items, strict=True)
                   if r.action == "add" and isinstance(r.target, str)]  # fmt: skip
         start = self.name("b")
-        with self.block(f"for {start} in range({lo}, {hi}, {BLOCK}):"):
+        with self.counted(start, lo, hi, BLOCK):
             for target, dtype in adding:
                 self.line(f"{target}_ = {'f32' if dtype == 'float32' else 'f64'}(0)")
             self._blocked = {target for target, _ in adding}
-            with self.block(f"for {index} in range({start}, min({start} + {BLOCK}, {hi})):"):
+            self.line(f"end = min({start} + {BLOCK}, {hi})")
+            with self.counted(index, start, "end"):
                 yield
             self._blocked = set()
             for target, _ in adding:
@@ -379,48 +367,50 @@ class Segment:
         return target
 
     def _combine(self, target: Array, root: Root, loops: tuple[int, ...], short: str) -> None:
-        parts = f"{root.target.name if isinstance(root.target, Array) else root.target}s"
-        chunks, index = self.size(self.chunks), "".join(f", i{loop}" for loop in loops)
+        """Add up the shares of the chunks, in float64."""
+        name = root.target.name if isinstance(root.target, Array) else root.target
+        shares, chunks = self._shares[name], self.size(self.chunks)
+        adds = root.action == "add"
+        zero = "f64(0)" if adds else f"{short}(-np.inf)"
         if not loops:
             total = self.name("s")
-            self.line(f"{total} = {'f64(0)' if root.action == 'add' else f'{short}(-np.inf)'}")
-            with self.block(f"for c in range({chunks}):"):
-                step = f"{total} + {parts}[c]" if root.action == "add" else f"largest{short[1:]}({total}, {parts}[c])"
-                self.line(f"{total} = {step}")
+            self.line(f"{total} = {zero}")
+            with self.counted("c", "0", chunks):
+                self.line(f"{total} = {f'{total} + {shares}[c]' if adds else f'largest{short[1:]}({total}, {shares}[c])'}")
             self.line(f"{target.at()} = {short}({total})")
             return
-        name, at = target.name, target.at()
-        direct = short == "f64" or root.action == "max"
+        entries = self._entries(target)
+        direct = short == "f64" or not adds
+        into = target.name if direct else self._wide(entries)
+        with self.counted("z", "0", entries):
+            self.line(f"{into}[z] = {zero}")
+        with self.counted("c", "0", chunks):
+            self.line(f"share = at({shares}, c * {entries}, {entries})")
+            with self.counted("z", "0", entries):
+                step = f"{into}[z] + share[z]" if adds else f"largest{short[1:]}({into}[z], share[z])"
+                self.line(f"{into}[z] = {step}")
         if not direct:
-            name = self._wide(loops)
-            at = f"{name}[{index[2:]}]"
-        zero = "f64(0)" if root.action == "add" else f"{short}(-np.inf)"
-        with self._nested(loops):
-            self.line(f"{at} = {zero}")
-        with self.block(f"for c in range({chunks}):"), self._nested(loops):
-            step = f"{at} + {parts}[c{index}]" if root.action == "add" else f"largest{short[1:]}({at}, {parts}[c{index}])"
-            self.line(f"{at} = {step}")
-        if not direct:
-            with self._nested(loops):
-                self.line(f"{target.at()} = {short}({at})")
+            with self.counted("z", "0", entries):
+                self.line(f"{target.name}[z] = {short}({into}[z])")
 
-    def _wide(self, loops: Sequence[int]) -> str:
-        """A float64 array to add up the shares of the chunks in, one for all reductions of a shape."""
-        sizes = tuple(self.loop_sizes[loop] for loop in loops)
-        key = ("wide", sizes)
+    def _wide(self, entries: str) -> str:
+        """A float64 array to add up the shares of the chunks in, one for all reductions of a size."""
+        key = ("wide", entries)
         if key not in self._named:
-            flat = self._carve((*key, self.function), "float64", int(np.prod(sizes)))
-            self._named[key] = name = self.name("a")
-            self.head.append(f"{name} = {self._shaped(flat, sizes) if len(sizes) > 1 else flat}")
+            self._named[key] = self._carve((*key, self.function), "float64", self._values[entries])
         return self._named[key]
 
+    def _entries(self, array: Array) -> str:
+        """The variable that holds how many entries a reduction's target has."""
+        return self.size(int(np.prod([self._values[size] for size in array.sizes], dtype=int)))
+
     @contextmanager
-    def _nested(self, loops: Sequence[int]) -> Iterator[None]:
-        if not loops:
+    def counted(self, index: str, start: str, end: str, by: int = 1) -> Iterator[None]:
+        """A counting loop, written with ``while``: Numba makes much less code of it than of ``range``."""
+        self.line(f"{index} = {start}")
+        with self.block(f"while {index} < {end}:"):
             yield
-            return
-        with self.block(f"for i{loops[0]} in range({self.size(self.loop_sizes[loops[0]])}):"), self._nested(loops[1:]):
-            yield
+            self.line(f"{index} += {by}")
 
     def guard(self, value: int, text: str) -> None:
         """Notice where a value that a rewrite relies on is not finite."""
@@ -431,7 +421,7 @@ class Segment:
     def limits(self, limits: Mapping[int, int]) -> None:
         """Refuse integers that are out of range before anything is read by them."""
         for value in [v for v in self.arrays if v in limits]:
-            flat, length = self._flat(value), self.size(int(np.prod(self.found.shape(value), dtype=int)))
+            flat, length = self._vector(value), self.size(int(np.prod(self.found.shape(value), dtype=int)))
             self.head.append(f"for i in range({length}):")
             self.head.append(f"    if {flat}[i] < 0 or {flat}[i] >= {self.size(limits[value])}:")
             self.head.append("        return 2")
@@ -443,7 +433,7 @@ class Segment:
             self.line(f"{target} = {text}")
         elif root.action == "store":
             assert isinstance(target, Array)  # noqa: S101 (stores go to memory)
-            self.line(f"{target.at()} = {text}")
+            self.line(f"{target.at()} = {f'np.uint8({text})' if dtype == 'bool' else text}")
         else:
             short = "32" if dtype == "float32" else "64"
             if isinstance(target, Array):
@@ -477,6 +467,10 @@ class Segment:
         body = ["    " + text for text in (*start, *self.head, "bad = 0")]
         tail = ["    " + text for text in end]
         return "\n".join([f"def {self.function}({', '.join(arguments)}):", *body, *self.lines, *tail, ""]), arguments
+
+
+def _at(dtype: str) -> str:
+    return "at_bool" if dtype == "bool" else "at"
 
 
 def found_dtype(found: Grouping, value: int) -> str:
