@@ -51,10 +51,10 @@ def product(f: Facts, node: ast.BinOp) -> Iterator[Edit]:
     numbers = isinstance(node.left, ast.Constant), isinstance(node.right, ast.Constant)
     sizes = f.is_size(node.left), f.is_size(node.right)
     grads = f.is_gradient(node.left), f.is_gradient(node.right)
-    if sizes[1] or sizes[0] or (_is_size_product(f, node.right)):
-        kinds: tuple[str, ...] = ("count",)
-    elif any(numbers):
-        kinds = ("factor",)
+    if sizes[1] or _is_size_product(f, node.right):
+        kinds: tuple[str, ...] = ("count", "operator")
+    elif numbers[1]:
+        kinds = ("factor", "operator")
     else:
         kinds = ("power", "operator", "mask") if is_mask(f, node.right) else ("power", "operator")
     if not (all(grads) or (numbers[0] and not times and numbers[1])):

@@ -40,7 +40,6 @@ class Fault:
         effect: ``value`` or ``shape``: what is wrong with an output; ``crash``; ``in_place``: the outputs are
             right, but an argument or the cache is changed; ``harmless``: nothing is.
         held_out: whether it is only reported, never developed on.
-        twins: other lines where one edit makes the backward answer the very same.
     """
 
     layer: Pair
@@ -48,7 +47,6 @@ class Fault:
     kinds: tuple[str, ...]
     effect: str
     held_out: bool
-    twins: tuple[int, ...] = ()
 
     @property
     def line(self) -> int:
@@ -146,11 +144,7 @@ def faults_of(layer: Pair) -> tuple[Fault, ...]:
         key = _key(found) if effect in VISIBLE else object()
         fault = kept.get((key, edit.line)) or Fault(layer, edit, (), effect, _held_out(layer, edit))
         kept[key, edit.line] = replace(fault, kinds=tuple(dict.fromkeys(fault.kinds + edit.kinds)))
-    lines: dict[Any, set[int]] = {}
-    for key, line in kept:
-        lines.setdefault(key, set()).add(line)
-    found_all = [replace(fault, twins=tuple(sorted(lines[key] - {line}))) for (key, line), fault in kept.items()]
-    return tuple(sorted(found_all, key=lambda fault: (fault.line, fault.edit.start, fault.edit.new)))
+    return tuple(sorted(kept.values(), key=lambda fault: (fault.line, fault.edit.start, fault.edit.new)))
 
 
 def _chosen(found: Iterable[Fault], most: int, seed: int) -> list[Fault]:

@@ -40,10 +40,8 @@ def _lines(marks: Sequence[Mark], traced: Mapping[str, str]) -> list[str]:
     crashes = [mark for mark in marks if mark.effect == "crash"]
     lines.append(f"- of those that raise, the line is right in {sum(mark.line_right for mark in crashes)}")
     astray = [mark for mark in marks if mark.effect in VISIBLE and not mark.line_right]
-    lines.append(
-        f"- of {len(astray)} first lines that are not the one edited, {sum(mark.twin_line for mark in astray)} are"
-        " lines where one edit makes the backward answer the very same"
-    )
+    mended = sum(mark.fix_right for mark in astray)
+    lines.append(f"- first lines that are not the one edited: {len(astray)}; one edit there mends all in {mended}")
     lost = [name for name, why in traced.items() if why]
     lines.append(f"- forwards traced: {len(traced) - len(lost)} of {len(traced)}")
     seconds = sorted(mark.seconds for mark in marks)
@@ -67,7 +65,7 @@ def misses(marks: Sequence[Mark], *, held_out: bool = False, traced: Mapping[str
             bad.append("false alarm" if mark.effect in ("right", "harmless") else "not found")
         if mark.effect in VISIBLE:
             bad += [
-                what + " (twin)" * (what == "line" and mark.twin_line)
+                what + " (but mends all)" * (what == "line" and mark.fix_right)
                 for what, fine in (("line", mark.line_right), ("class", mark.kind_right), ("fix", mark.fix_right))
                 if not fine
             ]

@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -39,11 +40,17 @@ def in_process(pair: corpus.Pair, text: str) -> Any:
     from micrograd.marker.child import task_of
     from micrograd.marker.limits import Limits
     from micrograd.marker.marking import mark
+    from micrograd.marker.report import Report
     from micrograd.marker.runner import Request
 
     kind = "loss" if pair.is_loss else "function"
     request = Request(text, str(pair.path), pair.forward, pair.backward, kind, example=corpus.example(pair))
-    return mark(*task_of(json.loads(request.to_json(Limits(), walk=False))))
+    try:
+        return mark(*task_of(json.loads(request.to_json(Limits(), walk=False))))
+    except Exception as error:  # noqa: BLE001 - as the process would answer
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        problem = f"{Path(where.filename).name}:{where.lineno}: {type(error).__name__}: {error}"
+        return Report("failed", pair.forward, pair.backward, str(pair.path), problem=problem)
 
 
 def measure(

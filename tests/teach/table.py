@@ -56,7 +56,6 @@ class Mark:
     fix_right: bool
     fix: str
     harmless_told: bool
-    twin_line: bool
     problem: str
     seconds: float
 
@@ -113,7 +112,7 @@ def judge_fault(fault: Fault, check: Checker, clock: Callable[[], float]) -> Mar
         first is not None and first.kind == fault.kinds[0],
         fixed is not None and is_right(fault.layer, fixed),
         f"{first.fix.old!r} -> {first.fix.new!r}" if first and first.fix else "",
-        any(f.severity == "harmless" for f in report.findings), line in fault.twins, report.problem, seconds,
+        any(f.severity == "harmless" for f in report.findings), report.problem, seconds,
     )  # fmt: skip
 
 
@@ -127,7 +126,7 @@ def judge_right(pair: Pair, check: Checker, clock: Callable[[], float]) -> Mark:
     return Mark(
         pair.family, pair.name, 0, "right", (), False, report.verdict, mistakes[0].kind if mistakes else "",
         mistakes[0].span.line if mistakes else 0, right, right, right, right, right, "",
-        any(f.severity == "harmless" for f in report.findings), False, report.problem, seconds,
+        any(f.severity == "harmless" for f in report.findings), report.problem, seconds,
     )  # fmt: skip
 
 
@@ -142,8 +141,7 @@ def traces(pair: Pair) -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             graph = mg.trace(functions.forward, *problem.arguments)
-        got = graph.out[0] if isinstance(graph.out, tuple) else graph.out
-        got = getattr(got, "value", getattr(got, "data", got))
+        got = graph.values[graph.outputs[0].index]
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told
         return f"{type(error).__name__}: {error}"
     same = np.allclose(np.asarray(got, float), expected)
