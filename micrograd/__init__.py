@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from micrograd.graph import graph_size as graph_size
     from micrograd.graph import trace as trace
     from micrograd.marker.probes import probe as probe
+    from micrograd.marker.session import check as check
     from micrograd.notation import latex as latex
     from micrograd.stepper import walk as walk
     from micrograd.transforms import grad as grad
@@ -58,6 +59,7 @@ _LAZY = {
     **dict.fromkeys(
         ("BatchSizeWarning", "PrecisionWarning", "batch_norm", "batch_norm_inference"), "micrograd.batchnorm"
     ),
+    "check": "micrograd.marker.session",
     "checked": "micrograd.anomaly",
     "draw": "micrograd.drawing",
     "latex": "micrograd.notation",

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import inspect
 import json
 import os
 import sys
 import time
 import types
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import FrameType
 from typing import Any
@@ -27,7 +29,7 @@ from micrograd.marker.loading import UnloadableError, line_of, load
 from micrograd.marker.marking import mark
 from micrograd.marker.pairs import Pair
 from micrograd.marker.report import Report
-from micrograd.marker.task import Task
+from micrograd.marker.task import Probe, Task
 from micrograd.marker.wire import unpacked
 from micrograd.marker.words import problem
 
@@ -113,9 +115,9 @@ def task_of(request: dict[str, Any]) -> tuple[Task, types.ModuleType]:
             raise
         raise cause from None
     upstream = unpacked(request["upstream"])
-    if upstream is not None:
-        first = replace(drawn[0], upstream=upstream if isinstance(upstream, tuple) else (upstream,))
-        drawn = (first, *drawn[1:])
+    if upstream is not None:  # then for exactly these arrays, before the probes
+        given = _given(forward, unpacked(request["example"]), drawn[0].arguments)
+        drawn = (Probe(given, upstream if isinstance(upstream, tuple) else (upstream,), request["seed"]), *drawn)
     result = result_of(forward, drawn[0])
     call = call_of(
         pair, backward, drawn[0].arguments, result, source, lambda how: answer_of(backward, how, drawn[0], result)
@@ -125,6 +127,13 @@ def task_of(request: dict[str, Any]) -> tuple[Task, types.ModuleType]:
         receiver=receiver, reference=request["reference"], namespace=namespace,
     )  # fmt: skip
     return task, module
+
+
+def _given(forward: Callable[..., Any], example: Any, drawn: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of the forward as they were given, by parameter; those that were not as they were drawn."""
+    bind = inspect.signature(forward).bind_partial
+    bound = bind(**example) if isinstance(example, dict) else bind(*example)
+    return {**drawn, **{name: value for name, value in bound.arguments.items() if not isinstance(value, tuple)}}
 
 
 def _walk(task: Task) -> str:

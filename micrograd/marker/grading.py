@@ -19,7 +19,7 @@ Function = Callable[..., Any]
 @lru_cache(maxsize=8)
 def _report(forward: Function, backward: Function) -> Report:
     """One check for all tests of a pair; functions that are defined anew are others."""
-    from micrograd.marker import check
+    from micrograd.marker.session import check
 
     return check(backward, forward)
 

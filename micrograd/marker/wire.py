@@ -8,7 +8,10 @@
 from __future__ import annotations
 
 import base64
+import importlib
 import io
+import sys
+import types
 from typing import Any
 
 import numpy as np
@@ -22,7 +25,8 @@ def packed(value: Any, what: str = "an argument") -> Any:
     """The value as JSON has it.
 
     Args:
-        value: arrays, numbers, text, None, and tuples, lists and dictionaries of them.
+        value: arrays, numbers, text, None, modules and what lies at the top of one, and tuples, lists and
+            dictionaries of them.
         what: its name, for the message.
 
     Raises:
@@ -40,12 +44,24 @@ def packed(value: Any, what: str = "an argument") -> Any:
     if isinstance(value, (tuple, list)):
         kind = "tuple" if isinstance(value, tuple) else "list"
         return {kind: [packed(entry, f"{what}[{i}]") for i, entry in enumerate(value)]}
+    if isinstance(value, types.ModuleType):
+        return {"import": [value.__name__, ""]}
+    if (at := _importable(value)) is not None:
+        return {"import": at}
     if isinstance(value, dict):
         return {"dict": [[packed(key, what), packed(entry, f"{what}[{key!r}]")] for key, entry in value.items()]}
     raise DTypeError(
         f"{what} is a {type(value).__name__}, which cannot go to the process that runs the student's code; "
         "pass arrays, numbers, strings, and tuples, lists or dictionaries of them."
     )
+
+
+def _importable(value: Any) -> list[str] | None:
+    """Module and name of a function or class that another process can import."""
+    module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
+    if not callable(value) or not isinstance(module, str) or not isinstance(name, str) or module == "__main__":
+        return None
+    return [module, name] if getattr(sys.modules.get(module), name, None) is value else None
 
 
 def unpacked(value: Any) -> Any:
@@ -63,5 +79,8 @@ def unpacked(value: Any) -> Any:
             return tuple(map(unpacked, content))
         case "list":
             return list(map(unpacked, content))
+        case "import":
+            module = importlib.import_module(content[0])
+            return getattr(module, content[1]) if content[1] else module
         case _:
             return {unpacked(key): unpacked(entry) for key, entry in content}
