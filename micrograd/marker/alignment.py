@@ -103,14 +103,17 @@ class Quantities:
 
     Args:
         graph: the traced forward, with gradients; None where there is none.
+        expected: the gradients of the inputs, where there is no graph.
     """
 
-    def __init__(self, graph: Graph | None) -> None:
+    def __init__(self, graph: Graph | None, expected: Mapping[str, Any] | None = None) -> None:
         self.all: list[Quantity] = []
         self.by_name: dict[str, list[Quantity]] = {}
         self.values: dict[str, Quantity] = {}
         self._stacks: dict[int, tuple[list[Quantity], Any]] | None = None
         if graph is None:
+            for name, value in (expected or {}).items():
+                self._add(Quantity(("grad", name), f"d{name}", value), name.rpartition(".")[2])
             return
         fan_out = Counter(edge.source for edge in graph.edges)
         arrived: Counter[int] = Counter()
@@ -174,26 +177,27 @@ class Quantities:
             aliases: for each variable of the backward that holds a forward value, the node that has it.
         """
         found: dict[tuple[Any, ...], Quantity] = {}
-        for base, number in meanings(name):
-            nodes = list(self._nodes(base, aliases))
-            for node in nodes:
-                for quantity in self.by_name.get(node, ()):
-                    if quantity.kind == "grad" and not number:
+        for synonyms in (False, True):
+            for base, number in meanings(name):
+                nodes = list(self._nodes(base, aliases, synonyms))
+                for node in nodes:
+                    for quantity in self.by_name.get(node, ()):
+                        if quantity.kind == "grad" and not number:
+                            found.setdefault(quantity.key, quantity)
+                for node in nodes:
+                    edges = [q for q in self.by_name.get(node, ()) if q.kind == "edge"]
+                    if number and number <= len(edges):
+                        edges.insert(0, edges[number - 1])
+                    for quantity in edges if number else ():
                         found.setdefault(quantity.key, quantity)
-            for node in nodes:
-                edges = [q for q in self.by_name.get(node, ()) if q.kind == "edge"]
-                if number and number <= len(edges):
-                    edges.insert(0, edges[number - 1])
-                for quantity in edges if number else ():
-                    found.setdefault(quantity.key, quantity)
         return list(found.values())
 
-    def _nodes(self, base: str, aliases: Mapping[str, str]) -> Iterator[str]:
+    def _nodes(self, base: str, aliases: Mapping[str, str], synonyms: bool) -> Iterator[str]:
         seen = set()
         plain = normal(base)
         lower = {normal(name): node for name, node in aliases.items()}
-        candidates = [aliases.get(base, ""), lower.get(plain, ""), plain]
-        for group in _SYNONYMS:
+        candidates = [] if synonyms else [aliases.get(base, ""), lower.get(plain, ""), plain]
+        for group in _SYNONYMS if synonyms else ():
             if plain in group:
                 candidates += [lower.get(word, "") for word in sorted(group)] + sorted(group)
         for candidate in candidates:

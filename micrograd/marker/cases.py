@@ -16,13 +16,14 @@ from typing import Any
 
 import numpy as np
 
+from micrograd.engine import sweep
 from micrograd.errors import MicrogradError
 from micrograd.graph import Graph, trace
 from micrograd.marker.recording import duplicate
 from micrograd.marker.task import Probe, Task
 from micrograd.tree import flatten, paths
 
-__all__ = ["MISSING", "Case", "Judged", "Unrunnable", "close", "judged", "measured", "prepare", "refreshed", "scale_of"]
+__all__ = ["MISSING", "Case", "Judged", "Unrunnable", "close", "judged", "measured", "prepare", "refreshed", "scale_of", "with_statistics_fixed"]
 
 MISSING = object()
 RELATIVE = 1e-9
@@ -86,8 +87,12 @@ class Case:
         memo: dict[int, Any] = {}
         args: list[Any] = [duplicate(self.receiver, memo)] if self.task.receiver else []
         kwargs: dict[str, Any] = {}
+        by_keyword = False
         for argument in call.arguments:
             value: Any = argument.key
+            if argument.origin == "input" and argument.key not in self.probe.arguments:
+                by_keyword = True  # the forward went by its default: so does the backward
+                continue
             if argument.origin == "upstream":
                 value = self.upstream[argument.key or 0]
             elif argument.origin == "result":
@@ -95,7 +100,7 @@ class Case:
             elif argument.origin == "input":
                 value = self.probe.arguments[argument.key]
             value = duplicate(value, memo)
-            if argument.keyword:
+            if argument.keyword or by_keyword:
                 kwargs[argument.name] = value
             else:
                 args.append(value)
@@ -198,15 +203,38 @@ def seeded(seed: int, needed: bool = True) -> Iterator[None]:
         random.setstate(plain)
 
 
-def prepare(task: Task, forward: Callable[..., Any], probe: Probe, make_receiver: Callable[[], Any]) -> Case:
+def prepare(
+    task: Task,
+    forward: Callable[..., Any],
+    probe: Probe,
+    make_receiver: Callable[[], Any],
+    loss: Callable[..., Any] | None = None,
+) -> Case:
     """Run and trace the forward on one probe.
+
+    Args:
+        task: what is marked.
+        forward: the student's, unbound where it is a method.
+        probe: the inputs.
+        make_receiver: makes the object of methods.
+        loss: of a function that answers its gradient too, the part that computes the loss.
 
     Raises:
         Unrunnable: the forward raises, or answers nothing to differentiate.
     """
     arguments = dict(probe.arguments)
     receiver = make_receiver()
-    called = (lambda *args: forward(receiver, *args)) if receiver is not None else forward
+    called: Callable[..., Any] = (lambda *args: forward(receiver, *args)) if receiver is not None else forward
+    if loss is not None:
+        key = task.call.outputs[0] or 0
+        try:
+            with seeded(probe.seed), np.errstate(all="ignore"):
+                loss(*duplicate(list(arguments.values())))
+            part = loss
+            called = lambda *args: (*[None] * key, part(*args))  # noqa: E731
+            forward = loss
+        except Exception:  # noqa: BLE001 - the cut went wrong: the whole function then
+            part = None  # type: ignore[assignment]
     try:
         with seeded(probe.seed), np.errstate(all="ignore"):
             result = called(*duplicate(list(arguments.values())))
@@ -375,3 +403,22 @@ def replace_truth(case: Case) -> None:
     case.relative = 2e-6
 
 
+
+
+def with_statistics_fixed(case: Case) -> list[Any]:
+    """The gradients of the judged inputs if everything that sums over the batch were constant.
+
+    What a formula of the test phase computes, applied in training.
+    """
+    graph = case.graph
+    if graph is None:
+        return []
+    sums = [t for t in graph._tensors.values() if t.row is not None and t.row.kind == "reduce"]
+    seeds = {graph._tensors[index]: seed for index, seed in graph.seeds.items()}
+    if not sums or any(tensor in seeds for tensor in sums):
+        return []
+    place = {tensor: index for index, tensor in graph._tensors.items()}
+    wanted = {node.index for node in graph.inputs if node.name in {name for _, name in case.task.call.results}}
+    leaves = [t for i, t in graph._tensors.items() if graph.nodes[i].is_leaf]
+    found = {place[t]: g for t, g, _ in sweep(seeds, [*leaves, *sums]) if place[t] in wanted}
+    return [np.asarray(g, float) for g in found.values()]

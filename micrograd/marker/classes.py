@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,8 @@ import numpy as np
 from micrograd.marker.alignment import Quantities, meanings
 from micrograd.marker.cases import scale_of
 from micrograd.marker.edits import Change, Edit
-from micrograd.marker.signatures import constant_ratio, eps_ratio, path_difference, sizes_of, tensor_ratio
+from micrograd.marker.examination import fits
+from micrograd.marker.signatures import constant_ratio, eps_ratio, path_difference, sizes_of, tensor_ratio, two_paths
 
 __all__ = ["Evidence", "Kind", "classified"]
 
@@ -23,8 +25,9 @@ _BY_TAG = {
     "assign": "accumulated", "accumulate": "overwritten", "in_place": "in_place", "copy": "in_place",
     "returns": "return_order", "factor_name": "gamma_missing", "divide_name": "gamma_missing", "drop_factor": "gamma_twice",
     "term": "path_missing", "term_number": "eps_missing", "drop_term": "path_twice", "power": "power", "name": "swapped_value",
-    "function": "operator", "operator": "operator", "exchange": "sign", "call": "call_error", "complement": "gamma_missing",
-    "unpack": "swapped_value",
+    "function": "operator", "operator": "operator", "exchange": "sign", "call": "call_error", "complement": "swapped_value",
+    "unpack": "swapped_value", "aug_sign": "path_sign", "eps_outside": "eps_outside", "regroup": "operator",
+    "rewritten": "operator", "returned": "missing_result",
 }  # fmt: skip
 
 
@@ -55,7 +58,9 @@ class Evidence:
         scopes: variables before the statement.
         quantities: what the engine knows.
         edit: what mends it, if anything was found.
-        linear: whether the value wanted is proportional to the upstream gradient and the one there is not.
+        nonlinear: whether the value wanted is proportional to the upstream gradient and the one there is not.
+        gradient: whether the sub-expression, or what comes in, is a gradient rather than a forward value.
+        in_exponent: whether the edit is inside an exponent.
         target: the name assigned.
     """
 
@@ -67,7 +72,12 @@ class Evidence:
     inner_wanted: list[Any] = field(default_factory=list)
     edit: Edit | Change | None = None
     nonlinear: bool = False
+    gradient: bool = False
+    in_exponent: bool = False
     target: str = ""
+
+    frozen: list[list[Any]] = field(default_factory=list)  # per case the inputs' gradients with statistics held fixed
+    read: frozenset[str] = frozenset()  # the names in the expression
 
     @property
     def tag(self) -> str:
@@ -114,7 +124,7 @@ def _eps(scope: Mapping[str, Any], quantities: Quantities) -> float | None:
 def classified(evidence: Evidence) -> Kind:
     """The class of a mistake."""
     tag, edit = evidence.tag, evidence.edit
-    if tag in ("returns", "assign", "accumulate", "call", "copy", "in_place", "unpack"):
+    if tag in ("returns", "returned", "assign", "accumulate", "call", "copy", "in_place", "unpack", "aug_sign", "eps_outside"):
         return Kind(_BY_TAG[tag])
     pairs = [(evidence.got, evidence.wanted)]
     if evidence.inner_got:
@@ -127,6 +137,10 @@ def classified(evidence: Evidence) -> Kind:
         return Kind("upstream_ignored")
     if tag in ("axis", "axis_missing", "axis_superfluous", "transpose", "index", "compare", "mask", "order"):
         return Kind(_BY_TAG[tag])
+    if evidence.in_exponent:
+        return Kind("power")
+    if tag == "factor_name" and isinstance(edit, Edit) and _is_mask(edit.detail, evidence.scopes):
+        return Kind("mask")
     sizes = [sizes_of(scope) for scope in evidence.scopes] or [{}]
     sizes = sizes[: len(evidence.got)] + [sizes[-1]] * (len(evidence.got) - len(sizes))
     known = _known(evidence)
@@ -142,21 +156,62 @@ def classified(evidence: Evidence) -> Kind:
             return Kind("eps_missing", forgotten)
         if tag == "term_number":
             return Kind("eps_missing")
-        tensor = tensor_ratio(got, wanted, known)
-        if tensor is not None:
-            return _by_tensor(evidence, *tensor)
+        for named in (_mine(known, evidence.scopes), known) if tag != "rewritten" else ():
+            tensor = tensor_ratio(got, wanted, named) if tag not in ("complement", "exchange") and not _sums(evidence) else None
+            if tensor is not None:
+                return _by_tensor(evidence, *tensor)
+    if _sums(evidence) and not evidence.gradient:
+        return Kind("sign" if tag in ("operator", "exchange") else "swapped_value")
+    if tag in ("", "term") and _constant_statistics(evidence):
+        return Kind("constant_statistics")
     path = _by_path(evidence, pairs)
     if path:
         return path
+    if tag == "" and pairs and len(evidence.quantities) >= len(pairs[0][0]):
+        both = two_paths(*pairs[0], evidence.quantities[: len(pairs[0][0])])
+        if both is not None:
+            return Kind("path_missing", f"expected - {both[0].label} - {both[1].label}", "", both[0].edge)
     if tag == "name" and edit is not None and isinstance(edit, Edit):
         return Kind(_swapped(evidence, edit))
     if tag == "operator" and isinstance(edit, Edit) and isinstance(edit.node, ast.BinOp):
         return _by_operator(edit.node, edit.detail)
     if tag == "exchange" and isinstance(edit, Edit) and isinstance(edit.node, ast.BinOp):
         return Kind("sign" if isinstance(edit.node.op, ast.Sub) else "power")
+    if tag == "divide_name" and isinstance(edit, Edit) and any(
+        name in re.findall(r"[A-Za-z_]\w*", edit.detail) for name in sizes[0]
+    ):
+        return Kind("count")
+    if tag == "rewritten" and isinstance(edit, Edit):
+        old = {n.id for n in ast.walk(edit.node) if isinstance(n, ast.Name)}
+        more = old and old <= set(re.findall(r"[A-Za-z_]\w*", edit.new))
+        return Kind("gamma_missing" if more else "operator")
     if tag:
         return Kind(_BY_TAG.get(tag, "unknown"))
     return Kind("unknown")
+
+
+def _mine(known: Sequence[dict[str, Any]], scopes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Of the forward values those that the student has a name for."""
+    return [{n: v for n, v in named.items() if n in scope} for named, scope in zip(known, scopes, strict=True)]
+
+
+def _sums(evidence: Evidence) -> bool:
+    """Whether the edit is one of a sum: plus and minus, a term more or less."""
+    edit = evidence.edit
+    if not isinstance(edit, Edit):
+        return False
+    if evidence.tag == "operator":
+        return isinstance(edit.node, ast.BinOp) and isinstance(edit.node.op, (ast.Add, ast.Sub)) and edit.detail in "+-"
+    return evidence.tag in ("term", "drop_term") or (
+        evidence.tag == "exchange" and isinstance(edit.node, ast.BinOp) and isinstance(edit.node.op, ast.Sub)
+    )
+
+
+def _is_mask(name: str, scopes: Sequence[Mapping[str, Any]]) -> bool:
+    if "mask" in name.lower():
+        return True
+    value = scopes[0].get(name) if scopes else None
+    return isinstance(value, np.ndarray) and (value.dtype.kind == "b" or len(np.unique(value)) <= 2 < value.size)
 
 
 def _by_shape(evidence: Evidence, pairs: Sequence[tuple[list[Any], list[Any]]]) -> Kind | None:
@@ -198,7 +253,13 @@ def _by_tensor(evidence: Evidence, name: str, power: float, text: str) -> Kind:
         return Kind("power", text)
     if "mask" in name.lower():
         return Kind("mask", text)
-    return Kind("gamma_missing" if power < 0 else "gamma_twice", text) if abs(power) == 1 else Kind("power", text)
+    if tag in ("factor_name", "divide_name"):
+        return Kind("gamma_missing", text)
+    if tag == "drop_factor":
+        return Kind("gamma_twice", text)
+    if tag == "" and (abs(power) != 1 or name in evidence.read):
+        return Kind("power", text)
+    return Kind("gamma_missing" if power < 0 else "gamma_twice", text)
 
 
 def _by_path(evidence: Evidence, pairs: Sequence[tuple[list[Any], list[Any]]]) -> Kind | None:
@@ -217,6 +278,16 @@ def _by_path(evidence: Evidence, pairs: Sequence[tuple[list[Any], list[Any]]]) -
                 kind = "wrong_path"
             return Kind(kind, text, "", quantity.edge)
     return None
+
+
+def _constant_statistics(evidence: Evidence) -> bool:
+    """Whether the value there is the gradient that mean and variance would leave if they were constants."""
+    if not evidence.frozen or len(evidence.frozen) != len(evidence.got) or not _usable(evidence.got):
+        return False
+    for got, wanted, frozen in zip(evidence.got, evidence.wanted, evidence.frozen, strict=True):
+        if not any(fits(got, value) for value in frozen) or any(fits(wanted, value) for value in frozen):
+            return False
+    return True
 
 
 def _swapped(evidence: Evidence, edit: Edit) -> str:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from micrograd.marker.alignment import Quantities
-from micrograd.marker.cases import MISSING, Case
+from micrograd.marker.alignment import Quantities, meanings
+from micrograd.marker.cases import MISSING, Case, close, with_statistics_fixed
 from micrograd.marker.classes import Evidence, classified
 from micrograd.marker.edits import Change, Edit, Scope
 from micrograd.marker.examination import Examination, Status
 from micrograd.marker.program import Program, Root, Statement, path_of
 from micrograd.marker.recording import record
 from micrograd.marker.repair import Bench, Goal, Mended, Search, search
+from micrograd.marker.synthesis import required, written
 from micrograd.marker.report import Finding, Fix, Span, shown
 
 __all__ = ["Diagnoser"]
@@ -95,27 +97,82 @@ class Diagnoser:
     ) -> tuple[Mended | None, Suspicion | None]:
         """The edit that mends it, and the statement under suspicion, as far as either is found."""
         order, slices = self.candidates(now, wrong)
-        swapped = self.permuted(now, wrong, job)
-        if swapped is not None:
-            return swapped, None
+        returned = self.missing(now, wrong, job) or self.permuted(now, wrong, job)
+        if returned is not None:
+            return returned, None
         suspicion = self.suspected(now, wrong, order)
-        if suspicion is not None:
+        if suspicion is not None and suspicion.fixed:
             number = suspicion.statement.number
             group = [number, *now.unknown_parents(number)]
             goal = Goal(tuple(now.states), suspicion.fixed)
-            found = search(job, self.weighed(now, group, {number: 0.0}, 0.4), goal)
+            found = search(job, self.weighed(now, group, {number: 0.0}, 0.3), goal, extra=self.writer(job, suspicion))
             if found:
                 return found[0], suspicion
-            if suspicion.fixed:
+            if len(group) == 1 or job.late:
                 return None, suspicion
+            return None, self.solvable(now, wrong, group, job) or suspicion
         rest = self.weighed(now, order, {}, 0.0)
         for wanted in self.aims(wrong, slices):
-            found = search(job, rest, Goal(tuple(now.states), wanted))
+            found = search(job, rest, Goal(tuple(now.states), wanted), extra=self.writer(job, suspicion))
             if found:
-                return found[0], None
+                return found[0], suspicion if suspicion and suspicion.statement is found[0].statement else None
             if job.late:
                 break
-        return None, suspicion
+        return None, self.solvable(now, wrong, order, job) or suspicion
+
+    def writer(self, job: Search, suspicion: Suspicion | None) -> Callable[[Bench], Sequence[Edit]]:
+        """Edits that write what an expression should be worth."""
+
+        def write(bench: Bench) -> Sequence[Edit]:
+            wanted = None
+            statement = bench.statement
+            if suspicion is not None and suspicion.statement is statement and suspicion.values:
+                if isinstance(statement.node, ast.Assign) and not any(t.item for t in statement.targets):
+                    wanted = suspicion.values[0]
+            if wanted is None:
+                wanted = required(bench)
+            if wanted is None:
+                return ()
+            nodes = [s.node for s in self.program.statements if s.function == statement.function and s.targets]
+            return written(bench, wanted, nodes, bench.root.name, self.program.loops_of(statement))
+
+        return write
+
+    def solvable(
+        self, now: Examination, wrong: frozenset[int], order: Sequence[int], job: Search
+    ) -> Suspicion | None:
+        """The first statement that another value would mend, if that value is one that the engine knows."""
+        first: Suspicion | None = None
+        for number in sorted(order, key=now.order().index):
+            statement = self.program.statements[number]
+            if statement.looped or len(statement.targets) != 1 or not statement.roots or job.late:
+                continue
+            if now.status(number).state in ("outside", "right", "size"):
+                continue
+            scopes = job.scopes(statement)
+            if not scopes:
+                continue
+            bench = Bench(self.program, self.cases[0], statement, statement.roots[0], scopes, len(now.recordings[0].of(number)))
+            wanted = required(bench)
+            if wanted is None or np.allclose(wanted, bench.original[0], rtol=1e-6, atol=1e-12):
+                continue
+            known = self.quantities[0].equal_to(wanted, ("grad", "edge"))
+            if known or first is None:
+                values = [wanted, *(self.solved_on(case, statement) for case in self.cases[1:])]
+                made = Suspicion(statement, Status("unknown", statement.names[0]), values, frozenset())
+                if known:
+                    return made
+                first = made
+        return first
+
+    def solved_on(self, case: Case, statement: Statement) -> Any | None:
+        """What a statement should have written on another case; None where that cannot be told."""
+        events = record(self.program, case.call, scopes={statement.number}).of(statement.number)
+        names = next((e.scope for e in events if e.scope is not None), None)
+        if names is None:
+            return None
+        scope = Scope(names, {**vars(self.program.module), **names}, self.program.text)
+        return required(Bench(self.program, case, statement, statement.roots[0], [scope], len(events)))
 
     def aims(self, wrong: frozenset[int], slices: Mapping[int, set[int]]) -> list[frozenset[int]]:
         """All wrong gradients at once; then each by itself, the one with the least code behind it first."""
@@ -125,7 +182,9 @@ class Diagnoser:
     def candidates(self, now: Examination, wrong: frozenset[int]) -> tuple[list[int], dict[int, set[int]]]:
         """The statements that a wrong gradient depends on, in order of execution."""
         slices = {position: now.statements_of(position) for position in wrong}
-        union = set().union(*slices.values())
+        union: set[int] = set().union(*slices.values())
+        if any(recording.error is not None for recording in now.recordings):
+            union |= set(now.order())
         returns = {s.number for s in self.program.statements if isinstance(s.node, ast.Return)}
         return [number for number in now.order() if number in union or number in returns], slices
 
@@ -143,7 +202,9 @@ class Diagnoser:
             state = now.status(number).state
             penalty = fixed.get(number, base)
             if number not in fixed:
-                penalty += {"suspect": 0.0, "unknown": 0.1, "known": 0.3, "right": 0.9}.get(state, 0.3)
+                penalty += {
+                    "suspect": 0.0, "unknown": 0.1, "misshapen": 0.1, "size": 0.3, "known": 0.3, "right": 0.9, "outside": 0.6, "odd": -0.8,
+                }.get(state, 0.3)  # fmt: skip
                 penalty += 0.7 if number in good else 0.0
                 penalty += 0.003 * place
             statement = self.program.statements[number]
@@ -153,6 +214,7 @@ class Diagnoser:
     def suspected(self, now: Examination, wrong: frozenset[int], order: Sequence[int]) -> Suspicion | None:
         """The first statement whose name says what it should be, which is not, and which mends what follows."""
         partial: Suspicion | None = None
+        weak: Suspicion | None = None
         tried = 0
         for number in order:
             status = now.status(number)
@@ -164,12 +226,14 @@ class Diagnoser:
                 tried += 1
                 states = now.substituted(statement, status.name, values)
                 fixed = self.fixed_by(now, wrong, states)
-                if fixed and (fixed == wrong or ready):
+                if fixed and ready:
                     return Suspicion(statement, status, values, fixed)
+                if fixed and weak is None:
+                    weak = Suspicion(statement, status, values, frozenset())
                 if ready and partial is None and fixed is not None and self.helps(now, statement, status, values):
                     partial = Suspicion(statement, status, values, frozenset())
                     break
-        return partial
+        return partial or weak
 
     def fixed_by(
         self, now: Examination, wrong: frozenset[int], states: Sequence[tuple[str, ...] | None]
@@ -209,14 +273,54 @@ class Diagnoser:
                 after += 1
         return after > 0
 
+    def missing(self, now: Examination, wrong: frozenset[int], job: Search) -> Mended | None:
+        """Whether fewer gradients are returned than asked for; the return statement with the variable that holds it."""
+        if any(s is None for s in now.states):
+            return None
+        absent = [p for p in wrong if all(s is not None and s[p] == "missing" for s in now.states)]
+        statement = self.last_return(now)
+        if not absent or statement is None:
+            return None
+        value = statement.node.value  # type: ignore[attr-defined]
+        elements = list(value.elts) if isinstance(value, ast.Tuple) else [value] if value is not None else []
+        keys = [key for key, _ in self.cases[0].task.call.results]
+        text, events = self.program.text, now.recordings[0].of(statement.number)
+        scope = (events[-1].scope if events else None) or {}
+        parts = [text.of(element) for element in elements]
+        for position in sorted(absent, key=lambda p: str(keys[p])):
+            key, wanted = keys[position], self.cases[0].expected[position]
+            bound = self.cases[0].relative * self.cases[0].scales[position]
+            name = next(
+                (n for n, v in scope.items() if isinstance(v, np.ndarray) and v.shape == wanted.shape and close(v, wanted, bound)),
+                None,
+            )
+            if not isinstance(key, int) or name is None:
+                return None
+            if key < len(parts):
+                parts[key] = name
+            else:
+                parts.append(name)
+        start, end = text.range(statement.node)
+        if elements:
+            start, end = text.range(elements[0])[0], text.range(elements[-1])[1]
+        new = ", ".join(parts) if elements else f"return {', '.join(parts)}"
+        made = Mended(statement, None, Change(start, end, new, "returned", 1.0), start, end, new, 1.0)
+        return job.verified(made, Goal(tuple(now.states), frozenset(absent)))
+
+    def last_return(self, now: Examination) -> Statement | None:
+        """The return statement of the backward that ran."""
+        for event in reversed(now.recordings[0].events):
+            if isinstance(event.statement.node, ast.Return) and event.caller is None:
+                return event.statement
+        return None
+
     def permuted(self, now: Examination, wrong: frozenset[int], job: Search) -> Mended | None:
         """Whether the gradients are all there in another order; the return statement with the right one."""
         if len(wrong) < 2 or any(s is None for s in now.states):
             return None
-        returns = [s for s in self.program.statements if isinstance(s.node, ast.Return) and now.recordings[0].of(s.number)]
-        if not returns:
+        statement = self.last_return(now)
+        if statement is None:
             return None
-        statement = returns[-1]
         value = statement.node.value  # type: ignore[attr-defined]
         if not isinstance(value, ast.Tuple):
             return None
@@ -252,18 +356,15 @@ class Diagnoser:
         failed = now.recordings[0].error is not None and now.recordings[0].last
         if failed:
             return Suspicion(failed.statement, Status("unknown"), [], frozenset())
-        for states in (("suspect", "unknown"), ("known",)):
-            for number in order:
-                statement = self.program.statements[number]
-                if isinstance(statement.node, ast.Return) and not any(_computes(r) for r in statement.roots):
-                    continue
-                if now.status(number).state in states and statement.roots and now.reads_right(number):
-                    return Suspicion(statement, now.status(number), [], frozenset())
-        for number in reversed(order):
-            statement = self.program.statements[number]
-            if statement.roots:
-                return Suspicion(statement, now.status(number), [], frozenset())
-        return None
+        usable = [self.program.statements[n] for n in order if self.program.statements[n].roots]
+        usable = [s for s in usable if now.status(s.number).state not in ("outside", "right", "size")]
+        usable = [s for s in usable if s.targets or any(_computes(root) for root in s.roots)]
+        for wanted in ("suspect", "unknown", "known", "misshapen"):
+            for statement in usable:
+                if now.status(statement.number).state == wanted and now.reads_right(statement.number):
+                    return Suspicion(statement, now.status(statement.number), [], frozenset())
+        ends = usable or [self.program.statements[n] for n in order if self.program.statements[n].roots]
+        return Suspicion(ends[-1], now.status(ends[-1].number), [], frozenset()) if ends else None
 
     # ---- telling it ----------------------------------------------------------------------------------
 
@@ -292,9 +393,7 @@ class Diagnoser:
             quantity = equal[0] if equal else None
         if quantity is not None:
             means, edge = means or quantity.label, edge or quantity.edge
-        severity = "wrong"
-        if kind.name == "keepdims" and not now.wrong:
-            severity = "shape"
+        severity = "wrong" if now.wrong else "shape"
         return Finding(
             severity, kind.name, self.original(span), text.whole_lines(text.span(statement.node)), target, means, edge,
             shown(evidence.wanted[0]) if evidence.wanted and evidence.wanted[0] is not None else None,
@@ -316,6 +415,7 @@ class Diagnoser:
             scopes.append(dict(next((e.scope for e in events if e.scope is not None), None) or {}))
         target = root.name if root is not None and root.name else (statement.names[0] if statement.names else "")
         made = Evidence([], [], scopes, self.quantities, edit=mended.edit if mended else None, target=target)
+        made.frozen = [with_statistics_fixed(case) for case in self.cases]
         if mended is not None and root is not None and isinstance(mended.edit, Edit):
             for scope_names in scopes:
                 scope = Scope(scope_names, {**vars(self.program.module), **scope_names}, self.program.text)
@@ -325,41 +425,44 @@ class Diagnoser:
                 made.wanted.append(values[0] if values else None)
                 made.inner_got.append(scope.value(mended.edit.node))
                 made.inner_wanted.append(_evaluated(mended.edit.new, scope))
-            made.nonlinear = self.nonlinear(statement, root, mended.edit)
+            self.by_upstream(made, statement, root, mended.edit)
+            made.in_exponent = _in_exponent(root.expr, mended.edit)
+            made.read = frozenset(n.id for n in ast.walk(root.expr) if isinstance(n, ast.Name))
         elif suspicion is not None and suspicion.values:
             got = now.written(statement.number, suspicion.status.name)
-            made.got = [None if value is MISSING else value for value in got]
-            made.wanted = list(suspicion.values)
+            pairs = [(g, w) for g, w in zip(got, suspicion.values, strict=True) if g is not MISSING and w is not None]
+            made.got, made.wanted = [g for g, _ in pairs], [w for _, w in pairs]
+            if len(pairs) < len(got):  # what is compared with the variables of the cases must be as long as they are
+                made.got, made.wanted = made.got[:0], made.wanted[:0]
             target = suspicion.status.name
         elif mended is not None and statement.names:
             made.got = [None if v is MISSING else v for v in now.written(statement.number, statement.names[0])]
         return made, target
 
-    def nonlinear(self, statement: Statement, root: Root, edit: Edit) -> bool:
-        """Whether with twice the upstream gradient the right value is twice as large and the student's is not."""
+    def by_upstream(self, made: Evidence, statement: Statement, root: Root, edit: Edit) -> None:
+        """What doubles with the upstream gradient is a gradient; what should and does not gives itself away."""
         case = self.cases[0]
-        if not case.task.call.arguments or not any(a.origin == "upstream" for a in case.task.call.arguments):
-            return False
-        from dataclasses import replace
-
-        twice = replace(case, upstream=tuple(2.0 * g for g in case.upstream))
+        if not any(a.origin == "upstream" for a in case.task.call.arguments):
+            names = {n.id for n in ast.walk(edit.node) if isinstance(n, ast.Name)} | set(re.findall(r"[A-Za-z_]\w*", edit.detail))
+            made.gradient = any(meanings(name) for name in names)
+            return
+        twice = replace(case, upstream=tuple(np.multiply(2.0, g) for g in case.upstream))
         found = []
         for one in (case, twice):
             events = record(self.program, one.call, scopes={statement.number}).of(statement.number)
-            names = next((e.scope for e in events if e.scope is not None), None)
-            if names is None:
-                return False
-            scope = Scope(names, {**vars(self.program.module), **names}, self.program.text)
+            names_then = next((e.scope for e in events if e.scope is not None), None)
+            if names_then is None:
+                return
+            scope = Scope(names_then, {**vars(self.program.module), **names_then}, self.program.text)
             bench = Bench(self.program, one, statement, root, [scope], 1)
             values = bench.values(edit)
-            found.append((bench.original[0], values[0] if values else None))
-        (got, wanted), (got2, wanted2) = found
-        try:
-            ours = np.allclose(np.multiply(2.0, wanted), wanted2, rtol=1e-8, atol=0)
-            theirs = np.allclose(np.multiply(2.0, got), got2, rtol=1e-8, atol=0)
-        except (TypeError, ValueError):
-            return False
-        return bool(ours and not theirs and np.size(wanted) > 1)
+            inner = scope.value(edit.node)
+            detail = _evaluated(edit.detail, scope) if edit.detail else None
+            found.append((bench.original[0], values[0] if values else None, inner, detail))
+        (got, wanted, inner, detail), (got2, wanted2, inner2, detail2) = found
+        made.nonlinear = _doubles(wanted, wanted2) and not _doubles(got, got2) and np.size(wanted) > 1
+        came = detail is not None and isinstance(detail, (np.ndarray, float))
+        made.gradient = _doubles(detail, detail2) if came else _doubles(inner, inner2)
 
     # ---- going on ------------------------------------------------------------------------------------
 
@@ -379,6 +482,26 @@ class Diagnoser:
             line += lost if line > at else 0
             end += lost if end > at else 0
         return Span(line, span.column, end, span.end_column)
+
+
+def _doubles(one: Any, two: Any) -> bool:
+    """Whether the second value is twice the first."""
+    try:
+        return bool(np.any(one)) and bool(np.allclose(np.multiply(2.0, one), two, rtol=1e-8, atol=0, equal_nan=True))
+    except (TypeError, ValueError):
+        return False
+
+
+def _in_exponent(root: ast.expr, edit: Edit) -> bool:
+    """Whether what is exchanged stands in an exponent."""
+    for node in ast.walk(root):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
+            if any(inner is edit.node for inner in ast.walk(node.right)):
+                return True
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "power":
+            if len(node.args) == 2 and any(inner is edit.node for inner in ast.walk(node.args[1])):
+                return True
+    return False
 
 
 def _computes(root: Root) -> bool:

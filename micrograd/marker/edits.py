@@ -59,6 +59,7 @@ class Edit:
     tag: str
     cost: float
     detail: str = ""
+    token: tuple[int, int, str] | None = None  # the range and text that change, where they are less than the node
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +82,13 @@ class Scope:
         names: all local variables.
         space: globals and locals in one, to evaluate in.
         text: of the file.
+        loops: the variables of the loops around it, the outermost first.
     """
 
     names: Mapping[str, Any]
     space: dict[str, Any]
     text: Text
+    loops: tuple[str, ...] = ()
     _values: dict[int, Any] = field(default_factory=dict)
 
     def value(self, node: ast.expr) -> Any:
@@ -161,7 +164,7 @@ def edits_of(root: ast.expr, scope: Scope, role: str = "value", target: str = ""
         role: of the root (`micrograd.marker.program.Root`).
         target: the name that is assigned; it is no candidate for a missing operand unless it is read already.
     """
-    maker = _Maker(scope, {target} - {n.id for n in ast.walk(root) if isinstance(n, ast.Name)})
+    maker = _Maker(root, scope, {target} - {n.id for n in ast.walk(root) if isinstance(n, ast.Name)})
     if role in ("index", "loop"):
         found = list(maker.index(root))
     else:
@@ -171,7 +174,8 @@ def edits_of(root: ast.expr, scope: Scope, role: str = "value", target: str = ""
 
 
 class _Maker:
-    def __init__(self, scope: Scope, left_out: set[str]) -> None:
+    def __init__(self, root: ast.expr, scope: Scope, left_out: set[str]) -> None:
+        self.root = root
         self.scope = scope
         self.text = scope.text
         self.arrays = [name for name in scope.arrays() if name not in left_out]
@@ -214,7 +218,8 @@ class _Maker:
                     yield from self.expression(value)
             case ast.Compare(left=left, comparators=comparators):
                 for side in (left, *comparators):
-                    yield from self.expression(side)
+                    yield from self.own(side)
+                    yield from (edit for edit in self.expression(side) if edit.node is not side)
             case ast.BoolOp(values=elements) | ast.Tuple(elts=elements) | ast.List(elts=elements):
                 for element in elements:
                     if not isinstance(element, ast.Starred):
@@ -253,6 +258,7 @@ class _Maker:
             case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARISONS:
                 for other in _INSTEAD[_COMPARISONS[type(op)]]:
                     yield Edit(node, f"{self.of(left)} {other} {self.of(right)}", "compare", 1.2, other)
+                yield Edit(node, self.of(left), "mask", 1.6)
             case ast.Call():
                 yield from self.call(node)
             case ast.Attribute(value=value, attr="T"):
@@ -318,11 +324,68 @@ class _Maker:
             yield Edit(node, self.of(left), "power", 1.3)
             for text in ("2", "3", "-1", "-2", "0.5", "-0.5", "-1.5"):
                 yield Edit(node, f"{self.operand(left, 5)} ** {text}", "power", 1.8, text)
+        yield from self.tokens(node, left, op, right)
+        yield from self.regrouped(node, left, op, right)
         if op in ("-", "/", "@", "**"):
             text = f"{self.operand(right, level)} {op} {self.operand(left, level + (op in '-/@'))}"
             yield Edit(node, text, "exchange", 1.4)
         if op == "@":
             yield from self.products(node, left, right, "{} @ {}")
+
+    def tokens(self, node: ast.expr, left: ast.expr, op: str, right: ast.expr) -> Iterator[Edit]:
+        """Another operator without brackets, which then binds otherwise: ``a + b / c`` for ``a * b / c``."""
+        root = self.root
+        (start, end), after, before = self.text.range(root), self.text.range(left)[1], self.text.range(right)[0]
+        gap = self.text.source[after:before]
+        if op not in gap:
+            return
+        at = after + gap.index(op)
+        for other in _INSTEAD.get(op, ()):
+            if (op in "+-") == (other in "+-") or other == "@":
+                continue
+            new = self.text.source[start:at] + other + self.text.source[at + len(op) : end]
+            try:
+                ast.parse(f"({new})", mode="eval")
+            except SyntaxError:
+                continue
+            yield Edit(root, new, "operator", 1.4, f"{op} {other}", (at, at + len(op), other))
+
+    def regrouped(self, node: ast.expr, left: ast.expr, op: str, right: ast.expr) -> Iterator[Edit]:
+        """Brackets in another place: ``sqrt(v) + eps`` for ``sqrt(v + eps)``, ``a * b.sum()`` for ``(a * b).sum()``."""
+        lefts, rights = self.operand(left, 2), self.operand(right, 2)
+        if isinstance(left, ast.Call) and not left.keywords and len(left.args) == 1 and not self._method(left.func):
+            tag = "eps_outside" if op == "+" and _is_number(self.scope.value(right)) else "regroup"
+            yield Edit(node, f"{self.of(left.func)}({self.of(left.args[0])} {op} {rights})", tag, 1.5)
+        for call, other, first in ((right, lefts, True), (left, rights, False)):
+            if not isinstance(call, ast.Call) or _called(call.func) not in _REDUCTIONS:
+                continue
+            whole = self.of(call)
+            if self._method(call.func):
+                inner = call.func.value  # type: ignore[attr-defined]
+                tail = whole[self.text.range(inner)[1] - self.text.range(call)[0] :]
+                tail = tail[tail.index("." + _called(call.func)) :]
+                pair = (other, self.operand(inner, 3)) if first else (self.operand(inner, 2), other)
+                yield Edit(node, f"({pair[0]} {op} {pair[1]}){tail}", "regroup", 1.5)
+            elif call.args and not isinstance(call.args[0], ast.Starred):
+                inner = call.args[0]
+                tail = whole[self.text.range(inner)[1] - self.text.range(call)[0] :]
+                pair = (other, self.operand(inner, 3)) if first else (self.operand(inner, 2), other)
+                yield Edit(node, f"{self.of(call.func)}({pair[0]} {op} {pair[1]}{tail}", "regroup", 1.5)
+        if isinstance(right, ast.BinOp) and type(right.op) in _OPERATORS and not self.bracketed(right):
+            inner_op = _OPERATORS[type(right.op)]
+            if (op in "+-") != (inner_op in "+-"):  # a - b / c for (a - b) / c
+                text = f"({self.of(left)} {op} {self.of(right.left)}) {inner_op} {self.operand(right.right, 3)}"
+                yield Edit(node, text, "regroup", 1.7)
+        if isinstance(left, ast.BinOp) and type(left.op) in _OPERATORS:
+            inner_op = _OPERATORS[type(left.op)]
+            if (op in "+-") != (inner_op in "+-"):  # (a - b) / c and a - b / c
+                text = f"{self.operand(left.left, 2)} {inner_op} ({self.of(left.right)} {op} {rights})"
+                yield Edit(node, text, "regroup", 1.7)
+
+    def bracketed(self, node: ast.expr) -> bool:
+        """Whether a node stands in brackets of its own."""
+        start, end = self.text.range(node)
+        return self.text.source[:start].rstrip().endswith("(") and self.text.source[end:].lstrip().startswith(")")
 
     def products(self, node: ast.expr, left: ast.expr, right: ast.expr, form: str) -> Iterator[Edit]:
         a, b = self.operand(left, 5), self.operand(right, 5)
@@ -433,7 +496,7 @@ class _Maker:
     def around(self, node: ast.expr) -> Iterator[Edit]:
         value = self.scope.value(node)
         if not (_is_array(value) or isinstance(value, (float, np.floating))) or isinstance(node, ast.Starred):
-            if _is_number(value) and isinstance(node, (ast.Name, ast.Call, ast.BinOp)):
+            if isinstance(value, np.ndarray) or (_is_number(value) and isinstance(node, (ast.Name, ast.Call, ast.BinOp))):
                 yield from self.scaled(node, counts_only=True)
             return
         yield from self.scaled(node)
@@ -452,6 +515,15 @@ class _Maker:
             same = np.shape(self.scope.names[name]) == shape
             yield Edit(node, f"{term} + {name}", "term", 2.8 if same else 3.2, name)
             yield Edit(node, f"{term} - {name}", "term", 3.0 if same else 3.4, name)
+        for name in self.arrays if self.scope.loops and not constant else ():
+            ndim = self.scope.names[name].ndim
+            if 0 < ndim <= len(self.scope.loops):
+                part = f"{name}[{', '.join(self.scope.loops[:ndim])}]"
+                yield Edit(node, f"{product} * {part}", "factor_name", 2.6, part)
+                yield Edit(node, f"{term} + {part}", "term", 3.2, part)
+            if ndim > 1:
+                part = f"{name}[{self.scope.loops[-1]}]"
+                yield Edit(node, f"{product} * {part}", "factor_name", 2.7, part)
         for name in self.numbers if not constant else ():
             if isinstance(self.scope.names[name], (float, np.floating)):
                 yield Edit(node, f"{term} + {name}", "term_number", 2.2, name)
@@ -480,18 +552,18 @@ class _Maker:
             if isinstance(node, ast.Name):
                 yield Edit(node, f"{term}.copy()", "copy", 2.0)
         if not constant:
-            yield Edit(node, f"{self.operand(node, 5)} ** 2", "power", 2.4, "2")
-            yield Edit(node, f"np.sqrt({term})", "power", 2.5, "0.5")
+            yield Edit(node, f"{self.operand(node, 5)} ** 2", "power", 2.3, "2")
+            yield Edit(node, f"np.sqrt({term})", "power", 2.3, "0.5")
             yield Edit(node, f"1 / {self.operand(node, 3)}", "power", 2.3, "-1")
             yield Edit(node, f"{self.operand(node, 5)} ** 3", "power", 2.7, "3")
             yield Edit(node, f"1 - {self.operand(node, 2)}", "complement", 2.6)
-            yield Edit(node, f"{product} * (1 - {self.operand(node, 2)})", "complement", 3.0)
+            yield Edit(node, f"{product} * (1 - {self.operand(node, 2)})", "factor_name", 3.0, term)
             yield Edit(node, f"({term} > 0)", "mask", 2.8)
             for name in self.arrays:
                 if np.shape(self.scope.names[name]) == shape and shape:
                     yield Edit(node, f"{product} * ({name} > 0)", "mask", 2.9, name)
-                    yield Edit(node, f"{product} * (1 - {name})", "complement", 3.0, name)
-                    yield Edit(node, f"{product} * (1 - {name} ** 2)", "complement", 3.2, name)
+                    yield Edit(node, f"{product} * (1 - {name})", "factor_name", 3.0, name)
+                    yield Edit(node, f"{product} * (1 - {name} ** 2)", "factor_name", 3.2, name)
 
     def scaled(self, node: ast.expr, counts_only: bool = False) -> Iterator[Edit]:
         product = self.operand(node, 2)
@@ -525,6 +597,7 @@ class _Maker:
                 for part in (lower, upper, step):
                     if part is not None:
                         yield from self.index(part)
+                yield from self.shifted(node)
             case ast.Starred(value=value):
                 yield from self.index(value)
             case ast.Name(id=name):
@@ -546,11 +619,14 @@ class _Maker:
                             yield Edit(node, f"{name} + {other}", "index", 2.1, other)
                             yield Edit(node, f"{name} - {other}", "index", 2.2, other)
             case ast.Constant(value=int()) if not isinstance(node.value, bool):
-                for text in ("0", "1", "2", "3", "-1", *self.counts):
+                whole = [n for n in self.numbers if isinstance(self.scope.names[n], (int, np.integer))]
+                for text in dict.fromkeys(("0", "1", "2", "3", "-1", *self.counts, *whole)):
                     if text != repr(node.value):
-                        yield Edit(node, text, "index", 1.6, text)
+                        yield Edit(node, text, "negate" if text == f"-{node.value}" else "index", 1.6, text)
+            case ast.Constant(value=str()):
+                yield from self.other_keys(node)
             case ast.UnaryOp(operand=operand):
-                yield Edit(node, self.of(operand), "index", 1.4)
+                yield Edit(node, self.of(operand), "negate", 1.4)
                 yield from self.index(operand)
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
                 symbol = _OPERATORS[type(op)]
@@ -567,10 +643,35 @@ class _Maker:
                 if _called(node.func) in ("argmax", "argmin"):
                     yield from self.expression(node)
                 else:
+                    if _called(node.func) in ("range", "arange") and len(args) >= 2:
+                        yield Edit(node, f"{self.of(node.func)}({self.of(args[1])})", "index", 1.3)
+                    if _called(node.func) == "range" and len(args) == 1:
+                        yield Edit(node, f"range(1, {self.of(args[0])})", "index", 2.4)
                     for arg in args:
                         yield from self.index(arg)
             case ast.Subscript():
                 yield from self.index(node.slice)
+
+
+    def other_keys(self, node: ast.Constant) -> Iterator[Edit]:
+        """Other keys of the dictionaries that are there."""
+        for value in self.scope.names.values():
+            if isinstance(value, dict) and node.value in value:
+                for key in value:
+                    if isinstance(key, str) and key != node.value and type(value[key]) is type(value[node.value]):
+                        yield Edit(node, repr(key), "name", 1.7, key)
+
+    def shifted(self, node: ast.Slice) -> Iterator[Edit]:
+        """Both ends of a slice moved by one, or by what was added to both."""
+        if node.lower is None or node.upper is None:
+            return
+        low, high = self.of(node.lower), self.of(node.upper)
+        for sign in ("+", "-"):
+            yield Edit(node, f"{low} {sign} 1:{high} {sign} 1", "index", 2.2, f"{sign} 1")
+        match node.lower, node.upper:
+            case ast.BinOp(left=a, op=ast.Add() | ast.Sub(), right=b), ast.BinOp(left=c, op=ast.Add() | ast.Sub(), right=d):
+                if type(node.lower.op) is type(node.upper.op) and self.of(b) == self.of(d):  # type: ignore[attr-defined]
+                    yield Edit(node, f"{self.of(a)}:{self.of(c)}", "index", 1.7, self.of(b))
 
 
 def _called(func: ast.expr) -> str:
@@ -627,7 +728,7 @@ def changes_of(node: ast.stmt, text: Text) -> list[Change]:
                 end = at + len(symbol) + 1
                 for other, cost in (("+=", 1.0), ("-=", 1.0), ("*=", 1.0), ("/=", 1.0), ("=", 1.1)):
                     if other != symbol + "=":
-                        tag = "assign" if other == "=" else "operator"
+                        tag = "assign" if other == "=" else "aug_sign" if {symbol, other[0]} == {"+", "-"} else "operator"
                         found.append(Change(at, end, other, tag, cost, other))
                 name = text.of(target)
                 start, stop = text.range(node)
@@ -644,12 +745,25 @@ def changes_of(node: ast.stmt, text: Text) -> list[Change]:
                     Change(at, at + 1, "+=", "accumulate", 1.3, "+="),
                     Change(at, at + 1, "-=", "accumulate", 1.9, "-="),
                 ]
+        case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=elts)) if 2 <= len(elts) <= 6:
+            found += _swaps(elts, text, "unpack", 1.2)
+        case ast.Assign(targets=[ast.Tuple(elts=names)]) if 2 <= len(names) <= 12:
+            found += _swaps(names, text, "unpack", 1.5)
         case ast.Return(value=ast.Tuple(elts=elts)) if 2 <= len(elts) <= 7:
-            parts = [text.of(element) for element in elts]
-            start, end = text.range(elts[0])[0], text.range(elts[-1])[1]
-            for i in range(len(parts)):
-                for j in range(i + 1, len(parts)):
-                    swapped = list(parts)
-                    swapped[i], swapped[j] = swapped[j], swapped[i]
-                    found.append(Change(start, end, ", ".join(swapped), "returns", 1.0))
+            found += _swaps(elts, text, "returns", 1.0)
     return found
+
+
+def _swaps(elements: list[ast.expr], text: Text, tag: str, cost: float) -> Iterator[Change]:
+    """Two elements of a tuple exchanged."""
+    start, end = text.range(elements[0])[0], text.range(elements[-1])[1]
+    ranges = [text.range(element) for element in elements]
+    for i in range(len(elements)):
+        for j in range(i + 1, len(elements)):
+            order = list(range(len(elements)))
+            order[i], order[j] = j, i
+            new = ""
+            for place, taken in enumerate(order):
+                gap = text.source[ranges[place - 1][1] : ranges[place][0]] if place else ""
+                new += gap + text.source[slice(*ranges[taken])]
+            yield Change(start, end, new, tag, cost)

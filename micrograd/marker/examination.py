@@ -80,6 +80,19 @@ class Examination:
         self.states: list[States | None] = [None if one is None else states_of(one) for one in self.found]
         self.aliases = [self._aliases(n) for n in range(len(cases))]
         self._status: dict[int, Status] = {}
+        self._forward = self._forward_part()
+
+    def _forward_part(self) -> tuple[set[int], int]:
+        """Of a loss that answers its gradient: the statements that the loss depends on, and the last one's place."""
+        task, recording = self.cases[0].task, self.recordings[0]
+        if task.forward != task.backward or not recording.events:
+            return set(), -1
+        end = recording.events[-1]
+        root = next((r for r in end.statement.roots if r.position == (task.call.outputs[0] or 0)), None)
+        if root is None:
+            return set(), -1
+        numbers = recording.slice_of([w for name, w in end.reads.items() if w is not None and _reads(root, name)])
+        return numbers, max(numbers, default=-1)
 
     # ---- outputs -------------------------------------------------------------------------------------
 
@@ -160,10 +173,19 @@ class Examination:
     def status(self, number: int) -> Status:
         """What is known of a statement."""
         if number not in self._status:
-            self._status[number] = self._judge(self.program.statements[number])
+            statement = self.program.statements[number]
+            status = self._judge(statement)
+            part, last = self._forward
+            if status.state == "unknown" and number < last and not any(meanings(name) for name in statement.names):
+                status = Status("known", status.name)
+            if number in part and status.state in ("suspect", "unknown"):
+                status = Status("known", status.name)
+            self._status[number] = status
         return self._status[number]
 
     def _judge(self, statement: Statement) -> Status:
+        if statement.unpacks:
+            return Status("outside")
         if not statement.targets:
             return Status("unknown")
         known = True
@@ -172,6 +194,12 @@ class Examination:
             states = {state for state, _ in found}
             if "suspect" in states:
                 return Status("suspect", target.name, tuple(quantity for _, quantity in found))
+            if "odd" in states:
+                return Status("odd", target.name)
+            if states <= {"right", "misshapen"} and "misshapen" in states:
+                return Status("misshapen", target.name, tuple(quantity for _, quantity in found))
+            if "size" in states:
+                return Status("size", target.name)
             if states <= {"right"} and len(statement.targets) == 1:
                 return Status("right", target.name, tuple(quantity for _, quantity in found))
             known = known and states <= {"right", "known", "absent"}
@@ -182,13 +210,18 @@ class Examination:
         if not events:
             return "absent", None
         value, quantities = events[-1].writes[name], self.quantities[number]
+        if isinstance(value, (int, np.integer)):
+            return "size", None
         if not isinstance(value, (np.ndarray, np.floating, float)):
-            return "known", None  # sizes, settings, containers
+            return "known", None  # settings, containers
+        if _unlikely(name, value):
+            return "odd", None
         meant = quantities.meant_by(name, self.aliases[number])
         taken = self._claimed(statement, name, number)
         for quantity in meant:
             if fits(value, quantity.value) and quantity.key not in taken:
-                return "right", quantity
+                same = np.shape(value) == np.shape(quantity.value)
+                return ("right" if same or np.size(value) != np.size(quantity.value) else "misshapen"), quantity
         if meant:
             if statement.looped and all(
                 any(fits(e.writes[name], q.value) for q in quantities.all if q.kind != "value") for e in events[:40]
@@ -226,7 +259,7 @@ class Examination:
             for event in recording.of(number)[-1:]:
                 for parent in event.parents:
                     if parent.statement.number != number and parent is not event.caller:
-                        if self.status(parent.statement.number).state in ("suspect", "unknown"):
+                        if self.status(parent.statement.number).state in ("suspect", "unknown", "odd"):
                             return False
         return True
 
@@ -239,9 +272,11 @@ class Examination:
             for event in self.recordings[0].of(current)[-1:]:
                 for parent in event.parents:
                     other = parent.statement.number
-                    if other != number and other not in found and self.status(other).state == "unknown":
+                    state = self.status(other).state
+                    if other != number and other not in found and state in ("unknown", "misshapen", "size", "odd"):
                         found.append(other)
-                        stack.append(other)
+                        if state != "size":
+                            stack.append(other)
         return found
 
     def order(self) -> list[int]:
@@ -287,6 +322,17 @@ class Examination:
             events = [e for e in recording.of(number) if name in e.writes]
             found.append(events[-1].writes[name] if events else MISSING)
         return found
+
+
+def _unlikely(name: str, value: Any) -> bool:
+    """Whether a value is not what its name says by custom: a mask of other numbers than 0 and one more."""
+    plain = normal(name)
+    if "mask" in plain or "onehot" in plain:
+        array = np.asarray(value)
+        if array.dtype.kind == "f" and array.size > 2:
+            kinds = np.unique(array)
+            return len(kinds) > 2 or ("onehot" in plain and not set(kinds.tolist()) <= {0.0, 1.0})
+    return False
 
 
 def _is_return(event: Event) -> bool:

@@ -15,6 +15,7 @@ from micrograd.marker.cases import MISSING, Case, Unrunnable, judged, prepare, r
 from micrograd.marker.diagnosis import Diagnoser
 from micrograd.marker.loading import load
 from micrograd.marker.program import Program
+from micrograd.marker.slicing import loss_only
 from micrograd.marker.report import Finding, Output, Report, shown
 from micrograd.marker.task import Argument, Call, Probe, Task
 
@@ -40,8 +41,9 @@ def mark(task: Task, module: types.ModuleType | None = None) -> Report:
         module = load(task.source, task.file, (task.forward, task.backward), namespace=task.namespace)
     program = Program(task.source, module, task.backward, task.file)
     forward, receiver = _forward(task, module)
+    loss = loss_only(program, module, task.call.outputs[0]) if task.forward == task.backward else None
     try:
-        cases = [prepare(task, forward, probe, receiver) for probe in task.probes]
+        cases = [prepare(task, forward, probe, receiver, loss) for probe in task.probes]
     except Unrunnable as error:
         return Report(
             "failed", task.forward, task.backward, task.file, problem=str(error), source=task.source,
@@ -59,14 +61,14 @@ def mark(task: Task, module: types.ModuleType | None = None) -> Report:
             if not made:
                 for number in range(FRESH):
                     probe = task.probes[number % len(task.probes)]
-                    other = prepare(task, forward, refreshed(probe, number), receiver)
+                    other = prepare(task, forward, refreshed(probe, number), receiver, loss)
                     if cases[number % len(cases)].graph is None and other.graph is not None:
                         c.replace_truth(other)
                     made.append(other)
             return made
 
         diagnoser = Diagnoser(
-            program, cases, [Quantities(case.graph) for case in cases], fresh, started + task.seconds
+            program, cases, [_quantities(case) for case in cases], fresh, started + task.seconds
         )
         findings = diagnoser.run()
     outputs = _outputs(task, cases, results)
@@ -75,6 +77,11 @@ def mark(task: Task, module: types.ModuleType | None = None) -> Report:
         verdict, task.forward, task.backward, task.file, outputs, tuple(findings), probes=len(cases),
         seconds=time.perf_counter() - started, source=task.source,
     )  # fmt: skip
+
+
+def _quantities(case: Case) -> Quantities:
+    names = [name for _, name in case.task.call.results]
+    return Quantities(case.graph, dict(zip(names, case.expected, strict=True)))
 
 
 def _forward(task: Task, module: types.ModuleType) -> tuple[Callable[..., Any], Callable[[], Any]]:

@@ -73,6 +73,7 @@ class Statement:
     targets: tuple[Target, ...] = ()
     reads: tuple[str, ...] = ()
     roots: tuple[Root, ...] = ()
+    controls: tuple[int, ...] = ()  # the heads of the blocks that it stands in
     in_place: bool = False
     writes_by_call: bool = field(default=False)
 
@@ -80,6 +81,24 @@ class Statement:
     def names(self) -> tuple[str, ...]:
         """The names that it writes."""
         return tuple(target.name for target in self.targets)
+
+    @property
+    def unpacks(self) -> bool:
+        """Whether it only takes apart what came in: ``x, w, b = cache``, ``gamma = cache['gamma']``."""
+        node = self.node
+        if not isinstance(node, ast.Assign):
+            return False
+        values = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
+        tuples = any(isinstance(target, (ast.Tuple, ast.List)) for target in node.targets)
+        return all(
+            (tuples and path_of(value))
+            or (
+                isinstance(value, ast.Subscript)
+                and isinstance(value.slice, ast.Constant)
+                and not path_of(value.value).endswith(".shape")
+            )
+            for value in values
+        )
 
 
 def path_of(node: ast.expr) -> str:
@@ -202,6 +221,7 @@ class Program:
                     self.functions[called] = defined[called]
                     queue.append(called)
         self.statements: list[Statement] = []
+        self._controls: list[int] = []
         self._watched = {key: self._watch(key, function) for key, function in self.functions.items()}
         self._plain_codes = {key: self._code(_stripped(function)) for key, function in self.functions.items()}
         self._watched_codes = {key: self._code(function) for key, function in self._watched.items()}
@@ -259,6 +279,11 @@ class Program:
         codes = {**self._plain_codes, statement.function: self._code(_stripped(function))}
         return self._build(codes, {})
 
+    def with_expression(self, statement: Statement, root: Root, node: ast.expr, new: ast.expr) -> Function:
+        """The function of a statement with one sub-expression of one of its expressions exchanged."""
+        made: Function = replaced(self.functions[statement.function], root.expr, replaced(root.expr, node, new))
+        return made
+
     def edited(self, statement: Statement, start: int, end: int, new: str) -> Function | None:
         """The function of a statement after a change of the text inside it; None where it is no Python then."""
         node = statement.node
@@ -277,6 +302,11 @@ class Program:
         function: Function = replaced(self.functions[statement.function], node, body)
         return function
 
+    def loops_of(self, statement: Statement) -> tuple[str, ...]:
+        """The variables of the loops around a statement, the outermost first."""
+        heads = [self.statements[number] for number in statement.controls]
+        return tuple(name for head in heads if isinstance(head.node, ast.For) for name in head.names)
+
     # ---- watching ------------------------------------------------------------------------------------
 
     def _watch(self, key: str, function: Function) -> Function:
@@ -287,7 +317,7 @@ class Program:
         return made
 
     def _statement(self, node: ast.stmt, key: str, looped: bool) -> Statement:
-        statement = Statement(len(self.statements), node, key, looped)
+        statement = Statement(len(self.statements), node, key, looped, controls=tuple(self._controls))
         self.statements.append(statement)
         return statement
 
@@ -366,7 +396,13 @@ class Program:
         return made
 
     def _head(self, node: ast.stmt, statement: Statement, key: str, looped: bool, local: set[str]) -> ast.stmt:
-        made = copy.copy(node)
+        self._controls.append(statement.number)
+        try:
+            return self._filled(copy.copy(node), statement, key, looped, local)
+        finally:
+            self._controls.pop()
+
+    def _filled(self, made: ast.stmt, statement: Statement, key: str, looped: bool, local: set[str]) -> ast.stmt:
         match made:
             case ast.For():
                 statement.targets = tuple(_targets(made.target))

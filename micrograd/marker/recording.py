@@ -142,12 +142,17 @@ class Recording:
     def slice_of(self, events: Iterable[Event]) -> set[int]:
         """Numbers of the statements that some events depend on, theirs too."""
         seen: set[Event] = set()
+        heads: set[int] = set()
         stack = list(events)
         while stack:
             event = stack.pop()
             if event not in seen:
                 seen.add(event)
                 stack.extend(event.parents)
+                for head in event.statement.controls:  # whether and how often it ran
+                    if head not in heads:
+                        heads.add(head)
+                        stack.extend(self.of(head)[-1:])
         return {event.statement.number for event in seen}
 
 

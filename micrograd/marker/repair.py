@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from micrograd.marker.recording import Recording
 
 __all__ = ["Bench", "Goal", "Mended", "outcome", "search", "states_of"]
 
-TIERS = (1.45, 2.05, 2.75, 9.0)
+TIERS = (1.5, 2.1, 2.8, 3.6, 99.0)
 States = tuple[str, ...]
 
 
@@ -119,13 +119,7 @@ class Bench:
 
     def values(self, edit: Edit) -> list[Any] | None:
         """What the whole expression is worth after an edit, in each scope; None where it raises everywhere."""
-        code = self._codes.get(id(edit.node))
-        if code is None:
-            tree: Any = replaced(self.root.expr, edit.node, ast.copy_location(ast.Name(HOLE, ast.Load()), edit.node))
-            if isinstance(tree, ast.Slice) or _has_slice(tree):
-                tree = _as_call(tree)
-            code = compile(ast.fix_missing_locations(ast.Expression(tree)), "<edit>", "eval", dont_inherit=True)
-            self._codes[id(edit.node)] = code
+        code = self._code(edit.node)
         text = self._texts.get(edit.new)
         if text is None:
             try:
@@ -154,6 +148,26 @@ class Bench:
                 found.append(None)
         return found if alive else None
 
+    def with_value(self, node: ast.expr, value: Any) -> Any:
+        """What the whole expression is worth with another value of a sub-expression; None where it raises."""
+        scope = self.scopes[0]
+        scope.space[HOLE] = value
+        try:
+            with np.errstate(all="ignore"):
+                return eval(self._code(node), scope.space)  # noqa: S307 - the student's expression
+        except Exception:  # noqa: BLE001 - another value may raise anything
+            return None
+
+    def _code(self, node: ast.expr) -> Any:
+        code = self._codes.get(id(node))
+        if code is None:
+            tree: Any = replaced(self.root.expr, node, ast.copy_location(ast.Name(HOLE, ast.Load()), node))
+            if isinstance(tree, ast.Slice) or _has_slice(tree):
+                tree = _as_call(tree)
+            code = compile(ast.fix_missing_locations(ast.Expression(tree)), "<edit>", "eval", dont_inherit=True)
+            self._codes[id(node)] = code
+        return code
+
     def run(self, value: Any) -> States | None:
         """The states of the gradients with another value of the expression."""
         if self._hole is None:
@@ -161,6 +175,20 @@ class Bench:
         function, space = self._hole
         space[HOLE] = value
         return outcome(self.case, function)
+
+    def flat(self, value: Any) -> Any | None:
+        """All gradients, one after the other, with another value of the expression; None where shapes are wrong."""
+        if self._hole is None:
+            self._hole = self.program.with_hole(self.statement, self.root)
+        function, space = self._hole
+        space[HOLE] = value
+        try:
+            answers = self.case.answers(self.case.call(function))
+            if any(np.size(a) != np.size(e) for a, e in zip(answers, self.case.expected, strict=True)):
+                return None
+            return np.concatenate([np.ravel(np.asarray(a, float)) for a in answers])
+        except Exception:  # noqa: BLE001 - an edited line may raise anything
+            return None
 
 
 def _has_slice(tree: ast.expr) -> bool:
@@ -219,21 +247,26 @@ class Search:
         if not events:
             return []
         chosen = sorted({0, len(events) // 2, len(events) - 1})
+        loops = self.program.loops_of(statement)
         made = []
         for place in chosen:
             names = events[place].scope or {}
-            made.append(Scope(names, {**vars(self.program.module), **names}, self.program.text))
+            made.append(Scope(names, {**vars(self.program.module), **names}, self.program.text, loops))
         return made
 
     def verified(self, mended: Mended, goal: Goal) -> Mended | None:
         """The edit as text, run on every case and on fresh probes; None where it fails on one."""
         statement = mended.statement
-        function = self.program.edited(statement, mended.start, mended.end, mended.new)
-        if function is None:
-            return None
         try:
+            if isinstance(mended.edit, Edit) and mended.root is not None:
+                new = parsed(mended.edit)
+                function: Any = self.program.with_expression(statement, mended.root, mended.edit.node, new)
+            else:
+                function = self.program.edited(statement, mended.start, mended.end, mended.new)
+            if function is None:
+                return None
             variant = self.program.with_function(statement.function, function)
-        except Exception:  # noqa: BLE001 - code that does not compile
+        except (SyntaxError, ValueError, TypeError):  # code that does not compile
             return None
         if not all(goal.reached(number, outcome(case, variant)) for number, case in enumerate(self.cases)):
             return None
@@ -241,38 +274,55 @@ class Search:
         loose = Goal((None,) * len(fresh), goal.wanted)
         if not all(loose.reached(number, outcome(case, variant)) for number, case in enumerate(fresh)):
             return None
-        from dataclasses import replace
-
         return replace(mended, probes=len(fresh))
+
+
+def parsed(edit: Edit) -> ast.expr:
+    """The expression that comes in; slices are read as they stand in square brackets."""
+    try:
+        made: ast.expr = ast.parse(f"(\n{edit.new}\n)", mode="eval").body
+    except SyntaxError:
+        made = ast.parse(f"_[{edit.new}]", mode="eval").body.slice  # type: ignore[attr-defined]
+    for inner in ast.walk(made):
+        if isinstance(inner, (ast.expr, ast.stmt)):
+            ast.copy_location(inner, edit.node)
+    return made
 
 
 def placed(program: Program, root: Root, edit: Edit) -> tuple[int, int, str] | None:
     """The range and the text of an edit, with brackets where they are needed; None where none make it right."""
+    if edit.token is not None:
+        return edit.token
     start, end = program.text.range(edit.node)
     top, bottom = program.text.range(root.expr)
     source = program.text.source
     try:
-        inserted = ast.parse(f"_[{edit.new}]", mode="eval").body.slice  # type: ignore[attr-defined]
-        inserted = inserted if root.role == "index" or ":" in edit.new else ast.parse(f"({edit.new})", mode="eval").body
-        wanted = ast.dump(replaced(root.expr, edit.node, inserted))
+        wanted = ast.dump(replaced(root.expr, edit.node, parsed(edit)))
     except (SyntaxError, ValueError, GraphError):
         return None
-    for new in (edit.new, f"({edit.new})"):
-        if source[start - 1 : start] == "(" and source[end : end + 1] == ")" and new != edit.new:
-            pass
-        text = source[top:start] + new + source[end:bottom]
+    choices = [(start, end, edit.new)]
+    before, after = source[:start].rstrip(), source[end:].lstrip()
+    if before.endswith("(") and after.startswith(")"):  # brackets that are not needed any more
+        choices.append((len(before) - 1, len(source) - len(after) + 1, edit.new))
+    choices.append((start, end, f"({edit.new})"))
+    for low, high, new in choices:
+        text = source[min(top, low) : low] + new + source[high : max(bottom, high)]
+        made: Any
         try:
-            made = ast.parse(f"_[\n{text}\n]", mode="eval").body.slice  # type: ignore[attr-defined]
-        except (SyntaxError, ValueError):
-            continue
+            made = ast.parse(f"(\n{text}\n)", mode="eval").body
+        except SyntaxError:
+            try:
+                made = ast.parse(f"_[\n{text}\n]", mode="eval").body.slice  # type: ignore[attr-defined]
+            except (SyntaxError, ValueError):
+                continue
         if ast.dump(made) == wanted:
-            return start, end, new
+            return low, high, new
     return None
 
 
 def search(
     job: Search, order: Sequence[tuple[Statement, Root, float]], goal: Goal, tiers: Sequence[float] = TIERS,
-    accept: Callable[[Bench, Any], bool | None] | None = None,
+    extra: Callable[[Bench], Sequence[Edit]] | None = None,
 ) -> list[Mended]:
     """The edits that reach the goal, the best first; of the first tier that has any.
 
@@ -281,19 +331,16 @@ def search(
         order: statements and their expressions with a penalty for each: the likeliest first.
         goal: what is wanted.
         tiers: costs up to which edits are tried, one after the other, on all statements.
-        accept: where given, judges a value instead of running on with it.
+        extra: more edits of an expression, for the last tier.
     """
     prepared: list[tuple[Statement, Root, float, Bench, list[Edit]]] = []
     for statement, root, penalty in order:
         scopes = job.scopes(statement)
-        if not scopes:
-            continue
-        bench = Bench(
-            job.program, job.cases[0], statement, root, scopes, len(job.recordings[0].of(statement.number))
-        )
-        prepared.append((statement, root, penalty, bench, []))
-    seen: dict[tuple[int, int], set[Any]] = {}
-    low = 0.0
+        if scopes:
+            runs = len(job.recordings[0].of(statement.number))
+            prepared.append((statement, root, penalty, Bench(job.program, job.cases[0], statement, root, scopes, runs), []))
+    seen: dict[int, set[Any]] = {}
+    low = -9.0
     for tier in tiers:
         found: list[Mended] = []
         done: set[int] = set()
@@ -303,39 +350,40 @@ def search(
             if statement.number not in done:
                 done.add(statement.number)
                 for change in changes_of(statement.node, job.program.text):
-                    if low < change.cost <= tier:
-                        made = Mended(statement, None, change, change.start, change.end, change.new, change.cost + penalty)
+                    if low < change.cost + penalty <= tier:
+                        cost = change.cost + penalty
+                        made = Mended(statement, None, change, change.start, change.end, change.new, cost)
                         job.tried += 1
                         good = job.verified(made, goal)
                         if good:
                             found.append(good)
             if not edits:
                 edits.extend(edits_of(root.expr, bench.scopes[0], root.role, root.name))
-            known = seen.setdefault((place, statement.number), {signature(bench.original)})
+            if extra is not None and tier == tiers[-1] and not job.late:
+                edits.extend(extra(bench))
+            known = seen.setdefault(place, {signature(bench.original)})
             for edit in edits:
-                if edit.cost <= low or edit.cost > tier:
+                cost = edit.cost + penalty + _by_name(root.name, edit)
+                if cost <= low or cost > tier:
                     continue
                 if job.late:
                     break
                 values = bench.values(edit)
                 if values is None:
                     continue
-                mark = (signature(values), edit.tag == "copy")
-                if mark in known or (mark[0] in known and not mark[1]):
+                mark = signature(values)
+                if edit.tag == "copy":
+                    mark = ("copy", mark)
+                if mark in known:
                     continue
                 known.add(mark)
-                known.add(mark[0])
                 job.tried += 1
-                if bench.single and edit.tag != "copy":
-                    if accept is not None:
-                        if not accept(bench, values[0]):
-                            continue
-                    elif not goal.reached(0, bench.run(values[0])):
-                        continue
+                if bench.single and edit.tag != "copy" and not goal.reached(0, bench.run(values[0])):
+                    continue
                 position = placed(job.program, root, edit)
                 if position is None:
                     continue
-                made = Mended(statement, root, edit, *position, edit.cost + penalty + 0.002 * len(edit.new))
+                made = Mended(statement, root, edit, *position, cost + 0.002 * len(position[2]))
                 good = job.verified(made, goal)
                 if good:
                     found.append(good)
@@ -347,8 +395,10 @@ def search(
     return []
 
 
-def roots_in(statements: Iterable[Statement]) -> list[tuple[Statement, Root, float]]:
-    """All expressions of some statements, without penalty."""
-    return [(statement, root, 0.0) for statement in statements for root in statement.roots]
-
-
+def _by_name(target: str, edit: Edit) -> float:
+    """What a name says for or against an edit: nobody calls a mean a sum."""
+    plain = target.lower()
+    if edit.tag == "mean_sum":
+        against = "mean" if edit.detail == "sum" else "sum"
+        return 1.5 if against in plain else -0.3 if edit.detail in plain else 0.0
+    return -0.6 if edit.tag == "unsummed" and "sum" in plain else 0.0

@@ -10,7 +10,7 @@ import numpy as np
 from micrograd.marker.alignment import Quantities, Quantity
 from micrograd.marker.cases import scale_of
 
-__all__ = ["Signature", "constant_ratio", "eps_ratio", "path_difference", "sizes_of", "tensor_ratio"]
+__all__ = ["Signature", "constant_ratio", "eps_ratio", "path_difference", "sizes_of", "tensor_ratio", "two_paths"]
 
 Signature = tuple[str, str]
 """A kind of mistake, and the ratio got/expected as a formula."""
@@ -211,3 +211,25 @@ def path_difference(
             chosen = next(q for q in first.values() if q.key == order[0])
             return kind, chosen, form.format(chosen.label)
     return None
+
+
+def two_paths(got: Sequence[Any], wanted: Sequence[Any], quantities: Sequence[Quantities]) -> tuple[Quantity, Quantity] | None:
+    """Two paths whose contributions are missing together."""
+    keys: set[Any] | None = None
+    first: dict[Any, tuple[Quantity, Quantity]] = {}
+    for a, b, known in zip(got, wanted, quantities, strict=True):
+        x, y = np.asarray(a, float), np.asarray(b, float)
+        if x.shape != y.shape or x.size < 2:
+            return None
+        gap = y - x
+        found = {}
+        usable = [q for q in known.all if q.kind in ("edge", "grad") and np.shape(q.value) == x.shape]
+        for quantity in usable:
+            for other in known.equal_to(gap - quantity.value, ("edge", "grad")):
+                if str(quantity.key) < str(other.key):
+                    found[quantity.key, other.key] = (quantity, other)
+        first = first or found
+        keys = set(found) if keys is None else keys & set(found)
+    if not keys:
+        return None
+    return first[min(keys, key=lambda pair: (sum(key[0] != "edge" for key in pair), str(pair)))]
