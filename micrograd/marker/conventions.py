@@ -58,6 +58,7 @@ _FAMILIES: dict[str, dict[str, Dims]] = {
     "one row": {"data": ("D",), "scale": ("D",), "shift": ("D",), "weight": ("M", "D"), "bias": ("M",), "labels": ()},
     "image": {"data": ("Y", "X"), "weight": ("K", "L"), "bias": ()},
 }  # fmt: skip
+_GROUPS = {"G", "groups", "num_groups", "n_groups"}
 _LSTM: dict[str, Dims] = {"weight": ("D", "4H"), "recurrent": ("H", "4H"), "bias": ("4H",)}
 _RNN: dict[str, Dims] = {"weight": ("D", "H"), "recurrent": ("H", "H"), "bias": ("H",)}
 _NUMBERS: dict[str, Any] = {
@@ -107,8 +108,16 @@ def _settings(forward: Function, parameter: str) -> dict[str, Any]:
         elif key.startswith("running") and needed:
             settings[key] = Entry("ones" if "var" in key or "std" in key else "zeros", ("D",))
         elif needed or key in ("mode", "seed"):
-            settings[key] = _NUMBERS.get(key, 1)
+            settings[key] = _number(key)
     return settings
+
+
+def _number(name: str) -> Entry:
+    """A number or flag of that name."""
+    value = _NUMBERS.get(name, 1)
+    if name in _GROUPS:
+        return Entry("divisor", top="C")
+    return Entry("number" if isinstance(value, float) else "value", value=value)
 
 
 def _role(name: str) -> str:
@@ -169,7 +178,7 @@ def _entry(
     if default is not parameter.empty:
         return None
     if name in _NUMBERS:
-        return Entry("value", value=_NUMBERS[name])
+        return _number(name)
     if role == "labels":
         shape = dims.get("labels", ("N",))
         if wanted == "labels":

@@ -18,10 +18,12 @@ Dims = tuple[str | int, ...]
 SIZES: tuple[dict[str, int], ...] = (
     {"N": 5, "D": 3, "M": 4, "P": 2, "C": 4, "Y": 5, "X": 7, "F": 3, "K": 3, "L": 3, "T": 6, "H": 7, "S": 8},
     {"N": 4, "D": 6, "M": 3, "P": 5, "C": 6, "Y": 7, "X": 5, "F": 2, "K": 3, "L": 3, "T": 3, "H": 5, "S": 7},
-    {"N": 7, "D": 4, "M": 5, "P": 3, "C": 4, "Y": 5, "X": 9, "F": 4, "K": 3, "L": 3, "T": 5, "H": 3, "S": 6},
+    {"N": 7, "D": 4, "M": 5, "P": 3, "C": 9, "Y": 5, "X": 11, "F": 4, "K": 3, "L": 3, "T": 5, "H": 3, "S": 6},
     {"N": 6, "D": 5, "M": 2, "P": 4, "C": 2, "Y": 9, "X": 5, "F": 5, "K": 3, "L": 3, "T": 4, "H": 8, "S": 9},
 )
 """Sizes of the axes, one set per probe: no two axes of one array are alike, and none has one or two entries."""
+
+_EVEN = ((6, 8), (8, 10), (6, 4), (4, 8))  # of images that are pooled
 
 EPS = re.compile(r"_?eps(ilon)?_?")
 
@@ -32,10 +34,10 @@ class Entry:
 
     Attributes:
         kind: ``array``, ``scale`` (of random sign, no entry near 0 or 1), ``positive``, ``labels``, ``one-hot``,
-            ``mask``, ``value`` or ``settings``.
+            ``mask``, ``number`` (near `value`), ``divisor`` (of the axis `top`), ``value`` or ``settings``.
         dims: the axes by name, as ``("N", "D")``; ``"4H"`` is four times ``H``.
         value: what is passed on as it is; of settings the dictionary.
-        top: of labels the axis that counts the classes.
+        top: of labels the axis that counts the classes; the axis that a divisor divides.
     """
 
     kind: str
@@ -102,6 +104,11 @@ def _drawn(
     match entry.kind:
         case "value":
             return eps if eps is not None and EPS.fullmatch(name) else copy.deepcopy(entry.value)
+        case "number":
+            return float(entry.value * rng.uniform(0.6, 1.4))
+        case "divisor":
+            length = sizes[entry.top]
+            return max(d for d in range(1, length) if length % d == 0)
         case "settings":
             settings = copy.deepcopy(entry.value)
             for key, value in settings.items():
@@ -147,7 +154,7 @@ def sizes_of(layout: Layout) -> list[dict[str, int]]:
     strange = sorted({dim for dim in own if dim not in SIZES[0]}, key=own.index)
     found = []
     for number, known in enumerate(SIZES):
-        sizes = {**known, "Y": 4 + 2 * number, "X": 6 - number % 2 * 2} if pooled else dict(known)
+        sizes = {**known, **(dict(zip("YX", _EVEN[number], strict=True)) if pooled else {})}
         taken = {sizes[dim] for dim in own if dim in sizes}
         for place, dim in enumerate(strange):  # axes known by their length alone: other, unlike lengths
             length = layout.sizes.get(dim, 3) + (number + place) % 3

@@ -23,7 +23,7 @@ from micrograd.marker.guessing import upstream_for
 from micrograd.notation import own_name, right_hand
 from micrograd.primitives import TABLE
 
-__all__ = ["Change", "Edit", "Mutant", "Place", "Trial"]
+__all__ = ["Change", "Edit", "Mutant", "Place", "Trial", "seeded_outputs"]
 
 Place = tuple[int, int, int]  # an edge of the forward graph: source, target, slot
 _SHORT = 32  # characters of a formula that stands for a name
@@ -80,7 +80,7 @@ class Trial:
             self.graph = trace(forward, *positional, **given)
             rng = np.random.default_rng([seed, 1])
             self.upstream = tuple(upstream) or tuple(
-                upstream_for(self.graph.value[node.name], rng) for node in _seeded(self.graph)
+                upstream_for(self.graph.value[node.name], rng) for node in seeded_outputs(self.graph)
             )
             self._start()
 
@@ -274,7 +274,7 @@ def _applied(node: Node, operands: list[Any], attrs: Mapping[str, Any]) -> Any:
     return row.forward(*operands, **attrs)
 
 
-def _seeded(graph: Graph) -> list[Node]:
+def seeded_outputs(graph: Graph) -> list[Node]:
     """The outputs that get a gradient: the first, and those that are no lesser than it."""
     first, *others = graph.outputs
     return [first, *(n for n in others if first.shape and n.shape == first.shape and not n.is_leaf)]
