@@ -103,10 +103,8 @@ def request_for(
     else:
         file = functions[0].__code__.co_filename
         source, namespace = _pieces(functions)
-    return Request(
-        source, file, functions[1].__qualname__.rpartition(">.")[2], functions[0].__qualname__.rpartition(">.")[2], kind,
-        arrays, upstream, reference, namespace, seed,
-    )  # fmt: skip
+    backward_name, forward_name = (function.__qualname__.rpartition(">.")[2] for function in functions)
+    return Request(source, file, forward_name, backward_name, kind, arrays, upstream, reference, namespace, seed)
 
 
 def _plain(function: Any) -> types.FunctionType:
