@@ -130,6 +130,11 @@ def test_what_is_missing_is_named(text: str, given: dict[str, str], message: str
         chosen(text, "a.py", **given)
 
 
+def test_an_imported_forward_is_one_too() -> None:
+    text = "from layers import f_forward, other\n" + functions("f_backward", "other_backward")
+    assert names(text) == [("f_forward", "f_backward", "function")]
+
+
 def test_imported_functions_may_be_named() -> None:
     text = "from layers import f_forward\nfrom others import *\ndef f_backward(dout, cache): ..."
     assert chosen(text, "a.py", "f_forward", "f_backward")[0].forward == "f_forward"

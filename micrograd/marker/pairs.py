@@ -165,7 +165,8 @@ def pairs_in(source: str, file: str = "the file") -> tuple[Pair, ...]:
     """
     tree = _parsed(source, file)
     functions = {function.name: function for function in _functions(tree.body)}
-    forwards = {key: name for name in functions if (key := _split(name, _FORWARD)) is not None}
+    imported = [a.asname or a.name for node in tree.body if isinstance(node, ast.ImportFrom) for a in node.names]
+    forwards = {key: name for name in (*imported, *functions) if (key := _split(name, _FORWARD)) is not None}
     plain = {tuple(_words(name)): name for name in functions if not {*_FORWARD, *_BACKWARD} & set(_words(name))}
     found = []
     for name, function in functions.items():

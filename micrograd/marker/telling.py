@@ -127,7 +127,8 @@ def _means(finding: Finding, language: str) -> str:
         return ""
     holes = {"target": _target(finding, language), "means": finding.means}
     if finding.edge is not None and finding.kind not in ("path_missing", "path_twice", "path_sign"):
-        return say(language, "means.edge", **holes, source=finding.edge[0], to=finding.edge[1])
+        key = "means.edge.same" if finding.means == finding.target else "means.edge"
+        return say(language, key, **holes, source=finding.edge[0], to=finding.edge[1])
     name = gradient_target(finding.means)
     if not name:
         return ""

@@ -77,6 +77,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "target.value": ("this value", "这个值"),
     "means": ("{target} should hold {means}, the gradient of {name}.", "{target} 应当是 {means}，即 {name} 的梯度。"),
     "means.same": ("{target} should hold the gradient of {name}.", "{target} 应当是 {name} 的梯度。"),
+    "means.edge.same": (
+        "{target} should hold what {to} sends back to {source}.",
+        "{target} 应当是 {to} 传回 {source} 的那一份梯度。",
+    ),
     "means.edge": (
         "{target} should hold {means}, what {to} sends back to {source}.",
         "{target} 应当是 {means}，即 {to} 传回 {source} 的那一份梯度。",
