@@ -51,7 +51,8 @@ class ArrayLike:
         if self.row is not None:
             raise GraphError(f"this tensor is computed by {self.row.name}; only leaves can be assigned.")
         if (capture := capturing()) is not None:
-            return capture.assign(self, value)
+            capture.assign(self, value)
+            return
         value = ingest.leaf(value)
         if np.shape(value) != self.shape:
             raise ShapeError(f"cannot assign shape {np.shape(value)} to a tensor of shape {self.shape}")
@@ -90,6 +91,12 @@ class ArrayLike:
             capture.refuse("a number, .item(),", "answer the tensor and take the number outside")
         return float(self.raw if type(self.raw) is float else self.raw.item())
 
+    def tolist(self) -> Any:
+        """The values as nested lists of Python floats."""
+        if (capture := capturing()) is not None:
+            capture.refuse("a list of numbers, .tolist(),", "answer the tensor and take the numbers outside")
+        return self.raw if type(self.raw) is float else self.raw.tolist()
+
     def __repr__(self) -> str:
         if type(self.raw) is float:
             return f"Value(data={self.raw}, grad={self.grad})"
@@ -122,7 +129,14 @@ class ArrayLike:
             )
         return self.item()
 
+    def __int__(self) -> int:
+        if (capture := capturing()) is not None:
+            capture.refuse("int() of a tensor", "answer the tensor and take the number outside")
+        return int(self.item())
+
     def __format__(self, spec: str) -> str:
+        if (capture := capturing()) is not None:
+            capture.refuse("a number as text", "answer the tensor and format it outside")
         return format(self.item(), spec) if spec else repr(self)
 
     def __len__(self) -> int:
@@ -134,6 +148,8 @@ class ArrayLike:
         return (self[i] for i in range(len(self)))
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        if (capture := capturing()) is not None:
+            capture.refuse("turning a tensor into a plain array", "use the tensor, np.stack([...]) to join tensors")
         raise GraphError(
             "turning a tensor into a plain array would lose its gradient silently; "
             "use t.data for the values, np.stack([...]) to join tensors."
@@ -201,7 +217,16 @@ class ArrayLike:
     def __le__(self, other: Any) -> Any:
         return p.less_equal(self, other)
 
-    # No __eq__: tensors are keys of dicts throughout the engine, so equality stays identity (use np.equal).
+    # Tensors are keys of dicts throughout the engine, so equality is identity (use np.equal). In a captured call the
+    # author's arrays are tensors, and `==` means what it means for arrays.
+
+    def __eq__(self, other: object) -> Any:
+        return NotImplemented if capturing() is None else p.equal(self, other)
+
+    def __ne__(self, other: object) -> Any:
+        return NotImplemented if capturing() is None else p.not_equal(self, other)
+
+    __hash__ = object.__hash__
 
     def __getitem__(self, index: Any) -> Any:
         return c.getitem(self, index)

@@ -37,8 +37,10 @@ from micrograd.batchnorm_input import (
     usable_eps,
     warn_of_offset,
 )
+from micrograd.composites import shape_of
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError, ShapeError
+from micrograd.modes import capturing
 
 __all__ = [
     "BatchSizeWarning",
@@ -104,6 +106,17 @@ def batch_norm(
     >>> bool(abs(x.grad).max() < 1e-12)  # raising every output of a column equally asks nothing of x
     True
     """
+    return batch_norm_with_statistics(x, gamma, beta, eps, axis=axis, strict=strict)[0]
+
+
+def batch_norm_with_statistics(
+    x: Any, gamma: Any, beta: Any, eps: float = 1e-5, *, axis: int | None = None, strict: bool = False
+) -> tuple[Any, Any, Any]:
+    """What `batch_norm` answers, and the mean and the biased variance of the batch, for running averages.
+
+    >>> [v.tolist() for v in batch_norm_with_statistics(np.array([[1.0], [3.0]]), np.ones(1), np.zeros(1), 3.0)]
+    [[[-0.5], [0.5]], [2.0], [1.0]]
+    """
     x = x if isinstance(x, Tensor) else floats(x, "x")
     gamma = gamma if isinstance(gamma, Tensor) else floats(gamma, "gamma")
     beta = beta if isinstance(beta, Tensor) else floats(beta, "beta")
@@ -154,7 +167,7 @@ def batch_norm(
     out = gammax + beta
     if narrow:
         out = p.cast(out, dtype="float16")
-    return out
+    return out, mu, var
 
 
 # ---- by hand ---------------------------------------------------------------------------------------------
@@ -331,7 +344,7 @@ def population_statistics(means: Sequence[Any] | Any, variances: Sequence[Any] |
 
 
 def update_running_statistics(
-    running_mean: Any, running_var: Any, mean: Any, var: Any, m: int, momentum: float = 0.1
+    running_mean: Any, running_var: Any, mean: Any, var: Any, m: int, momentum: Any = 0.1
 ) -> tuple[Any, Any]:
     """Moving averages of the statistics, which frameworks keep in place of `population_statistics`.
 
@@ -356,16 +369,20 @@ def update_running_statistics(
     >>> update_running_statistics(np.zeros(1), np.ones(1), np.array([2.0]), np.array([3.0]), m=4, momentum=0.5)
     (array([1.]), array([2.5]))
     """
-    if not 0 <= momentum <= 1:
+    if not isinstance(momentum, Tensor) and not 0 <= momentum <= 1:
         raise GraphError(f"momentum must be between 0 and 1 (the weight of the new value); got {momentum!r}.")
-    shape = np.shape(running_mean)
+    shape = shape_of(running_mean)
     for name, value in (("running_var", running_var), ("mean", mean), ("var", var)):
-        if np.shape(value) != shape:
-            raise ShapeError(f"{name} has shape {np.shape(value)}, running_mean has {shape}; they must be equal.")
+        if shape_of(value) != shape:
+            raise ShapeError(f"{name} has shape {shape_of(value)}, running_mean has {shape}; they must be equal.")
     keep, unbiased = 1.0 - momentum, bessel(m)
     new_mean = keep * running_mean + momentum * mean
     new_var = keep * running_var + momentum * (unbiased * var)
-    return new_mean.astype(running_mean.dtype, copy=False), new_var.astype(running_var.dtype, copy=False)
+    return _in_dtype_of(running_mean, new_mean), _in_dtype_of(running_var, new_var)
+
+
+def _in_dtype_of(old: Any, new: Any) -> Any:
+    return new if new.dtype == old.dtype else p.cast(new, dtype=old.dtype.name)
 
 
 def inference_scale_shift(gamma: Any, beta: Any, mean: Any, var: Any, eps: float = 1e-5) -> tuple[Any, Any]:
@@ -401,10 +418,11 @@ def inference_scale_shift(gamma: Any, beta: Any, mean: Any, var: Any, eps: float
         if value.shape != shape:
             raise parameter_error(name, value, shape[0])
     eps = usable_eps(eps, var.dtype)
-    values = plain(var)
-    if (values < 0).any():
-        column = int(np.argmax(values < 0))
-        raise GraphError(f"var[{column}] is {values[column]}; a variance is >= 0. Are mean and var swapped?")
+    if capturing() is None:  # where a call is captured, another one's variances are not known
+        values = plain(var)
+        if (values < 0).any():
+            column = int(np.argmax(values < 0))
+            raise GraphError(f"var[{column}] is {values[column]}; a variance is >= 0. Are mean and var swapped?")
     if not eps:
         refuse_constant(var, "var[{}] is 0")
     scale = gamma * p.reciprocal(p.sqrt(var + eps))

@@ -12,6 +12,7 @@ from micrograd import ingest
 from micrograd.composites import normal_axis
 from micrograd.engine import Tensor
 from micrograd.errors import DTypeError, GraphError, NumericalError, ShapeError
+from micrograd.modes import capturing
 
 __all__ = [
     "BatchSizeWarning",
@@ -106,11 +107,13 @@ def single_row(strict: bool) -> None:
     message = "N=1: variance is 0, output equals beta, dx is 0; pass at least two rows."
     if strict:
         raise ShapeError(message)
-    warnings.warn(message, BatchSizeWarning, stacklevel=3)
+    warnings.warn(message, BatchSizeWarning, stacklevel=4)
 
 
 def refuse_constant(var: Any, what: str = "column {} is constant") -> None:
     """Refuse, where eps is 0, a variance that is 0."""
+    if (capture := capturing()) is not None:
+        capture.refuse("looking for constant columns, as eps=0 demands,", "pass an eps > 0")
     zero = np.ravel(plain(var)) == 0
     if zero.any():
         raise NumericalError(f"eps=0 and {what.format(int(np.argmax(zero)))}: 1/sqrt(0). Use an eps > 0, or drop it.")
@@ -130,7 +133,7 @@ def warn_of_offset(mu: Any, var: Any, eps: float) -> None:
             f"column {column}: mean/std = {worst:.0e}, relative error of about {worst * u:.0e} expected in "
             f"{mean.dtype}; subtract a typical row from x first, or use a wider dtype.",
             PrecisionWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from micrograd import primitives as p
 from micrograd.errors import DTypeError, ShapeError
+from micrograd.modes import capturing
 
 __all__ = [
     "amax", "amin", "broadcast_to", "clip", "concatenate", "divide", "dot", "expand_dims", "getitem", "matmul",
@@ -259,6 +260,8 @@ def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
 def getitem(x: Any, index: Any) -> Any:
     """``x[index]``: integers, slices, None, Ellipsis, masks and integer arrays."""
     items = index if isinstance(index, tuple) else (index,)
+    if (capture := capturing()) is not None and any(map(_is_node, items)):
+        capture.refuse("an index computed by tensors", "use np.where, or pass the index as an integer array")
     raw = tuple(
         np.array(i.data if _is_node(i) else i) if _is_node(i) or isinstance(i, (list, np.ndarray)) else i for i in items
     )

@@ -15,6 +15,7 @@ import numpy as np
 from micrograd import composites as c
 from micrograd import primitives as p
 from micrograd.composites import Axis, shape_of
+from micrograd.engine import Tensor
 from micrograd.errors import DTypeError, ShapeError
 from micrograd.modes import capturing
 
@@ -175,14 +176,10 @@ def _class_labels(scores: Any, labels: Any) -> np.ndarray[Any, Any]:
     shape = shape_of(scores)
     if len(shape) != 2:
         raise ShapeError(f"scores have shape {shape}; expected (N, C): one row an example, one column a class.")
-    if hasattr(labels, "integers"):  # of a captured call: what they are is looked at in each
-        if labels.shape != shape[:1]:
-            raise ShapeError(f"labels have shape {labels.shape}, scores {shape}; expected labels of shape ({shape[0]},).")
-        labels.stay_below(shape[1])
-        return labels  # type: ignore[no-any-return]
     if hasattr(labels, "__primitive__"):
         raise DTypeError("labels are a Tensor; pass a plain integer array (no gradient flows to a label).")
-    array: np.ndarray[Any, Any] = np.array(labels)  # a copy: changing yours later cannot change a gradient
+    captured = hasattr(labels, "integers")  # an argument of a captured call, which has others each time
+    array: np.ndarray[Any, Any] = labels.integers if captured else np.array(labels)  # a copy: yours may change later
     if array.dtype.kind not in "iu":
         raise DTypeError(f"labels are {array.dtype}; expected integers, the class of each row. Use labels.astype(int).")
     if array.ndim == 2 and array.shape == shape:
@@ -196,6 +193,9 @@ def _class_labels(scores: Any, labels: Any) -> np.ndarray[Any, Any]:
         raise ValueError(
             f"labels[{wrong}] is {array[wrong]}; expected 0 to {shape[1] - 1}, since scores have {shape[1]} columns."
         )
+    if captured:
+        labels.stay_below(shape[1])
+        return labels  # type: ignore[no-any-return]
     return array
 
 
@@ -265,8 +265,12 @@ def hinge_loss(scores: Any, labels: Any, margin: float = 1.0) -> Any:
     0.75
     """
     _same_shape("labels", scores, labels)
-    signs = np.asarray(labels)
-    if not np.isin(signs, (-1, 1)).all():
+    signs, known = labels, True
+    if hasattr(labels, "integers") or (hasattr(labels, "__primitive__") and capturing() is not None):
+        known = False  # an argument of a captured call, which has others each time
+    else:
+        signs = np.asarray(labels)
+    if known and not np.isin(signs, (-1, 1)).all():
         raise ValueError(f"labels hold {np.unique(signs)[:5]}; expected -1 and +1. Use labels * 2 - 1 for 0 and 1.")
     dtype = scores.dtype if hasattr(scores, "dtype") else np.float64
     return c.mean(relu(margin - signs.astype(dtype) * scores))
@@ -292,10 +296,9 @@ def multiclass_hinge_loss(scores: Any, labels: Any, margin: float = 1.0) -> Any:
     labels = _class_labels(scores, labels)
     rows = np.arange(len(labels))
     right = c.reshape(p.gather(scores, index=(rows, labels)), (len(labels), 1))
-    if hasattr(labels, "integers"):  # the term of the right class is max(0, margin), whatever the scores
-        return (1.0 / len(labels)) * (c.sum(relu(margin + scores - right)) - len(labels) * max(margin, 0.0))
-    wrong = np.ones(shape_of(scores), scores.dtype)
-    wrong[rows, labels] = 0.0
+    ones: Any = np.ones(len(labels), scores.dtype)
+    ones = ones if capturing() is None else Tensor(ones)
+    wrong = 1.0 - p.scatter(ones, index=(rows, labels), shape=shape_of(scores))
     return (1.0 / len(labels)) * c.sum(wrong * relu(margin + scores - right))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from micrograd import buffers
 from micrograd.errors import DTypeError, GraphError, ShapeError
+from micrograd.modes import capturing
 from micrograd.primitives import Primitive
 from micrograd.source import user_line
 
@@ -60,6 +61,8 @@ def leaf(x: Any, name: str = "x") -> Any:
     if isinstance(x, int) or type(x) is np.float64:
         return float(x)
     if hasattr(x, "__primitive__"):
+        if (capture := capturing()) is not None:
+            return capture.copied(x)  # the arrays of the author's function are tensors there
         raise DTypeError(f"{name} is a Tensor already; use it as it is, or x.detach() to stop gradients.")
     if (refusal := _refusal(x, name)) is not None:
         raise DTypeError(refusal)
@@ -77,6 +80,8 @@ def constant(x: Any, row: Primitive) -> Any:
         return x
     if isinstance(x, (int, float, np.floating, np.integer, np.bool_)):
         return float(x)
+    if (integers := getattr(x, "integers", None)) is not None:
+        return integers  # of a captured call, which knows them by their identity
     if (refusal := _refusal(x, f"an operand of {row.name}")) is not None:
         raise DTypeError(refusal + _at())
     return frozen(np.array(x, subok=False))

@@ -1,13 +1,15 @@
-"""Modes of recording, per thread and task: nothing is recorded (`no_grad`), or an observer is told (`observe`)."""
+"""Modes of recording, per thread and task: nothing is recorded (`no_grad`), an observer is told, a call is captured."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple, Protocol
 
-__all__ = ["Capture", "Mode", "Observer", "captured", "capturing", "current", "no_grad", "observe"]
+from micrograd.errors import GraphError
+
+__all__ = ["Capture", "Mode", "Observer", "captured", "capturing", "current", "forget", "no_grad", "observe"]
 
 
 class Observer(Protocol):
@@ -21,22 +23,31 @@ class Observer(Protocol):
 
 
 class Capture(Protocol):
-    """What a call that is being captured asks for: state that every later call reads and writes anew."""
+    """What a call that is being captured is asked for: state that every later call reads and writes anew.
 
-    def state(self, holder: Any, name: str) -> Any:
-        """A tensor for the array or number in an attribute (or under a key, or at a place) of `holder`."""
+    A `holder` is a list or dictionary that stays the same object: ``vars(module)``, the memory of an optimiser.
+    """
 
-    def write(self, holder: Any, name: str, value: Any) -> None:
+    def state(self, holder: Any, key: Any, like: Any = None) -> Any:
+        """A tensor for the entry `key` of `holder`; shaped as `like` where the entry is still a number."""
+
+    def write(self, holder: Any, key: Any, value: Any) -> None:
         """Have every call put the value of a tensor there."""
+
+    def counted(self, holder: Any, key: Any) -> Callable[[], int]:
+        """Have every call add 1 to a whole number; what it then is, as a function for `host`."""
 
     def host(self, function: Callable[[], Any]) -> Any:
         """A tensor for what `function` answers, called anew by every call: a learning rate, a mask."""
 
-    def after(self, function: Callable[[], None]) -> None:
-        """Have every call end with this."""
-
     def assume(self, function: Callable[[], Any]) -> None:
         """Capture again when `function` answers something else than now: whether a layer is training."""
+
+    def enter(self, module: Any) -> None:
+        """A module is called: its buffers are states, its mode an assumption."""
+
+    def remember(self, leaf: Any) -> None:
+        """Put the value and the gradient of a leaf back when the capture ends."""
 
     def backward(self, output: Any, seed: Any) -> None:
         """``output.backward(seed)``, whose gradients are tensors."""
@@ -46,6 +57,9 @@ class Capture(Protocol):
 
     def detached(self, node: Any) -> Any:
         """A leaf of the value of `node`: gradients stop there, the value does not."""
+
+    def copied(self, node: Any) -> Any:
+        """The raw value of `node` for a new leaf, ``Tensor(node)``."""
 
     def refuse(self, what: str, instead: str) -> Any:
         """Raise GraphError: the author asks for a value, which another call would have another of."""
@@ -84,8 +98,17 @@ def no_grad() -> Iterator[None]:
 
 @contextmanager
 def observe(observer: Observer, *, sealed: bool = False) -> Iterator[None]:
-    """Tell `observer` of every node recorded or swept inside; `sealed`: ``float(t)`` there would lose a trace."""
+    """Tell `observer` of every node recorded or swept inside; `sealed`: ``float(t)`` there would lose a trace.
+
+    Raises:
+        GraphError: a call is being captured; later calls would have nothing to tell.
+    """
     mode = current() or Mode()
+    if mode.capture is not None:
+        raise GraphError(
+            "tracing and checking look at values, which each call of a compiled function has its own of; "
+            "put mg.checked() or mg.trace() around the call, which then runs the function itself."
+        )
     token = _mode.set(mode._replace(observers=(*mode.observers, observer), sealed=mode.sealed or sealed))
     try:
         yield
@@ -107,3 +130,12 @@ def captured(capture: Capture, observer: Observer) -> Iterator[None]:
         yield
     finally:
         _mode.reset(token)
+
+
+def forget(leaves: Iterable[Any]) -> None:
+    """Set the gradients of leaves to "none yet": 0 for numbers, None for arrays."""
+    capture = capturing()
+    for leaf in leaves:
+        if capture is not None:
+            capture.remember(leaf)
+        leaf.grad = 0.0 if type(leaf.raw) is float else None

@@ -15,6 +15,7 @@ import numpy as np
 from micrograd import composites as c
 from micrograd import primitives as p
 from micrograd.errors import GraphError
+from micrograd.modes import capturing
 
 __all__ = ["FUNCTIONS", "UFUNCS", "call_function", "call_ufunc"]
 
@@ -62,7 +63,18 @@ def _shape_only(function: Callable[..., Any]) -> Callable[..., Any]:
     """For functions that read shape and dtype only: they answer a plain array."""
 
     def call(a: Any, *args: Any, **kwargs: Any) -> Any:
-        return function(a.data if hasattr(a, "__primitive__") else a, *args, **kwargs)
+        return function(a.raw if hasattr(a, "__primitive__") else a, *args, **kwargs)
+
+    return call
+
+
+def _of_values(function: Callable[..., Any]) -> Callable[..., Any]:
+    """For functions of the values through which no gradient flows: they answer a plain array."""
+
+    def call(a: Any, *args: Any, **kwargs: Any) -> Any:
+        if (capture := capturing()) is not None:
+            capture.refuse(f"np.{function.__name__}() of a tensor", "answer the tensor and look at its values outside")
+        return function(a.data, *args, **kwargs)
 
     return call
 
@@ -99,8 +111,8 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.ones_like: _shape_only(np.ones_like),
     np.full_like: _shape_only(np.full_like),
     np.empty_like: _shape_only(np.empty_like),
-    np.argmax: _shape_only(np.argmax),
-    np.argmin: _shape_only(np.argmin),
+    np.argmax: _of_values(np.argmax),
+    np.argmin: _of_values(np.argmin),
 }
 
 

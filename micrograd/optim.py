@@ -7,14 +7,15 @@ recorded before the step keeps the numbers it was computed from.  Definitions, a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
+from micrograd.composites import shape_of
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError, ShapeError
-from micrograd.modes import Capture, capturing
+from micrograd.modes import Capture, capturing, forget
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer", "Schedule", "cosine", "exponential", "linear", "step_decay"]
 
@@ -63,7 +64,7 @@ class Optimizer:
             raise ValueError("a parameter is listed twice and would move twice a step; list each once.")
         self.lr = lr
         self.steps = 0
-        self._memory: list[Any] = [None] * len(self.parameters)
+        self._memory: list[list[Any]] = [[*self._starts] for _ in self.parameters]
         self._counts = [0] * len(self.parameters)  # a parameter without a gradient does not age
 
     @property
@@ -77,8 +78,7 @@ class Optimizer:
 
     def zero_grad(self) -> None:
         """Forget the gradients: 0 for numbers, None for arrays."""
-        for parameter in self.parameters:
-            parameter.grad = 0.0 if type(parameter.raw) is float else None
+        forget(self.parameters)
 
     def step(self) -> None:
         """Move every parameter that has a gradient.
@@ -88,60 +88,70 @@ class Optimizer:
         """
         if all(parameter.grad is None for parameter in self.parameters):
             raise GraphError("no parameter has a gradient; call loss.backward() before step().")
+        for position, parameter in enumerate(self.parameters):
+            if parameter.grad is not None and shape_of(parameter.grad) != parameter.shape:
+                got = shape_of(parameter.grad)
+                raise ShapeError(f"parameter {position} has shape {parameter.shape}, its gradient {got}.")
         if (capture := capturing()) is not None:
-            return self._step_captured(capture)
+            self._capture(capture)
+            return
         self.steps += 1
         for position, parameter in enumerate(self.parameters):
-            g = parameter.grad
-            if g is None:
+            if parameter.grad is None:
                 continue
-            if np.shape(g) != parameter.shape:
-                raise ShapeError(f"parameter {position} has shape {parameter.shape}, its gradient {np.shape(g)}.")
-            scalars = self._scalars(self._counts[position])
-            change, self._memory[position] = self._change(parameter.raw, g, self._memory[position], *scalars)
+            memory = self._memory[position]
             self._counts[position] += 1
+            scalars = self._scalars(self._counts[position])
+            change, memory[:] = self._change(parameter.raw, parameter.grad, memory, *scalars)
             value = parameter.raw - change
             if type(value) is np.ndarray:
                 value.flags.writeable = False  # it is ours alone, so that the engine need not copy it
             parameter.data = value
 
-    def _step_captured(self, capture: Capture) -> None:
-        """The same on tensors; what changes from call to call (memory, learning rate, counts) is read anew in each."""
-        numbers: dict[int, tuple[Any, ...]] = {}  # by the count: parameters that step together share them
-        moved = [place for place, parameter in enumerate(self.parameters) if parameter.grad is not None]
-        for place in moved:
-            parameter, count = self.parameters[place], self._counts[place]
-            if count not in numbers:
-                numbers[count] = tuple(
-                    capture.host(lambda at=place, nth=nth: self._scalars(self._counts[at])[nth])  # type: ignore[misc]
-                    for nth in range(len(self._scalars(count)))
-                )
-            if self._memory[place] is None:
-                zero = 0.0 if type(parameter.raw) is float else np.zeros_like(parameter.raw)
-                self._memory[place] = (zero,) * self._memories
-            memory = self._memory[place] = list(self._memory[place])
-            before = [capture.state(memory, nth) for nth in range(len(memory))]
-            change, after = self._change(parameter, parameter.grad, tuple(before), *numbers[count])
+    def _capture(self, capture: Capture) -> None:
+        """The same on tensors; what differs from call to call (memory, counts, learning rate) is read anew by each."""
+        capture.assume(self._settings)
+        capture.counted(vars(self), "steps")
+        counts = self._counts
+        groups: dict[int, tuple[list[int], list[Any]]] = {}  # what has moved equally often shares the numbers of a step
+        for position, parameter in enumerate(self.parameters):
+            if parameter.grad is None:
+                continue
+            count, age = capture.counted(counts, position), counts[position] if self._ages else 0
+            if age not in groups:
+                groups[age] = [], self._captured_scalars(capture, count)
+            group, scalars = groups[age]
+            group.append(position)
+            memory = self._memory[position]
+            past = [capture.state(memory, slot, parameter.raw) for slot in range(len(memory))]
+            change, after = self._change(parameter, parameter.grad, past, *scalars)
             capture.assign(parameter, parameter - change)
-            for nth, value in enumerate(after):
-                capture.write(memory, nth, value)
+            for slot, (old, new) in enumerate(zip(past, after, strict=True)):
+                if new is not old:
+                    capture.write(memory, slot, new)
+        for group, _ in groups.values() if self._ages else ():
+            capture.assume(lambda group=group: len({counts[position] for position in group}))  # type: ignore[misc]
 
-        def count_on() -> None:
-            self.steps += 1
-            for place in moved:
-                self._counts[place] += 1
+    def _captured_scalars(self, capture: Capture, count: Callable[[], int]) -> list[Any]:
+        many = range(len(self._scalars(1)))
+        return [capture.host(lambda nth=nth: self._scalars(count())[nth]) for nth in many]  # type: ignore[misc]
 
-        capture.after(count_on)
+    _starts: ClassVar[tuple[float, ...]] = ()
+    """What the memory of a parameter starts with."""
+    _ages: ClassVar[bool] = False
+    """Whether the numbers of a step depend on how many there were."""
 
-    _memories = 0  # how many arrays are remembered for a parameter
+    def _settings(self) -> tuple[Any, ...]:
+        """The numbers that are the same in every step; a compiled step is compiled again when they change."""
+        return ()
 
     def _scalars(self, count: int) -> tuple[float, ...]:
-        """The numbers of a step that differ from step to step, for a parameter that has moved `count` times."""
+        """The numbers of step `count` (1, 2...) of a parameter."""
         del count
         return (self.lr,)
 
-    def _change(self, value: Any, g: Any, memory: Any, *scalars: Any) -> tuple[Any, Any]:
-        """What is subtracted from a parameter, and what is remembered of it (None, or nothing yet, at first)."""
+    def _change(self, value: Any, g: Any, memory: Sequence[Any], *scalars: Any) -> tuple[Any, Sequence[Any]]:
+        """What is subtracted from a parameter, and its new memory: a function of arrays or of tensors."""
         raise NotImplementedError(f"{type(self).__name__} defines no _change()")
 
     def __repr__(self) -> str:
@@ -188,18 +198,19 @@ class SGD(Optimizer):
             raise ValueError("nesterov looks ahead along the momentum, which is 0; pass momentum=0.9 too.")
         self.nesterov = nesterov
 
-    @property
-    def _memories(self) -> int:  # type: ignore[override]
-        return int(self.momentum > 0.0)
+    _starts = (-0.0,)  # the number that changes no bit of what is added to it: the first velocity is the gradient
 
-    def _change(self, value: Any, g: Any, memory: Any, *scalars: Any) -> tuple[Any, Any]:
+    def _settings(self) -> tuple[Any, ...]:
+        return self.momentum, self.weight_decay, self.nesterov
+
+    def _change(self, value: Any, g: Any, memory: Sequence[Any], *scalars: Any) -> tuple[Any, Sequence[Any]]:
         (lr,) = scalars
         if self.weight_decay:
             g = g + self.weight_decay * value
         if self.momentum:
-            velocity = self.momentum * memory[0] + g if memory else +g  # +g: a copy
-            g, memory = (g + self.momentum * velocity if self.nesterov else velocity), (velocity,)
-        return lr * g, memory or ()
+            velocity = self.momentum * memory[0] + g
+            g, memory = g + self.momentum * velocity if self.nesterov else velocity, (velocity,)
+        return lr * g, memory
 
 
 class Adam(Optimizer):
@@ -244,22 +255,25 @@ class Adam(Optimizer):
         self.eps = _between("eps", eps, 0.0, math.inf, "usual is 1e-8")
         self.weight_decay = _between("weight_decay", weight_decay, 0.0, math.inf, "usual is 0.0001")
 
-    _memories = 2
+    _starts, _ages = (0.0, 0.0), True
+
+    def _settings(self) -> tuple[Any, ...]:
+        return self.betas, self.eps, self.weight_decay
+
+    def _scalars(self, count: int) -> tuple[float, ...]:
+        first, second = self.betas
+        return self.lr, self.lr / (1.0 - first**count), 1.0 / math.sqrt(1.0 - second**count)
 
     def _decayed(self, value: Any, g: Any, lr: Any) -> tuple[Any, Any]:
         """The gradient that enters the moments, and what is subtracted besides."""
         del lr
         return (g + self.weight_decay * value if self.weight_decay else g), 0.0
 
-    def _scalars(self, count: int) -> tuple[float, ...]:
-        first, second = self.betas
-        return self.lr, self.lr / (1.0 - first ** (count + 1)), 1.0 / math.sqrt(1.0 - second ** (count + 1))
-
-    def _change(self, value: Any, g: Any, memory: Any, *scalars: Any) -> tuple[Any, Any]:
+    def _change(self, value: Any, g: Any, memory: Sequence[Any], *scalars: Any) -> tuple[Any, Sequence[Any]]:
         lr, rate, scale = scalars
         g, besides = self._decayed(value, g, lr)
         first, second = self.betas
-        m, v = memory or (0.0, 0.0)
+        m, v = memory
         m, v = first * m + (1.0 - first) * g, second * v + (1.0 - second) * (g * g)
         return rate * m / (np.sqrt(v) * scale + self.eps) + besides, (m, v)
 

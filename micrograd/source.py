@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import CodeType, FrameType
 
-__all__ = ["Source", "author_frames", "source_of", "user_line"]
+__all__ = ["Source", "author_frames", "home", "source_of", "user_line"]
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 # Files whose frames are machinery. What is composed of primitives (batchnorm.py, the layers of nn/) is an author's.
 _MACHINERY = (
     *("engine.py", "operators.py", "arraylike.py", "composites.py", "numpy_api.py", "primitives.py", "ingest.py"),
     *("functional.py", "transforms.py", "source.py", "names.py", "anomaly.py"),
-    *(f"graph{os.sep}", f"nn{os.sep}module.py"),
+    *("modes.py", f"compiler{os.sep}", f"graph{os.sep}", f"nn{os.sep}module.py"),
 )
 
 
@@ -88,6 +88,16 @@ def author_frames(
         if not inside and f"{os.sep}numpy{os.sep}" not in file:
             yield frame
         frame = frame.f_back
+
+
+@lru_cache(maxsize=1024)
+def home(file: str) -> str:
+    """Whose a file is: ``author`` outside this package, ``composed`` of primitives inside it, else empty (machinery)."""
+    if f"{os.sep}numpy{os.sep}" in file:
+        return ""
+    if not file.startswith(_PACKAGE):
+        return "author"
+    return "" if file[len(_PACKAGE) :].startswith(_MACHINERY) else "composed"
 
 
 def user_line() -> str:

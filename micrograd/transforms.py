@@ -21,6 +21,7 @@ from micrograd import composites as c
 from micrograd import ingest
 from micrograd.engine import Tensor, sweep, toposort
 from micrograd.errors import GraphError, ShapeError
+from micrograd.modes import capturing
 from micrograd.tree import flatten
 
 __all__ = ["grad", "gradients", "hessian", "jacobian", "jvp", "value_and_grad", "vjp"]
@@ -45,8 +46,8 @@ _enclosing: ContextVar[tuple[Tensor, ...]] = ContextVar("micrograd_enclosing", d
 class _Call:
     """One run of a function with the chosen arguments as fresh nodes of the graph.
 
-    `tracked` says whether the answer must carry a graph: an argument is a tensor, or `out` was computed
-    from the argument of an enclosing transform that the function found in its closure.
+    `tracked` says whether the answer must carry a graph: an argument is a tensor, the call is captured, or `out` was
+    computed from the argument of an enclosing transform that the function found in its closure.
     """
 
     def __init__(self, f: Function, argnums: Sequence[int], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -56,7 +57,7 @@ class _Call:
         given = list(args)
         self.nodes: list[Tensor] = []
         self.rebuilds: list[tuple[int, Callable[..., Any]]] = []
-        self.tracked = any(isinstance(a, Tensor) for a in args)
+        self.tracked = capturing() is not None or any(isinstance(a, Tensor) for a in args)
         for number in argnums:
             leaves, rebuild = flatten(args[number])
             self.tracked |= any(isinstance(leaf, Tensor) for leaf in leaves)
@@ -165,12 +166,12 @@ def jvp(f: Function, args: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any,
     if len(args) != len(tangents):
         raise GraphError(f"jvp got {len(args)} argument(s) and {len(tangents)} tangent(s); give one each.")
     for position, (arg, tangent) in enumerate(zip(args, tangents, strict=True)):
-        if np.shape(_plain(arg)) != np.shape(_plain(tangent)):
-            raise ShapeError(f"tangent {position} has shape {np.shape(_plain(tangent))}, "
-                             f"its argument {np.shape(_plain(arg))}; they must be equal.")  # fmt: skip
+        if c.shape_of(arg) != c.shape_of(tangent):
+            raise ShapeError(f"tangent {position} has shape {c.shape_of(tangent)}, "
+                             f"its argument {c.shape_of(arg)}; they must be equal.")  # fmt: skip
     nodes = [a if isinstance(a, Tensor) else Tensor(a) for a in args]
     out, pull = vjp(f, *nodes)
-    tracked = any(isinstance(a, Tensor) for a in (*args, *tangents))
+    tracked = capturing() is not None or any(isinstance(a, Tensor) for a in (*args, *tangents))
     tracked |= not {*_enclosing.get()}.isdisjoint(toposort([out]))
     dummy = Tensor(np.zeros(out.shape, out.dtype) if out.shape or type(out.raw) is not float else 0.0)
     total: Any = 0.0
@@ -254,7 +255,7 @@ def gradients(
         allow_unused: zeros, instead of an error, for an input that does not influence the output.
     """
     inputs = list(inputs)
-    g = ingest.seed(_plain(seed), output.raw)
+    g = ingest.seed(seed.raw if isinstance(seed, Tensor) else seed, output.raw)
     if track:
         g = seed if isinstance(seed, Tensor) else Tensor(g)
     found = {node: g for node, g, _ in sweep({output: g}, _lowest(inputs), track=track)}

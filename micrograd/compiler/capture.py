@@ -2,307 +2,286 @@
 
 from __future__ import annotations
 
-import linecache
-from collections.abc import Callable
+import inspect
+import threading
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from micrograd import ingest
+from micrograd.compiler.draws import Draws
 from micrograd.compiler.integers import Integers
+from micrograd.compiler.naming import names_of
 from micrograd.compiler.program import Equation, Feed, Index, Operand, Program, Value, Write
-from micrograd.engine import Tensor, sweep, toposort
+from micrograd.compiler.recorder import Recorder, leaf_of
+from micrograd.engine import Tensor
 from micrograd.errors import GraphError
 from micrograd.modes import captured
-from micrograd.source import user_line
-from micrograd.tree import flatten
+from micrograd.tree import flatten, paths
 
 __all__ = ["capture"]
 
+_alone = threading.RLock()  # parameters hold tensors while a call is captured
 
-class Recorder:
-    """What a captured call asks for (`micrograd.modes.Capture`), and what it recorded."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.lines: dict[Tensor, str] = {}
-        self.feeds: dict[Tensor, tuple[str, Any]] = {}  # a leaf: its kind, and its position or getter
-        self.links: dict[Tensor, Tensor] = {}  # a leaf made by detach(): whose value it is
-        self.states: dict[tuple[int, Any], Tensor] = {}
-        self.writes: dict[tuple[int, Any], tuple[Callable[[Any], None], Tensor]] = {}
-        self.effects: list[Callable[[], None]] = []
-        self.assumptions: list[tuple[Callable[[], Any], Any]] = []
-        self.assigned: dict[Tensor, Tensor] = {}
-        self.gradients: dict[Tensor, Any] = {}  # leaves whose .grad is a tensor for now, and what it was before
-        self.limits: dict[int, int] = {}
-        self.start = Tensor(0.0).serial  # older leaves (serials count downwards) were there before the call
-
-    # ---- observing ---------------------------------------------------------------------------------------
-
-    def recorded(self, node: Tensor) -> None:
-        """Note where an operation was written; a parameter may not be read after it was assigned."""
-        self.lines[node] = user_line() or ""
-        if self.assigned:
-            for operand in node.operands:
-                if operand in self.assigned:
-                    raise GraphError(
-                        f"{self.name}: a parameter is read after it was updated (line {self.lines[node]}); "
-                        "compile one training step at a time."
-                    )
-
-    def pulled(self, node: Tensor, g: Any, parts: list[Any]) -> None:
-        """Nothing: gradients are recorded as they are computed."""
-
-    # ---- what the call asks for ----------------------------------------------------------------------------
-
-    def state(self, holder: Any, name: Any) -> Tensor:
-        """A tensor for an attribute or entry that every call reads anew."""
-        key = id(holder), name
-        if key not in self.states:
-            get = _getter(holder, name)
-            self.states[key] = leaf = _leaf(get())
-            self.feeds[leaf] = "state", get
-        if key in self.writes:
-            return self.writes[key][1]
-        return self.states[key]
-
-    def write(self, holder: Any, name: Any, value: Any) -> None:
-        """Have every call put a value there."""
-        if isinstance(value, Tensor):
-            self.writes[id(holder), name] = _putter(holder, name), value
-
-    def host(self, function: Callable[[], Any]) -> Tensor:
-        """A tensor for what the host makes anew for every call."""
-        state = _random_state(function)
-        leaf = _leaf(function())
-        if state is not None:
-            state[0].bit_generator.state = state[1]  # the first call draws what this one drew
-        self.feeds[leaf] = "host", function
-        return leaf
-
-    def after(self, function: Callable[[], None]) -> None:
-        """Have every call end with this."""
-        self.effects.append(function)
-
-    def assume(self, function: Callable[[], Any]) -> None:
-        """The capture holds as long as `function` answers what it answers now."""
-        self.assumptions.append((function, function()))
-
-    def backward(self, output: Tensor, seed: Any) -> None:
-        """Gradients of the leaves, as tensors on ``.grad`` until the capture ends."""
-        g = seed if isinstance(seed, Tensor) else Tensor(ingest.seed(seed, output.raw))
-        found = [(node, g) for node, g, _ in sweep({output: g}, track=True) if node.row is None]
-        for node, g in found:
-            before = node.grad
-            if node not in self.gradients:
-                self.gradients[node] = before
-                if not self._empty(node):
-                    raise GraphError(
-                        f"{self.name}: a parameter of shape {node.shape} has a gradient from before this call, which "
-                        "every call would add to; call zero_grad() before backward()."
-                    )
-                before = None
-            node.grad = g if before is None or self._empty(node) else before + g
-
-    @staticmethod
-    def _empty(node: Tensor) -> bool:
-        return node.grad is None or (type(node.grad) is float and node.grad == 0.0)
-
-    def assign(self, leaf: Tensor, value: Any) -> None:
-        """``leaf.data = value``, at the end of every call."""
-        if not isinstance(value, Tensor):
-            self.refuse("assigning a plain array to a parameter", "assign a tensor computed from the inputs")
-        if value.shape != leaf.shape or value.dtype != leaf.dtype:
-            raise GraphError(f"{self.name}: cannot assign {value.dtype}{list(value.shape)} to a parameter of "
-                             f"{leaf.dtype}{list(leaf.shape)}.")  # fmt: skip
-        self.assigned[leaf] = value
-
-    def detached(self, node: Tensor) -> Tensor:
-        """A leaf with the value of `node`."""
-        leaf = _leaf(node.raw)
-        self.links[leaf] = node
-        return leaf
-
-    def refuse(self, what: str, instead: str) -> Any:
-        """Say that a value was asked for, and where."""
-        line = user_line() or ""
-        text = ""
-        file, _, number = line.rpartition(":")
-        if number.isdigit():
-            text = linecache.getline(file, int(number)).strip()
-        where = f" at line {line}" if line else ""
-        raise GraphError(f"{what}{where} cannot be captured, since each call has its own values; {instead}."
-                         + (f"\n    {text}" if text else ""))  # fmt: skip
-
-    def stay_below(self, position: int, limit: int) -> None:
-        """Integers of argument `position` index an axis of this size."""
-        self.limits[position] = min(limit, self.limits.get(position, limit))
-
-    def known_before(self, leaf: Tensor) -> bool:
-        """Whether a leaf was there before the call, so that later calls read it anew."""
-        return leaf.serial > self.start
-
-    def restore(self) -> None:
-        """Put back the gradients that the leaves had before."""
-        for node, before in self.gradients.items():
-            node.grad = before
-
-
-def _leaf(value: Any) -> Tensor:
-    made = Tensor(0.0)
-    if isinstance(value, (bool, int, float)):
-        made.raw = float(value)
-    else:
-        array = np.array(value)
-        made.raw = ingest.frozen(array)
-        made.grad = None
-    return made
-
-
-def _getter(holder: Any, name: Any) -> Callable[[], Any]:
-    if isinstance(holder, (list, dict)):
-        return lambda: holder[name]
-    return lambda: getattr(holder, name)
-
-
-def _putter(holder: Any, name: Any) -> Callable[[Any], None]:
-    kind = type(_getter(holder, name)())
-
-    def put(value: Any) -> None:
-        value = kind(value) if kind in (int, float) else value
-        if isinstance(holder, (list, dict)):
-            holder[name] = value
-        else:
-            setattr(holder, name, value)
-
-    return put
-
-
-def _random_state(function: Callable[[], Any]) -> tuple[np.random.Generator, Any] | None:
-    """The generator that a function draws from, and its state, so that drawing once for the capture leaves no trace."""
-    for cell in getattr(function, "__closure__", None) or ():
-        if isinstance(cell.cell_contents, np.random.Generator):
-            return cell.cell_contents, cell.cell_contents.bit_generator.state
-    return None
+_PLAIN = (bool, int, float, complex, str, bytes, type(None), np.dtype, type)
 
 
 def capture(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Program:
-    """Run ``f(*args, **kwargs)`` once on tensors and answer what it did.
+    """Run ``f(*args, **kwargs)`` once on tensors and answer what it did. Nothing is changed by it.
 
-    Float and bool arrays among the arguments become tensors, integer arrays stand-ins that may be used as an index;
-    all else is passed as it is. Leaves that `f` finds elsewhere (parameters) are states, plain arrays constants.
+    Float and bool arrays among the arguments become tensors, integer arrays stand-ins (`Integers`) that may be used as
+    an index or beside floats; all else (numbers, flags, modules) is passed as it is. Of what `f` finds elsewhere
+
+    - leaf tensors (parameters), the memory and learning rate of optimisers, buffers of modules that it calls, and
+      the masks of dropout are read anew at each call;
+    - plain arrays and numbers, in closures, globals and attributes, are constants of the program, copied now;
+    - so is what the host does besides (printing, appending to lists): it is done once, now.
 
     Raises:
-        GraphError: `f` asks for a value, reads a parameter after updating it, or would add to old gradients.
+        GraphError: `f` asks for a tensor's value, draws random numbers by itself, would add to gradients from before,
+            or answers what holds no arrays. DTypeError: an argument that cannot take part (complex numbers, objects).
     """
     name = getattr(f, "__name__", type(f).__name__)
-    recorder = Recorder("the function" if name == "<lambda>" else name)
     leaves, rebuild = flatten((args, kwargs))
-    entered: list[Any] = []
-    for position, leaf in enumerate(leaves):
-        made: Any = leaf
-        if isinstance(leaf, (np.ndarray, np.generic)) and leaf.dtype.kind in "fb":
-            made = Tensor(leaf) if leaf.dtype.kind == "f" and leaf.ndim else _leaf(np.asarray(leaf))
-            recorder.feeds[made] = "argument", position
-        elif isinstance(leaf, (np.ndarray, np.generic)) and leaf.dtype.kind in "iu":
-            made = Integers(_leaf(np.asarray(leaf)), position, recorder)
-            recorder.feeds[made.tensor] = "argument", position
-        elif isinstance(leaf, np.ndarray):
-            ingest.leaf(leaf, f"argument {position}")  # says why it cannot take part
-        entered.append(made)
-    arguments, keywords = rebuild(entered)
+    called = _argument_names(f, args, kwargs)
+    with _alone:
+        recorder = Recorder("the function" if name == "<lambda>" else name, Draws(f, leaves), capture.__code__)
+        entered = [_enter(leaf, at, called[at], recorder) for at, leaf in enumerate(leaves)]
+        arguments, keywords = rebuild(entered)
+        try:
+            with captured(recorder, recorder):
+                result = f(*arguments, **keywords)
+            recorder.finish()
+            return _Assembly(recorder, result).program().check()
+        except ValueError as error:  # NumPy puts its own words in front of ours when it fills a buffer
+            if isinstance(error.__cause__, GraphError):
+                raise error.__cause__ from None
+            raise
+        finally:
+            recorder.restore()
+
+
+def _enter(leaf: Any, position: int, name: str, recorder: Recorder) -> Any:
+    """What the function gets in the place of an argument."""
+    if isinstance(leaf, Tensor):
+        raise GraphError(f"{recorder.name}: {name} is a Tensor; a call is captured on arrays.")
+    if not isinstance(leaf, (np.ndarray, np.generic)):
+        return leaf
+    kind = leaf.dtype.kind
+    if kind in "fiub" and not isinstance(leaf, (np.ma.MaskedArray, np.matrix)):
+        tensor = leaf_of(np.asarray(leaf, leaf.dtype.newbyteorder("=")))
+    else:
+        tensor = Tensor(ingest.leaf(leaf, name))  # says why it cannot take part
+    recorder.feeds[tensor] = "argument", position
+    recorder.parameters[tensor] = name
+    return Integers(tensor, name, position, recorder) if kind in "iu" else tensor
+
+
+def _argument_names(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
+    """What the author calls each leaf of the arguments: ``x``, ``params.w.0``."""
     try:
-        with captured(recorder, recorder):
-            result = f(*arguments, **keywords)
-    finally:
-        recorder.restore()
-    return _program(recorder, result)
+        parameters = [*inspect.signature(f).parameters.values()]
+    except (TypeError, ValueError):
+        parameters = []
+    names: list[str] = []
+    for position, arg in enumerate(args):
+        prefix = f"argument {position}"
+        if position < len(parameters) and parameters[position].kind is not inspect.Parameter.VAR_POSITIONAL:
+            prefix = parameters[position].name
+        names += [path for path, _ in paths(arg, prefix)]
+    return names + [path for path, _ in paths(kwargs)]
 
 
-def _program(recorder: Recorder, result: Any) -> Program:
-    found, rebuild = flatten(result)
-    tensors = [leaf.tensor if isinstance(leaf, Integers) else leaf for leaf in found]
-    answered = [leaf for leaf in tensors if isinstance(leaf, Tensor)]
-    changed = [*recorder.assigned.items()]
-    written = [*recorder.writes.values()]
-    roots = [*answered, *(value for _, value in changed), *(value for _, value in written)]
-    values: list[Value] = []
-    feeds: list[Feed] = []
-    equations: list[Equation] = []
-    place: dict[Tensor, int] = {}
-    constants: dict[int, int] = {}
+class _Assembly:
+    """The program of what a recorder saw."""
 
-    def put(raw: Any) -> int:
+    def __init__(self, recorder: Recorder, result: Any) -> None:
+        self.recorder = recorder
+        self.values: list[Value] = []
+        self.feeds: list[Feed] = []
+        self.equations: list[Equation] = []
+        self.place: dict[Tensor, int] = {}
+        self.constants: dict[tuple[int, str], int] = {}
+        found, rebuild = flatten(result)
+        skeleton = rebuild([None] * len(found))  # holds none of the tensors
+        self.rebuild = flatten(skeleton)[1] if found else lambda _: skeleton
+        self.answered = [self._answered(leaf) for leaf in found]
+        self.changed = [(leaf, history[-1][1]) for leaf, history in recorder.assigned.items()]
+        self.integers: dict[int, Tensor] = {
+            id(leaf.raw): leaf for leaf, (kind, _) in recorder.feeds.items()
+            if kind == "argument" and type(leaf.raw) is np.ndarray and leaf.raw.dtype.kind in "iu"
+        }  # fmt: skip
+
+    def _answered(self, leaf: Any) -> Any:
+        if isinstance(leaf, Integers):
+            return leaf.tensor
+        if isinstance(leaf, (Tensor, *_PLAIN)):
+            return leaf
+        if isinstance(leaf, (np.ndarray, np.generic)):
+            return np.array(leaf) if isinstance(leaf, np.ndarray) else leaf
+        raise GraphError(
+            f"{self.recorder.name} answers a {type(leaf).__name__}, whose parts each call would have others of; "
+            "answer arrays, numbers or None, in tuples, lists and dictionaries."
+        )
+
+    # ---- what is what ----------------------------------------------------------------------------------------
+
+    def resolve(self, node: Tensor, reader: float = -np.inf) -> Tensor:
+        """The node whose value another one, of serial `reader`, read: leaves are assigned, detached and copied."""
+        recorder = self.recorder
+        while node.row is None:
+            copied = recorder.copies.get(id(node.raw))
+            assigned = [value for when, value in recorder.assigned.get(node, ()) if when > reader]
+            if node in recorder.links:
+                reader, node = node.serial, recorder.links[node]
+            elif assigned:
+                node = assigned[-1]
+                reader = node.serial
+            elif copied is not None and not recorder.known_before(node):
+                reader, node = node.serial, copied[1]
+            else:
+                break
+        return node
+
+    def operands(self, node: Tensor) -> list[Any]:
+        """What a node reads, by slot: a node, or a constant."""
+        return [
+            self.integers.get(id(raw), raw) if operand is None else self.resolve(operand, node.serial)
+            for operand, raw in zip(node.operands, node.args, strict=True)
+        ]
+
+    def order(self, roots: Iterable[Tensor]) -> list[Tensor]:
+        """Every node that the roots need, operands first."""
+        seen = {*roots}
+        stack = [*seen]
+        while stack:
+            node = stack.pop()
+            if self.recorder.known_before(node):
+                continue
+            for operand in (*self.operands(node), *(i.tensor for i in _stand_ins(node))):
+                if isinstance(operand, Tensor) and operand not in seen:
+                    seen.add(operand)
+                    stack.append(operand)
+        return sorted(seen, key=lambda node: node.serial, reverse=True)
+
+    # ---- making ----------------------------------------------------------------------------------------------
+
+    def program(self) -> Program:
+        """The program."""
+        recorder = self.recorder
+        answered = [self.resolve(leaf) for leaf in self.answered if isinstance(leaf, Tensor)]
+        changed = [(leaf, self.resolve(value, value.serial)) for leaf, value in self.changed]
+        written = [(put, self.resolve(value, value.serial)) for put, value in recorder.writes.values()]
+        order = self.order([*answered, *(value for _, value in changed), *(value for _, value in written)])
+        self.names = names_of(order, recorder, {*answered})
+        needed = {*order}
+        for node in order:
+            if _stand_ins(node):
+                _limit(node)
+        for leaf, (kind, source) in recorder.feeds.items():
+            if kind != "argument" and leaf not in needed and leaf not in recorder.drawn:
+                continue
+            at = self.put(leaf)
+            if kind == "argument":
+                limit, signed = recorder.limits.get(source, (None, True))
+                self.feeds.append(Feed(at, kind, source, limit=limit, signed=signed))
+            else:
+                self.feeds.append(Feed(at, kind, get=source))
+        for node in order:
+            if node in self.place:
+                continue
+            if node.row is not None and not recorder.known_before(node):
+                self.equation(node)
+            elif node.row is None and recorder.known_before(node):
+                self.feeds.append(Feed(self.put(node), "state", get=_reader(node)))
+            else:
+                self.feeds.append(Feed(self.put(node), "constant", array=np.asarray(node.raw)))
+        outputs = tuple(self.place[node] for node in answered)
+        return Program(
+            recorder.name, tuple(self.values), tuple(self.feeds), tuple(self.equations), outputs,
+            rebuild=self.rebuilder([self.values[at].weak for at in outputs]),
+            writes=(*(Write(self.place[value], _assigner(leaf)) for leaf, value in changed),
+                    *(Write(self.place[value], put) for put, value in written)),
+            after=tuple(recorder.effects),
+            assumptions=tuple(recorder.assumptions),
+        )  # fmt: skip
+
+    def value(self, raw: Any, name: str = "") -> int:
+        """A new value of the shape and dtype of `raw`."""
         number = type(raw) is float
-        values.append(Value(np.shape(raw), "float64" if number else raw.dtype.name, weak=number))
-        return len(values) - 1
+        self.values.append(Value(np.shape(raw), "float64" if number else raw.dtype.name, name, weak=number))
+        return len(self.values) - 1
 
-    for leaf, (kind, source) in recorder.feeds.items():
-        place[leaf] = at = put(leaf.raw)
-        if kind == "argument":
-            feeds.append(Feed(at, kind, source, limit=recorder.limits.get(source)))
-        else:
-            feeds.append(Feed(at, kind, get=source))
-    for node in _order(roots, recorder):
-        if node in place:
-            continue
-        if node in recorder.links:
-            place[node] = place[recorder.links[node]]
-            continue
-        if node.row is None:
-            place[node] = at = put(node.raw)
-            if recorder.known_before(node):
-                feeds.append(Feed(at, "state", get=lambda node=node: node.raw))  # type: ignore[misc]
-            else:
-                feeds.append(Feed(at, "constant", array=np.asarray(node.raw)))
-            continue
+    def put(self, node: Tensor) -> int:
+        """A new value for a node."""
+        self.place[node] = at = self.value(node.raw, self.names.get(node, ""))
+        return at
+
+    def constant(self, raw: Any, dtype: str = "") -> int:
+        """The value of a constant array, cast where asked for."""
+        key = id(raw), dtype
+        if key not in self.constants:
+            array = raw.astype(dtype) if dtype else raw
+            self.constants[key] = at = self.value(array)
+            self.feeds.append(Feed(at, "constant", array=array))
+        return self.constants[key]
+
+    def equation(self, node: Tensor) -> None:
+        """The equation of a node."""
+        assert node.row is not None
+        line = self.recorder.line_of(node)
         operands: list[Operand] = []
-        for operand, raw in zip(node.operands, node.args, strict=True):
-            if operand is not None:
-                operands.append(place[operand])
-            elif isinstance(raw, np.ndarray):
-                if id(raw) not in constants:
-                    constants[id(raw)] = at = put(raw)
-                    feeds.append(Feed(at, "constant", array=raw))
-                operands.append(constants[id(raw)])
+        for operand, raw in zip(self.operands(node), node.args, strict=True):
+            whole = isinstance(raw, np.ndarray) and raw.dtype.kind in "iu" and node.row.kind == "map"
+            if whole and node.row.name != "cast":  # whole numbers beside floats, as NumPy casts them
+                dtype = np.result_type(*(a if isinstance(a, np.ndarray) else 0.0 for a in node.args)).name
+                if isinstance(operand, Tensor):
+                    at = self.value(raw.astype(dtype))
+                    self.equations.append(Equation("cast", (self.place[operand],), at, {"dtype": dtype}, line))
+                else:
+                    at = self.constant(raw, dtype)
+                operands.append(at)
+            elif isinstance(operand, Tensor):
+                operands.append(self.place[operand])
             else:
-                operands.append(float(raw))
-        attrs = {key: _indices(value, place) if key == "index" else value for key, value in (node.attrs or {}).items()}
-        place[node] = at = put(node.raw)
-        equations.append(Equation(node.row.name, tuple(operands), at, attrs, recorder.lines.get(node, "")))
-    outputs = tuple(place[tensor] for tensor in answered)
-    numbers = [values[at].weak for at in outputs]
+                operands.append(self.constant(raw) if isinstance(raw, np.ndarray) else float(raw))
+        attrs = dict(node.attrs or {})
+        if "index" in attrs:
+            attrs["index"] = self.index(attrs["index"])
+        self.equations.append(Equation(node.row.name, tuple(operands), self.put(node), attrs, line))
 
-    def answer(flat: list[Any]) -> Any:
-        given = iter([float(x) if number else x for x, number in zip(flat, numbers, strict=True)])
-        return rebuild([next(given) if isinstance(leaf, Tensor) else leaf for leaf in tensors])
+    def index(self, index: Any) -> Any:
+        """An index with the values of the program in the places of stand-ins."""
+        if isinstance(index, tuple):
+            return tuple(map(self.index, index))
+        return Index(self.place[index.tensor]) if isinstance(index, Integers) else index
 
-    plain = len(tensors) == 1 and isinstance(result, Tensor) and not numbers[0]
-    listed = type(result) is tuple and len(outputs) == len(result) and not any(numbers)
-    return Program(
-        recorder.name, tuple(values), tuple(feeds), tuple(equations), outputs,
-        rebuild=_only if plain else tuple if listed else answer,
-        writes=(*(Write(place[value], _assigner(leaf)) for leaf, value in changed),
-                *(Write(place[value], put_) for put_, value in written)),
-        after=tuple(recorder.effects),
-        assumptions=tuple(recorder.assumptions),
-    ).check()  # fmt: skip
+    def rebuilder(self, weak: list[bool]) -> Callable[[list[Any]], Any]:
+        """What makes the answer of a call out of the flat list of outputs: Python numbers where the author's are."""
+        leaves = [None if isinstance(leaf, Tensor) else leaf for leaf in self.answered]
+        numbers = iter(weak)
+        filled = [next(numbers) if isinstance(leaf, Tensor) else None for leaf in self.answered]
+        rebuild = self.rebuild
+        if filled == [False] and rebuild([None]) is None:
+            return _only
+
+        def answer(flat: list[Any]) -> Any:
+            given = iter(flat)
+            return rebuild([
+                _own(leaf) if number is None else float(next(given)) if number else next(given)
+                for leaf, number in zip(leaves, filled, strict=True)
+            ])  # fmt: skip
+
+        return answer
 
 
 def _only(flat: list[Any]) -> Any:
     return flat[0]
 
 
-def _order(roots: list[Tensor], recorder: Recorder) -> list[Tensor]:
-    """Every node that the roots need, operands first; detached leaves come after what they are the value of."""
-    needed = {*roots}
-    while True:
-        nodes = toposort(needed)
-        more = {recorder.links[node] for node in nodes if node in recorder.links} - {*nodes}
-        more |= {i.tensor for node in nodes for i in _stand_ins(node)} - {*nodes}
-        if not more:
-            return nodes
-        needed |= more
+def _own(leaf: Any) -> Any:
+    return leaf.copy() if isinstance(leaf, np.ndarray) else leaf
 
 
 def _stand_ins(node: Tensor) -> list[Integers]:
@@ -310,17 +289,39 @@ def _stand_ins(node: Tensor) -> list[Integers]:
     return [i for i in (index if isinstance(index, tuple) else (index,)) if isinstance(i, Integers)]
 
 
-def _indices(index: Any, place: dict[Tensor, int]) -> Any:
-    if isinstance(index, tuple):
-        return tuple(_indices(i, place) for i in index)
-    return Index(place[index.tensor]) if isinstance(index, Integers) else index
+def _limit(node: Tensor) -> None:
+    """Tell the stand-ins in the index of a node which axes they index."""
+    assert node.attrs is not None
+    index = node.attrs["index"]
+    items = index if isinstance(index, tuple) else (index,)
+    shape = node.attrs.get("shape") or node.args[0].shape
+    taken = [_axes(item) for item in items]
+    axis = 0
+    for item, axes in zip(items, taken, strict=True):
+        if item is Ellipsis:
+            axis += len(shape) - sum(taken)
+        if isinstance(item, Integers):
+            item.indexes(shape[axis])
+        axis += axes
+
+
+def _axes(item: Any) -> int:
+    """How many axes an item of an index takes up."""
+    if item is None or item is Ellipsis:
+        return 0
+    array = getattr(item, "dtype", None)
+    return item.ndim if array is not None and array.kind == "b" else 1
+
+
+def _reader(leaf: Tensor) -> Callable[[], Any]:
+    return lambda: leaf.raw
 
 
 def _assigner(leaf: Tensor) -> Callable[[Any], None]:
     def put(value: Any) -> None:
         if type(leaf.raw) is float:
             leaf.raw = float(value)
-        else:
-            leaf.raw = ingest.frozen(value)
+        else:  # read-only and the leaf's alone, as every value of the graph
+            leaf.raw = ingest.frozen(value if value.base is None else value.copy())
 
     return put

@@ -260,7 +260,7 @@ class Entry:
             else:
                 given[feed.value] = feed.get()  # type: ignore[misc]
             if feed.limit is not None:
-                _refuse_range(given[feed.value], feed.limit, self.program)
+                _refuse_range(given[feed.value], feed.limit, self.program, -feed.limit if feed.signed else 0)
         known = evaluate(self.program, given)
         answers = [np.array(known[v], self.program.values[v].dtype) for v in self.program.outputs]
         for change in self.program.writes:
@@ -270,8 +270,8 @@ class Entry:
         return self.program.rebuild(answers)
 
 
-def _refuse_range(labels: Any, limit: int, program: Program) -> None:
-    wrong = np.flatnonzero((labels < -limit) | (labels >= limit))
+def _refuse_range(labels: Any, limit: int, program: Program, least: int) -> None:
+    wrong = np.flatnonzero((labels < least) | (labels >= limit))
     if wrong.size:
         place = int(wrong[0])
         raise IndexError(

@@ -1,4 +1,4 @@
-"""Integer arguments of a captured call: labels, which may be an index and nothing else that depends on their values."""
+"""Integer arguments of a captured call: labels and other indices, whose values each call has its own of."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ __all__ = ["Integers"]
 class Integers:
     """Stands for an integer array that every call is given anew.
 
-    It may index a tensor (``x[np.arange(N), labels]``), be cast (``labels.astype(np.float32)``) and compared through that;
-    its shape and dtype are known. All else would need its values, and is refused with the line.
+    Its shape and dtype are known. It may index a tensor (``x[np.arange(N), labels]``), stand beside one in arithmetic
+    and comparisons, and be cast (``labels.astype(np.float32)``). All else would need its values, and is refused.
 
-    Attributes:
-        integers: the array of the call that is captured; only what applies an index may look at it.
+    Args:
         tensor: the leaf that stands for it in the graph.
+        name: of the argument.
+        position: of the argument among the leaves of all.
+        recorder: of the capture.
     """
 
-    __array_ufunc__ = None  # so that an operator between an array and this one asks this one
-
-    def __init__(self, tensor: Any, position: int, recorder: Any) -> None:
-        self.tensor, self._position, self._recorder = tensor, position, recorder
+    def __init__(self, tensor: Any, name: str, position: int, recorder: Any) -> None:
+        self.tensor = tensor
+        self._name, self._position, self._recorder = name, position, recorder
 
     @property
     def integers(self) -> Any:
-        """The array."""
+        """The array of the call that is captured: for what applies an index, and for checks of this call."""
         return self.tensor.raw
 
     @property
@@ -53,31 +54,65 @@ class Integers:
         return int(self.tensor.raw.size)
 
     def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of an integer without axes (shape ())")
         return self.shape[0]
 
+    def __repr__(self) -> str:
+        return f"<integers {self._name}: {self.dtype}{list(self.shape)}>"
+
     def astype(self, dtype: Any) -> Any:
-        """The same numbers as a tensor of floats."""
-        if np.dtype(dtype).kind != "f":
+        """The same numbers as a tensor of floats; itself for its own dtype."""
+        if np.dtype(dtype) == self.dtype:
             return self
-        return p.cast(self.tensor, dtype=np.dtype(dtype).name)
+        if np.dtype(dtype).kind != "f":
+            self._refuse()
+        return p.cast(self.tensor, dtype=np.dtype(dtype).name).detach()  # no gradient flows to an integer
 
     def stay_below(self, limit: int) -> None:
-        """Every call refuses entries that are not below `limit`."""
-        self._recorder.stay_below(self._position, limit)
+        """Every call refuses entries that are not classes 0 to `limit` - 1."""
+        self._recorder.limit(self._position, limit, signed=False)
+
+    def indexes(self, size: int) -> None:
+        """Every call refuses entries that do not fit an axis of `size` entries."""
+        self._recorder.limit(self._position, size, signed=True)
 
     def _refuse(self, *_: Any, **__: Any) -> Any:
         return self._recorder.refuse(
-            "the values of an integer argument",
-            "index with it, x[np.arange(len(y)), y], or cast it, y.astype(np.float64)",
+            f"the values of the integer argument {self._name}",
+            f"index a tensor with it, x[np.arange(N), {self._name}], or cast it, {self._name}.astype(np.float64)",
         )
 
-    __bool__ = __int__ = __float__ = __index__ = __iter__ = __getitem__ = __array__ = _refuse
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __matmul__ = _refuse
-    __lt__ = __le__ = __gt__ = __ge__ = __pow__ = __mod__ = __floordiv__ = __neg__ = __invert__ = _refuse
-    min = max = sum = mean = tolist = item = copy = argmax = any = all = _refuse
+    def _beside(self, other: Any) -> Any:
+        """Arithmetic: a tensor on the other side takes over; everything else would compute whole numbers."""
+        return NotImplemented if hasattr(other, "__primitive__") else self._refuse()
 
-    def __eq__(self, other: object) -> bool:
-        return self is other or bool(self._refuse())
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        for other in inputs:
+            if hasattr(other, "__primitive__"):
+                return other.__array_ufunc__(ufunc, method, *inputs, **kwargs)
+        return self._refuse()
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if function in (np.shape, np.ndim, np.size) and args == (self,) and not kwargs:
+            return {np.shape: self.shape, np.ndim: self.ndim, np.size: self.size}[function]
+        for other in args:
+            if hasattr(other, "__primitive__"):
+                return other.__array_function__(function, types, args, kwargs)
+        return self._refuse()
+
+    __bool__ = __int__ = __float__ = __index__ = __iter__ = __getitem__ = __array__ = __format__ = _refuse
+    __neg__ = __invert__ = __contains__ = _refuse
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _beside
+    __matmul__ = __rmatmul__ = __pow__ = __rpow__ = __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = _beside
+    __lt__ = __le__ = __gt__ = __ge__ = _beside
+    min = max = sum = mean = tolist = item = copy = argmax = argmin = any = all = reshape = ravel = flatten = _refuse
+
+    def __eq__(self, other: object) -> Any:
+        return self is other or self._beside(other)
+
+    def __ne__(self, other: object) -> Any:
+        return self is not other and self._beside(other)
 
     def __hash__(self) -> int:
         return id(self)

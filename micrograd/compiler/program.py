@@ -75,6 +75,7 @@ class Feed:
         get: of a state or of a host value.
         array: of a constant.
         limit: for integer arrays used as an index: entries must be at least ``-limit`` and below `limit`.
+        signed: whether entries below 0 count from the end; labels of classes may not.
     """
 
     value: int
@@ -83,6 +84,7 @@ class Feed:
     get: Callable[[], Any] | None = None
     array: Any = None
     limit: int | None = None
+    signed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from micrograd import functional as f
-from micrograd import primitives as p
-from micrograd.batchnorm import batch_norm, batch_norm_inference, batch_statistics, update_running_statistics
+from micrograd.batchnorm import batch_norm_inference, batch_norm_with_statistics, update_running_statistics
 from micrograd.composites import shape_of
 from micrograd.errors import DTypeError, ShapeError
-from micrograd.modes import Capture, capturing
+from micrograd.modes import capturing
 from micrograd.nn.module import Module, Parameter
 
 __all__ = [
@@ -163,34 +162,22 @@ class BatchNorm1d(Module):
                 f"{self!r} in training got one row, whose variance is 0 whatever it holds; "
                 "pass at least two, or call eval() first."
             )
-        out = batch_norm(x, self.gamma, self.beta, self.eps)
-        self._track(x)  # last, so that a refused batch leaves no trace
+        out, mu, var = batch_norm_with_statistics(x, self.gamma, self.beta, self.eps)
+        self._track(mu, var, shape_of(x)[0])  # last, so that a refused batch leaves no trace
         return out
 
-    def _track(self, x: Any) -> None:
+    def _track(self, mu: Any, var: Any, m: int) -> None:
+        share: Any = self.momentum
         if (capture := capturing()) is not None:
-            return self._track_captured(x, capture)
-        self._count()
-        share = 1.0 / self.num_batches_tracked if self.momentum is None else self.momentum
+            count = capture.counted(vars(self), "num_batches_tracked")
+            share = capture.host(lambda: 1.0 / count()) if share is None else share
+        else:
+            mu, var = (s.raw if isinstance(s, Parameter) else s for s in (mu, var))  # averages carry no graph
+            self.num_batches_tracked += 1
+            share = 1.0 / self.num_batches_tracked if share is None else share
         self.running_mean, self.running_var = update_running_statistics(
-            self.running_mean, self.running_var, *batch_statistics(x), m=shape_of(x)[0], momentum=share
+            self.running_mean, self.running_var, mu, var, m=m, momentum=share
         )
-
-    def _count(self) -> None:
-        self.num_batches_tracked += 1
-
-    def _track_captured(self, x: Any, capture: Capture) -> None:
-        # the same nodes as batch_norm's own: the compiler computes them once
-        n = shape_of(x)[0]
-        mu = 1.0 / n * p.sum(x, axis=0)
-        var = 1.0 / n * p.sum(p.pow(x - mu, exponent=2), axis=0)
-        share = self.momentum
-        if share is None:
-            share = capture.host(lambda: 1.0 / (self.num_batches_tracked + 1))
-        for name, new in (("running_mean", mu), ("running_var", n / (n - 1) * var)):
-            old = capture.state(self, name)
-            capture.write(self, name, ((1.0 - share) * old + share * new).astype(old.dtype))
-        capture.after(self._count)
 
     def __repr__(self) -> str:
         return f"BatchNorm1d({self.features}, eps={self.eps:g}, momentum={self.momentum})"

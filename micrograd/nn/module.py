@@ -10,7 +10,7 @@ import numpy as np
 
 from micrograd.engine import Tensor
 from micrograd.errors import CheckpointError
-from micrograd.modes import capturing
+from micrograd.modes import capturing, forget
 
 __all__ = ["Module", "Parameter"]
 
@@ -58,7 +58,7 @@ class Module:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The same as `forward`."""
         if (capture := capturing()) is not None:
-            capture.assume(lambda: self.training)
+            capture.enter(self)
         return self.forward(*args, **kwargs)
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
@@ -83,8 +83,7 @@ class Module:
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters: 0 for numbers, None ("not yet") for arrays."""
-        for parameter in self.parameters():
-            parameter.grad = 0.0 if type(parameter.raw) is float else None
+        forget(self.parameters())
 
     def train(self, mode: bool = True) -> Module:
         """Switch this module and all inside it to training, or with False to evaluation. Answers the module."""
