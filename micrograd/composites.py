@@ -16,8 +16,8 @@ from micrograd.errors import DTypeError, ShapeError
 from micrograd.modes import capturing
 
 __all__ = [
-    "amax", "amin", "broadcast_to", "clip", "concatenate", "divide", "dot", "expand_dims", "getitem", "matmul",
-    "maximum", "mean", "minimum", "moveaxis", "power", "reshape", "squeeze", "stack", "std", "sum", "swapaxes",
+    "amax", "amin", "broadcast_to", "clip", "concatenate", "divide", "dot", "expand_dims", "getitem", "logaddexp",
+    "matmul", "maximum", "mean", "minimum", "moveaxis", "power", "reshape", "squeeze", "stack", "std", "sum", "swapaxes",
     "transpose", "var",
 ]  # fmt: skip
 
@@ -108,6 +108,12 @@ def maximum(x: Any, y: Any) -> Any:
 def minimum(x: Any, y: Any) -> Any:
     """The smaller of two, elementwise: ``-maximum(-x, -y)``."""
     return -maximum(-x, -y)
+
+
+def logaddexp(x: Any, y: Any) -> Any:
+    """``log(exp(x) + exp(y))``, which no size of `x` or `y` makes overflow."""
+    top = maximum(x, y)
+    return top + p.log(p.exp(x - top) + p.exp(y - top))
 
 
 def clip(x: Any, low: Any = None, high: Any = None) -> Any:

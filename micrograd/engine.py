@@ -140,8 +140,10 @@ def _leaf(value: Any) -> Tensor:
 
 def record(row: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any]) -> Tensor:
     """Apply `row` and record the result as a node (a leaf under `no_grad`)."""
-    value, args = ingest.evaluate(row, operands, attrs)
     mode = current()
+    if mode is not None and mode.sealed:  # an array that is written into stands for its present version
+        operands = tuple(getattr(operand, "node", operand) for operand in operands)
+    value, args = ingest.evaluate(row, operands, attrs)
     if mode is not None and not mode.records and mode.capture is None:
         return _leaf(value)
     if len(args) == 1:

@@ -34,12 +34,14 @@ class Place:
         whole: whether the expression is all of the right-hand side.
         returns: whether the statement is a ``return``.
         line: the first line of the statement.
+        item: whether what is assigned is an entry or a part of `target`, as in ``target[i] = ...``.
     """
 
     target: str
     whole: bool
     returns: bool
     line: int
+    item: bool = False
 
 
 @lru_cache(maxsize=64)
@@ -115,9 +117,12 @@ def place_of(source: Source) -> Place | None:
             value = returned[-1]
             whole = (value.end_lineno, value.end_col_offset) == end and _starts(value, source)
             return Place("", whole, True, statement.lineno)
+        if (subscript := _written(statement, source)) is not None:
+            return Place(_name(subscript), True, False, statement.lineno, True)
         for target, value in _pairs(statement):
             if isinstance(statement, ast.AugAssign) and not _covers(value, source):
-                return Place(target, True, False, statement.lineno)  # the operator itself spans the statement
+                item = isinstance(statement.target, ast.Subscript)
+                return Place(target, True, False, statement.lineno, item)  # the operator itself spans the statement
             if _covers(value, source):
                 # compare ends only: in a chain of methods the last call's range may start at any dot
                 whole = (value.end_lineno, value.end_col_offset) == end and not isinstance(statement, ast.AugAssign)
@@ -126,9 +131,30 @@ def place_of(source: Source) -> Place | None:
                 if inner is not None:
                     at_end = (inner.value.end_lineno, inner.value.end_col_offset) == end
                     return Place(inner.target.id, at_end, False, statement.lineno)
-                return Place(target, whole and _starts(value, source), False, statement.lineno)
+                item = any(isinstance(part, ast.Subscript) for part in _targets(statement))
+                return Place(target, whole and _starts(value, source), False, statement.lineno, item)
         return Place("", False, False, statement.lineno)
     return Place("", False, False, source.line)
+
+
+def _targets(statement: ast.stmt) -> list[ast.expr]:
+    """What a statement assigns to, one by one."""
+    match statement:
+        case ast.Assign(targets=targets):
+            parts = [e.elts if isinstance(e, (ast.Tuple, ast.List)) else [e] for e in targets]
+            return [part for each in parts for part in each]
+        case ast.AnnAssign(target=target) | ast.AugAssign(target=target):
+            return [target]
+    return []
+
+
+def _written(statement: ast.stmt, source: Source) -> ast.Subscript | None:
+    """The ``out[i]`` of ``out[i] = ...`` that `source` is."""
+    for target in _targets(statement):
+        if isinstance(target, ast.Subscript) and not isinstance(statement, ast.AugAssign) and _covers(target, source):
+            at = (target.lineno, target.col_offset, target.end_lineno, target.end_col_offset)
+            return target if at == (source.line, source.column, source.end_line, source.end_column) else None
+    return None
 
 
 def _starts(value: ast.expr, source: Source) -> bool:

@@ -7,12 +7,15 @@ lose its gradient silently.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from micrograd import arrangements as a_
 from micrograd import composites as c
+from micrograd import contractions as k
 from micrograd import primitives as p
 from micrograd.errors import GraphError
 from micrograd.modes import capturing
@@ -33,6 +36,15 @@ UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
     np.positive: lambda x: x,
     np.exp: p.exp,
     np.log: p.log,
+    np.log1p: lambda x: p.log(1.0 + x),
+    np.expm1: lambda x: p.exp(x) - 1.0,
+    np.exp2: lambda x: p.exp(x * math.log(2.0)),
+    np.log2: lambda x: p.log(x) * (1.0 / math.log(2.0)),
+    np.log10: lambda x: p.log(x) * (1.0 / math.log(10.0)),
+    np.logaddexp: lambda x, y: c.logaddexp(x, y),
+    np.hypot: lambda x, y: p.sqrt(x * x + y * y),
+    np.sinh: lambda x: (p.exp(x) - p.exp(-x)) * 0.5,
+    np.cosh: lambda x: (p.exp(x) + p.exp(-x)) * 0.5,
     np.tanh: p.tanh,
     np.absolute: p.abs,
     np.fabs: p.abs,
@@ -48,7 +60,9 @@ UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
     np.not_equal: p.not_equal,
 }  # type: ignore[dict-item, unused-ignore]
 
-_REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {np.add: c.sum, np.maximum: c.amax, np.minimum: c.amin}
+_REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {
+    np.add: c.sum, np.maximum: c.amax, np.minimum: c.amin, np.multiply: k.prod
+}  # fmt: skip
 
 
 def _reduction(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -103,6 +117,48 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.broadcast_to: lambda array, shape: c.broadcast_to(array, shape),
     np.concatenate: lambda arrays, axis=0: c.concatenate(arrays, axis),
     np.stack: lambda arrays, axis=0: c.stack(arrays, axis),
+    np.hstack: lambda tup: a_.hstack(tup),
+    np.vstack: lambda tup: a_.vstack(tup),
+    np.dstack: lambda tup: a_.dstack(tup),
+    np.column_stack: lambda tup: a_.column_stack(tup),
+    np.append: a_.append,
+    np.insert: a_.insert,
+    np.delete: a_.delete,
+    np.split: a_.split,
+    np.array_split: a_.array_split,
+    np.hsplit: lambda ary, parts: a_.split(ary, parts, 0 if len(ary.shape) == 1 else 1),
+    np.vsplit: lambda ary, parts: a_.split(ary, parts, 0),
+    np.repeat: a_.repeat,
+    np.tile: a_.tile,
+    np.roll: a_.roll,
+    np.rollaxis: a_.rollaxis,
+    np.flip: a_.flip,
+    np.fliplr: lambda m: a_.flip(m, 1),
+    np.flipud: lambda m: a_.flip(m, 0),
+    np.rot90: lambda m, k=1, axes=(0, 1): a_.rearranged(m, lambda at: np.rot90(at, k, axes)),
+    np.pad: a_.pad,
+    np.take: a_.take,
+    np.take_along_axis: a_.take_along_axis,
+    np.sort: a_.sort,
+    np.diagonal: a_.diagonal,
+    np.diag: a_.diag,
+    np.trace: a_.trace,
+    np.tril: a_.tril,
+    np.triu: a_.triu,
+    np.diff: a_.diff,
+    np.atleast_1d: lambda a: a_.atleast(a, 1),
+    np.atleast_2d: lambda a: a_.atleast(a, 2),
+    np.atleast_3d: lambda a: a_.atleast(a, 3),
+    np.einsum: lambda subscripts, *operands, optimize=None: k.einsum(subscripts, *operands),
+    np.tensordot: k.tensordot,
+    np.outer: k.outer,
+    np.inner: k.inner,
+    np.vdot: lambda a, b: k.inner(c.reshape(a, -1), c.reshape(b, -1)),
+    np.cumsum: k.cumsum,
+    np.prod: _reduction(k.prod),
+    np.ptp: _reduction(lambda a, axis, keepdims: c.amax(a, axis, keepdims=keepdims) - c.amin(a, axis, keepdims=keepdims)),
+    np.average: lambda a, axis=None, weights=None, *, keepdims=False: k.average(a, axis, weights, keepdims=keepdims),
+    np.linalg.norm: k.norm,
     np.copy: lambda a: a,
     np.shape: lambda a: a.shape,
     np.ndim: lambda a: a.ndim,

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import CodeType, FrameType
 
-__all__ = ["Source", "author_frames", "home", "source_of", "user_line"]
+__all__ = ["Source", "author_files", "author_frames", "home", "source_of", "user_line"]
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 # Files whose frames are machinery. What is composed of primitives (batchnorm.py, the layers of nn/) is an author's.
 _MACHINERY = (
     *("engine.py", "operators.py", "arraylike.py", "composites.py", "numpy_api.py", "primitives.py", "ingest.py"),
-    *("functional.py", "transforms.py", "source.py", "names.py", "anomaly.py"),
+    *("arrangements.py", "contractions.py", "functional.py", "transforms.py", "source.py", "names.py", "anomaly.py"),
     *("modes.py", f"compiler{os.sep}", f"graph{os.sep}", f"nn{os.sep}module.py"),
 )
 
@@ -60,15 +60,21 @@ def text_between(file: str, line: int, end_line: int, column: int, end_column: i
     return b"\n".join(lines).decode(errors="replace")
 
 
-def source_of(frame: FrameType) -> Source:
-    """The sub-expression that `frame` is evaluating now."""
+def source_of(frame: FrameType, instruction: int | None = None) -> Source:
+    """The sub-expression that `frame` is evaluating now, or was at an instruction that a traceback names."""
     code = frame.f_code
-    line, end_line, column, end_column = _positions(code)[frame.f_lasti // 2]
+    line, end_line, column, end_column = _positions(code)[(frame.f_lasti if instruction is None else instruction) // 2]
     line = line or frame.f_lineno
     end_line = end_line or line
     column, end_column = column or 0, end_column or 0
     text = text_between(code.co_filename, line, end_line, column, end_column)
     return Source(code.co_filename, code.co_name, line, end_line, column, end_column, text)
+
+
+def author_files(file: str, machinery: tuple[str, ...] = _MACHINERY) -> bool:
+    """Whether a file is an author's: neither machinery of this package nor NumPy."""
+    inside = file.startswith(_PACKAGE) and (not machinery or file[len(_PACKAGE) :].startswith(machinery))
+    return not inside and f"{os.sep}numpy{os.sep}" not in file
 
 
 def author_frames(
@@ -83,9 +89,7 @@ def author_frames(
     """
     frame: FrameType | None = sys._getframe(depth)
     while frame is not None and frame is not until:
-        file = frame.f_code.co_filename
-        inside = file.startswith(_PACKAGE) and (not machinery or file[len(_PACKAGE) :].startswith(machinery))
-        if not inside and f"{os.sep}numpy{os.sep}" not in file:
+        if author_files(frame.f_code.co_filename, machinery):
             yield frame
         frame = frame.f_back
 

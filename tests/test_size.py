@@ -53,6 +53,7 @@ FLOORS = [
     {"buffers", "errors", "source", "names", "tree", "modes", "namesake"},
     {"primitives"},
     {"composites"},
+    {"contractions", "arrangements"},
     {"numpy_api", "ingest", "arraylike", "copying", "operators"},
     {"engine"},
     {"functional", "numerics", "anomaly", "batchnorm", "batchnorm_input", "transforms"},

@@ -2,55 +2,48 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-import os
 import sys
-from collections.abc import Callable, Sequence
-from types import FrameType
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from types import FunctionType, MethodType
 from typing import Any
 
 import numpy as np
 
 from micrograd.engine import Tensor, observe
-from micrograd.errors import GraphError
+from micrograd.errors import GraphError, MicrogradError
 from micrograd.graph.assemble import Mark, assemble
 from micrograd.graph.graph import Graph
-from micrograd.names import Place, function_lines, place_of, stage_titles, statement_end
-from micrograd.source import Source, author_frames, source_of
+from micrograd.graph.hints import located
+from micrograd.graph.memory import surroundings
+from micrograd.graph.naming import Namer
+from micrograd.graph.recorder import Recorder
+from micrograd.graph.traced import Traced
+from micrograd.graph.twins import Twins
 from micrograd.tree import flatten, paths
 
-__all__ = ["trace"]
-
-_LAYERS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "nn", "")
+__all__ = ["Record", "record_call", "trace"]
 
 
-class Recorder:
-    """An observer that notes where each node comes from."""
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One call of a function, recorded.
 
-    def __init__(self, outermost: FrameType, f: object) -> None:
-        self.outermost = outermost
-        self.f = f
-        self.marks: dict[Tensor, Mark] = {}
-        self.kept: set[FrameType] = set()  # frames of layers, so that their ids stay theirs
+    Attributes:
+        name: of the function.
+        inputs: the nodes that stand for the float arrays among the arguments, with their names.
+        outputs: the tracked values that the function answered.
+        result: all that it answered, its traced arrays as tensors or arrays.
+        marks: where each recorded node comes from, with its name and stage.
+    """
 
-    def recorded(self, node: Tensor) -> None:
-        """Note the author's frames, up to the one that called `trace`."""
-        mark = self.marks[node] = Mark()
-        inner: FrameType | None = sys._getframe(1)
-        for frame in author_frames(2, until=self.outermost):
-            if not mark.sources:
-                while inner is not None and inner.f_back is not frame:
-                    inner = inner.f_back
-                mark.call = inner
-            mark.sources.append(source_of(frame))
-            if mark.stage is None and frame.f_code.co_filename.startswith(_LAYERS):
-                layer = frame.f_locals.get("self", self.f)
-                if layer is not self.f:
-                    self.kept.add(frame)
-                    mark.stage = (id(frame), type(layer).__name__)
-
-    def pulled(self, node: Tensor, g: Any, parts: list[Any]) -> None:
-        """Backward passes inside the traced function are recorded like anything else."""
+    name: str
+    inputs: dict[Tensor, str]
+    outputs: list[Tensor]
+    result: Any
+    marks: dict[Tensor, Mark]
 
 
 def trace(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
@@ -61,13 +54,20 @@ def trace(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
     stages come from the source of `f` and of the functions it calls. Of ``return out, cache`` the outputs are the
     tensors themselves, not what lies in inner containers.
 
+    `f` may be written as any NumPy code is: with buffers, item assignment, ``+=``, views, masks, loops, helpers, classes
+    and global variables. It runs as a copy in which `np` is stood in for, so that arrays keep what is traced; a write
+    makes a new version of an array, named ``out``, ``out'``, ``out''``. What `f` writes into its arguments, into global
+    variables and into objects is there afterwards, as NumPy would have it. Random numbers, and choices that the
+    values decide (``if``, `argmax`), are as in this one run.
+
     Args:
         f: a function of arrays, or any callable. It is executed once.
         *args: its arguments.
         **kwargs: its keyword arguments.
 
     Raises:
-        GraphError: `f` computes nothing from its inputs, or the trace is lost.
+        GraphError: `f` computes nothing from its inputs, or calls what has no gradient here; the message underlines
+            the author's expression and names what to write in its place.
 
     >>> def f(x):
     ...     y = np.sqrt(x)
@@ -75,82 +75,119 @@ def trace(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
     >>> [node.op for node in trace(f, np.array([4.0])).nodes]
     ['input', 'sqrt', 'mul']
     """
-    bound = inspect.signature(f).bind(*args, **kwargs)
-    inputs: dict[Tensor, str] = {}
+    record = record_call(f, args, kwargs, sys._getframe())
+    known = {tensor: label for label, tensor in getattr(f, "named_parameters", tuple)()}
+    return Graph(**assemble(record.outputs, record.inputs, record.marks, name=record.name, parameters=known))
 
-    def enter(name: str, value: Any) -> Any:
-        if isinstance(value, Tensor) or (isinstance(value, np.ndarray) and value.dtype.kind in "fc"):
-            tensor = Tensor(value.data if isinstance(value, Tensor) else value)
-            inputs[tensor] = name
-            return tensor
-        return value
 
-    for parameter, value in bound.arguments.items():
-        kind = bound.signature.parameters[parameter].kind
-        prefix = "" if kind is inspect.Parameter.VAR_KEYWORD else parameter
-        named = list(paths(value, prefix))
-        if len(named) == 1 and named[0][1] is value:
-            bound.arguments[parameter] = enter(parameter, value)
-        elif named:
-            bound.arguments[parameter] = flatten(value)[1]([enter(name, leaf) for name, leaf in named])
+def record_call(
+    f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], outermost: Any = None
+) -> Record:
+    """What `trace` makes its graph of: one call, recorded, with names and stages."""
     name = getattr(f, "__name__", type(f).__name__)
-    if not inputs:
-        raise GraphError(f"trace({name}): no float array among the arguments, so there is nothing to differentiate by.")
-    recorder = Recorder(sys._getframe(), f)
+    bound = inspect.signature(f).bind(*args, **kwargs)
+    twins = Twins(_home(f))
+    inputs: dict[Tensor, str] = {}
+    recorder = Recorder(outermost or sys._getframe(), f, twins)
+    token = surroundings.set(recorder)
     try:
+        author = _is_authors(f, twins)
+        runs = twins.of(f) if author else f
+        for parameter, value in bound.arguments.items():
+            kind = bound.signature.parameters[parameter].kind
+            prefix = "" if kind is inspect.Parameter.VAR_KEYWORD else parameter
+            bound.arguments[parameter] = _argument(prefix, value, inputs, twins if author else None)
+        if not inputs:
+            raise GraphError(
+                f"trace({name}): no float array among the arguments, so there is nothing to differentiate by."
+            )
         with observe(recorder, sealed=True):
-            result = f(*bound.args, **bound.kwargs)
+            result = _untraced(runs(*bound.args, **bound.kwargs))
+            twins.give_back()
         last_of_call = {id(mark.call): node for node, mark in recorder.marks.items() if mark.call is not None}
-        lasts = {*last_of_call.values()}
-    except ValueError as error:  # NumPy puts its own words in front of ours when it fills a buffer
-        if isinstance(error.__cause__, GraphError):
-            raise error.__cause__ from None
+    except Exception as error:
+        _explain(error)
         raise
     finally:  # a frame that is kept keeps all its locals, this one too
+        surroundings.reset(token)
         del recorder.outermost, recorder.kept
         for mark in recorder.marks.values():
             mark.call = None
-    outputs = [r for r in result if isinstance(r, Tensor)] if isinstance(result, (tuple, list)) else [result]
-    if not outputs or not isinstance(outputs[0], Tensor):
+    outputs = _outputs(result)
+    if not outputs:
         got = type(result).__name__
         raise GraphError(f"trace({name}): the result ({got}) holds no tensor; "
                          "return what is computed from the inputs, as an array or a tuple of arrays.")  # fmt: skip
-    _name_nodes(recorder.marks, outputs, lasts)
-    known = {tensor: label for label, tensor in getattr(f, "named_parameters", tuple)()}
-    name = "f" if name == "<lambda>" else name
-    return Graph(**assemble(outputs, inputs, recorder.marks, name=name, parameters=known))
+    Namer(recorder.marks, inputs, outputs, last_of_call.values(), recorder.versions, recorder.written).name()
+    return Record("f" if name == "<lambda>" else name, inputs, outputs, result, recorder.marks)
 
 
-def _name_nodes(marks: dict[Tensor, Mark], outputs: Sequence[Tensor], lasts: set[Tensor]) -> None:
-    """Give each recorded node its statement, its name and its stage; `lasts` end a call of the author's."""
-    for node, mark in marks.items():
-        if not mark.sources:
-            continue
-        place: Place | None = None
-        whole = node in lasts
-        for source in mark.sources:  # outwards through helpers, as long as the value is just returned
-            place = place_of(source)
-            if place is None or not place.returns:
-                break
-            whole = whole and place.whole
-        mark.statement = place.target if place else ""
-        if place and place.returns and any(node is output for output in outputs) and whole:
-            mark.statement = mark.name = "out"
-        elif place and place.target and place.whole and whole:
-            mark.name = place.target
-        elif place and place.returns and not mark.statement:
-            mark.statement = "out"
-        if mark.stage is None:
-            mark.stage = _stage_key(mark.sources, mark.statement)
+def _argument(prefix: str, value: Any, inputs: dict[Tensor, str], twins: Twins | None) -> Any:
+    """What the traced function is given for an argument, whose float arrays become inputs."""
+
+    def enter(name: str, leaf: Any) -> Any:
+        if not (isinstance(leaf, Tensor) or (isinstance(leaf, np.ndarray) and leaf.dtype.kind in "fc")):
+            return leaf
+        tensor = Tensor(leaf.data if isinstance(leaf, Tensor) else leaf)
+        inputs[tensor] = name
+        return tensor if twins is None or isinstance(leaf, Tensor) else twins.entered(leaf, tensor)
+
+    if twins is not None:
+        return twins.arguments(prefix, value, enter)
+    named = list(paths(value, prefix))
+    return flatten(value)[1]([enter(name, leaf) for name, leaf in named]) if named else value
 
 
-def _stage_key(sources: Sequence[Source], statement: str) -> tuple[Any, ...]:
-    """What decides the stage: the step comment above or beside a statement, the outermost one; else the statement."""
-    lines = [place.line if (place := place_of(source)) else source.line for source in sources]
-    for source, line in zip(reversed(sources), reversed(lines), strict=True):
-        first, last = function_lines(source.file, line)
-        titles = stage_titles(source.file, first, last)
-        if titles:
-            before = [(at, title) for at, title in titles if at <= statement_end(source.file, line)]
-            return (source.file, *before[-1]) if before else (source.file, first, "")
-    return (sources[-1].file, lines[-1], statement)
+def _home(f: Any) -> dict[str, Any] | None:
+    """The globals of what is traced."""
+    while isinstance(f, (functools.partial, MethodType)):
+        f = f.func if isinstance(f, functools.partial) else f.__func__
+    if not isinstance(f, FunctionType):
+        f = getattr(type(f), "__call__", None)  # noqa: B004 - the method itself is wanted
+    return getattr(f, "__globals__", None)
+
+
+def _is_authors(f: Any, twins: Twins) -> bool:
+    """Whether `f` is not ours: what is composed of tensors is traced as it is."""
+    home = twins.home
+    return home is None or str(home.get("__name__")).partition(".")[0] != "micrograd"
+
+
+def _untraced(result: Any) -> Any:
+    """What the function answered, its traced arrays as the tensors or arrays that they are now."""
+    if isinstance(result, Traced):
+        return result.present()
+    if isinstance(result, dict):
+        return {key: _untraced(value) for key, value in result.items()}
+    if isinstance(result, tuple) and hasattr(result, "_fields"):
+        return type(result)(*map(_untraced, result))
+    if type(result) in (list, tuple):
+        return type(result)(map(_untraced, result))
+    return result
+
+
+def _outputs(result: Any) -> list[Tensor]:
+    parts: Any = result.values() if isinstance(result, dict) else result if isinstance(result, (tuple, list)) else [result]
+    return [part for part in parts if isinstance(part, Tensor)]
+
+
+def _explain(error: Exception) -> None:
+    """Put the author's line under an error of ours; raise ours where NumPy has put its own words in front of it."""
+    for cause in _causes(error):
+        if isinstance(cause, MicrogradError):
+            cause.args = (located(str(cause), error.__traceback__),)
+            if cause is not error:
+                raise cause.with_traceback(error.__traceback__) from None
+            return
+    if isinstance(error, TypeError) and "'float' object cannot be interpreted as an integer" in str(error):
+        raise GraphError(located(
+            "a count is a float. Python 2 divided whole numbers without a rest; write // for / where it is computed.",
+            error.__traceback__,
+        )) from error  # fmt: skip
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        found = found.__cause__ or found.__context__
