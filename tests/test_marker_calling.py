@@ -95,6 +95,14 @@ def test_fewer_gradients_than_inputs_go_by_their_names() -> None:
     assert made.results == ((None, "w"),)
 
 
+def test_a_gradient_that_is_computed_and_not_returned_is_missed() -> None:
+    text = "def f(x, w, b):\n return x@w+b, 0\ndef g(dout, cache):\n dx = dw = db = 1\n return {}"
+    arguments = {"x": X, "w": W, "b": B}
+    assert call(text.format("dx, dw"), arguments).results == ((0, "x"), (1, "w"), (2, "b"))
+    assert call(text.format("dw"), arguments).results == ((None, "w"), (1, "x"), (2, "b"))
+    assert call(text.replace("= db ", "").format("dx, dw"), arguments).results == ((0, "x"), (1, "w"))
+
+
 def test_an_order_of_the_authors_own() -> None:
     text = "def f(x, gamma, beta):\n return x*gamma+beta, 0\ndef g(dout, cache):\n {}return dgamma, dbeta, dx"
     arguments = {"x": X, "gamma": np.ones(3), "beta": np.ones(3)}

@@ -66,7 +66,7 @@ def test_a_problem_is_read_back_into_chinese(key: str) -> None:
 
 @given(st.text(alphabet=st.characters(exclude_characters="\n\r", codec="utf-8")))
 def test_what_fills_a_hole_is_no_template(text: str) -> None:
-    assert say("en", "fix.drop", line=1, old=text) == f"Fix: in line 1 take {text} out."
+    assert say("en", "fix.drop", line=1, old=text) == f"Fix: in line 1 take `{text}` out."
     assert text in translated(problem("exception", at="a.py:3", kind="ValueError", message=text), "zh")
 
 

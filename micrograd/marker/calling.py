@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from micrograd.errors import GraphError
-from micrograd.marker.pairs import Pair, gradient_target, returned
+from micrograd.marker.pairs import Pair, assigned, gradient_target, returned
 from micrograd.marker.task import Argument, Call, Probe
 from micrograd.marker.words import problem
 from micrograd.tree import paths
@@ -236,7 +236,15 @@ def call_of(
         said = (("",) * len(got), True) if isinstance(got, (tuple, list)) else (names, False)
     keyed = [(i if said[1] else None, name) for i, name in enumerate(said[0])]
     results, ordered = _results(keyed, inputs)
+    results += _forgotten(results, len(keyed), inputs, assigned(source, pair.backward))
     return Call(call.outputs, given, results, ordered or _promised(backward, inputs))
+
+
+def _forgotten(results: Results, count: int, inputs: Sequence[str], names: Sequence[str]) -> Results:
+    """The inputs whose gradients the backward computes, by its variables' names, and does not return."""
+    missing = set(inputs) - {path for _, path in results}
+    found = [path for path in inputs if path in missing and any(_matches(n, path) for n in names if gradient_target(n))]
+    return tuple((count + i, path) for i, path in enumerate(found))
 
 
 def _call_of_loss(pair: Pair, inputs: Sequence[str], result: Any, said: tuple[tuple[str, ...], bool] | None) -> Call:

@@ -28,7 +28,7 @@ from micrograd.marker.limits import Limits
 from micrograd.marker.loading import UnloadableError, line_of, load
 from micrograd.marker.marking import mark
 from micrograd.marker.pairs import Pair
-from micrograd.marker.report import Report
+from micrograd.marker.report import Finding, Report
 from micrograd.marker.task import Probe, Task
 from micrograd.marker.wire import unpacked
 from micrograd.marker.words import problem
@@ -129,6 +129,19 @@ def task_of(request: dict[str, Any]) -> tuple[Task, types.ModuleType]:
     return task, module
 
 
+def _explained(finding: Finding, task: Task, module: types.ModuleType) -> Finding:
+    """A finding in a line that stops with an error, with that error's own words and what to make of them."""
+    if finding.kind != "call_error" or finding.reason or task.receiver:
+        return finding
+    forward, backward = (function_named(module, name) for name in (task.forward, task.backward))
+    try:
+        answer_of(backward, task.call, task.probes[0], result_of(forward, task.probes[0]))
+    except Exception as error:  # noqa: BLE001 - the student's, told already; here are its words
+        message = " ".join(str(error).split()).rstrip(".")
+        return replace(finding, reason=f"{type(error).__name__}: {message}.{advice.hint(error)}")
+    return finding
+
+
 def _given(forward: Callable[..., Any], example: Any, drawn: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of the forward as they were given, by parameter; those that were not as they were drawn."""
     bind = inspect.signature(forward).bind_partial
@@ -186,6 +199,7 @@ def main() -> None:
     try:
         task, module = task_of(request)
         report = mark(task, module)
+        report = replace(report, findings=tuple(_explained(finding, task, module) for finding in report.findings))
         with contextlib.suppress(Exception):  # partial credit is no reason to have no report
             report = replace(report, held=held(task))
         if request["walk"]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from micrograd.errors import GraphError
 
-__all__ = ["Pair", "chosen", "gradient_target", "pairs_in", "parameters_of", "returned"]
+__all__ = ["Pair", "assigned", "chosen", "gradient_target", "pairs_in", "parameters_of", "returned"]
 
 _FORWARD = {"forward", "forwards", "fwd", "fw"}
 _BACKWARD = {"backward", "backwards", "bwd", "bw", "backprop", "bprop", "back", "grad", "gradient"}
@@ -120,6 +120,13 @@ def _is_loss(function: ast.FunctionDef) -> bool:
         if (lossy or called) and (graded or (called and lossy and isinstance(second, (ast.Name, ast.Dict)))):
             return True
     return False
+
+
+def assigned(source: str, name: str) -> tuple[str, ...]:
+    """The variables that a function assigns, in order."""
+    function = _function(source, name)
+    found = [n for n in ast.walk(function) if isinstance(n, ast.Name)] if function else []
+    return tuple(dict.fromkeys(n.id for n in found if isinstance(n.ctx, ast.Store)))
 
 
 def parameters_of(source: str, name: str) -> tuple[str, ...]:

@@ -54,7 +54,8 @@ def summary(report: Report, language: str) -> str:
     if report.verdict == "failed":
         return say(language, "failed")
     if report.ok:
-        return say(language, "right", probes=report.probes)
+        shape = any(finding.severity == "shape" for finding in report.findings)
+        return say(language, "right.shape" if shape else "right", probes=report.probes)
     count = len(findings_of(report)[0])
     return say(language, "wrong.none" if not count else "wrong.one" if count == 1 else "wrong.more", count=count)
 
@@ -70,19 +71,22 @@ def _number(x: float) -> str:
 
 def _detail(output: Output, language: str) -> str:
     """What is to be said of a gradient that came back: its shape, and how far off it is."""
-    if output.right:
-        return shape_of(output.expected)
     if output.got is None:
-        return say(language, "table.none")
+        return shape_of(output.expected) if output.right else say(language, "table.none")
     if output.got.shape != output.expected.shape:
         return say(language, "table.shape", got=shape_of(output.got), expected=shape_of(output.expected))
+    if output.right:
+        return shape_of(output.expected)
     if not np.isfinite(output.error):
         return say(language, "table.nan")
     return say(language, "table.off", error=_number(output.error), bound=_number(output.bound))
 
 
 def _state(output: Output, language: str) -> str:
-    return say(language, "column.right" if output.right else "column.wrong")
+    key = "right" if output.right else "wrong"
+    if output.right and output.got is not None and output.got.shape != output.expected.shape:
+        key = "shape"
+    return say(language, f"column.{key}")
 
 
 def _pad(text: str, width: int) -> str:
@@ -130,7 +134,8 @@ def _paragraphs(shown: Told, pen: _Pen) -> list[str]:
     width = max((cells(label) for label, _ in shown.values), default=0)
     for label, value in shown.values:
         lines.append(f"     {pen(_pad(label, width), 'faint')}  {value}")
-    lines += _wrapped(shown.step, "   ") if shown.step else []
+    if shown.step:
+        lines += ["", *_wrapped(shown.step, "   ")]
     for sign, number, text in shown.diff:
         lines.append(pen(f"    {number:>{gutter}} {sign} {text}", "red" if sign == "-" else "green"))
     lines += _wrapped(shown.proof, "   ") if shown.proof else []

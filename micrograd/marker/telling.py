@@ -5,16 +5,17 @@ Text and page show the same; here it is put together, for a hint level and a lan
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from micrograd.drawing.labels import cells, clean
 from micrograd.errors import GraphError
 from micrograd.marker.pairs import gradient_target
 from micrograd.marker.report import Finding, Fix, Report, Shown, Span
-from micrograd.marker.words import say
+from micrograd.marker.words import say, translated
 
-__all__ = ["HINTS", "Told", "edited", "marked", "sample", "shape_of", "told"]
+__all__ = ["HINTS", "Told", "edited", "marked", "sample", "shape_of", "smallest", "told"]
 
 HINTS = ("where", "kind", "fix")
 _LINES = 6  # of a long expression that are shown
@@ -100,7 +101,8 @@ def edited(source: str, fix: Fix) -> tuple[tuple[str, int, str], ...]:
 
 
 def _target(finding: Finding, language: str) -> str:
-    return finding.target or say(language, "target.value")
+    named = finding.target or (finding.means if finding.kind == "missing_result" else "")
+    return named or say(language, "target.value")
 
 
 def _head(finding: Finding, first: bool, language: str) -> str:
@@ -117,7 +119,7 @@ def _head(finding: Finding, first: bool, language: str) -> str:
     return say(language, f"head.{key}", **holes)
 
 
-def _means(finding: Finding, language: str) -> str:
+def _means(finding: Finding, known: Callable[[str], str], language: str) -> str:
     """What the target should hold, where the report says so and the head does not."""
     if (
         not finding.means
@@ -128,20 +130,20 @@ def _means(finding: Finding, language: str) -> str:
     holes = {"target": _target(finding, language), "means": finding.means}
     if finding.edge is not None and finding.kind not in ("path_missing", "path_twice", "path_sign"):
         key = "means.edge.same" if finding.means == finding.target else "means.edge"
-        return say(language, key, **holes, source=finding.edge[0], to=finding.edge[1])
+        return say(language, key, **holes, source=known(finding.edge[0]), to=known(finding.edge[1]))
     name = gradient_target(finding.means)
     if not name:
         return ""
     return say(language, "means.same" if finding.means == finding.target else "means", **holes, name=name)
 
 
-def _holes(finding: Finding, language: str) -> dict[str, object]:
+def _holes(finding: Finding, known: Callable[[str], str], language: str) -> dict[str, object]:
     """What fills the sentences about a kind of mistake."""
-    source, to = finding.edge or ("", "")
+    source, to = map(known, finding.edge) if finding.edge else ("", "")
     edge = say(language, "edge_name", source=source, to=to) if finding.edge else say(language, "edge_name.none")
-    known = finding.expected is not None and finding.got is not None
+    both = finding.expected is not None and finding.got is not None
     shapes = {"got": shape_of(finding.got), "expected": shape_of(finding.expected)}
-    differ = known and shapes["got"] != shapes["expected"]
+    differ = both and shapes["got"] != shapes["expected"]
     return {
         **shapes,
         "target": _target(finding, language),
@@ -152,7 +154,7 @@ def _holes(finding: Finding, language: str) -> dict[str, object]:
         "of": say(language, "of", edge_name=edge) if finding.edge else "",
         "source": source or gradient_target(finding.means) or _target(finding, language),
         "to": to,
-        "reason": finding.reason,
+        "reason": " ".join(translated(line, language) for line in finding.reason.split("\n")),
     }
 
 
@@ -165,10 +167,52 @@ def _values(finding: Finding, language: str) -> tuple[tuple[str, str], ...]:
     )
 
 
+def smallest(old: str, new: str) -> tuple[str, str, str, str]:
+    """Of an edit what really changes, in whole tokens: the text before it, old, new, and the text after it.
+
+    >>> smallest("np.sum(a, axis=1)", "np.sum(a, axis=0)")
+    ('np.sum(a, axis=', '1', '0', ')')
+    """
+    a, b = _TOKEN.findall(old), _TOKEN.findall(new)
+    first = 0
+    while first < min(len(a), len(b)) and a[first] == b[first]:
+        first += 1
+    last = 0
+    while last < min(len(a), len(b)) - first and a[-1 - last] == b[-1 - last]:
+        last += 1
+    middle = slice(first, None if not last else -last)
+    return "".join(a[:first]), "".join(a[middle]), "".join(b[middle]), "".join(a[len(a) - last :])
+
+
+_TOKEN = re.compile(r"\s+|[\w.]*\w|\*\*|//|[<>=!]=|[^\w\s]")
+
+
 def _fix(fix: Fix, language: str) -> str:
-    key = "fix.insert" if not fix.old.strip() else "fix.drop" if not fix.new.strip() else "fix.replace"
-    old, new = (" ".join(text.split()) for text in (fix.old, fix.new))
-    return say(language, key, line=fix.span.line, old=clean(old), new=clean(new))
+    before, old, new, after = smallest(fix.old, fix.new)
+    if re.search(r"=\s*$", before):  # axis=1, not 1 alone
+        name = re.findall(r"\w+\s*=\s*$", before)[-1:]
+        old, new = "".join(name) + old, "".join(name) + new
+    if "\n" in old + new:
+        old, new = fix.old, fix.new
+    old, new = (clean(" ".join(text.split())) for text in (old, new))
+    if not old:
+        words = _TOKEN.findall(before.rstrip()) or _TOKEN.findall(after.lstrip())[:1]
+        place = say(language, "fix.after" if before.strip() else "fix.before", text=clean(words[-1] if words else ""))
+        return say(language, "fix.insert", line=fix.span.line, new=new, place=place if words else "")
+    return say(language, "fix.replace" if new else "fix.drop", line=fix.span.line, old=old, new=new)
+
+
+def _names(source: str) -> Callable[[str], str]:
+    """A node by a name that the student's text has: ``mu`` for ``mu_sum``, the sum inside ``mu = np.sum(x) / N``."""
+    words = set(re.findall(r"\w+", source))
+
+    def known(name: str) -> str:
+        shorter = name
+        while shorter not in words and "_" in shorter:
+            shorter = shorter.rpartition("_")[0]
+        return shorter if shorter in words else name
+
+    return known
 
 
 def _line(text: str) -> str:
@@ -196,9 +240,10 @@ def told(report: Report, finding: Finding, *, first: bool, hint: str, language: 
     remark = finding.severity in ("harmless", "forward")
     if not depth and not remark:
         return Told(head, code)
-    holes = _holes(finding, language)
+    known = _names(source)
+    holes = _holes(finding, known, language)
     what, why, step = (_line(say(language, f"{part}.{finding.kind}", **holes)) for part in ("what", "why", "step"))
-    sentences: Sequence[str] = [s for s in (_line(_means(finding, language)), what) if s]
+    sentences: Sequence[str] = [s for s in (_line(_means(finding, known, language)), what) if s]
     sentences = [*sentences, say(language, "why") + why] if why else sentences
     values = _values(finding, language)
     if depth < 2 or remark:

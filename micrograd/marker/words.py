@@ -24,6 +24,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "Right: every gradient agrees with the engine's, on {probes} sets of inputs.",
         "正确：在 {probes} 组输入上，所有梯度都与引擎的结果一致。",
     ),
+    "right.shape": (
+        "The numbers are right, on {probes} sets of inputs; a shape is not.",
+        "数值正确（在 {probes} 组输入上）；但有形状不对。",
+    ),
     "wrong.one": ("Wrong: 1 mistake.", "有误：1 处错误。"),
     "wrong.more": (
         "Wrong: {count} mistakes, each found with the ones before it put right.",
@@ -40,9 +44,9 @@ WORDS: dict[str, tuple[str, str]] = {
     "column.right": ("right", "正确"),
     "column.wrong": ("wrong", "错误"),
     "column.shape": ("shape", "形状"),
-    "table.off": ("off by {error} where at most {bound} is rounding", "相差 {error}，舍入误差至多 {bound}"),
+    "table.off": ("off by {error} (rounding explains {bound})", "相差 {error}（舍入误差至多 {bound}）"),
     "table.shape": ("shape {got}, should be {expected}", "形状为 {got}，应为 {expected}"),
-    "table.none": ("nothing came back", "没有返回"),
+    "table.none": ("no value: the code stopped before it, or returned None", "没有值：代码提前中止，或返回了 None"),
     "table.nan": ("not a finite number", "不是有限的数"),
     "summary": ("{right} of {all} pairs are right.", "共 {all} 对函数，{right} 对正确。"),
     "level.more": ("For {more}: --hint {level}", "想看{more}：--hint {level}"),
@@ -89,9 +93,11 @@ WORDS: dict[str, tuple[str, str]] = {
     "got": ("got", "实得"),
     "why": ("Why: ", "原因："),
     "step": ("Next: ", "下一步："),
-    "fix.replace": ("Fix: in line {line} replace {old} by {new}.", "改法：第 {line} 行，把 {old} 改成 {new}。"),
-    "fix.insert": ("Fix: in line {line} put {new} in.", "改法：第 {line} 行，插入 {new}。"),
-    "fix.drop": ("Fix: in line {line} take {old} out.", "改法：第 {line} 行，去掉 {old}。"),
+    "fix.replace": ("Fix: in line {line} replace `{old}` by `{new}`.", "改法：第 {line} 行，把 `{old}` 改成 `{new}`。"),
+    "fix.insert": ("Fix: in line {line} put `{new}` {place}.", "改法：第 {line} 行，{place}插入 `{new}`。"),
+    "fix.drop": ("Fix: in line {line} take `{old}` out.", "改法：第 {line} 行，去掉 `{old}`。"),
+    "fix.after": ("after `{text}`", "在 `{text}` 之后"),
+    "fix.before": ("before `{text}`", "在 `{text}` 之前"),
     "fix.whole": (
         "Tried on {probes} fresh sets of inputs: every gradient is right with it.",
         "已在 {probes} 组新的输入上试过：改后所有梯度都正确。",
@@ -229,7 +235,7 @@ def say(language: str, key: str, **holes: object) -> str:
         GraphError: another language.
 
     >>> say("en", "fix.drop", line=3, old="2 *")
-    'Fix: in line 3 take 2 * out.'
+    'Fix: in line 3 take `2 *` out.'
     """
     return _filled((WORDS.get(key) or SENTENCES[key])[_language(language)], holes)
 
