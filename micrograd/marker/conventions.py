@@ -55,6 +55,7 @@ _FAMILIES: dict[str, dict[str, Dims]] = {
         "data": ("D", "N"), "scale": ("D", 1), "shift": ("D", 1), "weight": ("M", "D"), "bias": ("M", 1),
         "weight2": ("P", "M"), "bias2": ("P", 1), "labels": ("N",),
     },
+    "features": {"data": ("N", "D"), "weight": ("D",), "bias": ("D",), "labels": ("N",)},  # x * w
     "one row": {"data": ("D",), "scale": ("D",), "shift": ("D",), "weight": ("M", "D"), "bias": ("M",), "labels": ()},
     "image": {"data": ("Y", "X"), "weight": ("K", "L"), "bias": ()},
 }  # fmt: skip
@@ -148,6 +149,8 @@ def conventional(forward: Function) -> Iterator[Layout]:
     for family in _families(forward, names):
         dims = dict(_FAMILIES[family])
         roles = {_role(name) for name in names}
+        if not roles - {"", "labels", "mask"} <= {*dims} and family != "rows":  # it has no word for one of them
+            continue
         if "recurrent" in roles:
             dims.update(_LSTM if re.search(r"lstm|_c\b|\bc0|cprev", called) else _RNN)
         if "weight" not in roles and "scale" in roles and "scale" in dims:  # b beside gamma is a shift

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from micrograd.errors import GraphError
+from micrograd.graph import Graph
 from micrograd.marker.holdings import Holdings, author_sizes, held_by_arguments, held_in_cache
 from micrograd.marker.printing import LONG, Names, Printer, identifier, only_unit_axes, scattered
 from micrograd.marker.spelling import Expr, atom
@@ -42,7 +43,7 @@ class Line:
         upstream: the gradient that it starts from.
         of: the forward value whose gradient it is; empty for a part.
         to: the forward value that the path comes from: of ``dxmu2`` it is ``sq``.
-        shape: of the value on the first trace.
+        shape: of the value, as ``(N, D)``.
     """
 
     target: str
@@ -53,7 +54,7 @@ class Line:
     upstream: str = ""
     of: str = ""
     to: str = ""
-    shape: tuple[int, ...] = ()
+    shape: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,9 +233,12 @@ class _Lister:
             line = own_name(node) or long > LONG or (self.uses[at] > 1 and long > _SHORT)
             if line and not node.is_leaf:
                 target = self.names.fresh(node.name)
-                self._add(target, expression, "value", of=node.name, shape=node.shape)
+                self._add(target, expression, "value", of=node.name, shape=self._shape(self.traced.forwards, at))
                 self.value.done[at] = atom(target)
         return self.value.done[index]
+
+    def _shape(self, graphs: Sequence[Graph], index: int) -> str:
+        return self.symbols.shape([graph.nodes[index].shape for graph in graphs])
 
     def _add(self, target: str, text: object, kind: str, statement: str = "", **more: Any) -> None:
         self.lines.append(Line(target, str(text), statement or f"{target} = {text}", kind, self.stage, **more))
@@ -247,7 +251,7 @@ class _Lister:
                 self.gradient.done[at] = self._forward_value(origin)
                 continue
             named = target if at == index else ""
-            said = more if named else {"shape": node.shape}
+            said = more if named else {"shape": self._shape(self.traced.backwards, node.index)}
             if node.op == "scatter" and not only_unit_axes(node):
                 named = named or self.names.fresh(node.name)
                 text = scattered(self.gradient, node, named, self.gradient.done[node.reads[0]])
@@ -289,7 +293,7 @@ class _Lister:
         node = self.graph.nodes[index]
         target = self.names.fresh(f"d{identifier(node.name)}")
         text = " + ".join(self.arrived[index])
-        self._add(target, text, "sum", of=node.name, shape=node.shape)
+        self._add(target, text, "sum", of=node.name, shape=self._shape(self.traced.forwards, index))
         self.gradient.done[self.pairs.nodes[index]] = atom(target)
         return target
 
@@ -320,7 +324,8 @@ class _Lister:
             if several:
                 base += f"{'_' if base[-1].isdigit() else ''}{len(paths) + 1}"
             target = self.names.fresh(base)
-        said: dict[str, Any] = {"upstream": upstream, "of": source.name, "to": to, "shape": source.shape}
+        said: dict[str, Any] = {"upstream": upstream, "of": source.name, "to": to}
+        said["shape"] = self._shape(self.traced.forwards, operand)
         known = self.gradient.done.get(part)
         if known is None:
             self._print(part, target, **said)

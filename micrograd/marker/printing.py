@@ -116,6 +116,9 @@ class Printer:
         """The keywords of a node as source text."""
         texts: dict[str, str] = {}
         if node.op == "reshape" and (unit := _unit_axes(self.operand_shape(node), node.shape)) is not None:
+            readers = [reader.op for reader in self.graphs[0].nodes if node.index in reader.reads]
+            if node.shape and not self.operand_shape(node) and {*readers} != {"broadcast"}:
+                return {"index": "np.reshape", "shape": repr(node.shape)}
             return {"index": unit}
         for key in node.attrs:
             values = [graph.nodes[node.index].attrs[key] for graph in self.graphs]

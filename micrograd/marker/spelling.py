@@ -141,7 +141,7 @@ def _function(name: str) -> Speller:
 
 def _reduction(name: str) -> Speller:
     def spell(operands: Sequence[Expr], attributes: Attributes) -> Expr:
-        more = [f"axis={attributes['axis']}"] if attributes.get("axis", "None") != "None" else []
+        more = [f"axis={attributes.get('axis', '0')}"] if attributes.get("axis", "None") != "None" else []
         more += ["keepdims=True"] if attributes.get("keepdims") == "True" else []
         return call(name, *operands, *more)
 
@@ -166,6 +166,8 @@ def _transpose(operands: Sequence[Expr], attributes: Attributes) -> Expr:
 
 
 def _reshape(operands: Sequence[Expr], attributes: Attributes) -> Expr:
+    if attributes.get("index") == "np.reshape":  # of a number, which may be Python's
+        return call("reshape", operands[0], attributes["shape"])
     if "index" in attributes:  # only axes of length 1 come or go
         return atom(f"{operands[0].within(ATOM)}[{attributes['index']}]") if attributes["index"] else operands[0]
     shape = attributes["shape"] if attributes["shape"].endswith(",)") else attributes["shape"][1:-1]
@@ -200,7 +202,7 @@ SPELLED: dict[str, Speller] = {
     "broadcast": lambda operands, attributes: call("broadcast_to", operands[0], attributes["shape"]),
     "gather": lambda operands, attributes: atom(f"{operands[0].within(ATOM)}[{attributes['index']}]"),
     "concatenate": lambda operands, attributes: call(
-        "concatenate", f"[{', '.join(map(str, operands))}]", f"axis={attributes['axis']}"
+        "concatenate", f"[{', '.join(map(str, operands))}]", f"axis={attributes.get('axis', '0')}"
     ),
     "cast": _cast,
     "greater": _compare(">"),

@@ -101,8 +101,8 @@ class Symbols:
     def whole(self, values: Sequence[int]) -> str:
         """A length or an index as source text. Raises GraphError."""
         found = self.number(values)
-        share = round(1 / found.number)
-        if found.divisors or found.number < 1:
+        if found.divisors or 0 < found.number < 1:
+            share = round(1 / found.number)
             above = replace(found, divisors=(), number=found.number if found.number >= 1 else 1.0)
             below = replace(
                 found, factors=found.divisors, divisors=(), number=1.0 if found.number >= 1 else float(share)
@@ -114,5 +114,7 @@ class Symbols:
         """A shape as source text: ``(N, D)``. Raises GraphError."""
         if len({len(value) for value in values}) > 1:
             raise GraphError("a shape has not the same number of axes in every trace.")
+        if not values[0]:
+            return "()"
         inner = [self.whole(lengths) for lengths in zip(*values, strict=True)]
         return f"({inner[0]},)" if len(inner) == 1 else f"({', '.join(inner)})"
