@@ -117,8 +117,9 @@ class Quantities:
             return
         fan_out = Counter(edge.source for edge in graph.edges)
         arrived: Counter[int] = Counter()
+        values = graph.values
         for node in graph.nodes:
-            value = graph.values[node.index]
+            value = values[node.index]
             if value is None:
                 continue
             made = Quantity(("value", node.name), node.name, value)

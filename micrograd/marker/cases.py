@@ -53,7 +53,8 @@ class Case:
         why_not: why it could not be.
         relative: the precision at which gradients are compared.
         receiver: of methods, after the forward.
-        loss: of a loss function, what it answered: it must not change.
+        forward: calls it on other arguments.
+        seconds: how long the backward takes.
     """
 
     task: Task
@@ -67,6 +68,7 @@ class Case:
     relative: float = RELATIVE
     receiver: Any = None
     forward: Any = field(default=None, repr=False)
+    seconds: float = 0.0
 
     def call(self, function: Callable[..., Any]) -> Any:
         """Call a variant of the backward with fresh copies of its arguments; answers its result."""
@@ -299,29 +301,30 @@ def _quiet() -> Iterator[None]:
 def _seed(case: Case, graph: Graph, outputs: Sequence[Any]) -> None:
     """Run the engine backwards and read off the truth."""
     seeds: list[Any] = [None] * len(graph.outputs)
+    values = graph.values
     taken: set[int] = set()
     for wanted, g in zip(outputs, case.upstream, strict=True):
         for place, node in enumerate(graph.outputs):
-            value = np.asarray(graph.values[node.index])
+            value = np.asarray(values[node.index])
             if place not in taken and value.shape == wanted.shape and close(value, wanted, 1e-9 * scale_of(wanted)):
-                seeds[place] = float(g) if type(graph.values[node.index]) is float else np.asarray(g, value.dtype)
+                seeds[place] = float(g) if type(values[node.index]) is float else np.asarray(g, value.dtype)
                 taken.add(place)
                 break
         else:
             raise Unrunnable("the traced forward answers other values than the plain one")
     graph.backward(tuple(seeds) if len(seeds) > 1 else seeds[0])
     inputs = {node.name: node for node in graph.inputs}
-    values = dict(paths_of(case.probe.arguments))
+    given = dict(paths_of(case.probe.arguments))
     sent: dict[int, float] = {}
     for (source, _, _), part in graph.edge_grads.items():
         sent[source] = max(sent.get(source, 0.0), scale_of(part))
     for _, name in case.task.call.results:
         node = inputs.get(name)
-        if node is None and name not in values:
+        if node is None and name not in given:
             raise Unrunnable(f"{case.task.forward} has no input {name!r}")
         gradient = graph.grads.get(node.index) if node is not None else None
         if gradient is None:
-            gradient = np.zeros(np.shape(values[name]))
+            gradient = np.zeros(np.shape(given[name]))
         case.expected.append(np.asarray(gradient, float))
         case.scales.append(max(scale_of(gradient), sent.get(node.index, 0.0) if node else 0.0, 1e-30))
 

@@ -57,6 +57,7 @@ class Diagnoser:
     shift: list[tuple[int, int]] = field(default_factory=list)
     given_up: set[int] = field(default_factory=set)
     tried: int = 0
+    done: bool = False  # whether the last fix makes all gradients right
 
     def run(self) -> list[Finding]:
         """All mistakes that are found, in the order of the student's lines."""
@@ -67,7 +68,7 @@ class Diagnoser:
                 wrong = now.misshapen - self.given_up
             if not wrong:
                 break
-            if not self.one(now, wrong):
+            if not self.one(now, wrong) or self.done:
                 break
         return sorted(self.findings, key=lambda f: (f.span.line, f.span.column))
 
@@ -81,6 +82,7 @@ class Diagnoser:
         if mended is not None:
             self.findings.append(self.told(now, mended.statement, mended.root, mended, suspicion))
             self.apply(mended)
+            self.done = mended.wanted == now.wrong | now.misshapen
             return True
         if suspicion is None:
             suspicion = self.fallback(now, wrong)

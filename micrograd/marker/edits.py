@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from micrograd.marker.alignment import meanings
 from micrograd.marker.program import path_of
 from micrograd.marker.text import Text
 
@@ -501,7 +502,8 @@ class _Maker:
             return
         yield from self.scaled(node)
         if not isinstance(node, (ast.UnaryOp, ast.Constant)):
-            yield Edit(node, f"-{self.operand(node, 2)}", "negate", 1.1)
+            forward = not any(isinstance(n, ast.Name) and meanings(n.id) for n in ast.walk(node))
+            yield Edit(node, f"-{self.operand(node, 2)}", "negate", 1.7 if forward else 1.1)
         if isinstance(value, np.ndarray) and value.dtype.kind == "b":
             yield Edit(node, f"~{self.operand(node, 5)}", "mask", 1.5)
         product, term = self.operand(node, 2), self.of(node)

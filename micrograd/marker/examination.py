@@ -7,6 +7,7 @@ factorings are as good as ours.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -185,7 +186,7 @@ class Examination:
 
     def _judge(self, statement: Statement) -> Status:
         if statement.unpacks:
-            return Status("outside")
+            return Status("odd" if _crossed(statement) else "outside")
         if not statement.targets:
             return Status("unknown")
         known = True
@@ -216,6 +217,8 @@ class Examination:
             return "known", None  # settings, containers
         if _unlikely(name, value):
             return "odd", None
+        if self._is_buffer(statement, name, value):
+            return "known", None
         meant = quantities.meant_by(name, self.aliases[number])
         taken = self._claimed(statement, name, number)
         for quantity in meant:
@@ -228,13 +231,26 @@ class Examination:
             ):
                 return "known", None
             return "suspect", meant[0]
-        if isinstance(value, np.ndarray) or np.ndim(value) == 0:
-            if quantities.equal_to(value):
-                return "known", None
-            named = [q for q in quantities.by_name.get(normal(name), ()) if q.kind == "value"]
-            if named and not statement.in_place and not statement.looped:
-                return "suspect", named[0]
+        named = [q for q in quantities.by_name.get(normal(name), ()) if q.kind == "value"]
+        if statement.looped:
+            seen = [bool(quantities.equal_to(e.writes[name])) for e in events[:24]]
+            if seen and not any(seen) and named and not statement.in_place:
+                return "odd", None
+            return ("known" if seen and all(seen) else "unknown"), None
+        if quantities.equal_to(value):
+            return "known", None
+        if named and not statement.in_place:
+            return "suspect", named[0]
         return "unknown", None
+
+    def _is_buffer(self, statement: Statement, name: str, value: Any) -> bool:
+        """Whether a value is only what others are written into: zeros, before a change in place."""
+        if not isinstance(statement.node, ast.Assign) or not isinstance(value, np.ndarray) or np.any(value):
+            return False
+        return any(
+            other.in_place and name in other.names and other.function == statement.function
+            for other in self.program.statements
+        )
 
     def _claimed(self, statement: Statement, name: str, number: int) -> set[tuple[Any, ...]]:
         """Paths that an earlier variable of the same name and another number has: dxmu2 cannot be dxmu1 again."""
@@ -324,6 +340,21 @@ class Examination:
         return found
 
 
+def _crossed(statement: Statement) -> bool:
+    """Whether a variable gets the entry of a dictionary that another one of the line is called after."""
+    if not isinstance(statement.node, ast.Assign) or not isinstance(statement.node.value, ast.Tuple):
+        return False
+    for name, value in zip(statement.names, statement.node.value.elts, strict=False):
+        key = value.slice.value if isinstance(value, ast.Subscript) and isinstance(value.slice, ast.Constant) else ""
+        if key in statement.names and key != name:
+            return True
+        if isinstance(key, str) and "height" in key and name.lower().startswith("w"):
+            return True
+        if isinstance(key, str) and "width" in key and name.lower().startswith("h"):
+            return True
+    return False
+
+
 def _unlikely(name: str, value: Any) -> bool:
     """Whether a value is not what its name says by custom: a mask of other numbers than 0 and one more."""
     plain = normal(name)
@@ -336,12 +367,8 @@ def _unlikely(name: str, value: Any) -> bool:
 
 
 def _is_return(event: Event) -> bool:
-    import ast
-
     return isinstance(event.statement.node, ast.Return)
 
 
 def _reads(root: Root, name: str) -> bool:
-    import ast
-
     return any(isinstance(n, ast.expr) and path_of(n) == name for n in ast.walk(root.expr))

@@ -54,6 +54,9 @@ def mark(task: Task, module: types.ModuleType | None = None) -> Report:
         if not isinstance(result, Exception):
             _cross_checked(case, result)
     findings: list[Finding] = []
+    if len(cases) > 1 and any(case.seconds > 2e-3 for case in cases):  # loops: search on the probe that is done first
+        order = sorted(range(len(cases)), key=lambda number: cases[number].seconds)
+        cases, results = [cases[number] for number in order], [results[number] for number in order]
     if not all(_right(case, result) for case, result in zip(cases, results, strict=True)):
         made: list[Case] = []
 
@@ -96,10 +99,13 @@ def _forward(task: Task, module: types.ModuleType) -> tuple[Callable[..., Any], 
 
 def _answer(program: Program, case: Case) -> Any:
     """The result of the backward as it is, or the exception that it raised."""
+    started = time.perf_counter()
     try:
         return case.call(program.plain())
     except Exception as error:  # noqa: BLE001 - whatever the student's code raises
         return error
+    finally:
+        case.seconds = time.perf_counter() - started
 
 
 def _right(case: Case, result: Any) -> bool:

@@ -19,6 +19,8 @@ from micrograd.marker.program import Program, Statement
 __all__ = ["Event", "Recording", "duplicate", "record", "same_value"]
 
 MOST_EVENTS = 20_000
+# Of a line in a loop: copies of all variables take long; the last one kept lies in the last third of the rounds.
+_KEPT_SCOPES = frozenset(int(1.4**power) - 1 for power in range(3, 30)) | {0}
 _IMMUTABLE = (int, float, complex, bool, str, bytes, type(None), np.generic, slice, range, type(Ellipsis))
 
 
@@ -173,6 +175,7 @@ class _Watcher:
         self.writers: dict[FrameType, dict[str, Event]] = {}
         self.open: dict[FrameType, Event] = {}
         self.counts: dict[int, int] = {}
+        self.parts = any("[" in name or "." in name for s in program.statements for name in s.names)
 
     def at(self, number: int) -> None:
         frame = sys._getframe(1)
@@ -200,11 +203,11 @@ class _Watcher:
                 cut = max(spelled.rfind("."), spelled.rfind("["))
                 spelled = spelled[:cut] if cut > 0 else ""
             event.reads[name] = found
-            if spelled == name or not spelled:  # a whole container: whatever was put into it
+            if self.parts and (spelled == name or not spelled):  # a whole container: whatever was put into it
                 for other, writer in writers.items():
                     if other.startswith((name + "[", name + ".")):
                         event.reads[other] = writer
-        if number in self.scopes and occurrence < 64:
+        if number in self.scopes and occurrence in _KEPT_SCOPES:
             memo: dict[int, Any] = {}
             event.scope = {name: _kept(value, memo) for name, value in frame.f_locals.items()}
         recording = self.recording

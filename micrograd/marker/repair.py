@@ -78,6 +78,7 @@ class Mended:
         new: what comes there.
         cost: the smaller, the better.
         probes: how many fresh probes it was verified on.
+        wanted: the gradients that are right with it.
     """
 
     statement: Statement
@@ -88,6 +89,7 @@ class Mended:
     new: str
     cost: float
     probes: int = 0
+    wanted: frozenset[int] = frozenset()
 
 
 class Bench:
@@ -246,7 +248,7 @@ class Search:
         events = [event for event in self.recordings[0].of(statement.number) if event.scope is not None]
         if not events:
             return []
-        chosen = sorted({0, len(events) // 2, len(events) - 1})
+        chosen = sorted({0, len(events) // 2, (3 * len(events)) // 4, len(events) - 1})
         loops = self.program.loops_of(statement)
         made = []
         for place in chosen:
@@ -274,7 +276,7 @@ class Search:
         loose = Goal((None,) * len(fresh), goal.wanted)
         if not all(loose.reached(number, outcome(case, variant)) for number, case in enumerate(fresh)):
             return None
-        return replace(mended, probes=len(fresh))
+        return replace(mended, probes=len(fresh), wanted=goal.wanted)
 
 
 def parsed(edit: Edit) -> ast.expr:
@@ -359,12 +361,11 @@ def search(
                             found.append(good)
             if not edits:
                 edits.extend(edits_of(root.expr, bench.scopes[0], root.role, root.name))
-            if extra is not None and tier == tiers[-1] and not job.late:
-                edits.extend(extra(bench))
+            made_up: Sequence[Edit] = extra(bench) if extra is not None and tier == tiers[-1] and not job.late else ()
             known = seen.setdefault(place, {signature(bench.original)})
-            for edit in edits:
+            for edit in (*edits, *made_up):
                 cost = edit.cost + penalty + _by_name(root.name, edit)
-                if cost <= low or cost > tier:
+                if (cost <= low and edit not in made_up) or cost > tier:
                     continue
                 if job.late:
                     break
