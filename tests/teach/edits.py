@@ -62,7 +62,7 @@ def _assignment(f: Facts, s: ast.Assign, target: ast.expr) -> Iterator[Edit]:
     if isinstance(target, ast.Tuple) and isinstance(value, ast.Attribute) and value.attr == "shape":
         names = [f.source(e) for e in target.elts]
         if len(names) == 2:
-            yield edit(f, target, f"{names[1]}, {names[0]}", "sizes exchanged", "wrong_count")
+            yield edit(f, target, f"{names[1]}, {names[0]}", "sizes exchanged", "wrong_count", "swapped_value")
     if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(value.elts) == 2:
         one, two = map(f.source, value.elts)
         yield edit(f, value, f"{two}, {one}", "indices exchanged", "index", "swapped_value")

@@ -51,9 +51,11 @@ def product(f: Facts, node: ast.BinOp) -> Iterator[Edit]:
     numbers = isinstance(node.left, ast.Constant), isinstance(node.right, ast.Constant)
     sizes = f.is_size(node.left), f.is_size(node.right)
     grads = f.is_gradient(node.left), f.is_gradient(node.right)
-    if sizes[1] or _is_size_product(f, node.right):
+    if sizes[1]:
         kinds: tuple[str, ...] = ("count", "operator")
-    elif numbers[1]:
+    elif _is_size_product(f, node.right):
+        kinds = ("count", "operator", "power")
+    elif numbers[1] or (isinstance(node.right, ast.UnaryOp) and isinstance(node.right.operand, ast.Constant)):
         kinds = ("factor", "operator")
     else:
         kinds = ("power", "operator", "mask") if is_mask(f, node.right) else ("power", "operator")
