@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.row import Case, Row
+from tests.benchmarks.plot import plot
+from tests.benchmarks.row import Case, Goal, Row
 
-__all__ = ["lines", "markdown", "publish", "write"]
+__all__ = ["judged_errors", "lines", "markdown", "mean_lines", "publish", "write"]
 
 _BYTES = " [bytes]"
 
@@ -61,10 +63,58 @@ def _judged(case: Case, entries: Mapping[str, Any], mine: str) -> dict[str, Any]
     if goal is None:
         return None
     got = None
-    if mine in entries and (goal.against is None or goal.against in entries):
-        got = entries[mine]["median"] if goal.against is None else entries[goal.against]["ours_over_it"]["median"]
+    if mine in entries and not goal.peers:
+        got = entries[mine]["median"]
+    elif mine in entries and (ratios := [entries[n]["ours_over_it"]["median"] for n in goal.peers if n in entries]):
+        got = max(ratios)  # beside the fastest of them
+    return _verdict(goal, got)
+
+
+def _verdict(goal: Goal, got: float | None) -> dict[str, Any]:
+    against = goal.peers[0] if len(goal.peers) == 1 else list(goal.peers) or None
     reached = None if got is None else got <= goal.limit
-    return {"limit": goal.limit, "against": goal.against, "got": got, "reached": reached}
+    return {"limit": goal.limit, "against": against, "got": got, "reached": reached}
+
+
+def mean_lines(row: Row, table: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A line for each geometric mean of the row whose cases were all measured: of the medians, and of the ratios."""
+    measured = {line["case"]: line for line in table}
+    found = []
+    for mean in row.means:
+        if not all(case in measured for case in mean.cases):
+            continue
+        over = [measured[case] for case in mean.cases]
+        mine, entries = over[0]["ours"], {}
+        for name in row.contenders:
+            if not all(name in line["contenders"] for line in over):
+                continue
+            each = [line["contenders"][name] for line in over]
+            entry: dict[str, Any] = {q: statistics.geometric_mean(e[q] for e in each) for q in ("median", "q1", "q3")}
+            if all("ours_over_it" in e for e in each):
+                ratios = [e["ours_over_it"] for e in each]
+                entry["ours_over_it"] = {
+                    q: statistics.geometric_mean(r[q] for r in ratios) for q in ("median", "q1", "q3")
+                }
+            entries[name] = entry
+        verdict = None
+        if mean.goal:
+            gots = [_judged(Case("", (), mean.goal), line["contenders"], mine) for line in over]
+            each_got = [verdict["got"] for verdict in gots if verdict]
+            got = None if None in each_got else statistics.geometric_mean(each_got)
+            verdict = _verdict(mean.goal, got)
+        found.append(dict(over[0]) | {"case": mean.name, "contenders": entries, "notes": {}, "goal": verdict})
+    return found
+
+
+def judged_errors(
+    found: list[dict[str, Any]], limits: Mapping[str, Mapping[str, float]], mine: str
+) -> list[dict[str, Any]]:
+    """Errors with, for ours, whether they stay under the limits of the probe; a NaN does not."""
+    for entry in found:
+        own = limits[entry["probe"]] if entry["contender"] == mine else {}
+        entry["reached"] = all(entry["errors"].get(n, math.inf) <= limit for n, limit in own.items()) if own else None
+        entry["limits"] = own
+    return found
 
 
 def _figure(value: float, unit: str) -> str:
@@ -80,21 +130,22 @@ def _goal(goal: Mapping[str, Any] | None) -> tuple[str, str]:
     if goal is None:
         return "", ""
     peer = goal["against"]
+    peer = peer if peer is None or isinstance(peer, str) else "best of " + ", ".join(peer)
     limit = f"≤ {_figure(goal['limit'], 's')}" if peer is None else f"≤ {goal['limit']:g} × {peer}"
     return limit, {True: "yes", False: "**no**", None: "not measured"}[goal["reached"]]
 
 
 def _setting(machine: Mapping[str, Any]) -> str:
-    core = f" (OPENBLAS_CORETYPE={machine['openblas_coretype']})" if machine["openblas_coretype"] else ""
     facts = [
         machine["processor"],
         f"{machine['cores']} cores",
         f"{machine['threads']} threads for each contender",
-        f"OpenBLAS kernel {machine['openblas']}{core}",
+        *machine["blas"],
         *([] if machine["load"] is None else [f"load {machine['load']:.1f} before the run"]),
         machine["system"],
         f"Python {machine['python']}",
         *(f"{name} {number}" for name, number in machine["versions"].items()),
+        *([machine["compiler"]] if machine.get("compiler") else []),
     ]
     return ", ".join(facts) + "."
 
@@ -121,56 +172,42 @@ def _spread(entry: Mapping[str, Any], unit: str) -> str:
     return f"{_figure(entry['q1'], unit)} … {_figure(entry['q3'], unit)}"
 
 
-def markdown(result: Mapping[str, Any]) -> str:
-    """The table, aligned so that it reads in a terminal too."""
-    head = ["what", "case", "contender", "median (quartiles)", "ours / it", "goal", "reached"]
-    body = [head, *_rows(result["lines"])]
+def _aligned(head: list[str], rows: Iterable[list[str]]) -> str:
+    body = [head, *rows]
     width = [max(len(line[column]) for line in body) for column in range(len(head))]
     body.insert(1, ["-" * w for w in width])
     padded = [[cell.ljust(w) for cell, w in zip(line, width, strict=True)] for line in body]
-    text = "\n".join("| " + " | ".join(line) + " |" for line in padded)
+    return "\n".join("| " + " | ".join(line) + " |" for line in padded)
+
+
+def _note(what: str, value: Any) -> str:
+    return f"{value:,} {what}" if isinstance(value, int) else f"{what}: {value}"
+
+
+def _errors(found: list[Mapping[str, Any]]) -> str:
+    rows = []
+    for entry in found:
+        figures = ", ".join(f"{name} {error:.2g}" for name, error in entry["errors"].items())
+        figures = figures or entry["failed"]
+        limit = ", ".join(f"{name} ≤ {limit:g}" for name, limit in entry["limits"].items())
+        reached = {True: "yes", False: "**no**", None: ""}[entry["reached"]]
+        rows.append([entry["title"], entry["probe"], entry["contender"], figures, limit, reached])
+    head = ["what", "input", "contender", "largest error / largest entry, against 300 bits", "goal", "reached"]
+    return _aligned(head, rows)
+
+
+def markdown(result: Mapping[str, Any]) -> str:
+    """The tables, aligned so that they read in a terminal too: times, notes, errors."""
+    head = ["what", "case", "contender", "median (quartiles)", "ours / it", "goal", "reached"]
     notes = [
-        f"- {line['title']}, {line['case']}: {name}: {', '.join(f'{count:,} {what}' for what, count in facts.items())}"
+        f"- {line['title']}, {line['case']}: {name}: {', '.join(_note(*fact) for fact in facts.items())}"
         for line in result["lines"]
         for name, facts in line["notes"].items()
     ]
-    return "\n\n".join([_setting(result["machine"]), text, *(["\n".join(notes)] if notes else [])])
-
-
-def _plot(result: Mapping[str, Any], path: Path) -> Path | None:
-    """Every contender's time as a multiple of ours, one line per case; None where matplotlib is not installed."""
-    try:
-        import matplotlib as mpl
-    except ImportError:
-        return None
-    mpl.use("svg")
-    from matplotlib import pyplot as plt
-
-    drawn = [line for line in result["lines"] if any("ours_over_it" in entry for entry in line["contenders"].values())]
-    if not drawn:
-        return None
-    names = list(dict.fromkeys(n for line in drawn for n in line["contenders"] if n != line["ours"]))
-    with plt.rc_context({"svg.hashsalt": "micrograd", "svg.fonttype": "none", "font.size": 9}):
-        figure, axes = plt.subplots(figsize=(8, 1.2 + 0.42 * len(drawn)), layout="constrained")
-        for place, name in enumerate(names):
-            points = [
-                (1 / line["contenders"][name]["ours_over_it"]["median"], -y)
-                for y, line in enumerate(drawn)
-                if "ours_over_it" in line["contenders"].get(name, {})
-            ]
-            if points:
-                across, up = zip(*points, strict=True)
-                axes.scatter(across, up, label=name, marker="osD^vPX*<>"[place % 10], s=42, alpha=0.85)
-        axes.axvline(1, color="black", linewidth=1)
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda v, _: f"{v:g}×"))
-        axes.set_yticks([-y for y in range(len(drawn))], [f"{line['row']}: {line['case']}" for line in drawn])
-        axes.set_xlabel("time, or memory, as a multiple of micrograd's (right of the line: micrograd takes less)")
-        axes.grid(axis="x", alpha=0.3)
-        figure.legend(loc="outside upper center", ncols=4, frameon=False)
-        figure.savefig(path, metadata={"Date": None})
-        plt.close(figure)
-    return path
+    parts = [_setting(result["machine"]), _aligned(head, _rows(result["lines"]))]
+    parts += ["\n".join(notes)] if notes else []
+    parts += [_errors(result["errors"])] if result.get("errors") else []
+    return "\n\n".join(parts)
 
 
 def _rounded(value: Any) -> Any:
@@ -188,8 +225,8 @@ def write(result: Mapping[str, Any], folder: Path) -> list[Path]:
     samples, table = folder / "results.json", folder / "table.md"
     samples.write_text(json.dumps(_rounded(dict(result)), indent=1) + "\n")
     table.write_text(markdown(result) + "\n")
-    plot = _plot(result, folder / "ratios.svg")
-    return [samples, table, *([plot] if plot else [])]
+    drawn = plot(result, folder / "ratios.svg")
+    return [samples, table, *([drawn] if drawn else [])]
 
 
 _PAGE = """# Benchmarks
@@ -214,8 +251,8 @@ def publish(result: Mapping[str, Any], folder: Path) -> list[Path]:
     """The page of the documentation: ``index.md`` with its plot and samples."""
     folder.mkdir(parents=True, exist_ok=True)
     page, samples = folder / "index.md", folder / "results.json"
-    plot = _plot(result, folder / "ratios.svg")
-    picture = "![Time of each contender as a multiple of micrograd's](ratios.svg)\n\n" if plot else ""
+    drawn = plot(result, folder / "ratios.svg")
+    picture = "![Time of each contender as a multiple of micrograd's](ratios.svg)\n\n" if drawn else ""
     page.write_text(_PAGE.format(plot=picture, table=markdown(result)))
     samples.write_text(json.dumps(_rounded(dict(result)), separators=(",", ":")) + "\n")
-    return [page, samples, *([plot] if plot else [])]
+    return [page, samples, *([drawn] if drawn else [])]

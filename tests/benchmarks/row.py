@@ -7,18 +7,32 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-__all__ = ["ROWS", "Case", "Goal", "Prepared", "Row", "load"]
+__all__ = ["ROWS", "THREADS", "Case", "Goal", "Mean", "Prepared", "Probe", "Row", "load"]
 
-ROWS = ("chain", "moons", "batchnorm", "imports", "picture", "walk", "million")
-"""The row files in the order of the table."""
+THREADS = 2
+"""How many each contender may use."""
+
+ROWS = (
+    "chain", "moons", "batchnorm", "imports", "picture", "walk", "million",
+    "compiled_bn", "memory", "layer_norm", "entropy", "gelu", "images",
+)  # fmt: skip
+"""The row files in the order of the table; the second line is the compiler's."""
 
 
 @dataclass(frozen=True)
 class Goal:
-    """At most `limit` seconds, or, where `against` names a peer, at most `limit` times that peer."""
+    """At most `limit` seconds; or, where `against` names a peer, at most `limit` times that peer.
+
+    Several peers mean the fastest of them.
+    """
 
     limit: float
-    against: str | None = None
+    against: str | tuple[str, ...] | None = None
+
+    @property
+    def peers(self) -> tuple[str, ...]:
+        """Whom the goal speaks of."""
+        return (self.against,) if isinstance(self.against, str) else self.against or ()
 
 
 @dataclass(frozen=True)
@@ -42,6 +56,7 @@ class Prepared:
         per: how many operations one step makes; times are reported per operation.
         fresh: each step starts a process of its own, so there is nothing to warm up.
         notes: facts worth printing, such as a count of nodes.
+        results: the arrays that one step computes, by name, for the row's `reference` to judge.
     """
 
     step: Callable[[], Any]
@@ -49,6 +64,25 @@ class Prepared:
     per: int = 1
     fresh: bool = False
     notes: Mapping[str, Any] = field(default_factory=dict)
+    results: Callable[[], Mapping[str, Any]] | None = None
+
+
+@dataclass(frozen=True)
+class Probe:
+    """An input whose results are compared with 300-bit arithmetic; `limits` says how large our errors may be."""
+
+    name: str
+    args: tuple[Any, ...]
+    limits: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A line for the geometric mean over `cases`."""
+
+    name: str
+    cases: tuple[str, ...]
+    goal: Goal | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +96,10 @@ class Row:
         contenders: by name; each imports its own library, inside, and prepares a case. The first is ours.
         rtol: how far answers may differ from each other, relative to the largest.
         rounds: how many rounds at most, where one step takes seconds.
+        reference: the exact results by name, ``reference(arithmetic, *case.args)``; see `exact.py`.
+        allowed: how far from them results may be, ``allowed(*case.args)``; checked before anything is timed.
+        probes: where the accuracy of every contender is measured.
+        means: lines for geometric means over cases.
     """
 
     name: str
@@ -70,6 +108,10 @@ class Row:
     contenders: Mapping[str, Callable[..., Prepared]]
     rtol: float = 1e-9
     rounds: int | None = None
+    reference: Callable[..., Mapping[str, Any]] | None = None
+    allowed: Callable[..., Mapping[str, Any]] | None = None
+    probes: tuple[Probe, ...] = ()
+    means: tuple[Mean, ...] = ()
 
 
 def load(name: str) -> Row:

@@ -31,6 +31,45 @@ def _agree(row: Row, case: str, answers: dict[str, list[float]]) -> None:
             raise Disagreement(f"{row.name}, {case}: {first} answers {expected[:8]}, {name} answers {got[:8]}")
 
 
+def _correct(row: Row, case: str, facts: dict[str, dict[str, Any]]) -> None:
+    """Raise Disagreement where a result is further from the reference than allowed, or of a dtype of its own."""
+    for name, fact in facts.items():
+        for result, distance in fact["distance"].items():
+            if not distance <= 1:
+                raise Disagreement(
+                    f"{row.name}, {case}: {result} of {name} is {distance:.3g} times the allowed distance "
+                    "from the reference"
+                )
+    kinds = {name: fact["dtypes"] for name, fact in facts.items() if fact["dtypes"]}
+    if len({tuple(sorted(kind.items())) for kind in kinds.values()}) > 1:
+        raise Disagreement(f"{row.name}, {case}: results in different dtypes, {kinds}")
+
+
+def accuracy(row: Row, peers: Sequence[str] | None) -> list[dict[str, Any]]:
+    """The error of every contender at every probe of the row; of those that are missing, the table tells."""
+    found = []
+    for name in _chosen(row, peers):
+        for index, probe in enumerate(row.probes):
+            entry = {"row": row.name, "title": row.title, "probe": probe.name, "contender": name, "errors": {}}
+            worker = Worker(row.name, name)
+            try:
+                entry["errors"] = worker.ask(do="probe", case=index)
+            except MissingContender:
+                continue
+            except ContenderFailed as error:
+                entry["failed"] = str(error)
+            finally:
+                worker.close()
+            found.append(entry)
+    limits = {probe.name: probe.limits for probe in row.probes}
+    return report.judged_errors(found, limits, mine=next(iter(row.contenders)))
+
+
+def _chosen(row: Row, peers: Sequence[str] | None) -> list[str]:
+    mine = next(iter(row.contenders))
+    return [n for n in row.contenders if peers is None or n.split(",")[0] == mine or n in peers]
+
+
 def _rounds(row: Row, wanted: int, round_seconds: float, budget: float) -> int:
     affordable = int(budget / max(round_seconds, 1e-9))
     return max(3, min(wanted, row.rounds or wanted, affordable)) if wanted > 3 else wanted
@@ -50,8 +89,7 @@ def measure(
         budget: rounds are cut (never below 3) so that the case stays within this many seconds.
     """
     case = row.cases[case_index]
-    mine = next(iter(row.contenders))
-    workers = {n: Worker(row.name, n) for n in row.contenders if peers is None or n.startswith(mine) or n in peers}
+    workers = {n: Worker(row.name, n) for n in _chosen(row, peers)}
     missing: dict[str, str] = {}  # the reasons, of those that are not installed and of those that failed
     facts: dict[str, Any] = {}
     rounded: dict[str, list[list[Any]]] = {}
@@ -62,6 +100,7 @@ def measure(
             except (MissingContender, ContenderFailed) as error:
                 missing[name] = str(error)
                 workers.pop(name).close()
+        _correct(row, case.name, facts)
         answers = {name: fact["answer"] for name, fact in facts.items() if fact["answer"] is not None}
         if answers:
             _agree(row, case.name, answers)
@@ -106,8 +145,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started = time.perf_counter()
     machine = describe()  # before our own work shows in the load
     table: list[dict[str, Any]] = []
+    errors: list[dict[str, Any]] = []
     for name in names:
-        row = load(name)
+        row, first = load(name), len(table)
         for index, case in enumerate(row.cases):
             if chosen.quick and not case.quick:
                 continue
@@ -117,7 +157,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             except Disagreement as error:
                 print(f"contenders disagree: {error}", file=sys.stderr)
                 return 1
-    result = {"machine": machine, "quick": chosen.quick, "seconds": time.perf_counter() - started, "lines": table}
+        table += report.mean_lines(row, table[first:])
+        errors += accuracy(row, peers)
+    seconds = time.perf_counter() - started
+    result = {"machine": machine, "quick": chosen.quick, "seconds": seconds, "lines": table, "errors": errors}
     written = report.write(result, chosen.out)
     print(report.markdown(result))
     if chosen.publish:
@@ -125,6 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print("written: " + ", ".join(str(p.relative_to(ROOT) if p.is_relative_to(ROOT) else p) for p in written))
     reasons = {f"{line['row']}: {name}": why for line in table for name, why in line["missing"].items()}
     failed = [who for who, why in reasons.items() if why.startswith(FAILED)]
+    failed += [f"{e['row']}, {e['probe']}: {e['contender']}" for e in errors if "failed" in e]
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0

@@ -1,6 +1,6 @@
 """One contender in a process of its own: `serve` answers requests on standard input, `Worker` asks.
 
-A request is one JSON line, ``{"case": i, "do": "prepare" | "sample", ...}``, and so is the answer.
+A request is one JSON line, ``{"case": i, "do": "prepare" | "sample" | "probe", ...}``, and so is the answer.
 Standard output belongs to the protocol; whatever a library prints goes to standard error.
 """
 
@@ -15,12 +15,12 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.row import Prepared, load
+from tests.benchmarks.exact import FLOAT64, distances, errors, many_bits
+from tests.benchmarks.row import THREADS, Prepared, Probe, Row, load
 
-__all__ = ["FAILED", "ROOT", "THREADS", "ContenderFailed", "MissingContender", "Worker"]
+__all__ = ["FAILED", "ROOT", "THREADS", "ContenderFailed", "MissingContender", "Worker", "environment"]
 
 ROOT = Path(__file__).resolve().parents[2]
-THREADS = 2
 FAILED = "failed: "
 
 
@@ -32,15 +32,31 @@ class ContenderFailed(Exception):
     """A contender raised, or its process ended. The message begins with `FAILED`."""
 
 
+def environment() -> dict[str, str]:
+    """What every contender's process is given: two threads, whatever the library, and OpenBLAS's own choice of kernel.
+
+    PyTorch's allocator asks for huge pages only when told to; NumPy's does unasked.
+    """
+    libraries = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA")
+    threads = {f"{library}_NUM_THREADS": str(THREADS) for library in libraries}
+    kept = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")}
+    return kept | threads | {"PJRT_NPROC": str(THREADS), "JAX_PLATFORMS": "cpu", "THP_MEM_ALLOC_ENABLE": "1"}
+
+
+def two_cores() -> None:
+    """Keep this process to as many cores as it has threads: not every library can be told its number of threads."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
+
+
 class Worker:
     """The near end of the pipe to one contender."""
 
     def __init__(self, row: str, contender: str) -> None:
-        threads = {f"{library}_NUM_THREADS": str(THREADS) for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")}
         self.name = contender
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.benchmarks.worker", row, contender],
-            cwd=ROOT, env=os.environ | threads, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            cwd=ROOT, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert process.stdin is not None
         assert process.stdout is not None
@@ -98,6 +114,23 @@ def _sample(prepared: Prepared, seconds: float, repeat: int) -> list[Any]:
     return samples
 
 
+def _check(row: Row, prepared: Prepared, args: tuple[Any, ...]) -> dict[str, Any]:
+    """How far each result is from the reference, in multiples of what is allowed (above 1 is wrong), and its dtype."""
+    if row.reference is None or row.allowed is None or prepared.results is None:
+        return {"distance": {}, "dtypes": {}}
+    got = prepared.results()
+    distance = distances(got, row.reference(FLOAT64, *args), row.allowed(*args))
+    return {"distance": distance, "dtypes": {name: str(value.dtype) for name, value in got.items()}}
+
+
+def _probe(row: Row, contender: str, probe: Probe) -> dict[str, float]:
+    """The largest error of each result, relative to the largest exact entry."""
+    assert row.reference is not None
+    results = row.contenders[contender](*probe.args).results
+    assert results is not None
+    return errors(results(), row.reference(many_bits(), *probe.args))
+
+
 def _prepare(prepared: Prepared, warm_up: float) -> dict[str, Any]:
     """Warm up, and find how many steps make a sample of some two milliseconds."""
     answer = prepared.answer() if prepared.answer else None
@@ -118,6 +151,7 @@ def _prepare(prepared: Prepared, warm_up: float) -> dict[str, Any]:
 
 def serve(row_name: str, contender: str) -> None:
     """Answer requests until standard input ends."""
+    two_cores()
     pipe = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     row = load(row_name)
@@ -127,10 +161,12 @@ def serve(row_name: str, contender: str) -> None:
         answer: dict[str, Any]
         try:
             index = request["case"]
-            if request["do"] == "prepare":
+            if request["do"] == "probe":
+                answer = {"value": _probe(row, contender, row.probes[index])}
+            elif request["do"] == "prepare":
                 prepared.clear()  # one case at a time: its arrays go before the next one's come
                 made = row.contenders[contender](*row.cases[index].args)
-                facts = _prepare(made, request["warm_up"])
+                facts = _check(row, made, row.cases[index].args) | _prepare(made, request["warm_up"])
                 prepared[index] = made, facts["repeat"]
                 answer = {"value": facts}
             else:
