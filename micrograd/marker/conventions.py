@@ -78,7 +78,7 @@ def _tree(forward: Function) -> ast.AST | None:
         return None
 
 
-def settings_read(forward: Function, parameter: str) -> dict[str, bool]:
+def settings_read(forward: Function, parameter: str, within: tuple[Function, ...] = ()) -> dict[str, bool]:
     """The keys that the text of `forward` reads of a dictionary, and whether it cannot do without.
 
     >>> def f(x, bn_param):
@@ -98,6 +98,13 @@ def settings_read(forward: Function, parameter: str) -> dict[str, bool]:
             ):
                 if name == parameter:
                     found.setdefault(key, not rest)
+            case ast.Call(func=ast.Name(id=called), args=arguments):
+                helper = getattr(inspect.unwrap(forward), "__globals__", {}).get(called)
+                if not inspect.isfunction(helper) or helper in (*within, inspect.unwrap(forward)):
+                    continue
+                for own, given in zip(inspect.signature(helper).parameters, arguments, strict=False):
+                    if isinstance(given, ast.Name) and given.id == parameter:  # a helper reads them
+                        found = settings_read(helper, own, (*within, inspect.unwrap(forward))) | found
     return dict(sorted(found.items()))
 
 
