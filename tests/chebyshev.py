@@ -33,10 +33,12 @@ def coefficients(f: Function, weight: Function, low: float, high: float, degree:
         weights, rest = [weight(x) for x in at], [f(x) for x in at]
         found = []
         for first in range(degree + 1):
-            rows = mpmath.matrix([[w * x**p for p in range(first, degree + 1)] for x, w in zip(at, weights)])
-            fitted, _ = mpmath.qr_solve(rows, mpmath.matrix([w * t for w, t in zip(weights, rest)]))
+            rows = mpmath.matrix(
+                [[w * x**p for p in range(first, degree + 1)] for x, w in zip(at, weights, strict=True)]
+            )
+            fitted, _ = mpmath.qr_solve(rows, mpmath.matrix([w * t for w, t in zip(weights, rest, strict=True)]))
             found.append(float(np.dtype(dtype).type(float(fitted[0]))))
-            rest = [t - found[-1] * x**first for x, t in zip(at, rest)]
+            rest = [t - found[-1] * x**first for x, t in zip(at, rest, strict=True)]
         return tuple(found)
 
 

@@ -1,4 +1,4 @@
-"""From the text of a function to machine code, which is kept on disk and in memory under a hash of all that it depends on.
+"""From the text of a function to machine code, kept on disk and in memory under a hash of all that it depends on.
 
 What Numba makes of a function is kept as Numba itself serialises it (`CompileResult._reduce`), in files of
 `micrograd.compiler.store`. Loading one needs Numba's code generator and its runtime, and nothing of its type inference,
@@ -19,7 +19,7 @@ import threading
 import time
 import types
 from collections.abc import Callable, Mapping
-from typing import Any, TypedDict
+from typing import Any
 from weakref import WeakValueDictionary
 
 import llvmlite
@@ -34,29 +34,32 @@ from numba.core.serialize import dumps
 import micrograd
 from micrograd.compiler.store import cache_info, clear_cache, open_store
 
-__all__ = ["Had", "cache_info", "clear_cache", "load_or_compile"]
+__all__ = ["cache_info", "clear_cache", "load_or_compile"]
 
 _FLAGS: Mapping[str, Any] = {"nogil": True, "error_model": "numpy"}
-_SETTINGS = ("BOUNDSCHECK", "OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "USING_SVML", "DEBUGINFO_DEFAULT", "LLVM_REFPRUNE_PASS")
+_SETTINGS = (
+    "BOUNDSCHECK",
+    "OPT",
+    "LOOP_VECTORIZE",
+    "SLP_VECTORIZE",
+    "USING_SVML",
+    "DEBUGINFO_DEFAULT",
+    "LLVM_REFPRUNE_PASS",
+)
 _PLAIN = (bool, int, float, str, bytes, type(None), np.generic)
 _lock = threading.RLock()  # Numba compiles one function at a time anyhow
 _alive: WeakValueDictionary[str, Callable[..., Any]] = WeakValueDictionary()
 
 
-class Had(TypedDict):
-    """How machine code was had: the seconds it took, and whether it was on disk."""
-
-    seconds: float
-    from_disk: bool
-
-
 def load_or_compile(
     source: str, entry: str, signature: Any, namespace: Mapping[str, Any], flags: Mapping[str, Any] | None = None
-) -> tuple[Callable[..., Any], Had]:
-    """The machine code of a function, from memory, from disk, or from Numba.
+) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """The machine code of a function, from memory, from disk, or from Numba; and how it was had.
+
+    That is a dictionary: ``seconds`` is what it took, ``from_disk`` is whether it was on disk.
 
     Two calls with the same text, types, helpers and flags answer the same function as long as somebody holds it.
-    The answer takes arguments of exactly the types of the signature; it neither looks at their types nor converts.
+    The function takes arguments of exactly the types of the signature; it neither looks at their types nor converts.
 
     Args:
         source: Python that defines the function.
@@ -73,7 +76,10 @@ def load_or_compile(
     flags = {**_FLAGS, **(flags or {})}
     with _lock:
         if config.DISABLE_JIT:
-            return _function(source, entry, entry, namespace), {"seconds": time.perf_counter() - start, "from_disk": False}
+            return _function(source, entry, entry, namespace), {
+                "seconds": time.perf_counter() - start,
+                "from_disk": False,
+            }
         header = _header(source, entry, signature, namespace, flags)
         key = hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()
         from_disk = False
@@ -110,7 +116,8 @@ def _from_disk(key: str, header: Mapping[str, Any]) -> Callable[..., Any] | None
         try:
             rtsys.initialize(cpu_target.target_context)  # what unpacks the arguments of a call calls it
             function: Callable[..., Any] = CompileResult._rebuild(
-                cpu_target.target_context, *pickle.loads(payload)  # noqa: S301 (ours alone; verified)
+                cpu_target.target_context,
+                *pickle.loads(payload),  # noqa: S301 (ours alone; verified)
             ).entry_point
         except Exception as error:  # noqa: BLE001 (whatever is wrong with a file, compiling is the answer)
             store.discard(key, f"cannot be loaded ({type(error).__name__}: {error})")

@@ -64,7 +64,7 @@ def minimum(x: Real, y: Real) -> Real:
 
 def select(condition: Any, x: Real, y: Real) -> Real:
     """``x if condition else y``, both computed."""
-    return np.where(condition, x, y)[()]
+    return np.where(condition, x, y)[()]  # type: ignore[call-overload]  # of numbers it is a number
 
 
 def copysign(x: Real, y: Real) -> Real:
@@ -106,7 +106,7 @@ def _bits(x: Real) -> Any:
 
 
 def _magic(dtype: str, more: int = 0) -> Any:
-    """``1.5 * 2**mantissa + more``: a whole number added to it stands in the last bits of the sum, in two's complement."""
+    """``1.5 * 2**mantissa + more``: a whole number added to it stands in the last bits of the sum."""
     return np.dtype(dtype).type(1.5 * 2 ** _MANTISSA[dtype] + more)
 
 

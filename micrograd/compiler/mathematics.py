@@ -1,4 +1,4 @@
-"""exp, log and tanh that LLVM turns into vector instructions.
+r"""exp, log and tanh that LLVM turns into vector instructions.
 
 The C library's functions take one number at a time, and a loop that calls them is not vectorised. These are straight
 lines of arithmetic without branches or tables, compiled into the loop they stand in; float32 is computed in float32.
@@ -12,7 +12,7 @@ polynomials are within 0.024 u of the function, relatively; what else is lost is
 Largest errors measured against mpmath, in units in the last place (ulp):
 
 =======  =========  =========  =====================================================
-\\         float32    float64    special cases
+\         float32    float64    special cases
 =======  =========  =========  =====================================================
 exp      0.98       0.98       inf above 88.7 or 709.8; subnormal, then 0 far below 0
 log      0.84       0.85       -inf of 0 and -0, NaN below, inf of inf
@@ -50,7 +50,7 @@ class Format:
         exp_range: where exp may be computed: from below where it is 0 to above where it is inf.
         tanh_range: up to where tanh is taken as an odd polynomial, and from where on it is 1.
         tiny: the smallest normal number.
-        expm1: p with ``exp(r) - 1 = r + r*r*p(r)`` for \\|r\\| <= log(2)/2.
+        expm1: p with ``exp(r) - 1 = r + r*r*p(r)`` for r between -log(2)/2 and log(2)/2.
         tanh: p with ``tanh(x) = x + x*z*p(z)``, z = x*x, up to the first of `tanh_range`.
         log1p: p with ``log((1+s)/(1-s)) = 2*s + s*z*p(z)``, z = s*s, for (1+s)/(1-s) between sqrt(1/2) and sqrt(2).
     """

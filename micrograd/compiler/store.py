@@ -65,7 +65,9 @@ def location() -> Path | None:
     try:
         from platformdirs import user_cache_path
     except ImportError:
-        _tell("compiled functions are not kept on disk, for want of platformdirs: pip install 'micrograd-graph[compile]'")
+        _tell(
+            "compiled functions are not kept on disk, for want of platformdirs: pip install 'micrograd-graph[compile]'"
+        )
         return None
     return user_cache_path("micrograd", appauthor=False)
 
@@ -188,17 +190,15 @@ class Store:
             if self._descriptor is None:
                 os.replace(self._at(unfinished), self._at(name + _KERNEL))
             else:
-                os.replace(
-                    unfinished, name + _KERNEL, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor
-                )
+                os.replace(unfinished, name + _KERNEL, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
         except OSError as error:
             self._remove(unfinished)
             _tell(_unwritable(self.folder, error))
 
     def discard(self, name: str, why: str) -> None:
         """Remove what is kept under a name, and say so."""
+        self._remove(name + _KERNEL)  # first: whoever makes errors of warnings does not read it again
         _tell(f"cache file {self.folder / (name + _KERNEL)} {why}; it is removed, and the function compiled anew")
-        self._remove(name + _KERNEL)
 
     def files(self) -> dict[str, os.stat_result]:
         """All files of ours, finished or not."""
