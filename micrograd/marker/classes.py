@@ -162,11 +162,11 @@ def classified(evidence: Evidence) -> Kind:
                 return _by_tensor(evidence, *tensor)
     if _sums(evidence) and not evidence.gradient:
         return Kind("sign" if tag in ("operator", "exchange") else "swapped_value")
-    if tag in ("", "term") and _constant_statistics(evidence):
-        return Kind("constant_statistics")
     path = _by_path(evidence, pairs)
     if path:
         return path
+    if tag in ("", "term") and _constant_statistics(evidence):
+        return Kind("constant_statistics")
     if tag == "" and pairs and len(evidence.quantities) >= len(pairs[0][0]):
         both = two_paths(*pairs[0], evidence.quantities[: len(pairs[0][0])])
         if both is not None:

@@ -6,7 +6,7 @@ Text and page show the same; here it is put together, for a hint level and a lan
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from micrograd.drawing.labels import cells, clean
@@ -119,7 +119,7 @@ def _head(finding: Finding, first: bool, language: str) -> str:
     return say(language, f"head.{key}", **holes)
 
 
-def _means(finding: Finding, known: Callable[[str], str], language: str) -> str:
+def _means(finding: Finding, words: Set[str], language: str) -> str:
     """What the target should hold, where the report says so and the head does not."""
     if (
         not finding.means
@@ -130,16 +130,19 @@ def _means(finding: Finding, known: Callable[[str], str], language: str) -> str:
     holes = {"target": _target(finding, language), "means": finding.means}
     if finding.edge is not None and finding.kind not in ("path_missing", "path_twice", "path_sign"):
         key = "means.edge.same" if finding.means == finding.target else "means.edge"
-        return say(language, key, **holes, source=known(finding.edge[0]), to=known(finding.edge[1]))
+        return say(language, key, **holes, source=_known(finding.edge[0], words), to=_known(finding.edge[1], words))
     name = gradient_target(finding.means)
+    whole = name.rstrip("0123456789")
+    if name not in words and whole in words:  # dx1, one of two paths into x
+        return say(language, "means.part", **holes, name=whole)
     if not name:
         return ""
     return say(language, "means.same" if finding.means == finding.target else "means", **holes, name=name)
 
 
-def _holes(finding: Finding, known: Callable[[str], str], language: str) -> dict[str, object]:
+def _holes(finding: Finding, words: Set[str], language: str) -> dict[str, object]:
     """What fills the sentences about a kind of mistake."""
-    source, to = map(known, finding.edge) if finding.edge else ("", "")
+    source, to = (_known(name, words) for name in finding.edge or ("", ""))
     edge = say(language, "edge_name", source=source, to=to) if finding.edge else say(language, "edge_name.none")
     both = finding.expected is not None and finding.got is not None
     shapes = {"got": shape_of(finding.got), "expected": shape_of(finding.expected)}
@@ -202,17 +205,12 @@ def _fix(fix: Fix, language: str) -> str:
     return say(language, "fix.replace" if new else "fix.drop", line=fix.span.line, old=old, new=new)
 
 
-def _names(source: str) -> Callable[[str], str]:
+def _known(name: str, words: Set[str]) -> str:
     """A node by a name that the student's text has: ``mu`` for ``mu_sum``, the sum inside ``mu = np.sum(x) / N``."""
-    words = set(re.findall(r"\w+", source))
-
-    def known(name: str) -> str:
-        shorter = name
-        while shorter not in words and "_" in shorter:
-            shorter = shorter.rpartition("_")[0]
-        return shorter if shorter in words else name
-
-    return known
+    shorter = name
+    while shorter not in words and "_" in shorter:
+        shorter = shorter.rpartition("_")[0]
+    return shorter if shorter in words else name
 
 
 def _line(text: str) -> str:
@@ -240,10 +238,10 @@ def told(report: Report, finding: Finding, *, first: bool, hint: str, language: 
     remark = finding.severity in ("harmless", "forward")
     if not depth and not remark:
         return Told(head, code)
-    known = _names(source)
-    holes = _holes(finding, known, language)
+    words = set(re.findall(r"\w+", source))
+    holes = _holes(finding, words, language)
     what, why, step = (_line(say(language, f"{part}.{finding.kind}", **holes)) for part in ("what", "why", "step"))
-    sentences: Sequence[str] = [s for s in (_line(_means(finding, known, language)), what) if s]
+    sentences: Sequence[str] = [s for s in (_line(_means(finding, words, language)), what) if s]
     sentences = [*sentences, say(language, "why") + why] if why else sentences
     values = _values(finding, language)
     if depth < 2 or remark:

@@ -81,6 +81,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "target.value": ("this value", "这个值"),
     "means": ("{target} should hold {means}, the gradient of {name}.", "{target} 应当是 {means}，即 {name} 的梯度。"),
     "means.same": ("{target} should hold the gradient of {name}.", "{target} 应当是 {name} 的梯度。"),
+    "means.part": (
+        "{target} should hold one part of the gradient of {name}.",
+        "{target} 应当是 {name} 的梯度的一部分。",
+    ),
     "means.edge.same": (
         "{target} should hold what {to} sends back to {source}.",
         "{target} 应当是 {to} 传回 {source} 的那一份梯度。",
