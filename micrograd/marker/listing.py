@@ -100,7 +100,12 @@ class Listing:
 
 
 def listed_backward(
-    forward: Callable[..., Any], arguments: Sequence[Mapping[str, Any]], name: str = "", seed: int = 0
+    forward: Callable[..., Any],
+    arguments: Sequence[Mapping[str, Any]],
+    name: str = "",
+    seed: int = 0,
+    *,
+    shapes: bool = False,
 ) -> Listing:
     """The backward of a forward, as source.
 
@@ -112,6 +117,7 @@ def listed_backward(
         arguments: of it, by parameter, in at least two sizes.
         name: of the backward; ``f_backward`` for ``f_forward`` and for ``f`` where left out.
         seed: of ``np.random`` before each run.
+        shapes: name the lengths of all axes, not only those that a line uses.
 
     Raises:
         GraphError: the graph changes with the sizes (a loop over rows), or a value that the backward needs can be had
@@ -145,10 +151,10 @@ def listed_backward(
     cached = held_in_cache(forward, traced.results)
     if cached is not None:
         try:
-            return _Lister(forward, traced, cached, name).listing()
+            return _Lister(forward, traced, cached, name).listing(shapes)
         except GraphError:  # not everything is in the cache
             pass
-    return _Lister(forward, traced, held_by_arguments(traced.arguments), name).listing()
+    return _Lister(forward, traced, held_by_arguments(traced.arguments), name).listing(shapes)
 
 
 class _Lister:
@@ -198,6 +204,8 @@ class _Lister:
                 self.symbols.name(wanted, lengths)
                 self.sizes.add(wanted)
         self.names.taken |= self.sizes
+        known = self.symbols.known  # lengths before numbers: N * G
+        self.symbols.known = {n: known[n] for n in (*(k for k in known if k in self.sizes), *known)}
 
     def _find_held(self) -> None:
         """Which forward values are at hand, and under which name."""
@@ -267,7 +275,7 @@ class _Lister:
 
     # ---- lines ---------------------------------------------------------------------------------------
 
-    def listing(self) -> Listing:
+    def listing(self, shapes: bool = False) -> Listing:
         """The whole function."""
         for output, up in zip(self.outputs, self.upstream, strict=True):
             if self.parts[output]:
@@ -282,7 +290,7 @@ class _Lister:
             self.name,
             tuple(self.upstream),
             self.holdings.parameters,
-            (*self.holdings.opening, *self._lengths()),
+            (*self.holdings.opening, *self._lengths(shapes)),
             tuple(self.lines),
             tuple(self.results[leaf] for leaf in found),
             tuple(self.graph.nodes[leaf].name for leaf in found),
@@ -312,7 +320,7 @@ class _Lister:
             if not isinstance(operand, int) or (operand, index, slot) not in self.pairs.edges:
                 continue
             _, part = self.pairs.edges[operand, index, slot]
-            self._send(operand, node.name, part, upstream, renamed)
+            self._send(operand, node.statement or node.name, part, upstream, renamed)
         self.gradient.done.update((part, atom(target)) for part, target in renamed.items())
 
     def _send(self, operand: int, to: str, part: int, upstream: str, renamed: dict[int, str]) -> None:
@@ -343,9 +351,10 @@ class _Lister:
             elif len(self.arrived[operand]) == self.parts[operand]:
                 self.results[operand] = self._sum(operand)
 
-    def _lengths(self) -> Iterator[str]:
+    def _lengths(self, shapes: bool) -> Iterator[str]:
         """Statements that take the lengths of the axes from arrays at hand."""
-        wanted = self.sizes & {name for line in self.lines for name in re.findall(r"\w+", line.statement)}
+        texts = [line.statement + line.shape * shapes for line in self.lines]
+        wanted = self.sizes & {name for text in texts for name in re.findall(r"\w+", text)}
         at_hand = [
             (up, [graph.nodes[output].shape for graph in self.traced.forwards])
             for up, output in zip(self.upstream, self.outputs, strict=True)

@@ -1,0 +1,128 @@
+"""What exercises say, in English and in Simplified Chinese, and the comments of the lessons in Chinese."""
+
+from __future__ import annotations
+
+__all__ = ["COMMENTS", "KINDS", "LANGUAGES", "WORDS", "say", "translated"]
+
+LANGUAGES = ("en", "zh")
+KINDS = ("line", "rule", "edge", "shape", "axis", "bug")
+
+WORDS: dict[str, tuple[str, str]] = {
+    "title": ("Exercise: the backward pass of {forward}.", "练习：{forward} 的反向传播。"),
+    "title.solution": ("Solution: the backward pass of {forward}.", "答案：{forward} 的反向传播。"),
+    "task.line": (
+        "Write the lines marked ___. Each is the gradient of one value of the forward pass.",
+        "写出标有 ___ 的各行。每一行都是前向传播中某个值的梯度。",
+    ),
+    "task.rule": (
+        "Fill in the local rules marked ___: what the upstream gradient is multiplied by.",
+        "填写标有 ___ 的局部求导规则：上游梯度要乘以什么。",
+    ),
+    "task.edge": (
+        "A value that is used more than once gets a gradient along each path. Write the path and the sum marked ___.",
+        "被多次使用的值，会沿每条路径各得到一份梯度。写出标有 ___ 的路径及其总和。",
+    ),
+    "task.shape": (
+        "Fill in the shapes marked ___ before you run anything: predict first.",
+        "在运行之前填写标有 ___ 的形状：先预测。",
+    ),
+    "task.axis": (
+        "Fill in the axes marked ___. What was broadcast forward is summed backward.",
+        "填写标有 ___ 的轴。前向时广播的轴，反向时要求和。",
+    ),
+    "task.bug": (
+        "{count} of the lines of the backward pass is wrong. Find it and mend it.",
+        "反向传播中有 {count} 行是错的。找到并改正它。",
+    ),
+    "task.bugs": (
+        "{count} lines of the backward pass are wrong. Find them and mend them.",
+        "反向传播中有 {count} 行是错的。找到并改正它们。",
+    ),
+    "mark": (
+        "Mark it with `{command}`: it names the first wrong line, what kind of mistake it is, and a fix;",
+        "用 `{command}` 批改：它会指出第一处错误在哪一行、属于哪一类、如何改正；",
+    ),
+    "mark.hint": (
+        "with --hint where or --hint kind it gives less away.",
+        "加上 --hint where 或 --hint kind，提示会少一些。",
+    ),
+    "made": ("Made by `{command}`.", "由 `{command}` 生成。"),
+    "hint.path": ("what reaches {of} from {to}", "从 {to} 传到 {of} 的梯度"),
+    "hint.only": ("the gradient of {of}", "{of} 的梯度"),
+    "hint.sum": ("all paths to {of} together", "传到 {of} 的所有路径之和"),
+    "hint.rule": ("how {to} changes with {of}", "{to} 随 {of} 如何变化"),
+    "hint.axis": ("which axis?", "哪个轴？"),
+    "hint.shape": ("which shape?", "什么形状？"),
+    "answers": ("Answers", "答案"),
+    "answer": ("{number}. {answer}", "{number}. {answer}"),
+    "answer.bug": ("{number}. `{right}` (it said `{wrong}`: {why})", "{number}. `{right}`（原文为 `{wrong}`：{why}）"),
+    "why.sign": ("the sign", "符号"),
+    "why.path_missing": ("a path was missing", "漏掉了一条路径"),
+    "why.path_sign": ("a path was subtracted", "一条路径被减去了"),
+    "why.gamma_missing": ("a factor was missing", "漏掉了一个因子"),
+    "why.power": ("another power", "幂次不对"),
+    "why.swapped_value": ("another value stood there", "用错了值"),
+    "why.wrong_axis": ("another axis", "轴不对"),
+    "why.mask": ("the mask", "掩码"),
+    "cell.forward": ("The forward pass. It is right.", "前向传播，是正确的。"),
+    "cell.backward": ("The backward pass.", "反向传播。"),
+    "cell.mark": ("Run this cell to mark it.", "运行这个单元格来批改。"),
+    "shape.assert": ("another shape was expected here", "这里应是另一个形状"),
+}
+
+COMMENTS: dict[str, str] = {
+    "step 1: mean of each feature": "第1步：每个特征的均值",
+    "step 2: subtract the mean": "第2步：减去均值",
+    "step 3: square": "第3步：平方",
+    "step 4: variance of each feature": "第4步：每个特征的方差",
+    "step 5: standard deviation": "第5步：标准差",
+    "step 6: invert": "第6步：取倒数",
+    "step 7: normalize": "第7步：归一化",
+    "step 8: scale": "第8步：缩放",
+    "step 9: shift": "第9步：平移",
+    "step 1: mean of each example": "第1步：每个样本的均值",
+    "step 4: variance of each example": "第4步：每个样本的方差",
+    "step 1: each group of channels in a row of its own": "第1步：每组通道排成一行",
+    "step 2: mean of each group": "第2步：每组的均值",
+    "step 3: subtract the mean": "第3步：减去均值",
+    "step 4: square": "第4步：平方",
+    "step 5: variance of each group": "第5步：每组的方差",
+    "step 6: standard deviation": "第6步：标准差",
+    "step 7: invert": "第7步：取倒数",
+    "step 8: normalize": "第8步：归一化",
+    "step 9: back to images": "第9步：还原成图像",
+    "step 10: scale each channel; gamma and beta have the shape (1, C, 1, 1)": (
+        "第10步：缩放每个通道；gamma 和 beta 的形状是 (1, C, 1, 1)"
+    ),
+    "step 11: shift each channel": "第11步：平移每个通道",
+    "step 1: the largest score of each example": "第1步：每个样本的最高得分",
+    "step 2: subtract it, so that no exponential overflows": "第2步：减去它，以免指数溢出",
+    "step 3: exponentials": "第3步：取指数",
+    "step 4: their sum": "第4步：求和",
+    "step 5: probabilities": "第5步：概率",
+    "step 6: the probability of the right class": "第6步：正确类别的概率",
+    "step 7: its logarithm": "第7步：取对数",
+    "step 8: the mean surprise": "第8步：平均意外程度",
+    "step 1: multiply by the weights": "第1步：乘以权重",
+    "step 2: add the bias": "第2步：加上偏置",
+    "step 3: let the positive ones through": "第3步：只让正数通过",
+}
+"""Each comment of the lessons, without its ``#``, in Chinese."""
+
+
+def say(language: str, key: str, **holes: object) -> str:
+    """A sentence in a language, its holes filled.
+
+    >>> say("en", "hint.rule", to="xhat", of="xmu")
+    'how xhat changes with xmu'
+    """
+    return WORDS[key][LANGUAGES.index(language)].format(**holes)
+
+
+def translated(source: str) -> str:
+    """The text of a lesson with its comments in Chinese."""
+    lines = []
+    for line in source.split("\n"):
+        code, hash_, comment = line.partition("# ")
+        lines.append(f"{code}# {COMMENTS.get(comment, comment)}" if hash_ else line)
+    return "\n".join(lines)
