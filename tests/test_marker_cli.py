@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from marker_samples import STUDENT
 from micrograd.cli import main
 from micrograd.marker.report import Report
 
+ROOT = Path(__file__).parent.parent
 RIGHT = STUDENT.replace("dx = dx1\n", "dx = dx1 + dx2\n")
 WRONG = RIGHT.replace("dvar = 0.5 * 1.0", "dvar = 1.0")
 RELU = """
@@ -111,6 +113,17 @@ def test_colours_only_for_a_person(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert "\x1b[" in said(capsys, "bn.py")[1]
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b[" not in said(capsys, "bn.py")[1]
+
+
+@pytest.mark.parametrize(("page", "language"), [("README.md", "en"), ("README.zh-CN.md", "zh")])
+def test_the_readme_shows_what_it_says(capsys: pytest.CaptureFixture[str], page: str, language: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    (block,) = [b for b in re.findall(r"```text\n(.*?)```", text, re.DOTALL) if "^^^" in b]
+    code, out, _ = said(capsys, str(ROOT / "examples" / "homework.py"), "--lang", language)
+    assert code == 1
+    lines = iter(out.split("\n"))
+    for line in block.rstrip("\n").split("\n"):
+        assert line in lines, f"{page} shows {line!r}, which is not there, or not there yet"
 
 
 # ---- arguments of the forward ----------------------------------------------------------------------------------------

@@ -6,7 +6,8 @@ Text and page show the same; here it is put together, for a hint level and a lan
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from micrograd.drawing.labels import cells, clean
@@ -119,7 +120,7 @@ def _head(finding: Finding, first: bool, language: str) -> str:
     return say(language, f"head.{key}", **holes)
 
 
-def _means(finding: Finding, words: Set[str], language: str) -> str:
+def _means(finding: Finding, words: AbstractSet[str], language: str) -> str:
     """What the target should hold, where the report says so and the head does not."""
     if (
         not finding.means
@@ -133,14 +134,14 @@ def _means(finding: Finding, words: Set[str], language: str) -> str:
         return say(language, key, **holes, source=_known(finding.edge[0], words), to=_known(finding.edge[1], words))
     name = gradient_target(finding.means)
     whole = name.rstrip("0123456789")
-    if name not in words and whole in words:  # dx1, one of two paths into x
+    if name not in words and whole not in ("", name):  # dx1, one of two paths into x
         return say(language, "means.part", **holes, name=whole)
     if not name:
         return ""
     return say(language, "means.same" if finding.means == finding.target else "means", **holes, name=name)
 
 
-def _holes(finding: Finding, words: Set[str], language: str) -> dict[str, object]:
+def _holes(finding: Finding, words: AbstractSet[str], language: str) -> dict[str, object]:
     """What fills the sentences about a kind of mistake."""
     source, to = (_known(name, words) for name in finding.edge or ("", ""))
     edge = say(language, "edge_name", source=source, to=to) if finding.edge else say(language, "edge_name.none")
@@ -205,7 +206,7 @@ def _fix(fix: Fix, language: str) -> str:
     return say(language, "fix.replace" if new else "fix.drop", line=fix.span.line, old=old, new=new)
 
 
-def _known(name: str, words: Set[str]) -> str:
+def _known(name: str, words: AbstractSet[str]) -> str:
     """A node by a name that the student's text has: ``mu`` for ``mu_sum``, the sum inside ``mu = np.sum(x) / N``."""
     shorter = name
     while shorter not in words and "_" in shorter:
