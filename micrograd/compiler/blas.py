@@ -16,7 +16,7 @@ from llvmlite import ir
 from numba import config, types
 from numba.extending import intrinsic
 
-__all__ = ["address", "gemm32", "gemm64"]
+__all__ = ["address", "gemm32", "gemm64", "plain_product"]
 
 _NAMES = ("scipy_cblas_{0}gemm64_", "cblas_{0}gemm64_", "scipy_cblas_{0}gemm", "cblas_{0}gemm")
 _ROW_MAJOR, _PLAIN, _TRANSPOSED = 101, 111, 112
@@ -51,16 +51,20 @@ def address(dtype: str) -> int:
     return 0
 
 
+def plain_product(
+    at: int, ta: bool, tb: bool, m: int, n: int, k: int, a: Any, lda: int, b: Any, ldb: int, c: Any, ldc: int
+) -> None:
+    """The same product by `np.matmul`, where the JIT is off."""
+    del at
+    left, right = a[: (k if ta else m) * lda].reshape(-1, lda), b[: (n if tb else k) * ldb].reshape(-1, ldb)
+    np.matmul(left.T if ta else left, right.T if tb else right, out=c[: m * ldc].reshape(m, ldc))
+
+
 def _product(bits: int) -> Any:
     """``gemm(address, ta, tb, m, n, k, a, lda, b, ldb, c, ldc)``: c = op(a) @ op(b) on memory in C order."""
 
-    def plain(at: int, ta: bool, tb: bool, m: int, n: int, k: int, a: Any, lda: int, b: Any, ldb: int, c: Any, ldc: int) -> None:
-        del at
-        left, right = a[: (k if ta else m) * lda].reshape(-1, lda), b[: (n if tb else k) * ldb].reshape(-1, ldb)
-        np.matmul(left.T if ta else left, right.T if tb else right, out=c[: m * ldc].reshape(m, ldc))
-
     if config.DISABLE_JIT:
-        return plain
+        return plain_product
 
     @intrinsic
     def gemm(

@@ -66,15 +66,16 @@ class Entry:
         program: as captured.
         layouts: ``"F"`` for the feeds in Fortran order.
         threads: how many threads a pass over memory may take.
+        interpreted: run the printed functions as plain Python, which is slow, for tests of what is printed.
 
     Attributes:
         seconds: what printing and compiling took.
         from_disk: whether all machine code was found on disk.
     """
 
-    def __init__(self, program: Program, layouts: dict[int, str], threads: int) -> None:
+    def __init__(self, program: Program, layouts: dict[int, str], threads: int, *, interpreted: bool = False) -> None:
         start = time.perf_counter()
-        self.program = program
+        self.program, self.threads = program, threads
         self.lowered: Lowered = lower(program, layouts, threads, blas=bool(address("float32") and address("float64")))
         self.found = self.lowered.found
         self.places = memory_of(self.lowered)
@@ -87,7 +88,7 @@ class Entry:
         self.passes = 0
         for step in self.lowered.steps:
             if isinstance(step, Native):
-                function, had = machine_code(self.lowered, step)
+                function, had = machine_code(self.lowered, step, interpreted=interpreted)
                 self.from_disk &= bool(had["from_disk"])
                 sizes = [self._integer(s) for s in step.segment.sizes]
                 self.functions[step.name] = (function, np.array(sizes, np.int64), np.array(step.segment.numbers, float))

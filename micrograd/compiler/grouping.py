@@ -8,7 +8,7 @@ kernel reads nothing that is made later than its stage, so the kernels never wai
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,6 +80,7 @@ class Grouping:
         home: the kernel that makes a value.
         stored: the values that stand in memory (those fed, too).
         aliases: values that are another value's memory under a new shape.
+        fortran: fed values that stand in Fortran order.
     """
 
     program: Program
@@ -88,6 +89,7 @@ class Grouping:
     home: dict[int, Kernel]
     stored: set[int]
     aliases: dict[int, int]
+    fortran: frozenset[int] = frozenset()
 
     def shape(self, operand: Operand) -> tuple[int, ...]:
         """The shape of an operand."""
@@ -114,10 +116,10 @@ class Grouping:
         return self.behind(operand, axes[len(axes) - len(own) :])
 
 
-def group(program: Program) -> Grouping:
-    """The steps of a program."""
+def group(program: Program, fortran: Iterable[int] = ()) -> Grouping:
+    """The steps of a program, of whose feeds some stand in Fortran order."""
     maker = {e.out: e for e in program.equations}
-    found = Grouping(program, [], maker, {}, {f.value for f in program.feeds}, {})
+    found = Grouping(program, [], maker, {}, {f.value for f in program.feeds}, {}, frozenset(fortran))
     stage: dict[int, int] = dict.fromkeys(found.stored, -1)
     kernels: list[Kernel] = []
     barriers: list[tuple[int, Step]] = []
@@ -137,7 +139,8 @@ def group(program: Program) -> Grouping:
         needs.update(equation.reads)
         found.stored.add(equation.out)
         if kind == "alias":
-            found.aliases[equation.out] = equation.operands[0]  # type: ignore[assignment]
+            source = int(equation.operands[0])
+            found.aliases[equation.out] = found.behind(source, tuple(range(len(found.shape(source)))))[0]
         barriers.append((at, Step(kind, equation=equation)))
     _store(found, kernels, needs)
     ordered = [(kernel.stage, 1, Step("kernel", kernel)) for kernel in kernels]
@@ -161,8 +164,11 @@ def _kind(found: Grouping, equation: Equation) -> str:
         return "fused"
     if row.kind == "contract" and [len(s) for s in shapes] == [2, 2] and len(dtypes) == 1:
         return "product"
-    if equation.op == "reshape":
-        return "alias"
+    if equation.op == "reshape" and isinstance(equation.operands[0], int):
+        base, axes = found.behind(equation.operands[0], tuple(range(len(shapes[0]))))
+        long = [axis for axis in axes if axis != ONE]
+        whole = long == [axis for axis, size in enumerate(shapes[0]) if size != 1]
+        return "alias" if whole and base not in found.fortran else "host"
     return "host"
 
 

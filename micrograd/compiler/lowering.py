@@ -69,7 +69,7 @@ def lower(program: Program, layouts: Mapping[int, str], threads: int, *, blas: b
             are not, since a waiting thread would take the core that BLAS wants.
     """
     program, guards = optimised(program)
-    found = group(program)
+    found = group(program, [value for value, order in layouts.items() if order == "F"])
     fed = {feed.value for feed in program.feeds}
     made: dict[int, tuple[int, ...]] = {}
     answers: dict[int, int] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import zip_longest
 
 from micrograd.compiler.recorder import Recorder
 from micrograd.engine import Tensor
@@ -22,7 +23,7 @@ def names_of(order: Iterable[Tensor], recorder: Recorder, outputs: set[Tensor]) 
     """
     wanted: dict[Tensor, str] = dict(recorder.parameters)
     nodes = [node for node in order if node not in recorder.origins]
-    for node, following in zip(nodes, [*nodes[1:], None], strict=True):
+    for node, following in zip_longest(nodes, nodes[1:]):
         inner, _ = recorder.places.get(node, (None, None))
         if inner is None or node.row is None:
             continue
@@ -38,7 +39,8 @@ def names_of(order: Iterable[Tensor], recorder: Recorder, outputs: set[Tensor]) 
             if name:
                 wanted.setdefault(node, name)
     for gradient, node in recorder.gradients.items():
-        base = wanted.get(node) or wanted.get(_alias_of(node) or node)
+        alias = _alias_of(node)
+        base = wanted.get(node) or ("" if alias is None else wanted.get(alias))
         if base:
             wanted.setdefault(gradient, f"d{base}")
     taken: dict[str, int] = {}

@@ -21,19 +21,21 @@ def require_numba() -> None:
         raise MissingExtraError("mg.compile needs numba: pip install 'micrograd-graph[compile]'") from None
 
 
-def names() -> dict[str, Any]:
-    """What a printed function may refer to."""
+def names(*, interpreted: bool = False) -> dict[str, Any]:
+    """What a printed function may refer to; with `interpreted` the same in plain Python, for running it without Numba's JIT."""
     from micrograd.compiler import blas, intrinsics, mathematics, meeting, pointers
 
     found: dict[str, Any] = {"np": np, "f32": np.float32, "f64": np.float64}
     for name, versions in mathematics.FUNCTIONS.items():
-        found[f"{name}32"], found[f"{name}64"] = versions["float32"], versions["float64"]
-    found |= {f"largest{bits}": intrinsics.maximum for bits in (32, 64)}
-    found |= {f"plus{bits}": intrinsics.add_any for bits in (32, 64)}
-    found |= {name: getattr(meeting, name) for name in ("take", "load", "store", "leave_core")}
-    found |= {"at": pointers.at, "at_bool": pointers.at_bool}
-    found |= {"gemm32": blas.gemm32, "gemm64": blas.gemm64}
-    return found
+        for bits in (32, 64):
+            function = versions[f"float{bits}"]
+            found[f"{name}{bits}"] = getattr(function, "py_func", function) if interpreted else function
+    for bits in (32, 64):
+        found |= {f"largest{bits}": intrinsics.maximum, f"plus{bits}": intrinsics.add_any}
+        found[f"gemm{bits}"] = blas.plain_product if interpreted else getattr(blas, f"gemm{bits}")
+    found["at"] = pointers.flat_slice if interpreted else pointers.at
+    found["at_bool"] = pointers.flat_slice_bool if interpreted else pointers.at_bool
+    return found | {name: getattr(meeting, name) for name in ("take", "load", "store", "leave_core")}
 
 
 def signature(lowered: Lowered, native: Native) -> Any:
@@ -61,9 +63,15 @@ def signature(lowered: Lowered, native: Native) -> Any:
     return types.int64(*kinds)
 
 
-def machine_code(lowered: Lowered, native: Native) -> tuple[Callable[..., Any], dict[str, Any]]:
+def machine_code(
+    lowered: Lowered, native: Native, *, interpreted: bool = False
+) -> tuple[Callable[..., Any], dict[str, Any]]:
     """The callable of a printed function, and how it was had: seconds, and whether from disk."""
     require_numba()
+    if interpreted:
+        found = names(interpreted=True)
+        exec(native.source, found)  # noqa: S102 (printed by micrograd.compiler.segment)
+        return np.errstate(all="ignore")(found[native.name]), {"seconds": 0.0, "from_disk": False}
     from micrograd.compiler.cache import load_or_compile
 
     return load_or_compile(native.source, native.name, signature(lowered, native), names())

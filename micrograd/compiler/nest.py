@@ -90,7 +90,7 @@ class Nest:
         self.depth = len(order)
         self.loop_of = {dim: loop for loop, dims in enumerate(order) for dim in dims}
         self.known: dict[Item, Array | str] = {}
-        self.types: dict[str, str] = {}
+        self.storing: list[Root] = []
 
     # ---- what items are ----------------------------------------------------------------------------------
 
@@ -280,6 +280,8 @@ class Nest:
             loops = tuple(sorted(loop for loop in self._support(item) if loop >= at))
             inner.append(Root("store", item, writer.scratch(self, at, item, loops, spill=True)))
         writer.begin(at)
+        if at == 0:
+            self.storing = stores
         outer = dict(self.known)
         self._hoist(at, [root.item for root in inner])
         with writer.loop(self, at, [root for _, root in after], [item for item, _ in after]):

@@ -13,14 +13,16 @@ import numpy as np
 from numba import config, njit, types
 from numba.extending import intrinsic
 
-__all__ = ["at", "at_bool"]
+__all__ = ["at", "at_bool", "flat_slice", "flat_slice_bool"]
 
 
-def _slice(x: Any, start: int, length: int) -> Any:
+def flat_slice(x: Any, start: int, length: int) -> Any:
+    """`length` entries of the memory of `x`, from `start` on."""
     return x.reshape(-1)[start : start + length]
 
 
-def _slice_bool(x: Any, start: int, length: int) -> Any:
+def flat_slice_bool(x: Any, start: int, length: int) -> Any:
+    """The same of truth values, as 0 and 1."""
     return x.reshape(-1)[start : start + length].view(np.uint8)
 
 
@@ -43,8 +45,8 @@ def _pointer(typingctx: Any, x: Any, start: Any, length: Any) -> Any:
 
 
 if config.DISABLE_JIT:
-    at, at_bool = _slice, _slice_bool
+    at, at_bool = flat_slice, flat_slice_bool
 elif config.BOUNDSCHECK:
-    at, at_bool = njit(_slice), njit(_slice_bool)
+    at, at_bool = njit(flat_slice), njit(flat_slice_bool)
 else:
     at = at_bool = _pointer

@@ -18,7 +18,7 @@ from micrograd.compiler.nest import BLOCK, Array, Item, Nest, Root
 from micrograd.compiler.program import Equation
 from micrograd.compiler.views import ONE
 
-__all__ = ["Memory", "Segment"]
+__all__ = ["Memory", "Pass", "Segment"]
 
 _LITERALS = {0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 3.0, 4.0}
 """Numbers that stand in the source; all others may depend on a shape (1/N) and are arguments."""
@@ -45,6 +45,16 @@ class Memory:
     axes: dict[int, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One shared loop of a kernel: how many entries it runs over, and the values it reads or writes in memory."""
+
+    kernel: int
+    sizes: tuple[int, ...]
+    values: frozenset[int]
+    shared: bool
+
+
 class Segment:
     """Prints the steps of one native function.
 
@@ -60,6 +70,10 @@ class Segment:
         arrays: keys of the arrays that it is given, in order.
         passes: how many shared passes there are, for the counters that the threads meet at.
         parallel: whether any pass is shared.
+        loops: each pass over memory, in order.
+        made: for each kernel the values computed in it, in order of the first time.
+        spaces: for each kernel the sizes of its loops.
+        order: kernels by number, and matrix products, in order.
     """
 
     def __init__(self, name: str, found: Grouping, memory: Memory, threads: int) -> None:
@@ -75,6 +89,11 @@ class Segment:
         self.parallel = False
         self.guards: frozenset[int] = frozenset()
         self._shared = False
+        self.loops: list[Pass] = []
+        self.made: list[dict[int, None]] = []
+        self.spaces: list[tuple[int, ...]] = []
+        self.order: list[int | Equation] = []
+        self._touched: set[int] = set()
         self._values: dict[str, int] = {}
         self._shares: dict[str, str] = {}
         self._named: dict[Any, str] = {}
@@ -136,6 +155,7 @@ class Segment:
         shape = self.found.shape(value)
         while value in self.found.aliases:
             value = self.found.aliases[value]
+        self._touched.add(value)
         entries = [(axis, size) for axis, size in zip(item.axes, shape, strict=True) if size != 1]
         if self.memory.layout.get(value) == "F":
             entries = entries[::-1]
@@ -201,7 +221,10 @@ class Segment:
             return
         order = _order(self.found, kernel, self)
         nest = Nest(self.found, kernel, order, self)
+        self.made.append({})
         self.loop_sizes = [int(np.prod([kernel.sizes[d] for d in dims])) for dims in order]
+        self.order.append(len(self.spaces))
+        self.spaces.append(tuple(self.loop_sizes))
         volume = int(np.prod(self.loop_sizes, dtype=int))
         outer = self.loop_sizes[0] if order else 1
         row = max(volume // max(outer, 1), 1)
@@ -224,6 +247,7 @@ class Segment:
         if None in operands:
             return False
         (a, ta, lda), (b, tb, ldb) = operands  # type: ignore[misc]
+        self.order.append(equation)
         m, n = self.found.shape(equation.out)
         k = self.found.shape(equation.operands[0])[1]
         bits = self.found.program.values[equation.out].dtype.removeprefix("float")
@@ -277,6 +301,8 @@ class Segment:
                     yield
             return
         chunks, rows = self.size(self.chunks), self.size(self.rows)
+        stored = {r.item.value for r in nest.storing}
+        self._touched = set()
         if self._shared:
             taken = f"take(sync, {2 * self.passes + 2})"
             self.line(f"c = {taken}")
@@ -304,6 +330,8 @@ class Segment:
                 self.line(f"c = {taken}")
             else:
                 self.line("c += 1")
+        touched = frozenset(self._touched | stored)
+        self.loops.append(Pass(len(self.made) - 1, tuple(self.loop_sizes), touched, self._shared))
         if self._shared:
             with self.block("if tid == 0:"):
                 self._wait(f"load(sync, {2 * self.passes + 3}) < {chunks}")
@@ -413,7 +441,8 @@ class Segment:
             self.line(f"{index} += {by}")
 
     def guard(self, value: int, text: str) -> None:
-        """Notice where a value that a rewrite relies on is not finite."""
+        """Note that a value is computed; where a rewrite relies on it, notice that it is not finite."""
+        self.made[-1][value] = None
         if value in self.guards:
             with self.block(f"if not np.abs({text}) < np.inf:"):
                 self.line("bad = 1")
