@@ -62,6 +62,7 @@ FLOORS = [
     {"drawing", "notation"},
     {"stepper"},
     {"testing"},
+    {"compiler"},
     {"marker"},
     {"cli", "demo", "__main__"},
 ]
@@ -69,7 +70,7 @@ TOP = len(FLOORS) - 1  # the front door, `micrograd` itself, is open to the top 
 FLOOR = {module: level for level, floor in enumerate(FLOORS) for module in floor}
 
 # The one way up: a graph or tensor that a notebook asks to show itself calls the drawer, at that moment.
-SHOWS_ITSELF = {("arraylike", "drawing"), ("graph", "drawing")}
+SHOWS_ITSELF = {("arraylike", "drawing"), ("graph", "drawing"), ("nn", "compiler")}
 
 
 def climbs(text: str, inside: str) -> list[str]:

@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 
 from micrograd.compiler.capture import capture
+from micrograd.compiler.drawn import kernels_graph
 from micrograd.compiler.entry import Entry
 from micrograd.compiler.native import require_numba
 from micrograd.compiler.report import Report, report
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
+from micrograd.graph import Graph
 from micrograd.modes import current
 from micrograd.tree import flatten
 
@@ -83,10 +85,12 @@ class Compiled:
             raise ValueError(f"threads is {threads!r}; expected a whole number of at least 1, or None.")
         self.function = function
         self.threads = min(threads or _default_threads(), 2)
-        self.entries: dict[Key, Entry] = {}
+        self.entries: dict[Key, list[Entry]] = {}
         self._lock = threading.Lock()
         self._warned = 0
         functools.update_wrapper(self, function, updated=())
+        name = getattr(function, "__name__", type(function).__name__)
+        self.__name__ = "the function" if name == "<lambda>" else name
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The answer of the function, computed by machine code."""
@@ -99,10 +103,10 @@ class Compiled:
             if type(a) is not np.ndarray:
                 return self._general(args, kwargs)
             key.append((a.shape, a.dtype, "C" if a.flags.c_contiguous else "F" if a.flags.f_contiguous else ""))
-        entry = self.entries.get(tuple(key))
-        if entry is None:
-            return self._general(args, kwargs)
-        return entry.run(args)
+        for entry in self.entries.get(tuple(key), ()):
+            if not entry.assumptions or entry.holds():
+                return entry.run(args)
+        return self._general(args, kwargs)
 
     def _general(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         leaves, _ = flatten((args, kwargs))
@@ -110,15 +114,18 @@ class Compiled:
             return self.function(*args, **kwargs)
         leaves = [_contiguous(leaf) if isinstance(leaf, np.ndarray) else leaf for leaf in leaves]
         key = self._key(args, kwargs, leaves)
-        entry = self.entries.get(key)
+        entry = self._find(key)
         if entry is None:
             with self._lock:
-                entry = self.entries.get(key)
+                entry = self._find(key)
                 if entry is None:
                     entry = self._compile(args, kwargs, leaves)
-                    self.entries[key] = entry
+                    self.entries.setdefault(key, []).append(entry)
                     self._say_if_many()
         return entry.run(leaves)
+
+    def _find(self, key: Key) -> Entry | None:
+        return next((entry for entry in self.entries.get(key, ()) if entry.holds()), None)
 
     def _key(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]) -> Key:
         """The signature of a call; for nothing but arrays the short form that `__call__` looks up."""
@@ -131,12 +138,7 @@ class Compiled:
                 parts.append((type(leaf), _hashable(leaf)))
         if not kwargs and all(type(a) is np.ndarray for a in args):
             return tuple(parts)
-        training = tuple(m.training for _, m in self._modules())
-        return ("tree", _structure((args, kwargs)), training, *parts)
-
-    def _modules(self) -> list[Any]:
-        found = getattr(self.function, "named_modules", None)
-        return list(found()) if found is not None else []
+        return ("tree", _structure((args, kwargs)), *parts)
 
     def _compile(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]) -> Entry:
         program = capture(self.function, args, kwargs)
@@ -163,7 +165,7 @@ class Compiled:
 
     def _varied(self) -> str:
         """What differs between the signatures, argument by argument."""
-        keys = [key[3:] if key[:1] == ("tree",) else key for key in self.entries]
+        keys = [key[2:] if key[:1] == ("tree",) else key for key in self.entries]
         most = Counter(map(len, keys)).most_common(1)[0][0]
         said = []
         for place, parts in enumerate(zip(*(k for k in keys if len(k) == most), strict=True)):
@@ -185,9 +187,26 @@ class Compiled:
         Raises:
             GraphError: it has not been called yet.
         """
+        return report(self, self._latest())
+
+    def as_graph(self) -> Graph:
+        """What runs for the latest signature, with the kernels as stages: `micrograd.draw` of a compiled function draws it.
+
+        Raises:
+            GraphError: it has not been called yet.
+        """
+        return kernels_graph(self._latest())
+
+    def _latest(self) -> Entry:
         if not self.entries:
             raise GraphError(f"{self.__name__} has not been compiled yet; call it once with arrays.")
-        return report(self, next(reversed(self.entries.values())))
+        return next(reversed(self.entries.values()))[-1]
+
+    def release(self) -> None:
+        """Give back the memory that is kept between calls: workspaces, and results that have died."""
+        for entries in self.entries.values():
+            for entry in entries:
+                entry.pool.clear()
 
     def __repr__(self) -> str:
         return f"<compiled {self.__name__}: {len(self.entries)} signature(s)>"

@@ -76,6 +76,7 @@ class Entry:
     def __init__(self, program: Program, layouts: dict[int, str], threads: int, *, interpreted: bool = False) -> None:
         start = time.perf_counter()
         self.program, self.threads = program, threads
+        self.assumptions = program.assumptions
         self.lowered: Lowered = lower(program, layouts, threads, blas=bool(address("float32") and address("float64")))
         self.found = self.lowered.found
         self.places = memory_of(self.lowered)
@@ -102,6 +103,10 @@ class Entry:
         if isinstance(size, int):
             return size
         return address(size[1]) if size[0] == "blas" else self.places[size[1]][1]
+
+    def holds(self) -> bool:
+        """Whether what the capture relied on is still so: that a layer is training."""
+        return all(function() == answer for function, answer in self.assumptions)
 
     # ---- the driver ----------------------------------------------------------------------------------------
 

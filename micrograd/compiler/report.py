@@ -49,6 +49,7 @@ class Report:
         bytes: read and written by these.
         kernels: what runs, in order.
         source: the printed functions.
+        named: the values that the author named.
         seconds: what it took to print and compile them.
         from_disk: whether all machine code came from disk.
         blas: which BLAS multiplies, with the kernel it chose for this processor, as far as it tells.
@@ -61,6 +62,7 @@ class Report:
     bytes: tuple[int, int]
     kernels: tuple[KernelNote, ...]
     source: str
+    named: frozenset[str]
     seconds: float
     from_disk: bool
     blas: str
@@ -77,7 +79,9 @@ class Report:
             size = " x ".join(map(str, note.sizes)) or "one number"
             what = {"kernel": f"{note.passes} pass(es)", "product": "BLAS", "numpy": "NumPy"}[note.kind]
             shared = f", {note.threads} threads" if note.threads > 1 else ""
-            lines.append(f"  {number}. {what} over {size}{shared}: {', '.join(note.values)}")
+            named = [v for v in note.values if v in self.named]
+            more = f" and {len(note.values) - len(named)} more" if len(named) < len(note.values) else ""
+            lines.append(f"  {number}. {what} over {size}{shared}: {', '.join(named) or 'unnamed'}{more}")
         return "\n".join(lines)
 
 
@@ -124,6 +128,7 @@ def report(compiled: Compiled, entry: Entry) -> Report:
         (sum(_bytes(program, v) for e in program.equations for v in (*e.reads, e.out)), moved),
         tuple(notes),
         "\n".join(step.source for step in lowered.steps if isinstance(step, Native)),
+        frozenset(value.name for value in lowered.program.values if value.name),
         entry.seconds,
         entry.from_disk,
         _blas(),

@@ -107,7 +107,8 @@ def draw(
     """The staged picture: forward values on black lines, gradients on red ones, each edge its own.
 
     Args:
-        graph: a `Graph` (from `micrograd.trace`: the author's names), or a tensor (plain names).
+        graph: a `Graph` (from `micrograd.trace`: the author's names), a tensor (plain names), or a compiled function,
+            whose kernels are framed.
         path: where to write it: ``.svg`` or ``.dot``; ``.png`` and ``.pdf`` need the `dot` program.
         direction: ``LR`` from left to right, ``TB`` from top to bottom.
         values: numbers of small arrays, mean and range of large ones; False: shapes only.
@@ -134,6 +135,8 @@ def draw(
         suffix_of(path)  # before the work
     if isinstance(graph, Tensor):
         graph = Graph.of(graph)
+    elif hasattr(graph, "as_graph"):
+        graph = graph.as_graph()
     if not isinstance(graph, Graph):
         raise TypeError(
             f"draw takes a Graph or a Tensor; got {type(graph).__name__}. Use micrograd.trace(f, x) for a function."

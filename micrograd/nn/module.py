@@ -61,6 +61,18 @@ class Module:
             capture.enter(self)
         return self.forward(*args, **kwargs)
 
+    def compile(self, *, threads: int | None = None) -> Any:
+        """The module as machine code, from arrays to arrays: see `micrograd.compile`, which takes whole training steps too.
+
+        Parameters, buffers and the mode (training or evaluation) are those of the moment of each call.
+
+        Raises:
+            MissingExtraError: Numba is not installed.
+        """
+        from micrograd.compiler import compile as compiled
+
+        return compiled(self, threads=threads)
+
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """This module and all inside it with their dotted names, outermost first; each once."""
         seen: set[int] = set()
