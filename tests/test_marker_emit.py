@@ -283,4 +283,4 @@ def test_tests_come_from_a_right_solution_only() -> None:
     with pytest.raises(GraphError, match="syntax error"):
         emit.nbgrader(report_of("def f("), PAIR, "def f(")
     with pytest.raises(GraphError, match="tests are written for functions"):
-        emit.tests_of(Report("right", "A.forward", "A.backward", "a.py"))
+        emit.graded(Report("right", "A.forward", "A.backward", "a.py"))

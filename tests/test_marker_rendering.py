@@ -247,6 +247,10 @@ def test_a_loss_is_called_by_its_one_name() -> None:
     assert made.text().startswith("bn.py: the gradients of softmax_loss\n")
 
 
+def test_a_cell_of_a_notebook_is_called_that() -> None:
+    assert replace(report(FACTOR), file="/tmp/ipykernel_7/99.py").text().startswith("this cell: batchnorm_backward")
+
+
 # ---- HTML ------------------------------------------------------------------------------------------------------------
 
 

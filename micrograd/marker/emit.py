@@ -16,10 +16,10 @@ from micrograd.marker.pairs import Pair
 from micrograd.marker.report import Report
 from micrograd.marker.words import say
 
-__all__ = ["nbgrader", "otter", "tests_of"]
+__all__ = ["graded", "nbgrader", "otter"]
 
 
-def tests_of(report: Report) -> tuple[tuple[str, bool], ...]:
+def graded(report: Report) -> tuple[tuple[str, bool], ...]:
     """The names of the gradients to test, and whether each is a step on the way rather than returned.
 
     Raises:
@@ -55,7 +55,7 @@ def otter(report: Report, pair: Pair, *, hint: str = "kind", language: str = "en
     Raises:
         GraphError: the solution is not right.
     """
-    tests = tests_of(report)
+    tests = graded(report)
     parameters = ", ".join(dict.fromkeys((pair.forward, pair.backward)))
     head = (
         f'"""{say(language, "emit.head", backward=pair.backward)}"""\n\n'
@@ -90,7 +90,7 @@ def nbgrader(report: Report, pair: Pair, source: str, *, hint: str = "kind", lan
     Raises:
         GraphError: the solution is not right.
     """
-    tests = tests_of(report)
+    tests = graded(report)
     before, solution, after = _divided(source, pair.backward)
     cells = [_markdown(f"# {pair.backward}\n\n{say(language, 'emit.head', backward=pair.backward)}")]
     for number, text in enumerate((before, solution, after)):

@@ -44,7 +44,8 @@ def findings_of(report: Report) -> tuple[list[Finding], list[Finding]]:
 
 
 def _title(report: Report, language: str) -> str:
-    file = clean(os.path.basename(report.file) or report.file)
+    cell = "ipykernel" in report.file or report.file.startswith("<ipython")
+    file = say(language, "cell") if cell else clean(os.path.basename(report.file) or report.file)
     key = "title.loss" if report.forward == report.backward else "title"
     return say(language, key, file=file, forward=report.forward, backward=report.backward)
 

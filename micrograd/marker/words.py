@@ -19,6 +19,7 @@ LANGUAGES = ("en", "zh")
 
 WORDS: dict[str, tuple[str, str]] = {
     "title": ("{file}: {backward}, checked against {forward}", "{file}：{backward}，对照 {forward} 检查"),
+    "cell": ("this cell", "本单元格"),
     "title.loss": ("{file}: the gradients of {forward}", "{file}：{forward} 的梯度"),
     "right": (
         "Right: every gradient agrees with the engine's, on {probes} sets of inputs.",
