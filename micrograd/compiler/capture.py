@@ -108,10 +108,6 @@ class _Assembly:
         self.rebuild = flatten(skeleton)[1] if found else lambda _: skeleton
         self.answered = [self._answered(leaf) for leaf in found]
         self.changed = [(leaf, history[-1][1]) for leaf, history in recorder.assigned.items()]
-        self.integers: dict[int, Tensor] = {
-            id(leaf.raw): leaf for leaf, (kind, _) in recorder.feeds.items()
-            if kind == "argument" and type(leaf.raw) is np.ndarray and leaf.raw.dtype.kind in "iu"
-        }  # fmt: skip
 
     def _answered(self, leaf: Any) -> Any:
         if isinstance(leaf, Integers):
@@ -147,7 +143,7 @@ class _Assembly:
     def operands(self, node: Tensor) -> list[Any]:
         """What a node reads, by slot: a node, or a constant."""
         return [
-            self.integers.get(id(raw), raw) if operand is None else self.resolve(operand, node.serial)
+            raw if operand is None else self.resolve(operand, node.serial)
             for operand, raw in zip(node.operands, node.args, strict=True)
         ]
 
@@ -233,8 +229,8 @@ class _Assembly:
         line = self.recorder.line_of(node)
         operands: list[Operand] = []
         for operand, raw in zip(self.operands(node), node.args, strict=True):
-            whole = isinstance(raw, np.ndarray) and raw.dtype.kind in "iu" and node.row.kind == "map"
-            if whole and node.row.name != "cast":  # whole numbers beside floats, as NumPy casts them
+            if len(node.args) > 1 and isinstance(raw, np.ndarray) and raw.dtype.kind in "iu":
+                # whole numbers beside floats, as NumPy casts them
                 dtype = np.result_type(*(a if isinstance(a, np.ndarray) else 0.0 for a in node.args)).name
                 if isinstance(operand, Tensor):
                     at = self.value(raw.astype(dtype))

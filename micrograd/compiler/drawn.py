@@ -65,6 +65,14 @@ def _stages(entry: Entry) -> tuple[list[str], dict[int, int]]:
             titles.append(f"kernel {len(titles) + 1}: {passes} pass{'es' if passes > 1 else ''} over {size}")
             for value in values:
                 kernel_of.setdefault(value, len(titles) - 1)
+    readers: dict[int, list[int]] = {}
+    for equation in entry.lowered.program.equations:
+        for value in equation.reads:
+            readers.setdefault(value, []).append(equation.out)
+    for equation in reversed(entry.lowered.program.equations):  # a view stands where it is read
+        stage = [kernel_of[v] for v in readers.get(equation.out, ()) if v in kernel_of]
+        if stage and equation.out not in kernel_of and equation.op in ("reshape", "broadcast", "transpose", "gather"):
+            kernel_of[equation.out] = stage[0]
     return titles, kernel_of
 
 

@@ -34,6 +34,11 @@ class Integers:
         return self.tensor.raw
 
     @property
+    def node(self) -> Any:
+        """What stands for it among the operands of an operation (see `micrograd.engine.record`)."""
+        return self.tensor
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """The shape."""
         return self.tensor.raw.shape  # type: ignore[no-any-return]

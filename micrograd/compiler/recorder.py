@@ -96,17 +96,24 @@ class Recorder:
 
     def pulled(self, node: Tensor, g: Any, parts: list[Any]) -> None:
         """Note whose rule made the nodes of the backward pass recorded since the last time."""
-        del parts
         if self.known_before(node) and node.row is not None:
             raise GraphError(
                 f"{self.name}: backward reaches a {node.row.name} that was computed before this call"
                 f"{self._line()}; compute the loss inside the compiled function."
             )
+        sums = {}
         for made in self._swept:
             self.origins[made] = node
+            if made.row is not None and made.row.name == "add":
+                sums[made.y] = made
         self._swept.clear()
         if isinstance(g, Tensor):
             self.gradients.setdefault(g, node)
+        for operand, part in zip(node.operands, parts, strict=False):
+            if isinstance(part, Tensor) and operand is not None:
+                total = sums.get(part, part)  # with what arrived before
+                self.gradients.pop(total.x if total is not part else None, None)  # type: ignore[arg-type]
+                self.gradients.setdefault(total, operand)
 
     # ---- what is read and written ----------------------------------------------------------------------------
 

@@ -378,6 +378,7 @@ class Segment:
     def folded(self, nest: Nest, at: int, item: Item, root: Root) -> Array | str:
         """Where the result of a reduction stands once its loop has ended."""
         short = "f32" if nest.dtype(item) == "float32" else "f64"
+        self.made[-1][item.value] = None
         if at > 0:
             if isinstance(root.target, Array):
                 return root.target

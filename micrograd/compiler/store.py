@@ -48,6 +48,7 @@ class _RefusedError(Exception):
 
 
 _told: set[str] = set()
+_swept: set[Path] = set()
 
 
 def _tell(message: str) -> None:
@@ -69,7 +70,8 @@ def location() -> Path | None:
             "compiled functions are not kept on disk, for want of platformdirs: pip install 'micrograd-graph[compile]'"
         )
         return None
-    return user_cache_path("micrograd", appauthor=False)
+    folder = user_cache_path("micrograd", appauthor=False)
+    return folder if folder.is_absolute() else None  # a user without a home
 
 
 @contextlib.contextmanager
@@ -217,7 +219,10 @@ class Store:
         return sum(name.endswith(_KERNEL) for name in files)
 
     def _sweep(self) -> None:
-        """Remove what a process that was killed had begun to write, and what nothing has used for long."""
+        """Remove what a process that was killed had begun to write, and what nothing has used for long; once in a process."""
+        if self.folder in _swept:
+            return
+        _swept.add(self.folder)
         now = time.time()
         for name, found in self.files().items():
             if now - found.st_mtime > _KEPT[os.path.splitext(name)[1]]:

@@ -136,7 +136,7 @@ def draw(
     if isinstance(graph, Tensor):
         graph = Graph.of(graph)
     elif hasattr(graph, "as_graph"):
-        graph = graph.as_graph()
+        graph, values, grads = graph.as_graph(), False, False  # it keeps neither
     if not isinstance(graph, Graph):
         raise TypeError(
             f"draw takes a Graph or a Tensor; got {type(graph).__name__}. Use micrograd.trace(f, x) for a function."
