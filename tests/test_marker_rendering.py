@@ -170,6 +170,13 @@ def test_the_first_mistake_is_told_apart_from_those_after_it() -> None:
     assert "2. Line 33: dx is wrong too, even with right values to work from." in text
 
 
+def test_an_eps_too_many_is_not_called_missing() -> None:
+    extra = replace(FACTOR, kind="eps_missing", fix=replace(FACTOR.fix, old="var + eps", new="var"))
+    assert "eps stands where the forward has none" in report(extra).text()
+    missing = replace(FACTOR, kind="eps_missing", fix=replace(FACTOR.fix, old="var", new="var + eps"))
+    assert "eps is missing" in report(missing).text()
+
+
 def test_a_missing_path_names_its_edge() -> None:
     assert "A path is missing: what mu sends back to x is not in the sum." in report(PATH).text()
     assert "和里缺少 mu 传回 x 的那一份" in report(PATH).text(language="zh")

@@ -241,7 +241,14 @@ def told(report: Report, finding: Finding, *, first: bool, hint: str, language: 
         return Told(head, code)
     words = set(re.findall(r"\w+", source))
     holes = _holes(finding, words, language)
-    what, why, step = (_line(say(language, f"{part}.{finding.kind}", **holes)) for part in ("what", "why", "step"))
+    kind = finding.kind
+    if (
+        kind == "eps_missing"
+        and finding.fix is not None
+        and finding.fix.old.count("eps") > finding.fix.new.count("eps")
+    ):
+        kind = "eps_extra"
+    what, why, step = (_line(say(language, f"{part}.{kind}", **holes)) for part in ("what", "why", "step"))
     sentences: Sequence[str] = [s for s in (_line(_means(finding, words, language)), what) if s]
     sentences = [*sentences, say(language, "why") + why] if why else sentences
     values = _values(finding, language)

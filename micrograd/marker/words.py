@@ -115,6 +115,12 @@ WORDS: dict[str, tuple[str, str]] = {
         "No single edit of this line was found that mends it; it may need to be written anew.",
         "没有找到只改一处就能修好的办法；这一行可能需要重写。",
     ),
+    "what.eps_extra": ("eps stands where the forward has none{by}.", "前向在这里没有 eps{by}。"),
+    "why.eps_extra": (
+        "A derivative is taken at the very value that the forward used, with eps where it had eps, and without where not.",
+        "导数要在前向所用的那个值处取：前向有 eps 的地方才有 eps，没有的地方就没有。",
+    ),
+    "step.eps_extra": ("Where exactly does the forward add eps?", "前向究竟在哪里加上了 eps？"),
     "by": (": the value is {ratio} times what it should be", "：得到的是正确值的 {ratio} 倍"),
     "of": (", {edge_name}", "：{edge_name}"),
     "grade.good": ("{name} is right.", "{name} 正确。"),
