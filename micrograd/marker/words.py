@@ -117,7 +117,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "what.eps_extra": ("eps stands where the forward has none{by}.", "前向在这里没有 eps{by}。"),
     "why.eps_extra": (
-        "A derivative is taken at the very value that the forward used, with eps where it had eps, and without where not.",
+        "A derivative is taken at the very value that the forward used: with eps only where the forward had it.",
         "导数要在前向所用的那个值处取：前向有 eps 的地方才有 eps，没有的地方就没有。",
     ),
     "step.eps_extra": ("Where exactly does the forward add eps?", "前向究竟在哪里加上了 eps？"),
