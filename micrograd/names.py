@@ -122,7 +122,8 @@ def place_of(source: Source) -> Place | None:
         for target, value in _pairs(statement):
             if isinstance(statement, ast.AugAssign) and not _covers(value, source):
                 item = isinstance(statement.target, ast.Subscript)
-                return Place(target, True, False, statement.lineno, item)  # the operator itself spans the statement
+                read = item and _is_range_of(statement.target, source)  # what ``x[i] += 1`` reads first
+                return Place(target, not read, False, statement.lineno, item)  # the operator spans the statement
             if _covers(value, source):
                 # compare ends only: in a chain of methods the last call's range may start at any dot
                 whole = (value.end_lineno, value.end_col_offset) == end and not isinstance(statement, ast.AugAssign)
@@ -152,9 +153,13 @@ def _written(statement: ast.stmt, source: Source) -> ast.Subscript | None:
     """The ``out[i]`` of ``out[i] = ...`` that `source` is."""
     for target in _targets(statement):
         if isinstance(target, ast.Subscript) and not isinstance(statement, ast.AugAssign) and _covers(target, source):
-            at = (target.lineno, target.col_offset, target.end_lineno, target.end_col_offset)
-            return target if at == (source.line, source.column, source.end_line, source.end_column) else None
+            return target if _is_range_of(target, source) else None
     return None
+
+
+def _is_range_of(node: ast.expr, source: Source) -> bool:
+    at = (node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)
+    return at == (source.line, source.column, source.end_line, source.end_column)
 
 
 def _starts(value: ast.expr, source: Source) -> bool:

@@ -25,6 +25,7 @@ class Mark:
     statement: str = ""
     name: str = ""
     stage: tuple[Any, ...] | None = None
+    constants: list[str] | None = None  # names of constants by slot, where the author's expression does not tell
 
 
 def assemble(
@@ -77,7 +78,7 @@ def assemble(
             if operand is not None:
                 operands.append(place[operand])
             elif isinstance(raw, np.ndarray):
-                called = constant_names(mark.sources[0]) if mark.sources else []
+                called = mark.constants or (constant_names(mark.sources[0]) if mark.sources else [])
                 label = called[slot] if slot < len(called) and called[slot] else "const"
                 constant = put(label, "constant", raw)
                 operands.append(constant)

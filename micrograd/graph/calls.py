@@ -342,7 +342,8 @@ def reshape(a: Any, shape: Any, order: str = "C", *, copy: bool | None = None) -
 @_replaces(np.ravel)
 def ravel(a: Any, order: str = "C") -> Any:
     """`numpy.ravel`."""
-    return reshape(a, -1, order)
+    a = joined(a)
+    return a.ravel(order) if isinstance(a, Traced) else adopt(np.ravel(a, order))
 
 
 def _at_least(called: Any, ndim: int) -> None:

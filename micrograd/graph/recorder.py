@@ -16,6 +16,7 @@ from micrograd.graph.assemble import Mark
 from micrograd.graph.memory import Memory, Write
 from micrograd.graph.traced import Traced
 from micrograd.graph.twins import Twins
+from micrograd.primitives import where
 from micrograd.source import Source, author_frames, source_of
 
 __all__ = ["Recorder"]
@@ -77,8 +78,9 @@ class Recorder:
         """The nodes since number `before` make a version of an array out of `parts`."""
         made = self.order[before:]
         for node in made:
-            self.marks[node].sources = write.sources
-            self.marks[node].call = None
+            mark = self.marks[node]
+            mark.sources, mark.call = write.sources, None
+            mark.constants = ["mask" if node.row is where else "", *[""] * len(node.args)]
         if made:
             self.versions[made[-1]] = memory, write
         self.written.update(part for part in parts if isinstance(part, Tensor))

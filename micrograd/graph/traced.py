@@ -195,7 +195,9 @@ class Traced(Tensor):
 
     def ravel(self, order: str = "C") -> Any:
         """All entries in one axis."""
-        return self.reshape(-1, order=order)
+        if order == "F":
+            return self.T.ravel()
+        return self.view_by(lambda x: c.reshape(x, -1) if isinstance(x, Tensor) else np.ravel(x))
 
     def flatten(self, order: str = "C") -> Any:
         """A copy of all entries in one axis."""
