@@ -15,6 +15,8 @@ import micrograd
 from micrograd.cli.arguments import of_a_function, rate_number, seed_number, whole
 from micrograd.cli.author import arguments_for, at_their_line, first_line, function_in, load
 from micrograd.cli.checking import add_check
+from micrograd.cli.exercising import add_exercise
+from micrograd.cli.probing import add_probe
 from micrograd.cli.terminal import ASCII, CommandError, Terminal, writable
 from micrograd.errors import MicrogradError, MissingExtraError
 
@@ -197,6 +199,8 @@ def _parser() -> argparse.ArgumentParser:
     walk.set_defaults(run=_walk)
 
     add_check(commands)
+    add_probe(commands)
+    add_exercise(commands)
 
     train = commands.add_parser(
         "train",

@@ -38,13 +38,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "{count} lines of the backward pass are wrong. Find them and mend them.",
         "反向传播中有 {count} 行是错的。找到并改正它们。",
     ),
-    "mark": (
-        "Mark it with `{command}`: it names the first wrong line, what kind of mistake it is, and a fix;",
-        "用 `{command}` 批改：它会指出第一处错误在哪一行、属于哪一类、如何改正；",
-    ),
+    "mark": ("Mark it with", "批改："),
     "mark.hint": (
-        "with --hint where or --hint kind it gives less away.",
-        "加上 --hint where 或 --hint kind，提示会少一些。",
+        "It names the first wrong line, the kind of mistake and a fix; --hint where or --hint kind give less away.",
+        "它会指出第一处错误在哪一行、属于哪一类、如何改正；加上 --hint where 或 --hint kind，提示会少一些。",
     ),
     "made": ("Made by `{command}`.", "由 `{command}` 生成。"),
     "hint.path": ("what reaches {of} from {to}", "从 {to} 传到 {of} 的梯度"),

@@ -317,13 +317,12 @@ def judged(forward: Callable[..., Any], test: Any, *, seed: int = 0, tolerance: 
     upstream = patient.upstream
     search = searched(forward, layout, seed=seed, tolerance=tolerance)
     own = {mutant.key: mutant for mutant in mutants_of(patient)}
-    names = {key: mutant for mutants in search.survey.mutants for key, mutant in mutants.items()} | own
-    visible = search.survey.visible
-    changes = {key: patient.change(own[key]) if key in own else 0.0 for key in visible}
+    visible = [key for key in search.survey.visible if key in own]
+    changes = {key: patient.change(own[key]) for key in visible}
     blind = [key for key in visible if not changes[key] > tolerance]
 
     def found(keys: Sequence[str]) -> Found:
-        return tuple((names[key], changes[key]) for key in keys)
+        return tuple((own[key], changes[key]) for key in keys)
 
     causes: dict[tuple[str, str], Cause] = {}
     shown: set[str] = set()
@@ -341,7 +340,7 @@ def judged(forward: Callable[..., Any], test: Any, *, seed: int = 0, tolerance: 
         len(visible),
         found(blind),
         tuple(ranked),
-        tuple(traps_of(forward, patient, [own[key] for key in visible if key in own], tolerance, seed)),
+        tuple(traps_of(forward, patient, [own[key] for key in visible], tolerance, seed)),
         search.chosen(forward, tolerance),
         tolerance,
     )

@@ -270,7 +270,7 @@ class _Lister:
             if not named and (self.gradient.readers[at] > 1 or len(str(expression)) > LONG) and not node.is_leaf:
                 named = self.names.fresh(f"d{identifier(more['of'])}" if at == index else node.name)
             if named:
-                self._add(named, expression, "path" if at == index else "value", **said)
+                self._add(named, expression, "path" if said is more else "value", **said)
                 self.gradient.done[at] = atom(named)
 
     # ---- lines ---------------------------------------------------------------------------------------

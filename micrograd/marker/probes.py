@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
@@ -172,7 +173,7 @@ def probe(
     Args:
         forward: a function of NumPy arrays. It is executed.
         *example: its arguments in order: arrays, or shapes in their place, and what else it takes. What is left out
-            is guessed from the parameters' names (``x``, ``gamma``, ``w``, ``bn_param``...).
+            is guessed from the parameters' names (``x``, ``gamma``, ``w``, ``bn_param``...). Or one dictionary of them.
         lint: the arguments of a test that exists, in order, and the upstream gradient behind them; or a dictionary.
             Then the answer is what that test cannot see, and why.
         seed: of the random numbers.
@@ -199,7 +200,14 @@ def probe(
         from micrograd.marker.lint import judged
 
         return judged(forward, lint, seed=seed, tolerance=tolerance)
-    search = searched(forward, fitted(forward, example), seed=seed, tolerance=tolerance)
+    given: Any = example
+    if (
+        len(example) == 1
+        and isinstance(example[0], Mapping)
+        and {*example[0]} <= {*inspect.signature(forward).parameters}
+    ):
+        given = example[0]
+    search = searched(forward, fitted(forward, given), seed=seed, tolerance=tolerance)
     return search.chosen(forward, tolerance)
 
 
@@ -221,9 +229,9 @@ class Search:
         """The first probe that shows everything; the one that shows most where none does."""
         survey = self.survey
         best = min(range(len(survey.trials)), key=lambda place: len(survey.unseen(place, tolerance)))
-        unseen, visible = survey.unseen(best, tolerance), survey.visible
-        names = {key: mutant for mutants in survey.mutants for key, mutant in mutants.items()}
-        names.update(survey.mutants[best])
+        unseen = survey.unseen(best, tolerance)
+        visible = [key for key in survey.visible if not np.isnan(survey.changes[key][best])]
+        names = survey.mutants[best]
         shown = {key: survey.changes[key][best] for key in visible if key not in unseen}
         least = min(shown, key=lambda key: shown[key], default=None)
         trial = survey.trials[best]
@@ -231,9 +239,9 @@ class Search:
             getattr(forward, "__name__", type(forward).__name__),
             trial.arguments,
             trial.upstream if len(trial.upstream) > 1 else trial.upstream[0],
-            len(survey.changes),
+            int(np.sum(~np.isnan([row[best] for row in survey.changes.values()]))),
             len(visible),
-            tuple((names[key], float(np.nan_to_num(survey.changes[key][best]))) for key in unseen),
+            tuple((names[key], survey.changes[key][best]) for key in unseen),
             None if least is None else (names[least], shown[least]),
             self.hidden,
             self.tried,

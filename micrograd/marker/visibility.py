@@ -65,8 +65,8 @@ class Survey:
         return [key for key in self.changes if self.best(key) > _NOTHING]
 
     def unseen(self, number: int, bar: float = VISIBLE) -> list[str]:
-        """The keys of those that trial `number` does not show, though another does."""
-        return [key for key in self.visible if not self.changes[key][number] > bar]
+        """The keys of those that trial `number` has and does not show, though another does."""
+        return [key for key in self.visible if self.changes[key][number] <= bar]
 
     def extended(self, more: Survey) -> Survey:
         """This survey with the trials of another behind its own."""
