@@ -34,7 +34,7 @@ def f_forward(x):
 def f_backward(dout, cache):
     return 2 * cache * dout
 """
-LIMITS = Limits(seconds=4.0, memory=400 << 20)
+LIMITS = Limits(seconds=20.0, memory=400 << 20)
 posix = pytest.mark.skipif(os.name != "posix", reason="limits and signals of POSIX")
 
 

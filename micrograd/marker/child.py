@@ -124,7 +124,7 @@ def task_of(request: dict[str, Any]) -> tuple[Task, types.ModuleType]:
     )
     task = Task(
         source, file, pair.forward, pair.backward, call, drawn,
-        receiver=receiver, reference=request["reference"], namespace=namespace,
+        receiver=receiver, reference=request["reference"], namespace=namespace, seconds=request["seconds"] / 2,
     )  # fmt: skip
     return task, module
 

@@ -32,6 +32,7 @@ __all__ = ["Request", "run", "run_and_walk"]
 
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "VIRTUAL_ENV")
 _ROOT = str(Path(micrograd.errors.__file__).parent.parent)
+_GRACE = 3.0  # seconds for Python to start, and for the alarm inside to be answered
 _ANSWER = 16 << 20  # bytes of an answer; a report has some ten thousand
 
 
@@ -152,7 +153,7 @@ def run_and_walk(
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.write(data)
                 process.stdin.close()
-            process.wait(limits.seconds + 2.0)
+            process.wait(limits.seconds + _GRACE)
         except subprocess.TimeoutExpired:
             late = True
         finally:  # after Ctrl-C too
