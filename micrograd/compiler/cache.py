@@ -142,14 +142,17 @@ def _header(
     for name, value in sorted(namespace.items()):
         if isinstance(value, _PLAIN):
             constants[name] = f"{type(value).__name__} {value!r}"
-        elif isinstance(value, types.ModuleType):
+        elif isinstance(value, types.ModuleType) and _known(value.__name__):
             constants[name] = value.__name__
             modules.add(value.__name__)
-        elif (home := _home(value)) is not None:
+        elif _known(home := _home(value)):
             constants[name] = f"{home}.{getattr(value, '__qualname__', getattr(value, '__name__', name))}"
             modules.add(home)
         else:
-            raise TypeError(f"{name} = {value!r} cannot be part of a compiled function: pass it as an argument")
+            raise TypeError(
+                f"{name} = {value!r} cannot be part of machine code that is kept: neither a number nor from a module of "
+                "micrograd, NumPy or Numba; pass it as an argument"
+            )
     return {
         "source": hashlib.sha256(source.encode()).hexdigest(),
         "entry": entry,
@@ -161,11 +164,15 @@ def _header(
     }
 
 
-def _home(value: Any) -> str | None:
+def _home(value: Any) -> str:
     """The module that a function, a class or one of Numba's functions was defined in."""
-    defined = getattr(value, "__wrapped__", value)
-    home = getattr(defined, "__module__", None) if callable(value) else None
-    return home if isinstance(home, str) else None
+    home = getattr(getattr(value, "__wrapped__", value), "__module__", None) if callable(value) else None
+    return home if isinstance(home, str) else ""
+
+
+def _known(module: str) -> bool:
+    """Whether its text, or its version, is part of the key."""
+    return _ours(module) or module.partition(".")[0] in ("builtins", "math", "numba", "numpy")
 
 
 @functools.cache
