@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -32,14 +33,16 @@ _FREE = _holders([np.empty(0)], 0)  # what an array counts that only its list ho
 _EXACT = getattr(sys, "_is_gil_enabled", lambda: True)()  # without a GIL counts are not
 
 
+_SAID: set[tuple[str, str]] = set()  # operations and lines that have been said to be left to NumPy
+
+
 class Workspace:
-    """The memory of one call at a time: an arena for each dtype, the counters that threads meet at, dead results."""
+    """The memory of one call at a time: an arena for each dtype, and results that have died."""
 
-    __slots__ = ("arenas", "kept", "size", "sync", "views")
+    __slots__ = ("arenas", "kept", "size", "views")
 
-    def __init__(self, ends: dict[str, int], counters: int) -> None:
+    def __init__(self, ends: dict[str, int]) -> None:
         self.arenas = {dtype: np.empty(entries, dtype) for dtype, entries in sorted(ends.items())}
-        self.sync = np.zeros(counters, np.int64)
         self.views: dict[int, Any] = {}
         self.kept: dict[tuple[Any, ...], list[Any]] = {}
         self.size = 0
@@ -86,15 +89,14 @@ class Entry:
         self.pool: list[Workspace] = []
         self.from_disk = True
         self.functions: dict[str, tuple[Callable[..., Any], Any, Any]] = {}
-        self.passes = 0
         for step in self.lowered.steps:
             if isinstance(step, Native):
                 function, had = machine_code(self.lowered, step, interpreted=interpreted)
                 self.from_disk &= bool(had["from_disk"])
                 sizes = [self._integer(s) for s in step.segment.sizes]
                 self.functions[step.name] = (function, np.array(sizes, np.int64), np.array(step.segment.numbers, float))
-                self.passes = max(self.passes, step.segment.passes)
-        self.host = any(isinstance(step, Equation) and TABLE[step.op].kind != "contract" for step in self.lowered.steps)
+        if not interpreted:
+            self._say_unfused()
         self.run = self._driver()
         self.seconds = time.perf_counter() - start
 
@@ -103,6 +105,18 @@ class Entry:
         if isinstance(size, int):
             return size
         return address(size[1]) if size[0] == "blas" else self.places[size[1]][1]
+
+    def _say_unfused(self) -> None:
+        """Say once of each place in the author's code that NumPy runs it between kernels."""
+        for step in self.lowered.steps:
+            if isinstance(step, Equation) and TABLE[step.op].kind != "contract" and (step.op, step.line) not in _SAID:
+                _SAID.add((step.op, step.line))
+                at = f" at line {step.line}" if step.line else ""
+                warnings.warn(
+                    f"{self.program.name}: {step.op}{at} cannot be fused (no kernel); running it in NumPy.",
+                    RuntimeWarning,
+                    stacklevel=6,
+                )
 
     def holds(self) -> bool:
         """Whether what the capture relied on is still so: that a layer is training."""
@@ -114,7 +128,7 @@ class Entry:
         """A Python function, printed for this program, that binds the arguments and runs the steps."""
         lowered, lines = self.lowered, ["def run(leaves):"]
         names: dict[str, Any] = {"empty": np.empty, "array": np.asarray, "ready": _ready, "pool": self.pool,
-                                 "fresh": self._fresh, "entry": self}  # fmt: skip
+                                 "fresh": self._fresh, "entry": self, "sync": np.zeros(8, np.int64)}  # fmt: skip
         write = lines.append
         own = lowered.memory.own
         for feed in lowered.program.feeds:
@@ -145,14 +159,16 @@ class Entry:
                 continue
             function, sizes, numbers = self.functions[step.name]
             names |= {step.name: function, f"sizes{number}": sizes, f"numbers{number}": numbers}
-            given = [f"sizes{number}", f"numbers{number}", "w.sync"]
+            given = [f"sizes{number}", f"numbers{number}", "sync"]
             given += [arenas[dtypes.index(a.removeprefix("work_"))] if a.startswith("work_") else a
                       for a in step.arguments[4:]]  # fmt: skip
             if step.segment.parallel:
                 from micrograd.compiler.meeting import HELPER
 
                 names["start"] = HELPER.start
-                write("    w.sync.fill(0)")
+                names["zeros"] = np.zeros
+                # new counters for every call: a second thread that comes too late must find those of its own
+                write(f"    sync = zeros({2 * step.segment.passes + 8}, 'q')")
                 write(f"    start({step.name}, (1, {', '.join(given)}))")
             write(f"    bad |= {step.name}(0, {', '.join(given)})")
         outputs = []
@@ -205,7 +221,7 @@ class Entry:
             write(f"    {name} = ready(get_{name}(), {made.dtype!r})")
 
     def _fresh(self) -> Workspace:
-        return Workspace(self.ends, 2 * self.passes + 8)
+        return Workspace(self.ends)
 
     # ---- what NumPy does -----------------------------------------------------------------------------------
 

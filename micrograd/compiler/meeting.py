@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
@@ -91,8 +90,3 @@ class Helper:
 
 
 HELPER = Helper()
-
-
-def fresh(passes: int) -> np.ndarray[Any, Any]:
-    """The counters of one call with so many shared passes."""
-    return np.zeros(2 * passes + 8, np.int64)
