@@ -143,10 +143,21 @@ def _name(f: Facts, node: ast.Name) -> Iterator[Edit]:
             continue
         value, other_grad = seen[-1]
         if np.shape(value) == mine and not isinstance(value, (int, float)):
-            yield edit(f, node, other, "another name", *_exchange(f, f.value(node), value, grad, other_grad))
+            kinds = _exchange(f, f.value(node), value, grad, other_grad)
+            yield edit(f, node, other, "another name", *kinds, *["index"] * _in_brackets(f, node))
     masks = is_mask(f, node)
     if masks and not isinstance(parent, ast.Compare):
         yield edit(f, node, "(mask == 0)", "mask inverted", "mask")
+
+
+def _in_brackets(f: Facts, node: ast.AST) -> bool:
+    """Whether it is part of an index."""
+    while not isinstance(node, ast.stmt):
+        parent = f.parents[node]
+        if isinstance(parent, ast.Subscript) and parent.slice is node:
+            return True
+        node = parent
+    return False
 
 
 def _in_index(f: Facts, node: ast.AST) -> bool:
