@@ -107,7 +107,7 @@ def test_misses_of_the_held_out_half_are_told_only_when_asked_for() -> None:
 
 
 def test_the_page_is_written_with_its_introduction(tmp_path: Path) -> None:
-    report.publish("| a |", {}, tmp_path / "teach.md")
+    report.publish("| a |", {"jobs": 1, "cores": 2}, tmp_path / "teach.md")
     assert (tmp_path / "teach.md").read_text().startswith("# What check finds\n")
     assert (tmp_path / "teach.md").read_text().endswith("| a |\n")
 

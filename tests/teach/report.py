@@ -81,7 +81,9 @@ def misses(marks: Sequence[Mark], *, held_out: bool = False, traced: Mapping[str
 
 def publish(text: str, result: Mapping[str, Any], path: Path) -> None:
     """Write the page of the documentation."""
-    path.write_text(f"{INTRODUCTION}\n{text}\n", encoding="utf-8")
+    jobs, cores = result["jobs"], result["cores"]
+    ran = f"Times are those of a whole call of `mg.check`, with the process that it starts; {jobs} at a time on {cores} cores."
+    path.write_text(f"{INTRODUCTION}\n{ran}\n\n{text}\n", encoding="utf-8")
 
 
 INTRODUCTION = """# What check finds
@@ -99,5 +101,5 @@ Half of the mistakes, chosen by a hash of the edit, are only reported: nobody lo
 - *verified fix*: the one edit that the report proposes was applied to the text, run on inputs that the marking never
   saw, and all gradients came out right, in value and in shape.
 
-Times are those of a whole call of `mg.check`, with the process that it starts.
+A gradient with the right numbers in another shape, `(1, D)` for `(D,)`, counts as found if the report says so.
 """
