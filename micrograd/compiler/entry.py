@@ -128,7 +128,7 @@ class Entry:
         """A Python function, printed for this program, that binds the arguments and runs the steps."""
         lowered, lines = self.lowered, ["def run(leaves):"]
         names: dict[str, Any] = {"empty": np.empty, "array": np.asarray, "ready": _ready, "pool": self.pool,
-                                 "fresh": self._fresh, "entry": self, "sync": np.zeros(8, np.int64)}  # fmt: skip
+                                 "fresh": self._fresh, "entry": self, "alone": np.zeros(8, np.int64)}  # fmt: skip
         write = lines.append
         own = lowered.memory.own
         for feed in lowered.program.feeds:
@@ -159,7 +159,7 @@ class Entry:
                 continue
             function, sizes, numbers = self.functions[step.name]
             names |= {step.name: function, f"sizes{number}": sizes, f"numbers{number}": numbers}
-            given = [f"sizes{number}", f"numbers{number}", "sync"]
+            given = [f"sizes{number}", f"numbers{number}", "sync" if step.segment.parallel else "alone"]
             given += [arenas[dtypes.index(a.removeprefix("work_"))] if a.startswith("work_") else a
                       for a in step.arguments[4:]]  # fmt: skip
             if step.segment.parallel:
