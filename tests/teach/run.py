@@ -90,7 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started = time.perf_counter()
     marks, traced = measure(planted, right, quick=chosen.quick, jobs=chosen.jobs)
     result = {
-        "seed": chosen.seed, "quick": chosen.quick, "seconds": time.perf_counter() - started, "cores": os.cpu_count(), "jobs": chosen.jobs,
+        "seed": chosen.seed, "quick": chosen.quick, "jobs": chosen.jobs, "cores": os.cpu_count(),
+        "seconds": time.perf_counter() - started,
         "marks": [asdict(mark) for mark in marks], "traced": traced,
     }  # fmt: skip
     text = report.told(marks, traced, names)
