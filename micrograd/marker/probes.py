@@ -235,10 +235,11 @@ class Search:
         shown = {key: survey.changes[key][best] for key in visible if key not in unseen}
         least = min(shown, key=lambda key: shown[key], default=None)
         trial = survey.trials[best]
+        ups = tuple(g if np.shape(g) else float(g) for g in trial.upstream)
         return VisibleProbe(
             getattr(forward, "__name__", type(forward).__name__),
             trial.arguments,
-            trial.upstream if len(trial.upstream) > 1 else trial.upstream[0],
+            ups if len(ups) > 1 else ups[0],
             int(np.sum(~np.isnan([row[best] for row in survey.changes.values()]))),
             len(visible),
             tuple((names[key], survey.changes[key][best]) for key in unseen),

@@ -209,6 +209,9 @@ class Trial:
         if index in self.origin:
             own = self.graph.nodes[self.origin[index]]
             return own.name if own_name(own) else right_hand(self.graph, own, self._authors)
+        if node.op == "constant":
+            held = [n for n, v in self.graph.fixed.items() if np.array_equal(v, self.true[index])]
+            return self.graph.nodes[held[0]].name if held else node.name
         if index in self.live:
             place = self.place_of(node)
             return node.name if place is None else self.label(place)
