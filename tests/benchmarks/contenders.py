@@ -15,8 +15,8 @@ from typing import Any
 from tests.benchmarks.row import THREADS, Prepared
 
 __all__ = [
-    "compiled", "fastest", "handwritten", "jax_arrays", "jax_jit", "leaf", "prepared", "torch_arrays", "torch_compile",
-    "torch_native",
+    "compiled", "fastest", "handwritten", "jax_arrays", "jax_jit", "leaf", "prepared", "require_cpp_compiler",
+    "torch_arrays", "torch_compile", "torch_native",
 ]  # fmt: skip
 
 Run = Callable[[], Any]
@@ -139,7 +139,7 @@ def torch_compile(functions: Mapping[str, Callable[..., Any]], arrays: Sequence[
     import torch
 
     tensors = torch_arrays(arrays)
-    _require_cpp_compiler()
+    require_cpp_compiler()
     torch._dynamo.reset()
     small = sum(a.nbytes for a in arrays) < 2**20
     both = {
@@ -163,7 +163,8 @@ def torch_compile(functions: Mapping[str, Callable[..., Any]], arrays: Sequence[
     )  # fmt: skip
 
 
-def _require_cpp_compiler() -> None:
+def require_cpp_compiler() -> None:
+    """Raise ImportError where torch.compile would find no C++ compiler."""
     from torch._inductor import cpp_builder, exc  # type: ignore[import-not-found, unused-ignore]
 
     try:

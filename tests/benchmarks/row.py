@@ -14,7 +14,7 @@ THREADS = 2
 
 ROWS = (
     "chain", "moons", "batchnorm", "imports", "picture", "walk", "million",
-    "compiled_bn", "memory", "layer_norm", "entropy", "gelu", "images",
+    "compiled_bn", "memory", "layer_norm", "entropy", "gelu", "images", "mlp",
 )  # fmt: skip
 """The row files in the order of the table; the second line is the compiler's."""
 
