@@ -162,6 +162,18 @@ def _demo(options: argparse.Namespace, terminal: Terminal) -> None:
     demo(terminal, folder, options.epochs)
 
 
+def _cache(options: argparse.Namespace, terminal: Terminal) -> None:
+    from micrograd.compiler.store import cache_info, clear_cache
+
+    folder, files, size = cache_info()
+    if folder is None:
+        terminal.say("compiled functions are not kept on disk (MICROGRAD_CACHE_DIR is off)")
+    elif options.clear:
+        terminal.say(f"{folder}: {clear_cache()} compiled functions removed")
+    else:
+        terminal.say(f"{folder}: {files} compiled functions, {size} bytes")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="micrograd", description="The graph engine that shows its work.", allow_abbrev=False
@@ -235,6 +247,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.add_argument("--epochs", type=whole(1, 10000), default=20, help="of each training (default: 20)")
     demo.set_defaults(run=_demo)
+
+    cache = commands.add_parser(
+        "cache",
+        help="where compiled functions are kept on disk",
+        description="Say where the machine code of compiled functions is kept, and how much of it there is. "
+        "The environment variable MICROGRAD_CACHE_DIR names another folder; off keeps nothing.",
+        allow_abbrev=False,
+    )
+    cache.add_argument("--clear", action="store_true", help="remove it")
+    cache.set_defaults(run=_cache)
     return parser
 
 

@@ -150,7 +150,7 @@ def _header(
             modules.add(home)
         else:
             raise TypeError(
-                f"{name} = {value!r} cannot be part of machine code that is kept: neither a number nor from a module of "
+                f"{name} = {value!r} cannot be a constant of machine code, being neither a number nor from a module of "
                 "micrograd, NumPy or Numba; pass it as an argument"
             )
     return {

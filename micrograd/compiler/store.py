@@ -219,8 +219,8 @@ class Store:
         return sum(name.endswith(_KERNEL) for name in files)
 
     def _sweep(self) -> None:
-        """Remove what a process that was killed had begun to write, and what nothing has used for long; once in a process."""
-        if self.folder in _swept:
+        """Remove what a process that was killed had begun to write, and what has not been used for long."""
+        if self.folder in _swept:  # once in a process
             return
         _swept.add(self.folder)
         now = time.time()
@@ -282,8 +282,9 @@ def cache_info() -> CacheInfo:
     ``MICROGRAD_CACHE_DIR`` names; ``off`` keeps nothing.
     """
     with open_store(create=False) as store:
-        kept = [] if store is None else list(store.files().values())
-        return CacheInfo(location(), len(kept), sum(found.st_size for found in kept))
+        kept = {} if store is None else store.files()
+        kernels = sum(name.endswith(_KERNEL) for name in kept)
+        return CacheInfo(location(), kernels, sum(found.st_size for found in kept.values()))
 
 
 def clear_cache() -> int:
