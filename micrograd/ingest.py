@@ -80,8 +80,6 @@ def constant(x: Any, row: Primitive) -> Any:
         return x
     if isinstance(x, (int, float, np.floating, np.integer, np.bool_)):
         return float(x)
-    if (integers := getattr(x, "integers", None)) is not None:
-        return integers  # of a captured call, which knows them by their identity
     if (refusal := _refusal(x, f"an operand of {row.name}")) is not None:
         raise DTypeError(refusal + _at())
     return frozen(np.array(x, subok=False))

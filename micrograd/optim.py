@@ -115,8 +115,14 @@ class Optimizer:
         counts = self._counts
         groups: dict[int, tuple[list[int], list[Any]]] = {}  # what has moved equally often shares the numbers of a step
         for position, parameter in enumerate(self.parameters):
-            if parameter.grad is None:
+            g = parameter.grad
+            if g is None:
                 continue
+            if not isinstance(g, Tensor) and not (type(g) is float and g == 0.0):
+                raise GraphError(
+                    f"the gradient of parameter {position} was not computed in this call; "
+                    "call loss.backward() inside the compiled function."
+                )
             count, age = capture.counted(counts, position), counts[position] if self._ages else 0
             if age not in groups:
                 groups[age] = [], self._captured_scalars(capture, count)
@@ -124,7 +130,7 @@ class Optimizer:
             group.append(position)
             memory = self._memory[position]
             past = [capture.state(memory, slot, parameter.raw) for slot in range(len(memory))]
-            change, after = self._change(parameter, parameter.grad, past, *scalars)
+            change, after = self._change(parameter, g, past, *scalars)
             capture.assign(parameter, parameter - change)
             for slot, (old, new) in enumerate(zip(past, after, strict=True)):
                 if new is not old:
