@@ -206,7 +206,9 @@ def _castable(called: np.ufunc, have: np.dtype[Any], wanted: np.dtype[Any]) -> N
 
 def _composed(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     dtype = kwargs.pop("dtype", None)
-    if method == "__call__" and called in UFUNCS:
+    if method == "__call__" and called in (np.power, np.float_power) and isinstance(inputs[1], Tensor):
+        made = _power(*inputs)
+    elif method == "__call__" and called in UFUNCS:
         made = call_ufunc(called, method, *inputs, **kwargs)
     elif method == "__call__" and called is np.remainder:
         x, y = inputs
@@ -227,6 +229,13 @@ def _composed(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: di
     if dtype is not None and isinstance(made, Tensor) and made.dtype != np.dtype(dtype):
         made = primitives.cast(made, dtype=np.dtype(dtype).name)
     return made
+
+
+def _power(x: Any, y: Tensor) -> Any:
+    """``x ** y`` for a traced exponent: ``exp(y * log(x))``, which is the power where `x` is positive."""
+    if not np.all(np.asarray(raw_value(x)) > 0):
+        raise GraphError("x ** y with a traced exponent y needs a positive x: it is exp(y * log(x)).")
+    return primitives.exp(y * (primitives.log(x) if isinstance(x, Tensor) else np.log(x)))
 
 
 def _at(called: np.ufunc, target: Any, index: Any, value: Any = None) -> None:
@@ -474,6 +483,15 @@ def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0)
     for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
         made = where(condition, choice, made)
     return made
+
+
+@_replaces(np.choose)
+def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
+    """`numpy.choose`: for each place the entry of the choice that `a` names."""
+    a, choices = raw_value(present(a)), joined(choices)
+    if not is_tracked(choices):
+        return _given(out, plainly(np.choose, (a, choices), {"mode": mode}))
+    return _given(out, lift(arrangements.rearranged(present(choices), lambda at: np.choose(a, [*at], mode=mode))))  # type: ignore[call-overload]
 
 
 @_replaces(np.broadcast_arrays)

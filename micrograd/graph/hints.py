@@ -14,7 +14,6 @@ _NEAREST = {
     "argpartition": "np.argsort",
     "bincount": "np.add.at on an array of np.zeros",
     "cbrt": "np.exp(np.log(x) / 3) for positive x",
-    "choose": "np.where, or an index such as x[np.arange(n), choice]",
     "convolve": "a loop over slices, or np.dot with the windows of the signal",
     "correlate": "a loop over slices, or np.dot with the windows of the signal",
     "cov": "xmu.T @ xmu / (N - 1) with xmu = x - x.mean(axis=0)",

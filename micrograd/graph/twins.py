@@ -8,12 +8,13 @@ to their twins: what was assigned to a global, put into a dictionary or written 
 
 from __future__ import annotations
 
+import abc
 import functools
 import os
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator
-from types import CellType, CodeType, FunctionType, MethodType, ModuleType
+from types import CellType, CodeType, FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ _LIBRARIES = tuple(
     for key in ("stdlib", "platstdlib", "purelib", "platlib")
     if (path := sysconfig.get_paths().get(key))
 )
+_OF_CLASSES = ("__dict__", "__weakref__", "__module__", "__qualname__", "__doc__", "__slots__", "_abc_impl", "__abstractmethods__")
 _SIMPLE = (str, bytes, bool, int, float, complex, type(None), type(Ellipsis), slice, range, np.generic)
 
 
@@ -215,7 +217,9 @@ class Twins:
         if kind is object:
             return False
         for base in kind.__mro__[:-1]:
-            if type(base) is not type or "__slots__" in vars(base):
+            if base is abc.ABC:
+                continue
+            if type(base) not in (type, abc.ABCMeta):
                 return False
             name = base.__module__
             module = sys.modules.get(name)
@@ -231,12 +235,13 @@ class Twins:
         return True
 
     def _class(self, value: type) -> type:
-        bases = tuple(base if base is object else self.of(base) for base in value.__bases__)
-        made = type(value.__name__, bases, {"__module__": value.__module__, "__qualname__": value.__qualname__})
+        bases = tuple(base if base in (object, abc.ABC) else self.of(base) for base in value.__bases__)
+        made = type(value)(value.__name__, bases, {"__module__": value.__module__, "__qualname__": value.__qualname__})
         self._pair(value, made)
         for key, item in vars(value).items():
-            if key not in ("__dict__", "__weakref__", "__module__", "__qualname__", "__doc__"):
+            if key not in _OF_CLASSES and not isinstance(item, MemberDescriptorType):
                 setattr(made, key, self._member(item))
+        abc.update_abstractmethods(made)
         self.spaces.append((value, made, dict(vars(made))))  # type: ignore[arg-type]
         return made
 
@@ -256,9 +261,9 @@ class Twins:
     def _instance(self, value: Any) -> Any:
         made = object.__new__(self.of(type(value)))
         self._pair(value, made)
-        for key, item in vars(value).items():
+        for key, item in _state(value).items():
             made.__dict__[key] = self.of(item)
-        self.spaces.append((vars(value), made.__dict__, dict(made.__dict__)))
+        self.spaces.append((value, made.__dict__, dict(made.__dict__)))
         return made
 
     # ---- and back ------------------------------------------------------------------------------------
@@ -277,15 +282,18 @@ class Twins:
                 original[:] = [back(item) for item in twins]
         for target, twin, before in self.spaces:
             now = twin if isinstance(twin, dict) else dict(vars(twin))
-            put: Any = functools.partial(setattr, target) if isinstance(target, type) else target.__setitem__
+            is_dict = isinstance(target, dict)
             for key in [key for key in before if key not in now]:
-                if isinstance(target, type):
-                    delattr(target, key)
-                else:
-                    target.pop(key, None)
+                target.pop(key, None) if is_dict else object.__delattr__(target, key)
             for key, item in now.items():
-                if key not in before or before[key] is not item:
-                    put(key, back(item))
+                if key in before and before[key] is item:
+                    continue
+                if is_dict:
+                    target[key] = back(item)
+                elif isinstance(target, type):
+                    setattr(target, key, back(item))
+                else:
+                    object.__setattr__(target, key, back(item))
         for cell, twin_cell, content in self.cells:
             if twin_cell.cell_contents is not content:
                 cell.cell_contents = back(twin_cell.cell_contents)
@@ -351,6 +359,18 @@ def _plain(value: Traced, seen: dict[int, Any]) -> Any:
         seen[id(seen[id(memory)])] = memory  # so that the memory stays, and its id its own
     found = value.through(seen[id(memory)])
     return found[()] if value.rebinds else found
+
+
+def _state(value: Any) -> dict[str, Any]:
+    """The attributes of an object, those in slots too."""
+    slots = [slot for kind in type(value).__mro__ for slot in _slots(kind)]
+    return {**{slot: getattr(value, slot) for slot in slots if hasattr(value, slot)}, **getattr(value, "__dict__", {})}
+
+
+def _slots(kind: type) -> list[str]:
+    names = vars(kind).get("__slots__", ())
+    names = [names] if isinstance(names, str) else names
+    return [name for name in names if name not in ("__dict__", "__weakref__") and not name.startswith("__")]
 
 
 def _names(code: CodeType) -> Iterator[str]:
