@@ -319,3 +319,58 @@ def test_threads_must_be_a_number() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert mg.compile(threads=1)(bn).threads == 1
+
+
+def test_batch_norm_over_images_and_layer_norm_are_a_few_passes() -> None:
+    rng = np.random.default_rng(5)
+    x, dout = rng.standard_normal((2, 6, 4, 5, 3))
+    gamma, beta = rng.standard_normal((2, 4))
+
+    def images(x: Any, gamma: Any, beta: Any, dout: Any) -> Any:
+        out, pull = mg.vjp(lambda x, g, b: mg.batch_norm(x, g, b, axis=1), x, gamma, beta)
+        return (out, *pull(dout))
+
+    def layer_norm(x: Any, gamma: Any, beta: Any) -> Any:
+        centred = x - np.mean(x, axis=-1, keepdims=True)
+        return gamma * centred / np.sqrt(np.mean(centred**2, axis=-1, keepdims=True) + 1e-5) + beta
+
+    def rows(x: Any, gamma: Any, beta: Any, dout: Any) -> Any:
+        out, pull = mg.vjp(layer_norm, x, gamma, beta)
+        return (out, *pull(dout))
+
+    flat = [a.reshape(-1, 3) for a in (x, dout)]
+    for f, arrays, passes in (
+        (images, (x, gamma, beta, dout), 3),
+        (rows, (flat[0], gamma[:3], beta[:3], flat[1]), 1),
+    ):
+        fast = mg.compile(f)
+        for g, w in zip(fast(*arrays), f(*arrays), strict=True):
+            np.testing.assert_allclose(g, w, atol=1e-12)
+        assert [note.passes for note in fast.report().kernels] == [passes]
+
+
+def test_a_network_learns_the_digits_as_the_eager_one_does() -> None:
+    pytest.importorskip("sklearn")
+    data = mg.data.digits(dtype=np.float64)
+    losses = []
+    for wrap in (lambda f: f, mg.compile):
+        model = nn.mlp([64, 16, 10], batch_norm=True, rng=0)
+        optimizer = optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+
+        def step(x: Any, y: Any, model: Any = model, optimizer: Any = optimizer) -> Any:
+            loss = F.cross_entropy(model(x), y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        fast = wrap(step)
+        rng = np.random.default_rng(0)
+        losses.append([
+            float(getattr(answer := fast(x, y), "raw", answer))
+            for _ in range(3)
+            for x, y in mg.data.batches(data.x_train, data.y_train, 64, rng)
+        ])  # fmt: skip
+    eager, compiled = map(np.array, losses)
+    assert eager[-1] < 0.3 * eager[0]
+    np.testing.assert_allclose(compiled, eager, rtol=1e-8)

@@ -94,6 +94,7 @@ class Segment:
         self.spaces: list[tuple[int, ...]] = []
         self.order: list[int | Equation] = []
         self._touched: set[int] = set()
+        self._passed = 0
         self._values: dict[str, int] = {}
         self._shares: dict[str, str] = {}
         self._named: dict[Any, str] = {}
@@ -309,12 +310,14 @@ class Segment:
         else:
             self.line("c = 0")
         with self.block(f"while c < {chunks}:"):
-            self.line(f"lo = c * {rows}")
+            # every other pass runs backwards: it begins with what the last one has left in the cache
+            self.line(f"k = {f'{chunks} - 1 - c' if self._passed % 2 else 'c'}")
+            self.line(f"lo = k * {rows}")
             self.line(f"hi = min({size}, lo + {rows})")
             for root in roots:
                 if isinstance(root.target, Array):
                     entries = self._entries(root.target)
-                    self.line(f"{root.target.name} = at({self._shares[root.target.name]}, c * {entries}, {entries})")
+                    self.line(f"{root.target.name} = at({self._shares[root.target.name]}, k * {entries}, {entries})")
             self._start(roots, items, nest)
             if innermost and any(r.action == "add" for r in roots):
                 with self._blocks("i0", "lo", "hi", roots, items, nest):
@@ -324,12 +327,13 @@ class Segment:
                     yield
             for root in roots:
                 if isinstance(root.target, str):
-                    self.line(f"{self._shares[root.target]}[c] = {root.target}")
+                    self.line(f"{self._shares[root.target]}[k] = {root.target}")
             if self._shared:
                 self.line(f"take(sync, {2 * self.passes + 3})")
                 self.line(f"c = {taken}")
             else:
                 self.line("c += 1")
+        self._passed += 1
         touched = frozenset(self._touched | stored)
         self.loops.append(Pass(len(self.made) - 1, tuple(self.loop_sizes), touched, self._shared))
         if self._shared:
