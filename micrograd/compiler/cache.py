@@ -31,7 +31,6 @@ from numba.core.registry import cpu_target
 from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 
-import micrograd
 from micrograd.compiler.store import cache_info, clear_cache, open_store
 
 __all__ = ["cache_info", "clear_cache", "load_or_compile"]
@@ -179,7 +178,7 @@ def _known(module: str) -> bool:
 def _circumstances() -> dict[str, Any]:
     """Versions, settings and processor."""
     return {
-        "micrograd": micrograd.__version__,
+        "micrograd": sys.modules["micrograd"].__version__,
         "numba": numba.__version__,
         "llvmlite": llvmlite.__version__,
         "numpy": np.__version__,
