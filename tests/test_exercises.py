@@ -438,6 +438,17 @@ def test_what_is_wrong_is_told_in_one_line(
 # ---- marked by check --------------------------------------------------------
 
 
+def test_check_says_what_a_wrong_shape_is(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    said(capsys, "exercise", "layernorm", "--kind", "shape", "--blanks", "1", "--seed", "3", "-o", "ln.py")
+    text = Path("ln.py").read_text(encoding="utf-8")
+    assert "assert " in text
+    Path("ln.py").write_text(text.replace(".shape == ___", ".shape == (9, 9)"), encoding="utf-8")
+    code, out, _ = said(capsys, "check", "ln.py")
+    assert code == 1
+    assert "what is asserted here does not hold." in out
+    assert "第" in said(capsys, "check", "ln.py", "--lang", "zh")[1]
+
+
 @pytest.mark.parametrize("kind", ["line", "axis", "bug"])
 def test_check_marks_exercise_and_solution(capsys: pytest.CaptureFixture[str], folder: Path, kind: str) -> None:
     said(capsys, "exercise", "layernorm", "--kind", kind, "--seed", "2", "-o", "ln.py")
@@ -445,7 +456,7 @@ def test_check_marks_exercise_and_solution(capsys: pytest.CaptureFixture[str], f
     assert code == 1
     text = Path("ln.py").read_text(encoding="utf-8").splitlines()
     blanks = [number for number, now in enumerate(text, 1) if "___" in now and "marked" not in now]
-    assert not blanks or f"Line {blanks[0]}:" in out
+    assert not blanks or f"1. Line {blanks[0]}: a blank is still there.\n" in out
     code, out, _ = said(capsys, "check", "ln_solution.py")
     assert code == 0
     assert "Right: every gradient agrees with the engine's" in out

@@ -127,7 +127,10 @@ def _drawn(
             return mask if entry.value is None else mask.astype(entry.value)
         case "scale":
             size = np.where(rng.random(shape) < 0.5, rng.uniform(0.4, 0.8, shape), rng.uniform(1.3, 2.2, shape))
-            return size * rng.choice((-1.0, 1.0), shape)
+            sign = rng.choice((-1.0, 1.0), shape)
+            if sign.size > 1 and abs(sign.sum()) == sign.size:
+                sign.flat[0] *= -1
+            return size * sign
         case "positive":
             return spread * rng.uniform(0.2, 0.9, shape)
         case "zeros" | "ones":

@@ -219,6 +219,14 @@ def _line(text: str) -> str:
     return clean(" ".join(text.split()))
 
 
+def _unfinished(finding: Finding, code: Sequence[tuple[int, str, object]]) -> str:
+    """What an exercise leaves to do on a line: to fill its blank, or to mend what it asserts; empty for any other."""
+    line = next((text for number, text, _ in code if number == finding.span.line), "")
+    if re.search(r"(?<!\w)___(?!\w)", line.partition("#")[0]):
+        return "blank"
+    return "assertion" if line.lstrip().startswith("assert ") else ""
+
+
 def told(report: Report, finding: Finding, *, first: bool, hint: str, language: str) -> Told:
     """One finding of a report in words.
 
@@ -236,6 +244,8 @@ def told(report: Report, finding: Finding, *, first: bool, hint: str, language: 
     head = _line(_head(finding, first, language))
     source = report.source or "\n" * (finding.span.line - 1) + finding.source
     code = marked(source, finding.span)
+    if key := _unfinished(finding, code):
+        return Told(say(language, f"head.{key}", line=finding.span.line), code, (say(language, f"step.{key}"),))
     remark = finding.severity in ("harmless", "forward")
     if not depth and not remark:
         return Told(head, code)

@@ -115,6 +115,16 @@ WORDS: dict[str, tuple[str, str]] = {
         "No single edit of this line was found that mends it; it may need to be written anew.",
         "没有找到只改一处就能修好的办法；这一行可能需要重写。",
     ),
+    "head.blank": ("Line {line}: a blank is still there.", "第 {line} 行：空白还没有填。"),
+    "step.blank": ("Put what belongs there in the place of ___.", "把 ___ 换成应有的内容。"),
+    "head.assertion": (
+        "Line {line}: what is asserted here does not hold.",
+        "第 {line} 行：这里断言的条件不成立。",
+    ),
+    "step.assertion": (
+        "Look at both sides of the comparison: what are the values, and their shapes, just before this line?",
+        "看看比较的两边：在这一行之前，它们的值和形状各是什么？",
+    ),
     "what.eps_extra": ("eps stands where the forward has none{by}.", "前向在这里没有 eps{by}。"),
     "why.eps_extra": (
         "A derivative is taken at the very value that the forward used: with eps only where the forward had it.",
