@@ -7,6 +7,7 @@ it can do to the array of positions, so the rarer arrangements are `rearranged`:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -87,7 +88,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
         ends = np.cumsum([0, *map(len, np.array_split(np.empty(n), indices_or_sections))])
     else:
         ends = np.array([0, *indices_or_sections, n])
-    return [_along(ary, axis, slice(int(a), int(b))) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    return [_along(ary, axis, slice(int(a), int(b))) for a, b in pairwise(ends)]
 
 
 def atleast(a: Any, ndim: int) -> Any:
@@ -194,14 +195,19 @@ def trace(a: Any, offset: int = 0) -> Any:
     return p.sum(diagonal(a, offset), axis=-1)
 
 
+def _triangle(m: Any, k: int) -> np.ndarray[Any, Any]:
+    rows, columns = shape_of(m)[-2:]
+    return np.tri(rows, columns, k, bool)
+
+
 def tril(m: Any, k: int = 0) -> Any:
     """`numpy.tril`: zeros above the diagonal `k`."""
-    return p.where(np.tri(*shape_of(m)[-2:], k=k, dtype=bool), m, 0.0)
+    return p.where(_triangle(m, k), m, 0.0)
 
 
 def triu(m: Any, k: int = 0) -> Any:
     """`numpy.triu`: zeros below the diagonal `k`."""
-    return p.where(~np.tri(*shape_of(m)[-2:], k=k - 1, dtype=bool), m, 0.0)
+    return p.where(~_triangle(m, k - 1), m, 0.0)
 
 
 def diff(a: Any, n: int = 1, axis: int = -1) -> Any:

@@ -113,6 +113,8 @@ def _pair(x: Any, left: str, y: Any, right: str, out: str) -> Any:
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     """`numpy.tensordot`: the sum over pairs of axes, those of `a` and of `b` that remain one after the other."""
     left, right = shape_of(a), shape_of(b)
+    first: list[Any]
+    second: list[Any]
     if isinstance(axes, (int, np.integer)):
         first, second = list(range(len(left) - int(axes), len(left))), list(range(int(axes)))
     else:

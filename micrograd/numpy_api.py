@@ -156,7 +156,7 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.vdot: lambda a, b: k.inner(c.reshape(a, -1), c.reshape(b, -1)),
     np.cumsum: k.cumsum,
     np.prod: _reduction(k.prod),
-    np.ptp: _reduction(lambda a, axis, keepdims: c.amax(a, axis, keepdims=keepdims) - c.amin(a, axis, keepdims=keepdims)),
+    np.ptp: _reduction(lambda a, axis, **more: c.amax(a, axis, **more) - c.amin(a, axis, **more)),
     np.average: lambda a, axis=None, weights=None, *, keepdims=False: k.average(a, axis, weights, keepdims=keepdims),
     np.linalg.norm: k.norm,
     np.copy: lambda a: a,

@@ -6,6 +6,7 @@ import linecache
 from types import TracebackType
 from typing import Any
 
+from micrograd.graph.authors import is_authors
 from micrograd.source import Source, author_files, source_of
 
 __all__ = ["located", "refusal", "underlined"]
@@ -66,10 +67,12 @@ def underlined(source: Source) -> str:
 def located(message: str, traceback: TracebackType | None) -> str:
     """`message` with the innermost line of the author's in a traceback underneath."""
     found: Source | None = None
+    authors = False
     while traceback is not None:
         frame = traceback.tb_frame
-        if author_files(frame.f_code.co_filename):
-            found = source_of(frame, traceback.tb_lasti)
+        own = is_authors(frame.f_code.co_filename)
+        if own or (author_files(frame.f_code.co_filename) and not authors):
+            found, authors = source_of(frame, traceback.tb_lasti), own
         traceback = traceback.tb_next
     shown = underlined(found) if found is not None else ""
     return message if not shown or shown in message else f"{message}\n{shown}"

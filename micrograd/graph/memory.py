@@ -1,8 +1,8 @@
 """The memory of an array that a traced function writes into: versions that never change, one after another.
 
-An array is plain (an `ndarray`, NumPy's own) until something tracked is written into it. Writes then wait until somebody
-reads what they changed, and become one new version together: a loop that fills a buffer entry by entry makes one
-node, not one of the whole buffer's size for each entry. What reads just what a waiting write has put there, as
+An array is plain (an `ndarray`, NumPy's own) until something tracked is written into it. Writes then wait until
+somebody reads what they changed, and become one new version together: a loop that fills a buffer entry by entry makes
+one node, not one of the whole buffer's size for each entry. What reads just what a waiting write has put there, as
 ``out[i] += t`` does, is given that value.
 
 Entries are known by their position in the row of all entries; a view is an array of positions.
@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -104,7 +105,7 @@ class Memory:
     @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype, which writing does not change."""
-        return np.dtype(self.base.dtype)
+        return self.base.dtype  # type: ignore[no-any-return]
 
     @property
     def layout(self) -> Array:
@@ -275,7 +276,7 @@ class Memory:
             line = lines[:, 0]
             ends = [0, *(np.flatnonzero(np.diff(line)) + 1), size]
             parts: list[tuple[int, tuple[slice, ...]]] = []
-            for start, stop in zip(ends[:-1], ends[1:], strict=True):
+            for start, stop in pairwise(ends):
                 window = (slice(None),) * axis + (slice(int(start), int(stop)),)
                 number = int(line[start])
                 inside = slots[window].ravel()

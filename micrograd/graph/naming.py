@@ -27,8 +27,8 @@ class Namer:
     """
 
     def __init__(
-        self, marks: dict[Tensor, Mark], inputs: Mapping[Tensor, str], outputs: Sequence[Tensor], lasts: Iterable[Tensor],
-        versions: Mapping[Tensor, tuple[Memory, Write]], written: Iterable[Tensor],
+        self, marks: dict[Tensor, Mark], inputs: Mapping[Tensor, str], outputs: Sequence[Tensor],
+        lasts: Iterable[Tensor], versions: Mapping[Tensor, tuple[Memory, Write]], written: Iterable[Tensor],
     ) -> None:  # fmt: skip
         self.marks, self.inputs, self.outputs = marks, inputs, {*outputs}
         self.lasts, self.versions, self.written = {*lasts}, versions, {*written}
@@ -94,7 +94,7 @@ class Namer:
         return place.target if place is not None else ""
 
     def _stage_key(self, sources: Sequence[Source], statement: str) -> tuple[Any, ...]:
-        """What decides the stage: the step comment above or beside a statement, the outermost one; else the statement."""
+        """What decides the stage: the outermost step comment above or beside a statement; else the statement."""
         lines = [place.line if (place := self.place(source)) else source.line for source in sources]
         for source, line in zip(reversed(sources), reversed(lines), strict=True):
             first, last = function_lines(source.file, line)

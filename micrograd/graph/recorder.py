@@ -91,12 +91,13 @@ class Recorder:
         if origin is None:
             return
         for other in self.twins.memories:
-            if other is not memory and other.origin is not None and (other.tracked or memory.tracked):
-                if np.may_share_memory(other.origin, origin) and np.shares_memory(other.origin, origin):
-                    raise GraphError(
-                        "the array that is written into shares its memory with another array that the function is "
-                        "given, which NumPy would change too; pass a copy of one of them."
-                    )
+            if other is memory or other.origin is None or not (other.tracked or memory.tracked):
+                continue
+            if np.may_share_memory(other.origin, origin) and np.shares_memory(other.origin, origin):
+                raise GraphError(
+                    "the array that is written into shares its memory with another array that the function is given, "
+                    "which NumPy would change too; pass a copy of one of them."
+                )
 
     def adopted(self, array: np.ndarray[Any, Any]) -> Traced:
         """A plain array that something tracked is written into, traced from now on.
@@ -104,7 +105,7 @@ class Recorder:
         Raises:
             GraphError: the author has another name for it, under which it would stay plain.
         """
-        names = set()
+        names: set[tuple[int, str]] = set()
         for frame in author_frames(2, until=self.outermost):
             names.update((id(frame), name) for name, value in frame.f_locals.items() if value is array)
         if len(names) > 1:

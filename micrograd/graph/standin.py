@@ -19,7 +19,9 @@ import numpy as np
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
 from micrograd.graph import calls
-from micrograd.graph.traced import Traced, adopt, present, raw_value
+from micrograd.graph.entries import present, raw_value
+from micrograd.graph.traced import Traced, adopt
+from micrograd.graph.ways import array
 
 __all__ = ["MATH", "NUMPY", "Function", "Module", "builtins_of", "standin"]
 
@@ -31,7 +33,7 @@ class Function:
         self.real = real
         functools.update_wrapper(self, real, updated=())
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: D102 - the docstring is that of `real`
         return calls.function(self.real, args, kwargs)
 
     def __getattr__(self, name: str) -> Any:
@@ -59,14 +61,19 @@ class Ufunc(Function):
 
     def _method(self, method: str, *args: Any, **kwargs: Any) -> Any:
         if method in ("reduce", "accumulate") and len(args) > 1:
-            args, kwargs = args[:1], {**kwargs, **dict(zip(("axis", "dtype", "out", "keepdims"), args[1:], strict=False))}
+            args, kwargs = (
+                args[:1],
+                {**kwargs, **dict(zip(("axis", "dtype", "out", "keepdims"), args[1:], strict=False))},
+            )
         return calls.ufunc(self.real, method, args, kwargs)
 
 
 class Vectorized:
     """`numpy.vectorize`: the function called for each entry, and its results joined."""
 
-    def __init__(self, pyfunc: Callable[..., Any], *_: Any, excluded: Any = None, signature: Any = None, **__: Any) -> None:
+    def __init__(
+        self, pyfunc: Callable[..., Any], *_: Any, excluded: Any = None, signature: Any = None, **__: Any
+    ) -> None:
         if excluded or signature:
             raise GraphError("np.vectorize with excluded= or signature= is not traced; write the loop.")
         self.pyfunc = pyfunc
@@ -75,7 +82,7 @@ class Vectorized:
         arrays = calls.OWN[np.broadcast_arrays](*args)
         shape = np.shape(raw_value(present(arrays[0])))
         rows = [calls.OWN[np.reshape](a, -1) for a in arrays]
-        made = calls.array([self.pyfunc(*entries) for entries in zip(*rows, strict=True)])
+        made = array([self.pyfunc(*entries) for entries in zip(*rows, strict=True)])
         return made.reshape(shape)
 
 
@@ -117,14 +124,14 @@ def _is_numpys(module: Any) -> bool:
 
 def standin(value: Any) -> Any:
     """What stands in for a thing of NumPy's or of `math`; anything else as it is."""
-    if isinstance(value, (Function, Module)) or isinstance(value, type):
+    if isinstance(value, (Function, Module, type)):
         return Vectorized if value is np.vectorize else value
     if isinstance(value, ModuleType):
         return _module(value.__name__) if _is_numpys(value.__name__) or value is math else value
     if isinstance(value, np.ufunc):
         return Ufunc(value)
     if value is np.c_:
-        return _Columns(value, calls.OWN.get(np.column_stack, NUMPY.column_stack))
+        return _Columns(value, NUMPY.column_stack)
     if value is np.r_:
         return _Columns(value, lambda items: NUMPY.concatenate([NUMPY.atleast_1d(item) for item in items]))
     if callable(value) and _is_numpys(getattr(value, "__module__", None)):
@@ -155,7 +162,9 @@ def _number_function(real: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(real)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if name in _OF_MATH and any(isinstance(arg, Tensor) and calls.is_tracked(arg) and not arg.shape for arg in args):
+        if name in _OF_MATH and any(
+            isinstance(arg, Tensor) and calls.is_tracked(arg) and not arg.shape for arg in args
+        ):
             if name == "log" and len(args) == 2:
                 return calls.ufunc(np.log, "__call__", args[:1], {}) / math.log(args[1])
             return calls.ufunc(_OF_MATH[name], "__call__", args, {})

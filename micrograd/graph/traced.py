@@ -7,7 +7,6 @@ written into the memory, it gives NumPy's own array, and NumPy itself computes.
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -16,17 +15,19 @@ import numpy as np
 from micrograd import composites as c
 from micrograd import primitives as p
 from micrograd.engine import Tensor, record
-from micrograd.errors import GraphError, ShapeError
+from micrograd.errors import GraphError
+from micrograd.graph.entries import fitting, lowered_index, present, raw_value
+from micrograd.graph.likeness import Likeness
 from micrograd.graph.memory import Array, Memory, Write, surroundings
 from micrograd.primitives import Primitive
-from micrograd.source import Source, author_frames, source_of, user_line
+from micrograd.source import Source
 
-__all__ = ["Traced", "adopt", "lift", "present", "raw_value"]
+__all__ = ["Traced", "adopt", "lift", "own"]
 
 Step = Callable[[Any], Any]
 
 
-class Traced(Tensor):
+class Traced(Likeness):
     """A view of a memory, with the operators and methods of an array.
 
     Args:
@@ -38,6 +39,8 @@ class Traced(Tensor):
     """
 
     __slots__ = ("_at", "_cache", "_seen", "_shape", "locked", "memory", "parent", "rebinds", "step")
+
+    locked: bool
 
     def __init__(
         self, memory: Memory, parent: Traced | None = None, step: Step | None = None, *,
@@ -95,12 +98,12 @@ class Traced(Tensor):
     node = property(present)
 
     @property
-    def raw(self) -> Any:  # type: ignore[override]
+    def raw(self) -> Any:
         """The values."""
         value = self.present()
         return value.raw if isinstance(value, Tensor) else value
 
-    @property
+    @property  # type: ignore[misc] # nothing is assigned to it
     def data(self) -> Any:
         """The values, read-only."""
         view = np.asarray(self.raw)[...]
@@ -161,7 +164,7 @@ class Traced(Tensor):
         return own(view.present())
 
     def __getitem__(self, index: Any) -> Any:
-        index, basic, _ = _lowered_index(index)
+        index, basic, _ = lowered_index(index)
         return self._read(index, basic)
 
     def __iter__(self) -> Iterator[Any]:
@@ -169,7 +172,7 @@ class Traced(Tensor):
             raise TypeError("iteration over a 0-d array")
         return (self[i] for i in range(self._shape[0]))
 
-    def copy(self, order: str = "C") -> Any:
+    def copy(self, order: Any = "C") -> Any:
         """An array of its own with the present entries."""
         value = self.present()
         return Traced(Memory(value if isinstance(value, Tensor) else value.copy(order), made=_here()))
@@ -183,7 +186,7 @@ class Traced(Tensor):
     def __reduce__(self) -> tuple[Any, ...]:
         return self.tensor().__reduce__()
 
-    def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Any:
+    def reshape(self, *shape: Any, order: Any = "C", copy: bool | None = None) -> Any:
         """See `numpy.reshape`."""
         wanted = shape[0] if len(shape) == 1 else shape
         if order == "F":
@@ -193,13 +196,13 @@ class Traced(Tensor):
             step = lambda x: c.reshape(x, wanted)  # noqa: E731
         return self.view_by(step).copy() if copy else self.view_by(step)
 
-    def ravel(self, order: str = "C") -> Any:
+    def ravel(self, order: Any = "C") -> Any:
         """All entries in one axis."""
         if order == "F":
             return self.T.ravel()
         return self.view_by(lambda x: c.reshape(x, -1) if isinstance(x, Tensor) else np.ravel(x))
 
-    def flatten(self, order: str = "C") -> Any:
+    def flatten(self, order: Any = "C") -> Any:
         """A copy of all entries in one axis."""
         return self.reshape(-1, order=order).copy()
 
@@ -232,7 +235,9 @@ class Traced(Tensor):
             raise GraphError(f"view({np.dtype(dtype)}) reads the bytes of an array; use astype for another dtype.")
         return self.view_by(lambda x: x if isinstance(x, Tensor) else x[...])
 
-    def astype(self, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True) -> Any:
+    def astype(
+        self, dtype: Any, order: Any = "K", casting: Any = "unsafe", subok: bool = True, copy: bool = True
+    ) -> Any:
         """The values in another dtype. Whole numbers and truth values have no gradient: they are plain arrays."""
         value, kind = self.present(), np.dtype(dtype)
         if kind == self.dtype and not copy:
@@ -266,7 +271,7 @@ class Traced(Tensor):
             memory.write(Write(at, value, _here(), index if direct else None, mask if direct else None, direct))
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        index, _, mask = _lowered_index(index)
+        index, _, mask = lowered_index(index)
         at = np.asarray(self.at[index])
         if isinstance(value, Traced) and value.memory is self.memory:
             there = value.at
@@ -284,110 +289,11 @@ class Traced(Tensor):
         """Sort in place."""
         self[...] = self._function(np.sort, axis)
 
-    # ---- a number, a truth value, text ---------------------------------------------------------------
-
-    def item(self, *index: Any) -> Any:
-        """The one entry, or the entry at a place; of tracked values a number that is tracked itself."""
-        if not index:
-            if self.size != 1:
-                raise ValueError("can only convert an array of size 1 to a Python scalar")
-            index = (0,) * self.ndim
-        chosen = self.reshape(-1)[index[0]] if len(index) == 1 and self.ndim != 1 else self[index]
-        return chosen if isinstance(chosen, Traced) else chosen.item()
-
-    def tolist(self) -> Any:
-        """A list of numbers; refused where they are tracked."""
-        value = self.present()
-        if isinstance(value, Tensor) and value.dtype.kind == "f":
-            raise GraphError("tolist() would lose the gradient silently, entry by entry; keep the array: index it, "
-                             "iterate over it, or use .reshape.")  # fmt: skip
-        return raw_value(value).tolist()
-
-    def _number(self, wanted: type) -> Any:
-        return wanted(np.asarray(self.raw).item()) if self.size == 1 else wanted(np.asarray(self.raw))
-
-    def __float__(self) -> float:
-        if self.tracked and self.dtype.kind == "f" and not _only_printed():
-            raise GraphError(
-                f"float() of a traced value (line {user_line()}) would lose its gradient silently, as the functions of "
-                "math and writing it into a list of numbers do; keep it as it is, it computes like a number. "
-                "Use np.exp for math.exp."
-            )
-        return float(self._number(float))
-
-    def __int__(self) -> int:
-        return int(self._number(int))
-
-    def __index__(self) -> int:
-        if self.dtype.kind not in "iu" or self._shape:
-            raise TypeError("only integer scalar arrays can be converted to a scalar index")
-        return int(self.raw)
-
-    def __bool__(self) -> bool:
-        return bool(np.asarray(self.raw))  # a branch on a value that is known: NumPy's own rule for more than one
-
-    def __round__(self, digits: int | None = None) -> Any:
-        return round(self._number(float), digits) if digits is not None else round(self._number(float))
-
-    def __contains__(self, value: Any) -> bool:
-        return bool(np.any(np.asarray(self.raw) == raw_value(value)))
-
-    def __repr__(self) -> str:
-        return repr(np.asarray(self.raw))
-
-    def __str__(self) -> str:
-        return str(np.asarray(self.raw))
-
-    def __format__(self, spec: str) -> str:
-        return format(np.asarray(self.raw)[()], spec)
-
-    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        value = self.present()
-        if isinstance(value, Tensor) and value.dtype.kind == "f":
-            raise GraphError(
-                "turning a traced array into a plain one would lose its gradient silently. A plain array cannot hold "
-                "traced values: make it inside the traced function (np.zeros, np.array, x.copy()), or join values "
-                "with np.stack([...])."
-            )
-        made = np.array(raw_value(value), dtype) if copy or dtype is not None else np.asarray(raw_value(value))[...]
-        if made.base is not None and np.may_share_memory(made, raw_value(self.memory.base)):
-            self.memory.exposed = True
-            made.setflags(write=False)
-        return made
-
-    # ---- NumPy's protocols and what is looked up by name ---------------------------------------------
-
     def __primitive__(self, row: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
         lowered = tuple(map(present, operands))
         if any(isinstance(operand, Tensor) for operand in lowered):
             return own(record(row, lowered, attrs))
         return adopt(row.forward(*lowered, **attrs), operands)
-
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        from micrograd.graph.calls import ufunc as call
-
-        return call(ufunc, method, inputs, kwargs)
-
-    def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
-        from micrograd.graph.calls import function as call
-
-        return call(function, args, kwargs)
-
-    def _function(self, function: Any, *args: Any, **kwargs: Any) -> Any:
-        from micrograd.graph.calls import function as call
-
-        return call(function, (self, *args), kwargs)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or not hasattr(np.ndarray, name):
-            raise AttributeError(f"'numpy.ndarray' object has no attribute {name!r}")
-        if self.tracked:
-            raise GraphError(f".{name} of a traced array is not supported; it would lose the gradient silently.")
-        return getattr(self.present(), name)
-
-    def backward(self, seed: Any = None) -> None:
-        """See `Tensor.backward`."""
-        self.tensor().backward(seed)
 
 
 def _of_tensor(name: str) -> property:
@@ -398,81 +304,7 @@ for _name in ("row", "attrs", "x", "a", "y", "b", "more", "serial", "grad"):
     setattr(Traced, _name, _of_tensor(_name))
 
 
-def _method(function: Callable[..., Any]) -> Callable[..., Any]:
-    def call(self: Traced, *args: Any, **kwargs: Any) -> Any:
-        return self._function(function, *args, **kwargs)
-
-    return call
-
-
-for _name in (
-    *("all", "any", "argmax", "argmin", "argsort", "clip", "cumsum", "cumprod", "diagonal", "dot", "max", "mean", "min"),
-    *("nonzero", "prod", "repeat", "round", "searchsorted", "std", "sum", "take", "trace", "var"),
-):
-    setattr(Traced, _name, _method(getattr(np, _name)))
-
-
-# ---- operators -------------------------------------------------------------------------------------------
-
-
-def _operators(name: str, ufunc: np.ufunc, *, compares: bool = False) -> None:
-    def understood(other: Any) -> bool:
-        return isinstance(other, (Tensor, np.ndarray, np.generic, int, float, complex, list, tuple))
-
-    def forwards(self: Traced, other: Any) -> Any:
-        return self.__array_ufunc__(ufunc, "__call__", self, other) if understood(other) else NotImplemented
-
-    def backwards(self: Traced, other: Any) -> Any:
-        return self.__array_ufunc__(ufunc, "__call__", other, self) if understood(other) else NotImplemented
-
-    def inplace(self: Traced, other: Any) -> Any:
-        if self.rebinds:
-            return forwards(self, other)
-        if not understood(other):
-            return NotImplemented
-        self.__array_ufunc__(ufunc, "__call__", self, other, out=(self,))
-        return self
-
-    setattr(Traced, f"__{name}__", forwards)
-    if not compares:
-        setattr(Traced, f"__r{name}__", backwards)
-        setattr(Traced, f"__i{name}__", inplace)
-
-
-for _name, _ufunc in {
-    "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide, "floordiv": np.floor_divide,
-    "mod": np.remainder, "pow": np.power, "matmul": np.matmul, "and": np.bitwise_and, "or": np.bitwise_or,
-    "xor": np.bitwise_xor,
-}.items():  # fmt: skip
-    _operators(_name, _ufunc)
-for _name, _ufunc in {
-    "gt": np.greater, "ge": np.greater_equal, "lt": np.less, "le": np.less_equal, "eq": np.equal, "ne": np.not_equal,
-}.items():  # fmt: skip
-    _operators(_name, _ufunc, compares=True)
-for _name, _ufunc in {"neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": np.invert}.items():
-    setattr(Traced, f"__{_name}__", lambda self, _ufunc=_ufunc: self.__array_ufunc__(_ufunc, "__call__", self))
-Traced.__hash__ = object.__hash__  # type: ignore[method-assign, assignment]
-
-
 # ---- in and out of traced arrays ---------------------------------------------------------------------------
-
-
-def present(x: Any) -> Any:
-    """`x` with a traced array in it, or in lists and tuples in it, replaced by its present entries."""
-    if isinstance(x, Traced):
-        return x.present()
-    if type(x) in (list, tuple) and x:
-        return type(x)(present(item) for item in x)
-    return x
-
-
-def raw_value(x: Any) -> Any:
-    """`x` with tensors, also in lists and tuples, replaced by their values."""
-    if isinstance(x, Tensor):
-        return np.asarray(x.raw)
-    if type(x) in (list, tuple) and x:
-        return type(x)(raw_value(item) for item in x)
-    return x
 
 
 def own(value: Any) -> Any:
@@ -522,7 +354,10 @@ def _alias(given: Traced, found: Array) -> Traced:
         return at
 
     known = {place: position for position, place in enumerate(bytes_of(base).ravel().tolist())}
-    at = np.array([known[place] for place in bytes_of(found).ravel().tolist()], np.intp).reshape(found.shape)
+    places = bytes_of(found).ravel().tolist()
+    if not known.keys() >= {*places}:  # of an array that both are views of
+        return Traced(Memory(found, made=_here()))
+    at = np.array([known[place] for place in places], np.intp).reshape(found.shape)
 
     def step(x: Any) -> Any:
         if isinstance(x, Tensor):
@@ -532,67 +367,6 @@ def _alias(given: Traced, found: Array) -> Traced:
     return Traced(memory, Traced(memory), step, locked=not found.flags.writeable)
 
 
-def fitting(value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
-    """`value` as it is written to entries of a shape and dtype: broadcast and cast."""
-    if not isinstance(value, Tensor):
-        made = np.empty(shape, dtype)
-        made[...] = value
-        return made
-    have = value.shape
-    while len(have) > len(shape) and have[0] == 1:
-        have = have[1:]
-    if have != shape:
-        try:
-            fits = np.broadcast_shapes(have, shape) == shape
-        except ValueError:
-            fits = False
-        if not fits:
-            raise ShapeError(f"could not broadcast input array from shape {value.shape} into shape {shape}")
-    if have != value.shape:
-        value = p.reshape(value, shape=have)
-    if value.dtype != dtype:
-        value = p.cast(value, dtype=dtype.name)
-    return value if have == shape else p.broadcast(value, shape=shape)
-
-
-def _lowered_index(index: Any) -> tuple[Any, bool, Tensor | None]:
-    """An index without traced arrays in it; whether it makes a view; the tensor that it was, if it was one mask."""
-    items = index if isinstance(index, tuple) else (index,)
-    lowered: list[Any] = []
-    basic = True
-    mask: Tensor | None = None
-    for item in items:
-        if isinstance(item, Tensor):
-            value = present(item)
-            if isinstance(value, Tensor) and value.dtype.kind == "f":
-                raise GraphError("a traced float array cannot be an index; compare it, or use .astype(int) for places.")
-            if isinstance(value, Tensor) and value.dtype == bool and len(items) == 1:
-                mask = value
-            item = raw_value(value)
-        elif isinstance(item, (list, np.ndarray)):
-            item = np.array(raw_value(present(item)))
-            if isinstance(item, np.ndarray) and not item.size and item.dtype.kind == "f":
-                item = item.astype(np.intp)
-        if isinstance(item, np.ndarray) and item.ndim == 0 and item.dtype.kind in "iu":
-            item = int(item)
-        basic &= item is None or item is Ellipsis or isinstance(item, (slice, int, np.integer)) and not isinstance(item, bool)
-        lowered.append(item)
-    return tuple(lowered) if isinstance(index, tuple) else lowered[0], basic, mask
-
-
 def _here() -> list[Source]:
     trace = surroundings.get()
     return trace.here() if trace is not None else []
-
-
-def _only_printed() -> bool:
-    """Whether the author's expression is ``"..." % value``: text has no gradient to lose."""
-    for frame in author_frames(3):
-        try:
-            tree = ast.parse(source_of(frame).text.strip(), mode="eval").body
-        except (SyntaxError, ValueError):
-            return False
-        return isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.Mod) and isinstance(tree.left, (ast.Constant, ast.JoinedStr))
-    return False
-
-

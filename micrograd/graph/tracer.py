@@ -54,11 +54,11 @@ def trace(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
     stages come from the source of `f` and of the functions it calls. Of ``return out, cache`` the outputs are the
     tensors themselves, not what lies in inner containers.
 
-    `f` may be written as any NumPy code is: with buffers, item assignment, ``+=``, views, masks, loops, helpers, classes
-    and global variables. It runs as a copy in which `np` is stood in for, so that arrays keep what is traced; a write
-    makes a new version of an array, named ``out``, ``out'``, ``out''``. What `f` writes into its arguments, into global
-    variables and into objects is there afterwards, as NumPy would have it. Random numbers, and choices that the
-    values decide (``if``, `argmax`), are as in this one run.
+    `f` may be written as any NumPy code is: with buffers, item assignment, ``+=``, views, masks, loops, helpers,
+    classes and global variables. It runs as a copy in which `np` is stood in for, so that arrays keep what is traced;
+    a write makes a new version of an array, named ``out``, ``out'``, ``out''``. What `f` writes into its arguments,
+    into global variables and into objects is there afterwards, as NumPy would have it. Random numbers, and choices
+    that the values decide (``if``, `argmax`), are as in this one run.
 
     Args:
         f: a function of arrays, or any callable. It is executed once.
@@ -80,9 +80,7 @@ def trace(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
     return Graph(**assemble(record.outputs, record.inputs, record.marks, name=record.name, parameters=known))
 
 
-def record_call(
-    f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], outermost: Any = None
-) -> Record:
+def record_call(f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], outermost: Any = None) -> Record:
     """What `trace` makes its graph of: one call, recorded, with names and stages."""
     name = getattr(f, "__name__", type(f).__name__)
     bound = inspect.signature(f).bind(*args, **kwargs)
@@ -91,7 +89,7 @@ def record_call(
     recorder = Recorder(outermost or sys._getframe(), f, twins)
     token = surroundings.set(recorder)
     try:
-        author = _is_authors(f, twins)
+        author = _is_authors(twins)
         runs = twins.of(f) if author else f
         for parameter, value in bound.arguments.items():
             kind = bound.signature.parameters[parameter].kind
@@ -147,8 +145,8 @@ def _home(f: Any) -> dict[str, Any] | None:
     return getattr(f, "__globals__", None)
 
 
-def _is_authors(f: Any, twins: Twins) -> bool:
-    """Whether `f` is not ours: what is composed of tensors is traced as it is."""
+def _is_authors(twins: Twins) -> bool:
+    """Whether what is traced is not ours: what is composed of tensors is traced as it is."""
     home = twins.home
     return home is None or str(home.get("__name__")).partition(".")[0] != "micrograd"
 
@@ -167,7 +165,10 @@ def _untraced(result: Any) -> Any:
 
 
 def _outputs(result: Any) -> list[Tensor]:
-    parts: Any = result.values() if isinstance(result, dict) else result if isinstance(result, (tuple, list)) else [result]
+    """The tensors that a function answered; those of a dictionary or a sequence, but not of containers in it."""
+    parts: Any = [result]
+    if isinstance(result, (dict, list, tuple)):
+        parts = result.values() if isinstance(result, dict) else result
     return [part for part in parts if isinstance(part, Tensor)]
 
 

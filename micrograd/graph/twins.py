@@ -3,16 +3,14 @@
 A function that is traced is copied, with globals of its own in which NumPy is stood in for; so are the functions it
 calls, the classes and objects that it uses and the containers it reads, each when it is first met and once only. The
 author's own things are never changed while the trace runs. At its end `give_back` does to them what the function did
-to their twins: what was assigned to a global, put into a dictionary or written into an array is there, as NumPy's arrays.
+to their twins: what was assigned to a global, put into a dictionary or written into an array is there, as plain arrays.
 """
 
 from __future__ import annotations
 
 import abc
 import functools
-import os
 import sys
-import sysconfig
 from collections.abc import Callable, Iterator
 from types import CellType, CodeType, FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any
@@ -20,28 +18,19 @@ from typing import Any
 import numpy as np
 
 from micrograd.engine import Tensor
+from micrograd.graph.authors import is_authors
 from micrograd.graph.memory import Memory
 from micrograd.graph.standin import Function, Module, builtins_of, standin
 from micrograd.graph.traced import Traced
 
-__all__ = ["Twins", "is_authors"]
+__all__ = ["Twins"]
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
-_LIBRARIES = tuple(
-    os.path.normcase(path) + os.sep
-    for key in ("stdlib", "platstdlib", "purelib", "platlib")
-    if (path := sysconfig.get_paths().get(key))
-)
-_OF_CLASSES = ("__dict__", "__weakref__", "__module__", "__qualname__", "__doc__", "__slots__", "_abc_impl", "__abstractmethods__")
+# What a class has of its own that its twin does not take over.
+_OF_CLASSES = {
+    *("__dict__", "__weakref__", "__module__", "__qualname__", "__doc__", "__slots__", "_abc_impl"),
+    "__abstractmethods__",
+}
 _SIMPLE = (str, bytes, bool, int, float, complex, type(None), type(Ellipsis), slice, range, np.generic)
-
-
-def is_authors(file: str) -> bool:
-    """Whether code in a file is an author's: neither ours nor NumPy's, nor installed, nor Python's."""
-    if file.startswith((_PACKAGE, _NUMPY, "<frozen")):
-        return False
-    return not os.path.normcase(file).startswith(_LIBRARIES)
 
 
 class Proxy(ModuleType):
@@ -68,7 +57,7 @@ class Twins:
         self.original: dict[int, Any] = {}  # by the id of the twin
         self.kept: list[Any] = []  # so that ids stay theirs
         self.memories: list[Memory] = []  # of arrays that came from outside
-        self.spaces: list[tuple[Any, dict[str, Any], dict[str, Any]]] = []  # (to write to, twin's, as it was)
+        self.spaces: list[tuple[Any, Any, dict[str, Any]]] = []  # (to write to, twin's, as it was)
         self.lists: list[tuple[list[Any], list[Any], list[Any]]] = []
         self.cells: list[tuple[CellType, CellType, Any]] = []
         self.globals: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}  # a module's twin, and as it was
@@ -97,8 +86,8 @@ class Twins:
         if isinstance(value, (dict, list, tuple)):
             return self._container(value)
         if isinstance(value, functools.partial):
-            return self._pair(value, functools.partial(self.of(value.func), *map(self.of, value.args),
-                                                       **{k: self.of(v) for k, v in value.keywords.items()}))  # fmt: skip
+            keywords = {key: self.of(item) for key, item in value.keywords.items()}
+            return self._pair(value, functools.partial(self.of(value.func), *map(self.of, value.args), **keywords))
         if isinstance(value, np.vectorize):
             return standin(np.vectorize)(self.of(value.pyfunc))
         wrapped = getattr(value, "__wrapped__", None) if type(value).__module__ in ("functools", "numba") else None
@@ -154,11 +143,13 @@ class Twins:
         return twin
 
     def arguments(self, path: str, value: Any, enter: Callable[[str, Any], Any]) -> Any:
-        """The twin of an argument: its arrays, also inside containers, are what `enter` makes of them and their path."""
+        """The twin of an argument, whose arrays are what `enter` makes of them and of their path."""
         if type(value) in (list, tuple) or isinstance(value, dict) or hasattr(value, "_fields"):
             if (known := self.twin.get(id(value))) is not None:
                 return known
-            return self._container(value, lambda key, item: self.arguments(f"{path}.{key}" if path else key, item, enter))
+            return self._container(
+                value, lambda key, item: self.arguments(f"{path}.{key}" if path else key, item, enter)
+            )
         made = enter(path, value)
         return self.of(value) if made is value else made
 
@@ -228,7 +219,8 @@ class Twins:
             if self.home is not None and self.home.get("__name__") == name:
                 continue
             file = getattr(module, "__file__", None) or next(
-                (item.__code__.co_filename for item in vars(base).values() if isinstance(item, FunctionType)), "<string>"
+                (item.__code__.co_filename for item in vars(base).values() if isinstance(item, FunctionType)),
+                "<string>",
             )
             if not is_authors(file):
                 return False
@@ -242,7 +234,7 @@ class Twins:
             if key not in _OF_CLASSES and not isinstance(item, MemberDescriptorType):
                 setattr(made, key, self._member(item))
         abc.update_abstractmethods(made)
-        self.spaces.append((value, made, dict(vars(made))))  # type: ignore[arg-type]
+        self.spaces.append((value, made, dict(vars(made))))
         return made
 
     def _member(self, item: Any) -> Any:
@@ -280,20 +272,13 @@ class Twins:
         for original, twins, before in self.lists:
             if len(twins) != len(before) or any(a is not b for a, b in zip(twins, before, strict=True)):
                 original[:] = [back(item) for item in twins]
-        for target, twin, before in self.spaces:
-            now = twin if isinstance(twin, dict) else dict(vars(twin))
-            is_dict = isinstance(target, dict)
-            for key in [key for key in before if key not in now]:
-                target.pop(key, None) if is_dict else object.__delattr__(target, key)
+        for target, twin, was in self.spaces:
+            now = dict(vars(twin)) if isinstance(twin, type) else twin
+            for key in was.keys() - now.keys():
+                _take_away(target, key)
             for key, item in now.items():
-                if key in before and before[key] is item:
-                    continue
-                if is_dict:
-                    target[key] = back(item)
-                elif isinstance(target, type):
-                    setattr(target, key, back(item))
-                else:
-                    object.__setattr__(target, key, back(item))
+                if key not in was or was[key] is not item:
+                    _put(target, key, back(item))
         for cell, twin_cell, content in self.cells:
             if twin_cell.cell_contents is not content:
                 cell.cell_contents = back(twin_cell.cell_contents)
@@ -359,6 +344,25 @@ def _plain(value: Traced, seen: dict[int, Any]) -> Any:
         seen[id(seen[id(memory)])] = memory  # so that the memory stays, and its id its own
     found = value.through(seen[id(memory)])
     return found[()] if value.rebinds else found
+
+
+def _put(target: Any, key: str, value: Any) -> None:
+    """Give a dictionary, a class or an object something under a name."""
+    if isinstance(target, dict):
+        target[key] = value
+    elif isinstance(target, type):
+        setattr(target, key, value)
+    else:
+        object.__setattr__(target, key, value)
+
+
+def _take_away(target: Any, key: str) -> None:
+    if isinstance(target, dict):
+        target.pop(key, None)
+    elif isinstance(target, type):
+        delattr(target, key)
+    else:
+        object.__delattr__(target, key)
 
 
 def _state(value: Any) -> dict[str, Any]:
