@@ -6,6 +6,8 @@ import linecache
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+
 from micrograd.graph.authors import is_authors
 from micrograd.source import Source, author_files, source_of
 
@@ -22,7 +24,6 @@ _NEAREST = {
     "cumprod": "np.exp(np.cumsum(np.log(x))) for positive x",
     "det": "a matrix of constants, which may be any array that no input goes into",
     "digitize": "comparisons",
-    "fft": "a product with the matrix of the transform",
     "histogram": "comparisons and np.sum",
     "interp": "np.where and arithmetic",
     "inv": "a matrix of constants, which may be any array that no input goes into",
@@ -34,6 +35,10 @@ _NEAREST = {
     "solve": "a matrix of constants, which may be any array that no input goes into",
     "unique": "np.unique(labels) of whole numbers",
 }
+_NEAREST_MODULE = {
+    "ma": "np.where, with a number of your choice where the mask is",
+    "fft": "a product with the matrix of the transform",
+}
 _GENERAL = (
     "+ - * / ** @, np.exp, np.log, np.sqrt, np.tanh, np.abs, np.maximum, np.where, np.sum, np.mean, np.max, np.dot, "
     "np.einsum, indexing and loops"
@@ -43,10 +48,21 @@ _GENERAL = (
 def refusal(called: Any, method: str = "") -> str:
     """Why a call of a function of NumPy's is refused, and what to write in its place."""
     name = getattr(called, "__name__", str(called))
-    nearest = _NEAREST.get(name)
+    module = str(getattr(called, "__module__", None) or "numpy")
+    nearest = _NEAREST_MODULE.get(module.split(".")[1] if "." in module else "") or _NEAREST.get(name)
     use = f"use {nearest}" if nearest else f"write it with {_GENERAL}"
-    spelled = f"np.{name}.{method}" if method else f"np.{name}"
-    return f"{spelled} has no rule to differentiate it by, so its gradient would be lost; {use}."
+    return f"{_spelled(name, module, called)}{'.' * bool(method)}{method} has no rule to differentiate it by, so its " \
+           f"gradient would be lost; {use}."  # fmt: skip
+
+
+def _spelled(name: str, module: str, called: Any) -> str:
+    """How the author calls a function: ``np.linalg.inv``."""
+    if getattr(np, name, None) is called:
+        return f"np.{name}"
+    part = module.split(".")[1] if module.startswith("numpy.") else ""
+    if part in ("fft", "linalg", "ma", "random"):
+        return f"np.{part}.{name}"
+    return f"np.{name}" if part else name
 
 
 def underlined(source: Source) -> str:

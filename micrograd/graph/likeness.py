@@ -58,9 +58,8 @@ class Likeness(Tensor):
     def __float__(self) -> float:
         if self.tracked and self.dtype.kind == "f" and not _only_printed():
             raise GraphError(
-                f"float() of a traced value (line {user_line()}) would lose its gradient silently, as the functions of "
-                "math and writing it into a list of numbers do; keep it as it is, it computes like a number. "
-                "Use np.exp for math.exp."
+                f"float() of a traced value (line {user_line()}) would lose its gradient silently; leave it out: the "
+                "value computes like a number."
             )
         return float(np.asarray(self.raw))
 
@@ -97,7 +96,7 @@ class Likeness(Tensor):
             raise GraphError(
                 "turning a traced array into a plain one would lose its gradient silently. A plain array cannot hold "
                 "traced values: make it inside the traced function (np.zeros, np.array, x.copy()), or join values "
-                "with np.stack([...])."
+                "with np.stack([...]); for another dtype use .astype."
             )
         if copy or dtype is not None:
             return np.array(self.raw, dtype)

@@ -26,6 +26,10 @@ from micrograd.graph.ways import array
 __all__ = ["MATH", "NUMPY", "Function", "Module", "builtins_of", "standin"]
 
 
+_WHOLE = ("numpy", "scipy", "scipy.special")
+_PARTS = ("numpy.", "scipy.special.")
+
+
 class Function:
     """A function of NumPy's whose float arrays can hold traced values."""
 
@@ -119,7 +123,8 @@ class Module(ModuleType):
 
 
 def _is_numpys(module: Any) -> bool:
-    return isinstance(module, str) and (module == "numpy" or module.startswith("numpy."))
+    """Whether a module is NumPy's, or the part of SciPy that is stood in for."""
+    return isinstance(module, str) and (module in _WHOLE or module.startswith(_PARTS))
 
 
 def standin(value: Any) -> Any:
