@@ -35,7 +35,9 @@ compiled_bn = mg.compile(bn)
 def batch(n: int, d: int, dtype: Any = np.float32, mean: float = 0.0, seed: int = 0) -> list[Any]:
     rng = np.random.default_rng(seed)
     x = mean + rng.standard_normal((n, d))
-    return [np.asarray(a, dtype) for a in (x, rng.standard_normal(d), rng.standard_normal(d), rng.standard_normal((n, d)))]
+    return [
+        np.asarray(a, dtype) for a in (x, rng.standard_normal(d), rng.standard_normal(d), rng.standard_normal((n, d)))
+    ]
 
 
 @pytest.mark.parametrize(("n", "d"), [(2, 3), (5, 1), (64, 128), (300, 7), (700, 120)])
@@ -246,9 +248,10 @@ def test_what_numpy_runs_is_said_once() -> None:
 
 def test_signatures_that_vary_are_said() -> None:
     f = mg.compile(lambda x: x * 2.0)
+    for n in range(1, 9):
+        f(np.ones((n, 3)))
     with pytest.warns(RuntimeWarning, match=r"captured 9 times: the shape of argument 0 varied: \(N, 3\)"):
-        for n in range(1, 10):
-            f(np.ones((n, 3)))
+        f(np.ones((9, 3)))
 
 
 def test_the_report_counts_passes() -> None:

@@ -1,7 +1,8 @@
-"""Compiled equals eager: what is printed, run as plain Python over many random graphs, and as machine code over some."""
+"""Compiled equals eager: what is printed, run as plain Python, over random graphs and every primitive."""
 
 from __future__ import annotations
 
+# ruff: noqa: E501 (tables of samples)
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,9 @@ def interpreted(f: Any, *args: Any, threads: int = 1) -> tuple[Any, Any]:
     layouts = {
         feed.value: "F"
         for feed in program.feeds
-        if feed.kind == "argument" and args[feed.position].flags.f_contiguous and not args[feed.position].flags.c_contiguous
+        if feed.kind == "argument"
+        and args[feed.position].flags.f_contiguous
+        and not args[feed.position].flags.c_contiguous
     }
     got = Entry(program, layouts, threads, interpreted=True).run(args)
     known = evaluate(program, {f.value: args[f.position] if f.kind == "argument" else f.array for f in program.feeds})
@@ -49,7 +52,9 @@ def close(a: Any, b: Any, scale: float = 1.0) -> None:
 
 def both(program: Program) -> Any:
     def f(a: Any, b: Any) -> Any:
-        return mg.value_and_grad(lambda a, b: np.sum(program(np, a, b) * np.cos(np.arange(12.0)).reshape(3, 4)), (0, 1))(a, b)
+        return mg.value_and_grad(
+            lambda a, b: np.sum(program(np, a, b) * np.cos(np.arange(12.0)).reshape(3, 4)), (0, 1)
+        )(a, b)
 
     return f
 
@@ -106,7 +111,7 @@ def test_every_primitive_forward_and_backward(name: str) -> None:
     x = np.random.default_rng(3).standard_normal((3, 4)) + 0.05
 
     def run(x: Any) -> Any:
-        weights = lambda y: np.cos(np.arange(float(np.prod(y.shape)))).reshape(y.shape)  # noqa: E731
+        weights = lambda y: np.cos(np.arange(float(np.prod(y.shape)))).reshape(y.shape)
         return f(x), mg.grad(lambda x: np.sum(f(x) * weights(f(x))))(x)
 
     got, expected = interpreted(run, x)
@@ -158,7 +163,9 @@ class Growing(RuleBasedStateMachine):
 
         self.add(step)
 
-    @rule(op=st.sampled_from(["neg", "tanh", "exp", "sqrt", "log", "reciprocal", "where", "square"]), a=st.integers(0, 99))
+    @rule(
+        op=st.sampled_from(["neg", "tanh", "exp", "sqrt", "log", "reciprocal", "where", "square"]), a=st.integers(0, 99)
+    )
     def alone(self, op: str, a: int) -> None:
         def step(known: list[Any]) -> Any:
             x = known[a % len(known)]

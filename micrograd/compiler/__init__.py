@@ -1,5 +1,5 @@
 """The fuser: `compile` turns a function of arrays into machine code."""
 
-from micrograd.compiler.compiled import Compiled, compile
+from micrograd.compiler.compiled import Compiled, compile  # noqa: A004 (mg.compile is the name)
 
 __all__ = ["Compiled", "compile"]

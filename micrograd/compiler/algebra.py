@@ -11,7 +11,7 @@ two sums that the gradients of gamma and beta need.
 Both keep finite numbers within the bound, but infinities could come out otherwise than in NumPy (``inf * 0``): each
 result is a guard, and a call in which a guard is not finite is computed as the author wrote it.
 
-`picked`: ``x[np.arange(N), y]`` with integers `y` becomes a masked sum, exact to the bit, that fuses with its neighbours.
+`picked`: ``x[np.arange(N), y]`` with integers `y` becomes a masked sum, exact to the bit, that fuses with the rest.
 """
 
 from __future__ import annotations
@@ -291,10 +291,12 @@ def picked(made: Rewriter, equation: Equation, operands: tuple[Operand, ...]) ->
     if not isinstance(column, (Index, np.ndarray)) or len(shape) != 2 or not isinstance(rows, np.ndarray):
         return None
     n, c = shape
-    labels = column.value if isinstance(column, Index) else None
-    if labels is None and (column.dtype.kind not in "iu" or (column.size and column.min() < 0)):
+    if isinstance(column, Index):
+        labels = column.value
+    elif column.dtype.kind in "iu" and not (column.size and column.min() < 0):
+        labels = made.constant(column)
+    else:
         return None
-    labels = made.constant(column) if labels is None else labels
     if made.shape(labels) != (n,) or not np.array_equal(rows, np.arange(n)):
         return None
     places = made.constant(np.arange(c, dtype=made.values[labels].dtype).reshape(1, c))

@@ -42,7 +42,20 @@ def address(dtype: str) -> int:
             continue
         function.restype = None
         size, pointer = ctypes.c_int64, ctypes.c_void_p
-        function.argtypes = [*(ctypes.c_int,) * 3, size, size, size, real, pointer, size, pointer, size, real, pointer, size]
+        function.argtypes = [
+            *(ctypes.c_int,) * 3,
+            size,
+            size,
+            size,
+            real,
+            pointer,
+            size,
+            pointer,
+            size,
+            real,
+            pointer,
+            size,
+        ]
         a, b = np.arange(6.0).astype(dtype).reshape(2, 3), np.arange(12.0).astype(dtype).reshape(3, 4)
         c = np.full((2, 4), np.nan, dtype)
         function(_ROW_MAJOR, _PLAIN, _PLAIN, 2, 4, 3, 1.0, a.ctypes.data, 3, b.ctypes.data, 4, 0.0, c.ctypes.data, 4)
@@ -62,13 +75,13 @@ def plain_product(
 
 def _product(bits: int) -> Any:
     """``gemm(address, ta, tb, m, n, k, a, lda, b, ldb, c, ldc)``: c = op(a) @ op(b) on memory in C order."""
-
     if config.DISABLE_JIT:
         return plain_product
 
     @intrinsic
     def gemm(
-        typingctx: Any, at: Any, ta: Any, tb: Any, m: Any, n: Any, k: Any, a: Any, lda: Any, b: Any, ldb: Any, c: Any, ldc: Any
+        typingctx: Any, at: Any, ta: Any, tb: Any, m: Any, n: Any, k: Any,
+        a: Any, lda: Any, b: Any, ldb: Any, c: Any, ldc: Any,
     ) -> Any:  # fmt: skip
         del typingctx, at, ta, tb, m, n, k, lda, ldb, ldc
 
@@ -85,8 +98,8 @@ def _product(bits: int) -> Any:
                 ir.VoidType(), [word, word, word, long, long, long, real, long, long, long, long, real, long, long]
             )
             function = builder.inttoptr(where, kind.as_pointer())
-            ways = [builder.select(builder.icmp_signed("!=", flag, ir.Constant(long, 0)),
-                                   ir.Constant(word, _TRANSPOSED), ir.Constant(word, _PLAIN)) for flag in (ta_, tb_)]  # fmt: skip
+            no, turned, plain = ir.Constant(long, 0), ir.Constant(word, _TRANSPOSED), ir.Constant(word, _PLAIN)
+            ways = [builder.select(builder.icmp_signed("!=", flag, no), turned, plain) for flag in (ta_, tb_)]
             builder.call(function, [
                 ir.Constant(word, _ROW_MAJOR), *ways, m_, n_, k_, ir.Constant(real, 1.0), pointers[0], lda_,
                 pointers[1], ldb_, ir.Constant(real, 0.0), pointers[2], ldc_,

@@ -31,7 +31,7 @@ _MANY = 8
 Key = tuple[Any, ...]
 
 
-def compile(f: Callable[..., Any] | None = None, *, threads: int | None = None) -> Any:
+def compile(f: Callable[..., Any] | None = None, *, threads: int | None = None) -> Any:  # noqa: A001 (mg.compile)
     """`f` as fused machine code: few passes over memory, the same numbers.
 
     The first call with each signature (shapes, dtypes, layouts, and the values of all arguments that are no arrays)
@@ -81,7 +81,7 @@ class Compiled:
     """
 
     def __init__(self, function: Callable[..., Any], threads: int | None = None) -> None:
-        if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+        if threads is not None and (type(threads) is not int or threads < 1):
             raise ValueError(f"threads is {threads!r}; expected a whole number of at least 1, or None.")
         self.function = function
         self.threads = min(threads or _default_threads(), 2)
@@ -156,9 +156,9 @@ class Compiled:
             return
         self._warned = count
         warnings.warn(
-            f"{self.__name__} was captured {count} times: {self._varied()}. Each signature is recorded and planned anew "
-            "(machine code of equal structure is shared). Pad to a few shapes, or pass numbers that change as 0-d arrays, "
-            "np.array(value).",
+            f"{self.__name__} was captured {count} times: {self._varied()}. Each signature is recorded and planned "
+            "anew (machine code of equal structure is shared). Pad to a few shapes, or pass numbers that change as "
+            "0-d arrays, np.array(value).",
             RuntimeWarning,
             stacklevel=4,
         )
@@ -190,7 +190,7 @@ class Compiled:
         return report(self, self._latest())
 
     def as_graph(self) -> Graph:
-        """What runs for the latest signature, with the kernels as stages: `micrograd.draw` of a compiled function draws it.
+        """What runs for the latest signature, with the kernels as stages; `micrograd.draw` draws it.
 
         Raises:
             GraphError: it has not been called yet.

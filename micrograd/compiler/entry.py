@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.compiler.blas import address
 from micrograd.compiler.lowering import Lowered, Native, lower, memory_of
 from micrograd.compiler.native import machine_code
 from micrograd.compiler.program import Equation, Feed, Program, concrete, evaluate
@@ -80,6 +79,8 @@ class Entry:
         start = time.perf_counter()
         self.program, self.threads = program, threads
         self.assumptions = program.assumptions
+        from micrograd.compiler.blas import address  # which loads Numba
+
         self.lowered: Lowered = lower(program, layouts, threads, blas=bool(address("float32") and address("float64")))
         self.found = self.lowered.found
         self.places = memory_of(self.lowered)
@@ -104,6 +105,8 @@ class Entry:
         """An integer argument of a printed function: a size, the address of a product, or a place in the workspace."""
         if isinstance(size, int):
             return size
+        from micrograd.compiler.blas import address
+
         return address(size[1]) if size[0] == "blas" else self.places[size[1]][1]
 
     def _say_unfused(self) -> None:
@@ -171,9 +174,7 @@ class Entry:
                 write(f"    sync = zeros({2 * step.segment.passes + 8}, 'q')")
                 write(f"    start({step.name}, (1, {', '.join(given)}))")
             write(f"    bad |= {step.name}(0, {', '.join(given)})")
-        outputs = []
-        for value in lowered.program.outputs:
-            outputs.append(self._answer(value))
+        outputs = [self._answer(value) for value in lowered.program.outputs]
         write(f"    outputs = [{', '.join(outputs)}]")
         for number, change in enumerate(lowered.program.writes):
             names[f"put{number}"] = change.put
@@ -201,7 +202,9 @@ class Entry:
         lowered = self.lowered
         if value not in lowered.answers or self._leaving().count(value) > 1:
             return f"entry.finished({value}, arrays, w)"
-        return lowered.memory.own[lowered.answers[value]] + ("" if lowered.program.values[value].shape else ".reshape(())")
+        return lowered.memory.own[lowered.answers[value]] + (
+            "" if lowered.program.values[value].shape else ".reshape(())"
+        )
 
     def _bind(self, feed: Feed, write: Callable[[str], None], names: dict[str, Any]) -> None:
         name = self.lowered.memory.own[feed.value]
@@ -257,7 +260,7 @@ class Entry:
         operands = [known[o] if isinstance(o, int) else o for o in equation.operands]
         out = self.view(equation.out, arrays, w)
         if TABLE[equation.op].kind == "contract":
-            np.matmul(*operands, out=out)
+            np.matmul(operands[0], operands[1], out=out)
             return
         attrs = dict(equation.attrs)
         if "index" in attrs:
@@ -266,7 +269,7 @@ class Entry:
             out[...] = TABLE[equation.op].forward(*operands, **attrs)
 
     def as_written(self, arrays: dict[int, Any], why: int) -> Any:
-        """The call computed as the author wrote it: where infinities would come out otherwise, or labels are negative."""
+        """The call computed as it was written: where infinities would come out otherwise, or labels are negative."""
         del why
         given: dict[int, Any] = {}
         for feed in self.program.feeds:

@@ -194,7 +194,7 @@ def _join(found: Grouping, equation: Equation, kernels: list[Kernel], stage: dic
         chosen = Kernel(outside + 1)
         kernels.append(chosen)
         dims = _fit(chosen, space, reads, anew=True)
-        assert dims is not None  # noqa: S101 (a new kernel fits anything)
+        assert dims is not None
     for value, axes in reads:
         if value not in chosen.axes:
             chosen.loads[value].add(tuple(ONE if to == ONE else dims[to] for to in axes))
@@ -259,8 +259,10 @@ def _alike(kernel: Kernel, space: tuple[int, ...], more: int) -> list[int | None
         return None
     for known in kernel.loads.values():
         for axes in known:
-            if len(axes) == len(space) and {*axes} - {ONE} == {*range(len(kernel.sizes))} and space == tuple(
-                1 if dim == ONE else kernel.sizes[dim] for dim in axes
+            if (
+                len(axes) == len(space)
+                and {*axes} - {ONE} == {*range(len(kernel.sizes))}
+                and space == tuple(1 if dim == ONE else kernel.sizes[dim] for dim in axes)
             ):
                 return [*axes]
     return None

@@ -112,19 +112,19 @@ def lower(program: Program, layouts: Mapping[int, str], threads: int, *, blas: b
             close()
             steps.append(step.equation)
     close()
-    for step in steps:
-        if isinstance(step, Equation) and step.out not in memory.own and ("value", step.out) not in memory.arena:
-            value = program.values[step.out]
-            memory.arena["value", step.out] = value.dtype, int(np.prod(value.shape, dtype=int))
-    for step in steps:
-        if isinstance(step, Native):
-            step.source, step.arguments = step.segment.source()
+    for made_by in steps:
+        if isinstance(made_by, Equation) and made_by.out not in memory.own:
+            kind = program.values[made_by.out]
+            memory.arena.setdefault(("value", made_by.out), (kind.dtype, int(np.prod(kind.shape, dtype=int))))
+    for made_by in steps:
+        if isinstance(made_by, Native):
+            made_by.source, made_by.arguments = made_by.segment.source()
     return Lowered(program, found, steps, memory, made, answers)
 
 
 def _plain(found: Grouping, step: Step) -> bool:
     """Whether both operands of a product are all of a matrix in memory, perhaps transposed."""
-    assert step.equation is not None  # noqa: S101 (products have one)
+    assert step.equation is not None
     for operand in step.equation.operands:
         if not isinstance(operand, int):
             return False

@@ -22,7 +22,7 @@ def require_numba() -> None:
 
 
 def names(*, interpreted: bool = False) -> dict[str, Any]:
-    """What a printed function may refer to; with `interpreted` the same in plain Python, for running it without Numba's JIT."""
+    """What a printed function may refer to; with `interpreted` the same in plain Python."""
     from micrograd.compiler import blas, intrinsics, mathematics, meeting, pointers
 
     found: dict[str, Any] = {"np": np, "f32": np.float32, "f64": np.float64}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from micrograd.compiler.program import Equation
 from micrograd.compiler.scalars import cast_text, scalar_text
 from micrograd.compiler.views import ONE
 from micrograd.primitives import TABLE
+
+if TYPE_CHECKING:
+    from micrograd.compiler.segment import Segment
 
 __all__ = ["BLOCK", "Array", "Item", "Nest", "Root"]
 
@@ -84,7 +87,7 @@ class Nest:
         writer: where lines and the memory they need are put (`micrograd.compiler.segment.Segment`).
     """
 
-    def __init__(self, found: Grouping, kernel: Kernel, order: list[list[int]], writer: Any) -> None:
+    def __init__(self, found: Grouping, kernel: Kernel, order: list[list[int]], writer: Segment) -> None:
         self.found, self.kernel, self.writer = found, kernel, writer
         self.program = found.program
         self.depth = len(order)
@@ -278,7 +281,7 @@ class Nest:
             after.append((item, root))
         for item in spilled:
             loops = tuple(sorted(loop for loop in self._support(item) if loop >= at))
-            inner.append(Root("store", item, writer.scratch(self, at, item, loops, spill=True)))
+            inner.append(Root("store", item, writer.scratch(self, at, item, loops)))
         writer.begin(at)
         if at == 0:
             self.storing = stores
@@ -304,7 +307,7 @@ class Nest:
         for item in self._pull(wanted):
             source = self.known.get(item)
             if source is None and self._leaf(item):
-                source = self.writer.array(self, item)
+                source = self.writer.array(item)
             if isinstance(source, Array) and all(loop < at for loop in source.loops):
                 name = self.writer.name("h")
                 self.writer.line(f"{name} = {self._read(source, item)}")
@@ -321,7 +324,7 @@ class Nest:
                 local[item] = source
                 continue
             if source is None and self._leaf(item):
-                source = writer.array(self, item)
+                source = writer.array(item)
             name = writer.name("t")
             text = self._read(source, item) if isinstance(source, Array) else self._text(item, local)
             writer.line(f"{name} = {text}")

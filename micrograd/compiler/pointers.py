@@ -1,8 +1,8 @@
 """Memory as printed functions see it: a place to count from, without shape, strides or reference count.
 
-Numba spends most of its time on the bookkeeping of array views; a pointer has none, and a kernel of pointers compiles in a
-fraction of the time. Where bounds are to be checked (``NUMBA_BOUNDSCHECK=1``), and where the JIT is off, the same text
-works on flat slices instead, so that an index beyond the end is found.
+Numba spends most of its time on the bookkeeping of array views; a pointer has none, and a kernel of pointers compiles
+in a fraction of the time. Where bounds are to be checked (``NUMBA_BOUNDSCHECK=1``), and where the JIT is off, the
+same text works on flat slices instead, so that an index beyond the end is found.
 """
 
 from __future__ import annotations
@@ -28,11 +28,8 @@ def flat_slice_bool(x: Any, start: int, length: int) -> Any:
 
 @intrinsic
 def _pointer(typingctx: Any, x: Any, start: Any, length: Any) -> Any:
-    del typingctx
-    if isinstance(x, types.Array):
-        kind = types.uint8 if x.dtype == types.boolean else x.dtype
-    else:
-        kind = x.dtype
+    del typingctx, start, length
+    kind = types.uint8 if x.dtype == types.boolean else x.dtype
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         data = args[0]

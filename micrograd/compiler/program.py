@@ -1,6 +1,7 @@
 """The program: what a captured call computes, flat and typed, with everything that it reads and changes.
 
-Equations are those of the recorded graph, rows of the table and nothing else; a value is an index into `Program.values`.
+Equations are those of the recorded graph, rows of the table and nothing else; a value is an index into
+`Program.values`.
 What comes from outside has a `Feed`: an argument of the call, a state that is read anew at each call (a parameter,
 a running mean), a number or array that the host makes for each call (a learning rate, a dropout mask), or a constant.
 """

@@ -71,8 +71,10 @@ class Report:
         passes, moved = self.passes, self.bytes
         lines = [
             f"{self.name}({', '.join(self.signature)})",
-            f"  {self.operations[0]} operations became {self.operations[1]}, "
-            f"{passes[0]} passes over memory became {passes[1]}, {_size(moved[0])} moved became {_size(moved[1])}",
+            (
+                f"  {self.operations[0]} operations became {self.operations[1]}, "
+                f"{passes[0]} passes over memory became {passes[1]}, {_size(moved[0])} moved became {_size(moved[1])}"
+            ),
             f"  compiled in {self.seconds:.2f} s{' from disk' if self.from_disk else ''}; products by {self.blas}",
         ]
         for number, note in enumerate(self.kernels, 1):

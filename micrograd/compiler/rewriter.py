@@ -1,7 +1,7 @@
 """A program under reconstruction: equations are put one by one, equal ones are put once, and exact identities vanish.
 
-Every rewrite here keeps each number bit for bit (``x * 1``, ``--x``, a cast to the same dtype, squares for ``x ** 2`` as
-NumPy computes them); what changes the rounding stands in `micrograd.compiler.algebra`, with its promise.
+Every rewrite here keeps each number bit for bit (``x * 1``, ``--x``, a cast to the same dtype, squares for ``x ** 2``
+as NumPy computes them); what changes the rounding stands in `micrograd.compiler.algebra`, with its promise.
 """
 
 from __future__ import annotations
@@ -107,11 +107,13 @@ class Rewriter:
             return self.put("mul", operands[0], operands[0], like=like, line=line)
         made = like or Value(self._shape(op, operands, attrs), self._dtype(op, operands, attrs))
         if TABLE[op].kind == "map" and (alike := self._uniform(made.shape, operands)):
-            parts = [self.first(o, [a - len(made.shape) + len(self.shape(o)) for a in alike if a >= len(made.shape) - len(self.shape(o))], 1)
-                     for o in operands]  # fmt: skip
-            if None not in parts:
+            leads = [len(made.shape) - len(self.shape(o)) for o in operands]
+            parts = [self.first(o, [a - n for a in alike if a >= n], 1) for o, n in zip(operands, leads, strict=True)]
+            known = [part for part in parts if part is not None]
+            if len(known) == len(parts):
                 small = replace(made, shape=tuple(1 if a in alike else s for a, s in enumerate(made.shape)), name="")
-                return self.put("broadcast", self.put(op, *parts, like=small, line=line, **attrs), shape=made.shape)  # type: ignore[arg-type]
+                once = self.put(op, *known, like=small, line=line, **attrs)
+                return self.put("broadcast", once, shape=made.shape)
         return self._keep(Equation(op, operands, -1, attrs, line), made)
 
     def _keep(self, equation: Equation, made: Value) -> Operand:
@@ -162,7 +164,7 @@ class Rewriter:
         return self.put("reshape", x, shape=shape)
 
     def first(self, x: Operand, axes: Iterable[int], budget: int = 24) -> Operand | None:
-        """`x` at index 0 of `axes`, which stay as unit axes; None where that would take more than `budget` equations."""
+        """`x` at index 0 of `axes`, which stay as unit axes; None where that takes more than `budget` equations."""
         shape = self.shape(x)
         left = {a for a in axes if shape[a] != 1}
         if not left or isinstance(x, float):
@@ -183,7 +185,9 @@ class Rewriter:
                 parts.append(part)
             like = replace(self.values[x], shape=goal, name="")
             return self.put(equation.op, *parts, like=like, line=equation.line, **equation.attrs)
-        axes_in = view_axes(equation, [self.shape(o) for o in equation.operands], shape) if equation is not None else None
+        axes_in = None
+        if equation is not None:
+            axes_in = view_axes(equation, [self.shape(o) for o in equation.operands], shape)
         if equation is not None and axes_in is not None and equation.op != "gather":
             source = equation.operands[0]
             inner = self.first(source, [a for a, to in enumerate(axes_in) if to in left], budget - 1)
@@ -223,11 +227,11 @@ class Rewriter:
                     return operands[a]
         elif op == "neg" and (inner := self.made_by(x, "neg")):
             return inner.operands[0]
-        elif op == "cast" and isinstance(x, int) and self.values[x].dtype == attrs["dtype"] and not self.values[x].weak:
-            return x
-        elif op == "pow" and attrs["exponent"] == 1:
-            return x
-        elif op in ("reshape", "broadcast") and self.shape(x) == tuple(attrs["shape"]):
+        elif (
+            (op == "cast" and isinstance(x, int) and self.values[x].dtype == attrs["dtype"] and not self.values[x].weak)
+            or (op == "pow" and attrs["exponent"] == 1)
+            or (op in ("reshape", "broadcast") and self.shape(x) == tuple(attrs["shape"]))
+        ):
             return x
         elif op == "reshape" and (inner := self.made_by(x, "reshape")):
             return self.put("reshape", inner.operands[0], shape=tuple(attrs["shape"]))
@@ -315,16 +319,16 @@ def rewrite(program: Program, *rules: Rule) -> tuple[Program, set[int]]:
         attrs = dict(equation.attrs)
         if "index" in attrs:
             attrs["index"] = _moved(attrs["index"], at)
-        equation = replace(equation, operands=operands, attrs=attrs)
+        moved = replace(equation, operands=operands, attrs=attrs)
         for rule in rules:
-            answer = rule(made, equation, operands)
+            answer = rule(made, moved, operands)
             if answer is not None:
                 break
         else:
             like = program.values[equation.out]
             answer = made.put(equation.op, *operands, like=like, line=equation.line, **attrs)
         at[equation.out] = answer
-    return without_dead(made.program_of(at.__getitem__), made.guards), made.guards
+    return without_dead(made.program_of(at.__getitem__)), made.guards
 
 
 def _moved(index: Any, at: dict[int, Operand]) -> Any:
@@ -333,7 +337,7 @@ def _moved(index: Any, at: dict[int, Operand]) -> Any:
     return Index(int(at[index.value])) if isinstance(index, Index) else index
 
 
-def without_dead(program: Program, besides: Iterable[int] = ()) -> Program:
+def without_dead(program: Program) -> Program:
     """The program without the equations and feeds that no output needs (arguments and host values always stay)."""
     needed = {*program.outputs, *(w.value for w in program.writes)}
     alive = []

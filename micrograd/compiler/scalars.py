@@ -19,7 +19,13 @@ OVERRIDES = ("cast", "exp", "log", "maximum", "pow", "sign", "tanh")
 """Rows whose template is not printed as it stands; a test holds this list."""
 
 _TYPES = {"float32": "f32", "float64": "f64", "int32": "np.int32", "int64": "np.int64"}
-_POWERS = {-2: "{1} / ({0} * {0})", -1: "{1} / {0}", -0.5: "{1} / np.sqrt({0})", 0.5: "np.sqrt({0})", 0: "{1}"}
+_POWERS: dict[float, str] = {
+    -2: "{1} / ({0} * {0})",
+    -1: "{1} / {0}",
+    -0.5: "{1} / np.sqrt({0})",
+    0.5: "np.sqrt({0})",
+    0: "{1}",
+}
 
 
 def cast_text(text: str, old: str, new: str) -> str:
@@ -42,9 +48,9 @@ def scalar_text(op: str, operands: Sequence[str], dtype: str, attrs: dict[str, o
     if op == "maximum":
         return f"largest{short}({', '.join(operands)})" if dtype.startswith("float") else f"max({', '.join(operands)})"
     if op == "pow":
-        exponent = attrs["exponent"]
-        if exponent in _POWERS:
-            return _POWERS[exponent].format(x, f"f{short}(1)")  # type: ignore[index]
+        exponent: object = attrs["exponent"]
+        if isinstance(exponent, (int, float)) and exponent in _POWERS:
+            return "(" + _POWERS[exponent].format(x, f"f{short}(1)") + ")"
         return f"f{short}({x} ** {exponent!r})"
     if op == "sign":
         return f"(f{short}(1) if {x} > 0 else f{short}(-1) if {x} < 0 else f{short}(0) if {x} == 0 else {x})"
@@ -58,10 +64,10 @@ def _typed(template: str, kind: str) -> str:
     tree = ast.parse(template.format(*holes), mode="eval")
 
     class Literals(ast.NodeTransformer):
-        def visit_Constant(self, node: ast.Constant) -> ast.AST:  # noqa: N802 (ast's name)
+        def visit_Constant(self, node: ast.Constant) -> ast.AST:
             return ast.Call(ast.Name(kind, ast.Load()), [node], []) if isinstance(node.value, float) else node
 
-        def visit_Call(self, node: ast.Call) -> ast.AST:  # noqa: N802
+        def visit_Call(self, node: ast.Call) -> ast.AST:
             self.generic_visit(node)
             if isinstance(node.func, ast.Name) and node.func.id in ("sqrt", "abs"):
                 node.func = ast.Attribute(ast.Name("np", ast.Load()), node.func.id, ast.Load())

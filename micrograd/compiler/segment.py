@@ -23,8 +23,8 @@ __all__ = ["Memory", "Pass", "Segment"]
 _LITERALS = {0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 3.0, 4.0}
 """Numbers that stand in the source; all others may depend on a shape (1/N) and are arguments."""
 CHUNK_BYTES, CHUNK_ROWS = 1 << 18, 256
-"""A pass works on chunks of so many bytes of its largest array, and of so many rows at most: a chunk stays in the cache,
-and no more numbers than that are added up in the dtype of the data."""
+"""A pass works on chunks of so many bytes of its largest array, and of so many rows at most: a chunk stays in the
+cache, and no more numbers than that are added up in the dtype of the data."""
 TURNS = 1000
 PARALLEL = 1 << 16
 """Loops over fewer entries than this run on one thread: starting another takes longer."""
@@ -150,7 +150,7 @@ class Segment:
 
     # ---- memory ------------------------------------------------------------------------------------------
 
-    def array(self, nest: Nest, item: Item) -> Array:
+    def array(self, item: Item) -> Array:
         """The memory of a value that is fed or stored, as this nest reads it."""
         value = item.value
         shape = self.found.shape(value)
@@ -159,7 +159,7 @@ class Segment:
         self._touched.add(value)
         entries = [(axis, size) for axis, size in zip(item.axes, shape, strict=True) if size != 1]
         if self.memory.layout.get(value) == "F":
-            entries = entries[::-1]
+            entries.reverse()
         merged: list[tuple[int, int]] = []
         for axis, size in entries:
             if axis != ONE and merged and merged[-1][0] == axis:
@@ -196,7 +196,7 @@ class Segment:
         self.head.append(f"{name} = {_at(dtype)}(work_{dtype}, {start}, {length})")
         return name
 
-    def scratch(self, nest: Nest, at: int, item: Item, loops: tuple[int, ...], *, spill: bool = False) -> Array:
+    def scratch(self, nest: Nest, at: int, item: Item, loops: tuple[int, ...]) -> Array:
         """Memory for an item between two passes: shared by the threads at depth 0, one for each thread inside."""
         sizes = [self.loop_sizes[loop] for loop in loops] or [1]
         dtype = nest.dtype(item)
@@ -209,7 +209,9 @@ class Segment:
         dtype = nest.dtype(item) if loops else "float64"
         if nest_op(nest, item) == "max":
             dtype = nest.dtype(item)
-        shares = self._carve(("partial", self.function, self.count), dtype, int(np.prod(sizes, dtype=int)) * self.chunks)
+        shares = self._carve(
+            ("partial", self.function, self.count), dtype, int(np.prod(sizes, dtype=int)) * self.chunks
+        )
         name = self.name("p")
         self._shares[name] = shares
         return self._made(name, loops, sizes) if loops else name
@@ -236,7 +238,7 @@ class Segment:
         self._shared = self.threads > 1 and volume >= PARALLEL and self.chunks > 1
         self.parallel |= self._shared
         self.line(f"# kernel of stage {kernel.stage}: {' x '.join(map(str, self.loop_sizes)) or 'one number'}")
-        roots = [Root("store", nest.item(v), self.array(nest, Item(v, nest.item(v).axes))) for v in kernel.stores]
+        roots = [Root("store", nest.item(v), self.array(Item(v, nest.item(v).axes))) for v in kernel.stores]
         with nullcontext() if self._shared or not self.parallel_function else self.block("if tid == 0:"):
             nest.emit(0, roots)
 
@@ -258,7 +260,7 @@ class Segment:
                   f"{self._vector(equation.out)}, {self.size(n)})")  # fmt: skip
         return True
 
-    def _matrix(self, operand: int | float) -> tuple[str, bool, int] | None:
+    def _matrix(self, operand: float) -> tuple[str, bool, int] | None:
         """An operand of a product: its memory, whether that is its transpose, and the length of a row there."""
         if not isinstance(operand, int):
             return None
@@ -392,7 +394,7 @@ class Segment:
         own = Item(item.value, nest.item(item.value).axes)
         loops = root.target.loops if isinstance(root.target, Array) else ()
         if item.value in self.found.stored and item == nest.item(item.value):
-            target = self.array(nest, own)
+            target = self.array(own)
         else:
             target = self.scratch(nest, 0, item, loops)
         with self.serial(0):
@@ -409,7 +411,9 @@ class Segment:
             total = self.name("s")
             self.line(f"{total} = {zero}")
             with self.counted("c", "0", chunks):
-                self.line(f"{total} = {f'{total} + {shares}[c]' if adds else f'largest{short[1:]}({total}, {shares}[c])'}")
+                self.line(
+                    f"{total} = {f'{total} + {shares}[c]' if adds else f'largest{short[1:]}({total}, {shares}[c])'}"
+                )
             self.line(f"{target.at()} = {short}({total})")
             return
         entries = self._entries(target)
@@ -466,7 +470,7 @@ class Segment:
         if root.action == "keep":
             self.line(f"{target} = {text}")
         elif root.action == "store":
-            assert isinstance(target, Array)  # noqa: S101 (stores go to memory)
+            assert isinstance(target, Array)
             self.line(f"{target.at()} = {f'np.uint8({text})' if dtype == 'bool' else text}")
         else:
             short = "32" if dtype == "float32" else "64"
@@ -529,8 +533,8 @@ def _order(found: Grouping, kernel: Kernel, segment: Segment) -> list[list[int]]
     votes: dict[tuple[int, ...], int] = {}
     for axes in arrays:
         votes[axes] = votes.get(axes, 0) + 1
-    order = list(max(votes, key=lambda axes: (len(set(axes)), votes[axes]))) if votes else []
-    order = list(dict.fromkeys(order))
+    longest: tuple[int, ...] = max(votes, key=lambda axes: (len({*axes}), votes[axes]), default=())
+    order = list(dict.fromkeys(longest))
     order += [d for d in range(len(kernel.sizes)) if d not in order]
     groups = [[d] for d in order]
     place = 0
@@ -547,4 +551,6 @@ def _order(found: Grouping, kernel: Kernel, segment: Segment) -> list[list[int]]
 def _adjacent(axes: tuple[int, ...], left: int, right: int) -> bool:
     if left not in axes and right not in axes:
         return True
-    return any(axes[i : i + 2] == (left, right) for i in range(len(axes))) and axes.count(left) == axes.count(right) == 1
+    return (
+        any(axes[i : i + 2] == (left, right) for i in range(len(axes))) and axes.count(left) == axes.count(right) == 1
+    )
