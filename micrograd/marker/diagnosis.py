@@ -17,8 +17,8 @@ from micrograd.marker.edits import Change, Edit, Scope
 from micrograd.marker.examination import Examination, Status
 from micrograd.marker.program import Program, Root, Statement, path_of
 from micrograd.marker.recording import record
-from micrograd.marker.repair import Bench, Goal, Mended, Search, search
-from micrograd.marker.synthesis import required, written
+from micrograd.marker.repair import TIERS, Bench, Goal, Mended, Search, as_call, search
+from micrograd.marker.synthesis import can_mend, required, written
 from micrograd.marker.report import Finding, Fix, Span, shown
 
 __all__ = ["Diagnoser"]
@@ -103,24 +103,42 @@ class Diagnoser:
         if returned is not None:
             return returned, None
         suspicion = self.suspected(now, wrong, order)
-        if suspicion is not None and suspicion.fixed:
+        if suspicion is None or suspicion.fixed != wrong:
+            suspicion = self.solvable(now, wrong, order, job, sure=True) or suspicion
+        if len(wrong) > 1 and (suspicion is None or suspicion.fixed != wrong):
+            common = set.intersection(*slices.values())
+            shared = [n for n in order if n in common or now.recordings[0].error is not None]
+            rest = self.pruned(self.weighed(now, shared, {}), wrong, job)
+            found = search(job, rest, Goal(tuple(now.states), wrong), TIERS[:3])
+            if found:
+                return found[0], suspicion if suspicion and suspicion.statement is found[0].statement else None
+        if suspicion is not None and suspicion.fixed:  # what follows that line is right: it is the line, or what it reads
             number = suspicion.statement.number
-            group = [number, *now.unknown_parents(number)]
+            before = self.ancestors(now, number)
             goal = Goal(tuple(now.states), suspicion.fixed)
-            found = search(job, self.weighed(now, group, {number: 0.0}, 0.3), goal, extra=self.writer(job, suspicion))
+            weighed = self.pruned(self.weighed(now, [number, *before], {number: 0.0}), suspicion.fixed, job)
+            found = search(job, weighed, goal, extra=self.writer(job, suspicion))
             if found:
                 return found[0], suspicion
-            if len(group) == 1 or job.late:
+            doubtful = [n for n in before if now.status(n).state in ("suspect", "unknown", "odd", "misshapen")]
+            if not doubtful or job.late:
                 return None, suspicion
-            return None, self.solvable(now, wrong, group, job) or suspicion
-        rest = self.weighed(now, order, {}, 0.0)
+            return None, self.solvable(now, wrong, [*doubtful, number], job) or suspicion
         for wanted in self.aims(wrong, slices):
+            rest = self.pruned(self.weighed(now, order, {}), wanted, job)
             found = search(job, rest, Goal(tuple(now.states), wanted), extra=self.writer(job, suspicion))
             if found:
                 return found[0], suspicion if suspicion and suspicion.statement is found[0].statement else None
             if job.late:
                 break
         return None, self.solvable(now, wrong, order, job) or suspicion
+
+    def ancestors(self, now: Examination, number: int) -> list[int]:
+        """What a statement depends on, in order of execution."""
+        found: set[int] = set()
+        for recording in now.recordings:
+            found |= recording.slice_of(recording.of(number)[-1:])
+        return [n for n in now.order() if n in found and n != number]
 
     def writer(self, job: Search, suspicion: Suspicion | None) -> Callable[[Bench], Sequence[Edit]]:
         """Edits that write what an expression should be worth."""
@@ -131,6 +149,10 @@ class Diagnoser:
             if suspicion is not None and suspicion.statement is statement and suspicion.values:
                 if isinstance(statement.node, ast.Assign) and not any(t.item for t in statement.targets):
                     wanted = suspicion.values[0]
+                elif isinstance(statement.node, ast.AugAssign) and bench.single and not statement.targets[0].item:
+                    wanted = _increment(statement.node.op, bench.scopes[0].names.get(bench.root.name), suspicion.values[0])
+            if wanted is None:
+                wanted = self.item_wanted(bench)
             if wanted is None:
                 wanted = required(bench)
             if wanted is None:
@@ -140,10 +162,28 @@ class Diagnoser:
 
         return write
 
+    def item_wanted(self, bench: Bench) -> Any | None:
+        """What ``dx[n] = ...`` should write in its first round, where it is known what dx should be at the end."""
+        match bench.statement.node:
+            case ast.Assign(targets=[ast.Subscript(value=ast.Name(id=name), slice=index)]) if bench.root.role == "value":
+                meant = self.quantities[0].meant_by(name, {})
+                array = bench.scopes[0].names.get(name)
+                if not meant or np.shape(meant[0].value) != np.shape(array):
+                    return None
+                try:
+                    code = compile(ast.fix_missing_locations(ast.Expression(as_call(index))), "<index>", "eval")
+                    return np.asarray(meant[0].value)[eval(code, bench.scopes[0].space)]  # noqa: S307 - the student's index
+                except Exception:  # noqa: BLE001 - an index that is out of range, or no expression
+                    return None
+        return None
+
     def solvable(
-        self, now: Examination, wrong: frozenset[int], order: Sequence[int], job: Search
+        self, now: Examination, wrong: frozenset[int], order: Sequence[int], job: Search, *, sure: bool = False
     ) -> Suspicion | None:
-        """The first statement that another value would mend, if that value is one that the engine knows."""
+        """The first statement that another value would mend, if that value is one that the engine knows.
+
+        If none is, the first one that another value would mend at all, unless only a `sure` one is asked for.
+        """
         first: Suspicion | None = None
         for number in sorted(order, key=now.order().index):
             statement = self.program.statements[number]
@@ -161,11 +201,11 @@ class Diagnoser:
             known = self.quantities[0].equal_to(wanted, ("grad", "edge"))
             if known or first is None:
                 values = [wanted, *(self.solved_on(case, statement) for case in self.cases[1:])]
-                made = Suspicion(statement, Status("unknown", statement.names[0]), values, frozenset())
-                if known:
+                made = Suspicion(statement, Status("unknown", statement.names[0]), values, wrong if known else frozenset())
+                if known and all(value is not None for value in values):
                     return made
-                first = made
-        return first
+                first = first or made
+        return None if sure else first
 
     def solved_on(self, case: Case, statement: Statement) -> Any | None:
         """What a statement should have written on another case; None where that cannot be told."""
@@ -191,7 +231,7 @@ class Diagnoser:
         return [number for number in now.order() if number in union or number in returns], slices
 
     def weighed(
-        self, now: Examination, numbers: Sequence[int], fixed: Mapping[int, float], base: float
+        self, now: Examination, numbers: Sequence[int], fixed: Mapping[int, float]
     ) -> list[tuple[Statement, Root, float]]:
         """Statements with the expressions in them, and a penalty for each, the likeliest first."""
         good: set[int] = set()
@@ -202,10 +242,10 @@ class Diagnoser:
         made = []
         for place, number in enumerate(numbers):
             state = now.status(number).state
-            penalty = fixed.get(number, base)
+            penalty = fixed.get(number, 0.0)
             if number not in fixed:
                 penalty += {
-                    "suspect": 0.0, "unknown": 0.1, "misshapen": 0.1, "size": 0.3, "known": 0.3, "right": 0.9, "outside": 0.6, "odd": -0.8,
+                    "suspect": 0.0, "unknown": 0.1, "misshapen": 0.1, "size": 0.3, "known": 0.3, "right": 2.0, "outside": 0.6, "odd": -0.8,
                 }.get(state, 0.3)  # fmt: skip
                 penalty += 0.7 if number in good else 0.0
                 penalty += 0.003 * place
@@ -213,29 +253,40 @@ class Diagnoser:
             made += [(statement, root, penalty) for root in statement.roots]
         return sorted(made, key=lambda entry: entry[2])
 
+    def pruned(
+        self, weighed: Sequence[tuple[Statement, Root, float]], wanted: frozenset[int], job: Search
+    ) -> list[tuple[Statement, Root, float]]:
+        """Expressions that no other value of could mend it come later: only another shape might."""
+        made = []
+        for statement, root, penalty in weighed:
+            scopes = job.scopes(statement) if penalty < 0.9 and not job.late else []
+            extra = 0.0
+            if scopes:
+                runs = len(job.recordings[0].of(statement.number))
+                bench = Bench(self.program, self.cases[0], statement, root, scopes, runs)
+                extra = 0.7 if can_mend(bench, sorted(wanted)) is False else 0.0
+            made.append((statement, root, penalty + extra))
+        return sorted(made, key=lambda entry: entry[2])
+
     def suspected(self, now: Examination, wrong: frozenset[int], order: Sequence[int]) -> Suspicion | None:
         """The first statement whose name says what it should be, which is not, and which mends what follows."""
         partial: Suspicion | None = None
-        weak: Suspicion | None = None
         tried = 0
         for number in order:
             status = now.status(number)
-            if status.state != "suspect" or tried >= 8:
+            if status.state != "suspect" or tried >= 12:
                 continue
             statement = self.program.statements[number]
-            ready = now.reads_right(number)
             for values in now.shapes_for(statement, status):
                 tried += 1
-                states = now.substituted(statement, status.name, values)
-                fixed = self.fixed_by(now, wrong, states)
-                if fixed and ready:
+                fixed = self.fixed_by(now, wrong, now.substituted(statement, status.name, values))
+                if fixed:
                     return Suspicion(statement, status, values, fixed)
-                if fixed and weak is None:
-                    weak = Suspicion(statement, status, values, frozenset())
-                if ready and partial is None and fixed is not None and self.helps(now, statement, status, values):
-                    partial = Suspicion(statement, status, values, frozenset())
-                    break
-        return partial or weak
+                if partial is None and fixed is not None and now.reads_right(number):
+                    if self.helps(now, statement, status, values):
+                        partial = Suspicion(statement, status, values, frozenset())
+                        break
+        return partial
 
     def fixed_by(
         self, now: Examination, wrong: frozenset[int], states: Sequence[tuple[str, ...] | None]
@@ -382,8 +433,7 @@ class Diagnoser:
             fix: Fix | None = Fix(
                 self.original(span), text.source[mended.start : mended.end], mended.new, mended.probes
             )
-            if isinstance(mended.edit, Edit):
-                span = self.caret(mended.edit)
+            span = self.caret(mended)
         else:
             span, fix = text.span(root.expr if root is not None else statement.node), None
         means, edge = kind.means, kind.edge
@@ -403,9 +453,26 @@ class Diagnoser:
             kind.ratio, fix,
         )  # fmt: skip
 
-    def caret(self, edit: Edit) -> Span:
+    def caret(self, mended: Mended) -> Span:
         """The smallest range that the mistake is in."""
-        return self.program.text.span(edit.node)
+        text, edit = self.program.text, mended.edit
+        if not isinstance(edit, Edit) or edit.token is not None:
+            return text.between(mended.start, mended.end)
+        old = text.source[mended.start : mended.end]
+        if "\n" not in old:
+            return text.span(edit.node)
+        same = 0
+        while same < min(len(old), len(mended.new)) and old[same] == mended.new[same]:
+            same += 1
+        tail = 0
+        while tail < min(len(old), len(mended.new)) - same and old[-1 - tail] == mended.new[-1 - tail]:
+            tail += 1
+        start, end = mended.start + same, mended.end - tail
+        if end <= start:  # something is missing there
+            start, end = max(mended.start, start - 1), min(mended.end, start + 1)
+        while start < end and text.source[start].isspace():
+            start += 1
+        return text.between(start, max(start, end))
 
     def evidence(
         self, now: Examination, statement: Statement, root: Root | None, mended: Mended | None, suspicion: Suspicion | None
@@ -437,6 +504,7 @@ class Diagnoser:
             if len(pairs) < len(got):  # what is compared with the variables of the cases must be as long as they are
                 made.got, made.wanted = made.got[:0], made.wanted[:0]
             target = suspicion.status.name
+            self.by_upstream_alone(made, statement, target)
         elif mended is not None and statement.names:
             made.got = [None if v is MISSING else v for v in now.written(statement.number, statement.names[0])]
         return made, target
@@ -466,6 +534,16 @@ class Diagnoser:
         came = detail is not None and isinstance(detail, (np.ndarray, float))
         made.gradient = _doubles(detail, detail2) if came else _doubles(inner, inner2)
 
+    def by_upstream_alone(self, made: Evidence, statement: Statement, target: str) -> None:
+        """The same where there is no edit: whether what was written doubles with the upstream gradient."""
+        case = self.cases[0]
+        if not made.wanted or not any(a.origin == "upstream" for a in case.task.call.arguments):
+            return
+        twice = replace(case, upstream=tuple(np.multiply(2.0, g) for g in case.upstream))
+        events = [e for e in record(self.program, twice.call).of(statement.number) if target in e.writes]
+        if events and np.size(made.got[0]) > 1 and np.any(made.wanted[0]):
+            made.nonlinear = not _doubles(made.got[0], events[-1].writes[target])
+
     # ---- going on ------------------------------------------------------------------------------------
 
     def apply(self, mended: Mended) -> None:
@@ -484,6 +562,23 @@ class Diagnoser:
             line += lost if line > at else 0
             end += lost if end > at else 0
         return Span(line, span.column, end, span.end_column)
+
+
+def _increment(op: ast.operator, before: Any, after: Any) -> Any | None:
+    """What ``before += ...`` has to add."""
+    if np.shape(before) != np.shape(after):
+        return None
+    with np.errstate(all="ignore"):
+        match op:
+            case ast.Add():
+                return np.subtract(after, before)
+            case ast.Sub():
+                return np.subtract(before, after)
+            case ast.Mult():
+                return np.divide(after, before)
+            case ast.Div():
+                return np.divide(before, after)
+    return None
 
 
 def _doubles(one: Any, two: Any) -> bool:

@@ -25,7 +25,7 @@ _COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Gt: ">", ast.GtE: ">=", ast.Lt: "<", ast.LtE: "<=", ast.Eq: "==", ast.NotEq: "!=",
 }  # fmt: skip
 _INSTEAD: dict[str, tuple[str, ...]] = {
-    "+": ("-", "*"), "-": ("+", "*"), "*": ("/", "+", "-", "@"), "/": ("*", "-"), "**": ("*",), "@": ("*",),
+    "+": ("-", "*", "/"), "-": ("+", "*", "/"), "*": ("/", "+", "-", "@"), "/": ("*", "-"), "**": ("*",), "@": ("*",),
     "//": ("/", "*"),
     ">": ("<", ">=", "=="), ">=": ("<=", ">", "=="), "<": (">", "<=", "=="), "<=": (">=", "<", "=="),
     "==": ("!=", ">", "<"), "!=": ("==", ">", "<"),
@@ -315,7 +315,8 @@ class _Maker:
             yield Edit(node, text, "operator", 1.0 if {op, other} in ({"+", "-"}, {"*", "/"}) else 1.7, other)
         if op in "+-*/@//":
             tag = "drop_term" if op in "+-" else "drop_factor"
-            yield Edit(node, self.of(left), tag, 1.3, self.of(right))
+            twice = op in "+-" and self.of(right) in {self.of(n) for n in ast.walk(left) if isinstance(n, ast.expr)}
+            yield Edit(node, self.of(left), tag, 0.9 if twice else 1.3, self.of(right))
             dropped = self.operand(right, 2) if op != "-" else f"-{self.operand(right, 2)}"
             dropped = f"1 / {self.operand(right, 3)}" if op == "/" else dropped
             yield Edit(node, dropped if op != "*" else self.of(right), tag, 1.3, self.of(left))
@@ -542,8 +543,10 @@ class _Maker:
                 singles += ["(0, 1)", "(1, 2)", "(0, 2)"]
             for axis in singles:
                 yield Edit(node, f"np.sum({term}, axis={axis})", "unsummed", 2.0, axis)
+                yield Edit(node, f"np.mean({term}, axis={axis})", "unsummed", 2.3, axis)
                 if value.ndim > 1:
                     yield Edit(node, f"np.sum({term}, axis={axis}, keepdims=True)", "unsummed", 2.4, axis)
+                    yield Edit(node, f"np.mean({term}, axis={axis}, keepdims=True)", "unsummed", 2.5, axis)
             if value.ndim > 1:
                 yield Edit(node, f"np.sum({term})", "unsummed", 2.6)
                 yield Edit(node, f"{self.operand(node, 5)}.T", "transpose", 2.2)

@@ -81,6 +81,7 @@ class Examination:
         self.states: list[States | None] = [None if one is None else states_of(one) for one in self.found]
         self.aliases = [self._aliases(n) for n in range(len(cases))]
         self._status: dict[int, Status] = {}
+        self._places: dict[int, dict[int, int]] = {}
         self._forward = self._forward_part()
 
     def _forward_part(self) -> tuple[set[int], int]:
@@ -230,7 +231,7 @@ class Examination:
                 any(fits(e.writes[name], q.value) for q in quantities.all if q.kind != "value") for e in events[:40]
             ):
                 return "known", None
-            return "suspect", meant[0]
+            return ("unknown" if self._goes_on(statement, name, number) else "suspect"), meant[0]
         named = [q for q in quantities.by_name.get(normal(name), ()) if q.kind == "value"]
         if statement.looped:
             seen = [bool(quantities.equal_to(e.writes[name])) for e in events[:24]]
@@ -242,6 +243,27 @@ class Examination:
         if named and not statement.in_place:
             return "suspect", named[0]
         return "unknown", None
+
+    def _goes_on(self, statement: Statement, name: str, number: int) -> bool:
+        """Whether the name is written again later: what it should be at the end, it need not be yet."""
+        events = self.recordings[number].of(statement.number)
+        if not events:
+            return False
+        return any(
+            other.number != statement.number
+            and other.function == statement.function
+            and name in other.names
+            and not _only_moves(other, name)
+            and self.recordings[number].of(other.number)
+            and self._place(number, other.number) > self._place(number, statement.number)
+            for other in self.program.statements
+        )
+
+    def _place(self, case: int, number: int) -> int:
+        """When a statement ran last."""
+        if case not in self._places:
+            self._places[case] = {e.statement.number: at for at, e in enumerate(self.recordings[case].events)}
+        return self._places[case].get(number, -1)
 
     def _is_buffer(self, statement: Statement, name: str, value: Any) -> bool:
         """Whether a value is only what others are written into: zeros, before a change in place."""
@@ -338,6 +360,18 @@ class Examination:
             events = [e for e in recording.of(number) if name in e.writes]
             found.append(events[-1].writes[name] if events else MISSING)
         return found
+
+
+def _only_moves(statement: Statement, name: str) -> bool:
+    """Whether a statement only brings a variable into another shape: ``dx = dx.reshape(x.shape)``."""
+    match statement.node:
+        case ast.Assign(value=ast.Attribute(value=ast.Name(id=other), attr="T")):
+            return other == name
+        case ast.Assign(value=ast.Call(func=ast.Attribute(value=ast.Name(id=other), attr=method), args=args)):
+            moves = ("reshape", "transpose", "squeeze", "ravel", "flatten", "astype", "copy", "swapaxes")
+            first = args[0].id if args and isinstance(args[0], ast.Name) else ""
+            return method in moves and (other == name or (other in ("np", "numpy") and first == name))
+    return False
 
 
 def _crossed(statement: Statement) -> bool:

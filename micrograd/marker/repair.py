@@ -21,7 +21,7 @@ from micrograd.marker.edits import Change, Edit, Scope, changes_of, edits_of
 from micrograd.marker.program import HOLE, Program, Root, Statement, replaced
 from micrograd.marker.recording import Recording
 
-__all__ = ["Bench", "Goal", "Mended", "outcome", "search", "states_of"]
+__all__ = ["Bench", "Goal", "Mended", "as_call", "outcome", "search", "states_of"]
 
 TIERS = (1.5, 2.1, 2.8, 3.6, 99.0)
 States = tuple[str, ...]
@@ -129,7 +129,7 @@ class Bench:
             except (SyntaxError, ValueError):
                 try:  # the inside of square brackets
                     tree = ast.parse(f"_[{edit.new}]", mode="eval").body
-                    inner = _as_call(tree.slice)  # type: ignore[attr-defined]
+                    inner = as_call(tree.slice)  # type: ignore[attr-defined]
                     text = compile(ast.fix_missing_locations(ast.Expression(inner)), "<edit>", "eval")
                 except (SyntaxError, ValueError):
                     text = False
@@ -165,7 +165,7 @@ class Bench:
         if code is None:
             tree: Any = replaced(self.root.expr, node, ast.copy_location(ast.Name(HOLE, ast.Load()), node))
             if isinstance(tree, ast.Slice) or _has_slice(tree):
-                tree = _as_call(tree)
+                tree = as_call(tree)
             code = compile(ast.fix_missing_locations(ast.Expression(tree)), "<edit>", "eval", dont_inherit=True)
             self._codes[id(node)] = code
         return code
@@ -197,13 +197,13 @@ def _has_slice(tree: ast.expr) -> bool:
     return isinstance(tree, ast.Tuple) and any(isinstance(element, ast.Slice) for element in tree.elts)
 
 
-def _as_call(tree: Any) -> Any:
+def as_call(tree: Any) -> Any:
     """The inside of square brackets as an expression: slices become calls of `slice`."""
     if isinstance(tree, ast.Slice):
         parts = [part or ast.Constant(None) for part in (tree.lower, tree.upper, tree.step)]
         return ast.Call(ast.Name("slice", ast.Load()), parts, [])
     if isinstance(tree, ast.Tuple):
-        return ast.Tuple([_as_call(element) for element in tree.elts], ast.Load())
+        return ast.Tuple([as_call(element) for element in tree.elts], ast.Load())
     return tree
 
 
@@ -362,9 +362,10 @@ def search(
             if not edits:
                 edits.extend(edits_of(root.expr, bench.scopes[0], root.role, root.name))
             made_up: Sequence[Edit] = extra(bench) if extra is not None and tier == tiers[-1] and not job.late else ()
+            bare = isinstance(statement.node, ast.Return) and isinstance(root.expr, ast.Name)
             known = seen.setdefault(place, {signature(bench.original)})
             for edit in (*edits, *made_up):
-                cost = edit.cost + penalty + _by_name(root.name, edit)
+                cost = edit.cost + penalty + _by_name(root.name, edit, bare)
                 if (cost <= low and edit not in made_up) or cost > tier:
                     continue
                 if job.late:
@@ -396,9 +397,13 @@ def search(
     return []
 
 
-def _by_name(target: str, edit: Edit) -> float:
-    """What a name says for or against an edit: nobody calls a mean a sum."""
+def _by_name(target: str, edit: Edit, bare: bool) -> float:
+    """What names say for or against an edit: nobody calls a mean a sum; of a returned name another may be meant."""
     plain = target.lower()
+    if bare:
+        return 0.0 if edit.tag == "name" else 1.5
+    if edit.tag == "unsummed" and edit.new.startswith("np.mean"):
+        return 1.5 if "sum" in plain else -0.4 if "mean" in plain else 0.0
     if edit.tag == "mean_sum":
         against = "mean" if edit.detail == "sum" else "sum"
         return 1.5 if against in plain else -0.3 if edit.detail in plain else 0.0

@@ -18,9 +18,9 @@ from micrograd.marker.cases import scale_of
 from micrograd.marker.edits import Edit, Scope
 from micrograd.marker.repair import Bench
 
-__all__ = ["required", "solved", "written"]
+__all__ = ["can_mend", "required", "solved", "written"]
 
-MOST = 72  # entries of a value that is solved for
+MOST = 130  # entries of a value that is solved for
 
 
 def solved(function: Callable[[Any], Any], start: Any, wanted: Any, *, relative: float = 1e-7) -> Any | None:
@@ -72,7 +72,59 @@ def required(bench: Bench) -> Any | None:
         return None
     wanted = np.concatenate([np.ravel(e) for e in bench.case.expected])
     scalar = not isinstance(value, np.ndarray)
-    return solved(lambda x: bench.flat(float(x) if scalar else x), value, wanted, relative=100 * bench.case.relative)
+    relative = 100 * bench.case.relative
+    found = solved(lambda x: bench.flat(float(x) if scalar else x), value, wanted, relative=relative)
+    if found is None and isinstance(bench.statement.node, ast.AugAssign):  # dx += dvar, which broadcasts
+        array = bench.scopes[0].names.get(bench.root.name)
+        if isinstance(array, np.ndarray) and array.shape != np.shape(value):
+            try:
+                wide = np.array(np.broadcast_to(value, array.shape))
+            except ValueError:
+                return None
+            found = solved(bench.flat, wide, wanted, relative=relative)
+    return found
+
+
+def can_mend(bench: Bench, positions: Sequence[int]) -> bool | None:
+    """Whether any other value of the whole expression, of the same shape, would make these gradients right.
+
+    Answers None where that cannot be told: a line in a loop, large values, what is not linear behind it.
+    """
+    value = bench.original[0] if bench.original else None
+    if not bench.single or not isinstance(value, (np.ndarray, np.floating, float)) or np.asarray(value).dtype.kind != "f":
+        return None
+    x = np.asarray(value, float)
+    if not 0 < x.size <= MOST or not np.isfinite(x).all():
+        return None
+    scalar = not isinstance(value, np.ndarray)
+    sizes = [np.size(e) for e in bench.case.expected]
+    ends = np.cumsum([0, *sizes])
+    keep = np.concatenate([np.arange(ends[p], ends[p + 1]) for p in positions])
+    wanted = np.concatenate([np.ravel(e) for e in bench.case.expected])[keep]
+
+    def answer(at: Any) -> Any | None:
+        found = bench.flat(float(at) if scalar else at)
+        return None if found is None or not np.isfinite(found).all() else found[keep]
+
+    base = answer(x)
+    if base is None:
+        return None
+    step = max(scale_of(x), 1e-3)
+    columns = []
+    for at in range(x.size):
+        moved = x.copy()
+        moved.flat[at] += step
+        there = answer(moved)
+        if there is None:
+            return None
+        columns.append((there - base) / step)
+    matrix = np.stack(columns, axis=1)
+    along = np.random.default_rng(3).standard_normal(x.size)
+    there = answer(x + step * along.reshape(x.shape))
+    if there is None or scale_of(there - base - step * matrix @ along) > 1e-6 * (scale_of(there) + scale_of(base)):
+        return None
+    change = np.linalg.lstsq(matrix, wanted - base, rcond=1e-9)[0]
+    return bool(scale_of(base + matrix @ change - wanted) <= 1e-6 * max(scale_of(wanted), scale_of(base)))
 
 
 # ---- how it can be written -----------------------------------------------------------------------------------
