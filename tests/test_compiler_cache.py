@@ -537,6 +537,21 @@ def test_processes_that_compile_the_same_at_the_same_time(folder: Path) -> None:
     assert at(had("x[i] * 5.0")[0], 1.0) == [5.0]
 
 
+@JIT
+def test_the_collector_is_as_it_was() -> None:
+    had("x[i] + 0.5")
+    assert gc.isenabled()
+    with pytest.raises(numba.TypingError):
+        had("x[i] + unknown")
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        had("x[i] + 0.25")
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
 def test_without_the_jit_it_is_plain_python(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
     function, from_disk = had("x[i] * 4.0")
