@@ -1,4 +1,4 @@
-"""Arrays that a traced function writes into: random programs give NumPy's values, right gradients, and NumPy's effects."""
+"""Arrays that a traced function writes into: random programs have NumPy's values and effects, and right gradients."""
 
 from __future__ import annotations
 
