@@ -157,4 +157,5 @@ ROW = Row(
         Probe("mean/std = 1e6", (96, 16, "float32", 1e6, 1.0), {"out": 1e-6}),
     ),
     means=(_mean("float32", 0.33), _mean("float64", 0.5)),
+    environment=contenders.KEEP_MEMORY,
 )  # fmt: skip

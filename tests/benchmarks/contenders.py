@@ -7,19 +7,29 @@ measured; the note under the table says which it was.
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tests.benchmarks.row import THREADS, Prepared
+from tests.benchmarks.row import THREADS, TRIAL, Prepared
 
 __all__ = [
-    "compiled", "fastest", "handwritten", "jax_arrays", "jax_jit", "leaf", "prepared", "require_cpp_compiler",
-    "torch_arrays", "torch_compile", "torch_native",
+    "KEEP_MEMORY", "compiled", "fastest", "handwritten", "jax_arrays", "jax_jit", "leaf", "prepared",
+    "require_compiler", "require_cpp_compiler", "torch_arrays", "torch_compile", "torch_native",
 ]  # fmt: skip
 
 Run = Callable[[], Any]
+
+KEEP_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**34), "THP_MEM_ALLOC_ENABLE": "1",
+}  # fmt: skip
+"""Freed memory stays with the process, as ours stays in a pool; and PyTorch asks for huge pages, as NumPy does unasked.
+
+By default glibc gives arrays of more than 32 MB back to the system at once, and a third of a peer's time then goes into
+page faults (PyTorch, 65536x256: 180 ms, with this 60).
+"""
 
 
 def prepared(run: Run, names: Sequence[str], **notes: Any) -> Prepared:
@@ -42,16 +52,15 @@ def fastest(
     settings: Mapping[str, Callable[[], Run]],
     names: Sequence[str],
     activate: Callable[[str], object] = lambda name: None,
-    seconds: float = 0.5,
 ) -> Prepared:
-    """The setting with the lowest time, in turns for about `seconds` each; one that cannot run is named in the notes.
+    """The setting with the lowest time, tried in turns; one that cannot run is named in the notes.
 
     Args:
         settings: what builds each, by name.
         names: of the results.
         activate: called with the name of a setting before its turn, and at last with that of the fastest.
-        seconds: how long each is tried.
     """
+    seconds = float(os.environ.get(TRIAL, "0.5"))
     runs: dict[str, Run] = {}
     unable: dict[str, Exception] = {}
     for name, build in settings.items():
@@ -86,13 +95,17 @@ def fastest(
 
 
 def compiled(f: Callable[..., Any], arrays: Sequence[Any], names: Sequence[str]) -> Prepared:
-    """``mg.compile(f)`` on NumPy arrays. Raises ImportError where this micrograd has no compiler."""
+    """``mg.compile(f)`` on NumPy arrays. Raises ImportError where Numba is missing."""
     import micrograd as mg
 
-    if not hasattr(mg, "compile"):
-        raise ImportError("mg.compile is not there yet")
+    require_compiler()
     step = mg.compile(f)
     return prepared(lambda: step(*arrays), names)
+
+
+def require_compiler() -> None:
+    """Raise ImportError where the extra is not installed."""
+    import numba  # noqa: F401
 
 
 def handwritten(f: Callable[..., Any], arrays: Sequence[Any], names: Sequence[str]) -> Prepared:

@@ -154,4 +154,5 @@ ROW = Row(
     reference=reference,
     allowed=allowed,
     probes=(Probe("well-conditioned", (32, 20)), Probe("scores about 1e6", (32, 20, 1e6))),
+    environment=contenders.KEEP_MEMORY,
 )  # fmt: skip

@@ -151,4 +151,5 @@ ROW = Row(
     reference=reference,
     allowed=allowed,
     probes=(Probe("well-conditioned", (32, 20)),),
+    environment=contenders.KEEP_MEMORY,
 )  # fmt: skip

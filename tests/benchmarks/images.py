@@ -57,9 +57,7 @@ def ours(*args: Any) -> Prepared:
 
 
 def torch_native(*args: Any) -> Prepared:
-    return contenders.torch_native(
-        compiled_bn.torch_settings(*contenders.torch_arrays(arrays(*args))), NAMES
-    )
+    return contenders.torch_native(compiled_bn.torch_settings(*contenders.torch_arrays(arrays(*args))), NAMES)
 
 
 def torch_channels_last(*args: Any) -> Prepared:
@@ -106,4 +104,5 @@ ROW = Row(
         Probe("well-conditioned", (4, 4, 5, 5)),
         Probe("mean/std = 1e6", (4, 4, 5, 5, 1e6, 1.0), {"out": 1e-6}),
     ),
+    environment=contenders.KEEP_MEMORY,
 )  # fmt: skip

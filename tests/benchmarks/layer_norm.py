@@ -157,4 +157,5 @@ ROW = Row(
         Probe("well-conditioned", (16, 96)),
         Probe("mean/std = 1e6", (16, 96, "float32", 1e6, 1.0), {"out": 1e-6}),
     ),
+    environment=contenders.KEEP_MEMORY,
 )  # fmt: skip

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from tests.benchmarks import compiled_bn
+from tests.benchmarks import compiled_bn, contenders
 from tests.benchmarks.row import THREADS, Case, Goal, Prepared, Row
 
 PASSES = 8
@@ -80,4 +80,5 @@ ROW = Row(
         Case("in the cache, to try the row", (256, 1024), quick=True),
     ),
     contenders={"micrograd": compiled_bn.ours, LIMIT: limit},
+    environment=contenders.KEEP_MEMORY,
 )

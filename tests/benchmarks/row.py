@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-__all__ = ["ROWS", "THREADS", "Case", "Goal", "Mean", "Prepared", "Probe", "Row", "load"]
+__all__ = ["ROWS", "THREADS", "TRIAL", "Case", "Goal", "Mean", "Prepared", "Probe", "Row", "load"]
 
 THREADS = 2
 """How many each contender may use."""
 
+TRIAL = "MICROGRAD_BENCH_TRIAL"
+"""The variable that says for how many seconds each of several settings of a peer is tried."""
+
 ROWS = (
     "chain", "moons", "batchnorm", "imports", "picture", "walk", "million",
-    "compiled_bn", "memory", "layer_norm", "entropy", "gelu", "images", "mlp",
+    "compiled_bn", "memory", "layer_norm", "entropy", "gelu", "images", "mlp", "compiling", "overhead",
 )  # fmt: skip
 """The row files in the order of the table; the second line is the compiler's."""
 
@@ -100,6 +103,7 @@ class Row:
         allowed: how far from them results may be, ``allowed(*case.args)``; checked before anything is timed.
         probes: where the accuracy of every contender is measured.
         means: lines for geometric means over cases.
+        environment: variables that all its contenders are given.
     """
 
     name: str
@@ -112,6 +116,7 @@ class Row:
     allowed: Callable[..., Mapping[str, Any]] | None = None
     probes: tuple[Probe, ...] = ()
     means: tuple[Mean, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def load(name: str) -> Row:

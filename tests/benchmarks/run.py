@@ -45,13 +45,13 @@ def _correct(row: Row, case: str, facts: dict[str, dict[str, Any]]) -> None:
         raise Disagreement(f"{row.name}, {case}: results in different dtypes, {kinds}")
 
 
-def accuracy(row: Row, peers: Sequence[str] | None) -> list[dict[str, Any]]:
+def accuracy(row: Row, peers: Sequence[str] | None, seconds: float) -> list[dict[str, Any]]:
     """The error of every contender at every probe of the row; of those that are missing, the table tells."""
     found = []
     for name in _chosen(row, peers):
         for index, probe in enumerate(row.probes):
             entry = {"row": row.name, "title": row.title, "probe": probe.name, "contender": name, "errors": {}}
-            worker = Worker(row.name, name)
+            worker = Worker(row, name, seconds)
             try:
                 entry["errors"] = worker.ask(do="probe", case=index)
             except MissingContender:
@@ -89,7 +89,7 @@ def measure(
         budget: rounds are cut (never below 3) so that the case stays within this many seconds.
     """
     case = row.cases[case_index]
-    workers = {n: Worker(row.name, n) for n in _chosen(row, peers)}
+    workers = {n: Worker(row, n, 10 * seconds) for n in _chosen(row, peers)}
     missing: dict[str, str] = {}  # the reasons, of those that are not installed and of those that failed
     facts: dict[str, Any] = {}
     rounded: dict[str, list[list[Any]]] = {}
@@ -158,9 +158,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(f"contenders disagree: {error}", file=sys.stderr)
                 return 1
         table += report.mean_lines(row, table[first:])
-        errors += accuracy(row, peers)
-    seconds = time.perf_counter() - started
-    result = {"machine": machine, "quick": chosen.quick, "seconds": seconds, "lines": table, "errors": errors}
+        errors += accuracy(row, peers, seconds)
+    elapsed = time.perf_counter() - started
+    result = {"machine": machine, "quick": chosen.quick, "seconds": elapsed, "lines": table, "errors": errors}
     written = report.write(result, chosen.out)
     print(report.markdown(result))
     if chosen.publish:

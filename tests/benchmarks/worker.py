@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.exact import FLOAT64, distances, errors, many_bits
-from tests.benchmarks.row import THREADS, Prepared, Probe, Row, load
+from tests.benchmarks.row import THREADS, TRIAL, Prepared, Probe, Row, load
 
 __all__ = ["FAILED", "ROOT", "THREADS", "ContenderFailed", "MissingContender", "Worker", "environment"]
 
@@ -33,14 +33,11 @@ class ContenderFailed(Exception):
 
 
 def environment() -> dict[str, str]:
-    """What every contender's process is given: two threads, whatever the library, and OpenBLAS's own choice of kernel.
-
-    PyTorch's allocator asks for huge pages only when told to; NumPy's does unasked.
-    """
+    """What every contender's process is given: two threads, whatever the library; OpenBLAS chooses its own kernel."""
     libraries = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA")
     threads = {f"{library}_NUM_THREADS": str(THREADS) for library in libraries}
     kept = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")}
-    return kept | threads | {"PJRT_NPROC": str(THREADS), "JAX_PLATFORMS": "cpu", "THP_MEM_ALLOC_ENABLE": "1"}
+    return kept | threads | {"PJRT_NPROC": str(THREADS), "JAX_PLATFORMS": "cpu"}
 
 
 def two_cores() -> None:
@@ -52,11 +49,13 @@ def two_cores() -> None:
 class Worker:
     """The near end of the pipe to one contender."""
 
-    def __init__(self, row: str, contender: str) -> None:
+    def __init__(self, row: Row, contender: str, trial: float = 0.5) -> None:
+        """`trial`: for how many seconds each of several settings of a peer is tried."""
         self.name = contender
+        given = environment() | row.environment | {TRIAL: str(trial)}
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.benchmarks.worker", row, contender],
-            cwd=ROOT, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            [sys.executable, "-m", "tests.benchmarks.worker", row.name, contender],
+            cwd=ROOT, env=given, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert process.stdin is not None
         assert process.stdout is not None
