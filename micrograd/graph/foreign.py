@@ -1,4 +1,4 @@
-"""The functions of SciPy that students call in a forward pass, composed of primitives. SciPy itself is never imported."""
+"""SciPy's functions that students call in a forward pass, composed of primitives. SciPy itself is never imported."""
 
 from __future__ import annotations
 

@@ -51,8 +51,8 @@ def refusal(called: Any, method: str = "") -> str:
     module = str(getattr(called, "__module__", None) or "numpy")
     nearest = _NEAREST_MODULE.get(module.split(".")[1] if "." in module else "") or _NEAREST.get(name)
     use = f"use {nearest}" if nearest else f"write it with {_GENERAL}"
-    return f"{_spelled(name, module, called)}{'.' * bool(method)}{method} has no rule to differentiate it by, so its " \
-           f"gradient would be lost; {use}."  # fmt: skip
+    return (f"{_spelled(name, module, called)}{'.' * bool(method)}{method} has no rule to differentiate it by, so its "
+            f"gradient would be lost; {use}.")  # fmt: skip
 
 
 def _spelled(name: str, module: str, called: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,14 @@ class Likeness(Tensor):
     def __int__(self) -> int:
         return int(np.asarray(self.raw))
 
+    def __floor__(self) -> int:
+        return math.floor(self.raw)
+
+    def __ceil__(self) -> int:
+        return math.ceil(self.raw)
+
+    __trunc__ = __int__
+
     def __index__(self) -> int:
         if self.dtype.kind not in "iu" or self.shape:
             raise TypeError("only integer scalar arrays can be converted to a scalar index")
@@ -125,6 +134,8 @@ class Likeness(Tensor):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or not hasattr(np.ndarray, name):
             raise AttributeError(f"'numpy.ndarray' object has no attribute {name!r}")
+        if name in ("flags", "itemsize", "nbytes", "strides"):
+            return getattr(np.asarray(self.raw), name)
         if self.tracked:
             raise GraphError(f".{name} of a traced array is not supported; it would lose the gradient silently.")
         return getattr(self.present(), name)

@@ -202,6 +202,18 @@ class Traced(Likeness):
             return self.T.ravel()
         return self.view_by(lambda x: c.reshape(x, -1) if isinstance(x, Tensor) else np.ravel(x))
 
+    @property
+    def flat(self) -> Any:
+        """All entries in one axis, to be iterated over, read and written."""
+        row = self.reshape(-1)
+        row.locked |= row.memory is not self.memory
+        return row
+
+    @property
+    def real(self) -> Any:
+        """The array itself."""
+        return self.view()
+
     def flatten(self, order: Any = "C") -> Any:
         """A copy of all entries in one axis."""
         return self.reshape(-1, order=order).copy()
@@ -250,8 +262,7 @@ class Traced(Likeness):
 
     def assign(self, value: Any, *, index: Any = None, mask: Tensor | None = None, at: Array | None = None) -> None:
         """Write `value` to the positions `at`, those of all entries where left out."""
-        if self.locked or (self.memory.origin is not None and not self.memory.origin.flags.writeable):
-            raise ValueError("assignment destination is read-only")
+        self._unlocked()
         whole = at is None
         at = self.at if at is None else at
         memory = self.memory
@@ -270,7 +281,12 @@ class Traced(Likeness):
             direct = self.parent is None
             memory.write(Write(at, value, _here(), index if direct else None, mask if direct else None, direct))
 
+    def _unlocked(self) -> None:
+        if self.locked or (self.memory.origin is not None and not self.memory.origin.flags.writeable):
+            raise ValueError("assignment destination is read-only")
+
     def __setitem__(self, index: Any, value: Any) -> None:
+        self._unlocked()
         index, _, mask = lowered_index(index)
         at = np.asarray(self.at[index])
         if isinstance(value, Traced) and value.memory is self.memory:

@@ -313,11 +313,21 @@ class Twins:
         elif isinstance(value, MethodType):
             return MethodType(self._back(value.__func__, seen), self._back(value.__self__, seen))
         elif (kind := self.original.get(id(type(value)))) is not None and hasattr(value, "__dict__"):
-            seen[id(value)] = value
-            value.__class__ = kind
-            for key, item in list(vars(value).items()):
-                value.__dict__[key] = self._back(item, seen)
+            return self._instance_back(value, kind, seen)
         return value
+
+    def _instance_back(self, value: Any, kind: type, seen: dict[int, Any]) -> Any:
+        """An object that was made while the trace ran, of the author's class."""
+        made, items = value, dict(vars(value))
+        try:
+            value.__class__ = kind
+        except TypeError:  # the author's class has slots
+            made = object.__new__(kind)
+            self.kept.append(value)
+        seen[id(value)] = made
+        for key, item in items.items():
+            object.__setattr__(made, key, self._back(item, seen))
+        return made
 
     def _function_back(self, value: FunctionType, seen: dict[int, Any]) -> Any:
         """A function that was defined while the trace ran, with the author's globals."""

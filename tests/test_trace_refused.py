@@ -1,0 +1,304 @@
+"""What cannot be traced is refused with the author's line underlined, and the nearest thing that works."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import micrograd as mg
+from micrograd.errors import GraphError
+
+X = np.array([[1.0, -2.0, 0.5], [0.3, 4.0, -1.0]])
+
+
+def caret(message: str) -> str:
+    """The text over the carets of a message."""
+    *_, line, mark = message.splitlines()
+    start, end = mark.index("^"), mark.rindex("^") + 1
+    assert set(mark[start:end]) == {"^"}
+    return line[start:end]
+
+
+# Each lambda stands on one line, so that the line of the author is known.
+REFUSED: list[tuple[Callable[..., Any], str, str]] = [
+    (lambda x: np.linalg.inv(x @ x.T), "np.linalg.inv(x @ x.T)", r"^np\.linalg\.inv has no rule.*a matrix of constants"),
+    (lambda x: np.sin(x) + 1, "np.sin(x)", r"^np\.sin has no rule to differentiate it by.*write it with \+ - \*"),
+    (lambda x: np.ma.log(x), "np.ma.log(x)", r"^np\.ma\.log has no rule.*use np\.where"),
+    (lambda x: np.fft.fft(x), "np.fft.fft(x)", r"^np\.fft\.fft has no rule.*matrix of the transform"),
+    (lambda x: np.median(x, axis=0), "np.median(x, axis=0)", r"^np\.median has no rule.*use np\.mean"),
+    (lambda x: np.subtract.reduce(x), "np.subtract.reduce(x)", r"^np\.subtract\.reduce has no rule"),
+    (lambda x: np.multiply.at(x, [0], 2.0), "np.multiply.at(x, [0], 2.0)", r"^np\.multiply\.at has no rule"),
+    (lambda x: np.modf(x), "np.modf(x)", r"^np\.modf has no rule"),
+    (lambda x: float(x.sum()) * 2, "float(x.sum())", r"^float\(\) of a traced value .*leave it out"),
+    (lambda x: math.floor(x[0, 0]) + math.erf(x[0, 0]), "math.erf(x[0, 0])", r"^float\(\) of a traced value"),
+    (lambda x: np.float64(x.sum()), "np.float64(x.sum())", r"lose its gradient silently.*use \.astype"),
+    (lambda x: x.tolist(), "x.tolist()", r"^tolist\(\) would lose the gradient silently.*keep the array"),
+    (lambda x: x.tobytes(), "x.tobytes", r"^\.tobytes of a traced array is not supported"),
+    (lambda x: x.view(np.int64), "x.view(np.int64)", r"^view\(int64\) reads the bytes.*use astype"),
+    (lambda x: np.arange(6.0)[x], "np.arange(6.0)[x]", r"^a traced float array cannot be an index"),
+    (lambda x: [1, 2, 3][x.sum()], "[1, 2, 3][x.sum()]", r"only integer scalar arrays|must be integers"),
+    (lambda x: np.array([x, None], dtype=object), "np.array([x, None], dtype=object)", r"^an array of objects"),
+    (lambda x: np.pad(x, 1, mode="mean"), 'np.pad(x, 1, mode="mean")', r"mode='mean' is not supported.*edge, reflect"),
+    (lambda x: np.einsum("...i->...", x), 'np.einsum("...i->...", x)', r"an ellipsis is not supported"),
+    (lambda x: (-x) ** x, "(-x) ** x", r"a traced exponent y needs a positive x"),
+    (lambda x: np.zeros((x.shape[0] / 2, 3)) + x, "np.zeros((x.shape[0] / 2, 3))", r"Python 2 divided.*write //"),
+    (lambda x: [x for _ in range(x.shape[0] / 2)], "range(x.shape[0] / 2)", r"^a count is a float.*write // for /"),
+    (lambda x: np.lib.pad(x, 1, "constant"), 'np.lib.pad(x, 1, "constant")', r"^np\.lib\.pad is gone.*write np\.pad"),
+    (lambda x: np.exp(x, where=x > 0), "np.exp(x, where=x > 0)", r"where= without out=.*use np\.where"),
+    (lambda x: np.vectorize(abs, excluded={1})(x), "np.vectorize(abs, excluded={1})", r"is not traced; write the loop"),
+    (lambda x: x + np.ones((5, 3)), "x + np.ones((5, 3))", r"shapes \(2, 3\) and \(5, 3\) do not broadcast"),
+    (lambda x: x * np.array([1j, 2, 3]), "x * np.array([1j, 2, 3])", r"complex is not supported"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("f", "text", "message"), REFUSED, ids=[text for _, text, _ in REFUSED])
+def test_refusals_underline_the_expression(f: Callable[..., Any], text: str, message: str) -> None:
+    if "[1, 2, 3]" in text:
+        with pytest.raises(TypeError, match=message):
+            mg.trace(f, X)
+        return
+    with pytest.raises(mg.MicrogradError, match=message) as caught:
+        mg.trace(f, X)
+    told = str(caught.value)
+    assert caret(told) == text
+    assert f"{__file__}, line {f.__code__.co_firstlineno}, in <lambda>" in told
+
+
+def test_the_line_is_that_of_the_helper_that_went_wrong() -> None:
+    def helper(z):  # type: ignore[no-untyped-def]
+        return np.cross(z, z)
+
+    def f(x):  # type: ignore[no-untyped-def]
+        y = x * 2.0
+        return helper(y)
+
+    with pytest.raises(GraphError, match=r"in helper\n    return np\.cross\(z, z\)\n           \^{14}$"):
+        mg.trace(f, X)
+
+
+def test_an_expression_over_lines_is_underlined_to_the_end_of_its_first() -> None:
+    def f(x):  # type: ignore[no-untyped-def]
+        return np.cross(
+            x,
+            x,
+        )
+
+    with pytest.raises(GraphError, match=r"    return np\.cross\(\n           \^{9}$"):
+        mg.trace(f, X)
+
+
+def test_letters_of_more_than_one_byte_do_not_move_the_carets() -> None:
+    def f(x):  # type: ignore[no-untyped-def]
+        return "均值σ²" and np.cross(x, x)
+
+    with pytest.raises(GraphError) as caught:
+        mg.trace(f, X)
+    assert caret(str(caught.value)) == "np.cross(x, x)"
+
+
+def test_code_without_a_source_is_placed_by_its_line() -> None:
+    scope: dict[str, Any] = {"np": np}
+    exec("def f(x):\n    return np.cross(x, x)", scope)
+    with pytest.raises(GraphError, match=r"np\.cross has no rule[^\n]*\n  <string>, line 2, in f$"):
+        mg.trace(scope["f"], X)
+
+
+def test_the_authors_own_errors_are_theirs() -> None:
+    def f(x):  # type: ignore[no-untyped-def]
+        raise ValueError("mode must be train or test")
+
+    with pytest.raises(ValueError, match=r"^mode must be train or test$"):
+        mg.trace(f, X)
+
+
+def test_a_value_may_be_shown() -> None:
+    shown: list[str] = []
+
+    def f(x):  # type: ignore[no-untyped-def]
+        loss = (x * x).sum()
+        shown.extend(["%.1f" % loss, f"{loss:.2f}", str(loss), f"{x[0, 0]}", "%s %d" % ("a", loss)])
+        return loss
+
+    mg.trace(f, X)
+    total = (X * X).sum()
+    assert shown == [f"{total:.1f}", f"{total:.2f}", str(total), "1.0", f"a {int(total)}"]
+
+
+# ---- a lost trace is never silent ------------------------------------------------------------------------
+
+
+def test_a_plain_array_is_traced_from_the_moment_that_it_is_added_to() -> None:
+    noise = np.random.default_rng(0)
+
+    def f(x):  # type: ignore[no-untyped-def]
+        plain = noise.standard_normal(x.shape)  # NumPy's own array, made by an object of NumPy's
+        plain *= x
+        return plain + 1.0
+
+    graph = mg.trace(f, X)
+    graph.backward(np.ones_like(X))
+    again = np.random.default_rng(0).standard_normal(X.shape)
+    np.testing.assert_allclose(graph.grad["x"], again)
+
+
+def test_a_plain_array_with_another_name_is_refused() -> None:
+    noise = np.random.default_rng(0)
+
+    def f(x):  # type: ignore[no-untyped-def]
+        plain = noise.standard_normal(x.shape)
+        other = plain
+        plain += x
+        return other * 2.0
+
+    with pytest.raises(GraphError, match=r"has 2 names here \(other, plain\).*np\.zeros or np\.array"):
+        mg.trace(f, X)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda plain, x: plain.__setitem__(0, x[0]),
+        lambda plain, x: np.add.at(plain, [0], x[0]),
+        lambda plain, x: np.copyto(plain, x),
+        lambda plain, x: np.put(plain, [0], x[0, 0]),
+    ],
+)
+def test_writing_into_a_plain_array_is_refused(write: Any) -> None:
+    noise = np.random.default_rng(0)
+
+    def f(x):  # type: ignore[no-untyped-def]
+        plain = noise.standard_normal(x.shape)
+        write(plain, x)
+        return plain
+
+    with pytest.raises(GraphError, match=r"lose its gradient silently.*np\.zeros"):
+        mg.trace(f, X)
+
+
+def test_a_whole_number_array_holds_no_traced_values() -> None:
+    def f(x):  # type: ignore[no-untyped-def]
+        counts = np.zeros(x.shape, dtype=int)
+        counts += x
+        return counts
+
+    for call in (f, lambda x: mg.trace(f, x)):
+        with pytest.raises(TypeError, match=r"Cannot cast ufunc 'add' output from dtype\('float64'\)"):
+            call(X)
+
+
+def test_an_array_that_foreign_code_holds_is_not_written_into() -> None:
+    keep: list[Any] = []
+
+    def f(x):  # type: ignore[no-untyped-def]
+        buffer = np.zeros(3)
+        keep.append(memoryview(buffer.__array__()))
+        buffer[0] = x[0, 0]
+        return buffer
+
+    with pytest.raises(GraphError, match=r"outside of the traced functions has been given.*np\.array\(x\)"):
+        mg.trace(f, X)
+
+
+def test_two_arguments_of_one_memory_are_not_written_into() -> None:
+    def f(x, row):  # type: ignore[no-untyped-def]
+        row += 1.0
+        return x * row
+
+    with pytest.raises(GraphError, match=r"shares its memory with another array.*pass a copy"):
+        mg.trace(f, X, X[0])
+    assert X[0, 0] == 1.0
+    assert mg.trace(lambda x, row: x * row, X, X[0]).outputs
+
+
+def test_a_read_only_argument_stays_as_it_is() -> None:
+    fixed = X.copy()
+    fixed.flags.writeable = False
+
+    def f(x):  # type: ignore[no-untyped-def]
+        x -= 1.0
+        return x
+
+    with pytest.raises(ValueError, match="read-only"):
+        f(fixed)
+    with pytest.raises(ValueError, match="read-only"):
+        mg.trace(f, fixed)
+    with pytest.raises(ValueError, match="read-only"):
+        mg.trace(lambda x: np.broadcast_to(x, (2, 2, 3)).__setitem__(0, x), X)
+
+
+def test_shapes_that_do_not_fit_in_a_write_are_told_as_numpy_tells_them() -> None:
+    def f(x):  # type: ignore[no-untyped-def]
+        out = np.zeros((2, 2))
+        out[0] = x[0]
+        return out
+
+    with pytest.raises(ValueError, match=r"could not broadcast input array from shape \(3,\) into shape \(2,\)"):
+        mg.trace(f, X)
+
+    def g(x):  # type: ignore[no-untyped-def]
+        row = x[0].copy()
+        row += x
+        return row
+
+    with pytest.raises(ValueError, match=r"non-broadcastable output operand with shape \(3,\)"):
+        mg.trace(g, X)
+
+
+def test_values_that_do_not_join_into_an_array() -> None:
+    with pytest.raises(ValueError, match="inhomogeneous"):
+        mg.trace(lambda x: np.array([x[0], x[0, 0]]), X)
+
+
+def test_a_border_that_depends_on_the_array_is_refused() -> None:
+    def mirror(vector, width, axis, keywords):  # type: ignore[no-untyped-def]
+        vector[: width[0]] = vector[width[0]]
+
+    with pytest.raises(GraphError, match=r"what it puts in the border depends on the array"):
+        mg.trace(lambda x: np.pad(x, 1, mirror), X)
+
+
+def test_a_border_of_ones_own_is_traced() -> None:
+    def frame(vector, width, axis, keywords):  # type: ignore[no-untyped-def]
+        vector[: width[0]] = keywords.get("value", 7.0)
+        vector[-width[1] :] = -1.0
+
+    f = lambda x: np.pad(x, 1, frame, value=2.5) * 2.0
+    graph = mg.trace(f, X)
+    np.testing.assert_array_equal(graph.value[graph.outputs[0].name], f(X))
+    graph.backward(np.ones((4, 5)))
+    np.testing.assert_array_equal(graph.grad["x"], np.full_like(X, 2.0))
+
+
+def test_an_error_leaves_the_modes_as_they_were() -> None:
+    for _ in range(2):
+        with pytest.raises(GraphError):
+            mg.trace(lambda x: np.sin(x), X)
+    t = mg.Tensor(2.0)
+    assert float(t * t) == 4.0
+
+
+def test_other_threads_see_numpy_itself() -> None:
+    found: list[Any] = []
+    ready, go = threading.Event(), threading.Event()
+
+    def helper(n):  # type: ignore[no-untyped-def]
+        return np.zeros(n)
+
+    def f(x):  # type: ignore[no-untyped-def]
+        ready.set()
+        go.wait(10)
+        return helper(3) + x
+
+    thread = threading.Thread(target=lambda: found.append(mg.trace(f, X)))
+    thread.start()
+    ready.wait(10)
+    found.append(type(helper(3)))
+    go.set()
+    thread.join()
+    assert found[0] is np.ndarray
+    assert found[1].outputs
