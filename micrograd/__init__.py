@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from micrograd.batchnorm import PrecisionWarning as PrecisionWarning
     from micrograd.batchnorm import batch_norm as batch_norm
     from micrograd.batchnorm import batch_norm_inference as batch_norm_inference
-    from micrograd.compiler import compile as compile
+    from micrograd.compiler import compile as compile  # noqa: A004 (mg.compile)
     from micrograd.drawing import draw as draw
     from micrograd.drawing.tex import tikz as tikz
     from micrograd.graph import Graph as Graph

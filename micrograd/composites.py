@@ -17,8 +17,8 @@ from micrograd.modes import capturing
 
 __all__ = [
     "amax", "amin", "broadcast_to", "clip", "concatenate", "divide", "dot", "expand_dims", "getitem", "logaddexp",
-    "matmul", "maximum", "mean", "minimum", "moveaxis", "power", "reshape", "squeeze", "stack", "std", "sum", "swapaxes",
-    "transpose", "var",
+    "matmul", "maximum", "mean", "minimum", "moveaxis", "power", "reshape", "squeeze", "stack", "std", "sum",
+    "swapaxes", "transpose", "var",
 ]  # fmt: skip
 
 Axis = int | Sequence[int] | None

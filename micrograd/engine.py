@@ -114,7 +114,7 @@ class Tensor(ArrayLike):
 
     def detach(self) -> Tensor:
         """The same value as a new leaf: gradients stop here."""
-        return _leaf(self.raw) if (capture := capturing()) is None else capture.detached(self)  # type: ignore[no-any-return]
+        return _leaf(self.raw) if (capture := capturing()) is None else capture.detached(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         order = toposort([self])

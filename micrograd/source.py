@@ -96,7 +96,7 @@ def author_frames(
 
 @lru_cache(maxsize=1024)
 def home(file: str) -> str:
-    """Whose a file is: ``author`` outside this package, ``composed`` of primitives inside it, else empty (machinery)."""
+    """Whose a file is: ``author`` outside this package, ``composed`` of primitives in it, else empty (machinery)."""
     if f"{os.sep}numpy{os.sep}" in file:
         return ""
     if not file.startswith(_PACKAGE):

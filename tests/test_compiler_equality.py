@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-# ruff: noqa: E501 (tables of samples)
 from typing import Any
 
 import numpy as np

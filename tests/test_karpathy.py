@@ -134,7 +134,7 @@ def test_a_drawing_of_ones_own_walks_the_graph() -> None:
 
     visit(out)
     for node in found:
-        label = "{ data %.4f | grad %.4f }" % (node.data, node.grad)  # noqa: UP031 (his formatting is what is tested)
+        label = "{ data %.4f | grad %.4f }" % (node.data, node.grad)
         dot.node(name=str(id(node)), label=label, shape="record")
         if node._op:
             dot.node(name=str(id(node)) + node._op, label=node._op)

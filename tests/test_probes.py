@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from teach import corpus, faults
 
 import micrograd as mg
 from micrograd.batchnorm import batchnorm_forward
@@ -124,15 +125,15 @@ def dropout(x, dropout_param):  # type: ignore[no-untyped-def]
 
 STUDENTS: list[tuple[Callable[..., Any], dict[str, Any]]] = [
     (bn, {"x": (5, 3), "gamma": (3,), "beta": (3,)}),
-    (affine, {"x": (5, 3), "w": (3, 4), "b": (4,)}),
+    (affine, {"x": (5, 3, 6), "w": (18, 4), "b": (4,)}),
     (softmax_loss, {"x": (5, 3), "y": (5,)}),
     (svm, {"W": (3, 4), "X": (5, 3), "y": (5,)}),
     (linear_forward, {"A": (3, 5), "W": (4, 3), "b": (4, 1)}),
     (compute_cost, {"AL": (5, 3), "Y": (5, 3)}),
-    (conv_forward_naive, {"x": (5, 4, 3, 7), "w": (3, 4, 3, 3), "b": (3,)}),
-    (max_pool_forward, {"x": (5, 4, 6, 8)}),
-    (spatial_groupnorm, {"x": (5, 4, 3, 7), "gamma": (1, 4, 1, 1), "beta": (1, 4, 1, 1)}),
-    (spatial_batchnorm, {"x": (5, 4, 3, 7), "gamma": (4,), "beta": (4,)}),
+    (conv_forward_naive, {"x": (5, 6, 3, 7), "w": (3, 6, 3, 3), "b": (3,)}),
+    (max_pool_forward, {"x": (5, 6, 4, 8)}),
+    (spatial_groupnorm, {"x": (5, 6, 3, 7), "gamma": (1, 6, 1, 1), "beta": (1, 6, 1, 1)}),
+    (spatial_batchnorm, {"x": (5, 6, 3, 7), "gamma": (6,), "beta": (6,)}),
     (lstm_step, {"x": (5, 3), "prev_h": (5, 7), "prev_c": (5, 7), "Wx": (3, 28), "Wh": (7, 28), "b": (28,)}),
     (rnn_step, {"x": (5, 3), "prev_h": (5, 7), "Wx": (3, 7), "Wh": (7, 7), "b": (7,)}),
     (attention, {"q": (6, 3), "k": (8, 3), "v": (8, 3)}),
@@ -349,3 +350,26 @@ def test_every_mistake_has_words() -> None:
                 assert mutant.target in described(mutant, language) or mutant.kind == "return_order"
     assert made <= {*KINDS}
     assert len(made) >= 17
+
+
+# ---- mistakes that others planted --------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["batchnorm_staged", "batchnorm_paper", "layernorm", "groupnorm", "softmax", "affine"])
+def test_one_probe_shows_all_mistakes_planted_in_handwritten_backwards(name: str) -> None:
+    """They are edits of the text of a backward, made without knowing the mutants here."""
+
+    layer = next(layer for layer in corpus.layers() if layer.name == name)
+    found = mg.probe(corpus.load(layer).forward)
+    upstream = () if layer.is_loss else (found.upstream,)
+    problem = corpus.Problem(tuple(found.arguments.values()), upstream, 0)
+    right = corpus.answers(layer, corpus.load(layer), problem)
+    planted = [fault for fault in faults.faults_of(layer) if fault.effect == "value"]
+    assert len(planted) > 20
+    for fault in planted:
+        try:
+            got = corpus.answers(layer, corpus.load(layer, fault.text), problem)
+        except (ValueError, IndexError, TypeError):  # it shows at other sizes only by an exception
+            continue
+        assert max(corpus.differences(right, got)) > 1e-3, fault.name

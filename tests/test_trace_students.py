@@ -4,7 +4,7 @@ The value is that of the plain run, the gradient that of central differences, an
 arguments is what NumPy does to them.
 """
 
-# ruff: noqa: Q000, B905, UP031, PLW2901, NPY002, PLW0128 (as students write: quotes, zips, old random numbers)
+# ruff: noqa: Q000, B905, PLW2901, NPY002, PLW0128 (as students write: quotes, zips, old random numbers)
 
 from __future__ import annotations
 

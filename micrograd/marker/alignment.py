@@ -28,7 +28,20 @@ _SYNONYMS = (
     {"mu", "mean", "m", "avg", "xmean", "samplemean", "means", "average", "meanx", "batchmean", "muB", "u"},
     {"var", "variance", "v", "sigma2", "samplevar", "xvar", "varx", "sigmasq", "sigmasquared", "s2", "batchvar"},
     {"sqrtvar", "std", "sigma", "stddev", "sd", "samplestd", "s", "root", "denom", "stdx", "sqrt", "sqrtv"},
-    {"ivar", "istd", "invstd", "rstd", "invvar", "stdinv", "isigma", "invsqrtvar", "rsigma", "isqrtvar", "inv", "varinv"},
+    {
+        "ivar",
+        "istd",
+        "invstd",
+        "rstd",
+        "invvar",
+        "stdinv",
+        "isigma",
+        "invsqrtvar",
+        "rsigma",
+        "isqrtvar",
+        "inv",
+        "varinv",
+    },
     {"xhat", "xnorm", "xn", "normalized", "xnormalized", "normx", "xnormed", "hatx", "z", "norm", "normedx"},
     {"xmu", "xc", "centered", "centred", "xcentered", "xminusmean", "xdemeaned", "diff", "xcentred", "xm", "xmeaned"},
     {"sq", "xmusq", "xmu2", "squared", "square", "sqr", "xsq"},
@@ -206,4 +219,3 @@ class Quantities:
             if node and node not in seen and node in self.by_name:
                 seen.add(node)
                 yield node
-

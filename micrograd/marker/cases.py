@@ -23,7 +23,19 @@ from micrograd.marker.recording import duplicate
 from micrograd.marker.task import Probe, Task
 from micrograd.tree import flatten, paths
 
-__all__ = ["MISSING", "Case", "Judged", "Unrunnable", "close", "judged", "measured", "prepare", "refreshed", "scale_of", "with_statistics_fixed"]
+__all__ = [
+    "MISSING",
+    "Case",
+    "Judged",
+    "Unrunnable",
+    "close",
+    "judged",
+    "measured",
+    "prepare",
+    "refreshed",
+    "scale_of",
+    "with_statistics_fixed",
+]
 
 MISSING = object()
 RELATIVE = 1e-9
@@ -157,6 +169,8 @@ def close(got: Any, wanted: Any, bound: float) -> bool:
 def judged(case: Case, result: Any) -> list[Judged]:
     """Every gradient of a result against the truth."""
     found = []
+    if case.task.forward == case.task.backward and not _same_loss(case, result):
+        return [Judged("wrong", np.inf, case.relative * scale) for scale in case.scales]
     for value, wanted, scale in zip(case.answers(result), case.expected, case.scales, strict=True):
         bound = case.relative * scale
         if value is MISSING:
@@ -178,6 +192,16 @@ def judged(case: Case, result: Any) -> list[Judged]:
         else:
             found.append(Judged("wrong", np.inf, bound))
     return found
+
+
+def _same_loss(case: Case, result: Any) -> bool:
+    """Whether a function that answers its gradient too still answers the same loss."""
+    key = case.task.call.outputs[0]
+    try:
+        loss, before = (result if key is None else result[key]), (case.result if key is None else case.result[key])
+        return bool(np.allclose(loss, before, rtol=1e-9, atol=1e-12, equal_nan=True))
+    except (LookupError, TypeError, ValueError):
+        return False
 
 
 def _squeezed(array: Any) -> tuple[int, ...]:
@@ -240,7 +264,7 @@ def prepare(
     try:
         with seeded(probe.seed), np.errstate(all="ignore"):
             result = called(*duplicate(list(arguments.values())))
-    except Exception as error:  # noqa: BLE001 - whatever the student's code raises
+    except Exception as error:
         raise Unrunnable(f"{task.forward} raises {type(error).__name__}: {error}", error) from error
     outputs = [_output(task, result, key) for key in task.call.outputs]
     upstream = _upstream(probe, outputs)
@@ -263,7 +287,9 @@ def _output(task: Task, result: Any, key: int | None) -> Any:
         value = result if key is None else result[key]
         return np.asarray(value, float)
     except (LookupError, TypeError, ValueError):
-        raise Unrunnable(f"{task.forward} answers a {type(result).__name__}; an array, or (out, cache), is needed.") from None
+        raise Unrunnable(
+            f"{task.forward} answers a {type(result).__name__}; an array, or (out, cache), is needed."
+        ) from None
 
 
 def _upstream(probe: Probe, outputs: Sequence[Any]) -> tuple[Any, ...]:
@@ -404,8 +430,6 @@ def replace_truth(case: Case) -> None:
     case.expected = [measured(case, name) for _, name in case.task.call.results]
     case.scales = [scale_of(value) for value in case.expected]
     case.relative = 2e-6
-
-
 
 
 def with_statistics_fixed(case: Case) -> list[Any]:

@@ -98,9 +98,9 @@ def _known(evidence: Evidence) -> list[dict[str, Any]]:
         named: dict[str, Any] = {}
         forward = {name: q.value for name, q in quantities.values.items()}
         for name, value in scope.items():
-            if isinstance(value, np.ndarray) and value.dtype.kind == "f" and not meanings(name):
-                named[name] = value
-            elif isinstance(value, float):
+            if (isinstance(value, np.ndarray) and value.dtype.kind == "f" and not meanings(name)) or isinstance(
+                value, float
+            ):
                 named[name] = value
         for name, value in forward.items():
             if name not in named and isinstance(value, np.ndarray):
@@ -124,7 +124,18 @@ def _eps(scope: Mapping[str, Any], quantities: Quantities) -> float | None:
 def classified(evidence: Evidence) -> Kind:
     """The class of a mistake."""
     tag, edit = evidence.tag, evidence.edit
-    if tag in ("returns", "returned", "assign", "accumulate", "call", "copy", "in_place", "unpack", "aug_sign", "eps_outside"):
+    if tag in (
+        "returns",
+        "returned",
+        "assign",
+        "accumulate",
+        "call",
+        "copy",
+        "in_place",
+        "unpack",
+        "aug_sign",
+        "eps_outside",
+    ):
         return Kind(_BY_TAG[tag])
     pairs = [(evidence.got, evidence.wanted)]
     if evidence.inner_got:
@@ -133,7 +144,7 @@ def classified(evidence: Evidence) -> Kind:
     shaped = _by_shape(evidence, pairs)
     if shaped:
         return shaped
-    if evidence.nonlinear and tag in ("name", "factor_name", "drop_factor", ""):
+    if evidence.nonlinear and tag in ("name", "factor_name", "drop_factor", "rewritten", ""):
         return Kind("upstream_ignored")
     if tag in ("axis", "axis_missing", "axis_superfluous", "transpose", "index", "compare", "mask", "order"):
         return Kind(_BY_TAG[tag])
@@ -157,7 +168,11 @@ def classified(evidence: Evidence) -> Kind:
         if tag == "term_number":
             return Kind("eps_missing")
         for named in (_mine(known, evidence.scopes), known) if tag != "rewritten" else ():
-            tensor = tensor_ratio(got, wanted, named) if tag not in ("complement", "exchange") and not _sums(evidence) else None
+            tensor = (
+                tensor_ratio(got, wanted, named)
+                if tag not in ("complement", "exchange") and not _sums(evidence)
+                else None
+            )
             if tensor is not None:
                 return _by_tensor(evidence, *tensor)
     if _sums(evidence) and not evidence.gradient:
@@ -177,8 +192,10 @@ def classified(evidence: Evidence) -> Kind:
         return _by_operator(edit.node, edit.detail)
     if tag == "exchange" and isinstance(edit, Edit) and isinstance(edit.node, ast.BinOp):
         return Kind("sign" if isinstance(edit.node.op, ast.Sub) else "power")
-    if tag == "divide_name" and isinstance(edit, Edit) and any(
-        name in re.findall(r"[A-Za-z_]\w*", edit.detail) for name in sizes[0]
+    if (
+        tag == "divide_name"
+        and isinstance(edit, Edit)
+        and any(name in re.findall(r"[A-Za-z_]\w*", edit.detail) for name in sizes[0])
     ):
         return Kind("count")
     if tag == "rewritten" and isinstance(edit, Edit):
@@ -211,7 +228,9 @@ def _is_mask(name: str, scopes: Sequence[Mapping[str, Any]]) -> bool:
     if "mask" in name.lower():
         return True
     value = scopes[0].get(name) if scopes else None
-    return isinstance(value, np.ndarray) and (value.dtype.kind == "b" or len(np.unique(value)) <= 2 < value.size)
+    return isinstance(value, np.ndarray) and (
+        value.dtype.kind == "b" or (len(np.unique(value)) <= 2 < value.size and not np.all(value))
+    )
 
 
 def _by_shape(evidence: Evidence, pairs: Sequence[tuple[list[Any], list[Any]]]) -> Kind | None:

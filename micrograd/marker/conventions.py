@@ -58,6 +58,10 @@ _FAMILIES: dict[str, dict[str, Dims]] = {
     "features": {"data": ("N", "D"), "weight": ("D",), "bias": ("D",), "labels": ("N",)},  # x * w
     "one row": {"data": ("D",), "scale": ("D",), "shift": ("D",), "weight": ("M", "D"), "bias": ("M",), "labels": ()},
     "image": {"data": ("Y", "X"), "weight": ("K", "L"), "bias": ()},
+    "blocks": {  # examples of several axes, taken as rows
+        "data": ("N", "D", "T"), "weight": ("D*T", "M"), "bias": ("M",), "scale": ("M",), "shift": ("M",),
+        "weight2": ("M", "P"), "bias2": ("P",), "labels": ("N",),
+    },
 }  # fmt: skip
 _GROUPS = {"G", "groups", "num_groups", "n_groups"}
 _LSTM: dict[str, Dims] = {"weight": ("D", "4H"), "recurrent": ("H", "4H"), "bias": ("4H",)}
@@ -120,6 +124,13 @@ def _settings(forward: Function, parameter: str) -> dict[str, Any]:
     return settings
 
 
+def _source(forward: Function) -> str:
+    try:
+        return inspect.getsource(forward)
+    except (OSError, TypeError):
+        return ""
+
+
 def _number(name: str) -> Entry:
     """A number or flag of that name."""
     value = _NUMBERS.get(name, 1)
@@ -141,6 +152,8 @@ def _families(forward: Function, names: Sequence[str]) -> list[str]:
         first = ["images", "channels", "image"]
     elif re.search(r"temporal|sequence|(rnn|lstm|gru)(?!.*step)|multi_?head", called):
         first = ["series"]
+    elif "weight" in map(_role, names) and re.search(r"reshape\([^\n]*-1|np\.prod\(", _source(forward)):
+        first = ["blocks"]
     else:
         first = []
     return [*first, *(family for family in _FAMILIES if family not in first)]

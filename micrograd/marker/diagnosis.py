@@ -18,8 +18,8 @@ from micrograd.marker.examination import Examination, Status
 from micrograd.marker.program import Program, Root, Statement, path_of
 from micrograd.marker.recording import record
 from micrograd.marker.repair import TIERS, Bench, Goal, Mended, Search, as_call, search
-from micrograd.marker.synthesis import can_mend, required, written
 from micrograd.marker.report import Finding, Fix, Span, shown
+from micrograd.marker.synthesis import can_mend, required, written
 
 __all__ = ["Diagnoser"]
 
@@ -77,6 +77,12 @@ class Diagnoser:
     def one(self, now: Examination, wrong: frozenset[int]) -> bool:
         """Find one mistake and mend it, or give its gradients up. Answers whether to go on."""
         job = Search(self.program, self.cases, now.recordings, self.fresh, self.deadline)
+        absent = self.absent(now, wrong)
+        statement = self.last_return(now) if absent else None
+        if statement is not None and self.missing(now, wrong, job) is None:
+            self.findings.append(self.lacking(statement, absent))
+            self.given_up |= absent
+            return True
         mended, suspicion = self.located(now, wrong, job)
         self.tried += job.tried
         if mended is not None:
@@ -94,9 +100,7 @@ class Diagnoser:
         self.given_up |= affected or wrong
         return True
 
-    def located(
-        self, now: Examination, wrong: frozenset[int], job: Search
-    ) -> tuple[Mended | None, Suspicion | None]:
+    def located(self, now: Examination, wrong: frozenset[int], job: Search) -> tuple[Mended | None, Suspicion | None]:
         """The edit that mends it, and the statement under suspicion, as far as either is found."""
         order, slices = self.candidates(now, wrong)
         returned = self.missing(now, wrong, job) or self.permuted(now, wrong, job)
@@ -112,7 +116,9 @@ class Diagnoser:
             found = search(job, rest, Goal(tuple(now.states), wrong), TIERS[:3])
             if found:
                 return found[0], suspicion if suspicion and suspicion.statement is found[0].statement else None
-        if suspicion is not None and suspicion.fixed:  # what follows that line is right: it is the line, or what it reads
+        if (
+            suspicion is not None and suspicion.fixed
+        ):  # what follows that line is right: it is the line, or what it reads
             number = suspicion.statement.number
             before = self.ancestors(now, number)
             goal = Goal(tuple(now.states), suspicion.fixed)
@@ -150,7 +156,9 @@ class Diagnoser:
                 if isinstance(statement.node, ast.Assign) and not any(t.item for t in statement.targets):
                     wanted = suspicion.values[0]
                 elif isinstance(statement.node, ast.AugAssign) and bench.single and not statement.targets[0].item:
-                    wanted = _increment(statement.node.op, bench.scopes[0].names.get(bench.root.name), suspicion.values[0])
+                    wanted = _increment(
+                        statement.node.op, bench.scopes[0].names.get(bench.root.name), suspicion.values[0]
+                    )
             if wanted is None:
                 wanted = self.item_wanted(bench)
             if wanted is None:
@@ -165,7 +173,9 @@ class Diagnoser:
     def item_wanted(self, bench: Bench) -> Any | None:
         """What ``dx[n] = ...`` should write in its first round, where it is known what dx should be at the end."""
         match bench.statement.node:
-            case ast.Assign(targets=[ast.Subscript(value=ast.Name(id=name), slice=index)]) if bench.root.role == "value":
+            case ast.Assign(targets=[ast.Subscript(value=ast.Name(id=name), slice=index)]) if (
+                bench.root.role == "value"
+            ):
                 meant = self.quantities[0].meant_by(name, {})
                 array = bench.scopes[0].names.get(name)
                 if not meant or np.shape(meant[0].value) != np.shape(array):
@@ -189,19 +199,23 @@ class Diagnoser:
             statement = self.program.statements[number]
             if statement.looped or len(statement.targets) != 1 or not statement.roots or job.late:
                 continue
-            if now.status(number).state in ("outside", "right", "size"):
+            if now.status(number).state in ("outside", "right", "size") or number in now.forward_part:
                 continue
             scopes = job.scopes(statement)
             if not scopes:
                 continue
-            bench = Bench(self.program, self.cases[0], statement, statement.roots[0], scopes, len(now.recordings[0].of(number)))
+            bench = Bench(
+                self.program, self.cases[0], statement, statement.roots[0], scopes, len(now.recordings[0].of(number))
+            )
             wanted = required(bench)
             if wanted is None or np.allclose(wanted, bench.original[0], rtol=1e-6, atol=1e-12):
                 continue
             known = self.quantities[0].equal_to(wanted, ("grad", "edge"))
             if known or first is None:
                 values = [wanted, *(self.solved_on(case, statement) for case in self.cases[1:])]
-                made = Suspicion(statement, Status("unknown", statement.names[0]), values, wrong if known else frozenset())
+                made = Suspicion(
+                    statement, Status("unknown", statement.names[0]), values, wrong if known else frozenset()
+                )
                 if known and all(value is not None for value in values):
                     return made
                 first = first or made
@@ -306,7 +320,9 @@ class Diagnoser:
         case, quantities = self.cases[0], self.quantities[0]
         last = len(now.recordings[0].of(statement.number)) - 1
         put = {
-            (statement.number, status.name): lambda old, n: np.array(values[0]) if n == last and values[0] is not None else old
+            (statement.number, status.name): lambda old, n: (
+                np.array(values[0]) if n == last and values[0] is not None else old
+            )
         }
         with_it = record(self.program, case.call, replacements=put)
         for number in now.order():
@@ -326,11 +342,25 @@ class Diagnoser:
                 after += 1
         return after > 0
 
+    def absent(self, now: Examination, wrong: frozenset[int]) -> frozenset[int]:
+        """The gradients that are not returned at all."""
+        if any(s is None for s in now.states):
+            return frozenset()
+        return frozenset(p for p in wrong if all(s is not None and s[p] == "missing" for s in now.states))
+
+    def lacking(self, statement: Statement, absent: frozenset[int]) -> Finding:
+        """The finding for gradients that are not returned, where nothing holds them either."""
+        text, case = self.program.text, self.cases[0]
+        span = text.span(statement.node)
+        names = [f"d{case.task.call.results[p][1].rpartition('.')[2]}" for p in sorted(absent)]
+        return Finding(
+            "wrong", "missing_result", self.original(span), text.whole_lines(span), names[0], names[0],
+            expected=shown(case.expected[min(absent)]),
+        )  # fmt: skip
+
     def missing(self, now: Examination, wrong: frozenset[int], job: Search) -> Mended | None:
         """Whether fewer gradients are returned than asked for; the return statement with the variable that holds it."""
-        if any(s is None for s in now.states):
-            return None
-        absent = [p for p in wrong if all(s is not None and s[p] == "missing" for s in now.states)]
+        absent = self.absent(now, wrong)
         statement = self.last_return(now)
         if not absent or statement is None:
             return None
@@ -344,7 +374,11 @@ class Diagnoser:
             key, wanted = keys[position], self.cases[0].expected[position]
             bound = self.cases[0].relative * self.cases[0].scales[position]
             name = next(
-                (n for n, v in scope.items() if isinstance(v, np.ndarray) and v.shape == wanted.shape and close(v, wanted, bound)),
+                (
+                    n
+                    for n, v in scope.items()
+                    if isinstance(v, np.ndarray) and v.shape == wanted.shape and close(v, wanted, bound)
+                ),
                 None,
             )
             if not isinstance(key, int) or name is None:
@@ -422,7 +456,12 @@ class Diagnoser:
     # ---- telling it ----------------------------------------------------------------------------------
 
     def told(
-        self, now: Examination, statement: Statement, root: Root | None, mended: Mended | None, suspicion: Suspicion | None
+        self,
+        now: Examination,
+        statement: Statement,
+        root: Root | None,
+        mended: Mended | None,
+        suspicion: Suspicion | None,
     ) -> Finding:
         """The finding for a mistake at a statement."""
         text = self.program.text
@@ -475,7 +514,12 @@ class Diagnoser:
         return text.between(start, max(start, end))
 
     def evidence(
-        self, now: Examination, statement: Statement, root: Root | None, mended: Mended | None, suspicion: Suspicion | None
+        self,
+        now: Examination,
+        statement: Statement,
+        root: Root | None,
+        mended: Mended | None,
+        suspicion: Suspicion | None,
     ) -> tuple[Evidence, str]:
         """Got and wanted on every case, with the variables there."""
         scopes: list[dict[str, Any]] = []
@@ -513,7 +557,9 @@ class Diagnoser:
         """What doubles with the upstream gradient is a gradient; what should and does not gives itself away."""
         case = self.cases[0]
         if not any(a.origin == "upstream" for a in case.task.call.arguments):
-            names = {n.id for n in ast.walk(edit.node) if isinstance(n, ast.Name)} | set(re.findall(r"[A-Za-z_]\w*", edit.detail))
+            names = {n.id for n in ast.walk(edit.node) if isinstance(n, ast.Name)} | set(
+                re.findall(r"[A-Za-z_]\w*", edit.detail)
+            )
             made.gradient = any(meanings(name) for name in names)
             return
         twice = replace(case, upstream=tuple(np.multiply(2.0, g) for g in case.upstream))
@@ -611,5 +657,3 @@ def _evaluated(text: str, scope: Scope) -> Any:
             return eval(compile(text.strip(), "<edit>", "eval"), scope.space)  # noqa: S307
     except Exception:  # noqa: BLE001 - the inside of an index, or what raises
         return None
-
-

@@ -103,6 +103,15 @@ class Scope:
                 self._values[id(node)] = None
         return self._values[id(node)]
 
+    def __post_init__(self) -> None:
+        entries = {
+            f"{name}[{key!r}]": entry
+            for name, value in self.names.items() if isinstance(value, dict)
+            for key, entry in value.items() if isinstance(key, str)
+        }  # fmt: skip
+        if entries:
+            self.names = {**self.names, **entries}
+
     def arrays(self) -> list[str]:
         """Names of arrays of numbers, in order of assignment."""
         return [name for name, value in self.names.items() if _is_array(value)]
@@ -163,9 +172,10 @@ def edits_of(root: ast.expr, scope: Scope, role: str = "value", target: str = ""
         root: the expression.
         scope: what is known where it stands.
         role: of the root (`micrograd.marker.program.Root`).
-        target: the name that is assigned; it is no candidate for a missing operand unless it is read already.
+        target: the name that is assigned; in a loop it is no candidate for a missing operand unless it is read already.
     """
-    maker = _Maker(root, scope, {target} - {n.id for n in ast.walk(root) if isinstance(n, ast.Name)})
+    read = {n.id for n in ast.walk(root) if isinstance(n, ast.Name)}
+    maker = _Maker(root, scope, {target} - read if scope.loops else set())
     if role in ("index", "loop"):
         found = list(maker.index(root))
     else:
@@ -243,8 +253,9 @@ class _Maker:
 
     def own(self, node: ast.expr) -> Iterator[Edit]:
         match node:
-            case ast.Name(id=name):
-                if _is_array(self.scope.names.get(name)) or _is_number(self.scope.names.get(name)):
+            case ast.Name() | ast.Subscript(slice=ast.Constant(value=str())):
+                name = path_of(node)
+                if isinstance(self.scope.names.get(name), np.ndarray) or _is_number(self.scope.names.get(name)):
                     yield from self.other_names(node, name)
             case ast.Constant(value=bool()):
                 yield Edit(node, repr(not node.value), "constant", 2.0)
@@ -275,7 +286,10 @@ class _Maker:
 
     def other_names(self, node: ast.expr, name: str) -> Iterator[Edit]:
         value = self.scope.names[name]
-        pool = self.arrays if _is_array(value) else [n for n in self.numbers if type(self.scope.names[n]) is type(value)]
+        pool = [n for n in self.numbers if type(self.scope.names[n]) is type(value)]
+        if isinstance(value, np.ndarray):
+            whole = [n for n, v in self.scope.names.items() if isinstance(v, np.ndarray) and v.dtype.kind in "iu"]
+            pool = [*self.arrays, *(n for n in whole if np.shape(self.scope.names[n]) == value.shape)]
         for other in pool:
             if other == name:
                 continue
@@ -292,7 +306,10 @@ class _Maker:
     def other_constants(self, node: ast.Constant) -> Iterator[Edit]:
         value: Any = node.value
         seen = {float(value)}
-        tried = [(text, 1.6) for text in (f"{-value!r}", f"{value * 2!r}", f"{value / 2!r}", f"{value + 1!r}", f"{value - 1!r}")]
+        tried = [
+            (text, 1.6)
+            for text in (f"{-value!r}", f"{value * 2!r}", f"{value / 2!r}", f"{value + 1!r}", f"{value - 1!r}")
+        ]
         for text, cost in [*tried, *((text, 1.9) for text in _CONSTANTS)]:
             number = float(text)
             if number not in seen:
@@ -392,7 +409,15 @@ class _Maker:
     def products(self, node: ast.expr, left: ast.expr, right: ast.expr, form: str) -> Iterator[Edit]:
         a, b = self.operand(left, 5), self.operand(right, 5)
         at, bt = _transposed(a), _transposed(b)
-        for first, second, cost in ((at, b, 1.2), (a, bt, 1.2), (b, a, 1.4), (bt, a, 1.6), (b, at, 1.6), (at, bt, 1.8), (bt, at, 1.8)):
+        for first, second, cost in (
+            (at, b, 1.2),
+            (a, bt, 1.2),
+            (b, a, 1.4),
+            (bt, a, 1.6),
+            (b, at, 1.6),
+            (at, bt, 1.8),
+            (bt, at, 1.8),
+        ):
             yield Edit(node, form.format(first, second), "transpose", cost)
 
     def _method(self, func: ast.expr) -> bool:
@@ -438,7 +463,13 @@ class _Maker:
                     swapped[i], swapped[j] = swapped[j], swapped[i]
                     brackets = "({})" if isinstance(first, ast.Tuple) else "[{}]"
                     yield Edit(first, brackets.format(", ".join(swapped)), "order", 1.5)
-        if len(node.args) >= 2 and not method and name not in _REDUCTIONS and not node.keywords and name not in ("dot", "matmul", "maximum", "minimum", "subtract", "divide", "where", "outer"):
+        if (
+            len(node.args) >= 2
+            and not method
+            and name not in _REDUCTIONS
+            and not node.keywords
+            and name not in ("dot", "matmul", "maximum", "minimum", "subtract", "divide", "where", "outer")
+        ):
             parts = [self.of(arg) for arg in node.args]
             parts[0], parts[1] = parts[1], parts[0]
             yield Edit(node, f"{self.of(node.func)}({', '.join(parts)})", "exchange", 1.8)
@@ -449,7 +480,9 @@ class _Maker:
         ndim = value.ndim if isinstance(value, np.ndarray) else 2
         place = 0 if method else 1
         given = {k.arg: k for k in node.keywords}
-        positional = node.args[place] if len(node.args) > place and not isinstance(node.args[place], ast.Starred) else None
+        positional = (
+            node.args[place] if len(node.args) > place and not isinstance(node.args[place], ast.Starred) else None
+        )
         if len(node.args) > place + 1 or None in given:
             return
         axis = self.of(given["axis"].value) if "axis" in given else self.of(positional) if positional else ""
@@ -469,7 +502,12 @@ class _Maker:
         spelled = positional is None
         if positional is not None and not _is_axis(self.scope.value(positional)):
             # np.sum(a, b, axis=0) for np.sum(a * b, axis=0)
-            yield Edit(node, _merged(self, node, head, positional, axis="" if "axis" not in given else axis, keep=keep), "call", 0.5)
+            yield Edit(
+                node,
+                _merged(self, node, head, positional, axis="" if "axis" not in given else axis, keep=keep),
+                "call",
+                0.5,
+            )
             return
         choices: list[tuple[str, str]] = []
         if axis:
@@ -483,7 +521,9 @@ class _Maker:
             singles += ["(0, 1)", "(1, 2)", "(0, 2)"]
         if axis == "-1":
             singles = [s for s in singles if s != str(ndim - 1)]
-        choices += [(s, "axis" if axis else "axis_missing") for s in singles if s.replace(" ", "") != axis.replace(" ", "")]
+        choices += [
+            (s, "axis" if axis else "axis_missing") for s in singles if s.replace(" ", "") != axis.replace(" ", "")
+        ]
         for new, tag in choices:
             yield Edit(node, text(new, keep, spelled or not axis), tag, 1.0 if new else 1.4, new)
             if not keep:
@@ -498,7 +538,9 @@ class _Maker:
     def around(self, node: ast.expr) -> Iterator[Edit]:
         value = self.scope.value(node)
         if not (_is_array(value) or isinstance(value, (float, np.floating))) or isinstance(node, ast.Starred):
-            if isinstance(value, np.ndarray) or (_is_number(value) and isinstance(node, (ast.Name, ast.Call, ast.BinOp))):
+            if isinstance(value, np.ndarray) or (
+                _is_number(value) and isinstance(node, (ast.Name, ast.Call, ast.BinOp))
+            ):
                 yield from self.scaled(node, counts_only=True)
             return
         yield from self.scaled(node)
@@ -554,6 +596,10 @@ class _Maker:
                 spelled = "[:, None]" if value.ndim == axis == 1 else "[None, :]" if value.ndim == 1 else ""
                 if spelled:
                     yield Edit(node, f"{self.operand(node, 5)}{spelled}", "index", 2.6)
+            for name in self.arrays:
+                other = self.scope.names[name]
+                if other.size == value.size and other.shape != shape:
+                    yield Edit(node, f"{self.operand(node, 5)}.reshape({name}.shape)", "keepdims", 2.2, name)
             if isinstance(node, ast.Name):
                 yield Edit(node, f"{term}.copy()", "copy", 2.0)
         if not constant:
@@ -594,7 +640,9 @@ class _Maker:
                 for place in range(len(elements) - 1):
                     parts = [self.of(element) for element in elements]
                     parts[place], parts[place + 1] = parts[place + 1], parts[place]
-                    brackets = "[{}]" if isinstance(node, ast.List) else "({})" if self.of(node).startswith("(") else "{}"
+                    brackets = (
+                        "[{}]" if isinstance(node, ast.List) else "({})" if self.of(node).startswith("(") else "{}"
+                    )
                     yield Edit(node, brackets.format(", ".join(parts)), "index", 1.7)
                 for element in elements:
                     yield from self.index(element)
@@ -610,8 +658,12 @@ class _Maker:
                 for other in self.scope.names:
                     if other == name or not _index_like(self.scope.names[other]):
                         continue
-                    if type(self.scope.names[other]) is type(value) or np.shape(self.scope.names[other]) == np.shape(value):
+                    if type(self.scope.names[other]) is type(value) or np.shape(self.scope.names[other]) == np.shape(
+                        value
+                    ):
                         yield Edit(node, other, "index", 1.6 - (0.2 if _kin(name, other) else 0.0), other)
+                if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+                    yield Edit(node, f"{name} > 0", "mask", 1.6)
                 if isinstance(value, np.ndarray) and value.dtype.kind == "b":
                     yield Edit(node, f"~{name}", "mask", 1.4)
                 elif isinstance(value, (int, np.integer)):
@@ -637,7 +689,9 @@ class _Maker:
                 symbol = _OPERATORS[type(op)]
                 for other in ("+", "-", "*", "//"):
                     if other != symbol:
-                        yield Edit(node, f"{self.operand(left, 2)} {other} {self.operand(right, 2)}", "index", 1.5, other)
+                        yield Edit(
+                            node, f"{self.operand(left, 2)} {other} {self.operand(right, 2)}", "index", 1.5, other
+                        )
                 yield Edit(node, self.of(left), "index", 1.5)
                 yield Edit(node, self.of(right), "index", 1.5)
                 yield from self.index(left)
@@ -657,7 +711,6 @@ class _Maker:
             case ast.Subscript():
                 yield from self.index(node.slice)
 
-
     def other_keys(self, node: ast.Constant) -> Iterator[Edit]:
         """Other keys of the dictionaries that are there."""
         for value in self.scope.names.values():
@@ -674,7 +727,9 @@ class _Maker:
         for sign in ("+", "-"):
             yield Edit(node, f"{low} {sign} 1:{high} {sign} 1", "index", 2.2, f"{sign} 1")
         match node.lower, node.upper:
-            case ast.BinOp(left=a, op=ast.Add() | ast.Sub(), right=b), ast.BinOp(left=c, op=ast.Add() | ast.Sub(), right=d):
+            case ast.BinOp(left=a, op=ast.Add() | ast.Sub(), right=b), ast.BinOp(
+                left=c, op=ast.Add() | ast.Sub(), right=d
+            ):
                 if type(node.lower.op) is type(node.upper.op) and self.of(b) == self.of(d):  # type: ignore[attr-defined]
                     yield Edit(node, f"{self.of(a)}:{self.of(c)}", "index", 1.7, self.of(b))
 
@@ -731,9 +786,12 @@ def changes_of(node: ast.stmt, text: Text) -> list[Change]:
             if symbol + "=" in gap:
                 at = after + gap.index(symbol + "=")
                 end = at + len(symbol) + 1
-                for other, cost in (("+=", 1.0), ("-=", 1.0), ("*=", 1.0), ("/=", 1.0), ("=", 1.1)):
+                far = 1.3 if symbol in ("+", "-") else 1.0
+                for other, cost in (("+=", 1.0), ("-=", 1.0), ("*=", far), ("/=", far), ("=", 1.0)):
                     if other != symbol + "=":
-                        tag = "assign" if other == "=" else "aug_sign" if {symbol, other[0]} == {"+", "-"} else "operator"
+                        tag = (
+                            "assign" if other == "=" else "aug_sign" if {symbol, other[0]} == {"+", "-"} else "operator"
+                        )
                         found.append(Change(at, end, other, tag, cost, other))
                 name = text.of(target)
                 start, stop = text.range(node)
@@ -749,6 +807,8 @@ def changes_of(node: ast.stmt, text: Text) -> list[Change]:
                 found += [
                     Change(at, at + 1, "+=", "accumulate", 1.3, "+="),
                     Change(at, at + 1, "-=", "accumulate", 1.9, "-="),
+                    Change(at, at + 1, "/=", "accumulate", 2.0, "/="),
+                    Change(at, at + 1, "*=", "accumulate", 2.0, "*="),
                 ]
         case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=elts)) if 2 <= len(elts) <= 6:
             found += _swaps(elts, text, "unpack", 1.2)

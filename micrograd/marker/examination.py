@@ -82,9 +82,9 @@ class Examination:
         self.aliases = [self._aliases(n) for n in range(len(cases))]
         self._status: dict[int, Status] = {}
         self._places: dict[int, dict[int, int]] = {}
-        self._forward = self._forward_part()
+        self.forward_part, self._loss_at = self._loss_part()
 
-    def _forward_part(self) -> tuple[set[int], int]:
+    def _loss_part(self) -> tuple[set[int], int]:
         """Of a loss that answers its gradient: the statements that the loss depends on, and the last one's place."""
         task, recording = self.cases[0].task, self.recordings[0]
         if task.forward != task.backward or not recording.events:
@@ -177,7 +177,7 @@ class Examination:
         if number not in self._status:
             statement = self.program.statements[number]
             status = self._judge(statement)
-            part, last = self._forward
+            part, last = self.forward_part, self._loss_at
             if status.state == "unknown" and number < last and not any(meanings(name) for name in statement.names):
                 status = Status("known", status.name)
             if number in part and status.state in ("suspect", "unknown"):

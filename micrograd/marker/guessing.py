@@ -16,7 +16,7 @@ import numpy as np
 
 from micrograd.errors import GraphError
 from micrograd.marker.conventions import conventional
-from micrograd.marker.layouts import EPS, Entry, Layout, factor_of, sizes_of
+from micrograd.marker.layouts import EPS, Entry, Layout, axes_in, factor_of, sizes_of
 
 __all__ = ["fitted", "outputs_of", "runs", "upstream_for"]
 
@@ -48,6 +48,7 @@ def _shape(value: Any) -> tuple[int, ...] | None:
 def _bound(entries: Mapping[str, Entry], given: Mapping[str, Any]) -> dict[str, int] | None:
     """The sizes of the axes under which a layout is the example; None where it cannot be."""
     sizes: dict[str, int] = {}
+    products: list[tuple[str, int]] = []
     for name, value in given.items():
         entry, shape = entries.get(name), _shape(value)
         if shape is None:
@@ -60,10 +61,17 @@ def _bound(entries: Mapping[str, Entry], given: Mapping[str, Any]) -> dict[str, 
                 if dim != length:
                     return None
                 continue
+            if "*" in dim:
+                products.append((dim, length))
+                continue
             factor = factor_of(dim)
             if length % factor or sizes.setdefault(dim.lstrip("0123456789"), length // factor) != length // factor:
                 return None
         if entry.kind == "labels" and value.size and value.max() >= sizes.get(entry.top, value.max() + 1):
+            return None
+    for dim, length in products:
+        axes = axes_in(dim)
+        if not {*axes} <= {*sizes} or math.prod(sizes[axis] for axis in axes) != length:
             return None
     return sizes
 

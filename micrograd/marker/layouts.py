@@ -16,14 +16,14 @@ __all__ = ["EPS", "SIZES", "Dims", "Entry", "Layout", "axes_in", "factor_of", "s
 Dims = tuple[str | int, ...]
 
 SIZES: tuple[dict[str, int], ...] = (
-    {"N": 5, "D": 3, "M": 4, "P": 6, "C": 4, "Y": 3, "X": 7, "F": 3, "K": 3, "L": 3, "T": 6, "H": 7, "S": 8},
-    {"N": 4, "D": 6, "M": 3, "P": 5, "C": 6, "Y": 7, "X": 5, "F": 5, "K": 3, "L": 3, "T": 3, "H": 5, "S": 7},
+    {"N": 5, "D": 3, "M": 4, "P": 6, "C": 6, "Y": 3, "X": 7, "F": 3, "K": 3, "L": 3, "T": 6, "H": 7, "S": 8},
+    {"N": 4, "D": 6, "M": 3, "P": 5, "C": 8, "Y": 7, "X": 5, "F": 5, "K": 3, "L": 3, "T": 3, "H": 5, "S": 7},
     {"N": 7, "D": 4, "M": 5, "P": 3, "C": 9, "Y": 5, "X": 11, "F": 4, "K": 3, "L": 3, "T": 5, "H": 3, "S": 6},
-    {"N": 6, "D": 5, "M": 7, "P": 4, "C": 8, "Y": 9, "X": 5, "F": 5, "K": 3, "L": 3, "T": 4, "H": 8, "S": 9},
+    {"N": 6, "D": 5, "M": 7, "P": 4, "C": 10, "Y": 9, "X": 5, "F": 5, "K": 3, "L": 3, "T": 4, "H": 8, "S": 9},
 )
 """Sizes of the axes, one set per probe: no two axes of one array are alike, and none has one or two entries."""
 
-_EVEN = ((6, 8), (8, 10), (6, 4), (4, 10))  # of images that are pooled
+_EVEN = ((4, 8), (6, 10), (6, 4), (4, 8))  # of images that are pooled
 
 EPS = re.compile(r"_?eps(ilon)?_?")
 
@@ -108,7 +108,7 @@ def _drawn(
             return float(entry.value * rng.uniform(0.6, 1.4))
         case "divisor":
             length = sizes[entry.top]
-            return max(d for d in range(1, length) if length % d == 0)
+            return min((d for d in range(2, length) if length % d == 0), default=1)
         case "settings":
             settings = copy.deepcopy(entry.value)
             for key, value in settings.items():

@@ -15,8 +15,8 @@ from micrograd.marker.cases import MISSING, Case, Unrunnable, judged, prepare, r
 from micrograd.marker.diagnosis import Diagnoser
 from micrograd.marker.loading import load
 from micrograd.marker.program import Program
-from micrograd.marker.slicing import loss_only
 from micrograd.marker.report import Finding, Output, Report, shown
+from micrograd.marker.slicing import loss_only
 from micrograd.marker.task import Argument, Call, Probe, Task
 
 __all__ = ["Argument", "Call", "Probe", "Task", "mark"]
@@ -70,9 +70,7 @@ def mark(task: Task, module: types.ModuleType | None = None) -> Report:
                     made.append(other)
             return made
 
-        diagnoser = Diagnoser(
-            program, cases, [_quantities(case) for case in cases], fresh, started + task.seconds
-        )
+        diagnoser = Diagnoser(program, cases, [_quantities(case) for case in cases], fresh, started + task.seconds)
         findings = diagnoser.run()
     outputs = _outputs(task, cases, results)
     verdict = "right" if all(output.right for output in outputs) else "wrong"

@@ -5,7 +5,7 @@ A mutant edits one node of the backward graph, or the nodes that one line of a l
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -45,6 +45,10 @@ class _Maker:
 
     def __init__(self, trial: Trial) -> None:
         self.trial, self.graph, self.backward = trial, trial.graph, trial.backward
+        self.fan_out = Counter(source for source, _, _ in trial.gain.values())
+        self.gains: dict[Place, list[int]] = defaultdict(list)
+        for index, place in trial.gain.items():
+            self.gains[place].append(index)
 
     def _line(self, place: Place) -> tuple[Any, ...]:
         """What the edges that one operand of one line became have in common: in a loop there are many."""
@@ -59,6 +63,7 @@ class _Maker:
             where.end_line,
             where.end_column,
             node.op,
+            self.graph.nodes[place[0]].op,  # what comes twice on one path would be turned round twice
             place[2],
             len(node.attrs),
         )
@@ -74,7 +79,7 @@ class _Maker:
                 nodes[place_].append(node)
         mutants: list[Mutant] = []
         for places in sorted(lines.values()):
-            gains = [index for place in places for index, at in self.trial.gain.items() if at == place]
+            gains = [index for place in places for index in self.gains[place]]
             mutants += self._of_edge(places, gains)
             mutants += self._of_rule(places, [nodes[place] for place in places])
         mutants += self._of_whole()
@@ -100,7 +105,7 @@ class _Maker:
 
     def _of_edge(self, places: list[Place], gains: list[int]) -> Iterator[Mutant]:
         source, end, _ = places[0]
-        several = len([p for p in self.trial.gain.values() if p[0] == source]) > 1
+        several = self.fan_out[source] > 1
         added = self.graph.nodes[end].op == "add" and any(isinstance(o, float) for o in self.graph.nodes[end].operands)
         if added and not several:  # var + eps: what comes back is passed on
             return

@@ -260,7 +260,10 @@ def searched(forward: Callable[..., Any], layout: Layout, *, seed: int = 0, tole
         return Trial(forward, arguments, seed=seed + place)
 
     first = trial(0)
-    count = _TRIALS if len(first.backward.nodes) < _NODES else 3
+    count = _TRIALS
+    if len(first.backward.nodes) > _NODES:  # loops over an axis: fewer and smaller ones
+        count = 3
+        fitting = fitting[:2]
     survey = survey_of([first, *(trial(place) for place in range(1, count))])
     hidden = tuple(survey.hidden())
     for spread in SPREADS:

@@ -163,12 +163,10 @@ def _roots(node: ast.stmt) -> tuple[Root, ...]:
             found += [Root(e, "value", i, path_of(e)) for i, e in enumerate(elts)]
         case ast.Return(value=ast.expr() as value):
             found.append(Root(value, name=path_of(value)))
-        case ast.Assign(targets=[ast.Tuple(elts=names) | ast.List(elts=names)], value=ast.Tuple(elts=values)) if (
-            len(names) == len(values)
-        ):
-            found += [
-                Root(e, "value", i, path_of(t)) for i, (t, e) in enumerate(zip(names, values, strict=True))
-            ]
+        case ast.Assign(targets=[ast.Tuple(elts=names) | ast.List(elts=names)], value=ast.Tuple(elts=values)) if len(
+            names
+        ) == len(values):
+            found += [Root(e, "value", i, path_of(t)) for i, (t, e) in enumerate(zip(names, values, strict=True))]
         case ast.Assign(value=value) | ast.AugAssign(value=value) | ast.AnnAssign(value=ast.expr() as value):
             target = node.targets[-1] if isinstance(node, ast.Assign) else node.target  # type: ignore[attr-defined]
             name = next((t.name for t in _targets(target)), "")

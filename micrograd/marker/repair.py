@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -323,7 +323,10 @@ def placed(program: Program, root: Root, edit: Edit) -> tuple[int, int, str] | N
 
 
 def search(
-    job: Search, order: Sequence[tuple[Statement, Root, float]], goal: Goal, tiers: Sequence[float] = TIERS,
+    job: Search,
+    order: Sequence[tuple[Statement, Root, float]],
+    goal: Goal,
+    tiers: Sequence[float] = TIERS,
     extra: Callable[[Bench], Sequence[Edit]] | None = None,
 ) -> list[Mended]:
     """The edits that reach the goal, the best first; of the first tier that has any.
@@ -340,7 +343,9 @@ def search(
         scopes = job.scopes(statement)
         if scopes:
             runs = len(job.recordings[0].of(statement.number))
-            prepared.append((statement, root, penalty, Bench(job.program, job.cases[0], statement, root, scopes, runs), []))
+            prepared.append(
+                (statement, root, penalty, Bench(job.program, job.cases[0], statement, root, scopes, runs), [])
+            )
     seen: dict[int, set[Any]] = {}
     low = -9.0
     for tier in tiers:

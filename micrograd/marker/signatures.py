@@ -23,7 +23,7 @@ _NUMBERS = {
 
 
 def _ratio(got: Any, wanted: Any) -> Any:
-    """got / wanted where wanted is not about 0; None where the shapes do not fit."""
+    """Got / wanted where wanted is not about 0; None where the shapes do not fit."""
     a, b = np.asarray(got, float), np.asarray(wanted, float)
     try:
         a, b = np.broadcast_arrays(a, b)
@@ -64,6 +64,8 @@ def constant_ratio(got: Sequence[Any], wanted: Sequence[Any], sizes: Sequence[Ma
             return None
         seen = ratio[~np.isnan(ratio)]
         if scale_of(seen - seen[0]) > 1e-6 * abs(seen[0]):
+            return None
+        if abs(seen[0]) < 1e-12:
             return None
         numbers.append(float(seen[0]))
     if all(abs(n - numbers[0]) <= 1e-6 * abs(numbers[0]) for n in numbers):
@@ -213,7 +215,9 @@ def path_difference(
     return None
 
 
-def two_paths(got: Sequence[Any], wanted: Sequence[Any], quantities: Sequence[Quantities]) -> tuple[Quantity, Quantity] | None:
+def two_paths(
+    got: Sequence[Any], wanted: Sequence[Any], quantities: Sequence[Quantities]
+) -> tuple[Quantity, Quantity] | None:
     """Two paths whose contributions are missing together."""
     keys: set[Any] | None = None
     first: dict[Any, tuple[Quantity, Quantity]] = {}

@@ -100,7 +100,11 @@ def _mark(body: list[ast.stmt], needed: set[str], kept: set[int]) -> bool:
                 inner = _mark(block, needed, kept) or inner
         if isinstance(node, (ast.FunctionDef, ast.Import, ast.ImportFrom, ast.Global, ast.Assert, ast.Raise)):
             kept.add(id(node))
-            needed |= _names(node) if not isinstance(node, ast.FunctionDef) else _names(node) - {a.arg for a in node.args.args}
+            needed |= (
+                _names(node)
+                if not isinstance(node, ast.FunctionDef)
+                else _names(node) - {a.arg for a in node.args.args}
+            )
             continue
         if isinstance(node, (ast.Return, ast.Break, ast.Continue)):
             kept.add(id(node))

@@ -68,7 +68,11 @@ def solved(function: Callable[[Any], Any], start: Any, wanted: Any, *, relative:
 def required(bench: Bench) -> Any | None:
     """What the whole expression should be worth on the bench's case; None where that cannot be told."""
     value = bench.original[0] if bench.original else None
-    if not bench.single or not isinstance(value, (np.ndarray, np.floating, float)) or np.asarray(value).dtype.kind != "f":
+    if (
+        not bench.single
+        or not isinstance(value, (np.ndarray, np.floating, float))
+        or np.asarray(value).dtype.kind != "f"
+    ):
         return None
     wanted = np.concatenate([np.ravel(e) for e in bench.case.expected])
     scalar = not isinstance(value, np.ndarray)
@@ -91,7 +95,11 @@ def can_mend(bench: Bench, positions: Sequence[int]) -> bool | None:
     Answers None where that cannot be told: a line in a loop, large values, what is not linear behind it.
     """
     value = bench.original[0] if bench.original else None
-    if not bench.single or not isinstance(value, (np.ndarray, np.floating, float)) or np.asarray(value).dtype.kind != "f":
+    if (
+        not bench.single
+        or not isinstance(value, (np.ndarray, np.floating, float))
+        or np.asarray(value).dtype.kind != "f"
+    ):
         return None
     x = np.asarray(value, float)
     if not 0 < x.size <= MOST or not np.isfinite(x).all():
@@ -138,7 +146,9 @@ class _Library:
     rows: Any
 
 
-def _atoms(scope: Scope, statements: Sequence[ast.stmt], target: str, loops: Sequence[str]) -> list[tuple[str, Any, float]]:
+def _atoms(
+    scope: Scope, statements: Sequence[ast.stmt], target: str, loops: Sequence[str]
+) -> list[tuple[str, Any, float]]:
     """Variables, and the sub-expressions that the student has written elsewhere."""
     found: dict[str, tuple[Any, float]] = {}
     for name in (*scope.arrays(), *scope.numbers()):
@@ -202,7 +212,9 @@ def _library(shape: tuple[int, ...], atoms: Sequence[tuple[str, Any, float]]) ->
                 if other != text and _joined(array, second):
                     put(f"{text} / {other}", "quotient", cost + more + 0.4, array / second)
         if 1 <= len(shape) <= 2:
-            tall = [(text, array, cost) for text, array, cost in usable if array.ndim == 2 and min(array.shape) > 1][:10]
+            tall = [(text, array, cost) for text, array, cost in usable if array.ndim == 2 and min(array.shape) > 1][
+                :10
+            ]
             sums = []
             for axis, tail in ((0, "axis=0"), (1, "axis=1, keepdims=True" if len(shape) == 2 else "axis=1")):
                 keep = len(shape) == 2
@@ -234,7 +246,14 @@ def _joined(a: Any, b: Any) -> bool:
 
 def _constants(scope: Scope) -> list[tuple[float, str, str]]:
     """Numbers that may stand before a value: the number, what is written before it, what after it."""
-    found = [(1.0, "", ""), (-1.0, "-", ""), (2.0, "2 * ", ""), (0.5, "0.5 * ", ""), (-2.0, "-2 * ", ""), (-0.5, "-0.5 * ", "")]
+    found = [
+        (1.0, "", ""),
+        (-1.0, "-", ""),
+        (2.0, "2 * ", ""),
+        (0.5, "0.5 * ", ""),
+        (-2.0, "-2 * ", ""),
+        (-0.5, "-0.5 * ", ""),
+    ]
     for name, size in scope.counts().items():
         for number, before in ((1.0, ""), (-1.0, "-"), (2.0, "2 * "), (-2.0, "-2 * ")):
             found.append((number / size, before, f" / {name}"))
@@ -242,7 +261,9 @@ def _constants(scope: Scope) -> list[tuple[float, str, str]]:
     return found
 
 
-def _matches(target: Any, library: _Library, constants: Sequence[tuple[float, str, str]]) -> Iterator[tuple[str, str, float, str]]:
+def _matches(
+    target: Any, library: _Library, constants: Sequence[tuple[float, str, str]]
+) -> Iterator[tuple[str, str, float, str]]:
     """Texts worth `target`: the text, its kind, its cost, the sign it starts with."""
     flat = np.ravel(target)
     top = scale_of(flat)
@@ -254,7 +275,9 @@ def _matches(target: Any, library: _Library, constants: Sequence[tuple[float, st
         first = ratio[:, :1]
         level = np.all(np.abs(ratio - first) <= 1e-7 * np.abs(first), axis=1)
         if not keep.all():
-            level &= np.all(np.abs(library.rows[:, ~keep]) <= 1e-6 * np.abs(library.rows).max(axis=1, keepdims=True), axis=1)
+            level &= np.all(
+                np.abs(library.rows[:, ~keep]) <= 1e-6 * np.abs(library.rows).max(axis=1, keepdims=True), axis=1
+            )
     for row in np.flatnonzero(level & np.isfinite(first[:, 0])):
         text, kind, cost = library.texts[row]
         for number, before, after in constants:
@@ -308,7 +331,11 @@ def written(
         library = libraries.setdefault(inner_shape, _library(inner_shape, atoms))
         text = scope.text.of(node)
         simple = isinstance(node, (ast.Name, ast.Call, ast.Subscript, ast.Attribute))
-        product = text if simple or (isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Div))) else f"({text})"
+        product = (
+            text
+            if simple or (isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Div)))
+            else f"({text})"
+        )
         for spelled, kind, cost, sign in _matches(inner, library, constants):
             if kind != "atom" or cost:
                 found.append(Edit(node, sign + spelled, "rewritten", 3.2 + cost, spelled))

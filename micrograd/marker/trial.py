@@ -122,14 +122,13 @@ class Trial:
         values, dirty = list(self.true), set[int]()
         try:
             with np.errstate(all="ignore"):
-                for node in self.backward.nodes[min(at, default=0) :]:
-                    changes = dict(at.get(node.index, ()))
-                    if node.is_leaf:
-                        if "out" in changes:
-                            values[node.index] = changes["out"](values[node.index])
-                            dirty.add(node.index)
+                for index in range(min(at, default=0), len(values)):
+                    if index not in at and dirty.isdisjoint(self._reads[index]):
                         continue
-                    if not changes and dirty.isdisjoint(node.reads):
+                    node, changes = self.backward.nodes[index], dict(at.get(index, ()))
+                    if node.is_leaf:
+                        values[index] = changes["out"](values[index])
+                        dirty.add(index)
                         continue
                     operands = [values[o] if isinstance(o, int) else o for o in node.operands]
                     operands = [changes[i](o) if i in changes else o for i, o in enumerate(operands)]
@@ -140,6 +139,10 @@ class Trial:
         except (ValueError, TypeError, IndexError, ZeroDivisionError):
             return None
         return values
+
+    @cached_property
+    def _reads(self) -> list[tuple[int, ...]]:
+        return [node.reads for node in self.backward.nodes]
 
     def outputs(self, mutant: Mutant | None = None) -> list[Any] | None:
         """The gradients of the inputs under a mutant; None where it raises."""

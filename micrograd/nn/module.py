@@ -62,7 +62,7 @@ class Module:
         return self.forward(*args, **kwargs)
 
     def compile(self, *, threads: int | None = None) -> Any:
-        """The module as machine code, from arrays to arrays: see `micrograd.compile`, which takes whole training steps too.
+        """The module as machine code, from arrays to arrays; `micrograd.compile` takes whole training steps too.
 
         Parameters, buffers and the mode (training or evaluation) are those of the moment of each call.
 
