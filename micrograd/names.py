@@ -211,8 +211,13 @@ def statement_end(file: str, line: int) -> int:
 
 def constant_names(source: Source) -> list[str]:
     """What the author calls the operands of an expression, by slot; empty strings where it has no name."""
+    return [*_operand_names(source.text)]
+
+
+@lru_cache(maxsize=1024)
+def _operand_names(text: str) -> list[str]:
     try:
-        tree = ast.parse(source.text.strip(), mode="eval").body
+        tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError):
         return []
     match tree:

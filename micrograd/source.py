@@ -71,6 +71,7 @@ def source_of(frame: FrameType, instruction: int | None = None) -> Source:
     return Source(code.co_filename, code.co_name, line, end_line, column, end_column, text)
 
 
+@lru_cache(maxsize=1024)
 def author_files(file: str, machinery: tuple[str, ...] = _MACHINERY) -> bool:
     """Whether a file is an author's: neither machinery of this package nor NumPy."""
     inside = file.startswith(_PACKAGE) and (not machinery or file[len(_PACKAGE) :].startswith(machinery))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -68,10 +67,10 @@ class Likeness(Tensor):
         return int(np.asarray(self.raw))
 
     def __floor__(self) -> int:
-        return math.floor(self.raw)
+        return int(np.floor(self.raw))
 
     def __ceil__(self) -> int:
-        return math.ceil(self.raw)
+        return int(np.ceil(self.raw))
 
     __trunc__ = __int__
 
