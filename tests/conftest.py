@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from browsing import browser, opened  # noqa: F401 - fixtures
 from code_lines import ENGINE_LIMIT, code_lines
 from hypothesis import HealthCheck, settings
 

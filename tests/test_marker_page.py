@@ -11,7 +11,6 @@ import html5lib
 import numpy as np
 import pytest
 from marker_samples import FACTOR, HARMLESS, PATH, SHAPE, STUDENT, report
-from test_stepper_browser import browser, chromium, missing, opened  # noqa: F401 - fixtures
 
 from micrograd.errors import GraphError
 from micrograd.graph import trace
@@ -108,7 +107,7 @@ def test_another_hint_is_refused(walk: dict[str, Any]) -> None:
 
 
 @pytest.mark.browser
-def test_the_wrong_edge_pulses(walk: dict[str, Any], opened: Any) -> None:  # noqa: F811
+def test_the_wrong_edge_pulses(walk: dict[str, Any], opened: Any) -> None:
     seen = opened(page_of(report(PATH, FACTOR), walk), reduced_motion="no-preference")
     moving = """[...document.querySelectorAll('.canvas .faulty')].map((e) => [e.dataset.edge ?? e.dataset.node,
         getComputedStyle(e.querySelector('path:not(.hit)') ?? e.querySelector('rect')).animationName])"""
@@ -122,7 +121,7 @@ def test_the_wrong_edge_pulses(walk: dict[str, Any], opened: Any) -> None:  # no
 
 
 @pytest.mark.browser
-def test_nothing_moves_for_who_wants_rest(walk: dict[str, Any], opened: Any) -> None:  # noqa: F811
+def test_nothing_moves_for_who_wants_rest(walk: dict[str, Any], opened: Any) -> None:
     seen = opened(page_of(report(PATH), walk), reduced_motion="reduce")
     style = "getComputedStyle(document.querySelector('.canvas .faulty > path:not(.hit)'))"
     assert seen.page.evaluate(f"{style}.animationName") == "none"
@@ -130,7 +129,7 @@ def test_nothing_moves_for_who_wants_rest(walk: dict[str, Any], opened: Any) -> 
 
 
 @pytest.mark.browser
-def test_the_findings_change_their_language_with_the_page(walk: dict[str, Any], opened: Any) -> None:  # noqa: F811
+def test_the_findings_change_their_language_with_the_page(walk: dict[str, Any], opened: Any) -> None:
     seen = opened(page_of(report(PATH), walk))
     assert "A path is missing" in seen.page.inner_text("#check")
     assert "漏了" not in seen.page.inner_text("#check")
@@ -140,13 +139,13 @@ def test_the_findings_change_their_language_with_the_page(walk: dict[str, Any], 
 
 
 @pytest.mark.browser
-def test_an_address_that_names_a_step_is_kept(walk: dict[str, Any], opened: Any) -> None:  # noqa: F811
+def test_an_address_that_names_a_step_is_kept(walk: dict[str, Any], opened: Any) -> None:
     assert opened(page_of(report(PATH), walk), "#step=3").where[0] == 3
 
 
 @pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_everybody_can_use_it(walk: dict[str, Any], opened: Any, scheme: str) -> None:  # noqa: F811
+def test_everybody_can_use_it(walk: dict[str, Any], opened: Any, scheme: str) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
     seen = opened(page_of(report(PATH, FACTOR, SHAPE, HARMLESS), walk), color_scheme=scheme, bypass_csp=True)

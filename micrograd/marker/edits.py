@@ -676,7 +676,7 @@ class _Maker:
                             yield Edit(node, f"{name} + {other}", "index", 2.1, other)
                             yield Edit(node, f"{name} - {other}", "index", 2.2, other)
             case ast.Constant(value=int()) if not isinstance(node.value, bool):
-                whole = [n for n in self.numbers if isinstance(self.scope.names[n], (int, np.integer))]
+                whole = [n for n, v in self.scope.names.items() if _index_like(v) and not isinstance(v, np.ndarray)]
                 for text in dict.fromkeys(("0", "1", "2", "3", "-1", *self.counts, *whole)):
                     if text != repr(node.value):
                         yield Edit(node, text, "negate" if text == f"-{node.value}" else "index", 1.6, text)
