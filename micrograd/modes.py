@@ -66,19 +66,16 @@ class Capture(Protocol):
 
 
 class Mode(NamedTuple):
-    """How operations are recorded.
-
-    Attributes:
-        records: whether they are.
-        observers: who is told of each.
-        sealed: whether taking a plain number out is an error.
-        capture: the call that is being captured, if one is.
-    """
+    """How operations are recorded."""
 
     records: bool = True
+    """Whether they are."""
     observers: tuple[Observer, ...] = ()
+    """Who is told of each."""
     sealed: bool = False
+    """Whether taking a plain number out is an error."""
     capture: Capture | None = None
+    """The call that is being captured, if one is."""
 
 
 _mode: ContextVar[Mode | None] = ContextVar("micrograd_mode", default=None)

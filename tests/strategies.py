@@ -83,8 +83,9 @@ def margin(root: Tensor) -> float:
             continue
         first = np.asarray(node.args[0], float)
         if node.row.kind == "reduce":
-            ranked = np.sort(first, axis=node.attrs["axis"])
-            gaps = np.diff(ranked, axis=node.attrs["axis"])
+            axis = node.attrs["axis"]
+            first, axis = (first.reshape(-1), 0) if axis is None else (first, axis)
+            gaps = np.diff(np.sort(first, axis=axis), axis=axis)
         else:
             gaps = np.abs(first - (node.args[1] if len(node.args) > 1 else 0.0))
         nearest = min(nearest, float(gaps.min(initial=np.inf)))

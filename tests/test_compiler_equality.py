@@ -229,6 +229,22 @@ TestGrowing = Growing.TestCase
 TestGrowing.settings = settings(max_examples=15, stateful_step_count=14, deadline=None)
 
 
+def test_a_number_is_not_the_value_that_is_counted_alike() -> None:
+    """Value 2 times itself and value 2 times 2.0 are two things; so are 0.0 and -0.0."""
+
+    def f(*inputs: Any) -> Any:
+        def g(a: Any, b: Any, x: Any) -> Any:
+            return np.sum(np.tanh(0.3 * x**2)) + np.sum(a) + np.sum(b)
+
+        return mg.grad(g, (0, 1, 2))(*inputs)
+
+    got, expected = interpreted(f, *(np.array([0.5 + i]) for i in range(3)))
+    for g, e in zip(got, expected, strict=True):
+        close(g, e)
+    signs = mg.compile(lambda x: (x * 0.0, x * -0.0))(np.ones(3))
+    assert [np.signbit(s).all() for s in signs] == [False, True]
+
+
 # ---- the checks can fail ---------------------------------------------------------------------------------------
 
 

@@ -73,7 +73,11 @@ def centred() -> Rule:
             return out
         if equation.op == "sum" and (square := made.made_by(operands[0], "mul")):
             root = square.operands[0]
-            if root != square.operands[1] or root not in centres:
+            if (
+                not all(isinstance(o, int) for o in square.operands)
+                or square.operands[1] != root
+                or root not in centres
+            ):
                 return None
             centre, old = centres[root], made.program.values[equation.out]
             shape = made.shape(root)

@@ -117,7 +117,7 @@ class Rewriter:
         return self._keep(Equation(op, operands, -1, attrs, line), made)
 
     def _keep(self, equation: Equation, made: Value) -> Operand:
-        key = (equation.op, equation.operands, _frozen(equation.attrs), made.dtype, made.shape, made.weak)
+        key = (equation.op, _frozen(equation.operands), _frozen(equation.attrs), made.dtype, made.shape, made.weak)
         if key in self._known:
             return self._known[key]
         if self._constant(equation, made):
@@ -243,7 +243,11 @@ class Rewriter:
                 return x
             if inner := self.made_by(x, "transpose"):
                 return self.put("transpose", inner.operands[0], axes=tuple(inner.attrs["axes"][a] for a in axes))
-        elif op == "where" and operands[1] == operands[2] and self.shape(x) in ((), self.shape(operands[1])):
+        elif (
+            op == "where"
+            and _frozen(operands[1]) == _frozen(operands[2])
+            and self.shape(x) in ((), self.shape(operands[1]))
+        ):
             return operands[1]
         return None
 
@@ -290,7 +294,7 @@ class Rewriter:
 
 
 def _frozen(attrs: Any) -> Any:
-    """Attributes as a key: slices, lists and arrays included."""
+    """Operands or attributes as a key: slices, lists and arrays included; 2 is not 2.0, nor 0.0 -0.0."""
     if isinstance(attrs, dict):
         return tuple(sorted((key, _frozen(value)) for key, value in attrs.items()))
     if isinstance(attrs, (tuple, list)):
@@ -301,6 +305,8 @@ def _frozen(attrs: Any) -> Any:
         return ("array", attrs.dtype.str, attrs.shape, attrs.tobytes())
     if isinstance(attrs, Index):
         return ("index", attrs.value)
+    if isinstance(attrs, float):
+        return ("float", attrs.hex())
     return (type(attrs).__name__, attrs)
 
 

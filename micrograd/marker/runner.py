@@ -162,6 +162,7 @@ def run_and_walk(
             reader.join(1.0)  # a process that fled the group may hold a pipe open
         process.stdout.close()
         process.stderr.close()
+    late = late or process.returncode == -getattr(signal, "SIGXCPU", 0) < 0  # the kernel keeps the limit too
     report = _last(answer.text)
     if report is None or (late and report.verdict != "failed"):
         problem_ = (
