@@ -306,6 +306,7 @@ def torch_compile(sizes: Sequence[int], rows: int) -> Prepared:
 def jax(sizes: Sequence[int], rows: int, numpy_io: bool = False) -> Prepared:
     """One jitted function whose state is donated to it."""
     import jax
+    import numpy as np
     from jax import numpy as jnp
 
     names = list(start(sizes))
@@ -343,7 +344,7 @@ def jax(sizes: Sequence[int], rows: int, numpy_io: bool = False) -> Prepared:
     def step() -> Any:
         loss, *held[:] = jitted(*held, *((x, labels) if numpy_io else given))
         jax.block_until_ready(held)
-        return float(loss) if numpy_io else loss
+        return np.asarray(loss) if numpy_io else loss
 
     return _judged(step, lambda: held[0] | held[2])
 

@@ -229,7 +229,8 @@ def write(result: Mapping[str, Any], folder: Path) -> list[Path]:
     return [samples, table, *([drawn] if drawn else [])]
 
 
-_PAGE = """# Benchmarks
+_TITLES = {"index": "Benchmarks", "compile": "Benchmarks of compiled code"}
+_PAGE = """# {title}
 
 `make bench` prints this table on your machine.
 Every contender runs in a process of its own, warmed up; the contenders take turns, round by round, in one run.
@@ -243,16 +244,19 @@ torch's `from_numpy` and MyGrad's `copy=False` share the memory.
 
 {plot}{table}
 
-The raw samples are in [results.json](results.json).
+The raw samples are in [{samples}]({samples}).
 """
 
 
-def publish(result: Mapping[str, Any], folder: Path) -> list[Path]:
-    """The page of the documentation: ``index.md`` with its plot and samples."""
+def publish(result: Mapping[str, Any], folder: Path, page: str = "index") -> list[Path]:
+    """A page of the documentation: ``PAGE.md`` with its plot and samples, beside those of other pages."""
     folder.mkdir(parents=True, exist_ok=True)
-    page, samples = folder / "index.md", folder / "results.json"
-    drawn = plot(result, folder / "ratios.svg")
-    picture = "![Time of each contender as a multiple of micrograd's](ratios.svg)\n\n" if drawn else ""
-    page.write_text(_PAGE.format(plot=picture, table=markdown(result)))
+    prefix = "" if page == "index" else f"{page}-"
+    text, samples = folder / f"{page}.md", folder / f"{prefix}results.json"
+    drawn = plot(result, folder / f"{prefix}ratios.svg")
+    picture = f"![Time of each contender as a multiple of micrograd's]({prefix}ratios.svg)\n\n" if drawn else ""
+    text.write_text(
+        _PAGE.format(title=_TITLES.get(page, page), plot=picture, samples=samples.name, table=markdown(result))
+    )
     samples.write_text(json.dumps(_rounded(dict(result)), separators=(",", ":")) + "\n")
-    return [page, samples, *([drawn] if drawn else [])]
+    return [text, samples, *([drawn] if drawn else [])]
