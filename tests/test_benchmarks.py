@@ -60,7 +60,7 @@ def test_quick_row_writes_a_table_and_samples(tmp_path: Path) -> None:
     assert any("autograd" in text and "missing: no autograd" in text for text in lines)
 
 
-def test_contenders_that_answer_different_numbers_stop_the_run(tmp_path: Path) -> None:
+def test_contenders_that_answer_different_numbers_fail_the_run(tmp_path: Path) -> None:
     package = tmp_path / "autograd"
     package.mkdir()
     package.joinpath("__init__.py").write_text("")
@@ -70,6 +70,17 @@ def test_contenders_that_answer_different_numbers_stop_the_run(tmp_path: Path) -
     done = _bench("--quick", "--rows", "chain", "--peers", "autograd", "--out", str(tmp_path / "bench"), path=tmp_path)
     assert done.returncode == 1
     assert "contenders disagree: chain, 500 operations" in done.stderr
+    assert (tmp_path / "bench" / "results.json").exists(), "what the other cases took is not lost"
+
+
+def test_a_page_stands_beside_the_others(tmp_path: Path) -> None:
+    result = {"machine": _MACHINE, "lines": [], "errors": [], "quick": True, "seconds": 0.0}
+    first = report.publish(result, tmp_path)
+    second = report.publish(result, tmp_path, "compile")
+    assert {"index.md", "results.json"} <= {path.name for path in first}
+    assert {"compile.md", "compile-results.json"} <= {path.name for path in second}
+    assert not {*first} & {*second}
+    assert "[compile-results.json](compile-results.json)" in (tmp_path / "compile.md").read_text()
 
 
 def test_a_contender_that_fails_is_told_and_fails_the_run(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from micrograd.compiler.program import Equation, Index, Operand, Value
-from micrograd.compiler.rewriter import Rewriter, Rule
+from micrograd.compiler.rewriter import Rewriter, Rule, same
 
 __all__ = ["centred", "factored", "picked"]
 
@@ -73,11 +73,7 @@ def centred() -> Rule:
             return out
         if equation.op == "sum" and (square := made.made_by(operands[0], "mul")):
             root = square.operands[0]
-            if (
-                not all(isinstance(o, int) for o in square.operands)
-                or square.operands[1] != root
-                or root not in centres
-            ):
+            if not isinstance(root, int) or not same(*square.operands) or root not in centres:
                 return None
             centre, old = centres[root], made.program.values[equation.out]
             shape = made.shape(root)

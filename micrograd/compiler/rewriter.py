@@ -16,7 +16,7 @@ from micrograd.compiler.program import Equation, Feed, Index, Operand, Program, 
 from micrograd.compiler.views import Axes, varying, view_axes
 from micrograd.primitives import TABLE
 
-__all__ = ["Rewriter", "rewrite", "without_dead"]
+__all__ = ["Rewriter", "Rule", "rewrite", "same", "without_dead"]
 
 _FOLDED = 1 << 16
 """Constants of up to so many entries are computed once, at compile time."""
@@ -243,11 +243,7 @@ class Rewriter:
                 return x
             if inner := self.made_by(x, "transpose"):
                 return self.put("transpose", inner.operands[0], axes=tuple(inner.attrs["axes"][a] for a in axes))
-        elif (
-            op == "where"
-            and _frozen(operands[1]) == _frozen(operands[2])
-            and self.shape(x) in ((), self.shape(operands[1]))
-        ):
+        elif op == "where" and same(*operands[1:]) and self.shape(x) in ((), self.shape(operands[1])):
             return operands[1]
         return None
 
@@ -291,6 +287,11 @@ class Rewriter:
 
     def _as_value(self, operand: Operand) -> int:
         return operand if isinstance(operand, int) else self.constant(np.float64(operand))
+
+
+def same(a: Operand, b: Operand) -> bool:
+    """Whether two operands are one: value 2 is not the number 2.0, though Python calls them equal."""
+    return bool(_frozen(a) == _frozen(b))
 
 
 def _frozen(attrs: Any) -> Any:

@@ -192,6 +192,10 @@ class _Maker:
         self.arrays = [name for name in scope.arrays() if name not in left_out]
         self.numbers = [name for name in scope.numbers() if name not in left_out]
         self.counts = scope.counts()
+        self.indices = [
+            name for name, value in scope.names.items()
+            if name not in left_out and _index_like(value) and not isinstance(value, np.ndarray)
+        ]  # fmt: skip
 
     def expression(self, node: ast.expr, factor: bool = False) -> Iterator[Edit]:
         """Edits of a value and of what is in it."""
@@ -676,8 +680,7 @@ class _Maker:
                             yield Edit(node, f"{name} + {other}", "index", 2.1, other)
                             yield Edit(node, f"{name} - {other}", "index", 2.2, other)
             case ast.Constant(value=int()) if not isinstance(node.value, bool):
-                whole = [n for n, v in self.scope.names.items() if _index_like(v) and not isinstance(v, np.ndarray)]
-                for text in dict.fromkeys(("0", "1", "2", "3", "-1", *self.counts, *whole)):
+                for text in dict.fromkeys(("0", "1", "2", "3", "-1", *self.counts, *self.indices)):
                     if text != repr(node.value):
                         yield Edit(node, text, "negate" if text == f"-{node.value}" else "index", 1.6, text)
             case ast.Constant(value=str()):

@@ -12,7 +12,7 @@ from typing import Any
 from tests.benchmarks.plot import plot
 from tests.benchmarks.row import Case, Goal, Row
 
-__all__ = ["judged_errors", "lines", "markdown", "mean_lines", "publish", "write"]
+__all__ = ["PAGES", "judged_errors", "lines", "markdown", "mean_lines", "publish", "write"]
 
 _BYTES = " [bytes]"
 
@@ -229,14 +229,14 @@ def write(result: Mapping[str, Any], folder: Path) -> list[Path]:
     return [samples, table, *([drawn] if drawn else [])]
 
 
-_TITLES = {"index": "Benchmarks", "compile": "Benchmarks of compiled code"}
+PAGES = {"index": "Benchmarks", "compile": "Benchmarks of compiled code"}
 _PAGE = """# {title}
 
 `make bench` prints this table on your machine.
 Every contender runs in a process of its own, warmed up; the contenders take turns, round by round, in one run.
 Python's garbage collector stays as it is by default.
 Each figure is the median over all rounds with its quartiles, each ratio the median of the ratios within a round.
-All contenders of a case compute the same from the same numbers in the same dtype: a run whose answers differ stops.
+All contenders of a case compute the same from the same numbers in the same dtype: where answers differ, no time is given and the run fails.
 "handwritten" is the staged batch norm in plain NumPy, `micrograd.batchnorm.batchnorm_forward` and `batchnorm_backward`.
 Our tensors are made from the arrays within the measured time, which copies them;
 torch's `from_numpy` and MyGrad's `copy=False` share the memory.
@@ -255,8 +255,6 @@ def publish(result: Mapping[str, Any], folder: Path, page: str = "index") -> lis
     text, samples = folder / f"{page}.md", folder / f"{prefix}results.json"
     drawn = plot(result, folder / f"{prefix}ratios.svg")
     picture = f"![Time of each contender as a multiple of micrograd's]({prefix}ratios.svg)\n\n" if drawn else ""
-    text.write_text(
-        _PAGE.format(title=_TITLES.get(page, page), plot=picture, samples=samples.name, table=markdown(result))
-    )
+    text.write_text(_PAGE.format(title=PAGES[page], plot=picture, samples=samples.name, table=markdown(result)))
     samples.write_text(json.dumps(_rounded(dict(result)), separators=(",", ":")) + "\n")
     return [text, samples, *([drawn] if drawn else [])]

@@ -135,8 +135,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--budget", type=float, default=60.0, help="seconds per case at most (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="the quick cases alone, 3 short rounds")
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "bench", help="folder for table, samples and plot")
-    parser.add_argument("--publish", nargs="?", const="index", metavar="PAGE",
-                        help="also write docs/benchmarks/PAGE.md (default: index)")  # fmt: skip
+    parser.add_argument("--publish", nargs="?", const="index", choices=report.PAGES,
+                        help="also write this page of docs/benchmarks/ (default: index)")  # fmt: skip
     chosen = parser.parse_args(arguments)
     names = [name.strip() for name in chosen.rows.split(",")]
     if unknown := sorted({*names} - {*ROWS}):
