@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -131,6 +132,10 @@ def test_nan_and_infinity_go_where_numpy_sends_them(name: str) -> None:
 # ---- graphs that grow ------------------------------------------------------------------------------------------
 
 
+GRAPHS, STEPS = (int(n) for n in os.environ.get("GROWN", "15x12").split("x"))
+"""How many graphs are grown, and to how many operations: ``GROWN=125x100`` for the long run."""
+
+
 class Growing(RuleBasedStateMachine):
     """A graph of the table's primitives over random shapes, axes, layouts and dtypes, compiled as it grows."""
 
@@ -198,7 +203,7 @@ class Growing(RuleBasedStateMachine):
         self.add(step)
 
     def add(self, step: Any) -> None:
-        if len(self.steps) < 12:
+        if len(self.steps) < STEPS:
             self.steps.append(step)
             self.dirty = True
 
@@ -226,7 +231,7 @@ def _leaves(tree: Any) -> list[Any]:
 
 
 TestGrowing = Growing.TestCase
-TestGrowing.settings = settings(max_examples=15, stateful_step_count=14, deadline=None)
+TestGrowing.settings = settings(max_examples=GRAPHS, stateful_step_count=STEPS + 2, deadline=None)
 
 
 def test_a_number_is_not_the_value_that_is_counted_alike() -> None:
@@ -254,3 +259,20 @@ def test_close_notices_a_wrong_number_a_dtype_and_a_nan() -> None:
             close(np.array(a), np.array(b))
     with pytest.raises(AssertionError):
         close(np.ones(2, np.float32), np.ones(2))
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, (0, 1), (1, 2), (0, 2)])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_fold_of_an_array_in_fortran_order_keeps_its_axes(axis: Any, threads: int) -> None:
+    """Its loops run in the order of memory, which is not that of the axes of the result."""
+    x = np.asfortranarray(np.random.default_rng(0).standard_normal((3, 4, 5)))
+
+    def f(x: Any) -> Any:
+        s, m = np.sum(x, axis=axis), np.max(x, axis=axis)
+        return s * 1.0, m, s, np.sum(np.tanh(s)) + np.sum(x)
+
+    got, expected = interpreted(f, x, threads=threads)
+    for g, e in zip(got, expected, strict=True):
+        close(g, e)
+    for g, e in zip(mg.compile(f, threads=threads)(x), expected, strict=True):
+        close(g, e)

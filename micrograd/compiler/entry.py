@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from micrograd.compiler.helper import HELPER
 from micrograd.compiler.lowering import Lowered, Native, lower, memory_of
 from micrograd.compiler.native import machine_code
 from micrograd.compiler.program import Equation, Feed, Program, concrete, evaluate
+from micrograd.compiler.segment import LINGER, TURNS
 from micrograd.primitives import TABLE
 
 __all__ = ["Entry", "Workspace"]
@@ -105,6 +107,8 @@ class Entry:
         """An integer argument of a printed function: a size, the address of a product, or a place in the workspace."""
         if isinstance(size, int):
             return size
+        if size[0] == "linger":  # where NumPy or BLAS runs in between, the core is theirs
+            return 0 if any(isinstance(step, Equation) for step in self.lowered.steps) else LINGER * TURNS
         from micrograd.compiler.blas import address
 
         return address(size[1]) if size[0] == "blas" else self.places[size[1]][1]
@@ -162,14 +166,12 @@ class Entry:
                 continue
             function, sizes, numbers = self.functions[step.name]
             names |= {step.name: function, f"sizes{number}": sizes, f"numbers{number}": numbers}
-            given = [f"sizes{number}", f"numbers{number}", "sync" if step.segment.parallel else "alone"]
-            given += [arenas[dtypes.index(a.removeprefix("work_"))] if a.startswith("work_") else a
-                      for a in step.arguments[4:]]  # fmt: skip
+            stands = {"sizes": f"sizes{number}", "numbers": f"numbers{number}"}
+            stands |= {} if step.segment.parallel else {"sync": "alone"}
+            stands |= {f"work_{dtype}": arena for dtype, arena in zip(dtypes, arenas, strict=True)}
+            given = [stands.get(argument, argument) for argument in step.arguments[1:]]
             if step.segment.parallel:
-                from micrograd.compiler.meeting import HELPER
-
-                names["start"] = HELPER.start
-                names["zeros"] = np.zeros
+                names |= {"start": HELPER.start, "board": HELPER.board, "zeros": np.zeros}
                 # new counters for every call: a second thread that comes too late must find those of its own
                 write(f"    sync = zeros({2 * step.segment.passes + 8}, 'q')")
                 write(f"    start({step.name}, (1, {', '.join(given)}))")

@@ -6,17 +6,14 @@ is the pass that may begin; each pass has two more, the next chunk to take and h
 
 from __future__ import annotations
 
-import queue
 import sys
-import threading
-from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-__all__ = ["HELPER", "Helper", "leave_core", "load", "store", "take"]
+__all__ = ["leave_core", "load", "store", "take"]
 
 
 def _place(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -61,32 +58,3 @@ def store(typingctx: Any, sync: Any, place: Any, value: Any) -> Any:
 
 leave_core = types.ExternalFunction("SwitchToThread" if sys.platform == "win32" else "sched_yield", types.int32())
 """Let another thread run on this core: both may have been put on the same one."""
-
-
-class Helper:
-    """A second thread that waits for work, started with the first call that shares a pass."""
-
-    def __init__(self) -> None:
-        self._work: queue.SimpleQueue[tuple[Callable[..., Any], tuple[Any, ...]]] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()
-
-    def start(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        """Have ``function(*args)`` run beside the caller, as soon as the thread wakes."""
-        if self._thread is None or not self._thread.is_alive():
-            with self._lock:
-                if self._thread is None or not self._thread.is_alive():
-                    self._work = queue.SimpleQueue()
-                    self._thread = threading.Thread(target=self._run, args=(self._work,), daemon=True, name="micrograd")
-                    self._thread.start()
-        self._work.put((function, args))
-
-    @staticmethod
-    def _run(work: queue.SimpleQueue[tuple[Callable[..., Any], tuple[Any, ...]]]) -> None:
-        while True:
-            function, args = work.get()
-            function(*args)
-            del function, args
-
-
-HELPER = Helper()

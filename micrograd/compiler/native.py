@@ -50,7 +50,7 @@ def signature(lowered: Lowered, native: Native) -> Any:
     for argument in native.arguments:
         if argument == "tid":
             kinds.append(types.int64)
-        elif argument in ("sizes", "sync"):
+        elif argument in ("sizes", "sync", "board"):
             kinds.append(types.Array(types.int64, 1, "C"))
         elif argument == "numbers":
             kinds.append(types.Array(types.float64, 1, "C"))

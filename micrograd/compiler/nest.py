@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from micrograd.compiler.grouping import Grouping, Kernel, weight_of
+from micrograd.compiler.grouping import Grouping, Kernel, is_big, weight_of
 from micrograd.compiler.program import Equation
 from micrograd.compiler.scalars import cast_text, scalar_text
 from micrograd.compiler.views import ONE
@@ -210,6 +210,8 @@ class Nest:
                     if isinstance(o, Item) and self._open(o) and not looper[o]:
                         flat[o] = None
         folds = [i for i in needed if self._open(i) and at in i.pending]
+        if at == 0:
+            self._postpone(needed, level, folds, [r.item for r in roots])
         levels = range(max((level[r.item] for r in roots), default=0) + 1)
         passes = {
             n: ([i for i in folds if level[i] == n],
@@ -231,6 +233,48 @@ class Nest:
             if results:  # of reductions over this very dimension
                 with self.writer.serial(at):
                     self.emit(at + 1, results)
+
+    def _postpone(self, needed: list[Item], level: dict[Item, int], folds: list[Item], roots: list[Item]) -> None:
+        """Move a reduction to a later pass over memory that reads its operands anyway, if its own then reads less."""
+        reads = {item: self._read_from_memory([item]) for item in (*folds, *roots)}
+        last = max((level[item] for item in roots), default=0)
+        due = dict.fromkeys(needed, last + 1)  # the first pass that needs an item
+        for root in roots:
+            due[root] = last + 1 if root in folds else level[root]
+        for item in reversed(needed):
+            if not self._open(item):
+                continue
+            if item in folds:
+                read = [
+                    frozenset[int]().union(*(reads[i] for i in (*folds, *roots) if i is not item and level[i] == n))
+                    for n in range(last + 1)
+                ]
+                later = [n for n in range(level[item] + 1, due[item]) if reads[item] <= read[n]]
+                if later and not reads[item] <= read[level[item]]:
+                    level[item] = later[0]
+            for operand in self._operands(item):
+                if isinstance(operand, Item):
+                    due[operand] = min(due[operand], level[item] if item in folds else due[item])
+        for item in needed:
+            if self._open(item) and item not in folds:
+                operands = [o for o in self._operands(item) if isinstance(o, Item)]
+                level[item] = max((level[o] + (0 in o.pending and self._open(o)) for o in operands), default=0)
+
+    def _read_from_memory(self, items: list[Item]) -> frozenset[int]:
+        """The large arrays from which items are computed without any pass before."""
+        found: set[int] = set()
+        stack = [o for i in items for o in (self._operands(i) if self._open(i) else [i])]
+        seen: set[Item] = set()
+        while stack:
+            item = stack.pop()
+            if not isinstance(item, Item) or item in seen:
+                continue
+            seen.add(item)
+            if self._leaf(item) and is_big(self.found.shape(item.value)):
+                found.add(item.value)
+            elif self._open(item) and 0 not in item.pending:
+                stack += self._operands(item)
+        return frozenset(found)
 
     def _kept(self, at: int, item: Item) -> tuple[str, Item, Array | str]:
         """How an item that does not vary along loop `at` waits for its readers: as a variable or in a small array."""

@@ -25,7 +25,8 @@ _LITERALS = {0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 3.0, 4.0}
 CHUNK_BYTES, CHUNK_ROWS = 1 << 18, 256
 """A pass works on chunks of so many bytes of its largest array, and of so many rows at most: a chunk stays in the
 cache, and no more numbers than that are added up in the dtype of the data."""
-TURNS = 1000
+TURNS, LINGER = 1000, 100
+"""So often a thread looks before it leaves its core to others, and so many times that it waits for another call."""
 PARALLEL = 1 << 16
 """Loops over fewer entries than this run on one thread: starting another takes longer."""
 
@@ -393,10 +394,9 @@ class Segment:
             return name
         own = Item(item.value, nest.item(item.value).axes)
         loops = root.target.loops if isinstance(root.target, Array) else ()
-        if item.value in self.found.stored and item == nest.item(item.value):
-            target = self.array(own)
-        else:
-            target = self.scratch(nest, 0, item, loops)
+        target = self.array(own) if item.value in self.found.stored and item == nest.item(item.value) else None
+        if target is None or tuple(loop for loop in target.loops if loop != ONE) != loops:
+            target = self.scratch(nest, 0, item, loops)  # the shares are added up in the order they lie in
         with self.serial(0):
             self._combine(target, root, loops, short)
         return target
@@ -493,12 +493,25 @@ class Segment:
         It answers 0, or 1 where a guard is not finite, or 2 where an integer is out of range.
         """
         dtypes = sorted({dtype for dtype, _ in self.memory.arena.values()})
-        arguments = ["tid", "sizes", "numbers", "sync", *(f"work_{d}" for d in dtypes)]
+        arguments = [
+            "tid",
+            "sizes",
+            "numbers",
+            "sync",
+            *(["board"] if self.parallel else []),
+            *(f"work_{d}" for d in dtypes),
+        ]
         arguments += [self.memory.own[value] for value in self.arrays]
         start, end = [], ["return bad"]
         if self.parallel:
-            start = ["if tid != 0 and take(sync, 0) != 0:", "    return 0"]
-            end = ["if bad != 0:", "    store(sync, 3, 1)", "if tid != 0:", "    store(sync, 1, 1)", "    return 0",
+            number, linger = 2 * self.passes + 5, self.size(("linger", 0))
+            wait = ["turns = 0", f"while turns < {linger} and load(board, 0) == load(sync, {number}):",
+                    "    turns += 1", f"    if turns % {TURNS} == 0:", "        leave_core()", "return 0"]  # fmt: skip
+            start = ["if tid == 0:", f"    store(sync, {number}, take(board, 0) + 1)",
+                     "elif take(sync, 0) != 0:", f"    {linger} = sizes[{len(self.sizes) - 1}]",
+                     *(f"    {text}" for text in wait)]  # fmt: skip
+            end = ["if bad != 0:", "    store(sync, 3, 1)", "if tid != 0:", "    store(sync, 1, 1)",
+                   *(f"    {text}" for text in wait),
                    "if take(sync, 0) != 0:", "    turns = 0", "    while load(sync, 1) == 0:", "        turns += 1",
                    f"        if turns > {TURNS}:", "            leave_core()",
                    "return load(sync, 3)"]  # fmt: skip
