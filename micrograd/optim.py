@@ -7,14 +7,14 @@ recorded before the step keeps the numbers it was computed from.  Definitions, a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 from micrograd.composites import shape_of
 from micrograd.engine import Tensor
-from micrograd.errors import GraphError, ShapeError
+from micrograd.errors import CheckpointError, GraphError, ShapeError
 from micrograd.modes import Capture, capturing, forget
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer", "Schedule", "cosine", "exponential", "linear", "step_decay"]
@@ -32,6 +32,19 @@ def _between(name: str, value: Any, low: float, high: float, hint: str) -> float
         upper = "" if high == math.inf else f", below {high:g}"
         raise ValueError(f"{name} is {value!r}; expected a finite number of at least {low:g}{upper} ({hint}).")
     return float(value)
+
+
+def _alike(given: Any, here: Any) -> bool:
+    """Whether a setting that was read can stand where `here` stands."""
+    if isinstance(here, tuple):
+        return isinstance(given, (list, tuple)) and len(given) == len(here) and all(map(_alike, given, here))
+    if isinstance(here, (int, float)) and not isinstance(here, bool):
+        return isinstance(given, (int, float)) and not isinstance(given, bool) and math.isfinite(given)
+    return type(given) is type(here)
+
+
+def _counting(value: Any) -> bool:
+    return type(value) is int and value >= 0
 
 
 class Optimizer:
@@ -159,6 +172,84 @@ class Optimizer:
     def _change(self, value: Any, g: Any, memory: Sequence[Any], *scalars: Any) -> tuple[Any, Sequence[Any]]:
         """What is subtracted from a parameter, and its new memory: a function of arrays or of tensors."""
         raise NotImplementedError(f"{type(self).__name__} defines no _change()")
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the next step depends on besides parameters and gradients; the arrays are copies.
+
+        Returns:
+            kind (the name of the class), settings by name, steps, counts (how often each parameter has moved) and
+            memory: for each parameter the numbers and arrays that are kept from step to step.
+
+        >>> SGD([Tensor(np.ones(2))], lr=0.1).state_dict()["settings"]
+        {'lr': 0.1, 'momentum': 0.0, 'weight_decay': 0.0, 'nesterov': False}
+        """
+        kept = {k: v for k, v in vars(self).items() if not k.startswith("_") and k not in ("parameters", "steps")}
+        memory = [[v if type(v) in (int, float) else np.array(v) for v in slots] for slots in self._memory]
+        return {
+            "kind": type(self).__name__, "settings": {"lr": self.lr, **kept}, "steps": self.steps,
+            "counts": list(self._counts), "memory": memory,
+        }  # fmt: skip
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` of an optimizer of the same kind and parameters answered, all or nothing.
+
+        Raises:
+            CheckpointError: listing every difference; nothing has been changed then.
+        """
+        if wrong := self.differences(state):
+            raise CheckpointError(
+                f"the state does not fit this {type(self).__name__}; nothing was loaded. "
+                f"{len(wrong)} difference(s):\n  "
+                + "\n  ".join(wrong)
+                + "\nBuild the optimizer as it was when it was saved."
+            )
+        for name, value in state["settings"].items():
+            setattr(self, name, tuple(value) if isinstance(value, list) else value)
+        self.steps = state["steps"]
+        self._counts[:] = state["counts"]
+        for slots, given in zip(self._memory, state["memory"], strict=True):
+            slots[:] = [np.array(v) if isinstance(v, np.ndarray) else v for v in given]
+
+    def differences(self, state: Mapping[str, Any]) -> list[str]:
+        """What keeps `state` from being loaded, a line for each difference; empty where nothing does."""
+        mine = self.state_dict()
+        if state.get("kind") != mine["kind"]:
+            return [f"optimizer: {state.get('kind')} in the state, {mine['kind']} here"]
+        settings, counts, memory, many = (
+            state.get("settings"),
+            state.get("counts"),
+            state.get("memory"),
+            len(self._counts),
+        )
+        wrong = []
+        if not isinstance(settings, Mapping) or settings.keys() != mine["settings"].keys():
+            wrong.append(f"optimizer settings: {settings} in the state; expected {', '.join(mine['settings'])}")
+        else:
+            for name, value in mine["settings"].items():
+                if not _alike(settings[name], value) or (name == "lr" and not settings[name] >= 0):
+                    wrong.append(f"optimizer {name}: {settings[name]!r} in the state, {value!r} here")
+        if not _counting(state.get("steps")):
+            wrong.append(f"optimizer steps: {state.get('steps')!r} in the state; expected a whole number")
+        if not isinstance(counts, list) or len(counts) != many or not all(map(_counting, counts)):
+            wrong.append(f"optimizer counts: {counts!r} in the state; expected {many} whole numbers")
+        if not isinstance(memory, list) or len(memory) != many:
+            size = len(memory) if isinstance(memory, list) else repr(memory)
+            return [*wrong, f"optimizer: memory of {size} parameters in the state, {many} here"]
+        for position, (parameter, given) in enumerate(zip(self.parameters, memory, strict=True)):
+            if not isinstance(given, list) or len(given) != len(self._starts):
+                wrong.append(
+                    f"optimizer parameter {position}: expected {len(self._starts)} slots of memory, got {given}"
+                )
+                continue
+            here = np.asarray(parameter.raw)
+            for slot, value in enumerate(given):
+                found = np.asarray(value)
+                if type(value) not in (int, float) and (found.shape, found.dtype) != (here.shape, here.dtype):
+                    wrong.append(
+                        f"optimizer parameter {position}, slot {slot}: {found.dtype} {found.shape} in the state, "
+                        f"{here.dtype} {here.shape} here"
+                    )
+        return wrong
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self.parameters)} parameters, lr={self.lr:g})"
