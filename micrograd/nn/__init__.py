@@ -1,9 +1,11 @@
 """Networks composed of primitives: layers on arrays, and Karpathy's neurons on single numbers."""
 
 from micrograd import namesake as _namesake  # noqa: F401 (first: it says why the engine may be missing)
+from micrograd.nn.attention import Embedding, MultiHeadAttention
+from micrograd.nn.convolution import AvgPool2d, Conv2d, MaxPool2d
+from micrograd.nn.initializers import lsuv
 from micrograd.nn.layers import (
     GELU,
-    BatchNorm1d,
     Dropout,
     Flatten,
     LeakyReLU,
@@ -17,18 +19,28 @@ from micrograd.nn.layers import (
     mlp,
 )
 from micrograd.nn.module import Module, Parameter
+from micrograd.nn.normalization import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm, LocalResponseNorm
 from micrograd.nn.scalar import MLP, Layer, Neuron
 
 __all__ = [
     "GELU",
     "MLP",
+    "AvgPool2d",
     "BatchNorm1d",
+    "BatchNorm2d",
+    "Conv2d",
     "Dropout",
+    "Embedding",
     "Flatten",
+    "GroupNorm",
     "Layer",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "LocalResponseNorm",
+    "MaxPool2d",
     "Module",
+    "MultiHeadAttention",
     "Neuron",
     "Parameter",
     "ReLU",
@@ -37,5 +49,6 @@ __all__ = [
     "Sigmoid",
     "Softplus",
     "Tanh",
+    "lsuv",
     "mlp",
 ]

@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from micrograd import functional as f
-from micrograd.batchnorm import batch_norm_inference, batch_norm_with_statistics, update_running_statistics
 from micrograd.composites import shape_of
-from micrograd.errors import DTypeError, ShapeError
-from micrograd.modes import capturing
+from micrograd.errors import ShapeError
+from micrograd.nn.initializers import float_dtype, initial
 from micrograd.nn.module import Module, Parameter
+from micrograd.nn.normalization import BatchNorm1d
 
 __all__ = [
-    "GELU", "BatchNorm1d", "Dropout", "Flatten", "LeakyReLU", "Linear", "ReLU", "Sequential", "SiLU", "Sigmoid",
+    "GELU", "Dropout", "Flatten", "LeakyReLU", "Linear", "ReLU", "Sequential", "SiLU", "Sigmoid",
     "Softplus", "Tanh", "mlp",
 ]  # fmt: skip
 
 Seed = np.random.Generator | int | None
-
-
-def _float_dtype(dtype: Any) -> np.dtype[Any]:
-    found: np.dtype[Any] = np.dtype(dtype)
-    if found.kind != "f":
-        raise DTypeError(f"dtype is {found}; parameters need a float dtype, np.float32 or np.float64.")
-    return found
 
 
 def _size(name: str, value: Any) -> int:
@@ -52,7 +45,8 @@ class Linear(Module):
         outputs: columns of the result.
         bias: whether a bias is added.
         init: ``"he"`` (normal, std ``sqrt(2 / inputs)``, for relu; He et al., 2015) or ``"glorot"`` (uniform, limit
-            ``sqrt(6 / (inputs + outputs))``, for tanh and sigmoid; Glorot and Bengio, 2010). The bias starts at 0.
+            ``sqrt(6 / (inputs + outputs))``, for tanh and sigmoid; Glorot and Bengio, 2010), or another name in
+            `micrograd.nn.initializers`. The bias starts at 0.
         rng: a NumPy Generator, or a seed for one.
         dtype: float32 or float64.
 
@@ -79,17 +73,8 @@ class Linear(Module):
         dtype: Any = np.float64,
     ) -> None:
         self.inputs, self.outputs = _size("inputs", inputs), _size("outputs", outputs)
-        dtype, rng = _float_dtype(dtype), np.random.default_rng(rng)
-        shape = (self.inputs, self.outputs)
-        if init == "he":
-            weight = rng.normal(0.0, np.sqrt(2.0 / inputs), shape)
-        elif init == "glorot":
-            limit = np.sqrt(6.0 / (inputs + outputs))
-            weight = rng.uniform(-limit, limit, shape)
-        else:
-            raise ValueError(f"init is {init!r}; expected 'he' (for relu) or 'glorot' (for tanh and sigmoid).")
-        self.weight = Parameter(weight.astype(dtype))
-        self.bias = Parameter(np.zeros(self.outputs, dtype)) if bias else None
+        self.weight = Parameter(initial(init, (self.inputs, self.outputs), rng, dtype))
+        self.bias = Parameter(np.zeros(self.outputs, float_dtype(dtype))) if bias else None
 
     def forward(self, x: Any) -> Any:
         """(N, inputs) to (N, outputs)."""
@@ -101,86 +86,6 @@ class Linear(Module):
 
     def __repr__(self) -> str:
         return f"Linear({self.inputs}, {self.outputs}{', bias=False' if self.bias is None else ''})"
-
-
-class BatchNorm1d(Module):
-    """Batch normalization over the rows of an (N, D) batch (Ioffe and Szegedy, 2015).
-
-    In training the batch's own mean and biased variance (1/N) are used, and the running statistics move:
-    ``running = (1 - momentum) * running + momentum * batch``, with the *unbiased* variance, m/(m-1) times the biased.
-    In evaluation the running statistics are used, in the folded form ``scale * x + shift``.
-
-    Args:
-        features: D, columns of `x`.
-        eps: added to the variance.
-        momentum: weight of the new value, as in PyTorch (ONNX and TensorFlow weigh the old one); None takes
-            the plain mean over all batches seen, the population statistics of the paper.
-        dtype: float32 or float64.
-
-    Attributes:
-        gamma, beta: parameters (D,), scale and shift, from 1 and 0.
-        running_mean, running_var, num_batches_tracked: buffers.
-
-    Raises:
-        ValueError: a size below 1, eps that is not positive, a momentum outside 0..1.
-        ShapeError: when called on anything but (N, D), or in training on a single row.
-
-    >>> layer = BatchNorm1d(2)
-    >>> out = layer(np.array([[0.0, 10.0], [2.0, 30.0]]))
-    >>> out.data.round(3)
-    array([[-1., -1.],
-           [ 1.,  1.]])
-    >>> layer.running_mean
-    array([0.1, 2. ])
-    """
-
-    buffers: ClassVar[tuple[str, ...]] = ("running_mean", "running_var", "num_batches_tracked")
-
-    def __init__(
-        self, features: int, *, eps: float = 1e-5, momentum: float | None = 0.1, dtype: Any = np.float64
-    ) -> None:
-        self.features, dtype = _size("features", features), _float_dtype(dtype)
-        if not eps > 0.0:
-            raise ValueError(
-                f"eps is {eps}; expected a positive number such as 1e-5, or a constant column divides by 0."
-            )
-        if momentum is not None and not 0.0 <= momentum <= 1.0:
-            raise ValueError(f"momentum is {momentum}; expected 0 to 1, the weight of the new value, or None.")
-        self.eps, self.momentum = float(eps), momentum
-        self.gamma, self.beta = Parameter(np.ones(self.features, dtype)), Parameter(np.zeros(self.features, dtype))
-        self.running_mean: np.ndarray[Any, Any] = np.zeros(self.features, dtype)
-        self.running_var: np.ndarray[Any, Any] = np.ones(self.features, dtype)
-        self.num_batches_tracked = 0
-
-    def forward(self, x: Any) -> Any:
-        """(N, D) to (N, D)."""
-        _columns(self, x, self.features)
-        if not self.training:
-            return batch_norm_inference(x, self.gamma, self.beta, self.running_mean, self.running_var, self.eps)
-        if shape_of(x)[0] < 2:
-            raise ShapeError(
-                f"{self!r} in training got one row, whose variance is 0 whatever it holds; "
-                "pass at least two, or call eval() first."
-            )
-        out, mu, var = batch_norm_with_statistics(x, self.gamma, self.beta, self.eps)
-        self._track(mu, var, shape_of(x)[0])  # last, so that a refused batch leaves no trace
-        return out
-
-    def _track(self, mu: Any, var: Any, m: int) -> None:
-        share: Any = self.momentum
-        if (capture := capturing()) is not None:
-            count = capture.counted(vars(self), "num_batches_tracked")
-            share = capture.host(lambda: 1.0 / count()) if share is None else share
-        else:
-            mu, var = (s.raw if isinstance(s, Parameter) else s for s in (mu, var))  # averages carry no graph
-            self.num_batches_tracked += 1
-            share = 1.0 / self.num_batches_tracked if share is None else share
-        self.running_mean, self.running_var = update_running_statistics(
-            self.running_mean, self.running_var, mu, var, m=m, momentum=share
-        )
-
-    def __repr__(self) -> str:
-        return f"BatchNorm1d({self.features}, eps={self.eps:g}, momentum={self.momentum})"
 
 
 class Dropout(Module):

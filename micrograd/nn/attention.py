@@ -1,0 +1,123 @@
+"""Layers on sequences: rows looked up by number, and attention."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from micrograd import composites as c
+from micrograd import functional as f
+from micrograd import primitives as p
+from micrograd.composites import shape_of
+from micrograd.errors import DTypeError, ShapeError
+from micrograd.nn.initializers import float_dtype
+from micrograd.nn.layers import Linear
+from micrograd.nn.module import Module, Parameter
+from micrograd.windows import pair
+
+__all__ = ["Embedding", "MultiHeadAttention"]
+
+
+class Embedding(Module):
+    """A row of `weight` for each whole number.
+
+    Args:
+        rows: how many numbers there are, 0 to ``rows - 1``.
+        features: the length of a row.
+        rng: a NumPy Generator, or a seed for one.
+        dtype: float32 or float64.
+
+    Attributes:
+        weight: (rows, features), from the normal distribution with deviation 1, as in PyTorch.
+
+    Raises:
+        DTypeError: called with anything but integers. IndexError: with a number that has no row.
+
+    >>> Embedding(10, 4, rng=0)(np.array([[1, 2, 1]])).shape
+    (1, 3, 4)
+    """
+
+    def __init__(
+        self, rows: int, features: int, *, rng: np.random.Generator | int | None = None, dtype: Any = np.float64
+    ) -> None:
+        self.rows, self.features = pair("size", (rows, features), 1)
+        start = np.random.default_rng(rng).standard_normal((self.rows, self.features))
+        self.weight = Parameter(start.astype(float_dtype(dtype)))
+
+    def forward(self, x: Any) -> Any:
+        """Integers of any shape to that shape and one axis more, of `features`."""
+        numbers = np.asarray(getattr(x, "integers", x))
+        if numbers.dtype.kind not in "iu":
+            raise DTypeError(f"{self!r} got {numbers.dtype}; it looks up rows by whole numbers: x.astype(np.int64).")
+        wrong = (numbers < 0) | (numbers >= self.rows)
+        if wrong.any():
+            raise IndexError(f"{self!r} got {numbers[wrong][0]}; it has rows 0 to {self.rows - 1}.")
+        return p.gather(self.weight, index=x)
+
+    def __repr__(self) -> str:
+        return f"Embedding({self.rows}, {self.features})"
+
+
+class MultiHeadAttention(Module):
+    """Self-attention with several heads (Vaswani et al., 2017): ``softmax(q @ k.T / sqrt(d)) @ v`` in each.
+
+    Args:
+        features: D, the length of a row of the sequence; a multiple of `heads`.
+        heads: how many.
+        causal: whether a place sees only itself and those before it.
+        bias: whether the four linear layers have one.
+        rng: a NumPy Generator, or a seed for one.
+        dtype: float32 or float64.
+
+    Attributes:
+        query, key, value, out: `Linear` layers (D, D).
+
+    Raises:
+        ValueError: heads that do not divide the features. ShapeError: when called on anything but (N, T, D).
+
+    >>> MultiHeadAttention(8, 2, causal=True, rng=0)(np.ones((2, 5, 8))).shape
+    (2, 5, 8)
+    """
+
+    def __init__(
+        self,
+        features: int,
+        heads: int,
+        *,
+        causal: bool = False,
+        bias: bool = True,
+        rng: np.random.Generator | int | None = None,
+        dtype: Any = np.float64,
+    ) -> None:
+        self.features, self.heads = pair("size", (features, heads), 1)
+        if self.features % self.heads:
+            raise ValueError(f"{features} features cannot be shared by {heads} heads; take a divisor.")
+        self.causal, rng = causal, np.random.default_rng(rng)
+        self.query, self.key, self.value, self.out = (
+            Linear(self.features, self.features, bias=bias, init="glorot", rng=rng, dtype=dtype) for _ in range(4)
+        )
+
+    def forward(self, x: Any) -> Any:
+        """(N, T, D) to (N, T, D)."""
+        shape = shape_of(x)
+        if len(shape) != 3 or shape[2] != self.features:
+            raise ShapeError(f"{self!r} got shape {shape}; expected (N, T, {self.features}).")
+        n, t, d = shape
+        rows = c.reshape(x, (n * t, d))
+        q, k, v = (self._split(layer(rows), n, t) for layer in (self.query, self.key, self.value))
+        scores = 1.0 / math.sqrt(d // self.heads) * (q @ c.swapaxes(k, -1, -2))
+        if self.causal:
+            lowest = float(np.finfo(scores.dtype).min)
+            scores = p.where(np.tri(t, dtype=bool), scores, lowest)
+        weights = f.softmax(scores, -1)
+        together = c.reshape(c.transpose(weights @ v, (0, 2, 1, 3)), (n * t, d))
+        return c.reshape(self.out(together), shape)
+
+    def _split(self, rows: Any, n: int, t: int) -> Any:
+        """(N*T, D) to (N, heads, T, D / heads)."""
+        return c.transpose(c.reshape(rows, (n, t, self.heads, self.features // self.heads)), (0, 2, 1, 3))
+
+    def __repr__(self) -> str:
+        return f"MultiHeadAttention({self.features}, {self.heads}{', causal=True' if self.causal else ''})"

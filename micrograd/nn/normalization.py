@@ -1,0 +1,247 @@
+"""Layers that normalize: over the batch, over the features of an example, over groups and neighbours of channels."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from micrograd import composites as c
+from micrograd import primitives as p
+from micrograd.batchnorm import batch_norm_inference, batch_norm_with_statistics, update_running_statistics
+from micrograd.composites import shape_of
+from micrograd.errors import ShapeError
+from micrograd.modes import capturing
+from micrograd.nn.initializers import float_dtype
+from micrograd.nn.module import Module, Parameter
+from micrograd.windows import local_response_norm
+
+__all__ = ["BatchNorm1d", "BatchNorm2d", "GroupNorm", "LayerNorm", "LocalResponseNorm"]
+
+
+def _size(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise ValueError(f"{name} is {value!r}; expected a whole number of at least 1.")
+    return int(value)
+
+
+def _positive_eps(eps: float) -> float:
+    if not eps > 0.0:
+        raise ValueError(f"eps is {eps}; expected a positive number such as 1e-5, or a constant column divides by 0.")
+    return float(eps)
+
+
+class _BatchNorm(Module):
+    """What both batch norms share: parameters, running statistics, and which are used when."""
+
+    buffers: ClassVar[tuple[str, ...]] = ("running_mean", "running_var", "num_batches_tracked")
+    _shape: ClassVar[str]
+    _what: ClassVar[str]
+    _axes: ClassVar[int]
+    _axis: ClassVar[int | None]
+
+    def __init__(
+        self, features: int, *, eps: float = 1e-5, momentum: float | None = 0.1, dtype: Any = np.float64
+    ) -> None:
+        self.features, dtype = _size("features", features), float_dtype(dtype)
+        self.eps = _positive_eps(eps)
+        if momentum is not None and not 0.0 <= momentum <= 1.0:
+            raise ValueError(f"momentum is {momentum}; expected 0 to 1, the weight of the new value, or None.")
+        self.momentum = momentum
+        self.gamma, self.beta = Parameter(np.ones(self.features, dtype)), Parameter(np.zeros(self.features, dtype))
+        self.running_mean: np.ndarray[Any, Any] = np.zeros(self.features, dtype)
+        self.running_var: np.ndarray[Any, Any] = np.ones(self.features, dtype)
+        self.num_batches_tracked = 0
+
+    def forward(self, x: Any) -> Any:
+        """The same shape."""
+        shape = shape_of(x)
+        if len(shape) != self._axes or shape[1] != self.features:
+            raise ShapeError(
+                f"{self!r} got shape {shape}; expected {self._shape.format(self.features)}. "
+                "Reshape or transpose x, or build the layer with another size."
+            )
+        if not self.training:
+            return batch_norm_inference(
+                x, self.gamma, self.beta, self.running_mean, self.running_var, self.eps, axis=self._axis
+            )
+        m = shape[0] * int(np.prod(shape[2:], dtype=int))
+        if m < 2:
+            raise ShapeError(
+                f"{self!r} in training got one {self._what}, whose variance is 0 whatever it holds; "
+                "pass at least two, or call eval() first."
+            )
+        out, mu, var = batch_norm_with_statistics(x, self.gamma, self.beta, self.eps, axis=self._axis)
+        if self._axis is not None:  # they have kept unit axes
+            mu, var = c.reshape(mu, (self.features,)), c.reshape(var, (self.features,))
+        self._track(mu, var, m)  # last, so that a refused batch leaves no trace
+        return out
+
+    def _track(self, mu: Any, var: Any, m: int) -> None:
+        share: Any = self.momentum
+        if (capture := capturing()) is not None:
+            count = capture.counted(vars(self), "num_batches_tracked")
+            share = capture.host(lambda: 1.0 / count()) if share is None else share
+        else:
+            mu, var = (s.raw if isinstance(s, Parameter) else s for s in (mu, var))  # averages carry no graph
+            self.num_batches_tracked += 1
+            share = 1.0 / self.num_batches_tracked if share is None else share
+        self.running_mean, self.running_var = update_running_statistics(
+            self.running_mean, self.running_var, mu, var, m=m, momentum=share
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.features}, eps={self.eps:g}, momentum={self.momentum})"
+
+
+class BatchNorm1d(_BatchNorm):
+    """Batch normalization over the rows of an (N, D) batch (Ioffe and Szegedy, 2015).
+
+    In training the batch's own mean and biased variance (1/N) are used, and the running statistics move:
+    ``running = (1 - momentum) * running + momentum * batch``, with the *unbiased* variance, m/(m-1) times the biased.
+    In evaluation the running statistics are used, in the folded form ``scale * x + shift``.
+
+    Args:
+        features: D, columns of `x`.
+        eps: added to the variance.
+        momentum: weight of the new value, as in PyTorch (ONNX and TensorFlow weigh the old one); None takes
+            the plain mean over all batches seen, the population statistics of the paper.
+        dtype: float32 or float64.
+
+    Attributes:
+        gamma, beta: parameters (D,), scale and shift, from 1 and 0.
+        running_mean, running_var, num_batches_tracked: buffers.
+
+    Raises:
+        ValueError: a size below 1, eps that is not positive, a momentum outside 0..1.
+        ShapeError: when called on anything but (N, D), or in training on a single row.
+
+    >>> layer = BatchNorm1d(2)
+    >>> out = layer(np.array([[0.0, 10.0], [2.0, 30.0]]))
+    >>> out.data.round(3)
+    array([[-1., -1.],
+           [ 1.,  1.]])
+    >>> layer.running_mean
+    array([0.1, 2. ])
+    """
+
+    _shape, _what, _axes, _axis = "(N, {}): one row an example", "row", 2, None
+
+
+class BatchNorm2d(_BatchNorm):
+    """Batch normalization of images (N, C, H, W): statistics of each channel over all pixels of the batch.
+
+    Arguments, attributes and running statistics are those of `BatchNorm1d`, with C for D and m = N * H * W.
+
+    >>> layer = BatchNorm2d(3)
+    >>> layer(np.ones((2, 3, 4, 4))).shape
+    (2, 3, 4, 4)
+    """
+
+    _shape, _what, _axes, _axis = "(N, {}, H, W)", "pixel", 4, 1
+
+
+class LayerNorm(Module):
+    """Each example over its own last axis or axes (Ba, Kiros and Hinton, 2016); no running statistics.
+
+    Args:
+        shape: the sizes of the axes that are normalized over, the last ones of `x`; a number for one.
+        eps: added to the (biased) variance.
+        dtype: float32 or float64.
+
+    Attributes:
+        gamma, beta: parameters of this shape, from 1 and 0.
+
+    Raises:
+        ValueError: a size below 1, eps that is not positive. ShapeError: when the last axes of `x` have other sizes.
+
+    >>> LayerNorm(4)(np.array([[0.0, 2.0, 0.0, 2.0]])).data.round(3)
+    array([[-1.,  1., -1.,  1.]])
+    """
+
+    def __init__(self, shape: int | tuple[int, ...], *, eps: float = 1e-5, dtype: Any = np.float64) -> None:
+        self.shape = tuple(_size("shape", size) for size in (shape if isinstance(shape, (tuple, list)) else (shape,)))
+        self.eps, dtype = _positive_eps(eps), float_dtype(dtype)
+        self.gamma, self.beta = Parameter(np.ones(self.shape, dtype)), Parameter(np.zeros(self.shape, dtype))
+
+    def forward(self, x: Any) -> Any:
+        """The same shape."""
+        shape = shape_of(x)
+        if shape[-len(self.shape) :] != self.shape:
+            raise ShapeError(f"{self!r} got shape {shape}; expected (..., {', '.join(map(str, self.shape))}).")
+        axes = tuple(range(len(shape) - len(self.shape), len(shape)))
+        return self.gamma * _normalized(x, axes, self.eps) + self.beta
+
+    def __repr__(self) -> str:
+        return f"LayerNorm({self.shape[0] if len(self.shape) == 1 else self.shape}, eps={self.eps:g})"
+
+
+def _normalized(x: Any, axes: tuple[int, ...], eps: float) -> Any:
+    """Mean 0 and variance 1 over these axes, by the steps and names of batch normalization."""
+    mu = c.mean(x, axes, keepdims=True)
+    xmu = x - mu
+    sq = p.pow(xmu, exponent=2)
+    var = c.mean(sq, axes, keepdims=True)
+    sqrtvar = p.sqrt(var + eps)
+    ivar = p.reciprocal(sqrtvar)
+    return xmu * ivar
+
+
+class GroupNorm(Module):
+    """Each example over groups of its channels and all its pixels (Wu and He, 2018); no running statistics.
+
+    Args:
+        groups: how many groups; 1 takes all channels together, as many as channels each by itself.
+        channels: C, a multiple of `groups`.
+        eps: added to the (biased) variance.
+        dtype: float32 or float64.
+
+    Attributes:
+        gamma, beta: parameters (C,), from 1 and 0.
+
+    Raises:
+        ValueError: groups that do not divide the channels, eps that is not positive.
+        ShapeError: when called on anything but (N, C, ...).
+
+    >>> GroupNorm(2, 4)(np.ones((2, 4, 3, 3))).shape
+    (2, 4, 3, 3)
+    """
+
+    def __init__(self, groups: int, channels: int, *, eps: float = 1e-5, dtype: Any = np.float64) -> None:
+        self.groups, self.channels = _size("groups", groups), _size("channels", channels)
+        if self.channels % self.groups:
+            raise ValueError(f"{channels} channels cannot be cut into {groups} groups of one size; take a divisor.")
+        self.eps, dtype = _positive_eps(eps), float_dtype(dtype)
+        self.gamma, self.beta = Parameter(np.ones(self.channels, dtype)), Parameter(np.zeros(self.channels, dtype))
+
+    def forward(self, x: Any) -> Any:
+        """The same shape."""
+        shape = shape_of(x)
+        if len(shape) < 2 or shape[1] != self.channels:
+            raise ShapeError(f"{self!r} got shape {shape}; expected (N, {self.channels}, ...).")
+        n, rest = shape[0], shape[2:]
+        grouped = c.reshape(x, (n, self.groups, self.channels // self.groups, *rest))
+        xhat = c.reshape(_normalized(grouped, tuple(range(2, 3 + len(rest))), self.eps), shape)
+        unit = (self.channels, *(1 for _ in rest))
+        return c.reshape(self.gamma, unit) * xhat + c.reshape(self.beta, unit)
+
+    def __repr__(self) -> str:
+        return f"GroupNorm({self.groups}, {self.channels}, eps={self.eps:g})"
+
+
+class LocalResponseNorm(Module):
+    """Each entry over a power of the squares of its neighbours; see `micrograd.functional.local_response_norm`.
+
+    >>> LocalResponseNorm(5)(np.ones((2, 8, 4, 4))).shape
+    (2, 8, 4, 4)
+    """
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
+        self.size, self.alpha, self.beta, self.k = _size("size", size), float(alpha), float(beta), float(k)
+
+    def forward(self, x: Any) -> Any:
+        """(N, C, ...) to the same shape."""
+        return local_response_norm(x, self.size, self.alpha, self.beta, self.k)
+
+    def __repr__(self) -> str:
+        return f"LocalResponseNorm({self.size}, alpha={self.alpha:g}, beta={self.beta:g}, k={self.k:g})"
