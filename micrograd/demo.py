@@ -125,7 +125,7 @@ def demo(terminal: _Terminal, folder: Path, epochs: int = 20) -> None:
     Raises:
         NumericalError: composed and handwritten gradients differ. MissingExtraError: scikit-learn is not installed.
     """
-    from micrograd.cli.commands import curves
+    from micrograd.cli.training import curves
     from micrograd.errors import NumericalError
 
     start = time.perf_counter()

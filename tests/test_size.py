@@ -58,11 +58,11 @@ FLOORS = [
     {"engine"},
     {"functional", "numerics", "anomaly", "batchnorm", "batchnorm_input", "transforms"},
     {"graph"},
-    {"nn", "optim", "data", "train"},
+    {"nn", "optim", "data", "train", "checkpoint"},
     {"drawing", "notation"},
     {"stepper"},
     {"testing"},
-    {"compiler"},
+    {"compiler", "export"},
     {"marker"},
     {"cli", "demo", "__main__"},
 ]

@@ -5,25 +5,26 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 import micrograd
-from micrograd.cli.arguments import of_a_function, rate_number, seed_number, whole
+from micrograd.cli.arguments import of_a_function, whole
 from micrograd.cli.author import arguments_for, at_their_line, first_line, function_in, load
 from micrograd.cli.checking import add_check
 from micrograd.cli.exercising import add_exercise
 from micrograd.cli.probing import add_probe
 from micrograd.cli.terminal import ASCII, CommandError, Terminal, writable
+from micrograd.cli.training import add_train
 from micrograd.errors import MicrogradError, MissingExtraError
 
 if TYPE_CHECKING:
     from micrograd.graph import Graph
 
-__all__ = ["curves", "main"]
+__all__ = ["main"]
 
 _EXECUTES = (
     "Tracing EXECUTES the file and the function, with your rights: {} only files that you would run. "
@@ -120,37 +121,6 @@ def _walk(options: argparse.Namespace, terminal: Terminal) -> None:
         terminal.say(text_of(data, coloured(sys.stdout)).rstrip("\n"))
 
 
-def _train(options: argparse.Namespace, terminal: Terminal) -> None:
-    from micrograd.drawing import training_curves
-    from micrograd.train import train_digits
-
-    if options.out is not None:
-        if Path(options.out).suffix.lower() != ".svg":
-            raise CommandError(f"--out {options.out}: learning curves are written as .svg", 2)
-        writable(Path(options.out), options.force)
-    label = "without batch norm" if options.no_batch_norm else "with batch norm"
-    with terminal.progress(label, options.epochs) as show:
-
-        def tell(now: Any) -> None:
-            show(now.epoch, f"loss {now.train_loss:.4f}, test {now.test_accuracy:.1%}")
-
-        _, history = train_digits(
-            batch_norm=not options.no_batch_norm, epochs=options.epochs, batch_size=options.batch_size, lr=options.lr,
-            seed=options.seed, progress=tell,
-        )  # fmt: skip
-    terminal.say(
-        f"test accuracy {history.test_accuracy[-1]:.1%} after {options.epochs} epochs, {history.seconds[-1]:.1f} s"
-    )
-    if options.out is not None:
-        training_curves({label: curves(history)}, options.out, title="Training on handwritten digits")
-        terminal.say(f"{options.out}: learning curves")
-
-
-def curves(history: Any) -> Mapping[str, Sequence[float]]:
-    """Of a `micrograd.train.History` what the picture shows."""
-    return {"training loss": history.train_loss, "test accuracy": history.test_accuracy}
-
-
 def _demo(options: argparse.Namespace, terminal: Terminal) -> None:
     from micrograd.demo import demo
 
@@ -213,24 +183,7 @@ def _parser() -> argparse.ArgumentParser:
     add_check(commands)
     add_probe(commands)
     add_exercise(commands)
-
-    train = commands.add_parser(
-        "train",
-        help="train a network on real data",
-        description="Train the perceptron 64-64-64-10 on the 1,797 handwritten digits of scikit-learn.",
-        allow_abbrev=False,
-    )
-    train.add_argument("data", choices=("digits",), help="the data set")
-    train.add_argument(
-        "--epochs", type=whole(1, 10000), default=20, help="how often all examples are seen (default: 20)"
-    )
-    train.add_argument("--lr", type=rate_number, default=0.1, help="learning rate at the start (default: 0.1)")
-    train.add_argument("--batch-size", type=whole(2, 1437), default=64, help="rows in a step (default: 64)")
-    train.add_argument("--no-batch-norm", action="store_true", help="leave batch normalization out")
-    train.add_argument("--seed", type=seed_number, default=0, help="of the weights and the order (default: 0)")
-    train.add_argument("--out", metavar="FILE.svg", help="write the learning curves there")
-    train.add_argument("--force", action="store_true", help="replace that file if it exists")
-    train.set_defaults(run=_train)
+    add_train(commands)
 
     demo = commands.add_parser(
         "demo",
