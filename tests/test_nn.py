@@ -19,6 +19,7 @@ from micrograd.errors import CheckpointError, DTypeError, ShapeError
 from micrograd.functional import cross_entropy
 from micrograd.graph import trace
 from micrograd.numerics import assert_bn_close, bn_bounds, inference_bound
+from micrograd.optim import SGD
 from micrograd.primitives import TABLE
 from micrograd.testing import check_grad
 
@@ -496,3 +497,43 @@ def test_a_whole_network_is_that_of_pytorch(torch: Any) -> None:
         if isinstance(layer, nn.Linear):
             assert_within(layer.weight.grad, twin.weight.grad.numpy().T, 10.0, 64, "weight")
             assert_within(layer.bias.grad, twin.bias.grad.numpy(), 10.0, 64, "bias")
+
+
+# ---- counting, freezing, the summary ---------------------------------------------------------------------
+
+
+def test_frozen_parameters_are_kept_but_not_moved() -> None:
+    model = nn.mlp([5, 4, 3], rng=0)
+    model.layers[0].freeze()
+    assert (model.count_parameters(), model.count_parameters(trainable=True)) == (39, 15)
+    assert list(model.state_dict()) == [name for name, _ in model.named_parameters()]
+    before = model.state_dict()
+    optimizer = SGD(model.parameters(), lr=0.1)
+    cross_entropy(model(normal(4, 5)), np.array([0, 1, 2, 0])).backward()
+    optimizer.step()
+    moved = [name for name, value in model.state_dict().items() if not np.array_equal(value, before[name])]
+    assert moved == ["layers.2.weight", "layers.2.bias"]
+    model.zero_grad()
+    assert all(parameter.grad is None for _, parameter in model.named_parameters())
+    assert model.freeze(False).count_parameters(trainable=True) == 39
+
+
+def test_the_summary_is_a_table_and_changes_nothing() -> None:
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1, rng=0), nn.BatchNorm2d(4), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(64, 10)
+    )
+    model.layers[0].freeze()
+    before = model.state_dict()
+    found = nn.summary(model, np.ones((2, 1, 8, 8)))
+    assert [(line.name, line.kind, line.shape) for line in found.lines] == [
+        ("layers.0", "Conv2d", (2, 4, 8, 8)),
+        ("layers.1", "BatchNorm2d", (2, 4, 8, 8)),
+        ("layers.2", "MaxPool2d", (2, 4, 4, 4)),
+        ("layers.3", "Flatten", (2, 64)),
+        ("layers.4", "Linear", (2, 10)),
+    ]
+    assert (found.parameters, found.trainable) == (698, 658)
+    assert str(found).endswith("698 parameters, 658 of them trainable")
+    assert model.training
+    assert all(np.array_equal(value, before[name]) for name, value in model.state_dict().items())
+    assert not any("forward" in vars(module) for _, module in model.named_modules())

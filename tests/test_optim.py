@@ -12,7 +12,7 @@ from judges.agreement import assert_within
 
 from micrograd import optim
 from micrograd.engine import Tensor
-from micrograd.errors import GraphError, ShapeError
+from micrograd.errors import GraphError, NumericalError, ShapeError
 from micrograd.nn import MLP
 
 FLOATS = ("float32", "float64")
@@ -26,6 +26,10 @@ MAKERS: dict[str, Callable[[Any], optim.Optimizer]] = {
     "adam with its own betas": lambda p: optim.Adam(p, lr=0.05, betas=(0.5, 0.7), eps=1e-2),
     "adam with decay": lambda p: optim.Adam(p, lr=0.05, weight_decay=0.1),
     "adamw": lambda p: optim.AdamW(p, lr=0.05, weight_decay=0.1),
+    "rmsprop": lambda p: optim.RMSProp(p, lr=0.02),
+    "rmsprop, centered, momentum, decay": lambda p: optim.RMSProp(
+        p, lr=0.02, alpha=0.9, momentum=0.5, centered=True, weight_decay=0.1
+    ),
 }
 
 
@@ -246,6 +250,10 @@ def torch_optimizer(torch: Any, name: str, parameters: Any) -> Any:
         "adam with its own betas": lambda: torch.optim.Adam(parameters, lr=0.05, betas=(0.5, 0.7), eps=1e-2),
         "adam with decay": lambda: torch.optim.Adam(parameters, lr=0.05, weight_decay=0.1),
         "adamw": lambda: torch.optim.AdamW(parameters, lr=0.05, weight_decay=0.1),
+        "rmsprop": lambda: torch.optim.RMSprop(parameters, lr=0.02),
+        "rmsprop, centered, momentum, decay": lambda: torch.optim.RMSprop(
+            parameters, lr=0.02, alpha=0.9, momentum=0.5, centered=True, weight_decay=0.1
+        ),
     }[name]()
 
 
@@ -308,3 +316,67 @@ def test_schedules_are_those_of_pytorch() -> None:
             assert schedule(epoch) == pytest.approx(judge.param_groups[0]["lr"], rel=1e-14)
             judge.step()
             scheduler.step()
+
+
+# ---- gradients that are too large ------------------------------------------------------------------------
+
+
+@pytest.mark.judge
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("limit", [0.5, 100.0])
+def test_clipping_is_pytorchs(dtype: str, limit: float) -> None:
+    torch = pytest.importorskip("torch")
+    parameters = [leaf(3, 2, dtype=dtype), leaf(4, dtype=dtype, seed=1), leaf(2, dtype=dtype, seed=2)]
+    theirs = [torch.nn.Parameter(torch.tensor(p.data)) for p in parameters[:2]]
+    for mine, its in zip(parameters, theirs, strict=False):
+        mine.grad = 3.0 * mine.data
+        its.grad = torch.tensor(mine.grad)
+    norm = optim.clip_grad_norm(parameters, limit)
+    expected = torch.nn.utils.clip_grad_norm_(theirs, limit)
+    u = np.finfo(dtype).eps
+    assert abs(norm - float(expected)) <= 8 * u * norm
+    for mine, its in zip(parameters, theirs, strict=False):
+        # PyTorch adds 1e-6 to the norm that it divides by
+        assert np.abs(mine.grad - its.grad.numpy()).max() <= (8 * u + 2e-6 / norm) * np.abs(mine.grad).max()
+        assert mine.grad.dtype == np.dtype(dtype)
+    assert parameters[2].grad is None
+    optim.clip_grad_value(parameters, 0.1)
+    assert max(np.abs(p.grad).max() for p in parameters[:2]) <= np.dtype(dtype).type(0.1)
+
+
+def test_clipping_numbers_and_refusing_what_cannot_be_scaled() -> None:
+    x = Tensor(3.0)
+    x.grad = 4.0
+    assert optim.clip_grad_norm([x], 1.0) == 4.0
+    assert x.grad == 1.0
+    optim.clip_grad_value([x], 0.5)
+    assert type(x.grad) is float
+    assert x.grad == 0.5
+    x.grad = math.inf
+    with pytest.raises(NumericalError, match="the norm of the gradients is inf"):
+        optim.clip_grad_norm([x], 1.0)
+    for clip in (optim.clip_grad_norm, optim.clip_grad_value):
+        with pytest.raises(ValueError, match="limit is 0"):
+            clip([x], 0)
+
+
+@pytest.mark.judge
+@pytest.mark.parametrize("epochs", [5, 10, 33])
+def test_one_cycle_is_pytorchs(epochs: int) -> None:
+    torch = pytest.importorskip("torch")
+    its = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=1.0)
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(its, 0.8, total_steps=epochs)
+    rate = optim.one_cycle(0.8, epochs)
+    for epoch in range(epochs):
+        assert abs(rate(epoch) - its.param_groups[0]["lr"]) <= 1e-15
+        its.step()
+        if epoch < epochs - 1:
+            scheduler.step()
+
+
+def test_schedules_refuse_what_has_no_length() -> None:
+    with pytest.raises(ValueError, match="epochs is 0; expected at least 1"):
+        optim.warmup(optim.exponential(1.0, 0.5), 0)
+    for arguments in ({"epochs": 1}, {"epochs": 5, "rise": 1.0}, {"epochs": 3, "rise": 0.1}):
+        with pytest.raises(ValueError, match="expected at least 2 epochs"):
+            optim.one_cycle(1.0, **arguments)

@@ -20,6 +20,7 @@ from micrograd.nn.layers import (
 )
 from micrograd.nn.module import Module, Parameter
 from micrograd.nn.normalization import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm, LocalResponseNorm
+from micrograd.nn.overview import summary
 from micrograd.nn.scalar import MLP, Layer, Neuron
 
 __all__ = [
@@ -51,4 +52,5 @@ __all__ = [
     "Tanh",
     "lsuv",
     "mlp",
+    "summary",
 ]

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from micrograd.engine import no_grad
 from micrograd.errors import DTypeError, GraphError
 
 if TYPE_CHECKING:
@@ -133,10 +132,11 @@ def lsuv(
         weight = layer.weight
         weight.data = initial("orthogonal", weight.shape, rng, weight.data.dtype)
     found: dict[str, float] = {}
-    for name in _in_order(model, layers, x):
+    for name in dict.fromkeys(name for name, _ in _answers(model, layers, x)):
         layer = layers[name]
         for _ in range(trials):
-            found[name] = variance = float(np.var(_output_of(model, layer, x)))
+            (_, out), *_ = _answers(model, {name: layer}, x)
+            found[name] = variance = float(np.var(getattr(out, "data", out)))
             if not variance > 0.0:
                 raise GraphError(f"the output of {name} is constant on x; pass a batch of different examples.")
             if abs(variance - 1.0) <= tolerance:
@@ -145,34 +145,9 @@ def lsuv(
     return found
 
 
-def _seen(model: Module, layers: dict[str, Any], x: Any) -> list[tuple[str, Any]]:
-    """Which layers are called, in order, with their outputs, in evaluation mode and without a graph."""
-    seen: list[tuple[str, Any]] = []
-    modes = [(module, module.training) for _, module in model.named_modules()]
-    model.eval()
-    try:
-        for name, layer in layers.items():
+def _answers(model: Module, layers: dict[str, Any], x: Any) -> list[tuple[str, Any]]:
+    from micrograd.nn.overview import calls, evaluating
 
-            def watched(*args: Any, name: str = name, forward: Any = layer.forward) -> Any:
-                out = forward(*args)
-                seen.append((name, out))
-                return out
-
-            vars(layer)["forward"] = watched
-        with no_grad():
-            model(x)
-    finally:
-        for layer in layers.values():
-            vars(layer).pop("forward", None)
-        for module, mode in modes:
-            module.training = mode
+    with evaluating(model), calls(layers) as seen:
+        model(x)
     return seen
-
-
-def _in_order(model: Module, layers: dict[str, Any], x: Any) -> list[str]:
-    return list(dict.fromkeys(name for name, _ in _seen(model, layers, x)))
-
-
-def _output_of(model: Module, layer: Any, x: Any) -> Any:
-    _, out = _seen(model, {"": layer}, x)[0]
-    return getattr(out, "data", out)

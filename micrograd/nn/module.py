@@ -48,6 +48,7 @@ class Module:
     """
 
     training: bool = True
+    frozen: bool = False
     buffers: ClassVar[tuple[str, ...]] = ()
     __signature__ = _ForwardSignature()
 
@@ -90,12 +91,35 @@ class Module:
                 yield name, value
 
     def parameters(self) -> list[Tensor]:
-        """The parameters, in the order of `named_parameters`."""
-        return [parameter for _, parameter in self.named_parameters()]
+        """The parameters that are not frozen, in the order of `named_parameters`."""
+        fixed = {id(p) for _, module in self.named_modules() if module.frozen for _, p in module.named_parameters()}
+        return [parameter for _, parameter in self.named_parameters() if id(parameter) not in fixed]
+
+    def freeze(self, frozen: bool = True) -> Module:
+        """Leave all parameters inside out of `parameters`, so that an optimiser built after it does not move them.
+
+        Frozen parameters stay in `named_parameters` and `state_dict`; ``freeze(False)`` takes it back.
+        Answers the module.
+
+        >>> class Scale(Module):
+        ...     def __init__(self):
+        ...         self.by = Parameter(np.ones(3))
+        >>> scale = Scale()
+        >>> len(scale.parameters()), len(scale.freeze().parameters())
+        (1, 0)
+        """
+        for _, module in self.named_modules():
+            module.frozen = frozen
+        return self
+
+    def count_parameters(self, *, trainable: bool = False) -> int:
+        """How many numbers the parameters hold; with `trainable` those that are not frozen."""
+        tensors = self.parameters() if trainable else [parameter for _, parameter in self.named_parameters()]
+        return sum(int(np.size(parameter.data)) for parameter in tensors)
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters: 0 for numbers, None ("not yet") for arrays."""
-        forget(self.parameters())
+        forget([parameter for _, parameter in self.named_parameters()])
 
     def train(self, mode: bool = True) -> Module:
         """Switch this module and all inside it to training, or with False to evaluation. Answers the module."""
