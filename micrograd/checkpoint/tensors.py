@@ -39,7 +39,7 @@ _DTYPES: dict[str, np.dtype[Any]] = {
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 _FOREIGN = [
     (re.compile(rb"PK[\x03\x05\x07]"), "a zip file (.npz, .pt)"),
-    (re.compile(rb"\x80[\x02-\x05]|\(?[dl]p\d|\(l?p?\d|c[a-zA-Z_.]+\n"), "a pickle"),
+    (re.compile(rb"\x80[\x02-\x05]|[}\])]q|\([dlp]|c[a-zA-Z_.]+\n"), "a pickle"),
     (re.compile(rb"\x93NUMPY"), "an array of NumPy (.npy)"),
     (re.compile(rb"\x1f\x8b|BZh|\xfd7zXZ"), "a compressed file"),
     (re.compile(rb"\x89HDF"), "an HDF5 file"),
