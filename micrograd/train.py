@@ -25,8 +25,8 @@ from micrograd.checkpoint.files import replace
 from micrograd.data import Dataset, batches, digits
 from micrograd.engine import no_grad
 from micrograd.errors import CheckpointError, NumericalError
-from micrograd.nn import Module, mlp
-from micrograd.optim import SGD, Adam, AdamW, Optimizer, Schedule, cosine, step_decay
+from micrograd.nn import BatchNorm2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, Module, ReLU, Sequential, mlp
+from micrograd.optim import SGD, Adam, AdamW, Optimizer, Schedule, clip_grad_norm, cosine, step_decay
 
 __all__ = ["History", "Progress", "evaluate", "train", "train_digits"]
 
@@ -201,7 +201,7 @@ def train(
                 optimizer.zero_grad()
                 cost.backward()
                 if clip is not None:
-                    _clip(optimizer, clip)
+                    clip_grad_norm(optimizer.parameters, clip)
                 optimizer.step()
                 accuracy = f.accuracy(scores, y)
                 at.count(value, accuracy, len(y))
@@ -243,15 +243,6 @@ def _stale(history: History, watch: str) -> int:
     """How many epochs ago the best one was; a loss that is no number is never better."""
     numbers = [math.inf if math.isnan(value) else value for value in _WATCHED[watch](history)]
     return len(numbers) - 1 - numbers.index(min(numbers)) if numbers else 0
-
-
-def _clip(optimizer: Optimizer, limit: float) -> None:
-    """Scale the gradients so that their common norm is at most `limit` (Pascanu, Mikolov and Bengio, 2013)."""
-    moved = [parameter for parameter in optimizer.parameters if parameter.grad is not None]
-    norm = math.sqrt(sum(float(np.square(p.grad, dtype=np.float64).sum()) for p in moved))
-    if norm > limit:
-        for parameter in moved:
-            parameter.grad = parameter.grad * (limit / norm)
 
 
 @dataclass(slots=True)
@@ -410,8 +401,25 @@ _SCHEDULES: dict[str, Callable[[float, int], Schedule]] = {
 }
 
 
+def _images(x: Any) -> Any:
+    """(N, 64) to (N, 1, 8, 8)."""
+    return x.reshape(len(x), 1, 8, 8)
+
+
+def _convolutional(batch_norm: bool, dropout: float, rng: np.random.Generator, dtype: Any) -> Sequential:
+    layers: list[Any] = [_images]
+    for inputs, outputs in ((1, 16), (16, 32)):
+        layers.append(Conv2d(inputs, outputs, 3, padding=1, bias=not batch_norm, rng=rng, dtype=dtype))
+        layers += [BatchNorm2d(outputs, dtype=dtype)] if batch_norm else []
+        layers += [ReLU(), MaxPool2d(2)]
+    layers.append(Flatten())
+    layers += [Dropout(dropout, rng=rng)] if dropout else []
+    return Sequential(*layers, Linear(32 * 2 * 2, 10, init="glorot", rng=rng, dtype=dtype))
+
+
 def train_digits(
     *,
+    network: Literal["mlp", "conv"] = "mlp",
     batch_norm: bool = True,
     hidden: tuple[int, ...] = (64, 64),
     dropout: float = 0.0,
@@ -424,12 +432,14 @@ def train_digits(
     dtype: Any = np.float32,
     **loop: Any,
 ) -> tuple[Module, History]:
-    """Train the multi-layer perceptron 64-64-64-10 on the handwritten digits, with or without batch normalization.
+    """Train a network on the handwritten digits, with or without batch normalization.
 
     Args:
+        network: ``"mlp"``, the multi-layer perceptron 64-64-64-10, or ``"conv"``: two convolutions 3x3 of 16 and 32
+            channels, each followed by an activation and a pool, and a linear layer.
         batch_norm: put batch norm before each activation.
-        hidden: sizes of the hidden layers.
-        dropout: the rate of dropout after each activation.
+        hidden: sizes of the hidden layers of the perceptron.
+        dropout: the rate of dropout after each activation; in ``"conv"`` before the linear layer.
         epochs: how often all of the training examples are seen.
         batch_size: rows in a step.
         optimizer: ``"sgd"`` (momentum 0.9, weight decay 1e-4), ``"adam"``, or ``"adamw"`` (weight decay 0.01).
@@ -443,18 +453,29 @@ def train_digits(
         The trained model, in evaluation mode, and its `History`.
 
     Raises:
-        MissingExtraError: scikit-learn is not installed. ValueError: an unknown optimizer or schedule; also as `train`.
+        MissingExtraError: scikit-learn is not installed. ValueError: an unknown network, optimizer or schedule; also as
+            `train`.
     """
-    for name, value, known in (("optimizer", optimizer, _OPTIMIZERS), ("schedule", schedule, _SCHEDULES)):
+    known: Any
+    for name, value, known in (
+        ("network", network, ("mlp", "conv")),
+        ("optimizer", optimizer, _OPTIMIZERS),
+        ("schedule", schedule, _SCHEDULES),
+    ):
         if value not in known:
             raise ValueError(f"{name} is {value!r}; expected one of {', '.join(known)}.")
     usual, made = _OPTIMIZERS[optimizer]
     lr = usual if lr is None else lr
     data = digits(dtype=dtype)
-    model = mlp([64, *hidden, 10], batch_norm=batch_norm, dropout=dropout, rng=seed, dtype=dtype)
+    rng = np.random.default_rng(seed)
+    model = (
+        mlp([64, *hidden, 10], batch_norm=batch_norm, dropout=dropout, rng=rng, dtype=dtype)
+        if network == "mlp"
+        else _convolutional(batch_norm, dropout, rng, dtype)
+    )
     settings = {
-        "batch_norm": batch_norm, "hidden": [*hidden], "dropout": dropout, "optimizer": optimizer, "lr": lr,
-        "schedule": schedule, "dtype": str(np.dtype(dtype)),
+        "network": network, "batch_norm": batch_norm, "hidden": [*hidden], "dropout": dropout, "optimizer": optimizer,
+        "lr": lr, "schedule": schedule, "dtype": str(np.dtype(dtype)),
     }  # fmt: skip
     history = train(
         model, data, epochs=epochs, batch_size=batch_size, optimizer=made(model.parameters(), lr),

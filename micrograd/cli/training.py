@@ -40,18 +40,22 @@ def add_train(commands: Any) -> None:
     train = commands.add_parser(
         "train",
         help="train a network on real data",
-        description="Train a perceptron, 64-64-64-10 unless told otherwise, on the 1,797 handwritten digits of "
-        "scikit-learn. Ctrl-C writes the checkpoint, if there is one, and says how to go on. Exit code: 0 trained, "
-        "1 it diverged, 2 the command cannot be run, 130 interrupted.",
+        description="Train a network on the 1,797 handwritten digits of scikit-learn. Ctrl-C writes the checkpoint, if "
+        "there is one, and says how to go on. Exit code: 0 trained, 1 it diverged, 2 the command cannot be run, "
+        "130 interrupted.",
         allow_abbrev=False,
     )
     train.add_argument("data", choices=("digits",), help="the data set")
     network = train.add_argument_group("the network")
     network.add_argument(
-        "--hidden", metavar="SIZES", type=_sizes, default=(64, 64), help="sizes of the hidden layers (default: 64,64)"
+        "--model", choices=("mlp", "conv"), default="mlp",
+        help="a perceptron, or two convolutions of 16 and 32 channels with pools (default: mlp)",
+    )  # fmt: skip
+    network.add_argument(
+        "--hidden", metavar="SIZES", type=_sizes, help="sizes of the hidden layers of the perceptron (default: 64,64)"
     )
     network.add_argument("--no-batch-norm", action="store_true", help="leave batch normalization out")
-    network.add_argument("--dropout", type=_share, default=0.0, help="rate after each activation (default: 0)")
+    network.add_argument("--dropout", type=_share, default=0.0, help="its rate (default: 0)")
     steps = train.add_argument_group("the training")
     steps.add_argument(
         "--epochs", type=whole(1, 10000), default=20, help="how often all examples are seen (default: 20)"
@@ -103,6 +107,8 @@ def _train(options: argparse.Namespace, terminal: Terminal) -> None:
     from micrograd.drawing import training_curves
     from micrograd.train import train_digits
 
+    if options.model == "conv" and options.hidden is not None:
+        raise CommandError("--hidden is of the perceptron; leave it out with --model conv", 2)
     _look_at_files(options)
     if options.resume and not Path(options.checkpoint).exists():
         terminal.say(f"{options.checkpoint} is not there yet: training begins")
@@ -114,10 +120,11 @@ def _train(options: argparse.Namespace, terminal: Terminal) -> None:
 
         try:
             _, history = train_digits(
-                batch_norm=not options.no_batch_norm, hidden=options.hidden, dropout=options.dropout,
-                epochs=options.epochs, batch_size=options.batch_size, optimizer=options.optimizer, lr=options.lr,
-                schedule=options.schedule, seed=options.seed, clip=options.clip, checkpoint=options.checkpoint,
-                resume=options.resume, every=options.every, log=options.log, patience=options.patience, progress=tell,
+                network=options.model, batch_norm=not options.no_batch_norm, hidden=options.hidden or (64, 64),
+                dropout=options.dropout, epochs=options.epochs, batch_size=options.batch_size,
+                optimizer=options.optimizer, lr=options.lr, schedule=options.schedule, seed=options.seed,
+                clip=options.clip, checkpoint=options.checkpoint, resume=options.resume, every=options.every,
+                log=options.log, patience=options.patience, progress=tell,
             )  # fmt: skip
         except CheckpointError as error:
             raise CommandError(str(error), 2) from None
