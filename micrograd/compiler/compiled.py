@@ -17,6 +17,7 @@ from micrograd.compiler.drawn import kernels_graph
 from micrograd.compiler.entry import Entry
 from micrograd.compiler.native import require_numba
 from micrograd.compiler.report import Report, report
+from micrograd.compiler.sharded import ShardedEntry, mesh_of
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
 from micrograd.graph import Graph
@@ -31,7 +32,9 @@ _MANY = 8
 Key = tuple[Any, ...]
 
 
-def compile(f: Callable[..., Any] | None = None, *, threads: int | None = None) -> Any:  # noqa: A001 (mg.compile)
+def compile(  # noqa: A001 (mg.compile)
+    f: Callable[..., Any] | None = None, *, threads: int | None = None, backend: str = "numba", mesh: Any = None
+) -> Any:
     """`f` as fused machine code: few passes over memory, the same numbers.
 
     The first call with each signature (shapes, dtypes, layouts, and the values of all arguments that are no arrays)
@@ -43,14 +46,21 @@ def compile(f: Callable[..., Any] | None = None, *, threads: int | None = None) 
             are read anew at each call and written back; other arrays that `f` finds outside are constants.
         threads: how many threads may share a pass over a large array; by default as many as the machine has cores,
             at most 2.
+        backend: ``"numba"`` for this machine's processors, or ``"jax"``, which runs on GPUs and on many devices too.
+        mesh: of devices that share the batch, for JAX: a `jax.sharding.Mesh` of one axis, or how many. Arguments whose
+            first axis is that of the first array are split along it, all else is whole on each device. Statistics
+            of batch norm, and all sums over the batch, are over the whole of it. With several processes
+            (`micrograd.compiler.connect`) each calls with the same whole batch, and sends its devices their rows.
 
     Returns:
         A `Compiled`: called with arrays it answers arrays, in the structure that `f` answers. Called with tensors,
         inside another trace, or inside `micrograd.checked` and `micrograd.no_grad`, it runs `f` itself.
 
     Raises:
-        MissingExtraError: Numba is not installed. GraphError (at the first call): `f` asks for a tensor's value, as
-            in ``if x > 0``, or does what cannot be recorded; with the line.
+        MissingExtraError: Numba, or JAX, is not installed. GraphError (at the first call): `f` asks for a tensor's
+            value, as in ``if x > 0``, or does what cannot be recorded; with the line. For JAX besides
+            DTypeError (at the first call): float64 while JAX has 64 bits switched off; GraphError: a mesh of more
+            devices than there are; ShapeError (at the call): a batch that the devices cannot share equally.
 
     Warns:
         RuntimeWarning: the function is captured again and again, because shapes or plain arguments vary.
@@ -62,9 +72,14 @@ def compile(f: Callable[..., Any] | None = None, *, threads: int | None = None) 
     array(11.)
     """
     if f is None:
-        return functools.partial(compile, threads=threads)
-    require_numba()
-    return Compiled(f, threads)
+        return functools.partial(compile, threads=threads, backend=backend, mesh=mesh)
+    if backend not in ("numba", "jax"):
+        raise ValueError(f"backend is {backend!r}; expected 'numba' or 'jax'.")
+    if backend == "numba":
+        if mesh is not None:
+            raise ValueError("a mesh of devices needs backend='jax'.")
+        require_numba()
+    return Compiled(f, threads, backend, mesh)
 
 
 def _default_threads() -> int:
@@ -77,15 +92,20 @@ class Compiled:
     Attributes:
         function: the function as the author wrote it.
         threads: how many threads may share a pass.
+        backend: ``"numba"`` or ``"jax"``.
+        mesh: the devices that share the batch, or None.
         entries: what was compiled, by signature.
     """
 
-    def __init__(self, function: Callable[..., Any], threads: int | None = None) -> None:
+    def __init__(
+        self, function: Callable[..., Any], threads: int | None = None, backend: str = "numba", mesh: Any = None
+    ) -> None:
         if threads is not None and (type(threads) is not int or threads < 1):
             raise ValueError(f"threads is {threads!r}; expected a whole number of at least 1, or None.")
         self.function = function
         self.threads = min(threads or _default_threads(), 2)
-        self.entries: dict[Key, list[Entry]] = {}
+        self.backend, self.mesh = backend, mesh_of(mesh) if backend == "jax" else None
+        self.entries: dict[Key, list[Any]] = {}
         self._lock = threading.Lock()
         self._warned = 0
         functools.update_wrapper(self, function, updated=())
@@ -124,7 +144,7 @@ class Compiled:
                     self._say_if_many()
         return entry.run(leaves)
 
-    def _find(self, key: Key) -> Entry | None:
+    def _find(self, key: Key) -> Entry | ShardedEntry | None:
         return next((entry for entry in self.entries.get(key, ()) if entry.holds()), None)
 
     def _key(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]) -> Key:
@@ -140,8 +160,10 @@ class Compiled:
             return tuple(parts)
         return ("tree", _structure((args, kwargs)), *parts)
 
-    def _compile(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]) -> Entry:
+    def _compile(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]) -> Entry | ShardedEntry:
         program = capture(self.function, args, kwargs)
+        if self.backend == "jax":
+            return ShardedEntry(program, leaves, self.mesh)
         layouts = {}
         for feed in program.feeds:
             if feed.kind == "argument":
@@ -200,7 +222,21 @@ class Compiled:
     def _latest(self) -> Entry:
         if not self.entries:
             raise GraphError(f"{self.__name__} has not been compiled yet; call it once with arrays.")
-        return next(reversed(self.entries.values()))[-1]
+        latest = next(reversed(self.entries.values()))[-1]
+        if not isinstance(latest, Entry):
+            raise GraphError(f"{self.__name__} was compiled by JAX, whose kernels are its own; see lowering(...).")
+        return latest
+
+    def lowering(self, *args: Any) -> str:
+        """What XLA runs for a call with these arrays, as text, with ``backend="jax"``; nothing is run.
+
+        Raises:
+            GraphError: no call with such arrays has been compiled by JAX.
+        """
+        entry = self._find(self._key(args, {}, list(args)))
+        if not isinstance(entry, ShardedEntry):
+            raise GraphError(f"{self.__name__} has not been compiled by JAX for these arrays; call it once with them.")
+        return entry.lowering(*args)
 
     def release(self) -> None:
         """Give back the memory that is kept between calls: workspaces, and results that have died."""

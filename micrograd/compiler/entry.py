@@ -17,7 +17,7 @@ from micrograd.compiler.program import Equation, Feed, Program, concrete, evalua
 from micrograd.compiler.segment import LINGER, TURNS
 from micrograd.primitives import TABLE
 
-__all__ = ["Entry", "Workspace"]
+__all__ = ["Entry", "Workspace", "refuse_range"]
 
 
 LARGE = 1 << 18
@@ -287,7 +287,7 @@ class Entry:
             else:
                 given[feed.value] = feed.get()  # type: ignore[misc]
             if feed.limit is not None:
-                _refuse_range(given[feed.value], feed.limit, self.program, -feed.limit if feed.signed else 0)
+                refuse_range(given[feed.value], feed.limit, self.program, -feed.limit if feed.signed else 0)
         known = evaluate(self.program, given)
         answers = [np.array(known[v], self.program.values[v].dtype) for v in self.program.outputs]
         for change in self.program.writes:
@@ -297,7 +297,8 @@ class Entry:
         return self.program.rebuild(answers)
 
 
-def _refuse_range(labels: Any, limit: int, program: Program, least: int) -> None:
+def refuse_range(labels: Any, limit: int, program: Program, least: int) -> None:
+    """Raise IndexError for the first of the labels that is below `least`, or `limit` or more."""
     wrong = np.flatnonzero((labels < least) | (labels >= limit))
     if wrong.size:
         place = int(wrong[0])

@@ -1,0 +1,200 @@
+"""`to_onnx`: every row and whole models in ONNX Runtime, against NumPy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from strategies import OPERATIONS, SHAPE
+
+import micrograd as mg
+from micrograd import functional as F
+from micrograd import nn, optim
+from micrograd.batchnorm import batchnorm_forward
+from micrograd.compiler.program import evaluate
+from micrograd.data import digits
+from micrograd.errors import GraphError, MissingExtraError, NumericalError
+from micrograd.export import onnxed, to_onnx
+from micrograd.export.programs import feeds_of, from_graph, pure, rounding
+from micrograd.graph import Graph
+from micrograd.primitives import TABLE, Primitive
+from micrograd.testing import cases_of
+
+onnx = pytest.importorskip("onnx", reason="onnx is not installed: nothing is exported to it")
+ROWS = list(TABLE.values())
+
+
+def in_runtime(path: Path, *args: Any) -> list[Any]:
+    runtime = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed: it runs no exported file")
+    session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return session.run(None, {info.name: np.asarray(a) for info, a in zip(session.get_inputs(), args, strict=True)})
+
+
+def runs_the_same(path: Path, f: Any, *args: Any) -> Any:
+    """Export, and compare what ONNX Runtime answers with NumPy under the bound that rounding explains."""
+    model = to_onnx(f, path, *args)
+    program = from_graph(f) if isinstance(f, Graph) else pure(f, args, {})
+    given = feeds_of(program, args, {})
+    known = evaluate(program, {v: np.asarray(x) if not program.values[v].weak else x for v, x in given.items()})
+    answers = in_runtime(path, *args)
+    for value, theirs, bound in zip(program.outputs, answers, rounding(program, given), strict=True):
+        ours = np.asarray(known[value])
+        assert theirs.shape == ours.shape
+        assert theirs.dtype == ours.dtype
+        if ours.dtype.kind != "f":
+            assert np.array_equal(theirs, ours)
+            continue
+        finite = np.isfinite(ours)
+        assert np.array_equal(theirs[~finite], ours[~finite], equal_nan=True)
+        assert np.abs(theirs[finite] - ours[finite]).max(initial=0) <= bound
+    return model
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_every_row_runs_in_onnx_runtime(row: Primitive, tmp_path: Path) -> None:
+    for number, case in enumerate(cases_of(row)):
+        dtype = ("float64", "float32")[number % 2]
+        arrays = [np.asarray(x, dtype if x.dtype.kind == "f" else None) for x in case.operands]
+        runs_the_same(tmp_path / "row.onnx", lambda *a, case=case: row(*a, **case.attrs), *arrays)
+
+
+def test_every_row_is_found_by_its_kind_and_few_are_exceptions() -> None:
+    assert [*onnxed.OVERRIDES] == ["cast", "not_equal", "gather", "scatter"]
+    assert {row.kind for row in ROWS} == set(onnxed.KINDS)
+    for row in ROWS:
+        assert row.name in onnxed.OVERRIDES or onnx.defs.get_schema(row.onnx, onnxed.OPSET)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_random_graphs(data: st.DataObject, tmp_path: Path) -> None:
+    names = data.draw(st.lists(st.sampled_from(sorted(OPERATIONS)), min_size=1, max_size=5))
+    x, y = np.random.default_rng(data.draw(st.integers(0, 2**31))).standard_normal((2, *SHAPE))
+
+    def f(x: Any, y: Any) -> Any:
+        for name in names:
+            x, y = OPERATIONS[name](np, x, y), x
+        return x, y
+
+    runs_the_same(tmp_path / "f.onnx", f, x, y)
+
+
+def test_the_staged_batch_norm_keeps_its_names(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x, gamma, beta = rng.standard_normal((6, 4)), rng.standard_normal(4), rng.standard_normal(4)
+    graph = mg.trace(batchnorm_forward, x, gamma, beta, 1e-5)
+    model = runs_the_same(tmp_path / "bn.onnx", graph, x, gamma, beta)
+    assert [info.name for info in model.graph.input] == ["x", "gamma", "beta"]
+    assert {"mu", "xmu", "sq", "var", "sqrtvar", "ivar", "xhat", "gammax", "out"} <= {n.name for n in model.graph.node}
+    backward = graph.backward(x).backward_graph()
+    runs_the_same(
+        tmp_path / "dbn.onnx", backward, *(x if n.name == "dout" else graph.value[n.name] for n in backward.inputs)
+    )
+
+
+def test_a_network_trained_here_runs_in_onnx_runtime(tmp_path: Path) -> None:
+    data = digits(dtype=np.float32)
+    model = nn.mlp([64, 16, 10], batch_norm=True, rng=0, dtype=np.float32)
+    optimizer = optim.SGD(model.parameters(), lr=0.3, momentum=0.9)
+    for start in range(0, 1400, 100):
+        loss = F.cross_entropy(model(data.x_train[start : start + 100]), data.y_train[start : start + 100])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    written = runs_the_same(tmp_path / "digits.onnx", model.eval(), data.x_test)
+    classes = in_runtime(tmp_path / "digits.onnx", data.x_test)[0].argmax(1)
+    assert np.array_equal(classes, model(data.x_test).data.argmax(1))
+    assert {name for name, _ in model.named_parameters()} <= {tensor.name for tensor in written.graph.initializer}
+
+
+def test_labels_as_an_argument(tmp_path: Path) -> None:
+    scores = np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)
+    for labels in (np.array([0, 2, 1, 1]), np.array([0, 2, 1, 1], np.int32)):
+        model = runs_the_same(tmp_path / "loss.onnx", lambda s, y: F.cross_entropy(s, y), scores, labels)
+        assert len(model.graph.input) == 2
+    runs_the_same(tmp_path / "rows.onnx", lambda table, rows: np.sum(table[rows] ** 2), scores, labels)
+    slope = mg.grad(lambda table, rows: np.sum(table[rows] ** 2))
+    runs_the_same(tmp_path / "slope.onnx", slope, scores, np.array([0, 2, 2, 1]))
+
+
+def test_indices_that_onnx_cannot_be_given_are_refused_with_the_line(tmp_path: Path) -> None:
+    def f(x: Any, i: Any) -> Any:
+        y = x[:, i]
+        return y * 2
+
+    with pytest.raises(
+        GraphError, match=r"^y = gather at line test_export_onnx.py:\d+: ONNX indexes the first axes .*; transpose"
+    ):
+        to_onnx(f, tmp_path / "f.onnx", np.ones((2, 3)), np.array([0, 1]))
+    assert not (tmp_path / "f.onnx").exists()
+
+
+def test_an_operation_without_a_name_is_refused_with_node_and_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = TABLE["tanh"]
+    monkeypatch.setitem(onnxed.TABLE, "tanh", row)
+    object.__setattr__(row, "onnx", "")
+    try:
+
+        def f(x: Any) -> Any:
+            y = np.tanh(x)
+            return y * 2
+
+        with pytest.raises(
+            GraphError, match=r"^y = tanh at line test_export_onnx.py:\d+: ONNX has no operator of this"
+        ):
+            to_onnx(f, tmp_path / "f.onnx", np.ones(3))
+    finally:
+        object.__setattr__(row, "onnx", "Tanh")
+
+
+def test_names_of_inputs_and_odd_outputs(tmp_path: Path) -> None:
+    x, y = np.ones(2), np.zeros(2)
+    model = runs_the_same(tmp_path / "f.onnx", lambda a, b: (a, b + 1, a), x, y)
+    assert len({info.name for info in model.graph.output}) == 3
+    model = to_onnx(lambda a, b: a + b, tmp_path / "g.onnx", x, y, names=["left", "right"])
+    assert [info.name for info in model.graph.input] == ["left", "right"]
+    with pytest.raises(GraphError, match=r"1 name\(s\) for 2 argument\(s\); give one each"):
+        to_onnx(lambda a, b: a + b, tmp_path / "g.onnx", x, y, names=["left"])
+
+
+def test_a_graph_for_other_shapes_is_refused(tmp_path: Path) -> None:
+    graph = mg.trace(lambda x: x * 2, np.ones(3))
+    to_onnx(graph, tmp_path / "f.onnx")
+    with pytest.raises(GraphError, match=r"x has shape \(4,\); the graph was made for \(3,\)"):
+        to_onnx(graph, tmp_path / "f.onnx", np.ones(4))
+    with pytest.raises(GraphError, match=r"takes 1 input\(s\) \(x\); got 2"):
+        to_onnx(graph, tmp_path / "f.onnx", np.ones(3), np.ones(3))
+
+
+def test_a_training_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(GraphError, match=r"changes 2 array\(s\) of state .* eval\(\)"):
+        to_onnx(nn.mlp([5, 4, 3], batch_norm=True, rng=0), tmp_path / "m.onnx", np.ones((6, 5)))
+
+
+def test_a_wrong_file_is_never_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = TABLE["tanh"]
+    object.__setattr__(row, "onnx", "Sin")
+    try:
+
+        def f(x: Any) -> Any:
+            return np.tanh(x)
+
+        with pytest.raises(
+            NumericalError, match=r"out: the ONNX file answers numbers .* from ours, where rounding explains"
+        ):
+            to_onnx(f, tmp_path / "f.onnx", np.ones(3))
+    finally:
+        object.__setattr__(row, "onnx", "Tanh")
+    assert not (tmp_path / "f.onnx").exists()
+
+
+def test_without_onnx_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "onnx", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'micrograd-graph\[onnx\]'"):
+        to_onnx(lambda x: x * 2, tmp_path / "f.onnx", np.ones(3))
