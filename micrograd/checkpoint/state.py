@@ -80,7 +80,7 @@ def save(
     """
     if type(step) is not int or step < 0:
         raise ValueError(f"step is {step!r}; expected a whole number of at least 0.")
-    parts: dict[str, Mapping[str, Any]] = {"model": model.state_dict(), "arrays": arrays or {}}
+    parts: dict[str, Mapping[str, Any]] = {"model": _arrays_of(model), "arrays": arrays or {}}
     value: dict[str, Any] = {"format": tensors.FORMAT, "step": step, "extra": extra}
     value["generators"] = {name: _plain(g.bit_generator.state) for name, g in _generators(model)}
     if rng is not None:
@@ -119,7 +119,7 @@ def load(
     """
     arrays, value = tensors.read(Path(path))
     parts = _parts(arrays)
-    here = {name: np.asarray(array) for name, array in model.state_dict().items()}
+    here = _arrays_of(model)
     wrong = _unlike(parts["model"], here)
     wrong += _ill_formed(value)
     generators = dict(_generators(model))
@@ -159,6 +159,11 @@ def peek(path: str | os.PathLike[str]) -> Checkpoint:
 
 def _held(value: Mapping[str, Any], parts: Mapping[str, Mapping[str, Array]]) -> Checkpoint:
     return Checkpoint(value["step"], value.get("extra"), {name: a.copy() for name, a in parts["arrays"].items()})
+
+
+def _arrays_of(model: Module) -> dict[str, Array]:
+    """What `state_dict` answers, without a copy."""
+    return {name: np.asarray(getattr(holder, attribute)) for name, holder, attribute in model._state()}
 
 
 def _parts(arrays: Mapping[str, Array]) -> dict[str, dict[str, Array]]:
