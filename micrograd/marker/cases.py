@@ -10,7 +10,7 @@ import io
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,7 +27,7 @@ __all__ = [
     "MISSING",
     "Case",
     "Judged",
-    "Unrunnable",
+    "UnrunnableError",
     "close",
     "judged",
     "measured",
@@ -42,7 +42,7 @@ RELATIVE = 1e-9
 _COARSE = {"float32": 2e-4, "float16": 5e-2}
 
 
-class Unrunnable(MicrogradError, ValueError):
+class UnrunnableError(MicrogradError, ValueError):
     """The forward raises, or answers nothing that can be differentiated; the message is the student's to read."""
 
     def __init__(self, message: str, error: BaseException | None = None) -> None:
@@ -246,31 +246,29 @@ def prepare(
         loss: of a function that answers its gradient too, the part that computes the loss.
 
     Raises:
-        Unrunnable: the forward raises, or answers nothing to differentiate.
+        UnrunnableError: the forward raises, or answers nothing to differentiate.
     """
     arguments = dict(probe.arguments)
     receiver = make_receiver()
     called: Callable[..., Any] = (lambda *args: forward(receiver, *args)) if receiver is not None else forward
     if loss is not None:
         key = task.call.outputs[0] or 0
-        try:
+        part = loss
+        with suppress(Exception):  # where the cut went wrong: the whole function
             with seeded(probe.seed), np.errstate(all="ignore"):
-                loss(*duplicate(list(arguments.values())))
-            part = loss
+                part(*duplicate(list(arguments.values())))
             called = lambda *args: (*[None] * key, part(*args))  # noqa: E731
-            forward = loss
-        except Exception:  # noqa: BLE001 - the cut went wrong: the whole function then
-            part = None  # type: ignore[assignment]
+            forward = part
     try:
         with seeded(probe.seed), np.errstate(all="ignore"):
             result = called(*duplicate(list(arguments.values())))
     except Exception as error:
-        raise Unrunnable(f"{task.forward} raises {type(error).__name__}: {error}", error) from error
+        raise UnrunnableError(f"{task.forward} raises {type(error).__name__}: {error}", error) from error
     outputs = [_output(task, result, key) for key in task.call.outputs]
     upstream = _upstream(probe, outputs)
     case = Case(task, probe, result, upstream, [], [], receiver=receiver, forward=called)
     try:
-        case.graph = _traced(task, forward, probe, make_receiver)
+        case.graph = _traced(forward, probe, make_receiver)
         _seed(case, case.graph, outputs)
     except Exception as error:  # noqa: BLE001 - what cannot be traced is measured, and the report says why
         case.graph, case.why_not = None, str(error) or type(error).__name__
@@ -287,7 +285,7 @@ def _output(task: Task, result: Any, key: int | None) -> Any:
         value = result if key is None else result[key]
         return np.asarray(value, float)
     except (LookupError, TypeError, ValueError):
-        raise Unrunnable(
+        raise UnrunnableError(
             f"{task.forward} answers a {type(result).__name__}; an array, or (out, cache), is needed."
         ) from None
 
@@ -297,17 +295,18 @@ def _upstream(probe: Probe, outputs: Sequence[Any]) -> tuple[Any, ...]:
     given = list(probe.upstream) + [None] * (len(outputs) - len(probe.upstream))
     made = []
     for value, output in zip(given, outputs, strict=False):
-        if value is None and output.ndim == 0:
-            value = 1.0
-        elif value is None:  # a mean of its own in every column, so that no sum of it vanishes
-            value = rng.standard_normal(output.shape) + 0.6 * rng.standard_normal(output.shape[-1:])
-        made.append(value)
+        if value is not None:
+            made.append(value)
+        elif output.ndim == 0:
+            made.append(1.0)
+        else:  # a mean of its own in every column, so that no sum of it vanishes
+            made.append(rng.standard_normal(output.shape) + 0.6 * rng.standard_normal(output.shape[-1:]))
     return tuple(made)
 
 
-def _traced(task: Task, forward: Callable[..., Any], probe: Probe, make_receiver: Callable[[], Any]) -> Graph:
+def _traced(forward: Callable[..., Any], probe: Probe, make_receiver: Callable[[], Any]) -> Graph:
     receiver = make_receiver()
-    called: Any = forward if receiver is None else forward.__get__(receiver)  # type: ignore[attr-defined]
+    called: Any = forward if receiver is None else forward.__get__(receiver)
     with seeded(probe.seed), np.errstate(all="ignore"), warnings.catch_warnings(), _quiet():
         warnings.simplefilter("ignore")
         return trace(called, *duplicate(list(probe.arguments.values())))
@@ -337,7 +336,7 @@ def _seed(case: Case, graph: Graph, outputs: Sequence[Any]) -> None:
                 taken.add(place)
                 break
         else:
-            raise Unrunnable("the traced forward answers other values than the plain one")
+            raise UnrunnableError("the traced forward answers other values than the plain one")
     graph.backward(tuple(seeds) if len(seeds) > 1 else seeds[0])
     inputs = {node.name: node for node in graph.inputs}
     given = dict(paths_of(case.probe.arguments))
@@ -345,14 +344,15 @@ def _seed(case: Case, graph: Graph, outputs: Sequence[Any]) -> None:
     for (source, _, _), part in graph.edge_grads.items():
         sent[source] = max(sent.get(source, 0.0), scale_of(part))
     for _, name in case.task.call.results:
-        node = inputs.get(name)
-        if node is None and name not in given:
-            raise Unrunnable(f"{case.task.forward} has no input {name!r}")
-        gradient = graph.grads.get(node.index) if node is not None else None
+        given_as = inputs.get(name)
+        if given_as is None and name not in given:
+            raise UnrunnableError(f"{case.task.forward} has no input {name!r}")
+        gradient = None if given_as is None else graph.grads.get(given_as.index)
         if gradient is None:
             gradient = np.zeros(np.shape(given[name]))
         case.expected.append(np.asarray(gradient, float))
-        case.scales.append(max(scale_of(gradient), sent.get(node.index, 0.0) if node else 0.0, 1e-30))
+        arriving = 0.0 if given_as is None else sent.get(given_as.index, 0.0)
+        case.scales.append(max(scale_of(gradient), arriving, 1e-30))
 
 
 def paths_of(arguments: Any) -> Iterator[tuple[str, Any]]:

@@ -1,4 +1,4 @@
-"""What kind of mistake it is: from the numbers, got against expected on every probe, and from the edit that mends it."""
+"""What kind of mistake it is: from the numbers, got against expected on every probe, and from the edit that mends."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ from micrograd.marker.signatures import constant_ratio, eps_ratio, path_differen
 __all__ = ["Evidence", "Kind", "classified"]
 
 _BY_TAG = {
-    "negate": "sign", "constant": "factor", "count": "count", "bessel": "bessel", "mean_sum": "count", "axis": "wrong_axis",
-    "axis_missing": "no_axis", "axis_superfluous": "wrong_axis", "unsummed": "unsummed", "oversummed": "operator",
-    "keepdims": "keepdims", "transpose": "transposed", "mask": "mask", "compare": "mask", "index": "index", "order": "swapped_value",
-    "assign": "accumulated", "accumulate": "overwritten", "in_place": "in_place", "copy": "in_place",
-    "returns": "return_order", "factor_name": "gamma_missing", "divide_name": "gamma_missing", "drop_factor": "gamma_twice",
-    "term": "path_missing", "term_number": "eps_missing", "drop_term": "path_twice", "power": "power", "name": "swapped_value",
-    "function": "operator", "operator": "operator", "exchange": "sign", "call": "call_error", "complement": "swapped_value",
-    "unpack": "swapped_value", "aug_sign": "path_sign", "eps_outside": "eps_outside", "regroup": "operator",
-    "rewritten": "operator", "returned": "missing_result",
+    "negate": "sign", "constant": "factor", "count": "count", "bessel": "bessel", "mean_sum": "count",
+    "axis": "wrong_axis", "axis_missing": "no_axis", "axis_superfluous": "wrong_axis", "unsummed": "unsummed",
+    "oversummed": "operator", "keepdims": "keepdims", "transpose": "transposed", "mask": "mask", "compare": "mask",
+    "index": "index", "order": "swapped_value", "assign": "accumulated", "accumulate": "overwritten",
+    "in_place": "in_place", "copy": "in_place", "returns": "return_order", "factor_name": "gamma_missing",
+    "divide_name": "gamma_missing", "drop_factor": "gamma_twice", "term": "path_missing",
+    "term_number": "eps_missing", "drop_term": "path_twice", "power": "power", "name": "swapped_value",
+    "function": "operator", "operator": "operator", "exchange": "sign", "call": "call_error",
+    "complement": "swapped_value", "unpack": "swapped_value", "aug_sign": "path_sign", "eps_outside": "eps_outside",
+    "regroup": "operator", "rewritten": "operator", "returned": "missing_result",
 }  # fmt: skip
 
 
@@ -95,21 +96,21 @@ def _known(evidence: Evidence) -> list[dict[str, Any]]:
     """Forward values per case by name: the student's variables first, then the nodes of the forward."""
     made = []
     for scope, quantities in zip(evidence.scopes, evidence.quantities, strict=False):
-        named: dict[str, Any] = {}
         forward = {name: q.value for name, q in quantities.values.items()}
-        for name, value in scope.items():
-            if (isinstance(value, np.ndarray) and value.dtype.kind == "f" and not meanings(name)) or isinstance(
-                value, float
-            ):
-                named[name] = value
+        named: dict[str, Any] = {
+            name: value
+            for name, value in scope.items()
+            if isinstance(value, float)
+            or (isinstance(value, np.ndarray) and value.dtype.kind == "f" and not meanings(name))
+        }
         for name, value in forward.items():
-            if name not in named and isinstance(value, np.ndarray):
-                named[name] = value
+            if isinstance(value, np.ndarray):
+                named.setdefault(name, value)
         made.append(named)
     return made
 
 
-def _eps(scope: Mapping[str, Any], quantities: Quantities) -> float | None:
+def _eps(scope: Mapping[str, Any]) -> float | None:
     for name, value in scope.items():
         if "eps" in name.lower() and isinstance(value, (float, np.floating)):
             return float(value)
@@ -155,7 +156,7 @@ def classified(evidence: Evidence) -> Kind:
     sizes = [sizes_of(scope) for scope in evidence.scopes] or [{}]
     sizes = sizes[: len(evidence.got)] + [sizes[-1]] * (len(evidence.got) - len(sizes))
     known = _known(evidence)
-    eps = [_eps(s, q) for s, q in zip(evidence.scopes, evidence.quantities, strict=False)]
+    eps = [_eps(scope) for scope in evidence.scopes]
     for got, wanted in pairs:
         if len(known) < len(got):
             continue
@@ -187,7 +188,7 @@ def classified(evidence: Evidence) -> Kind:
         if both is not None:
             return Kind("path_missing", f"expected - {both[0].label} - {both[1].label}", "", both[0].edge)
     if tag == "name" and edit is not None and isinstance(edit, Edit):
-        return Kind(_swapped(evidence, edit))
+        return Kind(_swapped(edit))
     if tag == "operator" and isinstance(edit, Edit) and isinstance(edit.node, ast.BinOp):
         return _by_operator(edit.node, edit.detail)
     if tag == "exchange" and isinstance(edit, Edit) and isinstance(edit.node, ast.BinOp):
@@ -264,11 +265,11 @@ def _by_shape(evidence: Evidence, pairs: Sequence[tuple[list[Any], list[Any]]]) 
 
 def _by_tensor(evidence: Evidence, name: str, power: float, text: str) -> Kind:
     tag = evidence.tag
-    if tag in ("name",):
+    if tag == "name":
         return Kind("swapped_value", text)
     if tag in ("power", "function"):
         return Kind("power", text)
-    if tag == "operator" or (tag == "" and abs(power) not in (1.0,)):
+    if tag == "operator" or (tag == "" and abs(power) != 1.0):
         return Kind("power", text)
     if "mask" in name.lower():
         return Kind("mask", text)
@@ -309,7 +310,7 @@ def _constant_statistics(evidence: Evidence) -> bool:
     return True
 
 
-def _swapped(evidence: Evidence, edit: Edit) -> str:
+def _swapped(edit: Edit) -> str:
     old = edit.node.id if isinstance(edit.node, ast.Name) else ""
     if meanings(old) and meanings(edit.detail):
         return "wrong_path"

@@ -16,7 +16,7 @@ from micrograd.marker.classes import Evidence, classified
 from micrograd.marker.edits import Change, Edit, Scope
 from micrograd.marker.examination import Examination, Status
 from micrograd.marker.program import Program, Root, Statement, path_of
-from micrograd.marker.recording import record
+from micrograd.marker.recording import Event, record
 from micrograd.marker.repair import TIERS, Bench, Goal, Mended, Search, as_call, search
 from micrograd.marker.report import Finding, Fix, Span, shown
 from micrograd.marker.synthesis import can_mend, required, written
@@ -24,6 +24,10 @@ from micrograd.marker.synthesis import can_mend, required, written
 __all__ = ["Diagnoser"]
 
 MOST_FINDINGS = 6
+_PENALTIES = {
+    "suspect": 0.0, "unknown": 0.1, "misshapen": 0.1, "size": 0.3, "known": 0.3, "right": 2.0, "outside": 0.6,
+    "odd": -0.8,
+}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -123,19 +127,19 @@ class Diagnoser:
             before = self.ancestors(now, number)
             goal = Goal(tuple(now.states), suspicion.fixed)
             weighed = self.pruned(self.weighed(now, [number, *before], {number: 0.0}), suspicion.fixed, job)
-            found = search(job, weighed, goal, extra=self.writer(job, suspicion))
+            found = search(job, weighed, goal, extra=self.writer(suspicion))
             if found:
                 return found[0], suspicion
             doubtful = [n for n in before if now.status(n).state in ("suspect", "unknown", "odd", "misshapen")]
-            if not doubtful or job.late:
+            if not doubtful or job.late():
                 return None, suspicion
             return None, self.solvable(now, wrong, [*doubtful, number], job) or suspicion
         for wanted in self.aims(wrong, slices):
             rest = self.pruned(self.weighed(now, order, {}), wanted, job)
-            found = search(job, rest, Goal(tuple(now.states), wanted), extra=self.writer(job, suspicion))
+            found = search(job, rest, Goal(tuple(now.states), wanted), extra=self.writer(suspicion))
             if found:
                 return found[0], suspicion if suspicion and suspicion.statement is found[0].statement else None
-            if job.late:
+            if job.late():
                 break
         return None, self.solvable(now, wrong, order, job) or suspicion
 
@@ -146,7 +150,7 @@ class Diagnoser:
             found |= recording.slice_of(recording.of(number)[-1:])
         return [n for n in now.order() if n in found and n != number]
 
-    def writer(self, job: Search, suspicion: Suspicion | None) -> Callable[[Bench], Sequence[Edit]]:
+    def writer(self, suspicion: Suspicion | None) -> Callable[[Bench], Sequence[Edit]]:
         """Edits that write what an expression should be worth."""
 
         def write(bench: Bench) -> Sequence[Edit]:
@@ -178,7 +182,7 @@ class Diagnoser:
             ):
                 meant = self.quantities[0].meant_by(name, {})
                 array = bench.scopes[0].names.get(name)
-                if not meant or np.shape(meant[0].value) != np.shape(array):
+                if not meant or array is None or np.shape(meant[0].value) != np.shape(array):
                     return None
                 try:
                     code = compile(ast.fix_missing_locations(ast.Expression(as_call(index))), "<index>", "eval")
@@ -197,7 +201,7 @@ class Diagnoser:
         first: Suspicion | None = None
         for number in sorted(order, key=now.order().index):
             statement = self.program.statements[number]
-            if statement.looped or len(statement.targets) != 1 or not statement.roots or job.late:
+            if statement.looped or len(statement.targets) != 1 or not statement.roots or job.late():
                 continue
             if now.status(number).state in ("outside", "right", "size") or number in now.forward_part:
                 continue
@@ -224,7 +228,7 @@ class Diagnoser:
     def solved_on(self, case: Case, statement: Statement) -> Any | None:
         """What a statement should have written on another case; None where that cannot be told."""
         events = record(self.program, case.call, scopes={statement.number}).of(statement.number)
-        names = next((e.scope for e in events if e.scope is not None), None)
+        names = _scope_in(events)
         if names is None:
             return None
         scope = Scope(names, {**vars(self.program.module), **names}, self.program.text)
@@ -258,9 +262,7 @@ class Diagnoser:
             state = now.status(number).state
             penalty = fixed.get(number, 0.0)
             if number not in fixed:
-                penalty += {
-                    "suspect": 0.0, "unknown": 0.1, "misshapen": 0.1, "size": 0.3, "known": 0.3, "right": 2.0, "outside": 0.6, "odd": -0.8,
-                }.get(state, 0.3)  # fmt: skip
+                penalty += _PENALTIES.get(state, 0.3)
                 penalty += 0.7 if number in good else 0.0
                 penalty += 0.003 * place
             statement = self.program.statements[number]
@@ -273,7 +275,7 @@ class Diagnoser:
         """Expressions that no other value of could mend it come later: only another shape might."""
         made = []
         for statement, root, penalty in weighed:
-            scopes = job.scopes(statement) if penalty < 0.9 and not job.late else []
+            scopes = job.scopes(statement) if penalty < 0.9 and not job.late() else []
             extra = 0.0
             if scopes:
                 runs = len(job.recordings[0].of(statement.number))
@@ -296,10 +298,10 @@ class Diagnoser:
                 fixed = self.fixed_by(now, wrong, now.substituted(statement, status.name, values))
                 if fixed:
                     return Suspicion(statement, status, values, fixed)
-                if partial is None and fixed is not None and now.reads_right(number):
-                    if self.helps(now, statement, status, values):
-                        partial = Suspicion(statement, status, values, frozenset())
-                        break
+                open_to_it = partial is None and fixed is not None and now.reads_right(number)
+                if open_to_it and self.helps(now, statement, status, values):
+                    partial = Suspicion(statement, status, values, frozenset())
+                    break
         return partial
 
     def fixed_by(
@@ -522,10 +524,10 @@ class Diagnoser:
         suspicion: Suspicion | None,
     ) -> tuple[Evidence, str]:
         """Got and wanted on every case, with the variables there."""
-        scopes: list[dict[str, Any]] = []
+        scopes: list[Mapping[str, Any]] = []
         for case in self.cases:
             events = record(self.program, case.call, scopes={statement.number}).of(statement.number)
-            scopes.append(dict(next((e.scope for e in events if e.scope is not None), None) or {}))
+            scopes.append(_scope_in(events) or {})
         target = root.name if root is not None and root.name else (statement.names[0] if statement.names else "")
         made = Evidence([], [], scopes, self.quantities, edit=mended.edit if mended else None, target=target)
         made.frozen = [with_statistics_fixed(case) for case in self.cases]
@@ -566,7 +568,7 @@ class Diagnoser:
         found = []
         for one in (case, twice):
             events = record(self.program, one.call, scopes={statement.number}).of(statement.number)
-            names_then = next((e.scope for e in events if e.scope is not None), None)
+            names_then = _scope_in(events)
             if names_then is None:
                 return
             scope = Scope(names_then, {**vars(self.program.module), **names_then}, self.program.text)
@@ -576,7 +578,8 @@ class Diagnoser:
             detail = _evaluated(edit.detail, scope) if edit.detail else None
             found.append((bench.original[0], values[0] if values else None, inner, detail))
         (got, wanted, inner, detail), (got2, wanted2, inner2, detail2) = found
-        made.nonlinear = _doubles(wanted, wanted2) and not _doubles(got, got2) and np.size(wanted) > 1
+        several = wanted is not None and np.size(wanted) > 1
+        made.nonlinear = several and _doubles(wanted, wanted2) and not _doubles(got, got2)
         came = detail is not None and isinstance(detail, (np.ndarray, float))
         made.gradient = _doubles(detail, detail2) if came else _doubles(inner, inner2)
 
@@ -610,6 +613,11 @@ class Diagnoser:
         return Span(line, span.column, end, span.end_column)
 
 
+def _scope_in(events: Sequence[Event]) -> dict[str, Any] | None:
+    """The variables before the first of these events that kept them."""
+    return next((event.scope for event in events if event.scope is not None), None)
+
+
 def _increment(op: ast.operator, before: Any, after: Any) -> Any | None:
     """What ``before += ...`` has to add."""
     if np.shape(before) != np.shape(after):
@@ -638,12 +646,12 @@ def _doubles(one: Any, two: Any) -> bool:
 def _in_exponent(root: ast.expr, edit: Edit) -> bool:
     """Whether what is exchanged stands in an exponent."""
     for node in ast.walk(root):
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
-            if any(inner is edit.node for inner in ast.walk(node.right)):
-                return True
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "power":
-            if len(node.args) == 2 and any(inner is edit.node for inner in ast.walk(node.args[1])):
-                return True
+        match node:
+            case (
+                ast.BinOp(op=ast.Pow(), right=exponent) | ast.Call(func=ast.Attribute(attr="power"), args=[_, exponent])
+            ):
+                if any(inner is edit.node for inner in ast.walk(exponent)):
+                    return True
     return False
 
 

@@ -1,6 +1,7 @@
 """The single edits that are tried on a line: what students mistake, in the other direction, the smallest first.
 
-An edit exchanges one sub-expression for another text.  Nothing here knows whether it helps: `micrograd.marker.repair` does.
+An edit exchanges one sub-expression for another text.  Nothing here knows whether it helps: that is for
+`micrograd.marker.repair`.
 """
 
 from __future__ import annotations
@@ -176,10 +177,7 @@ def edits_of(root: ast.expr, scope: Scope, role: str = "value", target: str = ""
     """
     read = {n.id for n in ast.walk(root) if isinstance(n, ast.Name)}
     maker = _Maker(root, scope, {target} - read if scope.loops else set())
-    if role in ("index", "loop"):
-        found = list(maker.index(root))
-    else:
-        found = list(maker.expression(root))
+    found = list(maker.index(root) if role in ("index", "loop") else maker.expression(root))
     found.sort(key=lambda edit: edit.cost)
     return found
 
@@ -197,7 +195,7 @@ class _Maker:
             if name not in left_out and _index_like(value) and not isinstance(value, np.ndarray)
         ]  # fmt: skip
 
-    def expression(self, node: ast.expr, factor: bool = False) -> Iterator[Edit]:
+    def expression(self, node: ast.expr) -> Iterator[Edit]:
         """Edits of a value and of what is in it."""
         yield from self.own(node)
         yield from self.around(node)
@@ -318,9 +316,9 @@ class _Maker:
             number = float(text)
             if number not in seen:
                 seen.add(number)
-                if isinstance(value, float) and "." not in text and "e" not in text:
-                    text += ".0"
-                yield Edit(node, text, "negate" if number == -value else "constant", cost, text)
+                whole = isinstance(value, float) and "." not in text and "e" not in text
+                spelled = f"{text}.0" if whole else text
+                yield Edit(node, spelled, "negate" if number == -value else "constant", cost, spelled)
         for name, size in self.counts.items():
             if size != value:
                 yield Edit(node, name, "count", 2.2 if "." not in name else 2.5, name)
@@ -347,7 +345,7 @@ class _Maker:
             yield Edit(node, self.of(left), "power", 1.3)
             for text in ("2", "3", "-1", "-2", "0.5", "-0.5", "-1.5"):
                 yield Edit(node, f"{self.operand(left, 5)} ** {text}", "power", 1.8, text)
-        yield from self.tokens(node, left, op, right)
+        yield from self.tokens(left, op, right)
         yield from self.regrouped(node, left, op, right)
         if op in ("-", "/", "@", "**"):
             text = f"{self.operand(right, level)} {op} {self.operand(left, level + (op in '-/@'))}"
@@ -355,7 +353,7 @@ class _Maker:
         if op == "@":
             yield from self.products(node, left, right, "{} @ {}")
 
-    def tokens(self, node: ast.expr, left: ast.expr, op: str, right: ast.expr) -> Iterator[Edit]:
+    def tokens(self, left: ast.expr, op: str, right: ast.expr) -> Iterator[Edit]:
         """Another operator without brackets, which then binds otherwise: ``a + b / c`` for ``a * b / c``."""
         root = self.root
         (start, end), after, before = self.text.range(root), self.text.range(left)[1], self.text.range(right)[0]
@@ -445,7 +443,7 @@ class _Maker:
         if name in _REDUCTIONS or name in _UNARY:
             yield Edit(node, self.of(first), "oversummed" if name in _REDUCTIONS else "function", 1.5, name)
         if name in _REDUCTIONS:
-            yield from self.axes(node, first, name, method)
+            yield from self.axes(node, first, method)
         if name in ("dot", "matmul") and len(operands) == 2:
             left, right = operands
             head = whole[: func_end - start]
@@ -478,7 +476,7 @@ class _Maker:
             parts[0], parts[1] = parts[1], parts[0]
             yield Edit(node, f"{self.of(node.func)}({', '.join(parts)})", "exchange", 1.8)
 
-    def axes(self, node: ast.Call, operand: ast.expr, name: str, method: bool) -> Iterator[Edit]:
+    def axes(self, node: ast.Call, operand: ast.expr, method: bool) -> Iterator[Edit]:
         """Another axis, another keepdims, of a reduction."""
         value = self.scope.value(operand)
         ndim = value.ndim if isinstance(value, np.ndarray) else 2
@@ -596,8 +594,8 @@ class _Maker:
             if value.ndim > 1:
                 yield Edit(node, f"np.sum({term})", "unsummed", 2.6)
                 yield Edit(node, f"{self.operand(node, 5)}.T", "transpose", 2.2)
-            for axis in range(value.ndim + 1) if value.ndim <= 2 else ():
-                spelled = "[:, None]" if value.ndim == axis == 1 else "[None, :]" if value.ndim == 1 else ""
+            for place in range(value.ndim + 1) if value.ndim <= 2 else ():
+                spelled = "[:, None]" if value.ndim == place == 1 else "[None, :]" if value.ndim == 1 else ""
                 if spelled:
                     yield Edit(node, f"{self.operand(node, 5)}{spelled}", "index", 2.6)
             for name in self.arrays:
@@ -655,22 +653,20 @@ class _Maker:
                     if part is not None:
                         yield from self.index(part)
                 yield from self.shifted(node)
-            case ast.Starred(value=value):
-                yield from self.index(value)
+            case ast.Starred(value=inner):
+                yield from self.index(inner)
             case ast.Name(id=name):
-                value = self.scope.names.get(name)
-                for other in self.scope.names:
-                    if other == name or not _index_like(self.scope.names[other]):
+                held = self.scope.names.get(name)
+                for other, candidate in self.scope.names.items():
+                    if other == name or not _index_like(candidate):
                         continue
-                    if type(self.scope.names[other]) is type(value) or np.shape(self.scope.names[other]) == np.shape(
-                        value
-                    ):
+                    if type(candidate) is type(held) or (held is not None and np.shape(candidate) == np.shape(held)):
                         yield Edit(node, other, "index", 1.6 - (0.2 if _kin(name, other) else 0.0), other)
-                if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+                if isinstance(held, np.ndarray) and held.dtype.kind == "f":
                     yield Edit(node, f"{name} > 0", "mask", 1.6)
-                if isinstance(value, np.ndarray) and value.dtype.kind == "b":
+                if isinstance(held, np.ndarray) and held.dtype.kind == "b":
                     yield Edit(node, f"~{name}", "mask", 1.4)
-                elif isinstance(value, (int, np.integer)):
+                elif isinstance(held, (int, np.integer)):
                     yield Edit(node, f"{name} + 1", "index", 1.9)
                     yield Edit(node, f"{name} - 1", "index", 1.9)
                     yield Edit(node, f"-{name}", "index", 2.0)
@@ -679,10 +675,10 @@ class _Maker:
                             yield Edit(node, f"{name} * {other}", "index", 2.0, other)
                             yield Edit(node, f"{name} + {other}", "index", 2.1, other)
                             yield Edit(node, f"{name} - {other}", "index", 2.2, other)
-            case ast.Constant(value=int()) if not isinstance(node.value, bool):
+            case ast.Constant(value=int() as number) if not isinstance(number, bool):
                 for text in dict.fromkeys(("0", "1", "2", "3", "-1", *self.counts, *self.indices)):
-                    if text != repr(node.value):
-                        yield Edit(node, text, "negate" if text == f"-{node.value}" else "index", 1.6, text)
+                    if text != repr(number):
+                        yield Edit(node, text, "negate" if text == f"-{number}" else "index", 1.6, text)
             case ast.Constant(value=str()):
                 yield from self.other_keys(node)
             case ast.UnaryOp(operand=operand):
@@ -733,7 +729,7 @@ class _Maker:
             case ast.BinOp(left=a, op=ast.Add() | ast.Sub(), right=b), ast.BinOp(
                 left=c, op=ast.Add() | ast.Sub(), right=d
             ):
-                if type(node.lower.op) is type(node.upper.op) and self.of(b) == self.of(d):  # type: ignore[attr-defined]
+                if type(node.lower.op) is type(node.upper.op) and self.of(b) == self.of(d):
                     yield Edit(node, f"{self.of(a)}:{self.of(c)}", "index", 1.7, self.of(b))
 
 

@@ -113,9 +113,8 @@ class Examination:
     def misshapen(self) -> frozenset[int]:
         """Positions of gradients with right numbers in another shape."""
         count = len(self.cases[0].task.call.results)
-        return frozenset(
-            position for position in range(count) if any(states and states[position] == "shape" for states in self.states)
-        ) - self.wrong  # fmt: skip
+        shaped = (p for p in range(count) if any(states and states[p] == "shape" for states in self.states))
+        return frozenset(shaped) - self.wrong
 
     def statements_of(self, position: int) -> set[int]:
         """The statements that a returned gradient depends on, on any case."""
@@ -296,9 +295,10 @@ class Examination:
         for recording in self.recordings:
             for event in recording.of(number)[-1:]:
                 for parent in event.parents:
-                    if parent.statement.number != number and parent is not event.caller:
-                        if self.status(parent.statement.number).state in ("suspect", "unknown", "odd"):
-                            return False
+                    if parent.statement.number == number or parent is event.caller:
+                        continue
+                    if self.status(parent.statement.number).state in ("suspect", "unknown", "odd"):
+                        return False
         return True
 
     def unknown_parents(self, number: int) -> list[int]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from micrograd.marker import cases as c
 from micrograd.marker.alignment import Quantities
-from micrograd.marker.cases import MISSING, Case, Unrunnable, judged, prepare, refreshed
+from micrograd.marker.cases import MISSING, Case, UnrunnableError, judged, prepare, refreshed
 from micrograd.marker.diagnosis import Diagnoser
 from micrograd.marker.loading import load
 from micrograd.marker.program import Program
@@ -44,7 +44,7 @@ def mark(task: Task, module: types.ModuleType | None = None) -> Report:
     loss = loss_only(program, module, task.call.outputs[0]) if task.forward == task.backward else None
     try:
         cases = [prepare(task, forward, probe, receiver, loss) for probe in task.probes]
-    except Unrunnable as error:
+    except UnrunnableError as error:
         return Report(
             "failed", task.forward, task.backward, task.file, problem=str(error), source=task.source,
             seconds=time.perf_counter() - started,
@@ -117,10 +117,10 @@ def _cross_checked(case: Case, result: Any) -> None:
     answers = case.answers(result)
     for position, one in enumerate(judged(case, result)):
         value = answers[position]
-        if one.state == "wrong" and np.isfinite(one.error) and value is not MISSING:
-            if c.contradicted(case, position, value):
-                c.replace_truth(case)
-                return
+        doubtful = one.state == "wrong" and np.isfinite(one.error) and value is not MISSING
+        if doubtful and c.contradicted(case, position, value):
+            c.replace_truth(case)
+            return
 
 
 def _outputs(task: Task, cases: Sequence[Case], results: Sequence[Any]) -> tuple[Output, ...]:

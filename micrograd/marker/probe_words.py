@@ -94,7 +94,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "数值梯度（h = {step}）与 {output} 只能吻合到 {error}；测试的要求不能比这更严。",
     ),
     "trap.shape": (
-        "Mistakes that change only a shape, (1, D) for (D,): {count}. np.allclose and rel_error broadcast and miss them.",
+        (
+            "Mistakes that change only a shape, (1, D) for (D,): {count}. np.allclose and rel_error broadcast and "
+            "miss them."
+        ),
         "有 {count} 种错误只改变形状，如 (1, D) 与 (D,)：np.allclose 和 rel_error 会广播，察觉不到。",
     ),
     "trap.float32": (

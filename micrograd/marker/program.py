@@ -1,7 +1,7 @@
 """The student's backward as a program that can be run in variants: watched, or with an expression exchanged.
 
-The functions are compiled from their syntax trees into a namespace of their own, which starts as a copy of the student's
-module: the module itself is never changed.
+The functions are compiled from their syntax trees into a namespace of their own, which starts as a copy of the
+student's module: the module itself is never changed.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def _roots(node: ast.stmt) -> tuple[Root, ...]:
         ) == len(values):
             found += [Root(e, "value", i, path_of(t)) for i, (t, e) in enumerate(zip(names, values, strict=True))]
         case ast.Assign(value=value) | ast.AugAssign(value=value) | ast.AnnAssign(value=ast.expr() as value):
-            target = node.targets[-1] if isinstance(node, ast.Assign) else node.target  # type: ignore[attr-defined]
+            target = node.targets[-1] if isinstance(node, ast.Assign) else node.target
             name = next((t.name for t in _targets(target)), "")
             found.append(Root(value, name=name))
             if isinstance(target, ast.Subscript) and not path_of(target):
@@ -328,7 +328,7 @@ class Program:
     def _one(self, node: ast.stmt, key: str, looped: bool, local: set[str]) -> list[ast.stmt]:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             inner = copy.copy(node)
-            inner.body = self._block(node.body, key, looped, local | _locals(node))  # type: ignore[arg-type]
+            inner.body = self._block(node.body, key, looped, local | _locals(node))
             return [inner]
         if isinstance(
             node, (ast.ClassDef, ast.Import, ast.ImportFrom, ast.Global, ast.Nonlocal, ast.Pass, ast.Break,
@@ -344,9 +344,7 @@ class Program:
             statement.reads = _reads([node.value] if node.value else [])
             made = ast.copy_location(ast.Return(None), node)
             value = node.value or ast.copy_location(ast.Constant(None), node)
-            made.value = ast.copy_location(
-                ast.Call(ast.Name("__mg_return", ast.Load()), [ast.Constant(statement.number), value], []), node
-            )
+            made.value = ast.copy_location(ast.Call(ast.Name("__mg_return", ast.Load()), [value], []), node)
             return [before, made]
         if isinstance(node, _BLOCKS):
             return [before, self._head(node, statement, key, looped, local)]

@@ -1,7 +1,7 @@
 """One run of the student's backward, watched: what every statement read and wrote, and where it stopped.
 
-The code runs as it is, on plain arrays; calls woven into its syntax tree (`micrograd.marker.program`) copy each value at
-the moment it is assigned, so that names used again and changes in place cannot blur what a line computed.
+The code runs as it is, on plain arrays; calls woven into its syntax tree (`micrograd.marker.program`) copy each value
+at the moment it is assigned, so that names used again and changes in place cannot blur what a line computed.
 """
 
 from __future__ import annotations
@@ -259,7 +259,7 @@ class _Watcher:
             self.recording.events.append(event)
             self.recording.by_statement.setdefault(number, []).append(event)
 
-    def answered(self, number: int, value: Any) -> Any:
+    def answered(self, value: Any) -> Any:
         frame = sys._getframe(1)
         event = self.open.pop(frame, None)
         if event is None:

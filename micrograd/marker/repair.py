@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import time
+import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -114,7 +115,7 @@ class Bench:
         self.scopes = scopes
         self.single = runs == 1 and root.role in ("value", "index", "argument")
         self._codes: dict[int, Any] = {}
-        self._texts: dict[str, Any] = {}
+        self._texts: dict[str, types.CodeType | None] = {}
         self._values: list[dict[str, Any]] = [{} for _ in scopes]
         self._hole: tuple[Callable[..., Any], dict[str, Any]] | None = None
         self.original = [scope.value(root.expr) for scope in scopes]
@@ -122,19 +123,10 @@ class Bench:
     def values(self, edit: Edit) -> list[Any] | None:
         """What the whole expression is worth after an edit, in each scope; None where it raises everywhere."""
         code = self._code(edit.node)
-        text = self._texts.get(edit.new)
+        if edit.new not in self._texts:
+            self._texts[edit.new] = _compiled(edit.new)
+        text = self._texts[edit.new]
         if text is None:
-            try:
-                text = compile(edit.new.strip(), "<edit>", "eval", dont_inherit=True)
-            except (SyntaxError, ValueError):
-                try:  # the inside of square brackets
-                    tree = ast.parse(f"_[{edit.new}]", mode="eval").body
-                    inner = as_call(tree.slice)  # type: ignore[attr-defined]
-                    text = compile(ast.fix_missing_locations(ast.Expression(inner)), "<edit>", "eval")
-                except (SyntaxError, ValueError):
-                    text = False
-            self._texts[edit.new] = text
-        if text is False:
             return None
         found: list[Any] = []
         alive = False
@@ -207,6 +199,21 @@ def as_call(tree: Any) -> Any:
     return tree
 
 
+def _compiled(text: str) -> types.CodeType | None:
+    """The code of an expression, or of the inside of square brackets; None where it is neither."""
+    try:
+        return compile(text.strip(), "<edit>", "eval", dont_inherit=True)
+    except (SyntaxError, ValueError):
+        pass
+    try:
+        match ast.parse(f"_[{text}]", mode="eval").body:
+            case ast.Subscript(slice=index):
+                return compile(ast.fix_missing_locations(ast.Expression(as_call(index))), "<edit>", "eval")
+    except (SyntaxError, ValueError):
+        pass
+    return None
+
+
 def signature(value: Any) -> Any:
     """Equal for values that are the same to nine digits: edits that do the same are tried once."""
     if isinstance(value, (list, tuple)):
@@ -238,7 +245,6 @@ class Search:
     tried: int = 0
     benches: dict[tuple[int, int, str], Bench] = field(default_factory=dict)
 
-    @property
     def late(self) -> bool:
         """Whether the time is up."""
         return time.perf_counter() > self.deadline
@@ -352,7 +358,7 @@ def search(
         found: list[Mended] = []
         done: set[int] = set()
         for place, (statement, root, penalty, bench, edits) in enumerate(prepared):
-            if job.late:
+            if job.late():
                 break
             if statement.number not in done:
                 done.add(statement.number)
@@ -366,14 +372,14 @@ def search(
                             found.append(good)
             if not edits:
                 edits.extend(edits_of(root.expr, bench.scopes[0], root.role, root.name))
-            made_up: Sequence[Edit] = extra(bench) if extra is not None and tier == tiers[-1] and not job.late else ()
+            made_up: Sequence[Edit] = extra(bench) if extra is not None and tier == tiers[-1] and not job.late() else ()
             bare = isinstance(statement.node, ast.Return) and isinstance(root.expr, ast.Name)
             known = seen.setdefault(place, {signature(bench.original)})
             for edit in (*edits, *made_up):
                 cost = edit.cost + penalty + _by_name(root.name, edit, bare)
                 if (cost <= low and edit not in made_up) or cost > tier:
                     continue
-                if job.late:
+                if job.late():
                     break
                 values = bench.values(edit)
                 if values is None:
@@ -397,7 +403,7 @@ def search(
         if found:
             return sorted(found, key=lambda mended: mended.cost)
         low = tier
-        if job.late:
+        if job.late():
             break
     return []
 

@@ -15,8 +15,8 @@ import numpy as np
 __all__ = ["KINDS", "SEVERITIES", "Finding", "Fix", "Output", "Report", "Shown", "Span", "shown"]
 
 SEVERITIES = ("wrong", "shape", "harmless", "forward")
-"""``wrong``: a gradient is wrong; ``shape``: right numbers in a wrong shape; ``harmless``: formally incomplete, equal in
-value; ``forward``: the forward differs from the reference it was compared with."""
+"""``wrong``: a gradient is wrong; ``shape``: right numbers in a wrong shape; ``harmless``: formally incomplete, equal
+in value; ``forward``: the forward differs from the reference it was compared with."""
 
 KINDS: dict[str, str] = {
     "sign": "the sign is wrong",
@@ -218,12 +218,12 @@ class Report:
 
     @classmethod
     def from_json(cls, text: str) -> Report:
-        """The report that was written by `as_json`.
+        r"""The report that was written by `as_json`.
 
         Raises:
             ValueError: no JSON, or no report.
 
-        >>> report = Report("right", "forward", "backward", "bn.py", printed="a line\\n")
+        >>> report = Report("right", "forward", "backward", "bn.py", printed="a line\n")
         >>> Report.from_json(report.as_json()) == report
         True
         """

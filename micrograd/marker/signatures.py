@@ -90,9 +90,8 @@ def _is_size(number: float, sizes: Sequence[Mapping[str, int]]) -> bool:
 def _families(sizes: Sequence[Mapping[str, int]]) -> Iterator[tuple[str, str]]:
     names = [name for name in sizes[0] if all(name in named for named in sizes)] if sizes else []
     for name in names:
-        for text in (name, f"1/{name}", f"-{name}", f"-1/{name}", f"2*{name}", f"1/(2*{name})", f"{name}**2", f"1/{name}**2",
-                     f"{name}/2", f"2/{name}"):  # fmt: skip
-            yield "count", text
+        for form in ("{0}", "1/{0}", "-{0}", "-1/{0}", "2*{0}", "1/(2*{0})", "{0}**2", "1/{0}**2", "{0}/2", "2/{0}"):
+            yield "count", form.format(name)
         for text in (f"{name}/({name}-1)", f"({name}-1)/{name}", f"{name}/({name}+1)", f"({name}+1)/{name}"):
             yield "bessel", text
     for name in names:
@@ -124,7 +123,8 @@ def tensor_ratio(
     """The forward value, and its power, by which got and expected differ: ``("gamma", -1, "1/gamma")``.
 
     Args:
-        got, wanted: per case.
+        got: values, per case.
+        wanted: what they should be.
         known: per case the values that may be the ratio, by name, the likeliest first.
     """
     ratios = [_ratio(a, b) for a, b in zip(got, wanted, strict=True)]
@@ -167,8 +167,7 @@ def eps_ratio(
     if any(r is None for r in ratios) or not any(e for e in eps):
         return None
     for name in known[0]:
-        for power, text in ((0.5, "1/2"), (1.0, "1"), (1.5, "3/2"), (-0.5, "-1/2"), (-1.0, "-1"), (-1.5, "-3/2"), (2.0, "2"),
-                            (3.0, "3"), (-3.0, "-3"), (-2.0, "-2")):  # fmt: skip
+        for power, text in _EPS_POWERS:
             good = True
             for ratio, named, e in zip(ratios, known, eps, strict=True):
                 v = named.get(name)
@@ -183,6 +182,12 @@ def eps_ratio(
     return None
 
 
+_EPS_POWERS = (
+    (0.5, "1/2"), (1.0, "1"), (1.5, "3/2"), (-0.5, "-1/2"), (-1.0, "-1"), (-1.5, "-3/2"), (2.0, "2"), (3.0, "3"),
+    (-3.0, "-3"), (-2.0, "-2"),
+)  # fmt: skip
+
+
 def path_difference(
     got: Sequence[Any], wanted: Sequence[Any], quantities: Sequence[Quantities]
 ) -> tuple[str, Quantity, str] | None:
@@ -192,8 +197,8 @@ def path_difference(
         The kind, the path on the first case, and the difference as a formula.
     """
     for kind, factor, form in (
-        ("path_missing", 1.0, "expected - {}"), ("path_twice", -1.0, "expected + {}"), ("path_sign", 2.0, "expected - 2*{}"),
-        ("path_sign", -2.0, "expected + 2*{}"),
+        ("path_missing", 1.0, "expected - {}"), ("path_twice", -1.0, "expected + {}"),
+        ("path_sign", 2.0, "expected - 2*{}"), ("path_sign", -2.0, "expected + 2*{}"),
     ):  # fmt: skip
         keys: set[Any] | None = None
         first: dict[Any, Quantity] = {}

@@ -138,8 +138,8 @@ def _filtered(body: list[ast.stmt], kept: set[int], key: int) -> list[ast.stmt]:
         if isinstance(node, (ast.If, ast.While, ast.For, ast.With, ast.Try)):
             whole = copy.copy(node)
             whole.body = _filtered(node.body, kept, key) or [ast.copy_location(ast.Pass(), node)]
-            if hasattr(node, "orelse"):
-                whole.orelse = _filtered(node.orelse, kept, key)  # type: ignore[attr-defined]
+            if not isinstance(whole, ast.With):
+                whole.orelse = _filtered(whole.orelse, kept, key)
             found.append(whole)
             continue
         found.append(node)

@@ -1,8 +1,8 @@
 """What an expression should be worth, and how that can be written in the names that are there.
 
-What follows a line is linear in it, as backward passes are, so the value that it should have had can be solved
-for: nothing needs to be known of what the line means.  The same goes for each sub-expression.  A value found that way is looked for
-among the products and quotients of what the student has.
+What follows a line is linear in it, as backward passes are, so the value that it should have had can be solved for:
+nothing needs to be known of what the line means.  The same goes for each sub-expression.  A value found that way is
+looked for among the products and quotients of what the student has.
 """
 
 from __future__ import annotations
@@ -284,11 +284,7 @@ def _matches(
             if abs(first[row, 0] - number) <= 1e-6 * abs(number):
                 sign = "-" if before.startswith("-") else ""
                 head = before[1:] if sign else before
-                if after and ("/" in text or before):
-                    spelled = f"{head}{text}{after}"
-                else:
-                    spelled = f"{head}{text}{after}"
-                yield spelled, kind, cost + 0.15 * bool(before) + 0.2 * bool(after), sign
+                yield f"{head}{text}{after}", kind, cost + 0.15 * bool(before) + 0.2 * bool(after), sign
                 break
 
 
@@ -324,11 +320,9 @@ def written(
         if inner is None:
             continue
         inner = np.asarray(inner, float)
-        if node is root and inner.shape != np.shape(value):
-            inner_shape = inner.shape
-        else:
-            inner_shape = np.shape(value)
-        library = libraries.setdefault(inner_shape, _library(inner_shape, atoms))
+        if inner.shape not in libraries:
+            libraries[inner.shape] = _library(inner.shape, atoms)
+        library = libraries[inner.shape]
         text = scope.text.of(node)
         simple = isinstance(node, (ast.Name, ast.Call, ast.Subscript, ast.Attribute))
         product = (
@@ -342,15 +336,11 @@ def written(
         if inner.shape != np.shape(value):
             continue
         with np.errstate(all="ignore"):
-            for spelled, kind, cost, sign in _matches(inner - np.asarray(value), library, constants):
+            for spelled, _, cost, sign in _matches(inner - np.asarray(value), library, constants):
                 found.append(Edit(node, f"{text} {sign or '+'} {spelled}", "term", 2.9 + cost, spelled))
             quotient = inner / np.asarray(value)
-            for spelled, kind, cost, sign in _matches(quotient, library, constants):
-                if kind == "quotient":
-                    new = f"{sign}{product} * {spelled}"
-                else:
-                    new = f"{sign}{product} * {spelled}"
-                found.append(Edit(node, new, "factor_name", 2.9 + cost, spelled))
+            for spelled, _, cost, sign in _matches(quotient, library, constants):
+                found.append(Edit(node, f"{sign}{product} * {spelled}", "factor_name", 2.9 + cost, spelled))
             for spelled, kind, cost, sign in _matches(1.0 / quotient, library, constants):
                 bracketed = f"({spelled})" if kind != "atom" or not spelled.isidentifier() else spelled
                 found.append(Edit(node, f"{sign}{product} / {bracketed}", "divide_name", 2.9 + cost, spelled))
