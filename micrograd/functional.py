@@ -18,12 +18,10 @@ from micrograd.composites import Axis, shape_of
 from micrograd.engine import Tensor
 from micrograd.errors import DTypeError, ShapeError
 from micrograd.modes import capturing
-from micrograd.windows import avg_pool2d, conv2d, local_response_norm, max_pool2d
 
 __all__ = [
-    "accuracy", "avg_pool2d", "conv2d", "cross_entropy", "dropout", "gelu", "hinge_loss", "l2", "leaky_relu",
-    "local_response_norm", "log_softmax", "logsumexp", "max_pool2d", "mse_loss", "multiclass_hinge_loss", "relu",
-    "sigmoid", "silu", "softmax", "softplus", "tanh",
+    "accuracy", "cross_entropy", "dropout", "gelu", "hinge_loss", "l2", "leaky_relu", "log_softmax", "logsumexp",
+    "mse_loss", "multiclass_hinge_loss", "relu", "sigmoid", "silu", "softmax", "softplus", "tanh",
 ]  # fmt: skip
 
 # ---- activations -----------------------------------------------------------------------------------------

@@ -194,11 +194,8 @@ def _gather(x: Any, *, index: Any) -> Any:
 
 def _scatter(x: Any, *, index: Any, shape: tuple[int, ...]) -> Any:
     x = np.asarray(x)
-    out, index = np.zeros(shape, x.dtype), _plain_index(index)
-    if all(isinstance(item, slice) for item in (index if type(index) is tuple else (index,))):
-        out[index] = x  # no place is named twice; adding up one by one is ten times slower
-    else:
-        np.add.at(out, index, x)
+    out = np.zeros(shape, x.dtype)
+    np.add.at(out, _plain_index(index), x)
     return out
 
 

@@ -15,7 +15,7 @@ from micrograd.errors import DTypeError, ShapeError
 from micrograd.nn.initializers import float_dtype
 from micrograd.nn.layers import Linear
 from micrograd.nn.module import Module, Parameter
-from micrograd.windows import pair
+from micrograd.nn.windows import pair
 
 __all__ = ["Embedding", "MultiHeadAttention"]
 

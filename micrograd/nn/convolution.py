@@ -6,18 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from micrograd import windows as w
 from micrograd.composites import shape_of
 from micrograd.errors import ShapeError
+from micrograd.nn import windows as w
 from micrograd.nn.initializers import float_dtype, initial
 from micrograd.nn.module import Module, Parameter
-from micrograd.windows import Pair, pair
+from micrograd.nn.windows import Pair, pair
 
 __all__ = ["AvgPool2d", "Conv2d", "MaxPool2d"]
 
 
 class Conv2d(Module):
-    """Convolution over images; see `micrograd.functional.conv2d`.
+    """Convolution over images; see `micrograd.nn.windows.conv2d`.
 
     Args:
         inputs: channels of `x`.
@@ -93,7 +93,7 @@ class _Pool(Module):
 
 
 class MaxPool2d(_Pool):
-    """The largest entry of each window; see `micrograd.functional.max_pool2d`.
+    """The largest entry of each window; see `micrograd.nn.windows.max_pool2d`.
 
     >>> MaxPool2d(2)(np.ones((1, 3, 8, 8))).shape
     (1, 3, 4, 4)
@@ -105,7 +105,7 @@ class MaxPool2d(_Pool):
 
 
 class AvgPool2d(_Pool):
-    """The mean of each window; see `micrograd.functional.avg_pool2d`.
+    """The mean of each window; see `micrograd.nn.windows.avg_pool2d`.
 
     >>> AvgPool2d(2)(np.ones((1, 3, 8, 8))).shape
     (1, 3, 4, 4)

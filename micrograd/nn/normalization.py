@@ -14,7 +14,7 @@ from micrograd.errors import ShapeError
 from micrograd.modes import capturing
 from micrograd.nn.initializers import float_dtype
 from micrograd.nn.module import Module, Parameter
-from micrograd.windows import local_response_norm
+from micrograd.nn.windows import local_response_norm
 
 __all__ = ["BatchNorm1d", "BatchNorm2d", "GroupNorm", "LayerNorm", "LocalResponseNorm"]
 
@@ -230,7 +230,7 @@ class GroupNorm(Module):
 
 
 class LocalResponseNorm(Module):
-    """Each entry over a power of the squares of its neighbours; see `micrograd.functional.local_response_norm`.
+    """Each entry over a power of the squares of its neighbours; see `micrograd.nn.windows.local_response_norm`.
 
     >>> LocalResponseNorm(5)(np.ones((2, 8, 4, 4))).shape
     (2, 8, 4, 4)

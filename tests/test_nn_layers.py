@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import micrograd as mg
-from micrograd import functional as F
 from micrograd import nn
 from micrograd.drawing import draw
 from micrograd.engine import Tensor
 from micrograd.errors import DTypeError, GraphError, ShapeError
 from micrograd.graph import trace
+from micrograd.nn import windows as w
 from micrograd.nn.initializers import INITIALIZERS, initial
 from micrograd.testing import check_grad
 
@@ -264,12 +264,12 @@ REFUSED: list[tuple[Any, type[Exception], str]] = [
     (lambda: nn.Conv2d(1, 2, 3, init="best"), ValueError, "init is 'best'; expected 'he'"),
     (lambda: nn.Conv2d(1, 2, 3, dtype=int), DTypeError, "parameters need a float dtype"),
     (
-        lambda: F.conv2d(normal(1, 1, 3, 3), normal(1, 1, 2, 2), normal(2)),
+        lambda: w.conv2d(normal(1, 1, 3, 3), normal(1, 1, 2, 2), normal(2)),
         ShapeError,
         r"bias has shape \(2,\); expected \(1,\)",
     ),
     (
-        lambda: F.conv2d(normal(1, 2, 3, 3), normal(1, 1, 2, 2)),
+        lambda: w.conv2d(normal(1, 2, 3, 3), normal(1, 1, 2, 2)),
         ShapeError,
         r"x has 2 channels; expected \(O, 2, K, L\)",
     ),
@@ -282,8 +282,8 @@ REFUSED: list[tuple[Any, type[Exception], str]] = [
     (lambda: nn.GroupNorm(3, 4), ValueError, "4 channels cannot be cut into 3 groups"),
     (lambda: nn.GroupNorm(2, 4)(normal(2, 3)), ShapeError, r"expected \(N, 4, \.\.\.\)"),
     (lambda: nn.LocalResponseNorm(0), ValueError, "size is 0"),
-    (lambda: F.local_response_norm(normal(3), 2), ShapeError, r"expected \(N, C, \.\.\.\)"),
-    (lambda: F.local_response_norm(normal(3, 3), 0), ValueError, "size is 0"),
+    (lambda: w.local_response_norm(normal(3), 2), ShapeError, r"expected \(N, C, \.\.\.\)"),
+    (lambda: w.local_response_norm(normal(3, 3), 0), ValueError, "size is 0"),
     (lambda: nn.MultiHeadAttention(6, 4), ValueError, "6 features cannot be shared by 4 heads"),
     (lambda: nn.MultiHeadAttention(6, 2)(normal(2, 6)), ShapeError, r"expected \(N, T, 6\)"),
     (lambda: nn.Embedding(3, 2)(np.array([0, 3])), IndexError, "got 3; it has rows 0 to 2"),
@@ -356,13 +356,3 @@ def test_lsuv_refuses_what_it_cannot_scale() -> None:
         nn.lsuv(nn.Sequential(nn.ReLU()), normal(2, 2))
     with pytest.raises(GraphError, match=r"output of layers\.0 is constant on x"):
         nn.lsuv(nn.Sequential(nn.Linear(2, 2)), np.zeros((3, 2)))
-
-
-def test_a_scatter_by_slices_is_the_sum_that_it_was() -> None:
-    from micrograd import primitives as p
-
-    x = normal(2, 3)
-    out = p.scatter(x, index=(slice(None), slice(1, 7, 2)), shape=(2, 8))
-    expected = np.zeros((2, 8))
-    np.add.at(expected, (slice(None), slice(1, 7, 2)), x)
-    assert np.array_equal(out, expected)

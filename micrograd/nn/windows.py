@@ -1,13 +1,16 @@
 """What looks at an image through a window: convolution, pooling, local response normalization.
 
-Images are (N, C, H, W), as in PyTorch. Each is composed of primitives: shifted slices, joins, matrix products, sums.
+Images are (N, C, H, W), as in PyTorch. Each is a gather of all windows, then a matrix product, a maximum or a sum.
 """
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from micrograd import composites as c
 from micrograd import primitives as p
@@ -40,7 +43,7 @@ def _image(x: Any, what: str) -> tuple[int, ...]:
     return shape
 
 
-def _places(shape: tuple[int, int], kernel: tuple[int, int], stride: tuple[int, int], what: str) -> tuple[int, int]:
+def _places(shape: tuple[int, ...], kernel: tuple[int, int], stride: tuple[int, int], what: str) -> tuple[int, int]:
     """How many places a window has along height and width."""
     if kernel[0] > shape[0] or kernel[1] > shape[1]:
         raise ShapeError(
@@ -59,18 +62,34 @@ def _padded(x: Any, before: tuple[int, ...], after: tuple[int, ...]) -> Any:
     return p.scatter(x, index=index, shape=tuple(b + s + a for b, s, a in zip(before, shape, after, strict=True)))
 
 
-def _looks(x: Any, axes: tuple[int, int], kernel: tuple[int, int], stride: tuple[int, int], what: str) -> list[Any]:
-    """For each pixel of a window, row by row, what stands there at every place of the window."""
-    shape = shape_of(x)
-    high, wide = _places((shape[axes[0]], shape[axes[1]]), kernel, stride, what)
-    answer = []
-    for i in range(kernel[0]):
-        for j in range(kernel[1]):
-            index = [slice(None)] * len(shape)
-            index[axes[0]] = slice(i, i + (high - 1) * stride[0] + 1, stride[0])
-            index[axes[1]] = slice(j, j + (wide - 1) * stride[1] + 1, stride[1])
-            answer.append(p.gather(x, index=tuple(index)))
-    return answer
+@lru_cache(maxsize=8)  # few: the positions are K * L times as many as the entries of the image
+def _positions(
+    shape: tuple[int, ...],
+    axes: tuple[int, ...],
+    sizes: tuple[int, ...],
+    strides: tuple[int, ...],
+    order: tuple[int, ...],
+) -> tuple[np.ndarray[Any, Any], tuple[int, ...]]:
+    """Where in the flat image each entry of each window stands, and the shape of all windows."""
+    windows = sliding_window_view(np.arange(math.prod(shape)).reshape(shape), sizes, axes)
+    steps = [slice(None)] * windows.ndim
+    for axis, stride in zip(axes, strides, strict=True):
+        steps[axis] = slice(None, None, stride)
+    placed = windows[tuple(steps)].transpose(order)
+    flat = placed.ravel()
+    flat.flags.writeable = False
+    return flat, placed.shape
+
+
+def _windows(
+    x: Any, axes: tuple[int, ...], sizes: tuple[int, ...], strides: tuple[int, ...], order: tuple[int, ...]
+) -> Any:
+    """The windows of `x` along `axes`; `order` transposes its own axes and then those of the window.
+
+    One gather from the flat array: of all ways back, adding at flat positions is NumPy's fastest.
+    """
+    flat, shape = _positions(shape_of(x), axes, sizes, strides, order)
+    return c.reshape(p.gather(c.reshape(x, (math.prod(shape_of(x)),)), index=flat), shape)
 
 
 def conv2d(x: Any, weight: Any, bias: Any = None, *, stride: Pair = 1, padding: Pair = 0) -> Any:
@@ -101,14 +120,11 @@ def conv2d(x: Any, weight: Any, bias: Any = None, *, stride: Pair = 1, padding: 
     if len(shape) != 4 or shape[1] != channels:
         raise ShapeError(f"weight has shape {shape}, x has {channels} channels; expected (O, {channels}, K, L).")
     outputs, _, *kernel = shape
-    rows = c.transpose(
-        x, (0, 2, 3, 1)
-    )  # the channels of a pixel side by side, so that a window is a row of the product
-    around = (0, *padding, 0)
-    looks = _looks(_padded(rows, around, around), (1, 2), (kernel[0], kernel[1]), stride, "conv2d")
-    windows = c.concatenate(looks, axis=3) if len(looks) > 1 else looks[0]
-    _, high, wide, width = shape_of(windows)
-    table = c.reshape(c.transpose(weight, (2, 3, 1, 0)), (width, outputs))
+    padded = _padded(x, (0, 0, *padding), (0, 0, *padding))
+    high, wide = _places(shape_of(padded)[2:], (kernel[0], kernel[1]), stride, "conv2d")
+    windows = _windows(padded, (2, 3), (kernel[0], kernel[1]), stride, (0, 2, 3, 1, 4, 5))
+    width = channels * kernel[0] * kernel[1]
+    table = c.transpose(c.reshape(weight, (outputs, width)), (1, 0))
     out = c.reshape(windows, (n * high * wide, width)) @ table
     if bias is not None:
         if shape_of(bias) != (outputs,):
@@ -120,11 +136,8 @@ def conv2d(x: Any, weight: Any, bias: Any = None, *, stride: Pair = 1, padding: 
 def _pooled(x: Any, kernel: Pair, stride: Pair | None, fold: Any, what: str) -> Any:
     kernel = pair("kernel", kernel, 1)
     stride = kernel if stride is None else pair("stride", stride, 1)
-    n, channels, high, wide = _image(x, what)
-    if stride == kernel and high % kernel[0] == 0 and wide % kernel[1] == 0:  # windows side by side: a view
-        split = c.reshape(x, (n, channels, high // kernel[0], kernel[0], wide // kernel[1], kernel[1]))
-        return fold(split, (3, 5))
-    return fold(c.stack(_looks(x, (2, 3), kernel, stride, what), axis=4), (4,))
+    _places(_image(x, what)[2:], kernel, stride, what)
+    return fold(_windows(x, (2, 3), kernel, stride, (4, 5, 0, 1, 2, 3)), (0, 1))  # such sums run along whole rows
 
 
 def max_pool2d(x: Any, kernel: Pair, stride: Pair | None = None) -> Any:
@@ -182,8 +195,5 @@ def local_response_norm(x: Any, size: int, alpha: float = 1e-4, beta: float = 0.
     size, _ = pair("size", size, 1)
     others = (0,) * (len(shape) - 2)
     sq = _padded(x * x, (0, size // 2, *others), (0, (size - 1) // 2, *others))
-    near = [p.gather(sq, index=(slice(None), slice(first, first + shape[1]))) for first in range(size)]
-    total = near[0]
-    for squares in near[1:]:
-        total = total + squares
-    return x * p.pow(k + alpha / size * total, exponent=-beta)
+    near = _windows(sq, (1,), (size,), (1,), (len(shape), *range(len(shape))))
+    return x * p.pow(k + alpha / size * c.sum(near, 0), exponent=-beta)
