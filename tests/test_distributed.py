@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,7 @@ from micrograd.numerics import bn_bounds
 
 jax = pytest.importorskip("jax", reason="JAX is not installed: nothing is compiled by it")
 SCRIPT = Path(__file__).parent / "distributed_step.py"
+LAUNCH = Path(__file__).parents[1] / "examples" / "distributed" / "launch.py"
 EIGHT = {"XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
 ONE = {"XLA_FLAGS": "--xla_force_host_platform_device_count=1"}
 
@@ -255,3 +259,68 @@ def test_a_coordinator_that_waits_in_vain_names_who_is_absent() -> None:
         GraphError, match=r"^rank 1, 2 of 3 processes did not come to 127.0.0.1:\d+ within 0.3 s; start it"
     ):
         connect(f"127.0.0.1:{free_port()}", 3, 0, timeout=0.3)
+
+
+# ---- benchmarks, which measure nothing here ----------------------------------------------------------------
+
+
+def test_the_benchmark_of_accelerators_runs_on_a_processor(capsys: pytest.CaptureFixture[str]) -> None:
+    from tests.benchmarks import gpu
+
+    assert gpu.main(["--cpu", "--rounds", "1", "--without", "PyTorch", "--without", "torch.compile"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 7
+    assert not any("cannot run" in line for line in lines)
+    if jax.devices()[0].platform == "cpu":
+        assert gpu.main([]) == 0
+        assert "skipped, JAX sees no accelerator here" in capsys.readouterr().out
+
+
+def test_a_contender_that_cannot_run_is_told() -> None:
+    from tests.benchmarks import gpu
+
+    def broken() -> Any:
+        raise RuntimeError("no such device")
+
+    found = gpu.measure({"ours": lambda: lambda: 1.0, "peer": broken, "nan": lambda: lambda: np.nan}, 1)
+    assert isinstance(found["ours"], float)
+    assert found["peer"] == "RuntimeError: no such device"
+    assert found["nan"] == "ArithmeticError: its result is not finite"
+
+
+@pytest.mark.slow
+def test_the_efficiency_of_two_processes_can_be_measured() -> None:
+    command = [sys.executable, "-m", "tests.benchmarks.parallel", "--steps", "3", "--rounds", "1", "--width", "16"]
+    out = subprocess.run(command, cwd=LAUNCH.parents[2], capture_output=True, text=True, timeout=100, check=True).stdout
+    assert re.search(r"efficiency of 2 processes x 1 thread against 1 process x 2 threads: \d+\.\d\d", out)
+
+
+# ---- the example, from one command --------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_killed_process_stops_the_run_which_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
+    pytest.importorskip("safetensors", reason="safetensors is not installed: the example saves no checkpoint")
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed: the example has no digits")
+    kept = ("--checkpoint", tmp_path / "c.safetensors")
+    process = start(LAUNCH, "--processes", 2, "--epochs", 100_000, *kept, env=ONE)
+    assert process.stdout is not None
+    pids, seen = {}, ""
+    for line in process.stdout:
+        if match := re.match(r"rank (\d): process (\d+)", line):
+            pids[int(match[1])] = int(match[2])
+        seen += line
+        if line.startswith("epoch 2:"):
+            os.kill(pids[1], signal.SIGKILL)
+            killed = time.monotonic()
+            break
+    _, err = process.communicate(timeout=30)
+    assert time.monotonic() - killed < 30
+    assert process.returncode == 1
+    assert "rank 1 was ended by SIGKILL; the others were stopped. Go on from the last checkpoint with --resume." in err
+    again = start(LAUNCH, "--processes", 2, "--epochs", 100_000, "--resume", *kept, env=ONE)
+    assert again.stdout is not None
+    first = next(line for line in again.stdout if line.startswith("epoch"))
+    again.send_signal(signal.SIGINT)
+    again.communicate(timeout=30)
+    assert int(first.split()[1].rstrip(":")) >= 3, seen
