@@ -152,9 +152,9 @@ def train(
         CheckpointError: the file is damaged or of another training; nothing has been changed.
         KeyboardInterrupt: after Ctrl-C, with a message that says how to go on.
     """
-    for name, value in (("epochs", epochs), ("every", every), ("patience", patience)):
-        if value is not None and value < 1:
-            raise ValueError(f"{name} is {value}; expected at least 1.")
+    for name, number in (("epochs", epochs), ("every", every), ("patience", patience)):
+        if number is not None and number < 1:
+            raise ValueError(f"{name} is {number}; expected at least 1.")
     if clip is not None and not 0.0 < clip < math.inf:
         raise ValueError(f"clip is {clip}; expected a finite norm above 0, as 1.0.")
     if watch not in _WATCHED:
@@ -190,20 +190,7 @@ def train(
             model.train()
             order = copy.deepcopy(rng)  # `rng` stays at the start of the epoch, from where its order can be drawn again
             for x, y in islice(batches(data.x_train, data.y_train, batch_size, order), at.batch, None):
-                scores = model(x)
-                cost = loss(scores, y)
-                value = cost.item()
-                if not math.isfinite(value):
-                    raise NumericalError(
-                        f"the loss is {value} in epoch {at.epoch + 1}, batch {at.batch + 1} (lr={optimizer.lr:g}). "
-                        "Lower the learning rate, or run the step under micrograd.checked() to see where it begins."
-                    )
-                optimizer.zero_grad()
-                cost.backward()
-                if clip is not None:
-                    clip_grad_norm(optimizer.parameters, clip)
-                optimizer.step()
-                accuracy = f.accuracy(scores, y)
+                value, accuracy = _step(model, optimizer, x, y, loss, clip, at)
                 at.count(value, accuracy, len(y))
                 lines.add(at, value, optimizer.lr, accuracy, time.perf_counter() - start)
                 if every is not None and at.step % every == 0:
@@ -226,10 +213,31 @@ def train(
             stop_if_interrupted()
         if every is not None:
             keep()
+            stop_if_interrupted()
     if best is not None:
         model.load_state_dict(best)
     model.eval()
     return history
+
+
+def _step(
+    model: Module, optimizer: Optimizer, x: Any, y: Any, loss: Loss, clip: float | None, at: _Position
+) -> tuple[float, float]:
+    """Forward, backward, step: the loss of the batch and its accuracy, both from before the step."""
+    scores = model(x)
+    cost = loss(scores, y)
+    value = cost.item()
+    if not math.isfinite(value):
+        raise NumericalError(
+            f"the loss is {value} in epoch {at.epoch + 1}, batch {at.batch + 1} (lr={optimizer.lr:g}). "
+            "Lower the learning rate, or run the step under micrograd.checked() to see where it begins."
+        )
+    optimizer.zero_grad()
+    cost.backward()
+    if clip is not None:
+        clip_grad_norm(optimizer.parameters, clip)
+    optimizer.step()
+    return value, f.accuracy(scores, y)
 
 
 _WATCHED: dict[str, Callable[[History], list[float]]] = {

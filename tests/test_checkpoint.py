@@ -16,6 +16,7 @@ from hypothesis.extra import numpy as hnp
 
 from micrograd import nn, optim
 from micrograd.checkpoint import Checkpoint, load, peek, save
+from micrograd.data import DataLoader
 from micrograd.engine import Tensor
 from micrograd.errors import CheckpointError, DTypeError
 
@@ -181,6 +182,29 @@ def test_a_model_alone_is_read_from_a_checkpoint_of_everything(tmp_path: Path) -
     other = network(3)
     load(tmp_path / "c", other)
     assert bits(other) == bits(model)
+
+
+def test_frozen_parameters_are_written_too(tmp_path: Path) -> None:
+    model, other = network(), network(3)
+    for frozen in (model, other):
+        frozen.layers[0].freeze()
+    optimizers = [OPTIMIZERS[0](m.parameters()) for m in (model, other)]
+    a_step(model, optimizers[0], np.random.default_rng(0))
+    save(tmp_path / "c", model, optimizers[0])
+    load(tmp_path / "c", other, optimizers[1])
+    assert bits(other, optimizers[1]) == bits(model, optimizers[0])
+
+
+def test_the_position_of_a_loader_goes_along(tmp_path: Path) -> None:
+    def loader() -> DataLoader:
+        return DataLoader(np.arange(10.0), np.arange(10), 3, seed=4)
+
+    mine, other = loader(), loader()
+    seen = iter(mine)
+    next(seen)
+    save(tmp_path / "c", Holder(), extra=mine.state_dict())
+    other.load_state_dict(load(tmp_path / "c", Holder()).extra)
+    assert [y.tolist() for _, y in other] == [y.tolist() for _, y in seen]
 
 
 def test_peek_changes_nothing_and_needs_no_model(tmp_path: Path) -> None:
@@ -369,6 +393,35 @@ def test_a_value_that_is_not_as_it_should_be(change: Callable[[Any], None], mess
     save(tmp_path / "c", model, optimizer, rng=rng)
     edited(tmp_path / "c", change)
     assert re.search(message, "\n".join(refused(tmp_path / "c", model, optimizer, rng)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        (np.random.MT19937, lambda s: s["state"].update(pos=625)),
+        (np.random.MT19937, lambda s: s["state"]["key"].update(dtype="S9")),
+        (np.random.MT19937, lambda s: s["state"]["key"]["array"].pop()),
+        (np.random.Philox, lambda s: s.update(buffer_pos=-1)),
+        (np.random.Philox, lambda s: s.update(buffer_pos=2.0)),
+        (np.random.SFC64, lambda s: s["state"]["state"].update(array=[1, 2])),
+    ],
+)  # fmt: skip
+def test_a_state_that_would_make_numpy_read_beside_its_buffer(
+    kind: Any, change: Callable[[Any], None], tmp_path: Path
+) -> None:
+    rng = np.random.Generator(kind(0))
+    model = network()
+    save(tmp_path / "c", model, rng=rng)
+    edited(tmp_path / "c", lambda value: change(value["rng"]))
+    assert f"  rng: no state of {kind.__name__} (" in "\n".join(refused(tmp_path / "c", model, rng))
+
+
+def test_an_array_of_no_part(tmp_path: Path) -> None:
+    save(tmp_path / "c", Holder(), arrays={"a": np.ones(1)})
+    content = (tmp_path / "c").read_bytes().replace(b"arrays.a", b"others.a")
+    (tmp_path / "c").write_bytes(content)
+    with pytest.raises(CheckpointError, match="others: no such part of a checkpoint"):
+        load(tmp_path / "c", Holder())
 
 
 def test_memory_of_another_shape(tmp_path: Path) -> None:

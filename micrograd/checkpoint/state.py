@@ -60,7 +60,7 @@ def save(
         optimizer: likewise.
         rng: the generator that shuffles, say; any bit generator of NumPy.
         step: how many steps have been made.
-        extra: anything else, of numbers, strings, lists and dicts (JSON).
+        extra: anything else, of numbers, strings, lists and dicts (JSON; tuples come back as lists).
         arrays: more arrays, by name.
 
     Raises:
@@ -120,7 +120,8 @@ def load(
     arrays, value = tensors.read(Path(path))
     parts = _parts(arrays)
     here = _arrays_of(model)
-    wrong = _unlike(parts["model"], here)
+    wrong = [f"{part}: no such part of a checkpoint" for part in parts if part not in _PARTS]
+    wrong += _unlike(parts["model"], here)
     wrong += _ill_formed(value)
     generators = dict(_generators(model))
     states: dict[str, Any] = value["generators"] if isinstance(value.get("generators"), dict) else {}
@@ -229,7 +230,7 @@ def _plain(state: Any) -> Any:
 
 def _unplain(state: Any) -> Any:
     if isinstance(state, dict) and state.keys() == {"array", "dtype"}:
-        return np.array(state["array"], np.dtype(state["dtype"]))
+        return np.array(state["array"], {"uint32": np.uint32, "uint64": np.uint64}[state["dtype"]])
     return {name: _unplain(value) for name, value in state.items()} if isinstance(state, dict) else state
 
 
@@ -242,6 +243,9 @@ def _state_for(generator: Generator, name: str, given: Any, wrong: list[str]) ->
         return None
     try:
         state = _unplain(given)
+        for position, most in ((state.get("buffer_pos", 0), 4), (state["state"].get("pos", 0), 624)):
+            if type(position) is not int or not 0 <= position <= most:  # NumPy would read beside its buffer
+                raise ValueError(f"position {position!r}; expected 0 to {most}")
         kind().state = state
     except (TypeError, ValueError, KeyError, IndexError, OverflowError, AttributeError) as error:
         wrong.append(f"{name}: no state of {kind.__name__} ({error})")
