@@ -515,7 +515,7 @@ def test_frozen_parameters_are_kept_but_not_moved() -> None:
     assert moved == ["layers.2.weight", "layers.2.bias"]
     model.zero_grad()
     assert all(parameter.grad is None for _, parameter in model.named_parameters())
-    assert model.freeze(False).count_parameters(trainable=True) == 39
+    assert model.unfreeze().count_parameters(trainable=True) == 39
 
 
 def test_the_summary_is_a_table_and_changes_nothing() -> None:

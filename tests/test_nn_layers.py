@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from judges.agreement import assert_within
 
 import micrograd as mg
 from micrograd import nn
@@ -27,14 +29,28 @@ def normal(*shape: int, seed: int = 0, dtype: str = "float64") -> np.ndarray:
     return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
 
 
-# ---- the judge: PyTorch, fed with absolute values for the bound -------------------------------------------------
+# ---- the judge: PyTorch ----------------------------------------------------------------------------------------
 
 
-def held_against_torch(ours: Any, theirs: Any, x: np.ndarray, sizes: int) -> None:
-    """Outputs, and gradients of x and all parameters, within ``64 u n`` of the largest entry: `sizes` terms are summed.
+def terms_of(theirs: Any, x: np.ndarray, seed: np.ndarray) -> dict[str, np.ndarray]:
+    """The sums of the sizes of all terms of a linear layer: the layer itself, with absolute values all round."""
+    torch = pytest.importorskip("torch")
+    twin, leaf = copy.deepcopy(theirs), torch.tensor(np.abs(x), requires_grad=True)
+    for parameter in twin.parameters():
+        parameter.data.abs_()
+        parameter.grad = None
+    out = twin(leaf)
+    out.backward(torch.tensor(np.abs(seed)))
+    found = {"out": out.detach().numpy(), "dx": leaf.grad.numpy()}
+    return found | {name: parameter.grad.numpy() for name, parameter in twin.named_parameters()}
 
-    ``n u`` times the sum of the |terms| bounds a sum of n terms (Higham, 2002); a largest entry times sqrt(n) stands for
-    that sum here, since the terms are random and of one size.
+
+def held_against_torch(ours: Any, theirs: Any, x: np.ndarray, sizes: int, *, linear: Any = None) -> None:
+    """Outputs, and gradients of x and all parameters; `sizes` is how many terms the longest sum has.
+
+    A sum of n terms is off by at most n units of the sum of their sizes (Higham, 2002), on either side: where `linear`
+    names PyTorch's layer that is the bound. Elsewhere it is ``64 u sqrt(n)`` of the largest entry, since the terms are
+    random and of one size: the square root is how such roundings add up, 64 the steps on the way with room to spare.
     """
     torch = pytest.importorskip("torch")
     own = Tensor(x)
@@ -50,6 +66,11 @@ def held_against_torch(ours: Any, theirs: Any, x: np.ndarray, sizes: int) -> Non
     pairs = {"out": (out.data, expected.detach().numpy()), "dx": (own.grad, leaf.grad.numpy())}
     for name, (mine, parameter) in theirs.pairs.items():
         pairs[name] = mine.grad, parameter.grad.numpy()
+    if linear is not None:
+        terms = terms_of(linear, x, seed)
+        for name, (a, b) in pairs.items():
+            assert_within(a, b, terms[name], 2 * (sizes + 1), name)
+        return
     for name, (a, b) in pairs.items():
         scale = max(float(np.abs(b).max()), 1e-3)
         worst = float(np.abs(np.asarray(a, np.float64) - b).max())
@@ -91,7 +112,11 @@ def test_convolution_is_pytorchs(
         theirs.bias = as_torch(ours.bias)
         pairs["bias"] = ours.bias, theirs.bias
     held_against_torch(
-        ours, like(theirs, pairs), normal(n, channels, side, side + 1, dtype=dtype), 9 * channels * n * side**2
+        ours,
+        like(theirs, pairs),
+        normal(n, channels, side, side + 1, dtype=dtype),
+        max(9 * channels, 9 * outputs, n * (side + 4) * (side + 3)),
+        linear=theirs,
     )
 
 
@@ -104,7 +129,31 @@ def test_pools_are_pytorchs(dtype: str, kernel: Any, stride: Any, side: int, kin
     torch = pytest.importorskip("torch")
     ours = getattr(nn, f"{kind}Pool2d")(kernel, stride)
     theirs = getattr(torch.nn, f"{kind}Pool2d")(kernel, stride)
-    held_against_torch(ours, like(theirs, {}), normal(2, 3, side, side, dtype=dtype), 9)
+    linear = theirs if kind == "Avg" else None
+    held_against_torch(ours, like(theirs, {}), normal(2, 3, side, side, dtype=dtype), 9, linear=linear)
+
+
+@pytest.mark.judge
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (lambda: nn.Conv2d(1, 2, 3, stride=2, padding=1, rng=0), lambda t: t.nn.Conv2d(1, 2, 3, 2, 1)),
+        (lambda: nn.AvgPool2d(2), lambda t: t.nn.LPPool2d(1, 2)),
+        (lambda: nn.BatchNorm2d(1), lambda t: t.nn.BatchNorm2d(1, eps=1.1e-5)),
+        (lambda: nn.GroupNorm(1, 1), lambda t: t.nn.GroupNorm(1, 1, eps=1.1e-5)),
+        (lambda: nn.LayerNorm((6,)), lambda t: t.nn.LayerNorm(6, eps=1.1e-5)),
+        (lambda: nn.LocalResponseNorm(3, alpha=3e-9), lambda t: t.nn.LocalResponseNorm(3, alpha=1e-9)),
+    ],
+)
+def test_a_slightly_different_layer_is_told_apart(ours: Any, theirs: Any) -> None:
+    torch = pytest.importorskip("torch")
+    layer, judge = ours(), theirs(torch).double()
+    linear = judge if isinstance(layer, (nn.Conv2d, nn.AvgPool2d)) else None
+    if isinstance(layer, nn.Conv2d):
+        judge.weight.data = torch.tensor(layer.weight.data * (1.0 + 1e-12))
+        judge.bias.data.zero_()
+    with pytest.raises(AssertionError):
+        held_against_torch(layer, like(judge, {}), np.abs(normal(2, 1, 6, 6)), 72, linear=linear)
 
 
 def test_equal_largest_entries_share_the_gradient() -> None:

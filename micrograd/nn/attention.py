@@ -13,9 +13,9 @@ from micrograd import primitives as p
 from micrograd.composites import shape_of
 from micrograd.errors import DTypeError, ShapeError
 from micrograd.nn.initializers import float_dtype
-from micrograd.nn.layers import Linear
+from micrograd.nn.linear import Linear
 from micrograd.nn.module import Module, Parameter
-from micrograd.nn.windows import pair
+from micrograd.nn.sizes import whole
 
 __all__ = ["Embedding", "MultiHeadAttention"]
 
@@ -42,7 +42,7 @@ class Embedding(Module):
     def __init__(
         self, rows: int, features: int, *, rng: np.random.Generator | int | None = None, dtype: Any = np.float64
     ) -> None:
-        self.rows, self.features = pair("size", (rows, features), 1)
+        self.rows, self.features = whole("rows", rows), whole("features", features)
         start = np.random.default_rng(rng).standard_normal((self.rows, self.features))
         self.weight = Parameter(start.astype(float_dtype(dtype)))
 
@@ -91,7 +91,7 @@ class MultiHeadAttention(Module):
         rng: np.random.Generator | int | None = None,
         dtype: Any = np.float64,
     ) -> None:
-        self.features, self.heads = pair("size", (features, heads), 1)
+        self.features, self.heads = whole("features", features), whole("heads", heads)
         if self.features % self.heads:
             raise ValueError(f"{features} features cannot be shared by {heads} heads; take a divisor.")
         self.causal, rng = causal, np.random.default_rng(rng)

@@ -11,7 +11,7 @@ from micrograd.errors import ShapeError
 from micrograd.nn import windows as w
 from micrograd.nn.initializers import float_dtype, initial
 from micrograd.nn.module import Module, Parameter
-from micrograd.nn.windows import Pair, pair
+from micrograd.nn.sizes import Pair, pair, whole
 
 __all__ = ["AvgPool2d", "Conv2d", "MaxPool2d"]
 
@@ -54,7 +54,7 @@ class Conv2d(Module):
         rng: np.random.Generator | int | None = None,
         dtype: Any = np.float64,
     ) -> None:
-        (self.inputs, self.outputs) = pair("channels", (inputs, outputs), 1)
+        self.inputs, self.outputs = whole("inputs", inputs), whole("outputs", outputs)
         self.kernel, self.stride = pair("kernel", kernel, 1), pair("stride", stride, 1)
         self.padding = pair("padding", padding, 0)
         shape = (self.outputs, self.inputs, *self.kernel)

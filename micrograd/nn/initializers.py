@@ -122,7 +122,7 @@ def lsuv(
     {'layers.0': 1.0, 'layers.2': 1.0}
     """  # noqa: D205
     from micrograd.nn.convolution import Conv2d
-    from micrograd.nn.layers import Linear
+    from micrograd.nn.linear import Linear
 
     rng = np.random.default_rng(rng)
     layers = {name: m for name, m in model.named_modules() if isinstance(m, (Linear, Conv2d))}

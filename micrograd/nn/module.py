@@ -95,11 +95,11 @@ class Module:
         fixed = {id(p) for _, module in self.named_modules() if module.frozen for _, p in module.named_parameters()}
         return [parameter for _, parameter in self.named_parameters() if id(parameter) not in fixed]
 
-    def freeze(self, frozen: bool = True) -> Module:
+    def freeze(self) -> Module:
         """Leave all parameters inside out of `parameters`, so that an optimiser built after it does not move them.
 
-        Frozen parameters stay in `named_parameters` and `state_dict`; ``freeze(False)`` takes it back.
-        Answers the module.
+        They stay in `named_parameters` and `state_dict`, and gradients still reach them: `zero_grad` forgets those too.
+        `unfreeze` takes it back. Answers the module.
 
         >>> class Scale(Module):
         ...     def __init__(self):
@@ -109,7 +109,13 @@ class Module:
         (1, 0)
         """
         for _, module in self.named_modules():
-            module.frozen = frozen
+            module.frozen = True
+        return self
+
+    def unfreeze(self) -> Module:
+        """Count all parameters inside among `parameters` again. Answers the module."""
+        for _, module in self.named_modules():
+            module.frozen = False
         return self
 
     def count_parameters(self, *, trainable: bool = False) -> int:

@@ -14,15 +14,10 @@ from micrograd.errors import ShapeError
 from micrograd.modes import capturing
 from micrograd.nn.initializers import float_dtype
 from micrograd.nn.module import Module, Parameter
+from micrograd.nn.sizes import whole
 from micrograd.nn.windows import local_response_norm
 
 __all__ = ["BatchNorm1d", "BatchNorm2d", "GroupNorm", "LayerNorm", "LocalResponseNorm"]
-
-
-def _size(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise ValueError(f"{name} is {value!r}; expected a whole number of at least 1.")
-    return int(value)
 
 
 def _positive_eps(eps: float) -> float:
@@ -43,7 +38,7 @@ class _BatchNorm(Module):
     def __init__(
         self, features: int, *, eps: float = 1e-5, momentum: float | None = 0.1, dtype: Any = np.float64
     ) -> None:
-        self.features, dtype = _size("features", features), float_dtype(dtype)
+        self.features, dtype = whole("features", features), float_dtype(dtype)
         self.eps = _positive_eps(eps)
         if momentum is not None and not 0.0 <= momentum <= 1.0:
             raise ValueError(f"momentum is {momentum}; expected 0 to 1, the weight of the new value, or None.")
@@ -160,7 +155,7 @@ class LayerNorm(Module):
     """
 
     def __init__(self, shape: int | tuple[int, ...], *, eps: float = 1e-5, dtype: Any = np.float64) -> None:
-        self.shape = tuple(_size("shape", size) for size in (shape if isinstance(shape, (tuple, list)) else (shape,)))
+        self.shape = tuple(whole("shape", s) for s in (shape if isinstance(shape, (tuple, list)) else (shape,)))
         self.eps, dtype = _positive_eps(eps), float_dtype(dtype)
         self.gamma, self.beta = Parameter(np.ones(self.shape, dtype)), Parameter(np.zeros(self.shape, dtype))
 
@@ -208,7 +203,7 @@ class GroupNorm(Module):
     """
 
     def __init__(self, groups: int, channels: int, *, eps: float = 1e-5, dtype: Any = np.float64) -> None:
-        self.groups, self.channels = _size("groups", groups), _size("channels", channels)
+        self.groups, self.channels = whole("groups", groups), whole("channels", channels)
         if self.channels % self.groups:
             raise ValueError(f"{channels} channels cannot be cut into {groups} groups of one size; take a divisor.")
         self.eps, dtype = _positive_eps(eps), float_dtype(dtype)
@@ -237,7 +232,7 @@ class LocalResponseNorm(Module):
     """
 
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
-        self.size, self.alpha, self.beta, self.k = _size("size", size), float(alpha), float(beta), float(k)
+        self.size, self.alpha, self.beta, self.k = whole("size", size), float(alpha), float(beta), float(k)
 
     def forward(self, x: Any) -> Any:
         """(N, C, ...) to the same shape."""

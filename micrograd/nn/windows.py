@@ -16,24 +16,9 @@ from micrograd import composites as c
 from micrograd import primitives as p
 from micrograd.composites import shape_of
 from micrograd.errors import ShapeError
+from micrograd.nn.sizes import Pair, pair, whole
 
 __all__ = ["avg_pool2d", "conv2d", "local_response_norm", "max_pool2d"]
-
-Pair = int | tuple[int, int]
-
-
-def pair(name: str, value: Any, lowest: int) -> tuple[int, int]:
-    """`value` for height and width.
-
-    Raises:
-        ValueError: not one or two whole numbers of at least `lowest`.
-    """
-    both = value if isinstance(value, tuple) else (value, value)
-    if len(both) != 2 or any(isinstance(v, bool) or not isinstance(v, (int, np.integer)) or v < lowest for v in both):
-        raise ValueError(
-            f"{name} is {value!r}; expected a whole number of at least {lowest}, or two for height, width."
-        )
-    return int(both[0]), int(both[1])
 
 
 def _image(x: Any, what: str) -> tuple[int, ...]:
@@ -108,7 +93,7 @@ def conv2d(x: Any, weight: Any, bias: Any = None, *, stride: Pair = 1, padding: 
         (N, O, H', W') with ``H' = (H + 2*padding - K) // stride + 1``.
 
     Raises:
-        ShapeError: shapes that do not fit, a window larger than the padded image. ValueError: stride or padding.
+        ShapeError: shapes that do not fit, a window larger than the padded image. ValueError: a bad stride or padding.
 
     >>> conv2d(np.arange(9.0).reshape(1, 1, 3, 3), np.ones((1, 1, 2, 2)))
     array([[[[ 8., 12.],
@@ -192,7 +177,7 @@ def local_response_norm(x: Any, size: int, alpha: float = 1e-4, beta: float = 0.
     shape = shape_of(x)
     if len(shape) < 2:
         raise ShapeError(f"local_response_norm got shape {shape}; expected (N, C, ...).")
-    size, _ = pair("size", size, 1)
+    size = whole("size", size)
     others = (0,) * (len(shape) - 2)
     sq = _padded(x * x, (0, size // 2, *others), (0, (size - 1) // 2, *others))
     near = _windows(sq, (1,), (size,), (1,), (len(shape), *range(len(shape))))
