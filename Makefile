@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench teach docs lint types wheel clean
+.PHONY: help demo test bench teach claims docs lint types wheel clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
@@ -23,6 +23,9 @@ bench: $(VENV)/bench.done ## measure against the peers; print ratios, write JSON
 
 teach: $(VENV)/test.done ## plant faults in right backwards and have each marked; print the table, write it to out/
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.teach.run $(ARGS)
+
+claims: $(VENV)/claims.done ## try the claims of batch normalization on real data; page and pictures go to out/claims/
+	@$(BIN)/python examples/claims/run.py $(ARGS)
 
 docs: $(VENV)/docs.done ## build the documentation into docs/_build/html, warnings as errors
 	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
@@ -87,6 +90,9 @@ $(VENV)/test.done: $(VENV)/demo.done $(VENV)/chromium.done
 
 $(VENV)/bench.done: $(VENV)/demo.done
 	$(call install,--group bench,the peers to measure against: some 300 MB)
+
+$(VENV)/claims.done: $(VENV)/demo.done
+	$(call install,--group claims,Numba$(comma) Matplotlib and 5$(comma)000 images of MNIST: some 150 MB)
 
 $(VENV)/docs.done: $(VENV)/demo.done
 	$(call install,--group docs,Sphinx)

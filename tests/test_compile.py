@@ -377,3 +377,27 @@ def test_a_network_learns_the_digits_as_the_eager_one_does() -> None:
     eager, compiled = map(np.array, losses)
     assert eager[-1] < 0.3 * eager[0]
     np.testing.assert_allclose(compiled, eager, rtol=1e-8)
+
+
+# ---- too long to compile ---------------------------------------------------------------------------------------
+
+
+def test_what_is_too_long_runs_in_numpy_and_says_so_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("micrograd.compiler.plain.LONGEST", 20)
+    (first, _, eager), (second, _, step) = network(), network()
+    rng = np.random.default_rng(1)
+    x, y = rng.standard_normal((8, 12)).astype(np.float32), rng.integers(0, 5, 8)
+    fast = mg.compile(step)
+    with pytest.warns(RuntimeWarning, match=r"operations; compiling more than 20 takes minutes, so NumPy runs them"):
+        losses = [float(fast(x, y))]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        losses += [float(fast(x, y)) for _ in range(3)]
+    assert losses == [eager(x, y).item() for _ in range(4)]
+    for a, b in zip(first.parameters(), second.parameters(), strict=True):
+        assert np.array_equal(a.data, b.data)
+    assert all(np.array_equal(a, second.state_dict()[name]) for name, a in first.state_dict().items())
+    with pytest.raises(GraphError, match=r"was not compiled .at most 20 are.; there are no kernels"):
+        fast.report()
+    with pytest.raises(IndexError, match="label 9 at"):
+        fast(x, np.full(8, 9))

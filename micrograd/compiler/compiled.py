@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from micrograd.compiler import plain
 from micrograd.compiler.capture import capture
 from micrograd.compiler.drawn import kernels_graph
 from micrograd.compiler.entry import Entry
@@ -30,6 +31,7 @@ _MANY = 8
 """After so many signatures a warning says what varies."""
 
 Key = tuple[Any, ...]
+AnyEntry = Entry | ShardedEntry | plain.PlainEntry
 
 
 def compile(  # noqa: A001 (mg.compile)
@@ -63,7 +65,8 @@ def compile(  # noqa: A001 (mg.compile)
             devices than there are; ShapeError (at the call): a batch that the devices cannot share equally.
 
     Warns:
-        RuntimeWarning: the function is captured again and again, because shapes or plain arguments vary.
+        RuntimeWarning: the function is captured again and again, because shapes or plain arguments vary; or it is so
+            long that NumPy runs it instead.
 
     >>> @compile
     ... def f(x, y):
@@ -144,7 +147,7 @@ class Compiled:
                     self._say_if_many()
         return entry.run(leaves)
 
-    def _find(self, key: Key) -> Entry | ShardedEntry | None:
+    def _find(self, key: Key) -> AnyEntry | None:
         return next((entry for entry in self.entries.get(key, ()) if entry.holds()), None)
 
     def _key(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]) -> Key:
@@ -160,10 +163,12 @@ class Compiled:
             return tuple(parts)
         return ("tree", _structure((args, kwargs)), *parts)
 
-    def _compile(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]) -> Entry | ShardedEntry:
+    def _compile(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]) -> AnyEntry:
         program = capture(self.function, args, kwargs)
         if self.backend == "jax":
             return ShardedEntry(program, leaves, self.mesh)
+        if len(program.equations) > plain.LONGEST:
+            return plain.PlainEntry(program)
         layouts = {}
         for feed in program.feeds:
             if feed.kind == "argument":
@@ -223,6 +228,8 @@ class Compiled:
         if not self.entries:
             raise GraphError(f"{self.__name__} has not been compiled yet; call it once with arrays.")
         latest = next(reversed(self.entries.values()))[-1]
+        if isinstance(latest, plain.PlainEntry):
+            raise latest.refused()
         if not isinstance(latest, Entry):
             raise GraphError(f"{self.__name__} was compiled by JAX, whose kernels are its own; see lowering(...).")
         return latest
