@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +15,7 @@ from teach import corpus, faults
 import micrograd as mg
 from micrograd.batchnorm import batchnorm_forward
 from micrograd.errors import GraphError
-from micrograd.marker import probes
+from micrograd.marker import probes, visibility
 from micrograd.marker.conventions import settings_read
 from micrograd.marker.guessing import fitted, outputs_of
 from micrograd.marker.layouts import SIZES, Entry, Layout, sizes_of
@@ -373,3 +375,22 @@ def test_one_probe_shows_all_mistakes_planted_in_handwritten_backwards(name: str
         except (ValueError, IndexError, TypeError):  # it shows at other sizes only by an exception
             continue
         assert max(corpus.differences(right, got)) > 1e-3, fault.name
+
+
+# ---- very large graphs -----------------------------------------------------------------------------------------------
+
+
+def test_of_a_very_large_graph_a_part_is_tried_and_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = probes.probe(affine)
+    assert whole.possible == whole.mutants
+    assert "possible" not in whole.text()
+    small = functools.partial(visibility.survey_of, most=1)
+    monkeypatch.setattr(probes, "survey_of", small)
+    monkeypatch.setattr(visibility, "LEAST", 5)
+    part = probes.probe(affine)
+    assert (part.mutants, part.possible) == (5, whole.mutants)
+    assert f"5 of its {whole.mutants} possible mistakes were tried" in part.text()
+    assert f"在 {whole.mutants} 种可能的错误中" in part.text("zh")
+    data = json.loads(part.as_json())
+    assert (data["tried"], data["possible"]) == (5, whole.mutants)
+    assert json.loads(whole.as_json())["hidden"] == []

@@ -84,6 +84,7 @@ def add_probe(commands: Any) -> None:
         "the file: a name, or '(x, gamma, beta, dout)'",
     )  # fmt: skip
     probe.add_argument("-o", "--output", metavar="FILE.npz", help="write the inputs there, the gradient as dout")
+    probe.add_argument("--format", choices=("text", "json"), default="text", help="of the answer (default: text)")
     probe.add_argument("--force", action="store_true", help="replace the output if it exists")
     probe.set_defaults(run=_probe)
 
@@ -101,6 +102,8 @@ def _probe(options: argparse.Namespace, terminal: Terminal) -> int:
         writable(output, options.force)
     module, forward, path = forward_of(options.target)
     if options.lint is not None:
+        if options.format == "json":
+            raise CommandError("--lint answers in words; leave --format json out", 2)
         if options.input or options.param or options.eps is not None:
             raise CommandError("--lint brings all arguments; leave --input, --param and --eps out", 2)
         test = _test(options.lint, module, path)
@@ -111,7 +114,7 @@ def _probe(options: argparse.Namespace, terminal: Terminal) -> int:
     example = shapes_and_settings(options, list(inspect.signature(forward).parameters), forward.__name__)
     with at_their_line(path):
         found = probe(forward, example, seed=options.seed)
-    terminal.say(found.text(options.lang))
+    terminal.say(found.as_json() if options.format == "json" else found.text(options.lang))
     if output is not None:
         upstream = found.upstream if isinstance(found.upstream, tuple) else (found.upstream,)
         ups = {"dout" if len(upstream) == 1 else f"dout{i}": g for i, g in enumerate(upstream, 1)}
@@ -119,7 +122,8 @@ def _probe(options: argparse.Namespace, terminal: Terminal) -> int:
             name: value for name, value in found.arguments.items() if isinstance(value, (np.ndarray, float, int))
         }
         np.savez(output, **numbers, **ups)  # type: ignore[arg-type]
-        terminal.say(f"{output}: {', '.join([*numbers, *ups])}")
+        if options.format == "text":
+            terminal.say(f"{output}: {', '.join([*numbers, *ups])}")
     return 0
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import time
 import types
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from micrograd.marker import cases as c
 from micrograd.marker.alignment import Quantities
+from micrograd.marker.caller import changed_upstream
 from micrograd.marker.cases import MISSING, Case, UnrunnableError, judged, prepare, refreshed
 from micrograd.marker.diagnosis import Diagnoser
 from micrograd.marker.loading import load
 from micrograd.marker.program import Program
+from micrograd.marker.reference import differences
 from micrograd.marker.report import Finding, Output, Report, shown
 from micrograd.marker.slicing import loss_only
 from micrograd.marker.task import Argument, Call, Probe, Task
@@ -44,6 +47,8 @@ def mark(task: Task, module: types.ModuleType | None = None) -> Report:
     loss = loss_only(program, module, task.call.outputs[0]) if task.forward == task.backward else None
     try:
         cases = [prepare(task, forward, probe, receiver, loss) for probe in task.probes]
+        deadline = started + task.seconds / 3
+        differs, mended = differences(task, module, task.probes, deadline) if task.reference else ((), "")
     except UnrunnableError as error:
         return Report(
             "failed", task.forward, task.backward, task.file, problem=str(error), source=task.source,
@@ -72,12 +77,27 @@ def mark(task: Task, module: types.ModuleType | None = None) -> Report:
 
         diagnoser = Diagnoser(program, cases, [_quantities(case) for case in cases], fresh, started + task.seconds)
         findings = diagnoser.run()
+        if differs and mended:
+            findings = _the_fewer(findings, task, mended)
+    findings = [*differs, *findings, *changed_upstream(program, cases[0])]
     outputs = _outputs(task, cases, results)
-    verdict = "right" if all(output.right for output in outputs) else "wrong"
+    verdict = "right" if all(output.right for output in outputs) and not differs else "wrong"
     return Report(
         verdict, task.forward, task.backward, task.file, outputs, tuple(findings), probes=len(cases),
         seconds=time.perf_counter() - started, source=task.source,
     )  # fmt: skip
+
+
+def _the_fewer(findings: list[Finding], task: Task, mended: str) -> list[Finding]:
+    """The mistakes of the backward: against its own forward, or the mended one if that leaves fewer to explain."""
+    other = mark(replace(task, source=mended, reference="", seconds=task.seconds / 3))
+    if other.verdict == "failed":
+        return findings
+
+    def unexplained(found: Sequence[Finding]) -> tuple[int, int]:
+        return sum(one.fix is None for one in found), len(found)
+
+    return min(findings, list(other.findings), key=unexplained)
 
 
 def _quantities(case: Case) -> Quantities:

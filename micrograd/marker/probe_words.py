@@ -38,6 +38,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "return_order": ("{what} and {other} exchanged", "{what} 与 {other} 的位置调换了"),
     # a probe
     "probe.inputs": ("{name}: {inputs}", "{name}：{inputs}"),
+    "probe.part": (
+        "The graph is very large: {tried} of its {possible} possible mistakes were tried, evenly spread.",
+        "计算图很大：在 {possible} 种可能的错误中，均匀地选试了 {tried} 种。",
+    ),
     "probe.all": (
         "Each of {visible} mistakes changes a gradient by at least {least} of its size (the least: {faintest}).",
         "{visible} 种错误中的每一种都使某个梯度至少改变其大小的 {least}（最小的是：{faintest}）。",

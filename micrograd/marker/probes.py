@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
@@ -44,6 +45,7 @@ class VisibleProbe:
         hidden: those that no input shows, with what makes them harmless.
         tried: on how many random probes that was seen.
         bar: what counts as seen: a change by this share of a gradient's largest entry.
+        possible: how many mistakes there are to try; more than `mutants` where the graph is very large.
     """
 
     forward: str
@@ -56,6 +58,7 @@ class VisibleProbe:
     hidden: tuple[Hidden, ...]
     tried: int
     bar: float = VISIBLE
+    possible: int = 0
 
     @property
     def arrays(self) -> dict[str, Any]:
@@ -80,6 +83,8 @@ class VisibleProbe:
     def text(self, language: str = "en") -> str:
         """What it shows, in ``en`` or ``zh``."""
         lines = [say(language, "probe.inputs", name=self.forward, inputs=self.inputs())]
+        if self.possible > self.mutants:
+            lines.append(say(language, "probe.part", tried=self.mutants, possible=self.possible))
         if self.faint:
             lines.append(say(language, "probe.most", seen=self.seen, visible=self.visible, bar=f"{self.bar:g}"))
             for mutant, change in self.faint:
@@ -97,6 +102,15 @@ class VisibleProbe:
                 said = {"identity": hidden.identity, "error": number(hidden.error)}
                 lines.append(say(language, key, mistake=described(hidden.mutant, language), **said))
         return "\n".join(lines)
+
+    def as_json(self) -> str:
+        """What it shows as JSON text: how many mistakes were tried, of how many, and which stay unseen, and why."""
+        return json.dumps({
+            "forward": self.forward, "inputs": self.inputs(), "possible": self.possible, "tried": self.mutants,
+            "visible": self.visible, "seen": self.seen, "bar": self.bar,
+            "faint": [{"mistake": described(mutant), "change": change} for mutant, change in self.faint],
+            "hidden": [{"mistake": described(h.mutant), "identity": h.identity, "error": h.error} for h in self.hidden],
+        }, indent=2, ensure_ascii=False)  # fmt: skip
 
     def __str__(self) -> str:
         return self.text()
@@ -247,6 +261,7 @@ class Search:
             self.hidden,
             self.tried,
             tolerance,
+            survey.possible[best],
         )
 
 

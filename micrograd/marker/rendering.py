@@ -39,7 +39,7 @@ class _Pen:
 
 def findings_of(report: Report) -> tuple[list[Finding], list[Finding]]:
     """The mistakes, and the remarks."""
-    mistakes = [finding for finding in report.findings if finding.severity in ("wrong", "shape")]
+    mistakes = [finding for finding in report.findings if finding.severity in ("wrong", "shape", "forward")]
     return mistakes, [finding for finding in report.findings if finding not in mistakes]
 
 

@@ -15,8 +15,9 @@ import numpy as np
 __all__ = ["KINDS", "SEVERITIES", "Finding", "Fix", "Output", "Report", "Shown", "Span", "shown"]
 
 SEVERITIES = ("wrong", "shape", "harmless", "forward")
-"""``wrong``: a gradient is wrong; ``shape``: right numbers in a wrong shape; ``harmless``: formally incomplete, equal
-in value; ``forward``: the forward differs from the reference it was compared with."""
+"""``wrong``: a gradient is wrong; ``shape``: right numbers in a wrong shape; ``harmless``: something is left out, or an
+array of the caller's is changed, and the gradients are right all the same; ``forward``: the forward differs from the
+reference it was compared with."""
 
 KINDS: dict[str, str] = {
     "sign": "the sign is wrong",
@@ -155,7 +156,8 @@ class Report:
     """The marked backward.
 
     Attributes:
-        verdict: ``right``, ``wrong``, or ``failed`` where it could not be marked (`problem` says why).
+        verdict: ``right``; ``wrong`` (a gradient, or the forward where a reference was named); or ``failed`` where it
+            could not be marked (`problem` says why).
         forward, backward: names of the functions.
         file: where they are.
         outputs: each gradient returned.
@@ -182,7 +184,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether every gradient is right, in value and in shape."""
+        """Whether every gradient is right, in value and in shape, and the forward is the reference that was named."""
         return self.verdict == "right"
 
     def assert_ok(self, hint: str = "fix", language: str = "en") -> None:

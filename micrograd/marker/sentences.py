@@ -343,10 +343,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "why.eps_outside": (
         (
-            "The backward follows this forward, so its gradients are right for this function. But it is another "
-            "function than everybody else's."
+            "A backward that follows it is right for it, so no gradient gives it away. Yet the function differs from "
+            "everybody else's."
         ),
-        "反向与这个前向一致，所以对这个函数来说梯度是对的。但它与大家通常使用的函数不同。",
+        "与这个前向一致的反向对它来说是对的，所以从梯度上看不出来。但它与大家通常使用的函数不同。",
     ),
     "step.eps_outside": (
         "Move eps under the root in the forward, then check again.",

@@ -116,6 +116,8 @@ def _head(finding: Finding, first: bool, language: str) -> str:
         return say(language, "head.raises", **holes)
     if finding.kind in ("return_order", "missing_result"):
         return say(language, "head.return", **holes)
+    if finding.kind == "in_place" and finding.severity == "harmless":
+        return say(language, "head.caller", **holes)
     key = {"wrong": "wrong" if first else "next"}.get(finding.severity, finding.severity)
     return say(language, f"head.{key}", **holes)
 
@@ -163,7 +165,7 @@ def _holes(finding: Finding, words: AbstractSet[str], language: str) -> dict[str
 
 
 def _values(finding: Finding, language: str) -> tuple[tuple[str, str], ...]:
-    if finding.expected is None or finding.got is None or finding.severity not in ("wrong", "shape"):
+    if finding.expected is None or finding.got is None or finding.severity == "harmless":
         return ()
     return (
         (say(language, "expected"), sample(finding.expected)),
@@ -246,7 +248,7 @@ def told(report: Report, finding: Finding, *, first: bool, hint: str, language: 
     code = marked(source, finding.span)
     if key := _unfinished(finding, code):
         return Told(say(language, f"head.{key}", line=finding.span.line), code, (say(language, f"step.{key}"),))
-    remark = finding.severity in ("harmless", "forward")
+    remark = finding.severity == "harmless"
     if not depth and not remark:
         return Told(head, code)
     words = set(re.findall(r"\w+", source))
@@ -268,5 +270,6 @@ def told(report: Report, finding: Finding, *, first: bool, hint: str, language: 
         told_ = say(language, "step") + step
         return Told(head, code, tuple(sentences), values, told_, proof=say(language, "fix.none"))
     fix = finding.fix
-    proof = say(language, "fix.whole" if fix.whole else "fix.part", probes=fix.probes)
+    key = "forward" if finding.severity == "forward" else "whole" if fix.whole else "part"
+    proof = say(language, f"fix.{key}", probes=fix.probes, reference=finding.means)
     return Told(head, code, tuple(sentences), values, _fix(fix, language), edited(source, fix), proof)

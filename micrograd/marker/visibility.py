@@ -20,6 +20,7 @@ __all__ = ["VISIBLE", "Hidden", "Survey", "survey_of"]
 
 VISIBLE = 1e-3
 """How much of an output's largest entry a mistake must change: less is lost in finite differences and float32."""
+LEAST = 20  # mutants of a trial that are tried, however large the graph
 _NOTHING = 1e-9  # a change below it, on every probe, is rounding
 _ZERO = 1e-12  # the same for a value, against the largest that takes part
 
@@ -49,11 +50,13 @@ class Survey:
         trials: the forward on each probe.
         mutants: of each trial, by key.
         changes: for each key the change on each trial; nan where that trial has no such mutant.
+        possible: how many mutants each trial has; of large graphs only a part is tried.
     """
 
     trials: tuple[Trial, ...]
     mutants: tuple[Mapping[str, Mutant], ...]
     changes: Mapping[str, tuple[float, ...]]
+    possible: tuple[int, ...]
 
     def best(self, key: str) -> float:
         """The largest change of a mutant on any trial."""
@@ -75,7 +78,7 @@ class Survey:
             key: self.changes.get(key, none[0]) + more.changes.get(key, none[1])
             for key in (*self.changes, *(k for k in more.changes if k not in self.changes))
         }
-        return Survey(self.trials + more.trials, self.mutants + more.mutants, changes)
+        return Survey(self.trials + more.trials, self.mutants + more.mutants, changes, self.possible + more.possible)
 
     def hidden(self) -> list[Hidden]:
         """The mutants that no trial shows, with what makes them harmless."""
@@ -95,17 +98,18 @@ def survey_of(trials: Sequence[Trial], most: int = 2_000_000) -> Survey:
         trials: the forward, traced on each of them.
         most: how many nodes may be computed in all; of the mutants of large graphs a part is tried, evenly spread.
     """
-    mutants, changes = [], dict[str, list[float]]()
+    mutants, changes, possible = [], dict[str, list[float]](), list[int]()
     for number, trial in enumerate(trials):
         found = mutants_of(trial)
-        room = max(20, most // (len(trials) * len(trial.backward.nodes)))
+        possible.append(len({mutant.key for mutant in found}))
+        room = max(LEAST, most // (len(trials) * len(trial.backward.nodes)))
         if len(found) > room:
             found = [found[i * len(found) // room] for i in range(room)]
         mutants.append({mutant.key: mutant for mutant in found})
         for mutant in found:
             row = changes.setdefault(mutant.key, [np.nan] * len(trials))
             row[number] = trial.change(mutant)
-    return Survey(tuple(trials), tuple(mutants), {key: tuple(row) for key, row in changes.items()})
+    return Survey(tuple(trials), tuple(mutants), {key: tuple(row) for key, row in changes.items()}, tuple(possible))
 
 
 # ---- why nothing shows --------------------------------------------------------

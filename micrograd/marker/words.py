@@ -74,6 +74,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "Line {line}: {target} leaves something out, harmlessly.",
         "第 {line} 行：{target} 省略了一项，但没有影响。",
     ),
+    "head.caller": (
+        "Line {line}: {target} belongs to the caller, and is changed in place.",
+        "第 {line} 行：{target} 属于调用者，却被原地修改了。",
+    ),
     "head.forward": (
         "Line {line}: the forward differs from {reference}.",
         "第 {line} 行：前向函数与 {reference} 不同。",
@@ -103,6 +107,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "fix.drop": ("Fix: in line {line} take `{old}` out.", "改法：第 {line} 行，去掉 `{old}`。"),
     "fix.after": ("after `{text}`", "在 `{text}` 之后"),
     "fix.before": ("before `{text}`", "在 `{text}` 之前"),
+    "fix.forward": (
+        "Tried on {probes} fresh sets of inputs: the output is that of {reference} with it.",
+        "已在 {probes} 组新输入上验证：改后输出与 {reference} 一致。",
+    ),
     "fix.whole": (
         "Tried on {probes} fresh sets of inputs: every gradient is right with it.",
         "已在 {probes} 组新的输入上试过：改后所有梯度都正确。",
