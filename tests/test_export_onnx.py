@@ -111,6 +111,16 @@ def test_a_network_trained_here_runs_in_onnx_runtime(tmp_path: Path) -> None:
     assert {name for name, _ in model.named_parameters()} <= {tensor.name for tensor in written.graph.initializer}
 
 
+def test_a_convolutional_network_runs_in_onnx_runtime(tmp_path: Path) -> None:
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1, rng=0, dtype=np.float32), nn.BatchNorm2d(4, dtype=np.float32), nn.ReLU(),
+        nn.MaxPool2d(2), nn.Flatten(), nn.Linear(64, 10, rng=0, dtype=np.float32),
+    ).eval()  # fmt: skip
+    runs_the_same(
+        tmp_path / "conv.onnx", model, np.random.default_rng(0).standard_normal((3, 1, 8, 8)).astype(np.float32)
+    )
+
+
 def test_labels_as_an_argument(tmp_path: Path) -> None:
     scores = np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)
     for labels in (np.array([0, 2, 1, 1]), np.array([0, 2, 1, 1], np.int32)):

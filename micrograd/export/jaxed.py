@@ -40,7 +40,9 @@ def _reduce(row: Primitive, x: Any, *, axis: Any = None, keepdims: bool = False)
 
 
 def _contract(row: Primitive, x: Any, y: Any) -> Any:
-    return getattr(require_jax().numpy, row.array)(x, y, precision="highest")  # else a GPU rounds float32 to 10 bits
+    return getattr(require_jax().numpy, row.array)(
+        x, y, precision="highest"
+    )  # by default some GPUs keep 10 bits of a float32
 
 
 def _move(row: Primitive, x: Any, **attrs: Any) -> Any:
