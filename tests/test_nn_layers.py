@@ -162,6 +162,15 @@ def test_equal_largest_entries_share_the_gradient() -> None:
     assert x.grad.tolist() == [[[[0.25, 0.25], [0.25, 0.25]]]]
 
 
+def test_a_large_image_is_looked_at_as_a_small_one_and_not_remembered() -> None:
+    x, layer = normal(1, 1, 600, 600), nn.Conv2d(1, 1, 2, rng=0)
+    held = w._remembered.cache_info().currsize
+    whole = layer(x).data
+    assert w._remembered.cache_info().currsize == held
+    small, terms = x[..., :10, :10], w.conv2d(np.abs(x[..., :10, :10]), np.abs(layer.weight.data))
+    assert_within(whole[..., :9, :9], layer(small).data, terms, 2 * 5)  # each sum has four terms and the bias
+
+
 @pytest.mark.judge
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("momentum", [0.1, None])

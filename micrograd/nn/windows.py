@@ -47,7 +47,6 @@ def _padded(x: Any, before: tuple[int, ...], after: tuple[int, ...]) -> Any:
     return p.scatter(x, index=index, shape=tuple(b + s + a for b, s, a in zip(before, shape, after, strict=True)))
 
 
-@lru_cache(maxsize=8)  # few: the positions are K * L times as many as the entries of the image
 def _positions(
     shape: tuple[int, ...],
     axes: tuple[int, ...],
@@ -66,6 +65,10 @@ def _positions(
     return flat, placed.shape
 
 
+# For the batches of a training loop; positions take much more memory than the images, so those of a whole data set go.
+_remembered, _SMALL = lru_cache(maxsize=8)(_positions), 2**18
+
+
 def _windows(
     x: Any, axes: tuple[int, ...], sizes: tuple[int, ...], strides: tuple[int, ...], order: tuple[int, ...]
 ) -> Any:
@@ -73,8 +76,9 @@ def _windows(
 
     One gather from the flat array: of all ways back, adding at flat positions is NumPy's fastest.
     """
-    flat, shape = _positions(shape_of(x), axes, sizes, strides, order)
-    return c.reshape(p.gather(c.reshape(x, (math.prod(shape_of(x)),)), index=flat), shape)
+    size = math.prod(shape_of(x))
+    flat, shape = (_remembered if size <= _SMALL else _positions)(shape_of(x), axes, sizes, strides, order)
+    return c.reshape(p.gather(c.reshape(x, (size,)), index=flat), shape)
 
 
 def conv2d(x: Any, weight: Any, bias: Any = None, *, stride: Pair = 1, padding: Pair = 0) -> Any:
