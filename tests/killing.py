@@ -12,6 +12,7 @@ import shutil
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,11 @@ def killed(work: Callable[[], object], seconds: float) -> bool:
     child = os.fork()
     if child == 0:
         os.setpgid(0, 0)
-        work()
+        try:
+            work()
+        except BaseException:  # noqa: BLE001 - told, and then the child must end here
+            traceback.print_exc()
+            os._exit(1)
         os._exit(0)
     time.sleep(seconds)
     os.kill(child, signal.SIGKILL)
