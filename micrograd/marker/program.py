@@ -227,8 +227,11 @@ class Program:
     # ---- variants ------------------------------------------------------------------------------------
 
     def _code(self, function: Function) -> types.CodeType:
-        module = ast.fix_missing_locations(ast.Module([function], []))
-        return compile(module, self.file, "exec", dont_inherit=True)
+        module = ast.Module([function], [])
+        try:
+            return compile(module, self.file, "exec", dont_inherit=True)
+        except TypeError:  # nodes of ours without a place in the text: to give all of them one takes longer than this
+            return compile(ast.fix_missing_locations(module), self.file, "exec", dont_inherit=True)
 
     def _build(
         self, codes: Mapping[str, types.CodeType], extra: Mapping[str, Any]
