@@ -86,7 +86,7 @@ $(VENV)/chromium.done: $(BIN)/python
 	fi; touch $@
 
 $(VENV)/test.done: $(VENV)/demo.done $(VENV)/chromium.done
-	$(call install,--group test --group judges,the tests and PyTorch$(comma) autograd and MyGrad as judges: some 300 MB)
+	$(call install,--group test --group judges,the tests and PyTorch$(comma) JAX$(comma) ONNX Runtime and others as judges: some 500 MB)
 
 $(VENV)/bench.done: $(VENV)/demo.done
 	$(call install,--group bench,the peers to measure against: some 300 MB)

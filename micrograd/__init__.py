@@ -69,7 +69,7 @@ _LAZY = {
     "tikz": "micrograd.drawing.tex",
     "walk": "micrograd.stepper",
 }
-_MODULES = ("data", "functional", "nn", "numerics", "optim", "testing")
+_MODULES = ("checkpoint", "data", "export", "functional", "nn", "numerics", "optim", "testing")
 
 __all__ = [  # noqa: PLE0604 (the lazy names are strings too)
     "MicrogradError",

@@ -16,7 +16,7 @@ TRIAL = "MICROGRAD_BENCH_TRIAL"
 """The variable that says for how many seconds each of several settings of a peer is tried."""
 
 ROWS = (
-    "chain", "moons", "batchnorm", "imports", "picture", "walk", "million", "checkpoint",
+    "chain", "moons", "batchnorm", "imports", "picture", "walk", "million", "checkpoint", "digits",
     "compiled_bn", "memory", "layer_norm", "entropy", "gelu", "images", "mlp", "compiling", "overhead",
 )  # fmt: skip
 """The row files in the order of the table; the second line is the compiler's."""
