@@ -94,10 +94,17 @@ def plot(results, figure):
             left.plot(rates, [e.mean() for e in ends], line, color=colour, marker="o", ms=4, label=label)
             left.fill_between(rates, [e.min() for e in ends], [e.max() for e in ends], color=colour, alpha=0.15, lw=0)
             counts = [_steps(results, lr=lr, **wanted) for lr in rates]
-            right.plot(rates, counts, line, color=colour, marker="o", ms=4, label=label)
+            right.plot(
+                rates, [n if math.isfinite(n) else math.nan for n in counts], line, color=colour, marker="o", ms=4
+            )
     left.set(xscale="log", xlabel="learning rate", ylabel="test accuracy at the end, %", ylim=(0, 102))
     left.set_title("mean of the seeds; band: lowest to highest", fontsize=11)
-    right.set(xscale="log", yscale="log", xlabel="learning rate", ylabel="steps to 95 %")
+    right.set(
+        xscale="log",
+        yscale="log" if right.dataLim.size[1] > 0 else "linear",
+        xlabel="learning rate",
+        ylabel="steps to 95 %",
+    )
     right.set_title("median of the seeds; no point: not reached", fontsize=11)
     left.legend(loc="lower left", fontsize=9)
 

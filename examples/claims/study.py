@@ -5,6 +5,7 @@ import hashlib
 import importlib.util
 import json
 import math
+import multiprocessing
 import os
 import platform
 import sys
@@ -14,9 +15,6 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(variable, "1")  # each process takes one core; read when NumPy is loaded
 
 import numpy as np
 
@@ -273,7 +271,9 @@ def main(claims: Sequence[Claim], arguments: Sequence[str] | None = None) -> int
     if options.publish and options.quick:
         parser.error("--quick and --publish: figures that mean nothing are not published")
     began = time.perf_counter()
-    with ProcessPoolExecutor(options.jobs) as pool:
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[variable] = "1"  # each process takes one core; new ones read it when they load NumPy
+    with ProcessPoolExecutor(options.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         try:
             parts = [(claim, results_of(claim, options.quick, options.out, pool)) for claim in claims]
         except BaseException:
