@@ -15,6 +15,7 @@ from micrograd.marker.alignment import Quantities
 from micrograd.marker.caller import changed_upstream
 from micrograd.marker.cases import MISSING, Case, UnrunnableError, judged, prepare, refreshed
 from micrograd.marker.diagnosis import Diagnoser
+from micrograd.marker.harmless import left_out
 from micrograd.marker.loading import load
 from micrograd.marker.program import Program
 from micrograd.marker.reference import differences
@@ -81,6 +82,8 @@ def mark(task: Task, module: types.ModuleType | None = None) -> Report:
             findings = _the_fewer(findings, task, mended)
     findings = [*differs, *findings, *changed_upstream(program, cases[0])]
     outputs = _outputs(task, cases, results)
+    if not findings and all(output.right for output in outputs):
+        findings = left_out(program, cases[0])
     verdict = "right" if all(output.right for output in outputs) and not differs else "wrong"
     return Report(
         verdict, task.forward, task.backward, task.file, outputs, tuple(findings), probes=len(cases),
