@@ -74,8 +74,8 @@ def judge(results):
     fast, slow = highest[True, "fast decay"], highest[False, "fast decay"]
     steps = {net: f"{count:.0f}" if math.isfinite(count) else "no number of" for net, count in quickest.items()}
     sentence = (
-        f"The highest rate that ends at {GOAL:.0%} or more is {with_it:g} with batch norm and {without:g} without "
-        f"({fast:g} and {slow:g} with fast decay); at its best rate each first reaches {GOAL:.0%} after "
+        f"The highest rate that ends at 95 % or more is {with_it:g} with batch norm and {without:g} without "
+        f"({fast:g} and {slow:g} with fast decay); at its best rate each first reaches 95 % after "
         f"{steps[True]} and {steps[False]} steps."
     )
     if with_it > without and fast >= slow:

@@ -112,7 +112,7 @@ def training(
 
     def test() -> None:
         outcome["steps"].append(count)
-        outcome["accuracy"].append(evaluate(model, examples.x_test, examples.y_test)[1])
+        outcome["accuracy"].append(round(evaluate(model, examples.x_test, examples.y_test)[1], 4))
         if watch is not None:
             watch(count)
         model.train()
