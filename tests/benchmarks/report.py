@@ -229,7 +229,7 @@ def write(result: Mapping[str, Any], folder: Path) -> list[Path]:
     return [samples, table, *([drawn] if drawn else [])]
 
 
-PAGES = {"index": "Benchmarks", "compile": "Benchmarks of compiled code"}
+PAGES = {"index": "Benchmarks", "compile": "Benchmarks of compiled code", "training": "Benchmarks of training"}
 _PAGE = """# {title}
 
 `make bench` prints this table on your machine.
