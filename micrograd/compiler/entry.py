@@ -127,7 +127,7 @@ class Entry:
 
     def holds(self) -> bool:
         """Whether what the capture relied on is still so: that a layer is training."""
-        return all(function() == answer for function, answer in self.assumptions)
+        return self.program.holds()
 
     # ---- the driver ----------------------------------------------------------------------------------------
 
@@ -288,13 +288,19 @@ class Entry:
                 given[feed.value] = feed.get()  # type: ignore[misc]
             if feed.limit is not None:
                 refuse_range(given[feed.value], feed.limit, self.program, -feed.limit if feed.signed else 0)
-        known = evaluate(self.program, given)
-        answers = [np.array(known[v], self.program.values[v].dtype) for v in self.program.outputs]
-        for change in self.program.writes:
-            change.put(np.array(known[change.value], self.program.values[change.value].dtype))
-        for effect in self.program.after:
-            effect()
-        return self.program.rebuild(answers)
+        return run_as_written(self.program, given)
+
+
+def run_as_written(program: Program, given: dict[int, Any]) -> Any:
+    """The answer of a call, computed by NumPy from its feeds, whose changes of state take place."""
+    known = evaluate(program, given)
+    answers = [np.array(known[v], program.values[v].dtype) for v in program.outputs]
+    changes = [np.array(known[change.value], program.values[change.value].dtype) for change in program.writes]
+    for change, value in zip(program.writes, changes, strict=True):
+        change.put(value)
+    for effect in program.after:
+        effect()
+    return program.rebuild(answers)
 
 
 def refuse_range(labels: Any, limit: int, program: Program, least: int) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.compiler.entry import refuse_range
-from micrograd.compiler.program import Program, evaluate
+from micrograd.compiler.entry import refuse_range, run_as_written
+from micrograd.compiler.program import Program
 from micrograd.errors import GraphError
 
 __all__ = ["LONGEST", "PlainEntry"]
@@ -37,7 +37,7 @@ class PlainEntry:
 
     def holds(self) -> bool:
         """Whether what the capture relied on is still so: that a layer is training."""
-        return all(function() == answer for function, answer in self.assumptions)
+        return self.program.holds()
 
     def run(self, leaves: Sequence[Any]) -> Any:
         """The answer of a call, whose changes of state have taken place."""
@@ -48,14 +48,7 @@ class PlainEntry:
             if feed.limit is not None:
                 refuse_range(np.asarray(value), feed.limit, program, -feed.limit if feed.signed else 0)
             given[feed.value] = float(value) if made.weak and not made.shape else np.asarray(value, made.dtype)
-        known = evaluate(program, given)
-        answers = [np.array(known[v], program.values[v].dtype) for v in program.outputs]
-        changes = [np.array(known[change.value], program.values[change.value].dtype) for change in program.writes]
-        for change, value in zip(program.writes, changes, strict=True):
-            change.put(value)
-        for effect in program.after:
-            effect()
-        return program.rebuild(answers)
+        return run_as_written(program, given)
 
     def refused(self) -> GraphError:
         """The error for who asks for kernels."""

@@ -122,6 +122,10 @@ class Program:
     after: tuple[Callable[[], None], ...] = ()
     assumptions: tuple[tuple[Callable[[], Any], Any], ...] = ()
 
+    def holds(self) -> bool:
+        """Whether what the capture relied on is still so: that a layer is training."""
+        return all(function() == answer for function, answer in self.assumptions)
+
     def check(self) -> Program:
         """Verify that each value is made once, before it is read, by a known operation. Answers the program itself."""
         made = {feed.value for feed in self.feeds}

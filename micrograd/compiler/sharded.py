@@ -203,7 +203,7 @@ class ShardedEntry:
 
     def holds(self) -> bool:
         """Whether what the capture relied on is still so: that a layer is training."""
-        return all(function() == answer for function, answer in self.assumptions)
+        return self.program.holds()
 
     def run(self, leaves: Sequence[Any]) -> Any:
         """The answer of a call, whose changes of state have taken place."""

@@ -34,8 +34,7 @@ def left_out(program: Program, case: Case) -> list[Finding]:
     zero = list(_zero_paths(graph))
     if not zero:
         return []
-    numbers = {event.statement.number for event in record(program, case.call).events}
-    events = record(program, case.call, scopes=numbers).events
+    events = record(program, case.call, scopes={statement.number for statement in program.statements}).events
     found: dict[tuple[int, int], Finding] = {}
     for node, user, operand, part, rest, back in zero:
         if any(_is_zero(value, back) for event in events for value in event.writes.values()):
