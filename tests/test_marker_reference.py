@@ -146,3 +146,29 @@ def test_a_copy_may_be_written_into() -> None:
     report = mg.check(relu_copied, relu_forward, np.arange(-2.0, 3.0))
     assert report.ok
     assert report.findings == ()
+
+
+def masked(x: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    return x * mask, (x, mask)
+
+
+def masked_in_place(dout: np.ndarray, cache: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    _, kept = cache
+    kept *= dout
+    return kept
+
+
+def masked_anew(dout: np.ndarray, cache: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    _, kept = cache
+    return kept * dout
+
+
+def test_a_backward_that_writes_into_its_cache_is_told_at_the_line() -> None:
+    report = mg.check(masked_in_place, masked, (5, 3), np.array([0.5, 0.0, 2.0]) * np.ones((5, 3)))
+    (finding,) = [f for f in report.findings if f.kind == "in_place"]
+    assert (finding.severity, finding.target, finding.source.strip()) == ("harmless", "kept", "kept *= dout")
+
+
+def test_a_cache_that_is_only_read_is_not_spoken_of() -> None:
+    report = mg.check(masked_anew, masked, (5, 3), np.array([0.5, 0.0, 2.0]) * np.ones((5, 3)))
+    assert not [f for f in report.findings if f.kind == "in_place"]

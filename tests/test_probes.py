@@ -22,6 +22,7 @@ from micrograd.marker.layouts import SIZES, Entry, Layout, sizes_of
 from micrograd.marker.probe_words import LANGUAGES, WORDS, described
 from micrograd.marker.report import KINDS
 from micrograd.marker.trial import Trial
+from micrograd.marker.variants import variant
 
 # ---- students' signatures --------------------------------------------------------
 
@@ -394,3 +395,74 @@ def test_of_a_very_large_graph_a_part_is_tried_and_said_so(monkeypatch: pytest.M
     data = json.loads(part.as_json())
     assert (data["tried"], data["possible"]) == (5, whole.mutants)
     assert json.loads(whole.as_json())["hidden"] == []
+    test = (*whole.arguments.values(), whole.upstream)
+    assert f"5 of its {whole.mutants} possible mistakes were tried" in probes.probe(affine, lint=test).text()
+
+
+# ---- other arguments than those of the example -------------------------------------------------------------------
+
+
+def pool(x, pool_param):  # type: ignore[no-untyped-def]
+    tall, wide, step = (pool_param[key] for key in ("pool_height", "pool_width", "stride"))
+    rows, columns = (x.shape[2] - tall) // step + 1, (x.shape[3] - wide) // step + 1
+    out = np.zeros((*x.shape[:2], rows, columns))
+    for i in range(rows):
+        for j in range(columns):
+            out[:, :, i, j] = x[:, :, i * step : i * step + tall, j * step : j * step + wide].max(axis=(2, 3))
+    return out, (x, pool_param)
+
+
+def test_a_window_that_is_square_in_the_example_is_not_square_in_the_last_probe() -> None:
+    given = {"pool_height": 2, "pool_width": 2, "stride": 2}
+    first, *_, last = probes.make(pool, (np.ones((2, 3, 4, 6)), given))
+    assert first.arguments["pool_param"] == given
+    assert last.arguments["pool_param"] == {"pool_height": 2, "pool_width": 1, "stride": 2}
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"pool_size": (3, 3)}, {"pool_size": (3, 2)}),
+        ({"stride_h": 1, "stride_w": 1}, {"stride_h": 1, "stride_w": 2}),
+        ({"kernel_height": 3, "kernel_width": 2}, None),
+        ({"pad": 1, "stride": 1}, None),
+        ({"seed": 2, "mode": "train", "high": True, "wide": True}, None),
+    ],
+)
+def test_a_height_that_is_a_width_and_nothing_else_is_changed(settings: Any, expected: Any) -> None:
+    layout = Layout({"x": Entry("array", ("N",)), "param": Entry("settings", value=settings)})
+    found = variant(lambda x, param: x * 1.0, layout, SIZES[0])
+    assert found.entries["param"].value == (expected or settings)
+
+
+def test_an_assertion_against_other_windows_is_respected() -> None:
+    def square(x, pool_param):  # type: ignore[no-untyped-def]
+        assert pool_param["pool_height"] == pool_param["pool_width"]
+        return pool(x, pool_param)
+
+    made = probes.make(square, (np.ones((2, 3, 4, 6)), {"pool_height": 2, "pool_width": 2, "stride": 2}))
+    assert [probe.arguments["pool_param"]["pool_width"] for probe in made] == [2, 2, 2]
+
+
+def test_examples_that_are_flattened_come_with_more_axes_in_the_last_probe() -> None:
+    first, *_, last = probes.make(affine, (np.ones((4, 6)), np.ones((6, 5)), np.ones(5)))
+    assert first.arguments["x"].ndim == 2
+    x, w = last.arguments["x"], last.arguments["w"]
+    assert x.ndim == 3
+    assert x[0].size == len(w)
+
+
+@pytest.mark.parametrize("forward", [lambda x: np.maximum(x, 0), lambda x: x - x.mean(axis=0), lambda x: x @ x.T])
+def test_examples_that_are_not_flattened_keep_their_axes(forward: Any) -> None:
+    assert [probe.arguments["x"].ndim for probe in probes.make(forward, (np.ones((4, 6)),))] == [2, 2, 2]
+
+
+def test_sizes_are_such_that_every_loop_over_an_output_runs_twice() -> None:
+    made = probes.make(pool, (np.ones((2, 3, 5, 5)), {"pool_height": 3, "pool_width": 3, "stride": 2}))
+    shapes = [pool(**probe.arguments)[0].shape for probe in made]
+    assert all(min(shape) > 1 for shape in shapes), shapes
+
+
+def test_an_output_that_always_has_an_axis_of_one_is_taken_as_it_is() -> None:
+    made = probes.make(lambda x: x.sum(axis=1, keepdims=True), (np.ones((4, 7)),))
+    assert len({probe.arguments["x"].shape for probe in made}) == 3

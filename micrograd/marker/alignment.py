@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +51,8 @@ _SYNONYMS = (
     {"xpad", "xpadded", "paddedx", "padx", "xp"},
 )
 
+_RELATIVE = 1e-8  # of the largest entry: how far values may lie apart and still be the same
+
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
@@ -83,7 +85,7 @@ def normal(name: str) -> str:
     return name.replace("_", "").replace("'", "").lower()
 
 
-def agree(a: Any, b: Any, relative: float = 1e-8) -> bool:
+def agree(a: Any, b: Any, relative: float = _RELATIVE) -> bool:
     """Whether two values are equal in shape and, to rounding, in every entry."""
     x, y = np.asarray(a), np.asarray(b)
     if x.shape != y.shape or x.dtype.kind not in "fiub" or y.dtype.kind not in "fiub":
@@ -111,6 +113,57 @@ def meanings(name: str) -> list[tuple[str, int]]:
     return made
 
 
+class _Stack:
+    """Quantities of one size, so that a value is compared with all of them at once.
+
+    A loop leaves a thousand of them: each is known by its product with one random direction, and only those whose
+    products fit are compared entry by entry.
+    """
+
+    def __init__(self, group: Sequence[Quantity]) -> None:
+        self.group = group
+        self.rows = np.stack([np.asarray(q.value, float).ravel() for q in group])
+        self.along = np.random.default_rng(0).uniform(0.5, 1.5, self.rows.shape[1])
+        with np.errstate(all="ignore"):
+            self.products = self.rows @ self.along
+        self.tops = np.array([scale_of(row) for row in self.rows])
+        self.reach = 1.5 * self.rows.shape[1]  # how far a product can be off for each unit that an entry is
+
+    def equal_to(self, array: Any) -> list[Quantity]:
+        """Those that an array is, in shape and in every entry."""
+        flat = array.astype(float).ravel()
+        with np.errstate(all="ignore"):
+            bound = _RELATIVE * np.maximum(self.tops, scale_of(flat)) + 1e-300
+            near = np.flatnonzero(np.abs(self.products - flat @ self.along) <= self.reach * bound)
+            off = np.abs(self.rows[near] - flat).max(axis=1, initial=0.0)
+        return [self.group[i] for i in near[off <= bound[near]] if np.shape(self.group[i].value) == array.shape]
+
+    def sums_to(self, array: Any) -> list[tuple[Quantity, Quantity]]:
+        """The pairs of gradients that an array is the sum of."""
+        usable = [
+            i for i, q in enumerate(self.group)
+            if q.kind in ("edge", "grad") and np.shape(q.value) == array.shape and np.isfinite(self.products[i])
+        ]  # fmt: skip
+        flat = array.astype(float).ravel()
+        if not usable or not np.isfinite(flat).all():
+            return []
+        order = np.array(sorted(usable, key=lambda i: self.products[i]))
+        products = self.products[order]
+        slack = self.reach * _RELATIVE * max(self.tops[order].max(), scale_of(flat)) + 1e-300
+        rest = flat @ self.along - products
+        starts = np.searchsorted(products, rest - slack)
+        ends = np.searchsorted(products, rest + slack, side="right")
+        found = []
+        for one, start, end in zip(order, starts, ends, strict=True):
+            near, left = order[start:end], flat - self.rows[one]
+            bound = _RELATIVE * np.maximum(self.tops[near], scale_of(left)) + 1e-300
+            for other in near[np.abs(self.rows[near] - left).max(axis=1, initial=0.0) <= bound]:
+                first, second = self.group[one], self.group[other]
+                if str(first.key) < str(second.key):
+                    found.append((first, second))
+        return found
+
+
 class Quantities:
     """Everything the engine knows of one probe.
 
@@ -123,7 +176,7 @@ class Quantities:
         self.all: list[Quantity] = []
         self.by_name: dict[str, list[Quantity]] = {}
         self.values: dict[str, Quantity] = {}
-        self._stacks: dict[int, tuple[list[Quantity], Any]] | None = None
+        self._stacks: dict[int, _Stack] | None = None
         if graph is None:
             for name, value in (expected or {}).items():
                 self._add(Quantity(("grad", name), f"d{name}", value), name.rpartition(".")[2])
@@ -159,27 +212,24 @@ class Quantities:
         array = np.asarray(value)
         if array.dtype.kind not in "fiu" or array.size == 0:
             return []
+        stack = self._stack(array.size)
+        wanted = set(kinds)
+        return [q for q in stack.equal_to(array) if q.kind in wanted] if stack else []
+
+    def sums_to(self, value: Any) -> list[tuple[Quantity, Quantity]]:
+        """The pairs of gradients, of nodes or edges, that a value is the sum of."""
+        array = np.asarray(value)
+        stack = self._stack(array.size) if array.dtype.kind in "fiu" and array.size else None
+        return stack.sums_to(array) if stack else []
+
+    def _stack(self, size: int) -> _Stack | None:
         if self._stacks is None:
             sizes: dict[int, list[Quantity]] = {}
             for quantity in self.all:
                 if np.asarray(quantity.value).dtype.kind == "f":
                     sizes.setdefault(np.size(quantity.value), []).append(quantity)
-            self._stacks = {
-                size: (group, np.stack([np.asarray(q.value, float).ravel() for q in group]))
-                for size, group in sizes.items()
-            }
-        group, stack = self._stacks.get(array.size, ([], None))
-        if not group:
-            return []
-        flat = array.astype(float).ravel()
-        with np.errstate(all="ignore"):
-            off = np.abs(stack - flat).max(axis=1)
-            bound = 1e-8 * np.maximum(np.abs(stack).max(axis=1), scale_of(flat)) + 1e-300
-        wanted = set(kinds)
-        return [
-            quantity for quantity, fits in zip(group, off <= bound, strict=True)
-            if fits and quantity.kind in wanted and np.shape(quantity.value) == array.shape
-        ]  # fmt: skip
+            self._stacks = {size: _Stack(group) for size, group in sizes.items()}
+        return self._stacks.get(size)
 
     # ---- by name -------------------------------------------------------------------------------------
 

@@ -177,20 +177,28 @@ def main() -> None:
     started = time.perf_counter()
     file = request["file"]
     empty = Report("failed", request["forward"], request["backward"], file, source=request["source"])
-    last = [empty]
+    wrong: list[Report] = []
 
-    def failed(why: str, base: Report) -> Report:
-        return replace(base, verdict="failed", problem=why, seconds=time.perf_counter() - started)
+    def early(report: Report) -> None:
+        """What is known already is not lost if the search takes too long, or breaks."""
+        wrong.append(report)
+        cut = problem("cut", seconds=f"{request['seconds']:g}")
+        way.answer(replace(report, problem=cut, seconds=request["seconds"]))
+
+    def failed(why: str) -> Report:
+        return replace(empty, verdict="failed", problem=why, seconds=time.perf_counter() - started)
 
     def ring(frame: FrameType | None) -> None:
+        _flush()
+        if wrong:
+            limits.leave(0)
         line = None
         while frame is not None and line is None:
             line = frame.f_lineno if frame.f_code.co_filename == file else None
             frame = frame.f_back
         seconds = f"{request['seconds']:g}"
         why = problem("time", at=_at(file, line), seconds=seconds) if line else problem("slow", seconds=seconds)
-        _flush()
-        way.answer(failed(why, last[0]))
+        way.answer(failed(why))
         limits.leave(0)
 
     bounds = Limits(request["seconds"], request["memory"])
@@ -198,7 +206,7 @@ def main() -> None:
     limits.alarm(bounds.seconds, ring)
     try:
         task, module = task_of(request)
-        report = mark(task, module)
+        report = mark(task, module, early)
         report = replace(report, findings=tuple(_explained(finding, task, module) for finding in report.findings))
         with contextlib.suppress(Exception):  # partial credit is no reason to have no report
             report = replace(report, held=held(task))
@@ -207,7 +215,12 @@ def main() -> None:
             way.send(_walk(task))
     except BaseException as error:  # noqa: BLE001 - whatever the student's code raises, SystemExit too
         limits.lifted()
-        report = failed(_told(error, file), empty)
+        report = failed(_told(error, file))
+        if wrong and isinstance(error, Exception):
+            lost = problem("lost", kind=type(error).__name__, message=" ".join(str(error).split()) or "no message")
+            report = replace(wrong[-1], problem=lost)
+        elif wrong:
+            limits.leave(0)
     _flush()
     way.answer(replace(report, source=request["source"], seconds=time.perf_counter() - started))
     limits.leave(0)  # threads and exit handlers that the student's code left behind do not matter any more

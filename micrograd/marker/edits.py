@@ -85,12 +85,14 @@ class Scope:
         space: globals and locals in one, to evaluate in.
         text: of the file.
         loops: the variables of the loops around it, the outermost first.
+        items: of a loop what the file reads of arrays by variables: ``w[f]``.
     """
 
     names: Mapping[str, Any]
     space: dict[str, Any]
     text: Text
     loops: tuple[str, ...] = ()
+    items: tuple[str, ...] = ()
     _values: dict[int, Any] = field(default_factory=dict)
 
     def value(self, node: ast.expr) -> Any:
@@ -103,6 +105,14 @@ class Scope:
             except Exception:  # noqa: BLE001 - the student's expression may raise anything
                 self._values[id(node)] = None
         return self._values[id(node)]
+
+    def value_of(self, text: str) -> Any:
+        """What an expression in the student's words is worth; None where it raises."""
+        try:
+            with np.errstate(all="ignore"):
+                return eval(text, self.space)  # noqa: S307 - the student's expression
+        except Exception:  # noqa: BLE001 - as above
+            return None
 
     def __post_init__(self) -> None:
         entries = {
@@ -144,6 +154,10 @@ def _is_array(value: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+
+
+def _is_value(value: Any) -> bool:
+    return _is_array(value) or isinstance(value, (float, np.floating))
 
 
 def _wrapped(text: str, node: ast.expr, level: int) -> str:
@@ -190,6 +204,7 @@ class _Maker:
         self.arrays = [name for name in scope.arrays() if name not in left_out]
         self.numbers = [name for name in scope.numbers() if name not in left_out]
         self.counts = scope.counts()
+        self.items = {text: value for text in scope.items if _is_value(value := scope.value_of(text))}
         self.indices = [
             name for name, value in scope.names.items()
             if name not in left_out and _index_like(value) and not isinstance(value, np.ndarray)
@@ -539,7 +554,7 @@ class _Maker:
 
     def around(self, node: ast.expr) -> Iterator[Edit]:
         value = self.scope.value(node)
-        if not (_is_array(value) or isinstance(value, (float, np.floating))) or isinstance(node, ast.Starred):
+        if not _is_value(value) or isinstance(node, ast.Starred):
             if isinstance(value, np.ndarray) or (
                 _is_number(value) and isinstance(node, (ast.Name, ast.Call, ast.BinOp))
             ):
@@ -571,6 +586,9 @@ class _Maker:
             if ndim > 1:
                 part = f"{name}[{self.scope.loops[-1]}]"
                 yield Edit(node, f"{product} * {part}", "factor_name", 2.7, part)
+        for item, held in self.items.items() if not constant else ():
+            if item not in product and _fits(shape, np.shape(held)):
+                yield Edit(node, f"{product} * {item}", "factor_name", 2.5, item)
         for name in self.numbers if not constant else ():
             if isinstance(self.scope.names[name], (float, np.floating)):
                 yield Edit(node, f"{term} + {name}", "term_number", 2.2, name)
@@ -691,8 +709,8 @@ class _Maker:
                         yield Edit(
                             node, f"{self.operand(left, 2)} {other} {self.operand(right, 2)}", "index", 1.5, other
                         )
-                yield Edit(node, self.of(left), "index", 1.5)
-                yield Edit(node, self.of(right), "index", 1.5)
+                yield Edit(node, self.of(left), "index", 1.4)
+                yield Edit(node, self.of(right), "index", 1.4)
                 yield from self.index(left)
                 yield from self.index(right)
             case ast.Compare():

@@ -18,7 +18,7 @@ from micrograd.errors import GraphError
 from micrograd.marker.conventions import conventional
 from micrograd.marker.layouts import EPS, Entry, Layout, axes_in, factor_of, sizes_of
 
-__all__ = ["fitted", "outputs_of", "runs", "upstream_for"]
+__all__ = ["fitted", "outputs_of", "runs", "shapes_of", "upstream_for"]
 
 Function = Callable[..., Any]
 
@@ -157,13 +157,19 @@ def _is_float(value: Any) -> bool:
     return isinstance(value, (float, np.floating)) or (isinstance(value, np.ndarray) and value.dtype.kind == "f")
 
 
-def runs(forward: Function, layout: Layout, sizes: Mapping[str, int]) -> bool:
-    """Whether the function answers finite numbers that depend on the sizes as they should."""
+def shapes_of(forward: Function, layout: Layout, sizes: Mapping[str, int]) -> list[tuple[int, ...]]:
+    """The shapes of what the function answers in these sizes; none where it raises, or answers no finite numbers."""
     try:
         outputs = outputs_of(forward, layout.draw(np.random.default_rng(7), sizes))
     except Exception:  # noqa: BLE001 - whatever the author's code raises; the next layout is tried
-        return False
-    return bool(outputs) and all(bool(np.isfinite(out).all()) and np.size(out) > 0 for out in outputs)
+        return []
+    good = all(bool(np.isfinite(out).all()) and np.size(out) > 0 for out in outputs)
+    return [np.shape(out) for out in outputs] if good else []
+
+
+def runs(forward: Function, layout: Layout, sizes: Mapping[str, int]) -> bool:
+    """Whether the function answers finite numbers in these sizes."""
+    return bool(shapes_of(forward, layout, sizes))
 
 
 def upstream_for(out: Any, rng: np.random.Generator) -> Any:

@@ -81,6 +81,8 @@ class Lint:
         else:
             counts = {"blind": len(self.blind), "visible": self.visible, "bar": f"{self.bar:g}"}
             lines = [say(language, "lint.blind", **counts)]
+        if self.better.possible > self.better.mutants:
+            lines.append(say(language, "probe.part", tried=self.better.mutants, possible=self.better.possible))
         for cause in self.causes:
             key = "lint.cause" if cause.key else "lint.together"
             named = cause.text(language) if cause.key else ""

@@ -12,7 +12,7 @@ import numpy as np
 
 from micrograd.marker import cases as c
 from micrograd.marker.alignment import Quantities
-from micrograd.marker.caller import changed_upstream
+from micrograd.marker.caller import changed_arguments
 from micrograd.marker.cases import MISSING, Case, UnrunnableError, judged, prepare, refreshed
 from micrograd.marker.diagnosis import Diagnoser
 from micrograd.marker.harmless import left_out
@@ -28,7 +28,7 @@ __all__ = ["Argument", "Call", "Probe", "Task", "mark"]
 FRESH = 2
 
 
-def mark(task: Task, module: types.ModuleType | None = None) -> Report:
+def mark(task: Task, module: types.ModuleType | None = None, early: Callable[[Report], None] | None = None) -> Report:
     """Mark one backward in this process.
 
     The student's code is executed here, as often as it takes: call this in a child process that may be stopped.
@@ -36,6 +36,7 @@ def mark(task: Task, module: types.ModuleType | None = None) -> Report:
     Args:
         task: what there is to mark.
         module: the student's text, executed; made from ``task.source`` where left out.
+        early: told the verdict "wrong" before the search for the line begins, which may take long.
 
     Returns:
         The report; its verdict is ``failed`` where the forward does not run.
@@ -59,11 +60,17 @@ def mark(task: Task, module: types.ModuleType | None = None) -> Report:
     for case, result in zip(cases, results, strict=True):
         if not isinstance(result, Exception):
             _cross_checked(case, result)
+    cases, results = _ordered(cases, results)
+    outputs = _outputs(task, cases, results)
+    right = all(_right(case, result) for case, result in zip(cases, results, strict=True))
+    report = Report(
+        "right" if all(output.right for output in outputs) and not differs else "wrong",
+        task.forward, task.backward, task.file, outputs, probes=len(cases), source=task.source,
+    )  # fmt: skip
+    if early is not None and report.verdict == "wrong":
+        early(report)
     findings: list[Finding] = []
-    if len(cases) > 1 and any(case.seconds > 2e-3 for case in cases):  # loops: search on the probe that is done first
-        order = sorted(range(len(cases)), key=lambda number: cases[number].seconds)
-        cases, results = [cases[number] for number in order], [results[number] for number in order]
-    if not all(_right(case, result) for case, result in zip(cases, results, strict=True)):
+    if not right:
         made: list[Case] = []
 
         def fresh() -> Sequence[Case]:
@@ -80,15 +87,21 @@ def mark(task: Task, module: types.ModuleType | None = None) -> Report:
         findings = diagnoser.run()
         if differs and mended:
             findings = _the_fewer(findings, task, mended)
-    findings = [*differs, *findings, *changed_upstream(program, cases[0])]
-    outputs = _outputs(task, cases, results)
-    if not findings and all(output.right for output in outputs):
+    findings = [*differs, *findings, *changed_arguments(program, cases[0])]
+    if not findings and report.verdict == "right":
         findings = left_out(program, cases[0])
-    verdict = "right" if all(output.right for output in outputs) and not differs else "wrong"
-    return Report(
-        verdict, task.forward, task.backward, task.file, outputs, tuple(findings), probes=len(cases),
-        seconds=time.perf_counter() - started, source=task.source,
-    )  # fmt: skip
+    return replace(report, findings=tuple(findings), seconds=time.perf_counter() - started)
+
+
+def _ordered(cases: Sequence[Case], results: Sequence[Any]) -> tuple[list[Case], list[Any]]:
+    """Edits are tried on the first case: one that shows a mistake, and of loops the one that is done first."""
+    slow = any(case.seconds > 2e-3 for case in cases)
+
+    def key(number: int) -> tuple[bool, float]:
+        return _right(cases[number], results[number]), cases[number].seconds if slow else 0.0
+
+    order = sorted(range(len(cases)), key=key)
+    return [cases[number] for number in order], [results[number] for number in order]
 
 
 def _the_fewer(findings: list[Finding], task: Task, mended: str) -> list[Finding]:

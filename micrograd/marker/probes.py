@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from micrograd.errors import GraphError
-from micrograd.marker.guessing import fitted, runs
+from micrograd.marker.guessing import fitted, shapes_of
 from micrograd.marker.layouts import Layout, sizes_of
 from micrograd.marker.probe_words import described, number, say
 from micrograd.marker.task import Probe
 from micrograd.marker.trial import Mutant, Trial
+from micrograd.marker.variants import variant
 from micrograd.marker.visibility import VISIBLE, Hidden, Survey, survey_of
 
 if TYPE_CHECKING:
@@ -136,6 +137,8 @@ def make(
 ) -> list[Probe]:
     """Probes for a forward function, each of other sizes; the first has the example's, where these differ.
 
+    The last one is a `variant` where the function takes one: a window that is no square, examples of more axes.
+
     Args:
         forward: a function of arrays; it is run.
         example: arguments by parameter or in order (arrays, or shapes in their place, and what else it takes); what
@@ -155,14 +158,22 @@ def make(
     probes = []
     for place in range(count):
         rng = np.random.default_rng([seed, place])
-        arguments = layout.draw(rng, fitting[place % len(fitting)], eps=_EPS[place % len(_EPS)])
+        sizes = fitting[place % len(fitting)]
+        drawn = variant(forward, layout, sizes) if place == count - 1 > 0 else layout
+        arguments = drawn.draw(rng, sizes, eps=_EPS[place % len(_EPS)])
         probes.append(Probe(arguments, seed=seed + place))
     return probes
 
 
 def _fitting(forward: Callable[..., Any], layout: Layout) -> list[dict[str, int]]:
-    """The sizes of the axes with which the function runs."""
-    return [sizes for sizes in sizes_of(layout) if runs(forward, layout, sizes)] or [dict(layout.sizes)]
+    """The sizes of the axes with which the function runs, and answers as few axes of length 1 as it can.
+
+    A loop that runs once shows no mistake in its variable.
+    """
+    found = [(sizes, shapes) for sizes in sizes_of(layout) if (shapes := shapes_of(forward, layout, sizes))]
+    single = [sum(length == 1 for shape in shapes for length in shape) for _, shapes in found]
+    kept = [sizes for (sizes, _), ones in zip(found, single, strict=True) if ones == min(single)]
+    return kept or [dict(layout.sizes)]
 
 
 # ---- for people --------------------------------------------------------

@@ -11,6 +11,7 @@ import copy
 import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from micrograd.errors import GraphError
@@ -307,6 +308,13 @@ class Program:
         """The variables of the loops around a statement, the outermost first."""
         heads = [self.statements[number] for number in statement.controls]
         return tuple(name for head in heads if isinstance(head.node, ast.For) for name in head.names)
+
+    @cached_property
+    def items(self) -> tuple[str, ...]:
+        """What the text of the file reads of arrays by variables: ``w[f]``, ``dout[n, f, i, j]``."""
+        read = [n for n in ast.walk(self.tree) if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Load)]
+        named = [n for n in read if any(isinstance(part, ast.Name) for part in ast.walk(n.slice))]
+        return tuple(dict.fromkeys(self.text.of(node) for node in named))
 
     # ---- watching ------------------------------------------------------------------------------------
 

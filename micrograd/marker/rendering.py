@@ -183,7 +183,7 @@ def to_text(report: Report, *, hint: str = "fix", language: str = "en", colour: 
         why = translated(report.problem, language).split("\n")
         lines += [f"{verdict} {clean(why[0])}", *(clean(line) for line in why[1:])]
     else:
-        lines.append(verdict)
+        lines += [verdict, *_wrapped(clean(translated(report.problem, language)), "")]
     table = _table(report, language, pen)
     lines += ["", *table] if table else []
     mistakes, remarks = findings_of(report)
@@ -275,10 +275,9 @@ def outputs_html(report: Report, language: str) -> str:
 
 
 def verdict_html(report: Report, language: str) -> str:
-    """The verdict, and why where there is none."""
+    """The verdict, and why there is none, or no line."""
     said = " ".join(translated(report.problem, language).split("\n"))
-    why = escape(clean(said)) if report.verdict == "failed" else ""
-    return f'<p class="verdict {report.verdict}"><b>{escape(summary(report, language))}</b> {why}</p>'
+    return f'<p class="verdict {report.verdict}"><b>{escape(summary(report, language))}</b> {escape(clean(said))}</p>'
 
 
 _STYLE = (

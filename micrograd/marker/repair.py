@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import time
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -250,16 +250,18 @@ class Search:
         return time.perf_counter() > self.deadline
 
     def scopes(self, statement: Statement) -> list[Scope]:
-        """The variables before a statement on the first case: of its first run, a middle one and the last."""
+        """The variables before a statement on the first case: of its first run, the last and some between them."""
         events = [event for event in self.recordings[0].of(statement.number) if event.scope is not None]
         if not events:
             return []
-        chosen = sorted({0, len(events) // 2, (3 * len(events)) // 4, len(events) - 1})
         loops = self.program.loops_of(statement)
+
+        chosen = _telling_apart([event.scope or {} for event in events], loops)
         made = []
         for place in chosen:
             names = events[place].scope or {}
-            made.append(Scope(names, {**vars(self.program.module), **names}, self.program.text, loops))
+            space = {**vars(self.program.module), **names}
+            made.append(Scope(names, space, self.program.text, loops, self.program.items if loops else ()))
         return made
 
     def verified(self, mended: Mended, goal: Goal) -> Mended | None:
@@ -283,6 +285,25 @@ class Search:
         if not all(loose.reached(number, outcome(case, variant)) for number, case in enumerate(fresh)):
             return None
         return replace(mended, probes=len(fresh), wanted=goal.wanted)
+
+
+def _telling_apart(scopes: Sequence[Mapping[str, Any]], loops: Sequence[str], most: int = 4) -> list[int]:
+    """The first, the last, and those between in which variables of loops differ from one another and from 0.
+
+    Where i is f in all of them, an edit that takes one for the other changes nothing and is never tried.
+    """
+
+    def apart(place: int) -> set[tuple[str, str]]:
+        worth = {"": 0, **{name: scopes[place].get(name) for name in loops}}
+        return {(a, b) for a in worth for b in worth if a < b and repr(worth[a]) != repr(worth[b])}
+
+    chosen = {0, len(scopes) - 1}
+    seen = set().union(*(apart(place) for place in chosen))
+    while len(chosen) < min(most, len(scopes)):
+        best = max((p for p in range(len(scopes)) if p not in chosen), key=lambda p: (len(apart(p) - seen), p))
+        chosen.add(best)
+        seen |= apart(best)
+    return sorted(chosen)
 
 
 def parsed(edit: Edit) -> ast.expr:

@@ -162,7 +162,7 @@ class Report:
         file: where they are.
         outputs: each gradient returned.
         findings: in the order of the student's lines, the first wrong one first; remarks last.
-        problem: what kept it from running, in the student's terms.
+        problem: what kept it from running, in the student's terms; or what ended the search for the wrong line.
         printed: what the student's code wrote.
         probes: on how many sets of inputs it ran.
         seconds: how long marking took.

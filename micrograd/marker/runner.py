@@ -164,7 +164,7 @@ def run_and_walk(
         process.stderr.close()
     late = late or process.returncode == -getattr(signal, "SIGXCPU", 0) < 0  # the kernel keeps the limit too
     report = _last(answer.text)
-    if report is None or (late and report.verdict != "failed"):
+    if report is None or (late and not report.problem):
         problem_ = (
             problem("late", seconds=f"{limits.seconds:g}")
             if late

@@ -23,7 +23,7 @@ _NUMBERS = {
 
 
 def _ratio(got: Any, wanted: Any) -> Any:
-    """Got / wanted where wanted is not about 0; None where the shapes do not fit."""
+    """Got / wanted where wanted is not about 0; None where the shapes do not fit, or got is not finite."""
     a, b = np.asarray(got, float), np.asarray(wanted, float)
     try:
         a, b = np.broadcast_arrays(a, b)
@@ -31,7 +31,7 @@ def _ratio(got: Any, wanted: Any) -> Any:
         return None
     top = scale_of(b)
     keep = np.abs(b) > 1e-6 * top
-    if top == 0 or not keep.any():
+    if top == 0 or not keep.any() or not np.isfinite(a).all():
         return None
     if scale_of(a[~keep]) > 1e-4 * max(scale_of(a), 1e-300):
         return None  # something stands where nothing should
@@ -230,13 +230,7 @@ def two_paths(
         x, y = np.asarray(a, float), np.asarray(b, float)
         if x.shape != y.shape or x.size < 2:
             return None
-        gap = y - x
-        found = {}
-        usable = [q for q in known.all if q.kind in ("edge", "grad") and np.shape(q.value) == x.shape]
-        for quantity in usable:
-            for other in known.equal_to(gap - quantity.value, ("edge", "grad")):
-                if str(quantity.key) < str(other.key):
-                    found[quantity.key, other.key] = (quantity, other)
+        found = {(one.key, other.key): (one, other) for one, other in known.sums_to(y - x)}
         first = first or found
         keys = set(found) if keys is None else keys & set(found)
     if not keys:

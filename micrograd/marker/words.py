@@ -179,6 +179,14 @@ PROBLEMS: dict[str, tuple[str, str]] = {
         "{at}: still running after {seconds} s; does this loop come to an end?",
         "{at}：{seconds} 秒后仍在运行；这个循环会结束吗？",
     ),
+    "cut": (
+        "The search for the line was not done after {seconds} s and was ended.",
+        "{seconds} 秒后仍未找到出错的行，查找已停止。",
+    ),
+    "lost": (
+        "The search for the line broke off ({kind}: {message}); this is a mistake of the checker, please report it.",
+        "查找出错的行时中断（{kind}: {message}）；这是检查程序的错误，请报告。",
+    ),
     "slow": ("the check took longer than {seconds} s", "检查用时超过 {seconds} 秒"),
     "late": ("the code did not stop after {seconds} s and was ended", "代码在 {seconds} 秒后没有停止，已被终止"),
     "crash": ("{at}: Python itself crashed ({signal})", "{at}：Python 本身崩溃了（{signal}）"),
