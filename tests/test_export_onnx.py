@@ -17,7 +17,7 @@ from micrograd import nn, optim
 from micrograd.batchnorm import batchnorm_forward
 from micrograd.compiler.program import evaluate
 from micrograd.data import digits
-from micrograd.errors import GraphError, MissingExtraError, NumericalError
+from micrograd.errors import GraphError, MissingExtraError, NumericalError, ShapeError
 from micrograd.export import onnxed, to_onnx
 from micrograd.export.programs import feeds_of, from_graph, pure, rounding
 from micrograd.graph import Graph
@@ -208,3 +208,135 @@ def test_without_onnx_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setitem(__import__("sys").modules, "onnx", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'micrograd-graph\[onnx\]'"):
         to_onnx(lambda x: x * 2, tmp_path / "f.onnx", np.ones(3))
+
+
+# ---- a batch of any size ---------------------------------------------------------------------------------------------
+
+
+def runs_at_any_size(path: Path, f: Any, *args: Any, lengths: tuple[int, ...] = (1, 5, 13)) -> Any:
+    """Export with an open batch, and compare ONNX Runtime with NumPy for sizes that it was never captured at."""
+    model = to_onnx(f, path, *args, batch="N")
+    size = args[0].shape[0]
+    for length in lengths:
+        given = [np.resize(a, (length, *a.shape[1:])) if a.shape[:1] == (size,) else a for a in args]
+        program = pure(f, given, {})
+        fed = feeds_of(program, given, {})
+        known = evaluate(program, {v: x if program.values[v].weak else np.asarray(x) for v, x in fed.items()})
+        for value, theirs, bound in zip(program.outputs, in_runtime(path, *given), rounding(program, fed), strict=True):
+            ours = np.asarray(known[value])
+            assert theirs.shape == ours.shape
+            assert theirs.dtype == ours.dtype
+            assert np.abs(theirs - ours).max(initial=0) <= bound
+    return model
+
+
+IMAGES = np.random.default_rng(3).standard_normal((3, 4, 8, 8)).astype(np.float32)
+ROWS_OF_X = np.random.default_rng(4).standard_normal((3, 8)).astype(np.float32)
+LAYERS: dict[str, tuple[Any, Any]] = {
+    "mlp": (lambda: nn.mlp([8, 6, 4], batch_norm=True, rng=0, dtype=np.float32).eval(), ROWS_OF_X),
+    "conv": (lambda: nn.Conv2d(4, 6, 3, padding=1, stride=2, rng=0, dtype=np.float32), IMAGES),
+    "max_pool": (lambda: nn.MaxPool2d(2), IMAGES),
+    "avg_pool": (lambda: nn.AvgPool2d(3, stride=2), IMAGES),
+    "batch_norm": (lambda: nn.BatchNorm2d(4, dtype=np.float32).eval(), IMAGES),
+    "group_norm": (lambda: nn.GroupNorm(2, 4, dtype=np.float32), IMAGES),
+    "local_response_norm": (lambda: nn.LocalResponseNorm(3), IMAGES),
+    "layer_norm": (lambda: nn.LayerNorm(8, dtype=np.float32), ROWS_OF_X),
+    "attention": (lambda: nn.MultiHeadAttention(8, 2, rng=0, dtype=np.float32), IMAGES[:, 0]),
+    "softmax": (lambda: F.softmax, ROWS_OF_X),
+    "centred": (lambda: lambda x: x - np.mean(x, axis=0), ROWS_OF_X),
+    "slices": (lambda: lambda x: x[1:, ::2] - x[:-1, 1::2], ROWS_OF_X),
+    "reversed": (lambda: lambda x: x[::-1] + x.reshape(-1)[0], ROWS_OF_X),
+    "ones": (lambda: lambda x: x + np.ones(len(x))[:, None], ROWS_OF_X.astype(float)),
+    "weighed": (lambda: lambda x: x * x.shape[0] + np.broadcast_to(x[:1] * 2, x.shape), ROWS_OF_X),
+}
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_layer_for_any_batch(layer: str, tmp_path: Path) -> None:
+    make, x = LAYERS[layer]
+    model = runs_at_any_size(tmp_path / "f.onnx", make(), x)
+    assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "N"
+
+
+def test_a_loss_over_the_batch_with_its_labels(tmp_path: Path) -> None:
+    labels = np.array([1, 0, 3])
+    model = runs_at_any_size(tmp_path / "f.onnx", lambda x, y: F.cross_entropy(x, y), ROWS_OF_X[:, :4], labels)
+    assert [info.type.tensor_type.shape.dim[0].dim_param for info in model.graph.input] == ["N", "N"]
+    assert len(model.graph.output[0].type.tensor_type.shape.dim) == 0
+
+
+OF_ONE_SIZE = {"reshape", "where"}
+"""Operations of the random graphs that are written for one length: a reshape to it, say."""
+
+
+@pytest.mark.parametrize("name", sorted(OPERATIONS))
+def test_which_operations_take_any_batch(name: str, tmp_path: Path) -> None:
+    x, y = np.random.default_rng(5).standard_normal((2, *SHAPE))
+
+    def f(x: Any, y: Any) -> Any:
+        return OPERATIONS[name](np, x, y)
+
+    if name in OF_ONE_SIZE:
+        with pytest.raises(GraphError, match="leave batch= out"):
+            to_onnx(f, tmp_path / "f.onnx", x, y, batch="N")
+    else:
+        runs_at_any_size(tmp_path / "f.onnx", f, x, y, lengths=(3, 5, 13))
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_random_graphs_for_any_batch(data: st.DataObject, tmp_path: Path) -> None:
+    open_ones = sorted({*OPERATIONS} - OF_ONE_SIZE - {"rows"})  # three rows of any batch fit beside no batch
+    names = data.draw(st.lists(st.sampled_from(open_ones), min_size=1, max_size=5))
+    x, y = np.random.default_rng(data.draw(st.integers(0, 2**31))).standard_normal((2, *SHAPE))
+
+    def f(x: Any, y: Any) -> Any:
+        for name in names:
+            x, y = OPERATIONS[name](np, x, y), x
+        return x, y
+
+    runs_at_any_size(tmp_path / "f.onnx", f, x, y, lengths=(3, 5, 13))
+
+
+def branches(x: Any) -> Any:
+    return np.tanh(x) if len(x) < 4 else x * x
+
+
+def table_of_one_size(x: Any) -> Any:
+    return x + np.random.default_rng(len(x)).standard_normal((len(x), 1))
+
+
+def first_five(x: Any) -> Any:
+    return x[:5] * 2
+
+
+def pairs_of(x: Any) -> Any:
+    return x.sum() * len(x) ** 2
+
+
+@pytest.mark.parametrize(
+    ("f", "told"),
+    [
+        (
+            branches,
+            r"computes something else for a batch of 4 than for one of 3, from tanh at line .* on; leave batch=",
+        ),
+        (table_of_one_size, r"reads an array of constants made for one batch; leave batch="),
+        (first_five, r"has another number of starts for another batch; leave batch="),
+        (pairs_of, r"reads a number that is 9, 16, 81 for other batches; leave batch="),
+    ],
+)
+def test_what_does_not_hold_for_any_batch_is_refused(f: Any, told: str, tmp_path: Path) -> None:
+    to_onnx(f, tmp_path / "one.onnx", ROWS_OF_X)
+    with pytest.raises(GraphError, match=told):
+        to_onnx(f, tmp_path / "f.onnx", ROWS_OF_X, batch="N")
+    assert not (tmp_path / "f.onnx").exists()
+
+
+def test_a_batch_needs_a_name_an_axis_and_a_function(tmp_path: Path) -> None:
+    with pytest.raises(GraphError, match=r'batch is 16; expected a name for the axis that is left open, as batch="N"'):
+        to_onnx(np.tanh, tmp_path / "f.onnx", ROWS_OF_X, batch=16)  # type: ignore[arg-type]
+    with pytest.raises(ShapeError, match=r"batch= leaves the first axis of the arguments open; got no array"):
+        to_onnx(lambda x: x * 2, tmp_path / "f.onnx", np.float64(3.0), batch="N")
+    with pytest.raises(GraphError, match=r"was traced for one size; pass the function itself"):
+        to_onnx(mg.trace(np.tanh, ROWS_OF_X), tmp_path / "f.onnx", batch="N")
