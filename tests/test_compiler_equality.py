@@ -234,6 +234,50 @@ TestGrowing = Growing.TestCase
 TestGrowing.settings = settings(max_examples=GRAPHS, stateful_step_count=STEPS + 2, deadline=None)
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    shape=st.lists(st.integers(1, 4), min_size=2, max_size=4),
+    spread=st.lists(st.booleans(), min_size=4, max_size=4),
+    over=st.lists(st.integers(0, 3), min_size=1, max_size=3),
+    fold=st.sampled_from([np.sum, np.max, np.mean]),
+    keepdims=st.booleans(),
+    threads=st.integers(1, 2),
+)
+def test_folds_of_what_was_broadcast(
+    shape: list[int], spread: list[bool], over: list[int], fold: Any, keepdims: bool, threads: int
+) -> None:
+    """A fold that is the same all along an axis is stored along all of it: nothing it is made of runs over that axis."""
+    axes = tuple({axis % len(shape) for axis in over})
+    small = [1 if flat else size for size, flat in zip(shape, spread, strict=False)]
+    x, y = np.random.default_rng(0).standard_normal(small), np.random.default_rng(1).standard_normal(shape)
+
+    def f(x: Any, y: Any) -> Any:
+        folded = fold(np.broadcast_to(x, shape), axis=axes, keepdims=keepdims)
+        return (
+            folded,
+            2.0 * fold(np.broadcast_to(np.tanh(x), shape), axis=axes, keepdims=True) * y,
+            np.sum(y, axis=axes),
+        )
+
+    got, expected = interpreted(f, x, y, threads=threads)
+    for g, e in zip(got, expected, strict=True):
+        close(g, e)
+
+
+def test_a_factor_taken_out_of_a_sum_over_what_was_broadcast() -> None:
+    """Grown by the machine above, then cut down."""
+    rng = np.random.default_rng(377)
+    a, b = (np.asarray(x, np.float32) for x in rng.standard_normal((2, 4, 1, 2)))
+
+    def f(a: Any, b: Any) -> Any:
+        centred = b - np.mean(b, axis=2, keepdims=True)
+        total = np.sum(0.5 * a * (b[..., None] * 2.0), axis=0, keepdims=True)
+        return total * 1.0, np.sum(np.tanh(centred - np.mean(centred, axis=0, keepdims=True))) + np.sum(a)
+
+    for g, e in zip(*interpreted(f, a, b), strict=True):
+        close(g, e)
+
+
 def test_a_number_is_not_the_value_that_is_counted_alike() -> None:
     """Value 2 times itself and value 2 times 2.0 are two things; so are 0.0 and -0.0."""
 

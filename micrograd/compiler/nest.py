@@ -76,6 +76,11 @@ class Root:
     item: Item
     target: Array | str
 
+    @property
+    def along(self) -> tuple[int, ...]:
+        """The loops over the memory that it is for."""
+        return self.target.loops if isinstance(self.target, Array) else ()
+
 
 class Nest:
     """Prints one kernel.
@@ -203,7 +208,8 @@ class Nest:
             operands = [o for o in self._operands(item) if isinstance(o, Item)] if open_ else []
             level[item] = max((level[o] + (at in o.pending and self._open(o)) for o in operands), default=0)
             looper[item] = (open_ and at in item.pending) or at in self._support(item)
-        flat: dict[Item, None] = {}
+        same = [r.item for r in roots if at in r.along and not looper[r.item]]  # of a sum over what was broadcast
+        flat: dict[Item, None] = dict.fromkeys(item for item in same if self._open(item))
         for item in needed:
             if looper[item] and self._open(item):
                 for o in self._operands(item):
@@ -215,12 +221,12 @@ class Nest:
         levels = range(max((level[r.item] for r in roots), default=0) + 1)
         passes = {
             n: ([i for i in folds if level[i] == n],
-                [r for r in roots if looper[r.item] and r.item not in folds and level[r.item] == n])
+                [r for r in roots if (looper[r.item] or at in r.along) and r.item not in folds and level[r.item] == n])
             for n in levels
         }  # fmt: skip
         spills = self._spills(at, passes, looper)
         for n in levels:
-            early = [r for r in roots if not looper[r.item] and level[r.item] == n]
+            early = [r for r in roots if not (looper[r.item] or at in r.along) and level[r.item] == n]
             kept = [Root(*self._kept(at, i)) for i in flat if level[i] == n and i not in self.known]
             if early or kept:
                 with self.writer.serial(at):
