@@ -271,8 +271,10 @@ def test_a_factor_taken_out_of_a_sum_over_what_was_broadcast() -> None:
 
     def f(a: Any, b: Any) -> Any:
         centred = b - np.mean(b, axis=2, keepdims=True)
-        total = np.sum(0.5 * a * (b[..., None] * 2.0), axis=0, keepdims=True)
-        return total * 1.0, np.sum(np.tanh(centred - np.mean(centred, axis=0, keepdims=True))) + np.sum(a)
+        column = b[..., None] * 2.0
+        again = centred - np.mean(centred, axis=0, keepdims=True)
+        total = np.sum(0.5 * a * column, axis=0, keepdims=True)
+        return total * 1.0, np.sum(np.tanh(again)) + np.sum(a)
 
     for g, e in zip(*interpreted(f, a, b), strict=True):
         close(g, e)
