@@ -58,6 +58,22 @@ def test_the_code_of_the_page_runs_and_shows_what_it_says(page: str, tmp_path: P
     assert (tmp_path / "out" / "readme.svg").stat().st_size > 2000
 
 
+@pytest.mark.judge
+@pytest.mark.parametrize(
+    ("page", "needed"),
+    [("docs/how-to/onnx.md", ("onnxruntime", "jax")), ("docs/how-to/distributed.md", ("jax",))],
+)
+def test_the_code_of_a_page_that_the_documentation_does_not_run(
+    page: str, needed: tuple[str, ...], tmp_path: Path
+) -> None:
+    for name in needed:
+        pytest.importorskip(name, reason=f"{page} shows {name}")
+    found = steps((ROOT / page).read_text(encoding="utf-8"))
+    assert len(found) >= 5
+    done = run(found, tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_wrong_value_is_caught(tmp_path: Path) -> None:
     done = run(steps("```python\nx = 2.0\nx * 3  # 7.0\n```"), tmp_path)
     assert "x * 3 is 6.0, the page says 7.0" in done.stderr
