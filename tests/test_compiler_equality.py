@@ -15,7 +15,8 @@ from strategies import OPERATIONS, Program, inputs_of, margin, programs, seeds
 import micrograd as mg
 from micrograd.compiler.capture import capture
 from micrograd.compiler.entry import Entry
-from micrograd.compiler.program import evaluate
+from micrograd.compiler.lowering import lower
+from micrograd.compiler.program import Equation, evaluate
 from micrograd.engine import Tensor
 from micrograd.primitives import TABLE
 
@@ -127,6 +128,67 @@ def test_nan_and_infinity_go_where_numpy_sends_them(name: str) -> None:
         x[1, 2] = special
         got, expected = interpreted(f, x)
         close(got, expected)
+
+
+# ---- entries that only move ------------------------------------------------------------------------------------
+
+items = st.one_of(
+    st.just(None), st.just(Ellipsis), st.integers(-3, 2),
+    st.builds(slice, st.none() | st.integers(-4, 4), st.none() | st.integers(-4, 4), st.sampled_from([None, 1, 2, -1, -2])),
+)  # fmt: skip
+
+
+def moved(x: Any, how: str, index: Any) -> Any:
+    if how == "reshape":
+        return (x.T * 2.0).reshape(-1)
+    if how == "flat":
+        return np.tanh(x).reshape(-1)[index]
+    return np.exp(x)[index]
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    shape=st.lists(st.integers(3, 4), min_size=1, max_size=3),
+    index=st.lists(items, min_size=1, max_size=4),
+    how=st.sampled_from(["slices", "flat", "reshape", "slices"]),
+    order=st.sampled_from("CF"),
+    dtype=st.sampled_from(["f4", "f8"]),
+    threads=st.integers(1, 2),
+)
+def test_entries_that_move(shape: list[int], index: list[Any], how: str, order: str, dtype: str, threads: int) -> None:
+    """Forward, and backward, which moves them back; without a step by NumPy."""
+    rng = np.random.default_rng(len(index))
+    x = np.array(rng.standard_normal(shape), dtype, order=order)  # type: ignore[call-overload]
+    at: Any = tuple(index)
+    if how == "flat":
+        at = rng.integers(-x.size, x.size, 7)
+    try:
+        if not moved(x, how, at).size:
+            return
+    except IndexError:
+        return
+    weights = np.asarray(rng.standard_normal(moved(x, how, at).shape), dtype)
+
+    def f(x: Any, weights: Any) -> Any:
+        return moved(x, how, at) * weights, mg.grad(lambda x: np.sum(moved(x, how, at) * weights))(x)
+
+    got, expected = interpreted(f, x, weights, threads=threads)
+    for g, e in zip(got, expected, strict=True):
+        close(g, e)
+
+
+def test_moves_are_printed_and_what_is_no_move_is_left_to_numpy() -> None:
+    def steps(f: Any, *args: Any) -> list[str]:
+        with np.errstate(all="ignore"):
+            lowered = lower(capture(f, args, {}), {}, 1)
+        return [step.op if isinstance(step, Equation) else "native" for step in lowered.steps]
+
+    x, places = np.ones((3, 4)), np.array([0, 5, 5, 2])
+    assert steps(lambda x: np.tanh(x)[::-1, 1:] * 2.0, x) == ["native"]
+    assert steps(lambda x: np.tanh(x).reshape(-1)[places] * 2.0, x) == ["native"]
+    assert steps(lambda x: (np.tanh(x).T * 2.0).reshape(-1) * 2.0, x) == ["native"]
+    assert steps(lambda x: np.tanh(x)[np.array([0, 2])] * 2.0, x) == ["native", "gather", "native"]
+    assert steps(lambda x: np.concatenate([np.tanh(x), x]) * 2.0, x) == ["native", "concatenate", "native"]
 
 
 # ---- graphs that grow ------------------------------------------------------------------------------------------

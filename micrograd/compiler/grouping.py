@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from micrograd.compiler.positions import is_move
 from micrograd.compiler.program import Equation, Operand, Program
 from micrograd.compiler.views import ONE, view_axes
 from micrograd.primitives import TABLE
@@ -62,7 +63,7 @@ class Kernel:
 
 @dataclass(slots=True)
 class Step:
-    """One step: a kernel, or a single equation for BLAS (``product``) or NumPy (``host``)."""
+    """One step: a kernel, or an equation for BLAS (``product``), NumPy (``host``) or loops of its own (``move``)."""
 
     kind: str
     kernel: Kernel | None = None
@@ -168,8 +169,9 @@ def _kind(found: Grouping, equation: Equation) -> str:
         base, axes = found.behind(equation.operands[0], tuple(range(len(shapes[0]))))
         long = [axis for axis in axes if axis != ONE]
         whole = long == [axis for axis, size in enumerate(shapes[0]) if size != 1]
-        return "alias" if whole and base not in found.fortran else "host"
-    return "host"
+        if whole and base not in found.fortran:
+            return "alias"
+    return "move" if is_move(equation, found.program) else "host"
 
 
 # ---- joining -------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import numpy as np
 
 from micrograd.compiler.algebra import centred, factored, picked
 from micrograd.compiler.grouping import Grouping, Step, group
+from micrograd.compiler.positions import positions_fed
 from micrograd.compiler.program import Equation, Program
 from micrograd.compiler.rewriter import rewrite
 from micrograd.compiler.segment import PARALLEL, Memory, Segment
@@ -69,6 +70,7 @@ def lower(program: Program, layouts: Mapping[int, str], threads: int, *, blas: b
             are not, since a waiting thread would take the core that BLAS wants.
     """
     program, guards = optimised(program)
+    program = positions_fed(program)
     found = group(program, [value for value, order in layouts.items() if order == "F"])
     fed = {feed.value for feed in program.feeds}
     made: dict[int, tuple[int, ...]] = {}
@@ -100,13 +102,17 @@ def lower(program: Program, layouts: Mapping[int, str], threads: int, *, blas: b
                 if step.kernel is not None:
                     segment.kernel(step.kernel)
                 elif step.equation is not None:
-                    segment.product(step.equation)
+                    (segment.move if step.kind == "move" else segment.product)(step.equation)
             segment.limits(limits)
             steps.append(Native(segment.function, "", [], segment))
         pending.clear()
 
     for step in found.steps:
-        if step.kernel is not None or (step.kind == "product" and blas and not shared and _plain(found, step)):
+        if (
+            step.kernel is not None
+            or step.kind == "move"
+            or (step.kind == "product" and blas and not shared and _plain(found, step))
+        ):
             pending.append(step)
         elif step.kind != "alias" and step.equation is not None:
             close()

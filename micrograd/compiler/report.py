@@ -20,10 +20,10 @@ __all__ = ["KernelNote", "Report", "report"]
 
 @dataclass(frozen=True, slots=True)
 class KernelNote:
-    """One kernel, matrix product or step of NumPy's.
+    """One kernel, matrix product, move of entries or step of NumPy's.
 
     Attributes:
-        kind: ``kernel``, ``product`` (BLAS) or ``numpy``.
+        kind: ``kernel``, ``product`` (BLAS), ``move`` or ``numpy``.
         sizes: of its loops.
         passes: how often it runs over its arrays.
         values: the names of what it computes; ``op`` and a number where the author gave none.
@@ -79,7 +79,9 @@ class Report:
         ]
         for number, note in enumerate(self.kernels, 1):
             size = " x ".join(map(str, note.sizes)) or "one number"
-            what = {"kernel": f"{note.passes} pass(es)", "product": "BLAS", "numpy": "NumPy"}[note.kind]
+            what = {"kernel": f"{note.passes} pass(es)", "product": "BLAS", "move": "moved", "numpy": "NumPy"}[
+                note.kind
+            ]
             shared = f", {note.threads} threads" if note.threads > 1 else ""
             named = [v for v in note.values if v in self.named]
             more = f" and {len(note.values) - len(named)} more" if len(named) < len(note.values) else ""
@@ -103,7 +105,7 @@ def report(compiled: Compiled, entry: Entry) -> Report:
     largest = max((_bytes(program, v) for e in program.equations for v in (*e.reads, e.out)), default=0)
     for step in lowered.steps:
         if isinstance(step, Equation):
-            notes.append(_step_note(lowered.program, step))
+            notes.append(_step_note(lowered.program, step, "numpy"))
             after += 1
             moved += sum(_bytes(lowered.program, v) for v in (*step.reads, step.out))
             continue
@@ -113,7 +115,7 @@ def report(compiled: Compiled, entry: Entry) -> Report:
             after += any(2 * _bytes(lowered.program, v) >= largest for v in pass_.values)
         for item in step.segment.order:
             if isinstance(item, Equation):
-                notes.append(_step_note(lowered.program, item))
+                notes.append(_step_note(lowered.program, item, "move"))
                 after += 1
                 moved += sum(_bytes(lowered.program, v) for v in (*item.reads, item.out))
                 continue
@@ -145,8 +147,8 @@ def _passes(program: Program, largest: int) -> int:
     )
 
 
-def _step_note(program: Program, equation: Equation) -> KernelNote:
-    kind = "product" if TABLE[equation.op].kind == "contract" else "numpy"
+def _step_note(program: Program, equation: Equation, other: str) -> KernelNote:
+    kind = "product" if TABLE[equation.op].kind == "contract" else other
     return KernelNote(kind, program.values[equation.out].shape, 1, (_name(program, equation.out),), 1)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from micrograd.compiler.grouping import Grouping, Kernel
+from micrograd.compiler.moves import print_move
 from micrograd.compiler.nest import BLOCK, Array, Item, Nest, Root
 from micrograd.compiler.program import Equation
 from micrograd.compiler.views import ONE
@@ -74,7 +75,7 @@ class Segment:
         loops: each pass over memory, in order.
         made: for each kernel the values computed in it, in order of the first time.
         spaces: for each kernel the sizes of its loops.
-        order: kernels by number, and matrix products, in order.
+        order: kernels by number, matrix products and moves, in order.
     """
 
     def __init__(self, name: str, found: Grouping, memory: Memory, threads: int) -> None:
@@ -167,13 +168,13 @@ class Segment:
                 merged[-1] = axis, merged[-1][1] * size
             else:
                 merged.append((axis, size))
-        return self._made(self._vector(value), [axis for axis, _ in merged], [size for _, size in merged])
+        return self.made_of(self.vector(value), [axis for axis, _ in merged], [size for _, size in merged])
 
-    def _made(self, name: str, loops: Sequence[int], sizes: Sequence[int]) -> Array:
+    def made_of(self, name: str, loops: Sequence[int], sizes: Sequence[int]) -> Array:
         """Memory in C order with axes of these sizes."""
         return Array(name, tuple(loops), tuple(self.size(size) for size in sizes))
 
-    def _vector(self, value: int) -> str:
+    def vector(self, value: int) -> str:
         """The memory of a value, from its first entry."""
         key = ("memory", value)
         if key not in self._named:
@@ -202,7 +203,7 @@ class Segment:
         sizes = [self.loop_sizes[loop] for loop in loops] or [1]
         dtype = nest.dtype(item)
         name = self._carve(("scratch", self.function, self.count), dtype, int(np.prod(sizes)), per_thread=at > 0)
-        return self._made(name, loops, sizes if loops else [])
+        return self.made_of(name, loops, sizes if loops else [])
 
     def partial(self, nest: Nest, item: Item, loops: tuple[int, ...]) -> Array | str:
         """Where a chunk adds up its share of a reduction over the outermost loop."""
@@ -215,7 +216,7 @@ class Segment:
         )
         name = self.name("p")
         self._shares[name] = shares
-        return self._made(name, loops, sizes) if loops else name
+        return self.made_of(name, loops, sizes) if loops else name
 
     # ---- loops -------------------------------------------------------------------------------------------
 
@@ -258,8 +259,14 @@ class Segment:
         sizes = ", ".join(map(self.size, (m, n, k)))
         at = self.size(("blas", self.found.program.values[equation.out].dtype))
         self.line(f"gemm{bits}({at}, {int(ta)}, {int(tb)}, {sizes}, {a}, {self.size(lda)}, {b}, {self.size(ldb)}, "
-                  f"{self._vector(equation.out)}, {self.size(n)})")  # fmt: skip
+                  f"{self.vector(equation.out)}, {self.size(n)})")  # fmt: skip
         return True
+
+    def move(self, equation: Equation) -> None:
+        """Print an operation that only moves entries, as loops that one thread runs."""
+        self.order.append(equation)
+        with self.block("if tid == 0:") if self.parallel_function else nullcontext():
+            print_move(self, equation)
 
     def _matrix(self, operand: float) -> tuple[str, bool, int] | None:
         """An operand of a product: its memory, whether that is its transpose, and the length of a row there."""
@@ -275,7 +282,7 @@ class Segment:
         turned = [a for a in axes if a != ONE] == [1, 0]
         if self.memory.layout.get(value) == "F":
             turned = not turned
-        return self._vector(value), turned, shape[0] if turned else shape[1]
+        return self.vector(value), turned, shape[0] if turned else shape[1]
 
     def serial(self, at: int) -> Any:
         """The context of what one thread does between two shared passes."""
@@ -459,7 +466,7 @@ class Segment:
     def limits(self, limits: Mapping[int, int]) -> None:
         """Refuse integers that are out of range before anything is read by them."""
         for value in [v for v in self.arrays if v in limits]:
-            flat, length = self._vector(value), self.size(int(np.prod(self.found.shape(value), dtype=int)))
+            flat, length = self.vector(value), self.size(int(np.prod(self.found.shape(value), dtype=int)))
             self.head.append(f"for i in range({length}):")
             self.head.append(f"    if {flat}[i] < 0 or {flat}[i] >= {self.size(limits[value])}:")
             self.head.append("        return 2")
