@@ -118,6 +118,18 @@ def test_a_loop_that_no_signal_reaches_is_ended_from_outside() -> None:
     assert report.problem == "the code did not stop after 0.5 s and was ended"
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("np.zeros((N, H / 2))", "TypeError: 'float' object cannot be interpreted as an integer\nIn Python 3 / gives"),
+        ("np.int(3.0)", "AttributeError: module 'numpy' has no attribute 'int'.\nNewer NumPy has no np.int; write int."),
+    ],
+)
+def test_what_no_other_arguments_would_mend_is_told_rather_than_how_a_guess_failed(line: str, told: str) -> None:
+    report = report_of(forward("N, C, H, W = x.shape", line, "return x * x, x"))
+    assert report.problem.startswith(f"hw.py:5: {told}")
+
+
 @posix
 def test_a_crash_of_python_is_told_with_the_line() -> None:
     report = report_of(forward("import ctypes", "ctypes.string_at(0)"))

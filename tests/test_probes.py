@@ -466,3 +466,35 @@ def test_sizes_are_such_that_every_loop_over_an_output_runs_twice() -> None:
 def test_an_output_that_always_has_an_axis_of_one_is_taken_as_it_is() -> None:
     made = probes.make(lambda x: x.sum(axis=1, keepdims=True), (np.ones((4, 7)),))
     assert len({probe.arguments["x"].shape for probe in made}) == 3
+
+
+# ---- guesses ---------------------------------------------------------------------------------------------------------
+
+
+def test_settings_with_defaults_still_say_that_an_image_is_pooled() -> None:
+    def max_pool_forward(x, pool_param):  # type: ignore[no-untyped-def]
+        tall, step = pool_param.get("pool_height", 2), pool_param.get("stride", 2)
+        assert (x.shape[2] - tall) % step == 0
+        assert (x.shape[3] - tall) % step == 0
+        return pool(x, {"pool_height": tall, "pool_width": tall, "stride": step})
+
+    assert all(probe.arguments["x"].shape[3] % 2 == 0 for probe in probes.make(max_pool_forward))
+
+
+def test_words_are_whole_numbers_below_the_rows_of_the_table() -> None:
+    def word_embedding_forward(x, W):  # type: ignore[no-untyped-def]
+        return W[x], (x, W)
+
+    for probe in probes.make(word_embedding_forward):
+        assert probe.arguments["x"].dtype.kind == "i"
+        assert probe.arguments["x"].max() < len(probe.arguments["W"])
+
+
+def test_a_guess_that_broadcasts_to_more_axes_than_any_array_is_the_last() -> None:
+    def groupnorm_forward(x, gamma, beta, G, gn_param):  # type: ignore[no-untyped-def]
+        n, c, h, w = x.shape
+        rows = x.reshape(n * G, -1)
+        xhat = (rows - rows.mean(axis=1, keepdims=True)) / rows.std(axis=1, keepdims=True)
+        return gamma[None, :, None, None] * xhat.reshape(x.shape) + beta[None, :, None, None]
+
+    assert probes.make(groupnorm_forward)[0].arguments["gamma"].ndim == 1

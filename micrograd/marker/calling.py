@@ -115,6 +115,7 @@ class Watch:
     def __init__(self, forward: Callable[..., Any]) -> None:
         self.errors: list[Exception] = []
         self.results: list[Any] = []
+        self.file = getattr(getattr(inspect.unwrap(forward), "__code__", None), "co_filename", "")
 
         @functools.wraps(forward)
         def watched(*arguments: Any, **keywords: Any) -> Any:
@@ -123,6 +124,8 @@ class Watch:
             except _CERTAIN as error:
                 raise Stopped(error) from None
             except Exception as error:
+                if _is_not_in_module(error):
+                    raise Stopped(error) from None
                 self.errors.append(error)
                 raise
             self.results.append(result)
@@ -136,12 +139,26 @@ class Watch:
             return GraphError(_no_result(name, self.results[0]))
         alike: dict[Any, list[Exception]] = {}
         for error in self.errors:
-            trace = error.__traceback__
-            while trace is not None and trace.tb_next is not None:
-                trace = trace.tb_next
-            alike.setdefault((type(error), trace.tb_lineno if trace else 0), []).append(error)
+            alike.setdefault((type(error), _line_in(error, self.file)), []).append(error)
+        kind, _ = max(alike, key=lambda where: where[1], default=(Exception, 0))
+        if kind is TypeError:  # of the guess that came furthest: a number that should be whole, a list for an array
+            return max(self.errors, key=lambda error: _line_in(error, self.file))
         most = max(alike.values(), key=len, default=[])
         return most[0] if len(most) > len(self.errors) / 2 else None
+
+
+def _is_not_in_module(error: Exception) -> bool:
+    """Whether a module has no such name: ``np.int`` was there once."""
+    return isinstance(error, AttributeError) and str(error).startswith("module ")
+
+
+def _line_in(error: Exception, file: str) -> int:
+    """The innermost line of a file that an error came through."""
+    line, trace = 0, error.__traceback__
+    while trace is not None:
+        line = trace.tb_lineno if trace.tb_frame.f_code.co_filename == file else line
+        trace = trace.tb_next
+    return line
 
 
 class Stopped(BaseException):

@@ -82,6 +82,8 @@ def _told(error: BaseException, file: str) -> str:
     if isinstance(error, MicrogradError):
         return f"{at}: {error}" if line_of(error, file) else str(error)
     message = " ".join(str(error).split()) or "no message"
+    if len(message) > 160 and advice.hint(error):  # NumPy's goes on for a page
+        message = message.partition(". ")[0] + "."
     return problem("exception", at=at, kind=type(error).__name__, message=message) + advice.hint(error)
 
 

@@ -186,6 +186,9 @@ def conventional(forward: Function) -> Iterator[Layout]:
                 entry = _entry(forward, p, dims, classes, wanted)
                 if entry is not None:
                     entries[p.name] = entry
+            if re.search(r"embed|lookup", called) and family == "rows":  # whole numbers, each of a row of the weight
+                rows = {n: Entry("labels", ("N", "T"), top="D") for n in entries if _role(n) == "data"}
+                yield Layout({**entries, **rows})
             yield Layout(entries)
 
 

@@ -213,10 +213,17 @@ def fitted(forward: Function, example: Mapping[str, Any] | Sequence[Any] = ()) -
             candidates.append(_completed(Layout(guess.entries, sizes), given, guess.entries))
     if any(_shape(value) is not None for value in given.values()):
         candidates.append(_completed(_by_lengths(given, like), given, like))
+    spread: Layout | None = None
     for layout in [*candidates, *(_tame(layout, "positive") for layout in candidates)]:
         for sizes in sizes_of(layout):
-            if runs(forward, layout, sizes):
+            if shapes := shapes_of(forward, layout, sizes):
+                axes = max((len(entry.dims) for entry in layout.entries.values()), default=0)
+                if axes and max(map(len, shapes)) > axes:  # an unlucky guess may broadcast to more axes than any array
+                    spread = spread or layout
+                    break
                 return layout
+    if spread is not None:
+        return spread
     for layout in candidates[::-1]:  # the example as it is, with no other sizes
         still = Layout(layout.entries, layout.sizes, fixed=True)
         if layout.sizes and runs(forward, still, layout.sizes):

@@ -150,9 +150,8 @@ def sizes_of(layout: Layout) -> list[dict[str, int]]:
     """
     if layout.fixed:
         return [dict(layout.sizes)]
-    pooled = any(
-        key.startswith("pool") for e in layout.entries.values() if e.kind == "settings" for key in map(str, e.value)
-    )
+    settings = [str(key) for e in layout.entries.values() if e.kind == "settings" for key in e.value]
+    pooled = any(name.startswith("pool") for name in (*layout.entries, *settings))
     own = [axis for e in layout.entries.values() for dim in e.dims for axis in axes_in(dim)]
     strange = sorted({dim for dim in own if dim not in SIZES[0]}, key=own.index)
     found = []
