@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import subprocess
 import sys
 import threading
@@ -403,3 +404,15 @@ def test_what_is_too_long_runs_in_numpy_and_says_so_once(monkeypatch: pytest.Mon
         fast.report()
     with pytest.raises(IndexError, match="label 9 at"):
         fast(x, np.full(8, 9))
+
+
+def test_the_report_names_what_only_moves_and_counts_what_has_no_name() -> None:
+    def f(x: Any) -> Any:
+        turned = np.tanh(x)[::-1]
+        return turned * 2.0 + 1.0
+
+    f = mg.compile(f)  # type: ignore[assignment]
+    f(np.ones((4, 3)))
+    text = str(f.report())  # type: ignore[attr-defined]
+    assert re.search(r"\d\. moved over 4 x 3: turned$", text, re.MULTILINE)
+    assert re.search(r"\d\. 1 pass\(es\) over 12: \d without a name$", text, re.MULTILINE)

@@ -84,8 +84,9 @@ class Report:
             ]
             shared = f", {note.threads} threads" if note.threads > 1 else ""
             named = [v for v in note.values if v in self.named]
-            more = f" and {len(note.values) - len(named)} more" if len(named) < len(note.values) else ""
-            lines.append(f"  {number}. {what} over {size}{shared}: {', '.join(named) or 'unnamed'}{more}")
+            others = len(note.values) - len(named)
+            more = f" and {others} more" if named and others else f"{others} without a name" if others else ""
+            lines.append(f"  {number}. {what} over {size}{shared}: {', '.join(named)}{more}")
         return "\n".join(lines)
 
 
@@ -104,10 +105,13 @@ def report(compiled: Compiled, entry: Entry) -> Report:
     moved = after = 0
     largest = max((_bytes(program, v) for e in program.equations for v in (*e.reads, e.out)), default=0)
     for step in lowered.steps:
+        alone = [step] if isinstance(step, Equation) else [e for e in step.segment.order if isinstance(e, Equation)]
+        for equation in alone:
+            sizes = [_bytes(lowered.program, v) for v in (*equation.reads, equation.out)]
+            after += any(2 * size >= largest for size in sizes)
+            moved += sum(sizes)
         if isinstance(step, Equation):
             notes.append(_step_note(lowered.program, step, "numpy"))
-            after += 1
-            moved += sum(_bytes(lowered.program, v) for v in (*step.reads, step.out))
             continue
         for pass_ in step.segment.loops:
             size = sum(_bytes(lowered.program, v) for v in pass_.values)
@@ -116,8 +120,6 @@ def report(compiled: Compiled, entry: Entry) -> Report:
         for item in step.segment.order:
             if isinstance(item, Equation):
                 notes.append(_step_note(lowered.program, item, "move"))
-                after += 1
-                moved += sum(_bytes(lowered.program, v) for v in (*item.reads, item.out))
                 continue
             loops = [p for p in step.segment.loops if p.kernel == item]
             names = tuple(_name(lowered.program, v) for v in step.segment.made[item])
