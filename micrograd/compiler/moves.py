@@ -47,6 +47,9 @@ class _Loops:
 
 def print_move(segment: Segment, equation: Equation) -> None:
     """Print one such operation."""
+    if equation.op == "concatenate":
+        _joined(segment, equation)
+        return
     source, out = int(equation.operands[0]), equation.out
     shape, result = segment.found.shape(source), segment.found.shape(out)
     read = segment.array(Item(*segment.found.behind(source, tuple(range(len(shape))))))
@@ -73,6 +76,20 @@ def print_move(segment: Segment, equation: Equation) -> None:
     whole, part = (0, _TARGET) if equation.op == "gather" else (_TARGET, 0)  # the loops of what is indexed, of the rest
     loops = _stepping(segment, index, shape if equation.op == "gather" else result, whole, part)
     loops.run(segment, f"{write.at()} = {read.at()}")
+
+
+def _joined(segment: Segment, equation: Equation) -> None:
+    """Print loops for each operand, which begin where those before it end."""
+    result = segment.found.shape(equation.out)
+    along = equation.attrs["axis"] % len(result)
+    write = _whole(segment, segment.vector(equation.out), range(_TARGET, _TARGET + len(result)), result)
+    place = 0
+    for operand in map(int, equation.operands):
+        shape = segment.found.shape(operand)
+        read = segment.array(Item(*segment.found.behind(operand, tuple(range(len(shape))))))
+        index = tuple(slice(place, place + size) if axis == along else slice(None) for axis, size in enumerate(shape))
+        _stepping(segment, index, result, _TARGET, 0).run(segment, f"{write.at()} = {read.at()}")
+        place += shape[along]
 
 
 def _whole(segment: Segment, name: str, loops: Iterable[int], shape: Sequence[int]) -> Array:

@@ -17,12 +17,13 @@ __all__ = ["is_move", "items_of", "positions_fed"]
 
 def is_move(equation: Equation, program: Program) -> bool:
     """Whether loops can be printed for an operation on entries of floats."""
-    source = equation.operands[0] if equation.operands else None
-    if not isinstance(source, int) or not program.values[equation.out].dtype.startswith("float"):
+    source, dtype = equation.operands[0] if equation.operands else None, program.values[equation.out].dtype
+    alike = all(isinstance(o, int) and program.values[o].dtype == dtype for o in equation.operands)
+    if not isinstance(source, int) or not alike or not dtype.startswith("float"):
         return False
-    if equation.op == "reshape":
+    if equation.op in ("reshape", "concatenate"):
         return True
-    if equation.op not in ("gather", "scatter") or program.values[source].dtype != program.values[equation.out].dtype:
+    if equation.op not in ("gather", "scatter"):
         return False
     index, shape = equation.attrs["index"], program.values[source].shape
     flat = shape if equation.op == "gather" else equation.attrs["shape"]
