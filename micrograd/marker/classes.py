@@ -12,7 +12,7 @@ import numpy as np
 
 from micrograd.marker.alignment import Quantities, meanings
 from micrograd.marker.cases import scale_of
-from micrograd.marker.edits import Change, Edit
+from micrograd.marker.edit import Change, Edit
 from micrograd.marker.examination import fits
 from micrograd.marker.signatures import constant_ratio, eps_ratio, path_difference, sizes_of, tensor_ratio, two_paths
 

@@ -13,12 +13,13 @@ import numpy as np
 from micrograd.marker.alignment import Quantities, meanings
 from micrograd.marker.cases import MISSING, Case, close, with_statistics_fixed
 from micrograd.marker.classes import Evidence, classified
-from micrograd.marker.edits import Change, Edit, Scope
+from micrograd.marker.edit import Change, Edit
 from micrograd.marker.examination import Examination, Status
 from micrograd.marker.program import Program, Root, Statement, path_of
 from micrograd.marker.recording import Event, record
 from micrograd.marker.repair import TIERS, Bench, Goal, Mended, Search, as_call, search
 from micrograd.marker.report import Finding, Fix, Span, shown
+from micrograd.marker.scope import Scope
 from micrograd.marker.synthesis import can_mend, required, written
 
 __all__ = ["Diagnoser"]

@@ -18,9 +18,12 @@ import numpy as np
 
 from micrograd.errors import GraphError
 from micrograd.marker.cases import Case, Judged, judged
-from micrograd.marker.edits import Change, Edit, Scope, changes_of, edits_of
+from micrograd.marker.changes import changes_of
+from micrograd.marker.edit import Change, Edit
+from micrograd.marker.edits import edits_of
 from micrograd.marker.program import HOLE, Program, Root, Statement, replaced
 from micrograd.marker.recording import Recording
+from micrograd.marker.scope import Scope
 
 __all__ = ["Bench", "Goal", "Mended", "as_call", "outcome", "search", "states_of"]
 

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from micrograd.marker.cases import scale_of
-from micrograd.marker.edits import Edit, Scope
+from micrograd.marker.edit import Edit
 from micrograd.marker.repair import Bench
+from micrograd.marker.scope import Scope
 
 __all__ = ["can_mend", "required", "solved", "written"]
 
