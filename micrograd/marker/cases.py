@@ -66,7 +66,6 @@ class Case:
         relative: the precision at which gradients are compared.
         receiver: of methods, after the forward.
         forward: calls it on other arguments.
-        seconds: how long the backward takes.
     """
 
     task: Task
@@ -80,7 +79,6 @@ class Case:
     relative: float = RELATIVE
     receiver: Any = None
     forward: Any = field(default=None, repr=False)
-    seconds: float = 0.0
 
     def call(self, function: Callable[..., Any]) -> Any:
         """Call a variant of the backward with fresh copies of its arguments; answers its result."""
