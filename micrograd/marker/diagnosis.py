@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from micrograd.marker.alignment import Quantities, meanings
-from micrograd.marker.cases import MISSING, Case, close, with_statistics_fixed
-from micrograd.marker.classes import Evidence, classified
-from micrograd.marker.edit import Change, Edit
+from micrograd.marker.alignment import Quantities
+from micrograd.marker.cases import Case
+from micrograd.marker.edit import Edit
 from micrograd.marker.examination import Examination, Status
-from micrograd.marker.program import Program, Root, Statement, path_of
-from micrograd.marker.recording import Event, record
+from micrograd.marker.finding import Suspicion, found_at
+from micrograd.marker.program import Program
+from micrograd.marker.recording import record, scope_in
 from micrograd.marker.repair import TIERS, Bench, Goal, Mended, Search, as_call, search
-from micrograd.marker.report import Finding, Fix, Span, shown
+from micrograd.marker.report import Finding, Span
+from micrograd.marker.returned import absent, lacking, last_return, missing, permuted
 from micrograd.marker.scope import Scope
+from micrograd.marker.statements import Root, Statement, path_of
 from micrograd.marker.synthesis import can_mend, required, written
 
 __all__ = ["Diagnoser"]
@@ -29,16 +30,6 @@ _PENALTIES = {
     "suspect": 0.0, "unknown": 0.1, "misshapen": 0.1, "size": 0.3, "known": 0.3, "right": 2.0, "outside": 0.6,
     "odd": -0.8,
 }  # fmt: skip
-
-
-@dataclass(slots=True)
-class Suspicion:
-    """A statement that is held to be wrong, and what it should have written, per case."""
-
-    statement: Statement
-    status: Status
-    values: list[Any]
-    fixed: frozenset[int]
 
 
 @dataclass(slots=True)
@@ -82,16 +73,16 @@ class Diagnoser:
     def one(self, now: Examination, wrong: frozenset[int]) -> bool:
         """Find one mistake and mend it, or give its gradients up. Answers whether to go on."""
         job = Search(self.program, self.cases, now.recordings, self.fresh, self.deadline)
-        absent = self.absent(now, wrong)
-        statement = self.last_return(now) if absent else None
-        if statement is not None and self.missing(now, wrong, job) is None:
-            self.findings.append(self.lacking(statement, absent))
-            self.given_up |= absent
+        lost = absent(now, wrong)
+        statement = last_return(now) if lost else None
+        if statement is not None and missing(now, wrong, job) is None:
+            self.add(lacking(now, statement, lost))
+            self.given_up |= lost
             return True
         mended, suspicion = self.located(now, wrong, job)
         self.tried += job.tried
         if mended is not None:
-            self.findings.append(self.told(now, mended.statement, mended.root, mended, suspicion))
+            self.add(found_at(now, mended.statement, mended.root, mended, suspicion))
             self.apply(mended)
             self.done = mended.wanted == now.wrong | now.misshapen
             return True
@@ -100,7 +91,7 @@ class Diagnoser:
         if suspicion is None:
             return False
         root = suspicion.statement.roots[0] if suspicion.statement.roots else None
-        self.findings.append(self.told(now, suspicion.statement, root, None, suspicion))
+        self.add(found_at(now, suspicion.statement, root, None, suspicion))
         affected = frozenset(p for p in wrong if suspicion.statement.number in now.statements_of(p))
         self.given_up |= affected or wrong
         return True
@@ -108,7 +99,7 @@ class Diagnoser:
     def located(self, now: Examination, wrong: frozenset[int], job: Search) -> tuple[Mended | None, Suspicion | None]:
         """The edit that mends it, and the statement under suspicion, as far as either is found."""
         order, slices = self.candidates(now, wrong)
-        returned = self.missing(now, wrong, job) or self.permuted(now, wrong, job)
+        returned = missing(now, wrong, job) or permuted(now, wrong, job)
         if returned is not None:
             return returned, None
         suspicion = self.suspected(now, wrong, order)
@@ -229,7 +220,7 @@ class Diagnoser:
     def solved_on(self, case: Case, statement: Statement) -> Any | None:
         """What a statement should have written on another case; None where that cannot be told."""
         events = record(self.program, case.call, scopes={statement.number}).of(statement.number)
-        names = _scope_in(events)
+        names = scope_in(events)
         if names is None:
             return None
         scope = Scope(names, {**vars(self.program.module), **names}, self.program.text)
@@ -345,101 +336,6 @@ class Diagnoser:
                 after += 1
         return after > 0
 
-    def absent(self, now: Examination, wrong: frozenset[int]) -> frozenset[int]:
-        """The gradients that are not returned at all."""
-        if any(s is None for s in now.states):
-            return frozenset()
-        return frozenset(p for p in wrong if all(s is not None and s[p] == "missing" for s in now.states))
-
-    def lacking(self, statement: Statement, absent: frozenset[int]) -> Finding:
-        """The finding for gradients that are not returned, where nothing holds them either."""
-        text, case = self.program.text, self.cases[0]
-        span = text.span(statement.node)
-        names = [f"d{case.task.call.results[p][1].rpartition('.')[2]}" for p in sorted(absent)]
-        return Finding(
-            "wrong", "missing_result", self.original(span), text.whole_lines(span), names[0], names[0],
-            expected=shown(case.expected[min(absent)]),
-        )  # fmt: skip
-
-    def missing(self, now: Examination, wrong: frozenset[int], job: Search) -> Mended | None:
-        """Whether fewer gradients are returned than asked for; the return statement with the variable that holds it."""
-        absent = self.absent(now, wrong)
-        statement = self.last_return(now)
-        if not absent or statement is None:
-            return None
-        value = statement.node.value  # type: ignore[attr-defined]
-        elements = list(value.elts) if isinstance(value, ast.Tuple) else [value] if value is not None else []
-        keys = [key for key, _ in self.cases[0].task.call.results]
-        text, events = self.program.text, now.recordings[0].of(statement.number)
-        scope = (events[-1].scope if events else None) or {}
-        parts = [text.of(element) for element in elements]
-        for position in sorted(absent, key=lambda p: str(keys[p])):
-            key, wanted = keys[position], self.cases[0].expected[position]
-            bound = self.cases[0].relative * self.cases[0].scales[position]
-            name = next(
-                (
-                    n
-                    for n, v in scope.items()
-                    if isinstance(v, np.ndarray) and v.shape == wanted.shape and close(v, wanted, bound)
-                ),
-                None,
-            )
-            if not isinstance(key, int) or name is None:
-                return None
-            if key < len(parts):
-                parts[key] = name
-            else:
-                parts.append(name)
-        start, end = text.range(statement.node)
-        if elements:
-            start, end = text.range(elements[0])[0], text.range(elements[-1])[1]
-        new = ", ".join(parts) if elements else f"return {', '.join(parts)}"
-        made = Mended(statement, None, Change(start, end, new, "returned", 1.0), start, end, new, 1.0)
-        return job.verified(made, Goal(tuple(now.states), frozenset(absent)))
-
-    def last_return(self, now: Examination) -> Statement | None:
-        """The return statement of the backward that ran."""
-        for event in reversed(now.recordings[0].events):
-            if isinstance(event.statement.node, ast.Return) and event.caller is None:
-                return event.statement
-        return None
-
-    def permuted(self, now: Examination, wrong: frozenset[int], job: Search) -> Mended | None:
-        """Whether the gradients are all there in another order; the return statement with the right one."""
-        if len(wrong) < 2 or any(s is None for s in now.states):
-            return None
-        statement = self.last_return(now)
-        if statement is None:
-            return None
-        value = statement.node.value  # type: ignore[attr-defined]
-        if not isinstance(value, ast.Tuple):
-            return None
-        case, recording = self.cases[0], now.recordings[0]
-        keys = [key for key, _ in case.task.call.results]
-        answer = recording.result
-        order = list(range(len(value.elts)))
-        for position in wrong:
-            key = keys[position]
-            if not isinstance(key, int):
-                return None
-            place = None
-            for other in range(len(value.elts)):
-                got = answer[other]
-                if isinstance(got, np.ndarray) and got.shape == case.expected[position].shape:
-                    off = np.abs(got - case.expected[position]).max(initial=0.0)
-                    if off <= case.relative * case.scales[position]:
-                        place = other
-            if place is None:
-                return None
-            order[key] = place
-        if sorted(order) != list(range(len(order))):
-            return None
-        text = self.program.text
-        start, end = text.range(value.elts[0])[0], text.range(value.elts[-1])[1]
-        new = ", ".join(text.of(value.elts[place]) for place in order)
-        made = Mended(statement, None, Change(start, end, new, "returns", 1.0), start, end, new, 1.0)
-        return job.verified(made, Goal(tuple(now.states), wrong))
-
     def fallback(self, now: Examination, wrong: frozenset[int]) -> Suspicion | None:
         """Where nothing mends it: the first line that is not known to be right and reads only what is."""
         order, _ = self.candidates(now, wrong)
@@ -456,144 +352,6 @@ class Diagnoser:
         ends = usable or [self.program.statements[n] for n in order if self.program.statements[n].roots]
         return Suspicion(ends[-1], now.status(ends[-1].number), [], frozenset()) if ends else None
 
-    # ---- telling it ----------------------------------------------------------------------------------
-
-    def told(
-        self,
-        now: Examination,
-        statement: Statement,
-        root: Root | None,
-        mended: Mended | None,
-        suspicion: Suspicion | None,
-    ) -> Finding:
-        """The finding for a mistake at a statement."""
-        text = self.program.text
-        evidence, target = self.evidence(now, statement, root, mended, suspicion)
-        kind = classified(evidence)
-        if mended is not None:
-            span = text.between(mended.start, mended.end)
-            fix: Fix | None = Fix(
-                self.original(span), text.source[mended.start : mended.end], mended.new, mended.probes
-            )
-            span = self.caret(mended)
-        else:
-            span, fix = text.span(root.expr if root is not None else statement.node), None
-        means, edge = kind.means, kind.edge
-        quantity = None
-        if suspicion is not None and suspicion.statement is statement and suspicion.status.expected:
-            quantity = suspicion.status.expected[0]
-        if quantity is None and evidence.wanted and evidence.wanted[0] is not None:
-            equal = self.quantities[0].equal_to(evidence.wanted[0], ("grad", "edge"))
-            quantity = equal[0] if equal else None
-        if quantity is not None:
-            means, edge = means or quantity.label, edge or quantity.edge
-        severity = "wrong" if now.wrong else "shape"
-        return Finding(
-            severity, kind.name, self.original(span), text.whole_lines(text.span(statement.node)), target, means, edge,
-            shown(evidence.wanted[0]) if evidence.wanted and evidence.wanted[0] is not None else None,
-            shown(evidence.got[0]) if evidence.got and evidence.got[0] is not None else None,
-            kind.ratio, fix,
-        )  # fmt: skip
-
-    def caret(self, mended: Mended) -> Span:
-        """The smallest range that the mistake is in."""
-        text, edit = self.program.text, mended.edit
-        if not isinstance(edit, Edit) or edit.token is not None:
-            return text.between(mended.start, mended.end)
-        old = text.source[mended.start : mended.end]
-        if "\n" not in old:
-            return text.span(edit.node)
-        same = 0
-        while same < min(len(old), len(mended.new)) and old[same] == mended.new[same]:
-            same += 1
-        tail = 0
-        while tail < min(len(old), len(mended.new)) - same and old[-1 - tail] == mended.new[-1 - tail]:
-            tail += 1
-        start, end = mended.start + same, mended.end - tail
-        if end <= start:  # something is missing there
-            start, end = max(mended.start, start - 1), min(mended.end, start + 1)
-        while start < end and text.source[start].isspace():
-            start += 1
-        return text.between(start, max(start, end))
-
-    def evidence(
-        self,
-        now: Examination,
-        statement: Statement,
-        root: Root | None,
-        mended: Mended | None,
-        suspicion: Suspicion | None,
-    ) -> tuple[Evidence, str]:
-        """Got and wanted on every case, with the variables there."""
-        scopes: list[Mapping[str, Any]] = []
-        for case in self.cases:
-            events = record(self.program, case.call, scopes={statement.number}).of(statement.number)
-            scopes.append(_scope_in(events) or {})
-        target = root.name if root is not None and root.name else (statement.names[0] if statement.names else "")
-        made = Evidence([], [], scopes, self.quantities, edit=mended.edit if mended else None, target=target)
-        made.frozen = [with_statistics_fixed(case) for case in self.cases]
-        if mended is not None and root is not None and isinstance(mended.edit, Edit):
-            for scope_names in scopes:
-                scope = Scope(scope_names, {**vars(self.program.module), **scope_names}, self.program.text)
-                bench = Bench(self.program, self.cases[0], statement, root, [scope], 1)
-                values = bench.values(mended.edit)
-                made.got.append(bench.original[0])
-                made.wanted.append(values[0] if values else None)
-                made.inner_got.append(scope.value(mended.edit.node))
-                made.inner_wanted.append(_evaluated(mended.edit.new, scope))
-            self.by_upstream(made, statement, root, mended.edit)
-            made.in_exponent = _in_exponent(root.expr, mended.edit)
-            made.read = frozenset(n.id for n in ast.walk(root.expr) if isinstance(n, ast.Name))
-        elif suspicion is not None and suspicion.values:
-            got = now.written(statement.number, suspicion.status.name)
-            pairs = [(g, w) for g, w in zip(got, suspicion.values, strict=True) if g is not MISSING and w is not None]
-            made.got, made.wanted = [g for g, _ in pairs], [w for _, w in pairs]
-            if len(pairs) < len(got):  # what is compared with the variables of the cases must be as long as they are
-                made.got, made.wanted = made.got[:0], made.wanted[:0]
-            target = suspicion.status.name
-            self.by_upstream_alone(made, statement, target)
-        elif mended is not None and statement.names:
-            made.got = [None if v is MISSING else v for v in now.written(statement.number, statement.names[0])]
-        return made, target
-
-    def by_upstream(self, made: Evidence, statement: Statement, root: Root, edit: Edit) -> None:
-        """What doubles with the upstream gradient is a gradient; what should and does not gives itself away."""
-        case = self.cases[0]
-        if not any(a.origin == "upstream" for a in case.task.call.arguments):
-            names = {n.id for n in ast.walk(edit.node) if isinstance(n, ast.Name)} | set(
-                re.findall(r"[A-Za-z_]\w*", edit.detail)
-            )
-            made.gradient = any(meanings(name) for name in names)
-            return
-        twice = replace(case, upstream=tuple(np.multiply(2.0, g) for g in case.upstream))
-        found = []
-        for one in (case, twice):
-            events = record(self.program, one.call, scopes={statement.number}).of(statement.number)
-            names_then = _scope_in(events)
-            if names_then is None:
-                return
-            scope = Scope(names_then, {**vars(self.program.module), **names_then}, self.program.text)
-            bench = Bench(self.program, one, statement, root, [scope], 1)
-            values = bench.values(edit)
-            inner = scope.value(edit.node)
-            detail = _evaluated(edit.detail, scope) if edit.detail else None
-            found.append((bench.original[0], values[0] if values else None, inner, detail))
-        (got, wanted, inner, detail), (got2, wanted2, inner2, detail2) = found
-        several = wanted is not None and np.size(wanted) > 1
-        made.nonlinear = several and _doubles(wanted, wanted2) and not _doubles(got, got2)
-        came = detail is not None and isinstance(detail, (np.ndarray, float))
-        made.gradient = _doubles(detail, detail2) if came else _doubles(inner, inner2)
-
-    def by_upstream_alone(self, made: Evidence, statement: Statement, target: str) -> None:
-        """The same where there is no edit: whether what was written doubles with the upstream gradient."""
-        case = self.cases[0]
-        if not made.wanted or not any(a.origin == "upstream" for a in case.task.call.arguments):
-            return
-        twice = replace(case, upstream=tuple(np.multiply(2.0, g) for g in case.upstream))
-        events = [e for e in record(self.program, twice.call).of(statement.number) if target in e.writes]
-        if events and np.size(made.got[0]) > 1 and np.any(made.wanted[0]):
-            made.nonlinear = not _doubles(made.got[0], events[-1].writes[target])
-
     # ---- going on ------------------------------------------------------------------------------------
 
     def apply(self, mended: Mended) -> None:
@@ -605,6 +363,11 @@ class Diagnoser:
             self.shift.append((text.place(mended.end)[0] - lost, lost))
         self.program = Program(source, self.program.module, self.program.name, self.program.file)
 
+    def add(self, finding: Finding) -> None:
+        """Keep a finding, in the places of the student's own text."""
+        fix = finding.fix and replace(finding.fix, span=self.original(finding.fix.span))
+        self.findings.append(replace(finding, span=self.original(finding.span), fix=fix))
+
     def original(self, span: Span) -> Span:
         """A span of the mended text in the student's own."""
         line, end = span.line, span.end_line
@@ -612,11 +375,6 @@ class Diagnoser:
             line += lost if line > at else 0
             end += lost if end > at else 0
         return Span(line, span.column, end, span.end_column)
-
-
-def _scope_in(events: Sequence[Event]) -> dict[str, Any] | None:
-    """The variables before the first of these events that kept them."""
-    return next((event.scope for event in events if event.scope is not None), None)
 
 
 def _increment(op: ast.operator, before: Any, after: Any) -> Any | None:
@@ -636,33 +394,5 @@ def _increment(op: ast.operator, before: Any, after: Any) -> Any | None:
     return None
 
 
-def _doubles(one: Any, two: Any) -> bool:
-    """Whether the second value is twice the first."""
-    try:
-        return bool(np.any(one)) and bool(np.allclose(np.multiply(2.0, one), two, rtol=1e-8, atol=0, equal_nan=True))
-    except (TypeError, ValueError):
-        return False
-
-
-def _in_exponent(root: ast.expr, edit: Edit) -> bool:
-    """Whether what is exchanged stands in an exponent."""
-    for node in ast.walk(root):
-        match node:
-            case (
-                ast.BinOp(op=ast.Pow(), right=exponent) | ast.Call(func=ast.Attribute(attr="power"), args=[_, exponent])
-            ):
-                if any(inner is edit.node for inner in ast.walk(exponent)):
-                    return True
-    return False
-
-
 def _computes(root: Root) -> bool:
     return not path_of(root.expr)
-
-
-def _evaluated(text: str, scope: Scope) -> Any:
-    try:
-        with np.errstate(all="ignore"):
-            return eval(compile(text.strip(), "<edit>", "eval"), scope.space)  # noqa: S307
-    except Exception:  # noqa: BLE001 - the inside of an index, or what raises
-        return None

@@ -18,8 +18,8 @@ from micrograd.marker.edits_of_calls import edits_of_call
 from micrograd.marker.edits_of_indices import edits_of_index
 from micrograd.marker.edits_of_operators import edits_of_operator
 from micrograd.marker.material import Material, kin
-from micrograd.marker.program import path_of
 from micrograd.marker.scope import Scope, is_array, is_number
+from micrograd.marker.statements import path_of
 
 __all__ = ["edits_of"]
 
@@ -35,7 +35,7 @@ def edits_of(root: ast.expr, scope: Scope, role: str = "value", target: str = ""
     Args:
         root: the expression.
         scope: what is known where it stands.
-        role: of the root (`micrograd.marker.program.Root`).
+        role: of the root (`micrograd.marker.statements.Root`).
         target: the name that is assigned; in a loop it is no candidate for a missing operand unless it is read already.
     """
     read = {n.id for n in ast.walk(root) if isinstance(n, ast.Name)}

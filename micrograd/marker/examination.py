@@ -16,9 +16,10 @@ import numpy as np
 
 from micrograd.marker.alignment import Quantities, Quantity, agree, meanings, normal
 from micrograd.marker.cases import MISSING, Case, judged
-from micrograd.marker.program import Program, Root, Statement, path_of
+from micrograd.marker.program import Program
 from micrograd.marker.recording import Event, Recording, record
 from micrograd.marker.repair import States, states_of
+from micrograd.marker.statements import Root, Statement, path_of
 
 __all__ = ["Examination", "Status", "fits"]
 

@@ -7,16 +7,17 @@ at the moment it is assigned, so that names used again and changes in place cann
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
 import numpy as np
 
-from micrograd.marker.program import Program, Statement
+from micrograd.marker.program import Program
+from micrograd.marker.statements import Statement
 
-__all__ = ["Event", "Recording", "duplicate", "record", "same_value"]
+__all__ = ["Event", "Recording", "duplicate", "record", "same_value", "scope_in"]
 
 MOST_EVENTS = 20_000
 # Of a line in a loop: copies of all variables take long; the last one kept lies in the last third of the rounds.
@@ -269,6 +270,11 @@ class _Watcher:
         if event.caller is not None:
             event.caller.calls.append(event)
         return value
+
+
+def scope_in(events: Sequence[Event]) -> dict[str, Any] | None:
+    """The variables before the first of these events that kept them."""
+    return next((event.scope for event in events if event.scope is not None), None)
 
 
 def _kept(value: Any, memo: dict[int, Any]) -> Any:

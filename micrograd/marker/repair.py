@@ -21,9 +21,10 @@ from micrograd.marker.cases import Case, Judged, judged
 from micrograd.marker.changes import changes_of
 from micrograd.marker.edit import Change, Edit
 from micrograd.marker.edits import edits_of
-from micrograd.marker.program import HOLE, Program, Root, Statement, replaced
+from micrograd.marker.program import HOLE, Program, replaced
 from micrograd.marker.recording import Recording
 from micrograd.marker.scope import Scope
+from micrograd.marker.statements import Root, Statement
 
 __all__ = ["Bench", "Goal", "Mended", "as_call", "outcome", "search", "states_of"]
 

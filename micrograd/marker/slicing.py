@@ -11,7 +11,8 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from micrograd.marker.program import Program, path_of
+from micrograd.marker.program import Program
+from micrograd.marker.statements import path_of
 
 __all__ = ["loss_only"]
 

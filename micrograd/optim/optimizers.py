@@ -1,4 +1,4 @@
-"""Optimisers and learning-rate schedules: what a training step does with the gradients.
+"""Optimisers: what a training step does with the gradients.
 
 An optimiser replaces the value of each parameter by a new array and never writes into the old one, so a graph
 recorded before the step keeps the numbers it was computed from.  Definitions, and so hyperparameters, are PyTorch's.
@@ -14,16 +14,10 @@ import numpy as np
 
 from micrograd.composites import shape_of
 from micrograd.engine import Tensor
-from micrograd.errors import CheckpointError, GraphError, NumericalError, ShapeError
+from micrograd.errors import CheckpointError, GraphError, ShapeError
 from micrograd.modes import Capture, capturing, forget
 
-__all__ = [
-    "SGD", "Adam", "AdamW", "Optimizer", "RMSProp", "Schedule", "clip_grad_norm", "clip_grad_value", "cosine",
-    "exponential", "linear", "one_cycle", "step_decay", "warmup",
-]  # fmt: skip
-
-Schedule = Callable[[int], float]
-"""A learning rate for each epoch (or step) 0, 1, 2...; assign it: ``optimizer.lr = schedule(epoch)``."""
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSProp"]
 
 
 def _between(name: str, value: Any, low: float, high: float, hint: str) -> float:
@@ -452,152 +446,3 @@ class RMSProp(Optimizer):
         if self.momentum:
             change = velocity = self.momentum * velocity + change
         return lr * change, (v, mean, velocity)
-
-
-# ---- gradients that are too large ------------------------------------------------------------------------
-
-
-def clip_grad_norm(parameters: Iterable[Tensor], limit: float) -> float:
-    """Scale all gradients by one number so that their common norm is at most `limit` (Pascanu et al., 2013).
-
-    Call it between ``backward()`` and ``step()``; parameters without a gradient are passed over.
-
-    Args:
-        parameters: leaf tensors.
-        limit: the largest norm, above 0.
-
-    Returns:
-        The norm before: the root of the sum of the squares of all entries, in float64.
-
-    Raises:
-        ValueError: a limit that is not above 0. NumericalError: the norm is NaN or infinite; nothing was changed.
-
-    >>> w = Tensor(np.array([3.0, 4.0]))
-    >>> (0.5 * w * w).sum().backward()
-    >>> clip_grad_norm([w], 1.0), w.grad.round(6)
-    (5.0, array([0.6, 0.8]))
-    """
-    if not limit > 0.0:
-        raise ValueError(f"limit is {limit!r}; expected a norm above 0, such as 1.0.")
-    held = [parameter for parameter in parameters if parameter.grad is not None]
-    norm = math.sqrt(sum(float(np.sum(np.square(np.asarray(parameter.grad, np.float64)))) for parameter in held))
-    if not math.isfinite(norm):
-        raise NumericalError(
-            f"the norm of the gradients is {norm}; scaling would spread it. Run the step under micrograd.checked() "
-            "to see where it begins."
-        )
-    if norm > limit:
-        for parameter in held:
-            scale = limit / norm
-            grad = parameter.grad
-            parameter.grad = grad * grad.dtype.type(scale) if isinstance(grad, np.ndarray) else grad * scale
-    return norm
-
-
-def clip_grad_value(parameters: Iterable[Tensor], limit: float) -> None:
-    """Bring every entry of every gradient between ``-limit`` and `limit`.
-
-    Raises:
-        ValueError: a limit that is not above 0.
-
-    >>> w = Tensor(np.array([3.0, -0.1]))
-    >>> (w * w).sum().backward()
-    >>> clip_grad_value([w], 1.0)
-    >>> w.grad
-    array([ 1. , -0.2])
-    """
-    if not limit > 0.0:
-        raise ValueError(f"limit is {limit!r}; expected a size above 0, such as 1.0.")
-    for parameter in parameters:
-        if parameter.grad is not None:
-            clipped = np.clip(parameter.grad, -limit, limit)
-            parameter.grad = clipped if isinstance(parameter.grad, np.ndarray) else float(clipped)
-
-
-# ---- schedules -------------------------------------------------------------------------------------------
-
-
-def step_decay(lr: float, every: int, gamma: float = 0.1) -> Schedule:
-    """`lr`, multiplied by `gamma` after each `every` epochs. Raises ValueError where `every` is below 1.
-
-    >>> [round(step_decay(1.0, 2)(epoch), 3) for epoch in range(4)]
-    [1.0, 1.0, 0.1, 0.1]
-    """
-    if every < 1:
-        raise ValueError(f"every is {every}; expected a number of epochs of at least 1.")
-    return lambda epoch: lr * gamma ** (epoch // every)
-
-
-def exponential(lr: float, gamma: float) -> Schedule:
-    """`lr`, multiplied by `gamma` after each epoch.
-
-    >>> exponential(1.0, 0.5)(3)
-    0.125
-    """
-    return lambda epoch: lr * gamma**epoch
-
-
-def cosine(lr: float, epochs: int, lowest: float = 0.0) -> Schedule:
-    """From `lr` down to `lowest` along half a cosine in `epochs` epochs, then flat (Loshchilov and Hutter, 2017).
-
-    Raises ValueError where `epochs` is below 1.
-
-    >>> [round(cosine(1.0, 4)(epoch), 3) for epoch in (0, 2, 4, 9)]
-    [1.0, 0.5, 0.0, 0.0]
-    """
-    if epochs < 1:
-        raise ValueError(f"epochs is {epochs}; expected at least 1.")
-    return lambda epoch: lowest + (lr - lowest) * (1.0 + math.cos(math.pi * min(epoch, epochs) / epochs)) / 2.0
-
-
-def linear(lr: float, epochs: int, lowest: float = 0.0) -> Schedule:
-    """From `lr` down to `lowest` in a straight line in `epochs` epochs, then flat.
-
-    Raises ValueError where `epochs` is below 1.
-
-    >>> [linear(1.0, 4)(epoch) for epoch in (0, 1, 4, 9)]
-    [1.0, 0.75, 0.0, 0.0]
-    """
-    if epochs < 1:
-        raise ValueError(f"epochs is {epochs}; expected at least 1.")
-    return lambda epoch: lr + (lowest - lr) * min(epoch, epochs) / epochs
-
-
-def warmup(schedule: Schedule, epochs: int) -> Schedule:
-    """Rises in a straight line to what `schedule` begins with, in `epochs` epochs, and then follows it.
-
-    Raises ValueError where `epochs` is below 1.
-
-    >>> [round(warmup(exponential(1.0, 0.5), 2)(epoch), 3) for epoch in range(4)]
-    [0.5, 1.0, 1.0, 0.5]
-    """
-    if epochs < 1:
-        raise ValueError(f"epochs is {epochs}; expected at least 1.")
-    return lambda epoch: schedule(0) * (epoch + 1) / epochs if epoch < epochs else schedule(epoch - epochs)
-
-
-def one_cycle(highest: float, epochs: int, *, rise: float = 0.3, start: float = 25.0, end: float = 1e4) -> Schedule:
-    """Up from ``highest / start`` and down to ``highest / start / end`` along half cosines (Smith and Topin, 2018).
-
-    The numbers are PyTorch's: the top stands at ``rise * epochs - 1``, the bottom at ``epochs - 1``.
-
-    Raises ValueError where `epochs` is below 2 or `rise` not between 0 and 1, or rises in less than an epoch.
-
-    >>> [round(one_cycle(1.0, 10)(epoch), 3) for epoch in (0, 1, 2, 9)]
-    [0.04, 0.52, 1.0, 0.0]
-    """
-    top, bottom = rise * epochs - 1.0, epochs - 1.0
-    if epochs < 2 or not 0.0 < rise < 1.0 or top <= 0.0:
-        raise ValueError(
-            f"epochs is {epochs}, rise is {rise}; expected at least 2 epochs, and a share from 1/epochs to 1."
-        )
-
-    def between(first: float, last: float, part: float) -> float:
-        return last + (first - last) / 2.0 * (1.0 + math.cos(math.pi * part))
-
-    def rate(epoch: int) -> float:
-        if epoch <= top:
-            return between(highest / start, highest, epoch / top)
-        return between(highest, highest / start / end, min((epoch - top) / (bottom - top), 1.0))
-
-    return rate
