@@ -122,7 +122,10 @@ def test_a_loop_that_no_signal_reaches_is_ended_from_outside() -> None:
     ("line", "told"),
     [
         ("np.zeros((N, H / 2))", "TypeError: 'float' object cannot be interpreted as an integer\nIn Python 3 / gives"),
-        ("np.int(3.0)", "AttributeError: module 'numpy' has no attribute 'int'.\nNewer NumPy has no np.int; write int."),
+        (
+            "np.int(3.0)",
+            "AttributeError: module 'numpy' has no attribute 'int'.\nNewer NumPy has no np.int; write int.",
+        ),
     ],
 )
 def test_what_no_other_arguments_would_mend_is_told_rather_than_how_a_guess_failed(line: str, told: str) -> None:

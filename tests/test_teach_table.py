@@ -107,8 +107,9 @@ def test_misses_of_the_held_out_half_are_told_only_when_asked_for() -> None:
 
 
 def test_the_page_is_written_with_its_introduction(tmp_path: Path) -> None:
-    report.publish("| a |", {"jobs": 1, "cores": 2}, tmp_path / "teach.md")
+    report.publish("| a |", {"seed": 3, "jobs": 1, "cores": 2}, tmp_path / "teach.md")
     assert (tmp_path / "teach.md").read_text().startswith("# What check finds\n")
+    assert "the draw of `--seed 3`" in (tmp_path / "teach.md").read_text()
     assert (tmp_path / "teach.md").read_text().endswith("| a |\n")
 
 
