@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from micrograd.compiler.nest import Array, Item
-from micrograd.compiler.positions import items_of
+from micrograd.compiler.positions import spelled_out
 from micrograd.compiler.program import Equation, Index
 
 if TYPE_CHECKING:
@@ -99,13 +99,8 @@ def _whole(segment: Segment, name: str, loops: Iterable[int], shape: Sequence[in
 
 def _stepping(segment: Segment, index: Any, shape: Sequence[int], whole: int, part: int) -> _Loops:
     """Loops over the part of an array of this shape that whole numbers and slices take."""
-    items, full = items_of(index), list[Any]()
-    taken = sum(item is not None and item is not Ellipsis for item in items)
-    for item in items:
-        full += [slice(None)] * (len(shape) - taken) if item is Ellipsis else [item]
-    full += [slice(None)] * (len(shape) - sum(item is not None for item in full))
     loops, axis, place = _Loops(), 0, part
-    for item in full:
+    for item in spelled_out(index, len(shape)):
         if item is None:
             place += 1
             continue

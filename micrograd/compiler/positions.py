@@ -12,7 +12,7 @@ import numpy as np
 
 from micrograd.compiler.program import Equation, Feed, Index, Program, Value
 
-__all__ = ["is_move", "items_of", "positions_fed"]
+__all__ = ["is_move", "items_of", "positions_fed", "spelled_out"]
 
 
 def is_move(equation: Equation, program: Program) -> bool:
@@ -62,3 +62,18 @@ def positions_fed(program: Program) -> Program:
 def items_of(index: Any) -> tuple[Any, ...]:
     """An index as one item for each axis that it names."""
     return index if isinstance(index, tuple) else (index,)
+
+
+def spelled_out(index: Any, rank: int) -> list[Any]:
+    """An index of an array of so many axes with an item for each: slices for an ellipsis and what is left out.
+
+    None, for a new axis, stays where it is.
+
+    >>> spelled_out((..., None, 0), 3)
+    [slice(None, None, None), slice(None, None, None), None, 0]
+    """
+    items, full = items_of(index), list[Any]()
+    taken = sum(item is not None and item is not Ellipsis for item in items)
+    for item in items:
+        full += [slice(None)] * (rank - taken) if item is Ellipsis else [item]
+    return full + [slice(None)] * (rank - sum(item is not None for item in full))

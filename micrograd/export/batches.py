@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.compiler.program import Equation, Program, evaluate
+from micrograd.compiler.program import Equation, Operand, Program, evaluate
 from micrograd.errors import GraphError, ShapeError
 from micrograd.export.programs import feeds_of, pure
 from micrograd.tree import flatten
@@ -48,9 +48,9 @@ class Captures:
     def _equations(self) -> list[dict[int, Equation]]:
         return [{equation.out: equation for equation in program.equations} for program in self.programs]
 
-    def shapes(self, value: int) -> list[tuple[int, ...]]:
-        """The shape of a value at each size."""
-        return [program.values[value].shape for program in self.programs]
+    def shapes(self, operand: Operand) -> list[tuple[int, ...]]:
+        """The shape of an operand at each size."""
+        return [program.values[operand].shape if isinstance(operand, int) else () for program in self.programs]
 
 
 def at_one_size(program: Program, args: Sequence[Any]) -> Captures:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from micrograd.compiler.positions import items_of, spelled_out
 from micrograd.compiler.program import Equation, Index
 from micrograd.errors import GraphError, NumericalError
 from micrograd.export.batches import ONE_SIZE, Captures, at_one_size, at_three_sizes, blocks_of
@@ -100,14 +101,13 @@ def _not_equal(w: Writer, row: Primitive, equation: Equation) -> None:  # noqa: 
 def _gather(w: Writer, row: Primitive, equation: Equation) -> None:
     source = equation.operands[0]
     x, out = w.operand(source, w.program.values[equation.out].dtype), w.called[equation.out]
-    items = _items(equation.attrs["index"])
+    items = items_of(equation.attrs["index"])
     if any(isinstance(item, Index) for item in items):
         w.emit(row.onnx, [x, _stacked(w, equation)], out)
     elif all(item is Ellipsis or isinstance(item, (slice, int, np.integer, type(None))) for item in items):
         _slice(w, x, equation, out)
     else:
-        shapes = w.captures.shapes(source) if isinstance(source, int) else [()] * len(w.captures.sizes)
-        _at_positions(w, x, equation, shapes, out)
+        _at_positions(w, x, equation, w.captures.shapes(source), out)
 
 
 def _at_positions(w: Writer, x: str, equation: Equation, shapes: Sequence[tuple[int, ...]], out: str) -> None:
@@ -134,9 +134,8 @@ def _places(equation: Equation, shape: tuple[int, ...]) -> Any:
 
 def _slice(w: Writer, x: str, equation: Equation, out: str) -> None:
     """An index of slices, whole numbers and new axes: a Slice, and a Reshape where the axes are others."""
-    source = equation.operands[0]
-    shapes = w.captures.shapes(source) if isinstance(source, int) else [()] * len(w.captures.sizes)
-    found = [_bounds(_items(twin.attrs["index"]), shape)
+    shapes = w.captures.shapes(equation.operands[0])
+    found = [_bounds(twin.attrs["index"], shape)
              for twin, shape in zip(w.captures.of(equation), shapes, strict=True)]  # fmt: skip
     if any(len(bounds) for bounds in found):
         hints = ("starts", "ends", "axes", "steps")
@@ -145,18 +144,15 @@ def _slice(w: Writer, x: str, equation: Equation, out: str) -> None:
     w.emit("Reshape", [x, w.whole(w.captures.shapes(equation.out), "shape")], out, allowzero=1)
 
 
-def _full(items: tuple[Any, ...], rank: int) -> list[Any]:
-    """An index with one item for each axis that there was."""
-    taken, full = sum(item is not None and item is not Ellipsis for item in items), list[Any]()
-    for item in items:
-        full += [slice(None)] * (rank - taken) if item is Ellipsis else [] if item is None else [item]
-    return full + [slice(None)] * (rank - len(full))
+def _axes(index: Any, rank: int) -> list[Any]:
+    """What is taken along each axis that there was."""
+    return [item for item in spelled_out(index, rank) if item is not None]
 
 
-def _bounds(items: tuple[Any, ...], shape: tuple[int, ...]) -> list[tuple[int, int, int, int]]:
+def _bounds(index: Any, shape: tuple[int, ...]) -> list[tuple[int, int, int, int]]:
     """Start, end, axis and step along each axis of which not everything is taken, as ONNX spells them."""
     found = []
-    for axis, (item, size) in enumerate(zip(_full(items, len(shape)), shape, strict=True)):
+    for axis, (item, size) in enumerate(zip(_axes(index, len(shape)), shape, strict=True)):
         whole = not isinstance(item, slice)
         start, end, step = (int(item) % size, int(item) % size + 1, 1) if whole else item.indices(size)
         if (start, end, step) != (0, size, 1):
@@ -166,7 +162,11 @@ def _bounds(items: tuple[Any, ...], shape: tuple[int, ...]) -> list[tuple[int, i
 
 def _scatter(w: Writer, row: Primitive, equation: Equation) -> None:
     made = w.program.values[equation.out]
-    x, out, items = w.operand(equation.operands[0], made.dtype), w.called[equation.out], _items(equation.attrs["index"])
+    x, out, items = (
+        w.operand(equation.operands[0], made.dtype),
+        w.called[equation.out],
+        items_of(equation.attrs["index"]),
+    )
     if any(isinstance(item, Index) for item in items):
         stacked = _stacked(w, equation)
         w.emit(row.onnx, [_zeros(w, w.captures.shapes(equation.out), made.dtype), stacked, x], out, reduction="add")
@@ -176,7 +176,7 @@ def _scatter(w: Writer, row: Primitive, equation: Equation) -> None:
         pads = []
         for twin, shape in zip(w.captures.of(equation), shapes, strict=True):
             bounds = [item.indices(size) for item, size in
-                      zip(_full(_items(twin.attrs["index"]), len(shape)), shape, strict=True)]  # fmt: skip
+                      zip(_axes(twin.attrs["index"], len(shape)), shape, strict=True)]  # fmt: skip
             pads.append(
                 [start for start, _, _ in bounds] + [n - end for (_, end, _), n in zip(bounds, shape, strict=True)]
             )
@@ -194,13 +194,9 @@ def _zeros(w: Writer, shapes: Sequence[tuple[int, ...]], dtype: str) -> str:
     return w.same([np.zeros(shape, dtype) for shape in shapes], "zeros")
 
 
-def _items(index: Any) -> tuple[Any, ...]:
-    return index if isinstance(index, tuple) else (index,)
-
-
 def _stacked(w: Writer, equation: Equation) -> str:
     """Arrays of whole numbers that index the first axes, beside one another along a last axis."""
-    columns = list(zip(*(_items(twin.attrs["index"]) for twin in w.captures.of(equation)), strict=True))
+    columns = list(zip(*(items_of(twin.attrs["index"]) for twin in w.captures.of(equation)), strict=True))
     if not all(isinstance(column[0], (Index, np.ndarray)) for column in columns):
         raise w.refuse(
             "ONNX indexes the first axes only by arrays that the call is given", "transpose before the index"

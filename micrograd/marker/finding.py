@@ -115,7 +115,7 @@ def _evidence(
             made.got.append(bench.original[0])
             made.wanted.append(values[0] if values else None)
             made.inner_got.append(scope.value(mended.edit.node))
-            made.inner_wanted.append(_evaluated(mended.edit.new, scope))
+            made.inner_wanted.append(scope.value_of(mended.edit.new.strip()))
         _by_upstream(now, made, statement, root, mended.edit)
         made.in_exponent = _in_exponent(root.expr, mended.edit)
         made.read = frozenset(n.id for n in ast.walk(root.expr) if isinstance(n, ast.Name))
@@ -152,7 +152,7 @@ def _by_upstream(now: Examination, made: Evidence, statement: Statement, root: R
         bench = Bench(now.program, one, statement, root, [scope], 1)
         values = bench.values(edit)
         inner = scope.value(edit.node)
-        detail = _evaluated(edit.detail, scope) if edit.detail else None
+        detail = scope.value_of(edit.detail.strip()) if edit.detail else None
         found.append((bench.original[0], values[0] if values else None, inner, detail))
     (got, wanted, inner, detail), (got2, wanted2, inner2, detail2) = found
     several = wanted is not None and np.size(wanted) > 1
@@ -190,11 +190,3 @@ def _in_exponent(root: ast.expr, edit: Edit) -> bool:
                 if any(inner is edit.node for inner in ast.walk(exponent)):
                     return True
     return False
-
-
-def _evaluated(text: str, scope: Scope) -> Any:
-    try:
-        with np.errstate(all="ignore"):
-            return eval(compile(text.strip(), "<edit>", "eval"), scope.space)  # noqa: S307
-    except Exception:  # noqa: BLE001 - the inside of an index, or what raises
-        return None
