@@ -3,7 +3,7 @@
 python examples/digits.py
 """
 
-from micrograd.train import train_digits
+from micrograd.training.loop import train_digits
 
 results = {}
 for batch_norm in (True, False):

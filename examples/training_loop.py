@@ -7,7 +7,7 @@ import numpy as np
 
 import micrograd as mg
 from micrograd import functional, nn, optim
-from micrograd.data import batches
+from micrograd.training.data import batches
 
 # Two spirals, one class each: no straight line separates them.
 rng = np.random.default_rng(0)

@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-from micrograd import namesake as _namesake  # noqa: F401 (it says when another distribution shares our folder)
+from micrograd import name_conflict as _namesake  # noqa: F401 (it says when another distribution shares our folder)
 from micrograd.engine import Tensor as Tensor
 from micrograd.engine import Value as Value
 from micrograd.engine import no_grad as no_grad
 from micrograd.errors import MicrogradError as MicrogradError
 
 if TYPE_CHECKING:
-    from micrograd import data as data
+    from micrograd.training import data as data
     from micrograd import functional as functional
     from micrograd import nn as nn
-    from micrograd import numerics as numerics
+    from micrograd.batchnorm import tolerance as numerics
     from micrograd import optim as optim
     from micrograd import testing as testing
     from micrograd.anomaly import checked as checked
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from micrograd.drawing.tex import tikz as tikz
     from micrograd.graph import Graph as Graph
     from micrograd.graph import graph_size as graph_size
-    from micrograd.graph import trace as trace
-    from micrograd.marker.probes import probe as probe
-    from micrograd.marker.session import check as check
-    from micrograd.notation import latex as latex
+    from micrograd.tracing import trace as trace
+    from micrograd.marker.probing import probe as probe
+    from micrograd.marker.process.session import check as check
+    from micrograd.graph.formulas import latex as latex
     from micrograd.stepper import walk as walk
     from micrograd.transforms import grad as grad
     from micrograd.transforms import gradients as gradients
@@ -60,12 +60,12 @@ _LAZY = {
     **dict.fromkeys(
         ("BatchSizeWarning", "PrecisionWarning", "batch_norm", "batch_norm_inference"), "micrograd.batchnorm"
     ),
-    "check": "micrograd.marker.session",
+    "check": "micrograd.marker.process.session",
     "checked": "micrograd.anomaly",
     "compile": "micrograd.compiler",
     "draw": "micrograd.drawing",
-    "latex": "micrograd.notation",
-    "probe": "micrograd.marker.probes",
+    "latex": "micrograd.graph.formulas",
+    "probe": "micrograd.marker.probing.visible_inputs",
     "tikz": "micrograd.drawing.tex",
     "walk": "micrograd.stepper",
 }

@@ -22,8 +22,8 @@ import numpy as np
 
 from micrograd.engine import Tensor, observe, toposort
 from micrograd.errors import GraphError, NumericalError
-from micrograd.names import place_of
-from micrograd.source import Source, author_frames, source_of
+from micrograd.source.names import place_of
+from micrograd.source.positions import Source, author_frames, source_of
 
 __all__ = ["checked", "is_checking"]
 

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from micrograd import copying, ingest
+from micrograd.core import pickling, validation
 from micrograd import primitives as p
-from micrograd.arraylike import ArrayLike
+from micrograd.core.arraylike import ArrayLike
 from micrograd.modes import Observer, capturing, current, no_grad, observe
-from micrograd.operators import fast_operators
+from micrograd.core.scalars import fast_operators
 from micrograd.primitives import Primitive, negates, passes
 
 __all__ = ["Observer", "Tensor", "Value", "fold", "no_grad", "observe", "sweep", "toposort"]
@@ -57,7 +57,7 @@ class Tensor(ArrayLike):
         x: Tensor | None = None, a: Any = None, y: Tensor | None = None, b: Any = None, more: Any = (),
     ) -> None:  # fmt: skip
         if row is None:
-            data = ingest.leaf(data)
+            data = validation.leaf(data)
         self.raw = data
         self.row = row
         self.attrs = attrs
@@ -101,14 +101,14 @@ class Tensor(ArrayLike):
         """
         if (capture := capturing()) is not None:
             return capture.backward(self, seed)
-        g = ingest.seed(seed, self.raw)
+        g = validation.seed(seed, self.raw)
         if self.row is not None:
             self.grad = g
         owners: set[int] = {id(g)}
         for node, g, _ in sweep({self: g}):
             if node.row is None:
                 total = g if node.grad is None else node.grad + g
-                node.grad = total if type(total) is float else ingest.owned(total, node.raw, owners)
+                node.grad = total if type(total) is float else validation.owned(total, node.raw, owners)
             elif type(g) is float:
                 node.grad = g  # a scalar graph keeps every gradient, as in Karpathy's micrograd
 
@@ -119,12 +119,12 @@ class Tensor(ArrayLike):
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         order = toposort([self])
         known = {place: memo[id(node)] for place, node in enumerate(order) if id(node) in memo}
-        made = copying.rebuild(Tensor, *copying.flatten(order), known)
+        made = pickling.rebuild(Tensor, *pickling.flatten(order), known)
         memo.update((id(node), copy) for node, copy in zip(order, made, strict=True))
         return made[-1]  # type: ignore[no-any-return]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return copying.last, (Tensor, *copying.flatten(toposort([self])))
+        return pickling.last, (Tensor, *pickling.flatten(toposort([self])))
 
 
 Value = Tensor  # Karpathy's name
@@ -133,7 +133,7 @@ Value = Tensor  # Karpathy's name
 def _leaf(value: Any) -> Tensor:
     """A leaf that takes over `value`, a float or an array that only the engine holds: no copy."""
     out = Tensor(0.0)
-    out.raw = ingest.frozen(value)
+    out.raw = validation.frozen(value)
     out.grad = 0.0 if type(value) is float else None
     return out
 
@@ -143,7 +143,7 @@ def record(row: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any]) -> 
     mode = current()
     if mode is not None and mode.sealed:  # an array that is written into stands for its present version
         operands = tuple(getattr(operand, "node", operand) for operand in operands)
-    value, args = ingest.evaluate(row, operands, attrs)
+    value, args = validation.evaluate(row, operands, attrs)
     if mode is not None and not mode.records and mode.capture is None:
         return _leaf(value)
     if len(args) == 1:
@@ -250,7 +250,7 @@ def sweep(
             else:
                 operands, see = (node.x, node.y), (a,) if b is None else (a, b)
             if track:
-                see, out = tuple(map(ingest.unchanged, operands, see)), node
+                see, out = tuple(map(validation.unchanged, operands, see)), node
             parts = [None] * len(see)
             for slot, rule in _variadic(row, see) if row.variadic else row.slots:
                 x = operands[slot]

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from micrograd import composites as c
+from micrograd.numpy_api import composites as c
 from micrograd import primitives as p
-from micrograd.composites import Axis, shape_of
+from micrograd.numpy_api.composites import Axis, shape_of
 from micrograd.engine import Tensor
 from micrograd.errors import DTypeError, ShapeError
 from micrograd.modes import capturing

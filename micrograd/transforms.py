@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from micrograd import composites as c
-from micrograd import ingest
+from micrograd.numpy_api import composites as c
+from micrograd.core import validation
 from micrograd.engine import Tensor, sweep, toposort
 from micrograd.errors import GraphError, ShapeError
 from micrograd.modes import capturing
-from micrograd.tree import flatten
+from micrograd.pytree import flatten
 
 __all__ = ["grad", "gradients", "hessian", "jacobian", "jvp", "value_and_grad", "vjp"]
 
@@ -111,7 +111,7 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, *, has_aux: bo
             raise GraphError(f"{_name(f)} answered a {type(out).__name__} that was not computed from its arguments.")
         if out.size != 1:
             raise GraphError(f"{_name(f)} answered shape {out.shape}; grad needs one number. Sum it, or use jacobian.")
-        seed = Tensor(ingest.seed(None, out.raw)) if call.tracked else None
+        seed = Tensor(validation.seed(None, out.raw)) if call.tracked else None
         found = call.shaped(gradients(out, call.nodes, seed, track=call.tracked, allow_unused=True))
         value = out if call.tracked else _plain(out)
         return (value, *aux) if has_aux and not aux else ((value, aux[0]) if has_aux else value), (
@@ -255,7 +255,7 @@ def gradients(
         allow_unused: zeros, instead of an error, for an input that does not influence the output.
     """
     inputs = list(inputs)
-    g = ingest.seed(seed.raw if isinstance(seed, Tensor) else seed, output.raw)
+    g = validation.seed(seed.raw if isinstance(seed, Tensor) else seed, output.raw)
     if track:
         g = seed if isinstance(seed, Tensor) else Tensor(g)
     found = {node: g for node, g, _ in sweep({output: g}, _lowest(inputs), track=track)}
@@ -267,7 +267,7 @@ def gradients(
                              "pass allow_unused=True for zeros.")  # fmt: skip
         zero = 0.0 if type(node.raw) is float else np.zeros(node.shape, node.dtype)
         answer = found.get(node, Tensor(zero) if track else zero)
-        answers.append(answer if track else ingest.owned(answer, node.raw, owners))
+        answers.append(answer if track else validation.owned(answer, node.raw, owners))
     return answers
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from micrograd import functional, nn, optim
-from micrograd.compiler.capture import capture
-from micrograd.compiler.program import Program, evaluate
+from micrograd.program.capture import capture
+from micrograd.program.program import Program, evaluate
 from micrograd.engine import Tensor
-from micrograd.tree import flatten
+from micrograd.pytree import flatten
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.standard_normal((6, 5)), np.array([0, 1, 2, 0, 1, 2])

@@ -1,4 +1,4 @@
-"""Where the coefficients of `micrograd.compiler.mathematics` come from, computed in mpmath.
+"""Where the coefficients of `micrograd.compiler.runtime.vector_math` come from, computed in mpmath.
 
 Least squares at Chebyshev's points, where errors crowd at the ends of the interval, is within a small factor of the
 best polynomial there is. The coefficients must be floats: the first is rounded, the others are fitted again around it,

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 
 from micrograd import nn, optim
-from micrograd import train as training
-from micrograd.checkpoint import load, peek, save
-from micrograd.data import Dataset
+from micrograd.training import loop as training
+from micrograd.training.checkpoint import load, peek, save
+from micrograd.training.data import Dataset
 from micrograd.engine import Tensor
 
 RANDOM = np.random.default_rng(0)

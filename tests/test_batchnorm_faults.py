@@ -12,7 +12,7 @@ import pytest
 from bn_reference import Problem, compiled, probe, source_of_backward, staged
 
 from micrograd.batchnorm import batchnorm_backward, batchnorm_forward
-from micrograd.numerics import assert_bn_close, bn_bounds
+from micrograd.batchnorm.tolerance import assert_bn_close, bn_bounds
 
 SOURCE = source_of_backward()
 DSQ = "1.0 / N * np.ones((N, D), dout.dtype) * dvar"

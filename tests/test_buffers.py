@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from micrograd import buffers
+from micrograd.core import array_pool
 from micrograd.engine import Tensor
 
 ROWS, COLUMNS = 64, 1024  # float64: 512 KB
@@ -20,9 +20,9 @@ X = np.arange(ROWS * COLUMNS, dtype=np.float64).reshape(ROWS, COLUMNS) / 1000
 
 @pytest.fixture(autouse=True)
 def _empty_pool() -> Iterator[None]:
-    buffers.release()
+    array_pool.release()
     yield
-    buffers.release()
+    array_pool.release()
 
 
 def place(x: Any) -> int:
@@ -33,7 +33,7 @@ def test_a_dead_result_is_used_again() -> None:
     x = Tensor(X)
     first = place((x * 2.0).data)
     assert place((x * 3.0).data) == first
-    assert buffers._pool.size == 2 * X.nbytes
+    assert array_pool._pool.size == 2 * X.nbytes
 
 
 def test_a_living_result_is_not() -> None:
@@ -70,7 +70,7 @@ def test_whatever_holds_a_value_keeps_it(hold: Any) -> None:
 def test_this_test_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the count misread, a living value is overwritten: the tests above would see it."""
     x = Tensor(X)
-    monkeypatch.setattr(buffers, "_holders", lambda arrays, place: buffers._FREE)
+    monkeypatch.setattr(array_pool, "_holders", lambda arrays, place: array_pool._FREE)
     _ = x * 5.0
     assert not np.array_equal(x.raw, X)
 
@@ -127,10 +127,10 @@ def test_gradients_are_right_step_after_step() -> None:
 def test_no_more_is_kept_than_promised() -> None:
     x = Tensor(X)
     alive = [x * float(i) for i in range(200)]
-    assert buffers._pool.size <= buffers.KEPT
+    assert array_pool._pool.size <= array_pool.KEPT
     assert all(np.array_equal(t.data[0], X[0] * i) for i, t in enumerate(alive))
-    buffers.release()
-    assert buffers._pool.size == 0
+    array_pool.release()
+    assert array_pool._pool.size == 0
     assert np.array_equal(alive[7].data, X * 7.0)
 
 
@@ -158,7 +158,7 @@ def test_each_thread_keeps_its_own() -> None:
     def work() -> None:
         x = Tensor(X)
         found.append(place((x * 2.0).data))
-        found.append(buffers._pool.size)
+        found.append(array_pool._pool.size)
 
     here = place((Tensor(X) * 2.0).data)
     thread = threading.Thread(target=work)

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 
 import micrograd as mg
 from micrograd import functional
-from micrograd.compiler.capture import capture
-from micrograd.compiler.program import Index
+from micrograd.program.capture import capture
+from micrograd.program.program import Index
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
 

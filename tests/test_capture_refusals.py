@@ -15,8 +15,8 @@ from captured import BETA, GAMMA, Training, X, Y, assert_same, run
 
 import micrograd as mg
 from micrograd import functional
-from micrograd.compiler.capture import capture
-from micrograd.compiler.program import Program
+from micrograd.program.capture import capture
+from micrograd.program.program import Program
 from micrograd.engine import Tensor
 from micrograd.errors import DTypeError, GraphError, ShapeError
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import micrograd as mg
 from micrograd import functional, nn, optim
-from micrograd.compiler.capture import capture
+from micrograd.program.capture import capture
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from micrograd import nn, optim
-from micrograd.checkpoint import Checkpoint, load, peek, save
-from micrograd.data import DataLoader
+from micrograd.training.checkpoint import Checkpoint, load, peek, save
+from micrograd.training.data import DataLoader
 from micrograd.engine import Tensor
 from micrograd.errors import CheckpointError, DTypeError
 

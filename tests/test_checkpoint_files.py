@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micrograd import nn
-from micrograd.checkpoint import files, load, peek, save
+from micrograd.training.checkpoint import files, load, peek, save
 from micrograd.errors import CheckpointError
 
 VALUE = json.dumps({"format": 1, "step": 0, "generators": {}})
@@ -274,7 +274,7 @@ def test_a_symbolic_link_stays_one(tmp_path: Path) -> None:
 LEAVES = """
 import os, sys
 from pathlib import Path
-from micrograd.checkpoint import files
+from micrograd.training.checkpoint import files
 descriptor, temporary = files._begin(Path(sys.argv[1]))
 print(temporary.name, flush=True)
 if sys.argv[2] == "wait":

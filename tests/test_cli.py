@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 
 import micrograd
-from micrograd import cli, demo
+from micrograd import cli
+from micrograd.cli import demo
 from micrograd.batchnorm import batch_norm, batchnorm_backward, batchnorm_forward
 from micrograd.cli import main
 from micrograd.errors import MissingExtraError, NumericalError
-from micrograd.graph import trace
+from micrograd.tracing import trace
 
 BN = Path(__file__).parent.parent / "examples" / "bn.py"
 TARGET = f"{BN}:batchnorm_forward"
@@ -251,7 +252,7 @@ def test_a_missing_extra_is_exit_2(capsys: pytest.CaptureFixture[str], monkeypat
     def missing(**_: Any) -> None:
         raise MissingExtraError("the digits need scikit-learn: pip install 'micrograd-graph[data]'")
 
-    monkeypatch.setattr("micrograd.train.train_digits", missing)
+    monkeypatch.setattr("micrograd.training.loop.train_digits", missing)
     code, _, err = said(capsys, "train", "digits")
     assert (code, err) == (2, "micrograd: the digits need scikit-learn: pip install 'micrograd-graph[data]'\n")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from micrograd.checkpoint import peek
+from micrograd.training.checkpoint import peek
 from micrograd.cli import main
 
 QUICK = ["train", "digits", "--hidden", "8", "--epochs", "2", "--batch-size", "256"]

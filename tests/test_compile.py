@@ -17,9 +17,9 @@ import micrograd as mg
 from micrograd import functional as F
 from micrograd import nn, optim
 from micrograd.batchnorm import batchnorm_backward, batchnorm_forward
-from micrograd.compiler import entry as entry_module
+from micrograd.compiler.backends import numba as entry_module
 from micrograd.errors import GraphError
-from micrograd.numerics import bn_bounds
+from micrograd.batchnorm.tolerance import bn_bounds
 
 numba = pytest.importorskip("numba")
 pytestmark = pytest.mark.filterwarnings("ignore:.* was captured:RuntimeWarning")
@@ -384,7 +384,7 @@ def test_a_network_learns_the_digits_as_the_eager_one_does() -> None:
 
 
 def test_what_is_too_long_runs_in_numpy_and_says_so_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("micrograd.compiler.plain.LONGEST", 20)
+    monkeypatch.setattr("micrograd.compiler.backends.numpy.LONGEST", 20)
     (first, _, eager), (second, _, step) = network(), network()
     rng = np.random.default_rng(1)
     x, y = rng.standard_normal((8, 12)).astype(np.float32), rng.integers(0, 5, 8)

@@ -26,9 +26,10 @@ from hypothesis import strategies as st
 numba = pytest.importorskip("numba")
 pytest.importorskip("platformdirs")
 
-from micrograd.compiler import cache, mathematics, store  # noqa: E402
-from micrograd.compiler.cache import load_or_compile  # noqa: E402
-from micrograd.compiler.store import CacheWarning, cache_info, clear_cache, open_store  # noqa: E402
+from micrograd.compiler.cache import cache, store  # noqa: E402
+from micrograd.compiler.runtime import vector_math  # noqa: E402
+from micrograd.compiler.cache.cache import load_or_compile  # noqa: E402
+from micrograd.compiler.cache.store import CacheWarning, cache_info, clear_cache, open_store  # noqa: E402
 
 POSIX = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="owners and modes as on POSIX")
 JIT = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="NUMBA_DISABLE_JIT is set")
@@ -115,7 +116,7 @@ def test_functions_of_one_name_do_not_take_each_others_place() -> None:
 
 @JIT
 def test_helpers_of_this_package_are_found_with_it() -> None:
-    namespace = {"exp64": mathematics.FUNCTIONS["exp"]["float64"], "np": np, "half": 0.5}
+    namespace = {"exp64": vector_math.FUNCTIONS["exp"]["float64"], "np": np, "half": 0.5}
     before = at(had("exp64(x[i]) * half + np.float64(1)", namespace)[0], 0.25, -3.0, np.nan)
     forget()
     function, from_disk = had("exp64(x[i]) * half + np.float64(1)", namespace)
@@ -174,8 +175,8 @@ def test_an_edited_helper_is_compiled_anew(monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 def test_helpers_of_helpers_are_in_the_key() -> None:
-    header = cache._header("", "f", "", {"exp": mathematics.FUNCTIONS["exp"]["float32"]}, {})
-    assert list(header["helpers"]) == ["micrograd.compiler.intrinsics", "micrograd.compiler.mathematics"]
+    header = cache._header("", "f", "", {"exp": vector_math.FUNCTIONS["exp"]["float32"]}, {})
+    assert list(header["helpers"]) == ["micrograd.compiler.runtime.intrinsics", "micrograd.compiler.runtime.vector_math"]
 
 
 @pytest.mark.parametrize("value", [[1.0], np.ones(2), lambda x: x, json, json.dumps, {}])
@@ -245,7 +246,7 @@ def test_folder_and_files_are_private(folder: Path, kept: Path) -> None:
     assert read() == b"payload" * 100
 
 
-@pytest.mark.filterwarnings("ignore::micrograd.compiler.store.CacheWarning")
+@pytest.mark.filterwarnings("ignore::micrograd.compiler.cache.store.CacheWarning")
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_damaged_file_is_removed_and_not_used(kept: Path, data: st.DataObject) -> None:
@@ -443,7 +444,7 @@ def test_a_writer_that_is_killed_leaves_whole_files_and_nothing_for_ever(folder:
     """Killed sixty times, at any moment of writing two megabytes."""
     program = f"""
 import os, random, signal, sys, time
-from micrograd.compiler.store import open_store
+from micrograd.compiler.cache.cache.store import open_store
 payload = bytes(range(256)) * 8192
 start = time.perf_counter()
 with open_store() as opened:
@@ -491,7 +492,7 @@ def test_a_writer_at_work_is_left_alone(folder: Path, kept: Path, monkeypatch: p
 PROGRAM = """
 import sys, time
 import numpy as np
-from micrograd.compiler import cache
+from micrograd.compiler.cache.cache import cache
 {before}
 function, had = cache.load_or_compile({source!r}, "run", {signature!r}, {{}})
 x = np.array([1.0, 2.0])

@@ -13,10 +13,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from strategies import OPERATIONS, Program, inputs_of, margin, programs, seeds
 
 import micrograd as mg
-from micrograd.compiler.capture import capture
-from micrograd.compiler.entry import Entry
-from micrograd.compiler.lowering import lower
-from micrograd.compiler.program import Equation, evaluate
+from micrograd.program.capture import capture
+from micrograd.compiler.backends.numba import Entry
+from micrograd.compiler.codegen.lower import lower
+from micrograd.program.program import Equation, evaluate
 from micrograd.engine import Tensor
 from micrograd.primitives import TABLE
 

@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 
 numba = pytest.importorskip("numba")
 
-from micrograd.compiler import intrinsics, mathematics  # noqa: E402
-from micrograd.compiler.mathematics import FORMATS, FUNCTIONS, Format  # noqa: E402
+from micrograd.compiler.runtime import intrinsics, vector_math  # noqa: E402
+from micrograd.compiler.runtime.vector_math import FORMATS, FUNCTIONS, Format  # noqa: E402
 
 DTYPES = ("float32", "float64")
 LIMIT = {"exp": 1.0, "log": 1.0, "tanh": 1.5}  # units in the last place
@@ -408,8 +408,8 @@ def test_the_same_names_are_plain_functions_where_the_jit_is_off() -> None:
     program = """
 import numpy as np
 from numba import njit
-from micrograd.compiler.intrinsics import add_any, maximum
-from micrograd.compiler.mathematics import FUNCTIONS
+from micrograd.compiler.runtime.intrinsics import add_any, maximum
+from micrograd.compiler.runtime.vector_math import FUNCTIONS
 exp = FUNCTIONS["exp"]["float32"]
 @njit
 def f(x):
@@ -433,4 +433,4 @@ def test_the_table_is_complete() -> None:
     assert {name: set(versions) for name, versions in FUNCTIONS.items()} == {
         name: set(DTYPES) for name in ("exp", "log", "tanh")
     }
-    assert mathematics.__doc__ is not None
+    assert vector_math.__doc__ is not None

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from micrograd import composites as c
+from micrograd.numpy_api import composites as c
 from micrograd.engine import Tensor
 from micrograd.errors import ShapeError
 from micrograd.testing import check_grad

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from micrograd.data import DataLoader, batches, digits, mnist_subset
+from micrograd.training.data import DataLoader, batches, digits, mnist_subset
 from micrograd.errors import CheckpointError, DTypeError, MissingExtraError, ShapeError
 
 

@@ -15,14 +15,15 @@ from hypothesis import strategies as st
 
 from micrograd.cli import exercising, main
 from micrograd.errors import GraphError
-from micrograd.marker import exercise_words, probes
-from micrograd.marker.blanks import axis_blanked, mistakes_in, rule_blanked, shape_blanked
-from micrograd.marker.exercise_files import notebook_text, python_text, solution_path, suffix_of
-from micrograd.marker.exercise_words import COMMENTS, KINDS, LANGUAGES, WORDS, say
-from micrograd.marker.exercises import LESSONS, Exercise, exercise, lesson, lesson_of
-from micrograd.marker.listing import Line
+from micrograd.marker.exercises import exercise_messages
+from micrograd.marker.probing import visible_inputs
+from micrograd.marker.exercises.blanks import axis_blanked, mistakes_in, rule_blanked, shape_blanked
+from micrograd.marker.exercises.files import notebook_text, python_text, solution_path, suffix_of
+from micrograd.marker.exercises.exercise_messages import COMMENTS, KINDS, LANGUAGES, WORDS, say
+from micrograd.marker.exercises.exercises import LESSONS, Exercise, exercise, lesson, lesson_of
+from micrograd.export.numpy_source.listing import Line
 from micrograd.marker.report import KINDS as MISTAKES
-from micrograd.marker.trial import Trial
+from micrograd.marker.probing.trial import Trial
 
 MADE = {
     (name, kind): exercise(lesson(name), kind, seed=5, blanks=2)
@@ -43,7 +44,7 @@ def apart(made: Exercise, text: str) -> float:
     space, worst = run(text), 0.0
     forward, backward = space[made.forward], space[made.backward]
     start = lesson_of_text(made)
-    for probe in probes.make(start, seed=77):
+    for probe in visible_inputs.make(start, seed=77):
         trial = Trial(start, probe.arguments, seed=probe.seed)
         got = backward(*trial.upstream, forward(**probe.arguments)[-1])
         for mine, true in zip(got if isinstance(got, tuple) else (got,), trial.outputs() or (), strict=True):
@@ -94,7 +95,7 @@ def test_words_have_the_same_holes_in_both_languages() -> None:
         assert holes[0] == holes[1], key
     assert {key.partition(".")[2] for key in WORDS if key.startswith("why.")} <= {*MISTAKES}
     assert {f"task.{kind}" for kind in KINDS} <= {*WORDS}
-    assert exercise_words.KINDS == exercising._KINDS
+    assert exercise_messages.KINDS == exercising._KINDS
     assert exercising._LESSONS == LESSONS
 
 

@@ -15,10 +15,11 @@ import micrograd as mg
 from micrograd import functional as F
 from micrograd import nn, optim
 from micrograd.batchnorm import batchnorm_forward
-from micrograd.compiler.program import evaluate
-from micrograd.data import digits
+from micrograd.program.program import evaluate
+from micrograd.training.data import digits
 from micrograd.errors import GraphError, MissingExtraError, NumericalError, ShapeError
-from micrograd.export import onnxed, to_onnx
+from micrograd.export.onnx import convert
+from micrograd.export import to_onnx
 from micrograd.export.programs import feeds_of, from_graph, pure, rounding
 from micrograd.graph import Graph
 from micrograd.primitives import TABLE, Primitive
@@ -63,10 +64,10 @@ def test_every_row_runs_in_onnx_runtime(row: Primitive, tmp_path: Path) -> None:
 
 
 def test_every_row_is_found_by_its_kind_and_few_are_exceptions() -> None:
-    assert [*onnxed.OVERRIDES] == ["cast", "not_equal", "gather", "scatter"]
-    assert {row.kind for row in ROWS} == set(onnxed.KINDS)
+    assert [*convert.OVERRIDES] == ["cast", "not_equal", "gather", "scatter"]
+    assert {row.kind for row in ROWS} == set(convert.KINDS)
     for row in ROWS:
-        assert row.name in onnxed.OVERRIDES or onnx.defs.get_schema(row.onnx, onnxed.OPSET)
+        assert row.name in convert.OVERRIDES or onnx.defs.get_schema(row.onnx, convert.OPSET)
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -147,7 +148,7 @@ def test_an_operation_without_a_name_is_refused_with_node_and_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = TABLE["tanh"]
-    monkeypatch.setitem(onnxed.TABLE, "tanh", row)
+    monkeypatch.setitem(convert.TABLE, "tanh", row)
     object.__setattr__(row, "onnx", "")
     try:
 

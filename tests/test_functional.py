@@ -15,7 +15,7 @@ from judges.agreement import assert_within
 from micrograd import functional as f
 from micrograd.engine import Tensor
 from micrograd.errors import DTypeError, ShapeError
-from micrograd.graph import trace
+from micrograd.tracing import trace
 from micrograd.testing import check_grad
 from micrograd.transforms import grad
 

@@ -377,7 +377,7 @@ def test_shape_of_inputs() -> None:
 
 
 def test_repeated_names_get_primes_and_stay_unique() -> None:
-    from micrograd.names import unique
+    from micrograd.source.names import unique
 
     taken: dict[str, int] = {}
     given = [unique("x", taken) for _ in range(6)]

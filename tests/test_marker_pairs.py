@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micrograd.errors import GraphError
-from micrograd.marker.pairs import chosen, gradient_target, pairs_in, parameters_of, returned
+from micrograd.marker.inputs.pairs import chosen, gradient_target, pairs_in, parameters_of, returned
 
 TEACH = Path(__file__).parent / "teach"
 

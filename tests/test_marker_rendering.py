@@ -14,9 +14,9 @@ from marker_samples import DOUBLE, FACTOR, HARMLESS, PATH, SHAPE, STUDENT, VECTO
 
 from micrograd.errors import GraphError
 from micrograd.marker.report import KINDS, Finding, Fix, Report, Shown, Span
-from micrograd.marker.sentences import SENTENCES
-from micrograd.marker.telling import edited, marked, sample
-from micrograd.marker.words import PROBLEMS, WORDS, problem, say, translated
+from micrograd.marker.mistakes import SENTENCES
+from micrograd.marker.present.telling import edited, marked, sample
+from micrograd.marker.messages import PROBLEMS, WORDS, problem, say, translated
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 

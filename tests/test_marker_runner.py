@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from micrograd.errors import DTypeError
-from micrograd.marker import runner
-from micrograd.marker.limits import Limits
-from micrograd.marker.loading import UnloadableError, load
-from micrograd.marker.runner import Request, run, run_and_walk
-from micrograd.marker.wire import packed, unpacked
+from micrograd.marker.process import runner
+from micrograd.marker.process.limits import Limits
+from micrograd.marker.student.loading import UnloadableError, load
+from micrograd.marker.process.runner import Request, run, run_and_walk
+from micrograd.marker.process.wire import packed, unpacked
 
 RIGHT = """\
 import numpy as np
@@ -314,7 +314,7 @@ def test_an_answer_that_is_none_is_a_failure(monkeypatch: pytest.MonkeyPatch) ->
 def test_ctrl_c_ends_the_child_too(tmp_path: Path) -> None:
     script = tmp_path / "main.py"
     script.write_text(
-        "from micrograd.marker.runner import *\n"
+        "from micrograd.marker.process.runner import *\n"
         f"run(Request({forward('print(1, flush=True)', 'while True: pass')!r}, 'hw.py', 'f_forward', 'f_backward'))\n",
         encoding="utf-8",
     )

@@ -11,7 +11,7 @@ from marker_samples import STUDENT
 
 import micrograd as mg
 from micrograd.errors import GraphError
-from micrograd.marker.session import request_for
+from micrograd.marker.process.session import request_for
 
 SCALE = 2.0
 

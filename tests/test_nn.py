@@ -17,8 +17,8 @@ from micrograd.drawing import draw
 from micrograd.engine import Tensor, toposort
 from micrograd.errors import CheckpointError, DTypeError, ShapeError
 from micrograd.functional import cross_entropy
-from micrograd.graph import trace
-from micrograd.numerics import assert_bn_close, bn_bounds, inference_bound
+from micrograd.tracing import trace
+from micrograd.batchnorm.tolerance import assert_bn_close, bn_bounds, inference_bound
 from micrograd.optim import SGD
 from micrograd.primitives import TABLE
 from micrograd.testing import check_grad

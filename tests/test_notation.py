@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import micrograd as mg
-from micrograd import notation
+from micrograd.graph import formulas
 from micrograd.batchnorm import batch_norm
 from micrograd.graph import Graph
 from micrograd.graph.graph import Node
-from micrograd.notation import formula, latex, number, own_name, statement_heads
+from micrograd.graph.formulas import formula, latex, number, own_name, statement_heads
 from micrograd.primitives import TABLE
 
 
@@ -186,7 +186,7 @@ def test_no_name_becomes_a_command(name: str) -> None:
     )
     tex = latex(graph, "r" + name)
     commands = set(re.findall(r"\\([A-Za-z]+)", tex))
-    assert commands <= {"mathrm", "sqrt", "textbackslash", "sim", "hat", "bar", "tilde"} | notation._GREEK
+    assert commands <= {"mathrm", "sqrt", "textbackslash", "sim", "hat", "bar", "tilde"} | formulas._GREEK
     unescaped = re.sub(r"\\[\\{}#$%&_]|\\textbackslash\{\}|\\sim\{\}|\\hat\{\}", "", tex)
     assert unescaped.count("{") == unescaped.count("}")
     assert not any(ord(c) < 32 for c in tex)

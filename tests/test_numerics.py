@@ -10,15 +10,7 @@ from bn_reference import Problem, probe, staged
 
 from micrograd.engine import Tensor
 from micrograd.errors import DTypeError, ShapeError
-from micrograd.numerics import (
-    ALLOWED_U,
-    RESULTS,
-    assert_bn_close,
-    bn_bounds,
-    errors_in_u,
-    inference_bound,
-    unit_roundoff,
-)
+from micrograd.batchnorm.tolerance import ALLOWED_U, RESULTS, assert_bn_close, bn_bounds, errors_in_u, inference_bound, unit_roundoff
 
 
 def bounds_of(problem: Problem, dtype: Any = None) -> Any:

@@ -9,7 +9,7 @@ import pytest
 
 from micrograd.engine import Tensor
 from micrograd.errors import DTypeError, GraphError, ShapeError
-from micrograd.numpy_api import FUNCTIONS, UFUNCS
+from micrograd.numpy_api.functions import FUNCTIONS, UFUNCS
 from micrograd.testing import check_grad
 
 A = np.array([[0.3, -1.2, 2.0, 0.6], [0.7, 0.1, -0.4, 1.1], [-0.9, 1.7, 0.2, -1.5]])

@@ -12,8 +12,8 @@ import micrograd as mg
 from micrograd.batchnorm import batchnorm_forward
 from micrograd.cli import main
 from micrograd.errors import GraphError
-from micrograd.marker.lint import Lint
-from micrograd.marker.probe_words import described
+from micrograd.marker.probing.lint import Lint
+from micrograd.marker.probing.probe_messages import described
 
 
 def arrays(n: int = 5, d: int = 3) -> tuple[Any, Any, Any, Any]:

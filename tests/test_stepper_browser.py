@@ -19,7 +19,7 @@ from browsing import Seen
 
 import micrograd as mg
 from micrograd.stepper.page import html_of, stylesheet
-from micrograd.stepper.words import PAGE
+from micrograd.stepper.page_text import PAGE
 
 pytestmark = pytest.mark.browser
 

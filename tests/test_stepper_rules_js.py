@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from micrograd import Tensor
-from micrograd.graph import Graph, trace
+from micrograd.graph import Graph
+from micrograd.tracing import trace
 from micrograd.primitives import TABLE, Primitive
 from micrograd.stepper.page import script
 from micrograd.stepper.rules_js import javascript, live_operations, map_rule, reduce_rule, rules

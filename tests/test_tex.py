@@ -14,7 +14,8 @@ from test_stepper_data import batchnorm
 import micrograd as mg
 from micrograd.drawing.tex import LIMIT
 from micrograd.errors import GraphError
-from micrograd.graph import Graph, trace
+from micrograd.graph import Graph
+from micrograd.tracing import trace
 
 COMMANDS = {  # of the table and of the two writers
     "begin", "bfseries", "cdot", "color", "d", "definecolor", "displaystyle", "draw", "end", "footnotesize", "frac",

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from micrograd import nn, optim
-from micrograd.checkpoint import load, peek, save
-from micrograd.data import Dataset, digits
+from micrograd.training.checkpoint import load, peek, save
+from micrograd.training.data import Dataset, digits
 from micrograd.errors import CheckpointError, NumericalError
 from micrograd.functional import cross_entropy, multiclass_hinge_loss
-from micrograd.train import History, Progress, evaluate, train, train_digits
+from micrograd.training.loop import History, Progress, evaluate, train, train_digits
 
 
 def two_clouds(n: int = 60, seed: int = 0) -> Dataset:

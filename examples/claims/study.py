@@ -20,7 +20,7 @@ import numpy as np
 
 import micrograd as mg
 from micrograd import data, functional, nn, optim
-from micrograd.train import evaluate
+from micrograd.training.loop import evaluate
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent

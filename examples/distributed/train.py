@@ -8,7 +8,7 @@ import numpy as np
 import micrograd as mg
 from micrograd import checkpoint, functional, nn, optim
 from micrograd.compiler import connect
-from micrograd.data import batches, digits
+from micrograd.training.data import batches, digits
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--coordinator", help="host:port of rank 0; or JAX_COORDINATOR_ADDRESS")

@@ -15,7 +15,7 @@ from micrograd.cli.terminal import CommandError, Terminal, writable
 from micrograd.errors import MicrogradError
 
 if TYPE_CHECKING:
-    from micrograd.marker.pairs import Pair
+    from micrograd.marker.inputs.pairs import Pair
     from micrograd.marker.report import Report
 
 __all__ = ["add_check"]
@@ -101,7 +101,7 @@ def _output(options: argparse.Namespace, pairs: Sequence[Pair]) -> Path | None:
 
 def _emit(options: argparse.Namespace, report: Report, pair: Pair, source: str) -> str:
     """The tests. Raises CommandError where the solution is not right."""
-    from micrograd.marker import emit
+    from micrograd.marker.present import emit
 
     hint = "kind" if options.hint == "fix" else options.hint  # an answer has no place in a test
     try:
@@ -114,11 +114,11 @@ def _emit(options: argparse.Namespace, report: Report, pair: Pair, source: str) 
 
 def _check(options: argparse.Namespace, terminal: Terminal) -> int:
     from micrograd.drawing.picture import write
-    from micrograd.marker.limits import Limits
-    from micrograd.marker.page import page_of
-    from micrograd.marker.pairs import chosen, parameters_of
-    from micrograd.marker.rendering import count
-    from micrograd.marker.runner import Request, run_and_walk
+    from micrograd.marker.process.limits import Limits
+    from micrograd.marker.present.report_page import page_of
+    from micrograd.marker.inputs.pairs import chosen, parameters_of
+    from micrograd.marker.present.rendering import count
+    from micrograd.marker.process.runner import Request, run_and_walk
     from micrograd.stepper.terminal import coloured
 
     path = Path(options.file).absolute()

@@ -42,7 +42,7 @@ def _target(options: argparse.Namespace) -> tuple[Path, str]:
 
 def _traced(path: Path, name: str, options: argparse.Namespace, *, backward: bool) -> Graph:
     """The graph of the author's function, after the backward pass from a random gradient if so wished."""
-    from micrograd.graph import trace
+    from micrograd.tracing import trace
 
     function = function_in(load(path), name, path)
     arguments = arguments_for(function, name, options)
@@ -89,7 +89,7 @@ def _draw(options: argparse.Namespace, terminal: Terminal) -> None:
 
 def _walk(options: argparse.Namespace, terminal: Terminal) -> None:
     from micrograd.stepper import Walk, html_path
-    from micrograd.stepper.data import walk_data
+    from micrograd.stepper.walk_data import walk_data
     from micrograd.stepper.terminal import coloured, paged, text_of
 
     path, name = _target(options)
@@ -122,7 +122,7 @@ def _walk(options: argparse.Namespace, terminal: Terminal) -> None:
 
 
 def _demo(options: argparse.Namespace, terminal: Terminal) -> None:
-    from micrograd.demo import demo
+    from micrograd.cli.demo import demo
 
     folder = Path(options.out)
     try:
@@ -133,7 +133,7 @@ def _demo(options: argparse.Namespace, terminal: Terminal) -> None:
 
 
 def _cache(options: argparse.Namespace, terminal: Terminal) -> None:
-    from micrograd.compiler.store import cache_info, clear_cache
+    from micrograd.compiler.cache.store import cache_info, clear_cache
 
     folder, files, size = cache_info()
     if folder is None:

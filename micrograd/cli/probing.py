@@ -48,7 +48,7 @@ def shapes_and_settings(options: argparse.Namespace, parameters: Any, forward: s
 
 def forward_of(target: str) -> tuple[types.ModuleType, Callable[..., Any], Path]:
     """The author's file, executed, and the forward in it: that which is named, or the only one. Raises CommandError."""
-    from micrograd.marker.pairs import pairs_in
+    from micrograd.marker.inputs.pairs import pairs_in
 
     file, colon, name = target.rpartition(":")
     if not colon or not name.isidentifier():
@@ -90,8 +90,8 @@ def add_probe(commands: Any) -> None:
 
 
 def _probe(options: argparse.Namespace, terminal: Terminal) -> int:
-    from micrograd.marker.lint import judged
-    from micrograd.marker.probes import probe
+    from micrograd.marker.probing.lint import judged
+    from micrograd.marker.probing import probe
 
     output = None if options.output is None else Path(options.output)
     if output is not None:

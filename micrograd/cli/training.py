@@ -105,7 +105,7 @@ def _look_at_files(options: argparse.Namespace) -> None:
 
 def _train(options: argparse.Namespace, terminal: Terminal) -> None:
     from micrograd.drawing import training_curves
-    from micrograd.train import train_digits
+    from micrograd.training.loop import train_digits
 
     if options.model == "conv" and options.hidden is not None:
         raise CommandError("--hidden is of the perceptron; leave it out with --model conv", 2)
@@ -151,5 +151,5 @@ def _tell_result(options: argparse.Namespace, history: Any, terminal: Terminal) 
 
 
 def curves(history: Any) -> Mapping[str, Sequence[float]]:
-    """Of a `micrograd.train.History` what the picture shows."""
+    """Of a `micrograd.training.loop.History` what the picture shows."""
     return {"training loss": history.train_loss, "test accuracy": history.test_accuracy}

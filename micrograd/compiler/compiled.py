@@ -12,18 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.compiler import plain
-from micrograd.compiler.capture import capture
-from micrograd.compiler.drawn import kernels_graph
-from micrograd.compiler.entry import Entry
-from micrograd.compiler.native import require_numba
+from micrograd.compiler.backends import numpy
+from micrograd.program.capture import capture
+from micrograd.compiler.as_graph import kernels_graph
+from micrograd.compiler.backends.numba import Entry
+from micrograd.compiler.backends.native import require_numba
 from micrograd.compiler.report import Report, report
-from micrograd.compiler.sharded import ShardedEntry, mesh_of
+from micrograd.compiler.backends.jax import ShardedEntry, mesh_of
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
 from micrograd.graph import Graph
 from micrograd.modes import current
-from micrograd.tree import flatten
+from micrograd.pytree import flatten
 
 __all__ = ["Compiled", "compile"]
 
@@ -31,7 +31,7 @@ _MANY = 8
 """After so many signatures a warning says what varies."""
 
 Key = tuple[Any, ...]
-AnyEntry = Entry | ShardedEntry | plain.PlainEntry
+AnyEntry = Entry | ShardedEntry | numpy.PlainEntry
 
 
 def compile(  # noqa: A001 (mg.compile)
@@ -167,8 +167,8 @@ class Compiled:
         program = capture(self.function, args, kwargs)
         if self.backend == "jax":
             return ShardedEntry(program, leaves, self.mesh)
-        if len(program.equations) > plain.LONGEST:
-            return plain.PlainEntry(program)
+        if len(program.equations) > numpy.LONGEST:
+            return numpy.PlainEntry(program)
         layouts = {}
         for feed in program.feeds:
             if feed.kind == "argument":
@@ -228,7 +228,7 @@ class Compiled:
         if not self.entries:
             raise GraphError(f"{self.__name__} has not been compiled yet; call it once with arrays.")
         latest = next(reversed(self.entries.values()))[-1]
-        if isinstance(latest, plain.PlainEntry):
+        if isinstance(latest, numpy.PlainEntry):
             raise latest.refused()
         if not isinstance(latest, Entry):
             raise GraphError(f"{self.__name__} was compiled by JAX, whose kernels are its own; see lowering(...).")

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from micrograd.compiler.lowering import Native
-from micrograd.compiler.program import Equation, Program
+from micrograd.compiler.codegen.lower import Native
+from micrograd.program.program import Equation, Program
 from micrograd.primitives import TABLE
 
 if TYPE_CHECKING:
     from micrograd.compiler.compiled import Compiled
-    from micrograd.compiler.entry import Entry
+    from micrograd.compiler.backends.numba import Entry
 
 __all__ = ["KernelNote", "Report", "report"]
 

@@ -14,7 +14,7 @@ from micrograd.drawing.view import Box, Wire, gradient_names, view_of
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
 from micrograd.graph import Graph, Node
-from micrograd.notation import latex, tex_name
+from micrograd.graph.formulas import latex, tex_name
 
 __all__ = ["LIMIT", "tikz"]
 

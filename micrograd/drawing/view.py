@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from micrograd.drawing.labels import cells, entries, shape_text, shorten, summary
 from micrograd.graph import Graph, Node
-from micrograd.notation import right_hand, statement_heads
+from micrograd.graph.formulas import right_hand, statement_heads
 from micrograd.primitives import TABLE
 
 __all__ = ["CROWD", "Block", "Box", "Frame", "Line", "View", "Wire", "view_of"]

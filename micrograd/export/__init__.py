@@ -1,6 +1,6 @@
 """Graphs for other runtimes: `to_jax` and `to_onnx`."""
 
-from micrograd.export.jaxed import to_jax
-from micrograd.export.onnxed import to_onnx
+from micrograd.export.jax import to_jax
+from micrograd.export.onnx.convert import to_onnx
 
 __all__ = ["to_jax", "to_onnx"]

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.compiler.capture import capture
-from micrograd.compiler.program import Equation, Feed, Program, Value, concrete
+from micrograd.program.capture import capture
+from micrograd.program.program import Equation, Feed, Program, Value, concrete
 from micrograd.errors import GraphError
 from micrograd.graph import Graph
-from micrograd.numerics import unit_roundoff
+from micrograd.batchnorm.tolerance import unit_roundoff
 from micrograd.primitives import TABLE
-from micrograd.tree import flatten
+from micrograd.pytree import flatten
 
 __all__ = ["feeds_of", "from_graph", "pure", "rounding"]
 

@@ -1,8 +1,8 @@
 """The recorded computation as data: `trace` makes it, `Graph` is it."""
 
-from micrograd.graph.assemble import graph_size
+from micrograd.graph.build import graph_size
 from micrograd.graph.graph import Graph
 from micrograd.graph.nodes import Edge, Node, Stage
-from micrograd.graph.tracer import trace
+from micrograd.tracing.tracer import trace
 
 __all__ = ["Edge", "Graph", "Node", "Stage", "graph_size", "trace"]

@@ -15,7 +15,7 @@ import numpy as np
 
 from micrograd.engine import Tensor, sweep, toposort
 from micrograd.errors import GraphError
-from micrograd.graph.assemble import Mark, assemble
+from micrograd.graph.build import Mark, assemble
 from micrograd.graph.nodes import Node
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from micrograd import ingest
+from micrograd.core import validation
 from micrograd.engine import Tensor, no_grad, sweep
 from micrograd.errors import GraphError, ShapeError
-from micrograd.graph.assemble import assemble
+from micrograd.graph.build import assemble
 from micrograd.graph.backward import backward_structure
 from micrograd.graph.nodes import Edge, Node, Stage
 from micrograd.graph.text import parse, to_text
@@ -67,7 +67,7 @@ class _ByEdge(Mapping[tuple[Any, ...], Any]):
 class Graph:
     """A recorded computation. Made by `micrograd.trace`, `Graph.of` or `Graph.parse`.
 
-    >>> from micrograd.graph import trace
+    >>> from micrograd.tracing import trace
     >>> graph = trace(lambda x: x * x, np.array([3.0]))
     >>> graph.backward(np.array([1.0])).grad["x"]
     array([6.])
@@ -212,7 +212,7 @@ class Graph:
                 continue
             if node.op == "input":
                 value = next(given)
-                made = value if isinstance(value, Tensor) else Tensor(ingest.leaf(value, node.name))
+                made = value if isinstance(value, Tensor) else Tensor(validation.leaf(value, node.name))
             elif node.op == "parameter":
                 made = Tensor(self.fixed[node.index])
             else:
@@ -295,7 +295,7 @@ class Graph:
             if g is None and len(given) > 1:
                 continue
             tensor = self._tensors[node.index]
-            checked = ingest.seed(g, tensor.raw)
+            checked = validation.seed(g, tensor.raw)
             seeds[tensor] = seeds[tensor] + checked if tensor in seeds else checked
             self.seeds[node.index] = seeds[tensor]
         return seeds
@@ -342,7 +342,7 @@ class Graph:
 
 def _shown(g: Any) -> Any:
     """A gradient as the graph keeps it: a float, or an array that nobody writes to."""
-    return g if type(g) is float else ingest.frozen(np.asarray(g)[...])
+    return g if type(g) is float else validation.frozen(np.asarray(g)[...])
 
 
 def _started(output: Tensor) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from micrograd.source import Source
+from micrograd.source.positions import Source
 
 __all__ = ["Edge", "Node", "Stage"]
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from micrograd.marker.rendering import findings_of
+from micrograd.marker.present.rendering import findings_of
 from micrograd.marker.report import Finding, Report
-from micrograd.marker.telling import told
-from micrograd.marker.words import say, translated
+from micrograd.marker.present.telling import told
+from micrograd.marker.messages import say, translated
 
 __all__ = ["assert_gradient", "assert_step", "judge"]
 
@@ -19,7 +19,7 @@ Function = Callable[..., Any]
 @lru_cache(maxsize=8)
 def _report(forward: Function, backward: Function) -> Report:
     """One check for all tests of a pair; functions that are defined anew are others."""
-    from micrograd.marker.session import check
+    from micrograd.marker.process.session import check
 
     return check(backward, forward)
 

@@ -1,7 +1,7 @@
 """What a marked backward comes back as: plain data that goes through JSON and back without loss.
 
-The report is made in a child process (`micrograd.marker.marking.mark`) and read in another, so it holds nothing but
-numbers and text.  How it is worded and set is the business of `micrograd.marker.rendering`.
+The report is made in a child process (`micrograd.marker.diagnosis.marking.mark`) and read in another, so it holds nothing but
+numbers and text.  How it is worded and set is the business of `micrograd.marker.present.rendering`.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ KINDS: dict[str, str] = {
     "eps_outside": "eps is added outside the square root",
     "unknown": "another mistake",
 }
-"""Every kind of finding, in a few words (the language tables of `micrograd.marker.words` have a row for each)."""
+"""Every kind of finding, in a few words (the language tables of `micrograd.marker.messages` have a row for each)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,13 +194,13 @@ class Report:
 
     def text(self, *, hint: str = "fix", language: str = "en", colour: bool = False) -> str:
         """The report for a terminal; `hint` is ``where``, ``kind`` or ``fix``: how much is given away."""
-        from micrograd.marker.rendering import to_text
+        from micrograd.marker.present.rendering import to_text
 
         return to_text(self, hint=hint, language=language, colour=colour)
 
     def html(self, *, hint: str = "fix", language: str = "en") -> str:
         """The report as a fragment of HTML."""
-        from micrograd.marker.rendering import to_html
+        from micrograd.marker.present.rendering import to_html
 
         return to_html(self, hint=hint, language=language)
 

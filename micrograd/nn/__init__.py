@@ -1,10 +1,10 @@
 """Networks composed of primitives: layers on arrays, and Karpathy's neurons on single numbers."""
 
-from micrograd import namesake as _namesake  # noqa: F401 (first: it says why the engine may be missing)
+from micrograd import name_conflict as _namesake  # noqa: F401 (first: it says why the engine may be missing)
 from micrograd.nn.activations import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
 from micrograd.nn.attention import Embedding, MultiHeadAttention
 from micrograd.nn.convolution import AvgPool2d, Conv2d, MaxPool2d
-from micrograd.nn.initializers import lsuv
+from micrograd.nn.lsuv import lsuv
 from micrograd.nn.linear import Linear
 from micrograd.nn.module import Module, Parameter
 from micrograd.nn.normalization import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm, LocalResponseNorm

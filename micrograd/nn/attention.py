@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from micrograd import composites as c
+from micrograd.numpy_api import composites as c
 from micrograd import functional as f
 from micrograd import primitives as p
-from micrograd.composites import shape_of
+from micrograd.numpy_api.composites import shape_of
 from micrograd.errors import DTypeError, ShapeError
 from micrograd.nn.initializers import float_dtype
 from micrograd.nn.linear import Linear
 from micrograd.nn.module import Module, Parameter
-from micrograd.nn.sizes import whole
+from micrograd.nn.module import whole
 
 __all__ = ["Embedding", "MultiHeadAttention"]
 

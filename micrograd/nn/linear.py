@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.composites import shape_of
+from micrograd.numpy_api.composites import shape_of
 from micrograd.errors import ShapeError
 from micrograd.nn.initializers import float_dtype, initial
 from micrograd.nn.module import Module, Parameter
-from micrograd.nn.sizes import whole
+from micrograd.nn.module import whole
 
 __all__ = ["Linear"]
 

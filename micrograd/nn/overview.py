@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.composites import shape_of
+from micrograd.numpy_api.composites import shape_of
 from micrograd.engine import no_grad
 from micrograd.nn.module import Module
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from micrograd import functional as f
-from micrograd.composites import shape_of
+from micrograd.numpy_api.composites import shape_of
 from micrograd.nn.activations import ReLU, Sigmoid, Tanh
 from micrograd.nn.linear import Linear
 from micrograd.nn.module import Module

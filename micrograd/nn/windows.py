@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from micrograd import composites as c
+from micrograd.numpy_api import composites as c
 from micrograd import primitives as p
-from micrograd.composites import shape_of
+from micrograd.numpy_api.composites import shape_of
 from micrograd.errors import ShapeError
-from micrograd.nn.sizes import Pair, pair, whole
+from micrograd.nn.sizes import Pair
+from micrograd.nn.module import pair, whole
 
 __all__ = ["avg_pool2d", "conv2d", "local_response_norm", "max_pool2d"]
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from micrograd.composites import shape_of
+from micrograd.numpy_api.composites import shape_of
 from micrograd.engine import Tensor
 from micrograd.errors import CheckpointError, GraphError, ShapeError
 from micrograd.modes import Capture, capturing, forget

@@ -16,7 +16,7 @@ from micrograd.engine import Tensor
 from micrograd.errors import GraphError
 from micrograd.graph import Graph
 from micrograd.stepper import notebook, terminal
-from micrograd.stepper.data import encoded, walk_data
+from micrograd.stepper.walk_data import encoded, walk_data
 from micrograd.stepper.page import html_of
 
 __all__ = ["Walk", "html_path", "walk"]

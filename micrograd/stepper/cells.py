@@ -10,16 +10,7 @@ import numpy as np
 
 from micrograd.graph import Graph, Node
 from micrograd.primitives import TABLE
-from micrograd.stepper.mathml import (
-    ATOM,
-    Piece,
-    applied_to,
-    bracketed,
-    constant_element,
-    math,
-    name_element,
-    stop_at,
-)
+from micrograd.stepper.mathml import ATOM, Piece, applied_to, bracketed, constant_element, math, name_element, stop_at
 
 __all__ = ["Cells", "figure", "moved_cells", "sum_of_numbers", "with_numbers"]
 

@@ -1,6 +1,6 @@
 """Formulas in MathML Core, from the rows of the table; `cells` puts numbers in.
 
-`micrograd.notation` decides how a row is written and where brackets go; here its TeX, which is the table's own and
+`micrograd.graph.formulas` decides how a row is written and where brackets go; here its TeX, which is the table's own and
 holds operands as single private-use characters, becomes MathML. No name ever passes through TeX: names are escaped.
 """
 
@@ -13,7 +13,7 @@ from functools import lru_cache
 from html import escape
 
 from micrograd.graph import Graph, Node
-from micrograd.notation import applied, number, own_name, split_name
+from micrograd.graph.formulas import applied, number, own_name, split_name
 from micrograd.primitives import TABLE
 
 __all__ = [

@@ -17,10 +17,10 @@ from importlib.resources import files
 from typing import Any
 
 from micrograd.drawing.palette import FONT, PALETTE
-from micrograd.stepper.data import encoded
+from micrograd.stepper.walk_data import encoded
 from micrograd.stepper.mathml import printable
 from micrograd.stepper.rules_js import rules
-from micrograd.stepper.words import LANGUAGES, PAGE
+from micrograd.stepper.page_text import LANGUAGES, PAGE
 
 __all__ = ["html_of", "policy", "script", "stylesheet"]
 
@@ -63,7 +63,7 @@ def policy(script: str, style: str) -> str:
 
 
 def html_of(data: Mapping[str, Any], *, above: str = "", more_script: str = "", more_style: str = "") -> str:
-    """The page for what `micrograd.stepper.data.walk_data` answers.
+    """The page for what `micrograd.stepper.walk_data.walk_data` answers.
 
     Args:
         data: what is walked through.
@@ -71,8 +71,8 @@ def html_of(data: Mapping[str, Any], *, above: str = "", more_script: str = "", 
         more_script: what belongs to it, after the page's own.
         more_style: the same of style.
 
-    >>> from micrograd.graph import trace
-    >>> from micrograd.stepper.data import walk_data
+    >>> from micrograd.tracing import trace
+    >>> from micrograd.stepper.walk_data import walk_data
     >>> html_of(walk_data(trace(lambda a: a * a + a, 3.0 * __import__("numpy").ones(1)))).count("<script")
     2
     """

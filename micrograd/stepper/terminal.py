@@ -9,7 +9,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from micrograd.drawing.labels import cells, clean
-from micrograd.stepper.words import say
+from micrograd.stepper.page_text import say
 
 __all__ = ["coloured", "paged", "steps_of", "text_of"]
 
@@ -109,7 +109,7 @@ def paged(
     """Print one step for each press of Enter; ``q`` or the end of the input stops.
 
     Args:
-        data: what `micrograd.stepper.data.walk_data` answers.
+        data: what `micrograd.stepper.walk_data.walk_data` answers.
         write: is given each step.
         ask: is given the question, and answers what was typed; `input` where left out.
         colour: whether the terminal has colours.

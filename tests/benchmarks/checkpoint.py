@@ -41,7 +41,7 @@ def _prepared(way: str, write: Callable[[], object], read: Callable[[], Any]) ->
 
 
 def _ours(way: str) -> Prepared:
-    from micrograd.checkpoint import load, save
+    from micrograd.training.checkpoint import load, save
     from micrograd.nn import Module, Parameter
 
     class Layers(Module):

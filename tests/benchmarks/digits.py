@@ -24,7 +24,7 @@ def data(kind: str) -> tuple[list[tuple[Any, Any]], Any, Any]:
     """The batches of all epochs, one after the other, and the test images with their labels."""
     import numpy as np
 
-    from micrograd.data import batches, digits
+    from micrograd.training.data import batches, digits
 
     found = digits(dtype=np.float32)
     shape = (-1, 1, 8, 8) if kind == "conv" else (-1, 64)

@@ -39,7 +39,7 @@ def reference(arithmetic: exact.Arithmetic, *args: Any) -> dict[str, Any]:
 def allowed(*args: Any) -> dict[str, Any]:
     """64 u times the sizes of the terms: a power is off by u times its exponent, a sum of C by the root of C.
 
-    The mean over the rows is off by the running sums of an eighth, as in `micrograd.numerics`.
+    The mean over the rows is off by the running sums of an eighth, as in `micrograd.batchnorm.tolerance`.
     """
     import numpy as np
 

@@ -1,7 +1,7 @@
 """What the results must be: reference formulas in float64 or in 300 bits, and how far from them results may be.
 
 The formulas are written once, on arrays of either arithmetic. In float64 they judge whether a contender computes
-what it is timed for, within the bound of `micrograd.numerics`; in 300 bits (mpmath) they measure its error.
+what it is timed for, within the bound of `micrograd.batchnorm.tolerance`; in 300 bits (mpmath) they measure its error.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def errors(got: Mapping[str, Any], exact: Mapping[str, Any]) -> dict[str, float]
 
 
 def batch_norm(arithmetic: Arithmetic, x: Any, gamma: Any, beta: Any, dout: Any) -> dict[str, Any]:
-    """``out, dx, dgamma, dbeta`` of a batch (N, D), the mean taken out twice (micrograd.numerics)."""
+    """``out, dx, dgamma, dbeta`` of a batch (N, D), the mean taken out twice (micrograd.batchnorm.tolerance)."""
     x, gamma, beta, dout = (arithmetic.array(a) for a in (x, gamma, beta, dout))
     n = len(x)
     xmu = x - x.sum(0) / n
@@ -92,8 +92,8 @@ def batch_norm(arithmetic: Arithmetic, x: Any, gamma: Any, beta: Any, dout: Any)
 
 
 def batch_norm_allowed(x: Any, gamma: Any, beta: Any, dout: Any) -> dict[str, Any]:
-    """The bound of `micrograd.numerics`."""
-    from micrograd.numerics import bn_bounds
+    """The bound of `micrograd.batchnorm.tolerance`."""
+    from micrograd.batchnorm.tolerance import bn_bounds
 
     bounds = bn_bounds(x, gamma, beta, dout, EPS)
     return {name: getattr(bounds, name) for name in ("out", "dx", "dgamma", "dbeta")}

@@ -34,7 +34,7 @@ def allowed(*args: Any) -> dict[str, Any]:
     """The bound of batch norm for `out` and `dx`; the sums over the rows add up the errors of their terms."""
     import numpy as np
 
-    from micrograd.numerics import ALLOWED_U, bn_bounds, unit_roundoff
+    from micrograd.batchnorm.tolerance import ALLOWED_U, bn_bounds, unit_roundoff
 
     x, gamma, beta, dout = arrays(*args)
     ones, zeros = np.ones(len(x)), np.zeros(len(x))
@@ -52,7 +52,7 @@ def allowed(*args: Any) -> dict[str, Any]:
 
 
 def _running(terms: Any) -> Any:
-    """Sums of sizes, never less than an eighth of the sizes of the running sums (micrograd.numerics)."""
+    """Sums of sizes, never less than an eighth of the sizes of the running sums (micrograd.batchnorm.tolerance)."""
     import numpy as np
 
     return np.maximum(np.abs(terms).sum(0), np.abs(np.cumsum(terms, 0)).sum(0) / 8)

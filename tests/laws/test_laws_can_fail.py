@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from micrograd import copying, engine
+from micrograd.core import pickling
+from micrograd import engine
 from micrograd.primitives import TABLE, Primitive
 from micrograd.testing import LAWS, Case, LawError, cases_of, check_primitive
 from micrograd.testing.laws import hold
@@ -127,12 +128,12 @@ def _breaks(name: str, row: Primitive = TABLE["mul"]) -> None:
 
 
 def test_the_result_cannot_be_changed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("micrograd.ingest.frozen", lambda value: value)
+    monkeypatch.setattr("micrograd.core.validation.frozen", lambda value: value)
     _breaks("the_result_cannot_be_changed")
 
 
 def test_the_result_cannot_be_changed_through_the_authors_array(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("micrograd.ingest.leaf", lambda x, name="x": x)
+    monkeypatch.setattr("micrograd.core.validation.leaf", lambda x, name="x": x)
     _breaks("the_result_cannot_be_changed", TABLE["reshape"])
 
 
@@ -185,7 +186,7 @@ def test_keywords_survive(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("how", ["pickle_returns_the_node", "deepcopy_returns_the_node"])
 def test_copies_are_whole(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = copying.flatten
+    whole = pickling.flatten
 
     def spoiled(order: Any) -> Any:
         rows, links = whole(order)
@@ -193,7 +194,7 @@ def test_copies_are_whole(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
             (raw, grad, row, attrs, tuple(2.0 * np.asarray(a) for a in args)) for raw, grad, row, attrs, args in rows
         ], links
 
-    monkeypatch.setattr(copying, "flatten", spoiled)
+    monkeypatch.setattr(pickling, "flatten", spoiled)
     _breaks(how)
 
 

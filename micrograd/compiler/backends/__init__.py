@@ -1,0 +1,1 @@
+"""Run a program with Numba, NumPy or JAX."""

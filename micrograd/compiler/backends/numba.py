@@ -1,0 +1,320 @@
+"""One signature of a compiled function: its machine code, its workspaces, and how a call runs."""
+
+from __future__ import annotations
+
+import sys
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from micrograd.compiler.runtime.worker import HELPER
+from micrograd.compiler.codegen.lower import Lowered, Native, lower, memory_of
+from micrograd.compiler.backends.native import machine_code
+from micrograd.program.program import Equation, Feed, Program, concrete, evaluate
+from micrograd.compiler.codegen.kernel import LINGER, TURNS
+from micrograd.primitives import TABLE
+
+__all__ = ["Entry", "Workspace", "refuse_range"]
+
+
+LARGE = 1 << 18
+"""Results of so many bytes are written into arrays that have died: fresh memory costs a page fault every 4 KB."""
+KEPT = 1 << 29
+"""A workspace keeps at most so many bytes of them."""
+
+
+def _holders(arrays: list[Any], place: int) -> int:
+    return sys.getrefcount(arrays[place])
+
+
+_FREE = _holders([np.empty(0)], 0)  # what an array counts that only its list holds, in this Python
+_EXACT = getattr(sys, "_is_gil_enabled", lambda: True)()  # without a GIL counts are not
+
+
+_SAID: set[tuple[str, str]] = set()  # operations and lines that have been said to be left to NumPy
+
+
+class Workspace:
+    """The memory of one call at a time: an arena for each dtype, and results that have died."""
+
+    __slots__ = ("arenas", "kept", "size", "views")
+
+    def __init__(self, ends: dict[str, int]) -> None:
+        self.arenas = {dtype: np.empty(entries, dtype) for dtype, entries in sorted(ends.items())}
+        self.views: dict[int, Any] = {}
+        self.kept: dict[tuple[Any, ...], list[Any]] = {}
+        self.size = 0
+
+    def result(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        """An array with any content that nobody else holds."""
+        arrays = self.kept.setdefault((shape, dtype), [])
+        for place in range(len(arrays)):
+            if _holders(arrays, place) == _FREE:
+                found = arrays[place]
+                found.setflags(write=True)
+                return found
+        fresh = np.empty(shape, dtype)
+        if _EXACT and self.size + fresh.nbytes <= KEPT:
+            self.size += fresh.nbytes
+            arrays.append(fresh)
+        return fresh
+
+
+class Entry:
+    """A program compiled for one signature.
+
+    Args:
+        program: as captured.
+        layouts: ``"F"`` for the feeds in Fortran order.
+        threads: how many threads a pass over memory may take.
+        interpreted: run the printed functions as plain Python, which is slow, for tests of what is printed.
+
+    Attributes:
+        seconds: what printing and compiling took.
+        from_disk: whether all machine code was found on disk.
+    """
+
+    def __init__(self, program: Program, layouts: dict[int, str], threads: int, *, interpreted: bool = False) -> None:
+        start = time.perf_counter()
+        self.program, self.threads = program, threads
+        self.assumptions = program.assumptions
+        from micrograd.compiler.runtime.blas import address  # which loads Numba
+
+        self.lowered: Lowered = lower(program, layouts, threads, blas=bool(address("float32") and address("float64")))
+        self.found = self.lowered.found
+        self.places = memory_of(self.lowered)
+        self.ends: dict[str, int] = {}
+        for dtype, at, entries in self.places.values():
+            self.ends[dtype] = max(self.ends.get(dtype, 0), at + entries)
+        self.pool: list[Workspace] = []
+        self.from_disk = True
+        self.functions: dict[str, tuple[Callable[..., Any], Any, Any]] = {}
+        for step in self.lowered.steps:
+            if isinstance(step, Native):
+                function, had = machine_code(self.lowered, step, interpreted=interpreted)
+                self.from_disk &= bool(had["from_disk"])
+                sizes = [self._integer(s) for s in step.segment.sizes]
+                self.functions[step.name] = (function, np.array(sizes, np.int64), np.array(step.segment.numbers, float))
+        if not interpreted:
+            self._say_unfused()
+        self.run = self._driver()
+        self.seconds = time.perf_counter() - start
+
+    def _integer(self, size: int | tuple[str, Any]) -> int:
+        """An integer argument of a printed function: a size, the address of a product, or a place in the workspace."""
+        if isinstance(size, int):
+            return size
+        if size[0] == "linger":  # where NumPy or BLAS runs in between, the core is theirs
+            return 0 if any(isinstance(step, Equation) for step in self.lowered.steps) else LINGER * TURNS
+        from micrograd.compiler.runtime.blas import address
+
+        return address(size[1]) if size[0] == "blas" else self.places[size[1]][1]
+
+    def _say_unfused(self) -> None:
+        """Say once of each place in the author's code that NumPy runs it between kernels."""
+        for step in self.lowered.steps:
+            if isinstance(step, Equation) and TABLE[step.op].kind != "contract" and (step.op, step.line) not in _SAID:
+                _SAID.add((step.op, step.line))
+                at = f" at line {step.line}" if step.line else ""
+                warnings.warn(
+                    f"{self.program.name}: {step.op}{at} cannot be fused (no kernel); running it in NumPy.",
+                    RuntimeWarning,
+                    stacklevel=6,
+                )
+
+    def holds(self) -> bool:
+        """Whether what the capture relied on is still so: that a layer is training."""
+        return self.program.holds()
+
+    # ---- the driver ----------------------------------------------------------------------------------------
+
+    def _driver(self) -> Callable[[Sequence[Any]], Any]:
+        """A Python function, printed for this program, that binds the arguments and runs the steps."""
+        lowered, lines = self.lowered, ["def run(leaves):"]
+        names: dict[str, Any] = {"empty": np.empty, "array": np.asarray, "ready": _ready, "pool": self.pool,
+                                 "fresh": self._fresh, "entry": self, "alone": np.zeros(8, np.int64)}  # fmt: skip
+        write = lines.append
+        own = lowered.memory.own
+        for feed in lowered.program.feeds:
+            self._bind(feed, write, names)
+        write("    try:")
+        write("        w = pool.pop()")
+        write("    except IndexError:")
+        write("        w = fresh()")
+        for value, shape in lowered.made.items():
+            dtype = lowered.program.values[value].dtype
+            names[f"d_{dtype}"] = np.dtype(dtype)
+            nbytes = int(np.prod(shape, dtype=int)) * np.dtype(dtype).itemsize
+            make = "w.result" if nbytes >= LARGE else "empty"
+            write(f"    {own[value]} = {make}({shape or (1,)}, d_{dtype})")
+        dtypes = list(self.ends and sorted(self.ends))
+        arenas = [f"w{number}" for number in range(len(dtypes))]
+        if arenas:
+            write(f"    {', '.join(arenas)}, = w.arenas.values()")
+        arrays = ", ".join(f"{v}: {name}" for v, name in own.items())
+        copied = any("finished" in self._answer(value) for value in self._leaving())
+        if copied or any(isinstance(step, Equation) for step in lowered.steps):
+            write(f"    arrays = {{{arrays}}}")
+        write("    bad = 0")
+        for number, step in enumerate(lowered.steps):
+            if isinstance(step, Equation):
+                names[f"step{number}"] = step
+                write(f"    entry.host_step(step{number}, arrays, w)")
+                continue
+            function, sizes, numbers = self.functions[step.name]
+            names |= {step.name: function, f"sizes{number}": sizes, f"numbers{number}": numbers}
+            stands = {"sizes": f"sizes{number}", "numbers": f"numbers{number}"}
+            stands |= {} if step.segment.parallel else {"sync": "alone"}
+            stands |= {f"work_{dtype}": arena for dtype, arena in zip(dtypes, arenas, strict=True)}
+            given = [stands.get(argument, argument) for argument in step.arguments[1:]]
+            if step.segment.parallel:
+                names |= {"start": HELPER.start, "board": HELPER.board, "zeros": np.zeros}
+                # new counters for every call: a second thread that comes too late must find those of its own
+                write(f"    sync = zeros({2 * step.segment.passes + 8}, 'q')")
+                write(f"    start({step.name}, (1, {', '.join(given)}))")
+            write(f"    bad |= {step.name}(0, {', '.join(given)})")
+        outputs = [self._answer(value) for value in lowered.program.outputs]
+        write(f"    outputs = [{', '.join(outputs)}]")
+        for number, change in enumerate(lowered.program.writes):
+            names[f"put{number}"] = change.put
+            write(f"    n{number} = {self._answer(change.value)}")
+        write("    pool.append(w)")
+        write("    if bad:")
+        write(f"        return entry.as_written({{{arrays}}}, bad)")
+        for number in range(len(lowered.program.writes)):
+            write(f"    put{number}(n{number})")
+        for number, effect in enumerate(lowered.program.after):
+            names[f"effect{number}"] = effect
+            write(f"    effect{number}()")
+        names["rebuild"] = lowered.program.rebuild
+        write("    return rebuild(outputs)")
+        exec("\n".join(lines), names)  # noqa: S102 (printed above, from names of ours)
+        self.driver = "\n".join(lines)
+        run: Callable[[Sequence[Any]], Any] = names["run"]
+        return run
+
+    def _leaving(self) -> list[int]:
+        return [*self.lowered.program.outputs, *(w.value for w in self.lowered.program.writes)]
+
+    def _answer(self, value: int) -> str:
+        """The text of a value that leaves: its own array, or a copy where it has none or leaves twice."""
+        lowered = self.lowered
+        if value not in lowered.answers or self._leaving().count(value) > 1:
+            return f"entry.finished({value}, arrays, w)"
+        return lowered.memory.own[lowered.answers[value]] + (
+            "" if lowered.program.values[value].shape else ".reshape(())"
+        )
+
+    def _bind(self, feed: Feed, write: Callable[[str], None], names: dict[str, Any]) -> None:
+        name = self.lowered.memory.own[feed.value]
+        made = self.lowered.program.values[feed.value]
+        if feed.kind == "constant":
+            names[f"const_{name}"] = _ready(feed.array, made.dtype)
+            write(f"    {name} = const_{name}")
+        elif feed.kind == "argument":
+            fortran = self.lowered.memory.layout.get(feed.value) == "F"
+            source = f"leaves[{feed.position}]" + (".T" if fortran else "")
+            if made.shape:
+                write(f"    {name} = {source}")
+            else:
+                write(f"    {name} = ready({source}, {made.dtype!r})")
+        else:
+            names[f"get_{name}"] = feed.get
+            write(f"    {name} = ready(get_{name}(), {made.dtype!r})")
+
+    def _fresh(self) -> Workspace:
+        return Workspace(self.ends)
+
+    # ---- what NumPy does -----------------------------------------------------------------------------------
+
+    def view(self, value: int, arrays: dict[int, Any], w: Workspace) -> Any:
+        """A value as an array, wherever it stands."""
+        shape = self.found.shape(value)
+        if value in arrays:
+            array = arrays[value]
+            if self.lowered.memory.layout.get(value) == "F":
+                return array.T
+            return array if array.shape == shape else array.reshape(shape)
+        if value in w.views:
+            return w.views[value]
+        place = self.places.get(("value", value))
+        if place is not None:
+            dtype, at, entries = place
+            w.views[value] = made = w.arenas[dtype][at : at + entries].reshape(shape)
+            return made
+        if value in self.found.aliases:
+            return self.view(self.found.aliases[value], arrays, w).reshape(shape)
+        equation = self.found.maker[value]
+        source = equation.operands[0]
+        inner = self.view(source, arrays, w) if isinstance(source, int) else np.asarray(source)
+        return TABLE[equation.op].forward(inner, **equation.attrs)
+
+    def finished(self, value: int, arrays: dict[int, Any], w: Workspace) -> Any:
+        """A value as an array that nobody else holds."""
+        return np.array(self.view(value, arrays, w))
+
+    def host_step(self, equation: Equation, arrays: dict[int, Any], w: Workspace) -> None:
+        """One equation by NumPy (a matrix product by the BLAS that NumPy has), into its place."""
+        known = {v: self.view(v, arrays, w) for v in equation.reads}
+        operands = [known[o] if isinstance(o, int) else o for o in equation.operands]
+        out = self.view(equation.out, arrays, w)
+        if TABLE[equation.op].kind == "contract":
+            np.matmul(operands[0], operands[1], out=out)
+            return
+        attrs = dict(equation.attrs)
+        if "index" in attrs:
+            attrs["index"] = concrete(attrs["index"], known)
+        with np.errstate(all="ignore"):
+            out[...] = TABLE[equation.op].forward(*operands, **attrs)
+
+    def as_written(self, arrays: dict[int, Any], why: int) -> Any:
+        """The call computed as it was written: where infinities would come out otherwise, or labels are negative."""
+        del why
+        given: dict[int, Any] = {}
+        for feed in self.program.feeds:
+            value = self.program.values[feed.value]
+            if feed.kind == "constant":
+                given[feed.value] = feed.array
+            elif feed.value in arrays:
+                array = arrays[feed.value]
+                array = array.T if self.lowered.memory.layout.get(feed.value) == "F" else array
+                given[feed.value] = array.reshape(value.shape)
+                if value.weak and not value.shape:
+                    given[feed.value] = float(array.reshape(()))
+            else:
+                given[feed.value] = feed.get()  # type: ignore[misc]
+            if feed.limit is not None:
+                refuse_range(given[feed.value], feed.limit, self.program, -feed.limit if feed.signed else 0)
+        return run_as_written(self.program, given)
+
+
+def run_as_written(program: Program, given: dict[int, Any]) -> Any:
+    """The answer of a call, computed by NumPy from its feeds, whose changes of state take place."""
+    known = evaluate(program, given)
+    answers = [np.array(known[v], program.values[v].dtype) for v in program.outputs]
+    changes = [np.array(known[change.value], program.values[change.value].dtype) for change in program.writes]
+    for change, value in zip(program.writes, changes, strict=True):
+        change.put(value)
+    for effect in program.after:
+        effect()
+    return program.rebuild(answers)
+
+
+def refuse_range(labels: Any, limit: int, program: Program, least: int) -> None:
+    """Raise IndexError for the first of the labels that is below `least`, or `limit` or more."""
+    wrong = np.flatnonzero((labels < least) | (labels >= limit))
+    if wrong.size:
+        place = int(wrong[0])
+        raise IndexError(
+            f"{program.name}: label {labels.flat[place]} at [{place}] is out of range for {limit} columns; "
+            f"expected 0 to {limit - 1}."
+        )
+
+
+def _ready(x: Any, dtype: str) -> Any:
+    """`x` as the printed functions take it: in C order, with at least one axis."""
+    array = np.ascontiguousarray(x, dtype)
+    return array if array.ndim else array.reshape(1)

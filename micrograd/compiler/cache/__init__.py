@@ -1,0 +1,1 @@
+"""Keep machine code on disk."""

@@ -1,0 +1,1 @@
+"""Print a program as loops."""

@@ -1,0 +1,1 @@
+"""Rewrite a program into a cheaper one."""

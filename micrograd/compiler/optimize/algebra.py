@@ -1,0 +1,309 @@
+"""Rewrites that change the order of the arithmetic, and what each promises.
+
+`centred`: ``x - mean(x)`` and the variance are computed from ``x - x[0]``, whose sum and sum of squares come from one
+pass over the batch. A constant column gives exactly 0, and digits that a large mean would cost are kept: the error is
+that of the two-pass formula on shifted data (Chan, Golub and LeVeque, 1983), within the bound of `micrograd.batchnorm.tolerance`.
+
+`factored`: what does not vary along the summed axes is taken out of a sum, ``sum(g * c) = c * sum(g)``, and a sum of
+terms is split where every part is a sum that is needed anyway. This is what lets batch norm's backward pass share the
+two sums that the gradients of gamma and beta need.
+
+Both keep finite numbers within the bound, but infinities could come out otherwise than in NumPy (``inf * 0``): each
+result is a guard, and a call in which a guard is not finite is computed as the author wrote it.
+
+`picked`: ``x[np.arange(N), y]`` with integers `y` becomes a masked sum, exact to the bit, that fuses with the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from micrograd.program.program import Equation, Index, Operand, Value
+from micrograd.compiler.optimize.rewriter import Rewriter, Rule, same
+
+__all__ = ["centred", "factored", "picked"]
+
+
+def _plain_sum(equation: Equation | None) -> bool:
+    return equation is not None and equation.op == "sum" and "axis" in equation.attrs
+
+
+def _behind(made: Rewriter, operand: Operand) -> Operand:
+    """What a value is a view of, through broadcasts and changes of unit axes."""
+    while equation := made.made_by(operand, "broadcast", "reshape"):
+        inner = equation.operands[0]
+        unit = [s for s in made.shape(inner) if s != 1] == [s for s in made.shape(operand) if s != 1]
+        if equation.op == "reshape" and not unit:
+            break
+        operand = inner
+    return operand
+
+
+# ---- centring ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Centre:
+    """``x`` shifted by its first entry along `axes`: the shifted values, their sum and their mean."""
+
+    axes: tuple[int, ...]
+    shifted: Operand
+    total: Operand
+    mean: Operand
+
+
+def centred() -> Rule:
+    """The rule for ``x - mean(x)`` and for the sum of its squares."""
+    centres: dict[Operand, _Centre] = {}  # by the value x - mean(x)
+
+    def rule(made: Rewriter, equation: Equation, operands: tuple[Operand, ...]) -> Operand | None:
+        if equation.op == "sub":
+            found = _mean_of(made, operands[0], operands[1])
+            if found is None:
+                return None
+            centre = _shift(made, operands[0], *found)
+            if centre is None:
+                return None
+            out = made.put("sub", centre.shifted, centre.mean, like=made.program.values[equation.out])
+            centres[out] = centre
+            return out
+        if equation.op == "sum" and (square := made.made_by(operands[0], "mul")):
+            root = square.operands[0]
+            if not isinstance(root, int) or not same(*square.operands) or root not in centres:
+                return None
+            centre, old = centres[root], made.program.values[equation.out]
+            shape = made.shape(root)
+            if _axes(equation, len(shape)) != centre.axes:
+                return None
+            squares = made.put("mul", centre.shifted, centre.shifted)
+            raw = made.put("sum", squares, axis=centre.axes, keepdims=True)
+            spread = made.put("sub", raw, made.put("mul", centre.total, centre.mean))
+            spread = made.put("maximum", spread, 0.0, tie=0.0)
+            if isinstance(spread, int):
+                made.guards.add(spread)
+            return _renamed(made, made.reshape(spread, old.shape), old)
+        return None
+
+    return rule
+
+
+def _renamed(made: Rewriter, operand: Operand, old: Value) -> Operand:
+    if isinstance(operand, int) and not made.values[operand].name:
+        made.values[operand] = replace(made.values[operand], name=old.name)
+    return operand
+
+
+def _axes(equation: Equation, ndim: int) -> tuple[int, ...]:
+    axis = equation.attrs.get("axis")
+    axes = range(ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    return tuple(sorted(a % ndim for a in axes))
+
+
+def _mean_of(made: Rewriter, x: Operand, other: Operand) -> tuple[tuple[int, ...], float] | None:
+    """The axes and 1/count if `other` is the mean of `x` over some axes, broadcast along them."""
+    if not isinstance(x, int) or not made.values[x].dtype.startswith("float"):
+        return None
+    product = made.made_by(_behind(made, other), "mul")
+    if product is None:
+        return None
+    for a, b in (product.operands, product.operands[::-1]):
+        share, total = made.number(a), made.maker.get(b) if isinstance(b := _behind(made, b), int) else None
+        if share is None or total is None or not _plain_sum(total) or total.operands[0] != x:
+            continue
+        axes, shape = total.attrs["axis"], made.shape(x)
+        count = int(np.prod([shape[axis] for axis in axes]))
+        kept = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
+        given = made.shape(other)
+        aligned = (1,) * (len(shape) - len(given)) + given
+        if share != 1.0 / count or not _along(made, other, aligned, kept, axes):
+            continue
+        return axes, share
+    return None
+
+
+def _along(
+    made: Rewriter, other: Operand, aligned: tuple[int, ...], kept: tuple[int, ...], axes: Sequence[int]
+) -> bool:
+    """Whether the mean is broadcast back along the very axes that were summed."""
+    varies = made.varies(other)
+    varies = (False,) * (len(kept) - len(varies)) + varies
+    return len(aligned) == len(kept) and all(
+        not varies[axis] if axis in axes else aligned[axis] == size for axis, size in enumerate(kept)
+    )
+
+
+def _shift(made: Rewriter, x: Operand, axes: tuple[int, ...], share: float) -> _Centre | None:
+    start = made.first(x, axes)
+    if start is None or not isinstance(x, int):
+        return None
+    value = made.values[x]
+    # a first entry that is huge, infinite or nan would spoil its whole column: then nothing is shifted
+    usable = made.put("less", made.put("abs", start), float(np.sqrt(np.finfo(value.dtype).max)))
+    start = made.put("where", usable, start, 0.0)
+    shifted = made.put("sub", x, start)
+    total = made.put("sum", shifted, axis=axes, keepdims=True)
+    mean = made.put("mul", share, total)
+    if isinstance(mean, int):
+        made.guards.add(mean)
+    return _Centre(axes, shifted, total, mean)
+
+
+# ---- factoring -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Term:
+    """A product: what does not vary along the summed axes, and what does."""
+
+    outside: tuple[Operand, ...]
+    inside: tuple[Operand, ...]
+
+
+_LONGEST = 8
+"""A sum with more terms or factors than this stays as it is written."""
+
+
+def factored() -> Rule:
+    """The rule for sums whose summands have factors that do not vary along the summed axes."""
+    sums: dict[Any, Operand] = {}  # the sum of a product over some axes
+
+    def rule(made: Rewriter, equation: Equation, operands: tuple[Operand, ...]) -> Operand | None:
+        if equation.op != "sum" or not isinstance(operands[0], int):
+            return None
+        x, old = operands[0], made.program.values[equation.out]
+        shape = made.shape(x)
+        if not shape or not made.values[x].dtype.startswith("float"):
+            return None
+        axes = _axes(equation, len(shape))
+        terms = _terms(made, x, shape, axes, sums, split=True)
+        if terms is None or len(terms) == 1 or not all(_key(t, shape, axes) in sums for t in terms if t.inside):
+            terms = _terms(made, x, shape, axes, sums, split=False)
+        if terms is None:
+            return None
+        if len(terms) == 1 and not terms[0].outside:
+            sums[_key(terms[0], shape, axes)] = total = _sum(made, x, axes)
+            return _renamed(made, made.reshape(total, old.shape), old)
+        parts = [_rebuilt(made, term, shape, axes, sums) for term in terms]
+        if any(part is None for part in parts):
+            return None
+        total = parts[0]  # type: ignore[assignment]
+        for part in parts[1:]:
+            total = made.put("add", total, part)  # type: ignore[arg-type]
+        kept = tuple(1 if a in axes else size for a, size in enumerate(shape))
+        if made.shape(total) != kept or made.dtype(total) != old.dtype:
+            return None
+        if isinstance(total, int):
+            made.guards.add(total)
+        return _renamed(made, made.reshape(total, old.shape), old)
+
+    return rule
+
+
+def _key(term: _Term, shape: tuple[int, ...], axes: tuple[int, ...]) -> Any:
+    return tuple(sorted(term.inside, key=str)), shape, axes
+
+
+def _sum(made: Rewriter, x: Operand, axes: tuple[int, ...]) -> Operand:
+    return made.put("sum", x, axis=axes, keepdims=True)
+
+
+def _rebuilt(
+    made: Rewriter, term: _Term, shape: tuple[int, ...], axes: tuple[int, ...], sums: dict[Any, Operand]
+) -> Operand | None:
+    """``outside * sum(inside)``, or ``outside * count`` where nothing varies."""
+    if term.inside:
+        key = _key(term, shape, axes)
+        if key not in sums:
+            product = term.inside[0]
+            for factor in term.inside[1:]:
+                product = made.put("mul", product, factor)
+            if made.shape(product) != shape:
+                product = made.put("broadcast", product, shape=shape)
+            sums[key] = _sum(made, product, axes)
+        total = sums[key]
+    else:
+        total = float(np.prod([shape[a] for a in axes]))
+    for factor in term.outside:
+        lead = len(shape) - len(made.shape(factor))
+        once = made.first(factor, [a - lead for a in axes if a >= lead])
+        if once is None:
+            return None
+        total = made.put("mul", total, once)
+    kept = tuple(1 if a in axes else size for a, size in enumerate(shape))
+    if len(made.shape(total)) < len(kept):  # fewer axes, as of a vector beside a matrix
+        total = made.reshape(total, (1,) * (len(kept) - len(made.shape(total))) + made.shape(total))
+    return total if made.shape(total) == kept else made.put("broadcast", total, shape=kept)
+
+
+def _terms(
+    made: Rewriter, x: Operand, shape: tuple[int, ...], axes: tuple[int, ...], sums: dict[Any, Operand], *, split: bool
+) -> list[_Term] | None:
+    """The terms of a summand (one, where it is not to be `split`); None where there are too many.
+
+    A value whose sum is known is not taken apart.
+    """
+
+    def constant(operand: Operand) -> bool:
+        varies = made.varies(operand)
+        lead = len(shape) - len(varies)
+        return not any(varies[a - lead] for a in axes if a >= lead)
+
+    def walk(operand: Operand, depth: int, split: bool) -> list[_Term]:
+        if constant(operand):
+            return [_Term((operand,), ())]
+        equation = made.maker.get(operand) if isinstance(operand, int) else None
+        whole = _Term((), (operand,))
+        if equation is None or depth > _LONGEST or made.dtype(operand) != made.dtype(x):
+            return [whole]
+        if depth and made.shape(operand) == shape and _key(whole, shape, axes) in sums:
+            return [whole]
+        if equation.op == "neg":
+            return [_Term((*t.outside, -1.0), t.inside) for t in walk(equation.operands[0], depth + 1, split)]
+        if equation.op in ("add", "sub") and split:
+            left, right = (walk(o, depth + 1, split) for o in equation.operands)
+            if equation.op == "sub":
+                right = [_Term((*t.outside, -1.0), t.inside) for t in right]
+            return [*left, *right]
+        if equation.op == "mul":
+            split = split and any(constant(o) for o in equation.operands)
+            left, right = (walk(o, depth + 1, split) for o in equation.operands)
+            return [_Term((*a.outside, *b.outside), (*a.inside, *b.inside)) for a in left for b in right]
+        return [whole]
+
+    terms = walk(x, 0, split)
+    return None if len(terms) > _LONGEST or any(len(t.inside) > _LONGEST for t in terms) else terms
+
+
+# ---- picking one entry a row ---------------------------------------------------------------------------------
+
+
+def picked(made: Rewriter, equation: Equation, operands: tuple[Operand, ...]) -> Operand | None:
+    """``x[np.arange(N), y]`` and its scatter as masks, for an integer input `y` of shape (N,)."""
+    index = equation.attrs.get("index")
+    if equation.op not in ("gather", "scatter") or not isinstance(index, tuple) or len(index) != 2:
+        return None
+    rows, column = index
+    shape = made.shape(operands[0]) if equation.op == "gather" else tuple(equation.attrs["shape"])
+    if not isinstance(column, (Index, np.ndarray)) or len(shape) != 2 or not isinstance(rows, np.ndarray):
+        return None
+    n, c = shape
+    if isinstance(column, Index):
+        labels = column.value
+    elif column.dtype.kind in "iu" and not (column.size and column.min() < 0):
+        labels = made.constant(column)
+    else:
+        return None
+    if made.shape(labels) != (n,) or not np.array_equal(rows, np.arange(n)):
+        return None
+    places = made.constant(np.arange(c, dtype=made.values[labels].dtype).reshape(1, c))
+    mask = made.put("equal", places, made.reshape(labels, (n, 1)))
+    old = made.program.values[equation.out]
+    if equation.op == "gather":
+        chosen = made.put("where", mask, operands[0], 0.0)
+        return _renamed(made, made.put("sum", chosen, axis=1, like=old), old)
+    spread = operands[0] if isinstance(operands[0], float) else made.reshape(operands[0], (n, 1))
+    return made.put("where", mask, spread, 0.0, like=old)

@@ -1,0 +1,356 @@
+"""A program under reconstruction: equations are put one by one, equal ones are put once, and exact identities vanish.
+
+Every rewrite here keeps each number bit for bit (``x * 1``, ``--x``, a cast to the same dtype, squares for ``x ** 2``
+as NumPy computes them); what changes the rounding stands in `micrograd.compiler.optimize.algebra`, with its promise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from micrograd.program.program import Equation, Feed, Index, Operand, Program, Value, evaluate
+from micrograd.program.views import Axes, varying, view_axes
+from micrograd.primitives import TABLE
+
+__all__ = ["Rewriter", "Rule", "rewrite", "same", "without_dead"]
+
+_FOLDED = 1 << 16
+"""Constants of up to so many entries are computed once, at compile time."""
+
+COMPARISONS = {"greater", "greater_equal", "less", "less_equal", "equal", "not_equal"}
+
+
+class Rewriter:
+    """Builds a program out of puts.
+
+    Attributes:
+        values, feeds, equations: of the program so far.
+        maker: the equation that makes a value.
+        guards: values that must be finite, or else the call is computed as the author wrote it.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.values: list[Value] = list(program.values)
+        self.feeds: list[Feed] = list(program.feeds)
+        self.equations: list[Equation] = []
+        self.maker: dict[int, Equation] = {}
+        self.constants: dict[int, Any] = {f.value: f.array for f in program.feeds if f.kind == "constant"}
+        self.guards: set[int] = set()
+        self._known: dict[Any, Operand] = {}
+        self._varies: dict[int, Axes] = {}
+
+    # ---- what is known of an operand ---------------------------------------------------------------------
+
+    def shape(self, operand: Operand) -> tuple[int, ...]:
+        """The shape of an operand; () for a number."""
+        return self.values[operand].shape if isinstance(operand, int) else ()
+
+    def dtype(self, *operands: Operand) -> str:
+        """The dtype that an elementwise operation of the operands has in NumPy."""
+        strong = [self.values[o].dtype for o in operands if isinstance(o, int) and not self.values[o].weak]
+        return np.result_type(*strong).name if strong else "float64"
+
+    def made_by(self, operand: Operand, *ops: str) -> Equation | None:
+        """The equation of an operand if it is one of `ops`."""
+        equation = self.maker.get(operand) if isinstance(operand, int) else None
+        return equation if equation is not None and equation.op in ops else None
+
+    def number(self, operand: Operand) -> float | None:
+        """The one number that an operand is known to be, in all its entries."""
+        if isinstance(operand, float):
+            return operand
+        if operand in self.constants:
+            array = np.asarray(self.constants[operand])
+            if array.dtype.kind == "f" and array.size and (array == array.flat[0]).all():
+                return float(array.flat[0])
+        inner = self.made_by(operand, "broadcast", "reshape")
+        return self.number(inner.operands[0]) if inner is not None else None
+
+    # ---- making values -----------------------------------------------------------------------------------
+
+    def constant(self, array: Any) -> int:
+        """A constant array as a value."""
+        array = np.asarray(array)
+        key = ("constant", array.dtype.name, array.shape, array.tobytes())
+        if key not in self._known:
+            value = self._new(Value(array.shape, array.dtype.name))
+            self.feeds.append(Feed(value, "constant", array=array))
+            self.constants[value] = array
+            self._known[key] = value
+        return self._known[key]  # type: ignore[return-value]
+
+    def _new(self, value: Value) -> int:
+        self.values.append(value)
+        return len(self.values) - 1
+
+    def put(self, op: str, *operands: Operand, like: Value | None = None, line: str = "", **attrs: Any) -> Operand:
+        """The value of ``op(operands, attrs)``: an earlier one where it is equal, else a new equation.
+
+        Args:
+            op: a row of the table.
+            *operands: values or numbers.
+            like: shape, dtype and name, where the caller knows them.
+            line: the author's.
+            **attrs: the keywords of the operation.
+        """
+        if TABLE[op].kind == "reduce":
+            return self._reduce(op, operands[0], like, line, attrs)
+        same = self._identity(op, operands, attrs)
+        if same is not None:
+            return same
+        if op == "pow" and attrs["exponent"] == 2:
+            return self.put("mul", operands[0], operands[0], like=like, line=line)
+        made = like or Value(self._shape(op, operands, attrs), self._dtype(op, operands, attrs))
+        if TABLE[op].kind == "map" and (alike := self._uniform(made.shape, operands)):
+            leads = [len(made.shape) - len(self.shape(o)) for o in operands]
+            parts = [self.first(o, [a - n for a in alike if a >= n], 1) for o, n in zip(operands, leads, strict=True)]
+            known = [part for part in parts if part is not None]
+            if len(known) == len(parts):
+                small = replace(made, shape=tuple(1 if a in alike else s for a, s in enumerate(made.shape)), name="")
+                once = self.put(op, *known, like=small, line=line, **attrs)
+                return self.put("broadcast", once, shape=made.shape)
+        return self._keep(Equation(op, operands, -1, attrs, line), made)
+
+    def _keep(self, equation: Equation, made: Value) -> Operand:
+        key = (equation.op, _frozen(equation.operands), _frozen(equation.attrs), made.dtype, made.shape, made.weak)
+        if key in self._known:
+            return self._known[key]
+        if self._constant(equation, made):
+            inputs = {v: self.constants[v] for v in equation.reads}
+            place = len(self.values)
+            small = Program("", (*self.values, made), (), (replace(equation, out=place),), ())
+            answer: Operand = self.constant(np.asarray(evaluate(small, inputs)[place], made.dtype))
+            if made.weak and not made.shape:
+                answer = float(self.constants[answer])  # type: ignore[index]
+            self._known[key] = answer
+            return answer
+        out = self._new(made)
+        equation = replace(equation, out=out)
+        self.equations.append(equation)
+        self.maker[out] = equation
+        shapes, along = [self.shape(o) for o in equation.operands], [self.varies(o) for o in equation.operands]
+        self._varies[out] = varying(equation, shapes, made.shape, along)
+        self._known[key] = out
+        return out
+
+    def _constant(self, equation: Equation, made: Value) -> bool:
+        small = int(np.prod(made.shape, dtype=int)) <= _FOLDED
+        return small and equation.op != "broadcast" and all(v in self.constants for v in equation.reads)
+
+    def _reduce(self, op: str, x: Operand, like: Value | None, line: str, attrs: dict[str, Any]) -> Operand:
+        """A reduction keeps its unit axes and names them as a sorted tuple; a reshape drops them."""
+        shape = self.shape(x)
+        axis = attrs.get("axis")
+        axes = range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+        over = tuple(sorted(a % len(shape) for a in axes)) if shape else ()
+        kept = tuple(1 if a in over else size for a, size in enumerate(shape))
+        wanted = kept if attrs.get("keepdims") else tuple(s for a, s in enumerate(shape) if a not in over)
+        dtype = like.dtype if like is not None else self.dtype(x)
+        if not shape:
+            return x
+        if all(shape[a] == 1 for a in over):
+            return self.reshape(x, wanted)
+        name = like.name if like is not None else ""
+        made = self._keep(Equation(op, (x,), -1, {"axis": over, "keepdims": True}, line), Value(kept, dtype, name))
+        return self.reshape(made, wanted)
+
+    def reshape(self, x: Operand, shape: tuple[int, ...]) -> Operand:
+        """`x` in another shape."""
+        return self.put("reshape", x, shape=shape)
+
+    def first(self, x: Operand, axes: Iterable[int], budget: int = 24) -> Operand | None:
+        """`x` at index 0 of `axes`, which stay as unit axes; None where that takes more than `budget` equations."""
+        shape = self.shape(x)
+        left = {a for a in axes if shape[a] != 1}
+        if not left or isinstance(x, float):
+            return x
+        if budget <= 0:
+            return None
+        goal = tuple(1 if a in left else size for a, size in enumerate(shape))
+        equation = self.maker.get(x)
+        kind = TABLE[equation.op].kind if equation is not None else ""
+        if equation is not None and kind == "map":
+            parts: list[Operand] = []
+            for operand in equation.operands:
+                own = self.shape(operand)
+                lead = len(shape) - len(own)
+                part = self.first(operand, [a - lead for a in left if a >= lead], budget - len(parts) - 1)
+                if part is None:
+                    return None
+                parts.append(part)
+            like = replace(self.values[x], shape=goal, name="")
+            return self.put(equation.op, *parts, like=like, line=equation.line, **equation.attrs)
+        axes_in = None
+        if equation is not None:
+            axes_in = view_axes(equation, [self.shape(o) for o in equation.operands], shape)
+        if equation is not None and axes_in is not None and equation.op != "gather":
+            source = equation.operands[0]
+            inner = self.first(source, [a for a, to in enumerate(axes_in) if to in left], budget - 1)
+            if inner is None:
+                return None
+            if equation.op == "reshape":
+                return self.reshape(inner, goal)
+            if equation.op == "transpose":
+                return self.put("transpose", inner, axes=equation.attrs["axes"])
+            return self.put("broadcast", inner, shape=goal)
+        index = tuple(slice(0, 1) if a in left else slice(None) for a in range(len(shape)))
+        return self.put("gather", x, like=replace(self.values[x], shape=goal, name=""), index=index)
+
+    def varies(self, x: Operand) -> Axes:
+        """Along which of its axes a value may vary: False where it is broadcast, or has one entry."""
+        shape = self.shape(x)
+        if isinstance(x, float) or not shape:
+            return ()
+        return self._varies.get(x, tuple(size != 1 for size in shape))
+
+    def _uniform(self, shape: tuple[int, ...], operands: tuple[Operand, ...]) -> list[int]:
+        """The axes of an elementwise result along which no operand varies."""
+        found = [size != 1 for size in shape]
+        for operand in operands:
+            along = self.varies(operand)
+            for axis, may in enumerate(along):
+                found[len(shape) - len(along) + axis] &= not may
+        return [axis for axis, alike in enumerate(found) if alike]
+
+    # ---- exact identities --------------------------------------------------------------------------------
+
+    def _identity(self, op: str, operands: tuple[Operand, ...], attrs: dict[str, Any]) -> Operand | None:
+        x = operands[0]
+        if op == "mul":
+            for a, b in ((0, 1), (1, 0)):
+                if self.number(operands[b]) == 1.0 and self._unwidened(operands[a], operands[b]):
+                    return operands[a]
+        elif op == "neg" and (inner := self.made_by(x, "neg")):
+            return inner.operands[0]
+        elif (
+            (op == "cast" and isinstance(x, int) and self.values[x].dtype == attrs["dtype"] and not self.values[x].weak)
+            or (op == "pow" and attrs["exponent"] == 1)
+            or (op in ("reshape", "broadcast") and self.shape(x) == tuple(attrs["shape"]))
+        ):
+            return x
+        elif op == "reshape" and (inner := self.made_by(x, "reshape")):
+            return self.put("reshape", inner.operands[0], shape=tuple(attrs["shape"]))
+        elif op == "broadcast" and (inner := self.made_by(x, "broadcast")):
+            return self.put("broadcast", inner.operands[0], shape=tuple(attrs["shape"]))
+        elif op == "transpose":
+            axes = tuple(attrs["axes"])
+            if axes == tuple(range(len(axes))):
+                return x
+            if inner := self.made_by(x, "transpose"):
+                return self.put("transpose", inner.operands[0], axes=tuple(inner.attrs["axes"][a] for a in axes))
+        elif op == "where" and same(*operands[1:]) and self.shape(x) in ((), self.shape(operands[1])):
+            return operands[1]
+        return None
+
+    def _unwidened(self, kept: Operand, dropped: Operand) -> bool:
+        """Whether `kept` alone has the shape and dtype that it has beside `dropped`."""
+        shape = self.shape(kept)
+        together = np.broadcast_shapes(shape, self.shape(dropped))
+        return isinstance(kept, int) and together == shape and (
+            self.values[kept].weak or self.dtype(kept, dropped) == self.values[kept].dtype
+        )  # fmt: skip
+
+    # ---- shapes and dtypes of what is put without `like` ---------------------------------------------------
+
+    def _shape(self, op: str, operands: tuple[Operand, ...], attrs: dict[str, Any]) -> tuple[int, ...]:
+        shapes = [self.shape(o) for o in operands]
+        if TABLE[op].kind == "map":
+            return tuple(np.broadcast_shapes(*shapes))
+        if op in ("reshape", "broadcast", "scatter"):
+            return tuple(attrs["shape"])
+        if op == "transpose":
+            return tuple(shapes[0][a] for a in attrs["axes"])
+        raise ValueError(f"the shape of {op} must be given")
+
+    def _dtype(self, op: str, operands: tuple[Operand, ...], attrs: dict[str, Any]) -> str:
+        if op in COMPARISONS:
+            return "bool"
+        if op == "cast":
+            return str(attrs["dtype"])
+        return self.dtype(*(operands[1:] if op == "where" else operands))
+
+    # ---- the result --------------------------------------------------------------------------------------
+
+    def program_of(self, place: Callable[[int], Operand]) -> Program:
+        """The program so far; `place` says where each old output went."""
+        outputs = tuple(self._as_value(place(v)) for v in self.program.outputs)
+        writes = tuple(replace(w, value=self._as_value(place(w.value))) for w in self.program.writes)
+        return replace(
+            self.program, values=tuple(self.values), feeds=tuple(self.feeds), equations=tuple(self.equations),
+            outputs=outputs, writes=writes,
+        )  # fmt: skip
+
+    def _as_value(self, operand: Operand) -> int:
+        return operand if isinstance(operand, int) else self.constant(np.float64(operand))
+
+
+def same(a: Operand, b: Operand) -> bool:
+    """Whether two operands are one: value 2 is not the number 2.0, though Python calls them equal."""
+    return bool(_frozen(a) == _frozen(b))
+
+
+def _frozen(attrs: Any) -> Any:
+    """Operands or attributes as a key: slices, lists and arrays included; 2 is not 2.0, nor 0.0 -0.0."""
+    if isinstance(attrs, dict):
+        return tuple(sorted((key, _frozen(value)) for key, value in attrs.items()))
+    if isinstance(attrs, (tuple, list)):
+        return tuple(_frozen(a) for a in attrs)
+    if isinstance(attrs, slice):
+        return ("slice", attrs.start, attrs.stop, attrs.step)
+    if isinstance(attrs, np.ndarray):
+        return ("array", attrs.dtype.str, attrs.shape, attrs.tobytes())
+    if isinstance(attrs, Index):
+        return ("index", attrs.value)
+    if isinstance(attrs, float):
+        return ("float", attrs.hex())
+    return (type(attrs).__name__, attrs)
+
+
+Rule = Callable[[Rewriter, Equation, tuple[Operand, ...]], Operand | None]
+
+
+def rewrite(program: Program, *rules: Rule) -> tuple[Program, set[int]]:
+    """The program put anew, each equation through the first of `rules` that answers; dead equations are left out.
+
+    Answers the program and the values whose finiteness the rules rely on.
+    """
+    made = Rewriter(program)
+    at: dict[int, Operand] = {feed.value: feed.value for feed in program.feeds}
+    for equation in program.equations:
+        operands = tuple(at[o] if isinstance(o, int) else o for o in equation.operands)
+        attrs = dict(equation.attrs)
+        if "index" in attrs:
+            attrs["index"] = _moved(attrs["index"], at)
+        moved = replace(equation, operands=operands, attrs=attrs)
+        for rule in rules:
+            answer = rule(made, moved, operands)
+            if answer is not None:
+                break
+        else:
+            like = program.values[equation.out]
+            answer = made.put(equation.op, *operands, like=like, line=equation.line, **attrs)
+        at[equation.out] = answer
+    return without_dead(made.program_of(at.__getitem__)), made.guards
+
+
+def _moved(index: Any, at: dict[int, Operand]) -> Any:
+    if isinstance(index, tuple):
+        return tuple(_moved(i, at) for i in index)
+    return Index(int(at[index.value])) if isinstance(index, Index) else index
+
+
+def without_dead(program: Program) -> Program:
+    """The program without the equations and feeds that no output needs (arguments and host values always stay)."""
+    needed = {*program.outputs, *(w.value for w in program.writes)}
+    alive = []
+    for equation in reversed(program.equations):
+        if equation.out in needed:
+            needed.update(equation.reads)
+            alive.append(equation)
+    feeds = tuple(f for f in program.feeds if f.value in needed or f.kind in ("argument", "host"))
+    return replace(program, equations=tuple(reversed(alive)), feeds=feeds)

@@ -1,0 +1,1 @@
+"""Hold what printed functions call while they run."""

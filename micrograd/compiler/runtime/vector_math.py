@@ -1,0 +1,177 @@
+r"""exp, log and tanh that LLVM turns into vector instructions.
+
+The C library's functions take one number at a time, and a loop that calls them is not vectorised. These are straight
+lines of arithmetic without branches or tables, compiled into the loop they stand in; float32 is computed in float32.
+
+Each reduces its operand to a short interval exactly or nearly so (W. J. Cody and W. Waite, Software Manual for the
+Elementary Functions, 1980), and takes a polynomial there. log 2 is in two pieces, the first with so few digits that
+whole multiples of it are exact. The coefficients are least-squares fits at Chebyshev's points in 200-bit arithmetic,
+rounded one after the other (`tests/chebyshev.py`; a test computes them again). With u = 2**-24 or 2**-53 the
+polynomials are within 0.024 u of the function, relatively; what else is lost is rounding in the last few operations.
+
+Largest errors measured against mpmath, in units in the last place (ulp):
+
+=======  =========  =========  =====================================================
+\         float32    float64    special cases
+=======  =========  =========  =====================================================
+exp      0.98       0.98       inf above 88.7 or 709.8; subnormal, then 0 far below 0
+log      0.84       0.85       -inf of 0 and -0, NaN below, inf of inf
+tanh     1.31       1.32       odd, bit for bit; -0 of -0
+=======  =========  =========  =====================================================
+
+NaN gives NaN. The bounds hold whether or not the processor fuses multiplication and addition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba.extending import register_jitable
+
+from micrograd.compiler.runtime.intrinsics import copysign, exponent, horner, multiply_add, power_of_two, select, significand
+
+__all__ = ["FORMATS", "FUNCTIONS", "Format"]
+
+Function = Callable[[Any], Any]
+_inlined = register_jitable(forceinline=True, error_model="numpy")
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What the functions need to know about a float format.
+
+    Attributes:
+        dtype: its name.
+        round_to_whole: added and subtracted again, it rounds to a whole number: 1.5 * 2**(bits after the point).
+        log2: the first digits of log 2 and the rest.
+        exp_range: where exp may be computed: from below where it is 0 to above where it is inf.
+        tanh_range: up to where tanh is taken as an odd polynomial, and from where on it is 1.
+        tiny: the smallest normal number.
+        expm1: p with ``exp(r) - 1 = r + r*r*p(r)`` for r between -log(2)/2 and log(2)/2.
+        tanh: p with ``tanh(x) = x + x*z*p(z)``, z = x*x, up to the first of `tanh_range`.
+        log1p: p with ``log((1+s)/(1-s)) = 2*s + s*z*p(z)``, z = s*s, for (1+s)/(1-s) between sqrt(1/2) and sqrt(2).
+    """
+
+    dtype: str
+    round_to_whole: float
+    log2: tuple[float, float]
+    exp_range: tuple[float, float]
+    tanh_range: tuple[float, float]
+    tiny: float
+    expm1: tuple[float, ...]
+    tanh: tuple[float, ...]
+    log1p: tuple[float, ...]
+
+
+FORMATS = (
+    Format(
+        "float32",
+        1.5 * 2.0**23,
+        (0.693145751953125, 1.428606765330187e-06),
+        (-105.0, 89.0),
+        (0.5625, 10.0),
+        2.0**-126,
+        (
+            0.5, 0.1666666567325592, 0.04166647791862488, 0.008333567529916763, 0.0013933690497651696,
+            0.0001974244078155607,
+        ),
+        (
+            -0.3333331346511841, 0.13332439959049225, -0.053836289793252945, 0.021003251895308495,
+            -0.006174428854137659,
+        ),
+        (0.6666677594184875, 0.399775892496109, 0.2987058162689209),
+    ),
+    Format(
+        "float64",
+        1.5 * 2.0**52,
+        (0.6931471803691238, 1.9082149292705877e-10),
+        (-747.0, 710.0),
+        (0.5625, 20.0),
+        2.0**-1022,
+        (
+            0.5, 0.16666666666666677, 0.0416666666666666, 0.008333333333321468, 0.0013888888888928326,
+            0.0001984126988646235, 2.4801587227576575e-05, 2.755724392383305e-06, 2.7557361928014977e-07,
+            2.5109122929206796e-08, 2.0886594362820896e-09,
+        ),
+        (
+            -0.33333333333333276, 0.13333333333322864, -0.05396825396158679, 0.021869488323751032,
+            -0.008863231584930891, 0.003592081768827773, -0.001455476800521504, 0.0005881728796248427,
+            -0.00023269088499339464, 8.232725804154882e-05, -1.8884639802083232e-05,
+        ),
+        (
+            0.6666666666666736, 0.3999999999940572, 0.28571428743984745, 0.22222198435196522, 0.18183570565272192,
+            0.15313908347589533, 0.14797240239442028,
+        ),
+    ),
+)  # fmt: skip
+
+
+def _functions(form: Format) -> dict[str, Function]:
+    """The functions of one format. What they use is bound here, as numbers of the format: Numba makes it constants."""
+    real = np.dtype(form.dtype).type
+    zero, half, one, two = real(0.0), real(0.5), real(1.0), real(2.0)
+    infinity, nan = real(np.inf), real(np.nan)
+    to_whole, log2_e, sqrt2 = real(form.round_to_whole), real(1 / np.log(2)), real(np.sqrt(2))
+    log2_high, log2_low = map(real, form.log2)
+    lowest, highest = map(real, form.exp_range)
+    near, far = map(real, form.tanh_range)
+    tiny = real(form.tiny)
+    lifts, lift = real(64.0), real(2.0**64)  # brings every subnormal number among the normal ones
+    expm1_p, tanh_p, log1p_p = (tuple(map(real, p)) for p in (form.expm1, form.tanh, form.log1p))
+
+    @_inlined
+    def whole(x: Any) -> Any:
+        return (x + to_whole) - to_whole
+
+    @_inlined
+    def reduced_expm1(x: Any, k: Any) -> Any:
+        """``exp(x - k log 2) - 1``."""
+        r = multiply_add(-k, log2_low, multiply_add(-k, log2_high, x))
+        return multiply_add(r * r, horner(r, expm1_p), r)
+
+    @_inlined
+    def exp(x: Any) -> Any:
+        x = select(x < lowest, lowest, select(x > highest, highest, x))  # a NaN stays
+        k = whole(x * log2_e)
+        first = whole(k * half)  # 2**k itself may be out of range where the result is not
+        return (reduced_expm1(x, k) + one) * power_of_two(first) * power_of_two(k - first)
+
+    @_inlined
+    def log(x: Any) -> Any:
+        small = x < tiny
+        lifted = select(small, x * lift, x)
+        e, m = exponent(lifted), significand(lifted)
+        upper = m > sqrt2
+        m = select(upper, half * m, m)
+        e = select(upper, e + one, e) - select(small, lifts, zero)
+        f = m - one
+        s = f / (f + two)
+        z = s * s
+        square = half * f * f  # 2 s = f - (square - s * square): f is exact, and s small
+        rest = multiply_add(s, square + z * horner(z, log1p_p), e * log2_low)
+        result = multiply_add(e, log2_high, f - (square - rest))
+        outside = select(x == zero, -infinity, select(x < zero, nan, x))
+        return select((x > zero) & (x < infinity), result, outside)
+
+    @_inlined
+    def tanh(x: Any) -> Any:
+        z = x * x
+        small = multiply_add(x * z, horner(z, tanh_p), x)
+        size = copysign(x, one)
+        y = two * select(size > far, far, size)
+        k = whole(y * log2_e)
+        scale = power_of_two(k)
+        large = one - two / multiply_add(scale, reduced_expm1(y, k), scale + one)  # 1 - 2/(exp(2 size) + 1)
+        return copysign(select(size < near, small, large), x)
+
+    return {"exp": exp, "log": log, "tanh": tanh}
+
+
+_BY_FORMAT = {form.dtype: _functions(form) for form in FORMATS}
+FUNCTIONS: dict[str, dict[str, Function]] = {
+    name: {dtype: functions[name] for dtype, functions in _BY_FORMAT.items()} for name in ("exp", "log", "tanh")
+}
+"""By name, then by dtype: ``FUNCTIONS["exp"]["float32"]``. Their operand is of that dtype, and so is their answer."""

@@ -1,0 +1,1 @@
+"""Hold what makes the engine safe and fast."""

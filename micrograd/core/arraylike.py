@@ -1,0 +1,337 @@
+"""How a tensor behaves as an array: operators, methods, NumPy's protocols, and what it refuses.
+
+The class needs only the value (`raw`) and ``__primitive__``, which applies a row of the table; the graph is none of
+its business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from micrograd.numpy_api import composites as c
+from micrograd.core import validation
+from micrograd import primitives as p
+from micrograd.errors import DTypeError, GraphError, ShapeError
+from micrograd.modes import capturing, current
+from micrograd.numpy_api.functions import call_function, call_ufunc
+from micrograd.source.positions import user_line
+
+__all__ = ["ArrayLike"]
+
+
+class ArrayLike:
+    """The operators and methods of an array, composed of primitives."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        raw: Any
+        row: p.Primitive | None
+        grad: Any
+
+        @property
+        def operands(self) -> tuple[Any, ...]: ...  # noqa: D102
+        @property
+        def args(self) -> tuple[Any, ...]: ...  # noqa: D102
+
+        def __init__(self, data: Any) -> None: ...
+
+    @property
+    def data(self) -> Any:
+        """The value: a Python float, or the array, read-only. Assigning replaces the value of a leaf."""
+        if (capture := capturing()) is not None:
+            capture.refuse("the value of a tensor, .data,", "compute with the tensor itself")
+        return validation.frozen(self.raw)
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        if self.row is not None:
+            raise GraphError(f"this tensor is computed by {self.row.name}; only leaves can be assigned.")
+        if (capture := capturing()) is not None:
+            capture.assign(self, value)
+            return
+        value = validation.leaf(value)
+        if np.shape(value) != self.shape:
+            raise ShapeError(f"cannot assign shape {np.shape(value)} to a tensor of shape {self.shape}")
+        self.raw = value
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape; () for a number."""
+        raw = self.raw
+        return () if type(raw) is float else raw.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype; float64 for a Python number."""
+        return self.raw.dtype if type(self.raw) is not float else np.dtype(np.float64)
+
+    @property
+    def ndim(self) -> int:
+        """How many axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """How many entries."""
+        return int(np.size(self.raw))
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return call_ufunc(ufunc, method, *inputs, **kwargs)
+
+    def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
+        return call_function(function, args, kwargs)
+
+    def item(self) -> float:
+        """The value of a one-entry tensor as a Python float."""
+        if (capture := capturing()) is not None:
+            capture.refuse("a number, .item(),", "answer the tensor and take the number outside")
+        return float(self.raw if type(self.raw) is float else self.raw.item())
+
+    def tolist(self) -> Any:
+        """The values as nested lists of Python floats."""
+        if (capture := capturing()) is not None:
+            capture.refuse("a list of numbers, .tolist(),", "answer the tensor and take the numbers outside")
+        return self.raw if type(self.raw) is float else self.raw.tolist()
+
+    def __repr__(self) -> str:
+        if type(self.raw) is float:
+            return f"Value(data={self.raw}, grad={self.grad})"
+        made = f", {self.row.name}" if self.row else ""
+        return f"Tensor({np.array2string(self.raw, threshold=20, prefix='Tensor(')}, dtype={self.dtype}{made})"
+
+    def _repr_svg_(self) -> str | None:
+        if self.row is None:
+            return None  # a leaf is its numbers
+        from micrograd.drawing import draw
+
+        return draw(self).svg  # type: ignore[arg-type]
+
+    def __bool__(self) -> bool:
+        if (capture := capturing()) is not None:
+            capture.refuse("a branch on a tensor value", "use np.where")
+        if self.size != 1:
+            raise GraphError(
+                f"the truth value of a {self.shape} tensor is ambiguous; use np.any(t.data) or np.all(t.data)."
+            )
+        return bool(self.raw)
+
+    def __float__(self) -> float:
+        if (capture := capturing()) is not None:
+            capture.refuse("float() of a tensor", "answer the tensor and take the number outside")
+        if (mode := current()) is not None and mode.sealed:
+            raise GraphError(
+                f"float() of a tensor while it is traced (line {user_line()}) would lose its gradient silently, as "
+                "writing it into a plain array does; keep the tensor, and join tensors with np.stack."
+            )
+        return self.item()
+
+    def __int__(self) -> int:
+        if (capture := capturing()) is not None:
+            capture.refuse("int() of a tensor", "answer the tensor and take the number outside")
+        return int(self.item())
+
+    def __format__(self, spec: str) -> str:
+        if (capture := capturing()) is not None:
+            capture.refuse("a number as text", "answer the tensor and format it outside")
+        return format(self.item(), spec) if spec else repr(self)
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of a tensor without axes (shape ())")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        if (capture := capturing()) is not None:
+            capture.refuse("turning a tensor into a plain array", "use the tensor, np.stack([...]) to join tensors")
+        raise GraphError(
+            "turning a tensor into a plain array would lose its gradient silently; "
+            "use t.data for the values, np.stack([...]) to join tensors."
+        )
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        made = f" (made by {self.row.name})" if self.row else ""
+        raise GraphError(f"assignment destination is read-only: this tensor{made} is a value of the graph. "
+                         "Build a new one, with np.where or np.concatenate.")  # fmt: skip
+
+    def __add__(self, other: Any) -> Any:
+        return p.add(self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return p.add(other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return p.sub(self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return p.sub(other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        return p.mul(self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return p.mul(other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        return c.divide(self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return c.divide(other, self)
+
+    def __pow__(self, exponent: Any) -> Any:
+        return c.power(self, exponent)
+
+    def __rpow__(self, base: Any) -> Any:
+        return p.exp(self * float(np.log(base)))
+
+    def __neg__(self) -> Any:
+        return p.neg(self)
+
+    def __pos__(self) -> Any:
+        return self
+
+    def __abs__(self) -> Any:
+        return p.abs(self)
+
+    def __matmul__(self, other: Any) -> Any:
+        return c.matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return c.matmul(other, self)
+
+    def __gt__(self, other: Any) -> Any:
+        return p.greater(self, other)
+
+    def __ge__(self, other: Any) -> Any:
+        return p.greater_equal(self, other)
+
+    def __lt__(self, other: Any) -> Any:
+        return p.less(self, other)
+
+    def __le__(self, other: Any) -> Any:
+        return p.less_equal(self, other)
+
+    # Tensors are keys of dicts throughout the engine, so equality is identity (use np.equal). In a captured call the
+    # author's arrays are tensors, and `==` means what it means for arrays.
+
+    def __eq__(self, other: object) -> Any:
+        return NotImplemented if capturing() is None else p.equal(self, other)
+
+    def __ne__(self, other: object) -> Any:
+        return NotImplemented if capturing() is None else p.not_equal(self, other)
+
+    __hash__ = object.__hash__
+
+    def __getitem__(self, index: Any) -> Any:
+        return c.getitem(self, index)
+
+    @property
+    def T(self) -> Any:
+        """The axes reversed."""
+        return c.transpose(self)
+
+    @property
+    def mT(self) -> Any:
+        """The last two axes exchanged."""
+        return c.swapaxes(self, -1, -2)
+
+    def sum(self, axis: c.Axis = None, keepdims: bool = False) -> Any:
+        """See `numpy.sum`."""
+        return c.sum(self, axis, keepdims=keepdims)
+
+    def mean(self, axis: c.Axis = None, keepdims: bool = False) -> Any:
+        """See `numpy.mean`; ``1/N * sum``."""
+        return c.mean(self, axis, keepdims=keepdims)
+
+    def var(self, axis: c.Axis = None, ddof: int = 0, keepdims: bool = False) -> Any:
+        """See `numpy.var`; composed, two-pass."""
+        return c.var(self, axis, ddof=ddof, keepdims=keepdims)
+
+    def std(self, axis: c.Axis = None, ddof: int = 0, keepdims: bool = False) -> Any:
+        """See `numpy.std`."""
+        return c.std(self, axis, ddof=ddof, keepdims=keepdims)
+
+    def max(self, axis: c.Axis = None, keepdims: bool = False) -> Any:
+        """See `numpy.max`; ties share the gradient."""
+        return c.amax(self, axis, keepdims=keepdims)
+
+    def min(self, axis: c.Axis = None, keepdims: bool = False) -> Any:
+        """See `numpy.min`."""
+        return c.amin(self, axis, keepdims=keepdims)
+
+    def clip(self, low: Any = None, high: Any = None) -> Any:
+        """See `numpy.clip`."""
+        return c.clip(self, low, high)
+
+    def dot(self, other: Any) -> Any:
+        """See `numpy.dot`."""
+        return c.dot(self, other)
+
+    def reshape(self, *shape: Any) -> Any:
+        """See `numpy.reshape`; the shape as a tuple or as arguments."""
+        return c.reshape(self, shape[0] if len(shape) == 1 else shape)
+
+    def ravel(self) -> Any:
+        """All entries in one axis, in C order."""
+        return c.reshape(self, -1)
+
+    flatten = ravel
+
+    def transpose(self, *axes: Any) -> Any:
+        """See `numpy.transpose`; the order as a tuple or as arguments."""
+        return c.transpose(self, None if not axes else axes[0] if len(axes) == 1 else axes)
+
+    def squeeze(self, axis: c.Axis = None) -> Any:
+        """See `numpy.squeeze`."""
+        return c.squeeze(self, axis)
+
+    def swapaxes(self, a: int, b: int) -> Any:
+        """See `numpy.swapaxes`."""
+        return c.swapaxes(self, a, b)
+
+    def astype(self, dtype: Any) -> Any:
+        """The values in another float dtype; the gradient comes back in this one."""
+        name = np.dtype(dtype).name
+        if np.dtype(dtype).kind != "f":
+            raise DTypeError(f"astype({name}) would lose the gradient; use .data.astype({name}) for plain values.")
+        return p.cast(self, dtype=name)
+
+    def copy(self) -> Any:
+        """The tensor itself: its values cannot change, so it needs no copy."""
+        return self
+
+    def exp(self) -> Any:
+        """The exponential of each entry."""
+        return p.exp(self)
+
+    def log(self) -> Any:
+        """The natural logarithm."""
+        return p.log(self)
+
+    def sqrt(self) -> Any:
+        """The square root; its slope is infinite at 0."""
+        return p.sqrt(self)
+
+    def tanh(self) -> Any:
+        """The hyperbolic tangent."""
+        return p.tanh(self)
+
+    def relu(self) -> Any:
+        """``maximum(x, 0)``, with slope 0 at 0."""
+        return c.maximum(self, 0.0)
+
+    # Karpathy's names for what his drawings read; they show constants as nodes.
+
+    @property
+    def _prev(self) -> set[Any]:
+        return {type(self)(a) if o is None else o for o, a in zip(self.operands, self.args, strict=True)}
+
+    @property
+    def _op(self) -> str:
+        return "" if self.row is None else self.row.label

@@ -1,0 +1,77 @@
+"""The operators that a graph of numbers is made of, recorded without a detour.
+
+`ArrayLike` defines every operator through ``__primitive__``. For a chain of Python floats that costs more than the
+arithmetic, so the commonest ones get a version that goes straight to the node where nothing special is asked for.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from micrograd.core import validation
+from micrograd import primitives as p
+from micrograd.core.array_pool import SMALLEST, apply
+from micrograd.modes import current
+
+__all__ = ["fast_operators"]
+
+Class = TypeVar("Class", bound=type)
+
+
+def fast_operators(cls: Class) -> Class:
+    """A class decorator: fast ``+ - *`` and integer powers for a class of nodes."""
+
+    def methods(row: p.Primitive, number: Callable[[Any, Any], Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        ufunc: np.ufunc = getattr(np, row.array)
+
+        def array(a: Any, b: Any) -> Any:
+            large = (type(a) is not float and a.nbytes >= SMALLEST) or (type(b) is not float and b.nbytes >= SMALLEST)
+            try:
+                return apply(ufunc, a, b) if large else number(a, b)
+            except ValueError as error:
+                raise validation.mismatch(row, [a, b], error) from None
+
+        def forwards(self: Any, other: Any) -> Any:
+            a = self.raw
+            if isinstance(other, cls):
+                y, b = other, other.raw  # type: ignore[attr-defined]
+            elif type(other) is float or type(other) is int:
+                y, b = None, float(other)
+            else:
+                return self.__primitive__(row, (self, other), {})
+            if current() is None:
+                if type(a) is float and type(b) is float:
+                    return cls(number(a, b), row, None, self, a, y, b)
+                value = array(a, b)
+                if type(value) is np.ndarray:
+                    return cls(value, row, None, self, a, y, b)
+            return self.__primitive__(row, (self, other), {})
+
+        def backwards(self: Any, other: Any) -> Any:
+            if (type(other) is float or type(other) is int) and current() is None:
+                a, b = float(other), self.raw
+                value = number(a, b) if type(b) is float else array(a, b)
+                if type(value) is float or type(value) is np.ndarray:
+                    return cls(value, row, None, None, a, self, b)
+            return self.__primitive__(row, (other, self), {})
+
+        return forwards, backwards
+
+    for row in (p.add, p.sub, p.mul):
+        forwards, backwards = methods(row, getattr(operator, row.name))
+        setattr(cls, f"__{row.name}__", forwards)
+        setattr(cls, f"__r{row.name}__", backwards)
+
+    general = getattr(cls, "__pow__")  # noqa: B009 (of the class itself, which the type checker would take for a number)
+
+    def power(self: Any, exponent: Any) -> Any:
+        if type(exponent) is not int:
+            return general(self, exponent)
+        return self.__primitive__(p.pow, (self,), {"exponent": exponent})
+
+    setattr(cls, "__pow__", power)  # noqa: B010
+    return cls

@@ -1,0 +1,262 @@
+"""A program in JAX: one function for each kind of the table, the sibling of `micrograd.program.program.evaluate`."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from micrograd.program.program import Equation, Program, concrete
+from micrograd.errors import DTypeError, GraphError, MissingExtraError
+from micrograd.export.programs import feeds_of, from_graph, pure
+from micrograd.graph import Graph
+from micrograd.primitives import TABLE, Primitive
+from micrograd.pytree import flatten
+
+__all__ = ["KINDS", "OVERRIDES", "evaluate_jax", "refuse_truncation", "require_jax", "to_jax"]
+
+
+def require_jax() -> Any:
+    """The module `jax`. Raises MissingExtraError where it is not installed."""
+    try:
+        import jax
+    except ImportError as error:
+        raise MissingExtraError("this needs jax, which is not installed: pip install 'micrograd-graph[jax]'") from error
+    return jax
+
+
+# ---- one function a kind ---------------------------------------------------------------------------------
+
+
+def _map(row: Primitive, *operands: Any, **attrs: Any) -> Any:
+    return getattr(require_jax().numpy, row.array)(*operands, *attrs.values())  # astype takes its dtype by position
+
+
+def _reduce(row: Primitive, x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
+    return getattr(require_jax().numpy, row.array).reduce(x, axis=axis, keepdims=keepdims)
+
+
+def _contract(row: Primitive, x: Any, y: Any) -> Any:
+    return getattr(require_jax().numpy, row.array)(
+        x, y, precision="highest"
+    )  # by default some GPUs keep 10 bits of a float32
+
+
+def _move(row: Primitive, x: Any, **attrs: Any) -> Any:
+    return getattr(require_jax().numpy, row.array)(x, **attrs)
+
+
+KINDS: dict[str, Callable[..., Any]] = {"map": _map, "reduce": _reduce, "contract": _contract, "move": _move}
+"""What computes the rows of each kind: called with the row, its operands and its keywords."""
+
+
+# ---- rows whose JAX function has another signature -------------------------------------------------------
+
+
+def _power(x: Any, *, exponent: float) -> Any:
+    return x ** (int(exponent) if float(exponent).is_integer() else exponent)
+
+
+@functools.cache
+def _tied() -> Any:
+    """The maximum with our share of the gradient at equality, where JAX always gives each operand one half."""
+    jax = require_jax()
+    jnp = jax.numpy
+
+    @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
+    def maximum(x: Any, y: Any, tie: float) -> Any:  # noqa: ARG001 (for the rule below)
+        return jnp.maximum(x, y)
+
+    def rule(tie: float, primals: Any, tangents: Any) -> Any:
+        (x, y), (tx, ty) = primals, tangents
+        won = jnp.where(x > y, tx, 0.0) + jnp.where(y > x, ty, 0.0)
+        return jnp.maximum(x, y), won + jnp.where(x == y, tie * (tx + ty), 0.0)
+
+    maximum.defjvp(rule)
+    return maximum
+
+
+def _maximum(x: Any, y: Any, *, tie: float = 0.5) -> Any:
+    jnp = require_jax().numpy
+    dtype = jnp.result_type(x, y)
+    return _tied()(jnp.asarray(x, dtype), jnp.asarray(y, dtype), tie)
+
+
+def _gather(x: Any, *, index: Any) -> Any:
+    # an index beyond the end answers NaN; JAX would take the last entry in silence
+    return require_jax().numpy.asarray(x).at[index].get(mode="fill")
+
+
+def _scatter(x: Any, *, index: Any, shape: tuple[int, ...]) -> Any:
+    jnp = require_jax().numpy
+    return jnp.zeros(shape, jnp.asarray(x).dtype).at[index].add(x)
+
+
+def _concatenate(*operands: Any, axis: int = 0) -> Any:
+    return require_jax().numpy.concatenate(operands, axis)
+
+
+OVERRIDES: dict[str, Callable[..., Any]] = {
+    "pow": _power,
+    "maximum": _maximum,
+    "gather": _gather,
+    "scatter": _scatter,
+    "concatenate": _concatenate,
+}
+"""Rows whose name in `jax.numpy` says too little; a test keeps the list short."""
+
+
+# ---- a whole program -------------------------------------------------------------------------------------
+
+
+def refuse_truncation(program: Program) -> None:
+    """Say so where JAX would make float32 of float64.
+
+    Raises:
+        DTypeError: a value of the program is float64 and JAX has 64 bits switched off.
+    """
+    if require_jax().config.jax_enable_x64:
+        return
+    for at, value in enumerate(program.values):
+        if value.dtype == "float64" and not value.weak:
+            called = value.name or f"value {at}"
+            raise DTypeError(
+                f"JAX would truncate float64; call jax.config.update('jax_enable_x64', True) or cast to float32. "
+                f"({called} of {program.name} is float64.)"
+            )
+
+
+def evaluate_jax(program: Program, given: Mapping[int, Any]) -> dict[int, Any]:
+    """Every value of the program, computed by JAX; `given` holds the value of each feed (tracers too)."""
+    known: dict[int, Any] = dict(given)
+    for equation in program.equations:
+        known[equation.out] = _compute(program, equation, known)
+    return known
+
+
+def _compute(program: Program, equation: Equation, known: Mapping[int, Any]) -> Any:
+    jnp = require_jax().numpy
+    row, made = TABLE[equation.op], program.values[equation.out]
+    operands = [known[o] if isinstance(o, int) else o for o in equation.operands]
+    if row.kind == "map" and row.name != "cast" and made.dtype.startswith("float"):
+        # whole numbers and masks beside floats: NumPy's promotion, not JAX's
+        operands = [
+            jnp.asarray(o, made.dtype) if slot >= (row.name == "where") and _whole(o) else o
+            for slot, o in enumerate(operands)
+        ]
+    elif row.kind != "map":
+        operands = [jnp.asarray(o) for o in operands]
+    attrs = dict(equation.attrs)
+    if "index" in attrs:
+        attrs["index"] = concrete(attrs["index"], known)
+    try:
+        compute = OVERRIDES.get(row.name) or functools.partial(KINDS[row.kind], row)
+        return compute(*operands, **attrs)
+    except AttributeError as error:
+        at = f" at line {equation.line}" if equation.line else ""
+        raise GraphError(
+            f"{program.name}: jax.numpy has no {row.array!r}, which the row {row.name}{at} names; name another "
+            "function in the row, or add it to micrograd.export.jax.OVERRIDES."
+        ) from error
+
+
+def _whole(x: Any) -> bool:
+    return hasattr(x, "dtype") and np.dtype(x.dtype).kind in "iub"
+
+
+def to_jax(f_or_graph: Callable[..., Any] | Graph) -> Callable[..., Any]:
+    """The function, or the traced graph, as a JAX function: `jax.jit`, `jax.grad` and `jax.vmap` apply to it.
+
+    A function is captured at the first call with each signature (shapes, dtypes, and all arguments that are no
+    arrays); parameters of a model are those of the moment of each call, and constants inside `jax.jit`. A graph takes
+    its inputs in order. Gradients are JAX's own; where operands of a maximum are equal they are shared as ours are.
+    An integer index beyond the end of its axis answers NaN, as a compiled JAX function cannot raise.
+
+    Args:
+        f_or_graph: a function of arrays, a module in evaluation mode, or what `micrograd.trace` answered.
+
+    Returns:
+        A function of JAX or NumPy arrays.
+
+    Raises:
+        MissingExtraError: JAX is not installed. DTypeError (at the call): float64 while JAX has 64 bits switched off.
+        GraphError (at the call): the function changes state or draws random numbers.
+
+    >>> import jax
+    >>> f = to_jax(lambda x: np.sum(np.tanh(x) ** 2))
+    >>> jax.grad(f)(np.zeros(2, np.float32))
+    Array([0., 0.], dtype=float32)
+    """
+    require_jax()
+    if isinstance(f_or_graph, Graph):
+        return _of_graph(f_or_graph)
+    f: Callable[..., Any] = f_or_graph
+    programs: dict[Any, list[Program]] = {}
+    lock = threading.Lock()
+
+    @functools.wraps(f, updated=())
+    def in_jax(*args: Any, **kwargs: Any) -> Any:
+        leaves, rebuild = flatten((args, kwargs))
+        key = (repr(rebuild([None] * len(leaves))), *(_signature(leaf) for leaf in leaves))
+        with lock:
+            fitting = [p for p in programs.get(key, ()) if all(ask() == answer for ask, answer in p.assumptions)]
+            if not fitting:
+                examples, keywords = rebuild([_example(leaf) for leaf in leaves])
+                fitting = [pure(f, examples, keywords)]
+                programs.setdefault(key, []).extend(fitting)
+        program = fitting[0]
+        refuse_truncation(program)
+        return _run(program, feeds_of(program, args, kwargs))
+
+    return in_jax
+
+
+def _of_graph(graph: Graph) -> Callable[..., Any]:
+    program, inputs = from_graph(graph), graph.inputs
+
+    def in_jax(*args: Any) -> Any:
+        if len(args) != len(inputs):
+            names = ", ".join(node.name for node in inputs)
+            raise GraphError(f"graph {graph.name} takes {len(inputs)} input(s) ({names}); got {len(args)}.")
+        for node, x in zip(inputs, args, strict=True):
+            if np.shape(x) != node.shape:
+                raise GraphError(f"{node.name} has shape {np.shape(x)}; the graph was made for {node.shape}.")
+        refuse_truncation(program)
+        return _run(program, feeds_of(program, args, {}))
+
+    in_jax.__name__ = graph.name
+    return in_jax
+
+
+def _run(program: Program, given: dict[int, Any]) -> Any:
+    jnp = require_jax().numpy
+    arguments = {feed.value for feed in program.feeds if feed.kind == "argument"}
+    given = {
+        value: jnp.asarray(x, program.values[value].dtype if value in arguments else None) if np.ndim(x) else x
+        for value, x in given.items()
+    }
+    known = evaluate_jax(program, given)
+    return program.rebuild([known[v] for v in program.outputs])
+
+
+def _signature(leaf: Any) -> Any:
+    if hasattr(leaf, "shape") and hasattr(leaf, "dtype"):
+        return (tuple(leaf.shape), np.dtype(leaf.dtype))
+    try:
+        hash(leaf)
+    except TypeError:
+        return ("object", id(leaf))
+    return (type(leaf), leaf)
+
+
+def _example(leaf: Any) -> Any:
+    """An array of the same kind, for a call whose values do not matter: JAX shows none while it differentiates."""
+    if not (hasattr(leaf, "shape") and hasattr(leaf, "dtype")):
+        return leaf
+    dtype = np.dtype(leaf.dtype)
+    if dtype.kind != "f":
+        return np.zeros(leaf.shape, dtype)
+    return np.asarray(np.random.default_rng(0).uniform(0.5, 1.5, leaf.shape), dtype)

@@ -1,0 +1,1 @@
+"""Print a backward pass as NumPy source."""

@@ -1,0 +1,164 @@
+"""A program for batches of any size: captured at three, so that what differs is a formula of the size.
+
+Whatever is ``a + b * batch`` at three sizes (a length, a bound of a slice) is taken to be so at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from micrograd.program.program import Equation, Operand, Program, evaluate
+from micrograd.errors import GraphError, ShapeError
+from micrograd.export.programs import feeds_of, pure
+from micrograd.pytree import flatten
+
+__all__ = ["ONE_SIZE", "Blocks", "Captures", "at_one_size", "at_three_sizes", "blocks_of", "line_of"]
+
+Array = np.ndarray[Any, Any]
+ONE_SIZE = "leave batch= out, and the file is for one size"
+"""What to do where a function is not the same for every batch."""
+
+
+@dataclass(frozen=True)
+class Captures:
+    """One program for each size of the batch; a single one where the size is fixed.
+
+    Attributes:
+        sizes: of the batch.
+        programs: the same equations in all of them.
+        given: the value of each feed, for each size.
+        known: every value, for each size.
+    """
+
+    sizes: tuple[int, ...]
+    programs: tuple[Program, ...]
+    given: tuple[Mapping[int, Any], ...]
+    known: tuple[Mapping[int, Any], ...]
+
+    def of(self, equation: Equation) -> tuple[Equation, ...]:
+        """An equation of the first program in all of them."""
+        return tuple(by_out[equation.out] for by_out in self._equations)
+
+    @cached_property
+    def _equations(self) -> list[dict[int, Equation]]:
+        return [{equation.out: equation for equation in program.equations} for program in self.programs]
+
+    def shapes(self, operand: Operand) -> list[tuple[int, ...]]:
+        """The shape of an operand at each size."""
+        return [program.values[operand].shape if isinstance(operand, int) else () for program in self.programs]
+
+
+def at_one_size(program: Program, args: Sequence[Any]) -> Captures:
+    """The captures of a program whose sizes are fixed."""
+    given = {v: x if program.values[v].weak else np.asarray(x) for v, x in feeds_of(program, args, {}).items()}
+    for feed in program.feeds:
+        if feed.kind == "argument" and np.shape(given[feed.value]) != program.values[feed.value].shape:
+            raise GraphError(f"{program.values[feed.value].name} has shape {np.shape(given[feed.value])}; "
+                             f"the graph was made for {program.values[feed.value].shape}.")  # fmt: skip
+    return Captures((0,), (program,), (given,), (evaluate(program, given),))
+
+
+def at_three_sizes(f: Callable[..., Any], args: Sequence[Any]) -> Captures:
+    """The captures of a function for a batch as long as the first axis of its first array, and for two other sizes.
+
+    Raises:
+        ShapeError: no argument has an axis. GraphError: the function computes other operations for another size.
+    """
+    leaves, rebuild = flatten(tuple(args))
+    size = next((leaf.shape[0] for leaf in leaves if getattr(leaf, "ndim", 0)), None)
+    if not size:
+        raise ShapeError("batch= leaves the first axis of the arguments open; got no array with entries along it.")
+    sizes = (size, size + 1, 2 * size + 3)
+    found = []
+    for length in sizes:
+        longer = [np.resize(x, (length, *x.shape[1:])) if np.shape(x)[:1] == (size,) else x for x in leaves]
+        try:
+            found.append(at_one_size(pure(f, rebuild(longer), {}), rebuild(longer)))
+        except Exception as error:
+            if length == size:
+                raise
+            name = getattr(f, "__name__", type(f).__name__)
+            raise GraphError(
+                f"{name} runs for a batch of {size} and not for one of {length} ({error}); {ONE_SIZE}."
+            ) from error
+    programs = tuple(capture.programs[0] for capture in found)
+    for length, other in zip(sizes[1:], programs[1:], strict=True):
+        if where := _apart(programs[0], other):
+            raise GraphError(
+                f"{programs[0].name} computes something else for a batch of {length} than for one of {size}{where}; "
+                f"{ONE_SIZE}."
+            )
+    given, known = tuple(capture.given[0] for capture in found), tuple(capture.known[0] for capture in found)
+    return Captures(sizes, programs, given, known)
+
+
+def _apart(one: Program, other: Program) -> str | None:
+    """Where two programs differ in more than lengths, indices and numbers; None where they do not."""
+    for a, b in zip(one.equations, other.equations, strict=False):
+        same = {key: value for key, value in a.attrs.items() if key not in ("index", "shape")}
+        if (
+            (a.op, a.out, len(a.operands)) != (b.op, b.out, len(b.operands))
+            or any(x != y for x, y in zip(a.operands, b.operands, strict=True) if isinstance(x, int))
+            or any(b.attrs.get(key) != value for key, value in same.items())
+        ):
+            return f", from {a.op} at line {a.line} on" if a.line else f", from {a.op} on"
+    lengths = (len(one.equations), len(one.feeds), one.outputs) != (
+        len(other.equations),
+        len(other.feeds),
+        other.outputs,
+    )
+    return "" if lengths else None
+
+
+def line_of(values: Sequence[int], sizes: Sequence[int]) -> tuple[int, int] | None:
+    """The a and b of ``a + b * size``; None where the values lie on no such line.
+
+    >>> line_of([12, 16, 44], [3, 4, 11]), line_of([9, 16, 121], [3, 4, 11])
+    ((0, 4), None)
+    """
+    step = 0 if len(sizes) == 1 else (values[1] - values[0]) // (sizes[1] - sizes[0])
+    start = values[0] - step * sizes[0]
+    return (start, step) if all(start + step * m == v for v, m in zip(values, sizes, strict=True)) else None
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Positions in a flat array that are alike for every example of the batch.
+
+    Attributes:
+        base: (a, b), the positions within one example; the batch stands between the two axes.
+        length: how many entries an example has.
+    """
+
+    base: Array
+    length: int
+
+
+def blocks_of(positions: Sequence[Array], sizes: Sequence[int], totals: Sequence[int]) -> Blocks | None:
+    """The blocks that flat positions at each size are made of; None where they are not alike.
+
+    >>> blocks_of([np.array([1, 4, 0, 3]), np.array([1, 4, 7, 0, 3, 6])], [2, 3], [6, 9])
+    Blocks(base=array([[1],
+           [0]]), length=3)
+    """
+    first, size = positions[0], sizes[0]
+    count, length = len(first) // size, totals[0] // size
+    for a in (a for a in range(1, count + 1) if count % a == 0):
+        base = first.reshape(a, size, count // a)[:, 0, :] if count * size == len(first) else first[:, None]
+        if (
+            base.size
+            and 0 <= base.min() <= base.max() < length
+            and all(
+                total == length * m
+                and len(flat) == count * m
+                and np.array_equal(flat.reshape(a, m, -1), base[:, None, :] + length * np.arange(m)[:, None])
+                for flat, m, total in zip(positions, sizes, totals, strict=True)
+            )
+        ):
+            return Blocks(base, length)
+    return None

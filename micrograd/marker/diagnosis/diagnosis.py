@@ -1,0 +1,398 @@
+"""From a wrong gradient to the first wrong line, its class and its fix; then on, with that mended, to the next."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from micrograd.marker.truth.alignment import Quantities
+from micrograd.marker.truth.cases import Case
+from micrograd.marker.repair.edits.edit import Edit
+from micrograd.marker.diagnosis.examination import Examination, Status
+from micrograd.marker.diagnosis.finding import Suspicion, found_at
+from micrograd.marker.student.instrumented import Program
+from micrograd.marker.student.recording import record, scope_in
+from micrograd.marker.repair.search import TIERS, Bench, Goal, Mended, Search, as_call, search
+from micrograd.marker.report import Finding, Span
+from micrograd.marker.diagnosis.returned import absent, lacking, last_return, missing, permuted
+from micrograd.marker.student.scope import Scope
+from micrograd.marker.student.statements import Root, Statement, path_of
+from micrograd.marker.repair.synthesis import can_mend, required, written
+
+__all__ = ["Diagnoser"]
+
+MOST_FINDINGS = 6
+_PENALTIES = {
+    "suspect": 0.0, "unknown": 0.1, "misshapen": 0.1, "size": 0.3, "known": 0.3, "right": 2.0, "outside": 0.6,
+    "odd": -0.8,
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Diagnoser:
+    """Finds the mistakes of one backward, one after the other.
+
+    Attributes:
+        program: the student's text; mended as mistakes are found.
+        cases: the probes.
+        quantities: what the engine knows of each.
+        fresh: makes other probes to verify fixes on.
+        deadline: when to stop searching, by `time.perf_counter`.
+    """
+
+    program: Program
+    cases: Sequence[Case]
+    quantities: Sequence[Quantities]
+    fresh: Callable[[], Sequence[Case]]
+    deadline: float
+    findings: list[Finding] = field(default_factory=list)
+    shift: list[tuple[int, int]] = field(default_factory=list)
+    given_up: set[int] = field(default_factory=set)
+    tried: int = 0
+    done: bool = False  # whether the last fix makes all gradients right
+
+    def run(self) -> list[Finding]:
+        """All mistakes that are found, in the order of the student's lines."""
+        while len(self.findings) < MOST_FINDINGS:
+            now = Examination(self.program, self.cases, self.quantities)
+            wrong = now.wrong - self.given_up
+            if not wrong:
+                wrong = now.misshapen - self.given_up
+            if not wrong:
+                break
+            if not self.one(now, wrong) or self.done:
+                break
+        return sorted(self.findings, key=lambda f: (f.span.line, f.span.column))
+
+    # ---- one mistake ---------------------------------------------------------------------------------
+
+    def one(self, now: Examination, wrong: frozenset[int]) -> bool:
+        """Find one mistake and mend it, or give its gradients up. Answers whether to go on."""
+        job = Search(self.program, self.cases, now.recordings, self.fresh, self.deadline)
+        lost = absent(now, wrong)
+        statement = last_return(now) if lost else None
+        if statement is not None and missing(now, wrong, job) is None:
+            self.add(lacking(now, statement, lost))
+            self.given_up |= lost
+            return True
+        mended, suspicion = self.located(now, wrong, job)
+        self.tried += job.tried
+        if mended is not None:
+            self.add(found_at(now, mended.statement, mended.root, mended, suspicion))
+            self.apply(mended)
+            self.done = mended.wanted == now.wrong | now.misshapen
+            return True
+        if suspicion is None:
+            suspicion = self.fallback(now, wrong)
+        if suspicion is None:
+            return False
+        root = suspicion.statement.roots[0] if suspicion.statement.roots else None
+        self.add(found_at(now, suspicion.statement, root, None, suspicion))
+        affected = frozenset(p for p in wrong if suspicion.statement.number in now.statements_of(p))
+        self.given_up |= affected or wrong
+        return True
+
+    def located(self, now: Examination, wrong: frozenset[int], job: Search) -> tuple[Mended | None, Suspicion | None]:
+        """The edit that mends it, and the statement under suspicion, as far as either is found."""
+        order, slices = self.candidates(now, wrong)
+        returned = missing(now, wrong, job) or permuted(now, wrong, job)
+        if returned is not None:
+            return returned, None
+        suspicion = self.suspected(now, wrong, order)
+        if suspicion is None or suspicion.fixed != wrong:
+            suspicion = self.solvable(now, wrong, order, job, sure=True) or suspicion
+        if len(wrong) > 1 and (suspicion is None or suspicion.fixed != wrong):
+            common = set.intersection(*slices.values())
+            shared = [n for n in order if n in common or now.recordings[0].error is not None]
+            rest = self.pruned(self.weighed(now, shared, {}), wrong, job)
+            found = search(job, rest, Goal(tuple(now.states), wrong), TIERS[:3])
+            if found:
+                return found[0], suspicion if suspicion and suspicion.statement is found[0].statement else None
+        if (
+            suspicion is not None and suspicion.fixed
+        ):  # what follows that line is right: it is the line, or what it reads
+            number = suspicion.statement.number
+            before = self.ancestors(now, number)
+            goal = Goal(tuple(now.states), suspicion.fixed)
+            weighed = self.pruned(self.weighed(now, [number, *before], {number: 0.0}), suspicion.fixed, job)
+            found = search(job, weighed, goal, extra=self.writer(suspicion))
+            if found:
+                return found[0], suspicion
+            doubtful = [n for n in before if now.status(n).state in ("suspect", "unknown", "odd", "misshapen")]
+            if not doubtful or job.late():
+                return None, suspicion
+            return None, self.solvable(now, wrong, [*doubtful, number], job) or suspicion
+        for wanted in self.aims(wrong, slices):
+            rest = self.pruned(self.weighed(now, order, {}), wanted, job)
+            found = search(job, rest, Goal(tuple(now.states), wanted), extra=self.writer(suspicion))
+            if found:
+                return found[0], suspicion if suspicion and suspicion.statement is found[0].statement else None
+            if job.late():
+                break
+        return None, self.solvable(now, wrong, order, job) or suspicion
+
+    def ancestors(self, now: Examination, number: int) -> list[int]:
+        """What a statement depends on, in order of execution."""
+        found: set[int] = set()
+        for recording in now.recordings:
+            found |= recording.slice_of(recording.of(number)[-1:])
+        return [n for n in now.order() if n in found and n != number]
+
+    def writer(self, suspicion: Suspicion | None) -> Callable[[Bench], Sequence[Edit]]:
+        """Edits that write what an expression should be worth."""
+
+        def write(bench: Bench) -> Sequence[Edit]:
+            wanted = None
+            statement = bench.statement
+            if suspicion is not None and suspicion.statement is statement and suspicion.values:
+                if isinstance(statement.node, ast.Assign) and not any(t.item for t in statement.targets):
+                    wanted = suspicion.values[0]
+                elif isinstance(statement.node, ast.AugAssign) and bench.single and not statement.targets[0].item:
+                    wanted = _increment(
+                        statement.node.op, bench.scopes[0].names.get(bench.root.name), suspicion.values[0]
+                    )
+            if wanted is None:
+                wanted = self.item_wanted(bench)
+            if wanted is None:
+                wanted = required(bench)
+            if wanted is None:
+                return ()
+            nodes = [s.node for s in self.program.statements if s.function == statement.function and s.targets]
+            return written(bench, wanted, nodes, bench.root.name, self.program.loops_of(statement))
+
+        return write
+
+    def item_wanted(self, bench: Bench) -> Any | None:
+        """What ``dx[n] = ...`` should write in its first round, where it is known what dx should be at the end."""
+        match bench.statement.node:
+            case ast.Assign(targets=[ast.Subscript(value=ast.Name(id=name), slice=index)]) if (
+                bench.root.role == "value"
+            ):
+                meant = self.quantities[0].meant_by(name, {})
+                array = bench.scopes[0].names.get(name)
+                if not meant or array is None or np.shape(meant[0].value) != np.shape(array):
+                    return None
+                try:
+                    code = compile(ast.fix_missing_locations(ast.Expression(as_call(index))), "<index>", "eval")
+                    return np.asarray(meant[0].value)[eval(code, bench.scopes[0].space)]  # noqa: S307 - the student's index
+                except Exception:  # noqa: BLE001 - an index that is out of range, or no expression
+                    return None
+        return None
+
+    def solvable(
+        self, now: Examination, wrong: frozenset[int], order: Sequence[int], job: Search, *, sure: bool = False
+    ) -> Suspicion | None:
+        """The first statement that another value would mend, if that value is one that the engine knows.
+
+        If none is, the first one that another value would mend at all, unless only a `sure` one is asked for.
+        """
+        first: Suspicion | None = None
+        for number in sorted(order, key=now.order().index):
+            statement = self.program.statements[number]
+            if statement.looped or len(statement.targets) != 1 or not statement.roots or job.late():
+                continue
+            if now.status(number).state in ("outside", "right", "size") or number in now.forward_part:
+                continue
+            scopes = job.scopes(statement)
+            if not scopes:
+                continue
+            bench = Bench(
+                self.program, self.cases[0], statement, statement.roots[0], scopes, len(now.recordings[0].of(number))
+            )
+            wanted = required(bench)
+            if wanted is None or np.allclose(wanted, bench.original[0], rtol=1e-6, atol=1e-12):
+                continue
+            known = self.quantities[0].equal_to(wanted, ("grad", "edge"))
+            if known or first is None:
+                values = [wanted, *(self.solved_on(case, statement) for case in self.cases[1:])]
+                made = Suspicion(
+                    statement, Status("unknown", statement.names[0]), values, wrong if known else frozenset()
+                )
+                if known and all(value is not None for value in values):
+                    return made
+                first = first or made
+        return None if sure else first
+
+    def solved_on(self, case: Case, statement: Statement) -> Any | None:
+        """What a statement should have written on another case; None where that cannot be told."""
+        events = record(self.program, case.call, scopes={statement.number}).of(statement.number)
+        names = scope_in(events)
+        if names is None:
+            return None
+        scope = Scope(names, {**vars(self.program.module), **names}, self.program.text)
+        return required(Bench(self.program, case, statement, statement.roots[0], [scope], len(events)))
+
+    def aims(self, wrong: frozenset[int], slices: Mapping[int, set[int]]) -> list[frozenset[int]]:
+        """All wrong gradients at once; then each by itself, the one with the least code behind it first."""
+        single = sorted(wrong, key=lambda position: len(slices[position]))
+        return [wrong, *(frozenset([p]) for p in single)] if len(wrong) > 1 else [wrong]
+
+    def candidates(self, now: Examination, wrong: frozenset[int]) -> tuple[list[int], dict[int, set[int]]]:
+        """The statements that a wrong gradient depends on, in order of execution."""
+        slices = {position: now.statements_of(position) for position in wrong}
+        union: set[int] = set().union(*slices.values())
+        if any(recording.error is not None for recording in now.recordings):
+            union |= set(now.order())
+        returns = {s.number for s in self.program.statements if isinstance(s.node, ast.Return)}
+        return [number for number in now.order() if number in union or number in returns], slices
+
+    def weighed(
+        self, now: Examination, numbers: Sequence[int], fixed: Mapping[int, float]
+    ) -> list[tuple[Statement, Root, float]]:
+        """Statements with the expressions in them, and a penalty for each, the likeliest first."""
+        good: set[int] = set()
+        states = [s for s in now.states if s is not None]
+        for position in range(len(states[0]) if states else 0):
+            if all(s[position] == "right" for s in states):
+                good |= now.statements_of(position)
+        made = []
+        for place, number in enumerate(numbers):
+            state = now.status(number).state
+            penalty = fixed.get(number, 0.0)
+            if number not in fixed:
+                penalty += _PENALTIES.get(state, 0.3)
+                penalty += 0.7 if number in good else 0.0
+                penalty += 0.003 * place
+            statement = self.program.statements[number]
+            made += [(statement, root, penalty) for root in statement.roots]
+        return sorted(made, key=lambda entry: entry[2])
+
+    def pruned(
+        self, weighed: Sequence[tuple[Statement, Root, float]], wanted: frozenset[int], job: Search
+    ) -> list[tuple[Statement, Root, float]]:
+        """Expressions that no other value of could mend it come later: only another shape might."""
+        made = []
+        for statement, root, penalty in weighed:
+            scopes = job.scopes(statement) if penalty < 0.9 and not job.late() else []
+            extra = 0.0
+            if scopes:
+                runs = len(job.recordings[0].of(statement.number))
+                bench = Bench(self.program, self.cases[0], statement, root, scopes, runs)
+                extra = 0.7 if can_mend(bench, sorted(wanted)) is False else 0.0
+            made.append((statement, root, penalty + extra))
+        return sorted(made, key=lambda entry: entry[2])
+
+    def suspected(self, now: Examination, wrong: frozenset[int], order: Sequence[int]) -> Suspicion | None:
+        """The first statement whose name says what it should be, which is not, and which mends what follows."""
+        partial: Suspicion | None = None
+        tried = 0
+        for number in order:
+            status = now.status(number)
+            if status.state != "suspect" or tried >= 12:
+                continue
+            statement = self.program.statements[number]
+            for values in now.shapes_for(statement, status):
+                tried += 1
+                fixed = self.fixed_by(now, wrong, now.substituted(statement, status.name, values))
+                if fixed:
+                    return Suspicion(statement, status, values, fixed)
+                open_to_it = partial is None and fixed is not None and now.reads_right(number)
+                if open_to_it and self.helps(now, statement, status, values):
+                    partial = Suspicion(statement, status, values, frozenset())
+                    break
+        return partial
+
+    def fixed_by(
+        self, now: Examination, wrong: frozenset[int], states: Sequence[tuple[str, ...] | None]
+    ) -> frozenset[int] | None:
+        """The wrong gradients that have become right on every case; None where a right one has become wrong."""
+        if any(s is None for s in states):
+            return None
+        for before, after in zip(now.states, states, strict=True):
+            for position, state in enumerate(after or ()):
+                if before is not None and before[position] == "right" and state != "right":
+                    return None
+        return frozenset(p for p in wrong if all(s is not None and s[p] == "right" for s in states))
+
+    def helps(self, now: Examination, statement: Statement, status: Status, values: Sequence[Any]) -> bool:
+        """Whether with the right value put in, more of the lines behind it are right."""
+        before = after = 0
+        case, quantities = self.cases[0], self.quantities[0]
+        last = len(now.recordings[0].of(statement.number)) - 1
+        put = {
+            (statement.number, status.name): lambda old, n: (
+                np.array(values[0]) if n == last and values[0] is not None else old
+            )
+        }
+        with_it = record(self.program, case.call, replacements=put)
+        for number in now.order():
+            if number == statement.number or now.status(number).state != "suspect":
+                continue
+            before += 1
+            name = now.status(number).name
+            events = [e for e in with_it.of(number) if name in e.writes]
+            wanted = now.status(number).expected[0]
+            if not events or wanted is None:
+                continue
+            value = events[-1].writes[name]
+            meant = quantities.meant_by(name, now.aliases[0])
+            from micrograd.marker.diagnosis.examination import fits
+
+            if any(fits(value, quantity.value) for quantity in meant):
+                after += 1
+        return after > 0
+
+    def fallback(self, now: Examination, wrong: frozenset[int]) -> Suspicion | None:
+        """Where nothing mends it: the first line that is not known to be right and reads only what is."""
+        order, _ = self.candidates(now, wrong)
+        failed = now.recordings[0].error is not None and now.recordings[0].last
+        if failed:
+            return Suspicion(failed.statement, Status("unknown"), [], frozenset())
+        usable = [self.program.statements[n] for n in order if self.program.statements[n].roots]
+        usable = [s for s in usable if now.status(s.number).state not in ("outside", "right", "size")]
+        usable = [s for s in usable if s.targets or any(_computes(root) for root in s.roots)]
+        for wanted in ("suspect", "unknown", "known", "misshapen"):
+            for statement in usable:
+                if now.status(statement.number).state == wanted and now.reads_right(statement.number):
+                    return Suspicion(statement, now.status(statement.number), [], frozenset())
+        ends = usable or [self.program.statements[n] for n in order if self.program.statements[n].roots]
+        return Suspicion(ends[-1], now.status(ends[-1].number), [], frozenset()) if ends else None
+
+    # ---- going on ------------------------------------------------------------------------------------
+
+    def apply(self, mended: Mended) -> None:
+        """Put the fix into the text, and go on from there."""
+        text = self.program.text
+        source = text.edited(mended.start, mended.end, mended.new)
+        lost = text.source[mended.start : mended.end].count("\n") - mended.new.count("\n")
+        if lost:
+            self.shift.append((text.place(mended.end)[0] - lost, lost))
+        self.program = Program(source, self.program.module, self.program.name, self.program.file)
+
+    def add(self, finding: Finding) -> None:
+        """Keep a finding, in the places of the student's own text."""
+        fix = finding.fix and replace(finding.fix, span=self.original(finding.fix.span))
+        self.findings.append(replace(finding, span=self.original(finding.span), fix=fix))
+
+    def original(self, span: Span) -> Span:
+        """A span of the mended text in the student's own."""
+        line, end = span.line, span.end_line
+        for at, lost in reversed(self.shift):
+            line += lost if line > at else 0
+            end += lost if end > at else 0
+        return Span(line, span.column, end, span.end_column)
+
+
+def _increment(op: ast.operator, before: Any, after: Any) -> Any | None:
+    """What ``before += ...`` has to add."""
+    if np.shape(before) != np.shape(after):
+        return None
+    with np.errstate(all="ignore"):
+        match op:
+            case ast.Add():
+                return np.subtract(after, before)
+            case ast.Sub():
+                return np.subtract(before, after)
+            case ast.Mult():
+                return np.divide(after, before)
+            case ast.Div():
+                return np.divide(before, after)
+    return None
+
+
+def _computes(root: Root) -> bool:
+    return not path_of(root.expr)

@@ -1,0 +1,409 @@
+"""The student's backward beside the engine's, statement by statement: which lines are right, which are under suspicion.
+
+A statement is *right* if what it wrote is what its name says, by the engine; *known* if it is anything that the engine
+knows; *suspect* if its name says what it should be and it is not that; else *unknown*, which says nothing: other
+factorings are as good as ours.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from micrograd.marker.truth.alignment import Quantities, Quantity, agree, meanings, normal
+from micrograd.marker.truth.cases import MISSING, Case, judged
+from micrograd.marker.student.instrumented import Program
+from micrograd.marker.student.recording import Event, Recording, record
+from micrograd.marker.repair.search import States, states_of
+from micrograd.marker.student.statements import Root, Statement, path_of
+
+__all__ = ["Examination", "Status", "fits"]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What is known of a statement.
+
+    Attributes:
+        state: ``right``, ``known``, ``suspect``, ``unknown`` or ``outside`` (it only hands on what came in).
+        name: the variable that says so.
+        expected: per case, what it should be; of a suspect.
+    """
+
+    state: str
+    name: str = ""
+    expected: tuple[Quantity | None, ...] = ()
+
+
+def fits(value: Any, wanted: Any) -> bool:
+    """Whether a value is another, unit axes and constant axes apart."""
+    got, want = np.asarray(value), np.asarray(wanted)
+    if got.dtype.kind not in "fiub":
+        return False
+    if got.shape == want.shape:
+        return agree(got, want)
+    if got.size == want.size:
+        squeezed = tuple(n for n in got.shape if n != 1) == tuple(n for n in want.shape if n != 1)
+        return squeezed and agree(got.reshape(want.shape), want)
+    try:
+        return np.broadcast_shapes(got.shape, want.shape) == want.shape and agree(
+            np.broadcast_to(got, want.shape), want
+        )
+    except ValueError:
+        return False
+
+
+class Examination:
+    """Recordings of one state of the program on all cases, and what they show.
+
+    Args:
+        program: the student's text, perhaps with earlier mistakes mended.
+        cases: the probes.
+        quantities: what the engine knows of each.
+        scopes: whether the variables before each statement are kept.
+    """
+
+    def __init__(
+        self, program: Program, cases: Sequence[Case], quantities: Sequence[Quantities], *, scopes: bool = True
+    ) -> None:
+        self.program = program
+        self.cases = cases
+        self.quantities = quantities
+        every = set(range(len(program.statements))) if scopes else set()
+        self.recordings = [record(program, case.call, scopes=every if not n else set()) for n, case in enumerate(cases)]
+        self.found = [
+            judged(case, recording.result) if recording.error is None else None
+            for case, recording in zip(cases, self.recordings, strict=True)
+        ]
+        self.states: list[States | None] = [None if one is None else states_of(one) for one in self.found]
+        self.aliases = [self._aliases(n) for n in range(len(cases))]
+        self._status: dict[int, Status] = {}
+        self._places: dict[int, dict[int, int]] = {}
+        self.forward_part, self._loss_at = self._loss_part()
+
+    def _loss_part(self) -> tuple[set[int], int]:
+        """Of a loss that answers its gradient: the statements that the loss depends on, and the last one's place."""
+        task, recording = self.cases[0].task, self.recordings[0]
+        if task.forward != task.backward or not recording.events:
+            return set(), -1
+        end = recording.events[-1]
+        root = next((r for r in end.statement.roots if r.position == (task.call.outputs[0] or 0)), None)
+        if root is None:
+            return set(), -1
+        numbers = recording.slice_of([w for name, w in end.reads.items() if w is not None and _reads(root, name)])
+        return numbers, max(numbers, default=-1)
+
+    # ---- outputs -------------------------------------------------------------------------------------
+
+    @property
+    def wrong(self) -> frozenset[int]:
+        """Positions of gradients that are wrong on some case; all of them where it raises."""
+        count = len(self.cases[0].task.call.results)
+        if any(states is None for states in self.states):
+            return frozenset(range(count))
+        return frozenset(
+            position for position in range(count)
+            if any(states is not None and states[position] in ("wrong", "missing") for states in self.states)
+        )  # fmt: skip
+
+    @property
+    def misshapen(self) -> frozenset[int]:
+        """Positions of gradients with right numbers in another shape."""
+        count = len(self.cases[0].task.call.results)
+        shaped = (p for p in range(count) if any(states and states[p] == "shape" for states in self.states))
+        return frozenset(shaped) - self.wrong
+
+    def statements_of(self, position: int) -> set[int]:
+        """The statements that a returned gradient depends on, on any case."""
+        found: set[int] = set()
+        for recording in self.recordings:
+            found |= recording.slice_of(self.last_events(recording, position))
+        return found
+
+    def last_events(self, recording: Recording, position: int) -> list[Event]:
+        """The events that wrote a returned gradient; the last event where the function raised."""
+        if recording.error is not None or not recording.events:
+            return [recording.last] if recording.last is not None else []
+        ends = [e for e in recording.events if e.statement.roots and _is_return(e) and e.caller is None]
+        if not ends:
+            return recording.events[-1:]
+        end = ends[-1]
+        key = self.cases[0].task.call.results[position][0]
+        root = next((r for r in end.statement.roots if r.position == key or (key == 0 and r.position == -1)), None)
+        if root is None or len(end.statement.roots) == 1:
+            if isinstance(key, str):
+                found = [w for name, w in end.reads.items() if w is not None and name.endswith(f"[{key!r}]")]
+                if found:
+                    return found
+            return [end]
+        events = [writer for name, writer in end.reads.items() if writer is not None and _reads(root, name)]
+        if path_of(root.expr) and events:
+            return events
+        made = Event(end.statement, end.occurrence, {str(n): e for n, e in enumerate(events)}, calls=end.calls)
+        return [made]
+
+    # ---- statements ----------------------------------------------------------------------------------
+
+    def _aliases(self, number: int) -> dict[str, str]:
+        """Variables of the backward that hold forward values, with the node's name."""
+        quantities, recording = self.quantities[number], self.recordings[number]
+        found: dict[str, str] = {}
+        if not quantities.all:
+            return found
+
+        def look(name: str, value: Any) -> None:
+            if name in found or not isinstance(value, (np.ndarray, np.floating)):
+                return
+            equal = quantities.equal_to(value, ("value",))
+            if equal:
+                same = [q for q in equal if normal(q.label) == normal(name)]
+                found[name] = (same or equal)[0].label
+
+        if recording.events and recording.events[0].scope:
+            for name, value in recording.events[0].scope.items():
+                look(name, value)
+        for event in recording.events[:400]:
+            for name, value in event.writes.items():
+                if not meanings(name) or event.statement.number < 3:
+                    look(name, value)
+        return found
+
+    def status(self, number: int) -> Status:
+        """What is known of a statement."""
+        if number not in self._status:
+            statement = self.program.statements[number]
+            status = self._judge(statement)
+            part, last = self.forward_part, self._loss_at
+            if status.state == "unknown" and number < last and not any(meanings(name) for name in statement.names):
+                status = Status("known", status.name)
+            if number in part and status.state in ("suspect", "unknown"):
+                status = Status("known", status.name)
+            self._status[number] = status
+        return self._status[number]
+
+    def _judge(self, statement: Statement) -> Status:
+        if statement.unpacks:
+            return Status("odd" if _crossed(statement) else "outside")
+        if not statement.targets:
+            return Status("unknown")
+        known = True
+        for target in statement.targets:
+            found = [self._judge_name(statement, target.name, number) for number in range(len(self.cases))]
+            states = {state for state, _ in found}
+            if "suspect" in states:
+                return Status("suspect", target.name, tuple(quantity for _, quantity in found))
+            if "odd" in states:
+                return Status("odd", target.name)
+            if states <= {"right", "misshapen"} and "misshapen" in states:
+                return Status("misshapen", target.name, tuple(quantity for _, quantity in found))
+            if "size" in states:
+                return Status("size", target.name)
+            if states <= {"right"} and len(statement.targets) == 1:
+                return Status("right", target.name, tuple(quantity for _, quantity in found))
+            known = known and states <= {"right", "known", "absent"}
+        return Status("known" if known else "unknown", statement.targets[0].name)
+
+    def _judge_name(self, statement: Statement, name: str, number: int) -> tuple[str, Quantity | None]:
+        events = [e for e in self.recordings[number].of(statement.number) if name in e.writes]
+        if not events:
+            return "absent", None
+        value, quantities = events[-1].writes[name], self.quantities[number]
+        if isinstance(value, (int, np.integer)):
+            return "size", None
+        if not isinstance(value, (np.ndarray, np.floating, float)):
+            return "known", None  # settings, containers
+        if _unlikely(name, value):
+            return "odd", None
+        if self._is_buffer(statement, name, value):
+            return "known", None
+        meant = quantities.meant_by(name, self.aliases[number])
+        taken = self._claimed(statement, name, number)
+        for quantity in meant:
+            if fits(value, quantity.value) and quantity.key not in taken:
+                same = np.shape(value) == np.shape(quantity.value)
+                return ("right" if same or np.size(value) != np.size(quantity.value) else "misshapen"), quantity
+        if meant:
+            if statement.looped and all(
+                any(fits(e.writes[name], q.value) for q in quantities.all if q.kind != "value") for e in events[:40]
+            ):
+                return "known", None
+            return ("unknown" if self._goes_on(statement, name, number) else "suspect"), meant[0]
+        named = [q for q in quantities.by_name.get(normal(name), ()) if q.kind == "value"]
+        if statement.looped:
+            seen = [bool(quantities.equal_to(e.writes[name])) for e in events[:24]]
+            if seen and not any(seen) and named and not statement.in_place:
+                return "odd", None
+            return ("known" if seen and all(seen) else "unknown"), None
+        if quantities.equal_to(value):
+            return "known", None
+        if named and not statement.in_place:
+            return "suspect", named[0]
+        return "unknown", None
+
+    def _goes_on(self, statement: Statement, name: str, number: int) -> bool:
+        """Whether the name is written again later: what it should be at the end, it need not be yet."""
+        events = self.recordings[number].of(statement.number)
+        if not events:
+            return False
+        return any(
+            other.number != statement.number
+            and other.function == statement.function
+            and name in other.names
+            and not _only_moves(other, name)
+            and self.recordings[number].of(other.number)
+            and self._place(number, other.number) > self._place(number, statement.number)
+            for other in self.program.statements
+        )
+
+    def _place(self, case: int, number: int) -> int:
+        """When a statement ran last."""
+        if case not in self._places:
+            self._places[case] = {e.statement.number: at for at, e in enumerate(self.recordings[case].events)}
+        return self._places[case].get(number, -1)
+
+    def _is_buffer(self, statement: Statement, name: str, value: Any) -> bool:
+        """Whether a value is only what others are written into: zeros, before a change in place."""
+        if not isinstance(statement.node, ast.Assign) or not isinstance(value, np.ndarray) or np.any(value):
+            return False
+        return any(
+            other.in_place and name in other.names and other.function == statement.function
+            for other in self.program.statements
+        )
+
+    def _claimed(self, statement: Statement, name: str, number: int) -> set[tuple[Any, ...]]:
+        """Paths that an earlier variable of the same name and another number has: dxmu2 cannot be dxmu1 again."""
+        numbered = [(base, k) for base, k in meanings(name) if k]
+        if not numbered:
+            return set()
+        base, own = numbered[0]
+        found = set()
+        for event in self.recordings[number].events[:400]:
+            if event.statement.number >= statement.number:
+                break
+            for other, value in event.writes.items():
+                if any(b == base and k and k != own for b, k in meanings(other)):
+                    for quantity in self.quantities[number].meant_by(other, self.aliases[number]):
+                        if quantity.kind == "edge" and fits(value, quantity.value):
+                            found.add(quantity.key)
+        return found
+
+    def reads_right(self, number: int) -> bool:
+        """Whether nothing that a statement reads is suspect or unknown."""
+        for recording in self.recordings:
+            for event in recording.of(number)[-1:]:
+                for parent in event.parents:
+                    if parent.statement.number == number or parent is event.caller:
+                        continue
+                    if self.status(parent.statement.number).state in ("suspect", "unknown", "odd"):
+                        return False
+        return True
+
+    def unknown_parents(self, number: int) -> list[int]:
+        """The statements of unknown standing that a statement depends on directly or through others of that kind."""
+        found: list[int] = []
+        stack = [number]
+        while stack:
+            current = stack.pop()
+            for event in self.recordings[0].of(current)[-1:]:
+                for parent in event.parents:
+                    other = parent.statement.number
+                    state = self.status(other).state
+                    if other != number and other not in found and state in ("unknown", "misshapen", "size", "odd"):
+                        found.append(other)
+                        if state != "size":
+                            stack.append(other)
+        return found
+
+    def order(self) -> list[int]:
+        """Statement numbers in the order in which they first ran."""
+        return list(dict.fromkeys(e.statement.number for e in self.recordings[0].events))
+
+    def substituted(self, statement: Statement, name: str, values: Sequence[Any]) -> list[States | None]:
+        """The states of the gradients, case by case, with other values put where a statement wrote `name`."""
+        found: list[States | None] = []
+        for number, case in enumerate(self.cases):
+            last = len(self.recordings[number].of(statement.number)) - 1
+            value = values[number]
+
+            def put(old: Any, occurrence: int, last: int = last, value: Any = value) -> Any:
+                return np.array(value) if occurrence == last and value is not None else old
+
+            recording = record(self.program, case.call, replacements={(statement.number, name): put})
+            found.append(None if recording.error else states_of(judged(case, recording.result)))
+        return found
+
+    def shapes_for(self, statement: Statement, status: Status) -> Iterator[list[Any]]:
+        """The expected values of a suspect, in the shape that it has, as they are, and with the reduced axis kept."""
+        wanted = [None if q is None else np.asarray(q.value) for q in status.expected]
+        got = []
+        for recording in self.recordings:
+            events = [e for e in recording.of(statement.number) if status.name in e.writes]
+            got.append(np.asarray(events[-1].writes[status.name]) if events else None)
+        reshaped = [
+            w.reshape(g.shape) if w is not None and g is not None and w.size == g.size else w
+            for w, g in zip(wanted, got, strict=True)
+        ]
+        yield reshaped
+        if any(a is not None and b is not None and a.shape != b.shape for a, b in zip(reshaped, wanted, strict=True)):
+            yield wanted
+        if all(w is None or w.ndim == 1 for w in wanted):
+            yield [w if w is None else w[None, :] for w in wanted]
+            yield [w if w is None else w[:, None] for w in wanted]
+
+    def written(self, number: int, name: str) -> list[Any]:
+        """What a statement wrote last under a name, per case; `MISSING` where it did not."""
+        found = []
+        for recording in self.recordings:
+            events = [e for e in recording.of(number) if name in e.writes]
+            found.append(events[-1].writes[name] if events else MISSING)
+        return found
+
+
+def _only_moves(statement: Statement, name: str) -> bool:
+    """Whether a statement only brings a variable into another shape: ``dx = dx.reshape(x.shape)``."""
+    match statement.node:
+        case ast.Assign(value=ast.Attribute(value=ast.Name(id=other), attr="T")):
+            return other == name
+        case ast.Assign(value=ast.Call(func=ast.Attribute(value=ast.Name(id=other), attr=method), args=args)):
+            moves = ("reshape", "transpose", "squeeze", "ravel", "flatten", "astype", "copy", "swapaxes")
+            first = args[0].id if args and isinstance(args[0], ast.Name) else ""
+            return method in moves and (other == name or (other in ("np", "numpy") and first == name))
+    return False
+
+
+def _crossed(statement: Statement) -> bool:
+    """Whether a variable gets the entry of a dictionary that another one of the line is called after."""
+    if not isinstance(statement.node, ast.Assign) or not isinstance(statement.node.value, ast.Tuple):
+        return False
+    for name, value in zip(statement.names, statement.node.value.elts, strict=False):
+        key = value.slice.value if isinstance(value, ast.Subscript) and isinstance(value.slice, ast.Constant) else ""
+        if key in statement.names and key != name:
+            return True
+        if isinstance(key, str) and "height" in key and name.lower().startswith("w"):
+            return True
+        if isinstance(key, str) and "width" in key and name.lower().startswith("h"):
+            return True
+    return False
+
+
+def _unlikely(name: str, value: Any) -> bool:
+    """Whether a value is not what its name says by custom: a mask of other numbers than 0 and one more."""
+    plain = normal(name)
+    if "mask" in plain or "onehot" in plain:
+        array = np.asarray(value)
+        if array.dtype.kind == "f" and array.size > 2:
+            kinds = np.unique(array)
+            return len(kinds) > 2 or ("onehot" in plain and not set(kinds.tolist()) <= {0.0, 1.0})
+    return False
+
+
+def _is_return(event: Event) -> bool:
+    return isinstance(event.statement.node, ast.Return)
+
+
+def _reads(root: Root, name: str) -> bool:
+    return any(isinstance(n, ast.expr) and path_of(n) == name for n in ast.walk(root.expr))

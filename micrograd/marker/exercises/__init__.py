@@ -1,0 +1,1 @@
+"""Make exercises of a backward pass."""

@@ -1,0 +1,143 @@
+"""Exercises as files: Python or a notebook, and the solution in a file of its own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from micrograd.errors import GraphError
+from micrograd.marker.exercises.exercise_messages import say
+from micrograd.marker.exercises.exercises import Exercise
+
+__all__ = ["notebook_text", "python_text", "solution_path", "suffix_of"]
+
+_SUFFIXES = (".py", ".ipynb")
+
+
+def suffix_of(path: Path) -> str:
+    """``.py`` or ``.ipynb``.
+
+    Raises:
+        GraphError: another one.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in _SUFFIXES:
+        raise GraphError(f"{path}: an exercise is written as .py or as .ipynb; name it {path.with_suffix('.py')}")
+    return suffix
+
+
+def solution_path(path: Path) -> Path:
+    """Where the solution goes: ``bn_solution.py`` beside ``bn.py``.
+
+    >>> solution_path(Path("bn.py")).name
+    'bn_solution.py'
+    """
+    return path.with_name(f"{path.stem}_solution{path.suffix}")
+
+
+def _task(exercise: Exercise) -> str:
+    count = len(exercise.answers)
+    key = "task.bugs" if exercise.kind == "bug" and count > 1 else f"task.{exercise.kind}"
+    return say(exercise.language, key, count=count)
+
+
+def _answers(exercise: Exercise) -> list[str]:
+    """Each answer as a line of text."""
+    lines = []
+    for answer in exercise.answers:
+        if answer.wrong:
+            why = say(exercise.language, f"why.{answer.why}")
+            text = {"right": answer.right, "wrong": answer.wrong, "why": why}
+            lines.append(say(exercise.language, "answer.bug", number=answer.number, **text))
+        else:
+            lines.append(say(exercise.language, "answer", number=answer.number, answer=f"`{answer.right}`"))
+    return lines
+
+
+def _title(exercise: Exercise, solved: bool) -> str:
+    return say(exercise.language, "title.solution" if solved else "title", forward=exercise.forward)
+
+
+def _check(exercise: Exercise) -> str:
+    """The expression that marks it."""
+    call = f"mg.check({exercise.backward}, {exercise.forward})"
+    return call if exercise.language == "en" else f'{call}.text(language="{exercise.language}")'
+
+
+def python_text(exercise: Exercise, file: str, command: str, *, solved: bool = False) -> str:
+    """The exercise as the text of a Python file, or its solution.
+
+    Args:
+        exercise: any.
+        file: the name that the file will have.
+        command: that made it.
+        solved: the solution instead.
+    """
+    language = exercise.language
+    lang = "" if language == "en" else f" --lang {language}"
+    head = [_title(exercise, solved), ""]
+    if solved:
+        head += [say(language, "answers"), "", *_answers(exercise)]
+    else:
+        head += [_task(exercise), "", say(language, "mark"), "", f"    micrograd check {file}{lang}", ""]
+        head += [say(language, "mark.hint")]
+    head += ["", say(language, "made", command=command)]
+    body = exercise.solved if solved else exercise.asked
+    tail = [
+        'if __name__ == "__main__":', "    import micrograd as mg", "",
+        f"    print({_check(exercise)})", "",
+    ]  # fmt: skip
+    return (
+        '"""'
+        + "\n".join(head)
+        + '\n"""\n\n'
+        + exercise.given.rstrip()
+        + "\n\n\n"
+        + body.rstrip()
+        + "\n\n\n"
+        + "\n".join(tail)
+    )
+
+
+def notebook_text(exercise: Exercise, command: str, *, solved: bool = False) -> str:
+    """The exercise as the text of a notebook (nbformat 4.5), or its solution.
+
+    Args:
+        exercise: any.
+        command: that made it.
+        solved: the solution instead.
+    """
+    language = exercise.language
+    told = [f"# {_title(exercise, solved)}", ""]
+    if solved:
+        told += [*_answers(exercise), ""]
+    else:
+        told += [_task(exercise), ""]
+    told.append(say(language, "made", command=command))
+    mark = f"import micrograd as mg\n\n{_check(exercise)}"
+    mark = mark if language == "en" else mark.replace("mg.check", "print(mg.check") + ")"
+    cells = [
+        _cell("markdown", "title", "\n".join(told)),
+        _cell("markdown", "given", say(language, "cell.forward")),
+        _cell("code", "forward", exercise.given.strip()),
+        _cell("markdown", "asked", say(language, "cell.backward")),
+        _cell("code", "backward", (exercise.solved if solved else exercise.asked).strip()),
+        _cell("markdown", "marking", say(language, "cell.mark")),
+        _cell("code", "mark", mark),
+    ]
+    book = {
+        "cells": cells,
+        "metadata": {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+        },
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    return json.dumps(book, indent=1, ensure_ascii=False) + "\n"
+
+
+def _cell(kind: str, name: str, source: str) -> dict[str, Any]:
+    cell: dict[str, Any] = {"cell_type": kind, "id": name, "metadata": {}, "source": source.splitlines(keepends=True)}
+    return cell | ({"execution_count": None, "outputs": []} if kind == "code" else {})

@@ -1,0 +1,1 @@
+"""Choose the arguments on which a pair of functions runs."""

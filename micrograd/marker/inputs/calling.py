@@ -1,0 +1,383 @@
+"""How a pair of functions is called: what the backward is given, and which gradient is which in its answer.
+
+Found from signatures, return statements and one run of the forward: ``backward(dout, cache)``, ``backward(dout, x,
+gamma, beta)``, ``loss, dx = softmax_loss(x, y)``, ``Relu.backward(dout)``.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+import re
+import types
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from micrograd.errors import GraphError
+from micrograd.marker.inputs.pairs import Pair, assigned, gradient_target, returned
+from micrograd.marker.inputs.task import Argument, Call, Probe
+from micrograd.marker.messages import problem
+from micrograd.pytree import paths
+
+__all__ = ["Stopped", "Watch", "answer_of", "call_of", "function_named", "inputs_of", "receiver_of", "result_of"]
+
+_CACHE = re.compile(r"(?:\w*_)?(?:caches?|ctx|context|saved|memory|memo|stash|stored|tape|intermediates?)(?:_\w+)?\d*")
+_UPSTREAM = re.compile(
+    r"d_?out\w*|d[yzah]\d?|g|grads?|grad_?out\w*|out\w*_grad|upstream\w*|delta\w*|error|dvalues|top_diff|dL\w*"
+)
+_SETTINGS = re.compile(r"\w*_(?:params?|config|options)|config|options")
+
+
+def function_named(module: types.ModuleType, name: str) -> Callable[..., Any]:
+    """The function of that name, or for ``Class.method`` the method as the class has it.
+
+    Raises:
+        GraphError: it is none.
+    """
+    found: Any = module
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if not callable(found):
+        raise GraphError(f"{name} is a {type(found).__name__}, not a function")
+    return found  # type: ignore[no-any-return]
+
+
+def receiver_of(module: types.ModuleType, pair: Pair) -> str:
+    """Python that makes the object whose methods they are; empty where they are functions.
+
+    Raises:
+        GraphError: the class wants arguments that cannot be known.
+    """
+    if pair.kind != "layer":
+        return ""
+    name = pair.forward.partition(".")[0]
+    parameters = inspect.signature(getattr(module, name)).parameters.values()
+    wanted = [
+        p.name for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
+    if wanted:
+        raise GraphError(problem("layer", name=name, parameters=", ".join(wanted), stem=name.lower()))
+    return f"{name}()"
+
+
+def inputs_of(arguments: Mapping[str, Any]) -> tuple[str, ...]:
+    """The inputs that a gradient may belong to: float arrays by parameter, those in containers by their path.
+
+    Settings such as ``bn_param`` hold no inputs, whatever arrays lie in them.
+
+    >>> inputs_of({"x": np.ones(2), "bn_param": {"running_mean": np.zeros(2)}, "eps": 1e-5})
+    ('x',)
+    """
+    return tuple(
+        path
+        for name, value in arguments.items()
+        if not (isinstance(value, dict) and (_SETTINGS.fullmatch(name) or "mode" in value))
+        for path, leaf in paths(value, name)
+        if _is_array(leaf)
+    )
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
+
+
+def _is_output(value: Any) -> bool:
+    return _is_array(value) or isinstance(value, (float, np.floating))
+
+
+def _described(value: Any) -> str:
+    """A value in words, for somebody who expected another.
+
+    >>> _described((np.zeros((2, 3)), None))
+    '(an array of shape (2, 3), None)'
+    """
+    if value is None:
+        return "None"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_described, value))})"
+    if isinstance(value, np.ndarray):
+        what = "" if value.dtype.kind == "f" else f" of {value.dtype.name}"
+        return f"an array{what} of shape {value.shape}"
+    article = "an" if type(value).__name__[0] in "aeiou" else "a"
+    return f"{value!r}, {article} {type(value).__name__}" if np.isscalar(value) else f"{article} {type(value).__name__}"
+
+
+class Watch:
+    """A forward that is tried with several guesses of its arguments: what it raised and answered.
+
+    What has nothing to do with the arguments, such as a name that is not defined, ends the guessing: it is raised as
+    `Stopped`, which no ``except Exception`` catches.
+    """
+
+    def __init__(self, forward: Callable[..., Any]) -> None:
+        self.errors: list[Exception] = []
+        self.results: list[Any] = []
+        self.file = getattr(getattr(inspect.unwrap(forward), "__code__", None), "co_filename", "")
+
+        @functools.wraps(forward)
+        def watched(*arguments: Any, **keywords: Any) -> Any:
+            try:
+                result = forward(*arguments, **keywords)
+            except _CERTAIN as error:
+                raise Stopped(error) from None
+            except Exception as error:
+                if _is_not_in_module(error):
+                    raise Stopped(error) from None
+                self.errors.append(error)
+                raise
+            self.results.append(result)
+            return result
+
+        self.forward = watched
+
+    def cause(self, name: str) -> BaseException | None:
+        """The likeliest reason why no guess would do; None where nothing is known."""
+        if self.results:
+            return GraphError(_no_result(name, self.results[0]))
+        alike: dict[Any, list[Exception]] = {}
+        for error in self.errors:
+            alike.setdefault((type(error), _line_in(error, self.file)), []).append(error)
+        kind, _ = max(alike, key=lambda where: where[1], default=(Exception, 0))
+        if kind is TypeError:  # of the guess that came furthest: a number that should be whole, a list for an array
+            return max(self.errors, key=lambda error: _line_in(error, self.file))
+        most = max(alike.values(), key=len, default=[])
+        return most[0] if len(most) > len(self.errors) / 2 else None
+
+
+def _is_not_in_module(error: Exception) -> bool:
+    """Whether a module has no such name: ``np.int`` was there once."""
+    return isinstance(error, AttributeError) and str(error).startswith("module ")
+
+
+def _line_in(error: Exception, file: str) -> int:
+    """The innermost line of a file that an error came through."""
+    line, trace = 0, error.__traceback__
+    while trace is not None:
+        line = trace.tb_lineno if trace.tb_frame.f_code.co_filename == file else line
+        trace = trace.tb_next
+    return line
+
+
+class Stopped(BaseException):
+    """Carries an error that no other arguments would mend, as its one argument."""
+
+
+_CERTAIN = (MemoryError, EOFError, NameError, RecursionError, NotImplementedError, PermissionError, ImportError)
+
+
+def _no_result(name: str, result: Any) -> str:
+    return problem("none" if result is None else "result", name=name, got=_described(result))
+
+
+def result_of(forward: Callable[..., Any], probe: Probe) -> Any:
+    """What the forward answers for copies of a probe's arguments."""
+    np.random.seed(probe.seed)  # noqa: NPY002 - what students' dropout draws from
+    arguments = copy.deepcopy(dict(probe.arguments))
+    kinds = {name: p.kind for name, p in inspect.signature(forward).parameters.items()}
+    positional = [arguments.pop(n) for n in list(arguments) if kinds.get(n) is inspect.Parameter.POSITIONAL_ONLY]
+    return forward(*positional, **arguments)
+
+
+def answer_of(backward: Callable[..., Any], call: Call, probe: Probe, result: Any) -> Any:
+    """What the backward answers for copies of what `call` gives it; the upstream gradients are ones."""
+    positional, keywords = [], {}
+    for argument in call.arguments:
+        match argument.origin:
+            case "upstream":
+                key = call.outputs[argument.key]
+                value = np.ones_like(result if key is None else result[key])
+            case "result":
+                value = (
+                    result if argument.key is None or not isinstance(result, (tuple, list)) else result[argument.key]
+                )
+            case "input":
+                value = probe.arguments[argument.key]
+            case _:
+                value = argument.key
+        value = copy.deepcopy(value)
+        if argument.keyword:
+            keywords[argument.name] = value
+        else:
+            positional.append(value)
+    return backward(*positional, **keywords)
+
+
+def call_of(
+    pair: Pair,
+    backward: Callable[..., Any],
+    arguments: Mapping[str, Any],
+    result: Any,
+    source: str,
+    answer: Callable[[Call], Any] = lambda _: None,
+) -> Call:
+    """How `pair` is called.
+
+    Args:
+        pair: the two names.
+        backward: the second function; without `self` where it is a method.
+        arguments: what the forward was given, by parameter.
+        result: what it answered.
+        source: the text of the file.
+        answer: runs the backward; asked only where its text does not say what it returns.
+
+    Raises:
+        GraphError: the forward answers nothing that can be differentiated, or the backward wants what nobody has.
+    """
+    inputs = inputs_of(arguments)
+    if not inputs:
+        raise GraphError(problem("no_input", name=pair.forward))
+    said = returned(source, pair.forward)
+    if pair.kind == "loss":
+        return _call_of_loss(pair, inputs, result, said)
+    items = list(result) if isinstance(result, (tuple, list)) else [result]
+    floats = [i for i, item in enumerate(items) if _is_output(item)]
+    if not floats:
+        raise GraphError(_no_result(pair.forward, result))
+    single = not isinstance(result, (tuple, list))
+    given, seeds = _arguments(pair, backward, arguments, items, floats, said[0] if said and said[1] else ())
+    call = Call((None,) if single else tuple(floats[:seeds]), given)
+    said = returned(source, pair.backward)
+    plain = said is not None and not said[1] and any(_matches(said[0][0], path) for path in inputs)
+    if said is None or (not said[1] and not plain):  # what a name holds, or a call answers: a tuple perhaps
+        try:
+            got = answer(call)
+        except Exception:  # noqa: BLE001 - told with its line when it is marked
+            got = None
+        if isinstance(got, dict):
+            keyed = [(key, str(key)) for key in got]
+            return Call(call.outputs, given, _by_name(keyed, inputs) or _by_position(keyed, inputs))
+        names = said[0] if said else ("",)
+        said = (("",) * len(got), True) if isinstance(got, (tuple, list)) else (names, False)
+    keyed = [(i if said[1] else None, name) for i, name in enumerate(said[0])]
+    results, ordered = _results(keyed, inputs)
+    results += _forgotten(results, len(keyed), inputs, assigned(source, pair.backward))
+    return Call(call.outputs, given, results, ordered or _promised(backward, inputs))
+
+
+def _forgotten(results: Results, count: int, inputs: Sequence[str], names: Sequence[str]) -> Results:
+    """The inputs whose gradients the backward computes, by its variables' names, and does not return."""
+    missing = set(inputs) - {path for _, path in results}
+    found = [path for path in inputs if path in missing and any(_matches(n, path) for n in names if gradient_target(n))]
+    return tuple((count + i, path) for i, path in enumerate(found))
+
+
+def _call_of_loss(pair: Pair, inputs: Sequence[str], result: Any, said: tuple[tuple[str, ...], bool] | None) -> Call:
+    if not isinstance(result, tuple) or len(result) < 2 or not _is_output(result[0]) or np.ndim(result[0]):
+        key = "none" if result is None else "loss"
+        raise GraphError(problem(key, name=pair.forward, got=_described(result)))
+    names = said[0] if said and len(said[0]) == len(result) else ("",) * len(result)
+    keyed: list[tuple[int | str | None, str]] = []
+    for i, (name, item) in enumerate(zip(names[1:], result[1:], strict=True), 1):
+        if isinstance(item, dict):  # loss, grads
+            keyed += [(f"{i}.{key}", str(key)) for key in item]
+        elif isinstance(item, (tuple, list)):
+            keyed += [(f"{i}.{at}", "") for at in range(len(item))]
+        else:
+            keyed.append((i, name))
+    if any(isinstance(key, str) for key, _ in keyed) and (named := _by_name(keyed, inputs)):
+        return Call((0,), (), named)
+    results, ordered = _results(keyed, inputs)
+    return Call((0,), (), results, ordered)
+
+
+def _arguments(
+    pair: Pair,
+    backward: Callable[..., Any],
+    arguments: Mapping[str, Any],
+    items: Sequence[Any],
+    floats: Sequence[int],
+    said: Sequence[str],
+) -> tuple[tuple[Argument, ...], int]:
+    """Where each parameter of the backward comes from, and how many of them are gradients of outputs."""
+    bound = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    parameters = [
+        p for p in inspect.signature(backward).parameters.values() if p.kind not in bound and p.name != "self"
+    ]
+    origins: dict[str, tuple[str, Any]] = {}
+    caches = [p.name for p in parameters if _CACHE.fullmatch(p.name) and p.name not in arguments]
+    ups = [p.name for p in parameters if p.name not in {*arguments, *said, *caches} and _UPSTREAM.fullmatch(p.name)]
+    ups = (
+        ups
+        or [p.name for p in parameters if p.name not in {*arguments, *said, *caches} and gradient_target(p.name)][:1]
+    )
+    free = [p.name for p in parameters if p.name not in {*arguments, *said, *caches, *ups}]
+    more = [p.name for p in parameters if p.name in free and _of_output(p.name, said, floats)]
+    ups += [name for name in more if name not in ups]
+    ups = ups or [p.name for p in parameters if p.name in free and p.default is p.empty][:1]
+    if not ups:
+        listed = ", ".join(p.name for p in parameters)
+        raise GraphError(problem("no_upstream", name=pair.backward, parameters=listed))
+    ups = [p.name for p in parameters if p.name in ups][: len(floats)]
+    origins |= {name: ("upstream", at) for at, name in enumerate(ups)}
+    rest = list(range(len(ups), len(items)))  # of the forward's result, what is no output
+    for p in parameters:
+        if p.name in origins:
+            continue
+        if p.name in arguments:
+            origins[p.name] = ("input", p.name)
+        elif p.name in said:
+            origins[p.name] = ("result", said.index(p.name))
+        elif p.default is p.empty and rest:
+            origins[p.name] = ("result", rest[-1] if len(parameters) == len(ups) + 1 else rest.pop(0))
+        elif p.default is p.empty:
+            raise GraphError(problem("wants", name=pair.backward, parameter=p.name, forward=pair.forward))
+    given, skipped = [], False
+    for p in parameters:  # after one that keeps its default the others go by keyword
+        skipped = skipped or p.name not in origins or p.kind is p.KEYWORD_ONLY
+        if p.name in origins:
+            given.append(Argument(p.name, *origins[p.name], keyword=skipped))
+    return tuple(given), len(ups)
+
+
+def _of_output(name: str, said: Sequence[str], floats: Sequence[int]) -> bool:
+    """Whether a parameter is the gradient of an output: ``dnext_c`` of ``next_c`` or ``c``."""
+    target = gradient_target(name)
+    ends = {said[i].rpartition("_")[2] for i in floats if i < len(said)}
+    return bool(target) and (target in said or target.rpartition("_")[2] in ends)
+
+
+Keyed = Sequence[tuple[int | str | None, str]]
+Results = tuple[tuple[int | str | None, str], ...]
+
+
+def _matches(name: str, path: str) -> bool:
+    """Whether a gradient's name says that it belongs to an input: ``dgamma`` to ``gamma``, ``W1`` to ``params.W1``."""
+    target, last = gradient_target(name) or name, path.rpartition(".")[2]
+    return target == last or target.lower().replace("_", "") == last.lower().replace("_", "")
+
+
+def _by_name(keyed: Keyed, inputs: Sequence[str]) -> Results:
+    """The inputs that the names say; empty where they do not say one each."""
+    found = [(key, [path for path in inputs if _matches(name, path)]) for key, name in keyed]
+    if any(len(paths_) > 1 for _, paths_ in found):
+        return ()
+    known = tuple((key, paths_[0]) for key, paths_ in found if paths_)
+    return known if len({path for _, path in known}) == len(known) else ()
+
+
+def _by_position(keyed: Keyed, inputs: Sequence[str]) -> Results:
+    return tuple((key, path) for (key, _), path in zip(keyed, inputs, strict=False))
+
+
+def _results(keyed: Keyed, inputs: Sequence[str]) -> tuple[Results, bool]:
+    """For each gradient returned the input that it belongs to, and whether their order is certain.
+
+    One gradient for each input comes in the inputs' order, that of the forward's parameters. Where names say another
+    order beginning with another input the author may have meant it so.
+    """
+    named, placed = _by_name(keyed, inputs), _by_position(keyed, inputs)
+    if len(keyed) != len(inputs):
+        return (named, False) if named else (placed, False)
+    return placed, len(named) != len(placed) or named[0] == placed[0]
+
+
+def _promised(backward: Callable[..., Any], inputs: Sequence[str]) -> bool:
+    """Whether the docstring lists the gradients in the inputs' order, after a word that says so."""
+    text = re.split(r"(?i)returns?\b", inspect.getdoc(backward) or "")[-1]
+    at = [
+        m.start() if (m := re.search(rf"\bd_?{re.escape(path.rpartition('.')[2])}\b", text)) else -1 for path in inputs
+    ]
+    return -1 not in at and at == sorted(at) and len(at) > 1

@@ -1,0 +1,215 @@
+"""What people call the arguments of a forward: ``x`` is a batch, ``gamma`` a number per feature, ``w`` a matrix.
+
+Most names allow several layouts (``x`` may be rows, images or a series), so they are tried in order of likelihood.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from micrograd.marker.inputs.layouts import EPS, Dims, Entry, Layout
+
+__all__ = ["conventional", "settings_read"]
+
+Function = Callable[..., Any]
+
+_ROLES: dict[str, str] = {
+    "data": r"x|X|inp|inputs?|z|Z|a|A|A_prev|a_prev|h|u|s|data|feat\w*|scores?|logits|img|images?|x_in|activations?",
+    "scale": r"gamma|gammas|g|scale|gain",
+    "shift": r"beta|betas|shift|offset",
+    "weight": r"w|W|weights?|theta|kernels?|filters?|W_x|Wx|w1|W1",
+    "weight2": r"w2|W2",
+    "weight3": r"w3|W3",
+    "bias": r"b|bias|b1",
+    "bias2": r"b2",
+    "bias3": r"b3",
+    "recurrent": r"Wh|W_h|Whh|U",
+    "hidden": r"prev_h|h_prev|hprev|h0|prev_c|c_prev|cprev|c0",
+    "labels": r"y|Y|t|labels?|targets?|y_true|gt",
+    "query": r"q|Q|query|queries",
+    "key": r"k|K|key|keys|v|V|value|values",
+    "mask": r"mask|masks",
+}
+_FAMILIES: dict[str, dict[str, Dims]] = {
+    "rows": {
+        "data": ("N", "D"), "scale": ("D",), "shift": ("D",), "weight": ("D", "M"), "bias": ("M",),
+        "weight2": ("M", "P"), "bias2": ("P",), "weight3": ("P", "S"), "bias3": ("S",), "labels": ("N",),
+        "hidden": ("N", "H"), "recurrent": ("H", "H"), "query": ("T", "D"), "key": ("S", "D"), "mask": ("N", "D"),
+    },
+    "images": {
+        "data": ("N", "C", "Y", "X"), "scale": ("C",), "shift": ("C",), "weight": ("F", "C", "K", "L"), "bias": ("F",),
+        "mask": ("N", "C", "Y", "X"),
+    },
+    "channels": {"data": ("N", "C", "Y", "X"), "scale": (1, "C", 1, 1), "shift": (1, "C", 1, 1)},
+    "series": {
+        "data": ("N", "T", "D"), "scale": ("D",), "shift": ("D",), "weight": ("D", "M"), "bias": ("M",),
+        "labels": ("N", "T"), "hidden": ("N", "H"), "recurrent": ("H", "H"), "query": ("N", "T", "D"),
+        "key": ("N", "S", "D"), "mask": ("N", "T"),
+    },
+    "columns": {  # examples side by side: W @ A + b
+        "data": ("D", "N"), "scale": ("D", 1), "shift": ("D", 1), "weight": ("M", "D"), "bias": ("M", 1),
+        "weight2": ("P", "M"), "bias2": ("P", 1), "labels": ("N",),
+    },
+    "features": {"data": ("N", "D"), "weight": ("D",), "bias": ("D",), "labels": ("N",)},  # x * w
+    "one row": {"data": ("D",), "scale": ("D",), "shift": ("D",), "weight": ("M", "D"), "bias": ("M",), "labels": ()},
+    "image": {"data": ("Y", "X"), "weight": ("K", "L"), "bias": ()},
+    "blocks": {  # examples of several axes, taken as rows
+        "data": ("N", "D", "T"), "weight": ("D*T", "M"), "bias": ("M",), "scale": ("M",), "shift": ("M",),
+        "weight2": ("M", "P"), "bias2": ("P",), "labels": ("N",),
+    },
+}  # fmt: skip
+_GROUPS = {"G", "groups", "num_groups", "n_groups"}
+_LSTM: dict[str, Dims] = {"weight": ("D", "4H"), "recurrent": ("H", "4H"), "bias": ("4H",)}
+_RNN: dict[str, Dims] = {"weight": ("D", "H"), "recurrent": ("H", "H"), "bias": ("H",)}
+_NUMBERS: dict[str, Any] = {
+    "mode": "train", "training": True, "train": True, "is_training": True, "momentum": 0.9, "decay": 0.9, "reg": 0.1,
+    "lam": 0.1, "lambd": 0.1, "lambda_": 0.1, "delta": 1.0, "alpha": 0.1, "slope": 0.1, "p": 0.6, "dropout": 0.6,
+    "keep_prob": 0.6, "keep": 0.6, "rate": 0.4, "G": 2, "groups": 2, "num_groups": 2, "n_groups": 2, "heads": 2,
+    "num_heads": 2, "stride": 2, "pad": 1, "padding": 1, "pool_height": 2, "pool_width": 2, "pool_size": 2, "size": 2,
+    "kernel_size": 2, "seed": 12, "temperature": 1.7, "tau": 1.7, "axis": 0, "lr": 0.1,
+}  # fmt: skip
+
+
+def _tree(forward: Function) -> ast.AST | None:
+    try:
+        return ast.parse(textwrap.dedent(inspect.getsource(forward)))
+    except (OSError, TypeError, SyntaxError):
+        return None
+
+
+def settings_read(forward: Function, parameter: str, within: tuple[Function, ...] = ()) -> dict[str, bool]:
+    """The keys that the text of `forward` reads of a dictionary, and whether it cannot do without.
+
+    >>> def f(x, bn_param):
+    ...     return x * bn_param["scale"] + bn_param.get("eps", 1e-5)
+    >>> settings_read(f, "bn_param")
+    {'eps': False, 'scale': True}
+    """
+    tree, found = _tree(forward), dict[str, bool]()
+    for node in ast.walk(tree) if tree else ():
+        match node:
+            case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=str(key)), ctx=ast.Load()):
+                if name == parameter:
+                    found[key] = True
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id=name), attr="get" | "setdefault" | "pop"),
+                args=[ast.Constant(value=str(key)), *rest],
+            ):
+                if name == parameter:
+                    found.setdefault(key, not rest)
+            case ast.Call(func=ast.Name(id=called), args=arguments):
+                helper = getattr(inspect.unwrap(forward), "__globals__", {}).get(called)
+                if not inspect.isfunction(helper) or helper in (*within, inspect.unwrap(forward)):
+                    continue
+                for own, given in zip(inspect.signature(helper).parameters, arguments, strict=False):
+                    if isinstance(given, ast.Name) and given.id == parameter:  # a helper reads them
+                        found = settings_read(helper, own, (*within, inspect.unwrap(forward))) | found
+    return dict(sorted(found.items()))
+
+
+def _settings(forward: Function, parameter: str) -> dict[str, Any]:
+    settings: dict[str, Any] = {}
+    for key, needed in settings_read(forward, parameter).items():
+        if EPS.fullmatch(key):
+            settings[key] = 1e-5
+        elif key.startswith("running") and needed:
+            settings[key] = Entry("ones" if "var" in key or "std" in key else "zeros", ("D",))
+        elif needed or key in ("mode", "seed"):
+            settings[key] = _number(key)
+    return settings
+
+
+def _source(forward: Function) -> str:
+    try:
+        return inspect.getsource(forward)
+    except (OSError, TypeError):
+        return ""
+
+
+def _number(name: str) -> Entry:
+    """A number or flag of that name."""
+    value = _NUMBERS.get(name, 1)
+    if name in _GROUPS:
+        return Entry("divisor", top="C")
+    return Entry("number" if isinstance(value, float) else "value", value=value)
+
+
+def _role(name: str) -> str:
+    return next((role for role, pattern in _ROLES.items() if re.fullmatch(pattern, name)), "")
+
+
+def _families(forward: Function, names: Sequence[str]) -> list[str]:
+    """The families in order of likelihood, by the words of the function's name."""
+    called = f"{getattr(forward, '__qualname__', '')} {' '.join(names)}".lower()
+    if re.search(r"group", called):
+        first = ["channels", "images", "rows"]
+    elif re.search(r"spatial|conv|pool|image|2d", called):
+        first = ["images", "channels", "image"]
+    elif re.search(r"temporal|sequence|(rnn|lstm|gru)(?!.*step)|multi_?head", called):
+        first = ["series"]
+    elif "weight" in map(_role, names) and re.search(r"reshape\([^\n]*-1|np\.prod\(", _source(forward)):
+        first = ["blocks"]
+    else:
+        first = []
+    return [*first, *(family for family in _FAMILIES if family not in first)]
+
+
+def conventional(forward: Function) -> Iterator[Layout]:
+    """Guesses of the arguments, the likeliest first."""
+    parameters = [p for p in inspect.signature(forward).parameters.values() if p.name != "self"]
+    bound = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    parameters = [p for p in parameters if p.kind not in bound]
+    names = [p.name for p in parameters]
+    called = " ".join([getattr(forward, "__qualname__", ""), *names]).lower()
+    for family in _families(forward, names):
+        dims = dict(_FAMILIES[family])
+        roles = {_role(name) for name in names}
+        if not roles - {"", "labels", "mask"} <= {*dims} and family != "rows":  # it has no word for one of them
+            continue
+        if "recurrent" in roles:
+            dims.update(_LSTM if re.search(r"lstm|_c\b|\bc0|cprev", called) else _RNN)
+        if "weight" not in roles and "scale" in roles and "scale" in dims:  # b beside gamma is a shift
+            dims["bias"] = dims["shift"]
+        elif "weight" in roles and family == "rows":  # a norm behind an affine layer
+            dims.update(scale=dims["bias"], shift=dims["bias"])
+        classes = "D"
+        if {"weight", "labels"} <= roles:
+            classes = "M"
+        for wanted in ("labels", "like data", "one-hot") if "labels" in roles else ("",):
+            entries: dict[str, Entry] = {}
+            for p in parameters:
+                entry = _entry(forward, p, dims, classes, wanted)
+                if entry is not None:
+                    entries[p.name] = entry
+            if re.search(r"embed|lookup", called) and family == "rows":  # whole numbers, each of a row of the weight
+                rows = {n: Entry("labels", ("N", "T"), top="D") for n in entries if _role(n) == "data"}
+                yield Layout({**entries, **rows})
+            yield Layout(entries)
+
+
+def _entry(
+    forward: Function, parameter: inspect.Parameter, dims: Mapping[str, Dims], classes: str, wanted: str
+) -> Entry | None:
+    name, role = parameter.name, _role(parameter.name)
+    default = parameter.default
+    if EPS.fullmatch(name):
+        return Entry("value", value=1e-5 if default is parameter.empty else default)
+    if settings_read(forward, name) or re.search(r"_?(params?|config|options|settings)$", name):
+        return Entry("settings", value=_settings(forward, name))
+    if default is not parameter.empty:
+        return None
+    if name in _NUMBERS:
+        return _number(name)
+    if role == "labels":
+        shape = dims.get("labels", ("N",))
+        if wanted == "labels":
+            return Entry("labels", shape, top=classes)
+        return Entry("one-hot", (*shape, classes), top=classes) if wanted == "one-hot" else Entry("array", dims["data"])
+    if role == "mask":
+        return Entry("mask", dims.get("mask", dims["data"]), value=float)
+    return Entry("scale" if role == "scale" else "array", dims.get(role, dims["data"]))

@@ -1,0 +1,325 @@
+"""Every sentence of a report, in English and in Simplified Chinese, under the same keys.
+
+Those about the kinds of mistakes are in `micrograd.marker.mistakes`. Holes are filled by name, and what fills them is
+never read as a template. Problems, which a child process words in English, are read back into their holes to be said
+in Chinese.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from micrograd.errors import GraphError
+from micrograd.marker.mistakes import SENTENCES
+
+__all__ = ["LANGUAGES", "PROBLEMS", "WORDS", "problem", "say", "translated"]
+
+LANGUAGES = ("en", "zh")
+
+WORDS: dict[str, tuple[str, str]] = {
+    "title": ("{file}: {backward}, checked against {forward}", "{file}：{backward}，对照 {forward} 检查"),
+    "cell": ("this cell", "本单元格"),
+    "title.loss": ("{file}: the gradients of {forward}", "{file}：{forward} 的梯度"),
+    "right": (
+        "Right: every gradient agrees with the engine's, on {probes} sets of inputs.",
+        "正确：在 {probes} 组输入上，所有梯度都与引擎的结果一致。",
+    ),
+    "right.shape": (
+        "The numbers are right, on {probes} sets of inputs; a shape is not.",
+        "数值正确（在 {probes} 组输入上）；但有形状不对。",
+    ),
+    "wrong.one": ("Wrong: 1 mistake.", "有误：1 处错误。"),
+    "wrong.more": (
+        "Wrong: {count} mistakes, each found with the ones before it put right.",
+        "有误：{count} 处错误；每一处都是在改正前面各处之后找到的。",
+    ),
+    "wrong.none": (
+        "Wrong: a gradient disagrees with the engine's, but no single line could be blamed.",
+        "有误：梯度与引擎的结果不一致，但无法归咎于某一行。",
+    ),
+    "failed": ("Could not be checked.", "无法检查。"),
+    "remarks": ("Not mistakes, but worth knowing:", "以下不算错误，但值得了解："),
+    "printed": ("Your code printed:", "你的代码输出了："),
+    "printed.more": ("... {count} more lines", "……另有 {count} 行"),
+    "column.right": ("right", "正确"),
+    "column.wrong": ("wrong", "错误"),
+    "column.shape": ("shape", "形状"),
+    "table.off": ("off by {error} (rounding explains {bound})", "相差 {error}（舍入误差至多 {bound}）"),
+    "table.shape": ("shape {got}, should be {expected}", "形状为 {got}，应为 {expected}"),
+    "table.none": ("no value: the code stopped before it, or returned None", "没有值：代码提前中止，或返回了 None"),
+    "table.nan": ("not a finite number", "不是有限的数"),
+    "summary": ("{right} of {all} pairs are right.", "共 {all} 对函数，{right} 对正确。"),
+    "level.more": ("For {more}: --hint {level}", "想看{more}：--hint {level}"),
+    "level.kind": ("what kind of mistake it is", "是哪一类错误"),
+    "level.fix": ("a fix that has been tried", "经过验证的改法"),
+    "head.wrong": (
+        "Line {line}: {target} is wrong, and everything that this line reads is right.",
+        "第 {line} 行：{target} 是错的，而这一行用到的值都是对的。",
+    ),
+    "head.return": (
+        "Line {line}: the return statement is wrong; the lines before it are right.",
+        "第 {line} 行：return 语句有误；之前的各行都是对的。",
+    ),
+    "head.next": (
+        "Line {line}: {target} is wrong too, even with right values to work from.",
+        "第 {line} 行：{target} 也有误，即使用到的值都是对的。",
+    ),
+    "head.raises": ("Line {line} stops with an error.", "第 {line} 行报错而中止。"),
+    "head.shape": (
+        "Line {line}: {target} has the right numbers in the wrong shape.",
+        "第 {line} 行：{target} 的数值正确，形状不对。",
+    ),
+    "head.harmless": (
+        "Line {line}: {target} leaves something out, harmlessly.",
+        "第 {line} 行：{target} 省略了一项，但没有影响。",
+    ),
+    "head.caller": (
+        "Line {line}: {target} belongs to the caller, and is changed in place.",
+        "第 {line} 行：{target} 属于调用者，却被原地修改了。",
+    ),
+    "head.forward": (
+        "Line {line}: the forward differs from {reference}.",
+        "第 {line} 行：前向函数与 {reference} 不同。",
+    ),
+    "target.return": ("what is returned", "返回值"),
+    "target.value": ("this value", "这个值"),
+    "means": ("{target} should hold {means}, the gradient of {name}.", "{target} 应当是 {means}，即 {name} 的梯度。"),
+    "means.same": ("{target} should hold the gradient of {name}.", "{target} 应当是 {name} 的梯度。"),
+    "means.part": (
+        "{target} should hold one part of the gradient of {name}.",
+        "{target} 应当是 {name} 的梯度的一部分。",
+    ),
+    "means.edge.same": (
+        "{target} should hold what {to} sends back to {source}.",
+        "{target} 应当是 {to} 传回 {source} 的那一份梯度。",
+    ),
+    "means.edge": (
+        "{target} should hold {means}, what {to} sends back to {source}.",
+        "{target} 应当是 {means}，即 {to} 传回 {source} 的那一份梯度。",
+    ),
+    "expected": ("expected", "应为"),
+    "got": ("got", "实得"),
+    "why": ("Why: ", "原因："),
+    "step": ("Next: ", "下一步："),
+    "fix.replace": ("Fix: in line {line} replace `{old}` by `{new}`.", "改法：第 {line} 行，把 `{old}` 改成 `{new}`。"),
+    "fix.insert": ("Fix: in line {line} put `{new}` {place}.", "改法：第 {line} 行，{place}插入 `{new}`。"),
+    "fix.drop": ("Fix: in line {line} take `{old}` out.", "改法：第 {line} 行，去掉 `{old}`。"),
+    "fix.after": ("after `{text}`", "在 `{text}` 之后"),
+    "fix.before": ("before `{text}`", "在 `{text}` 之前"),
+    "fix.forward": (
+        "Tried on {probes} fresh sets of inputs: the output is that of {reference} with it.",
+        "已在 {probes} 组新输入上验证：改后输出与 {reference} 一致。",
+    ),
+    "fix.whole": (
+        "Tried on {probes} fresh sets of inputs: every gradient is right with it.",
+        "已在 {probes} 组新的输入上试过：改后所有梯度都正确。",
+    ),
+    "fix.part": (
+        "Tried on {probes} fresh sets of inputs: this line is right with it; other mistakes remain.",
+        "已在 {probes} 组新的输入上试过：改后这一行正确；其他错误仍在。",
+    ),
+    "fix.none": (
+        "No single edit of this line was found that mends it; it may need to be written anew.",
+        "没有找到只改一处就能修好的办法；这一行可能需要重写。",
+    ),
+    "head.blank": ("Line {line}: a blank is still there.", "第 {line} 行：空白还没有填。"),
+    "step.blank": ("Put what belongs there in the place of ___.", "把 ___ 换成应有的内容。"),
+    "head.assertion": (
+        "Line {line}: what is asserted here does not hold.",
+        "第 {line} 行：这里断言的条件不成立。",
+    ),
+    "step.assertion": (
+        "Look at both sides of the comparison: what are the values, and their shapes, just before this line?",
+        "看看比较的两边：在这一行之前，它们的值和形状各是什么？",
+    ),
+    "what.eps_extra": ("eps stands where the forward has none{by}.", "前向在这里没有 eps{by}。"),
+    "why.eps_extra": (
+        "A derivative is taken at the very value that the forward used: with eps only where the forward had it.",
+        "导数要在前向所用的那个值处取：前向有 eps 的地方才有 eps，没有的地方就没有。",
+    ),
+    "step.eps_extra": ("Where exactly does the forward add eps?", "前向究竟在哪里加上了 eps？"),
+    "by": (": the value is {ratio} times what it should be", "：得到的是正确值的 {ratio} 倍"),
+    "of": (", {edge_name}", "：{edge_name}"),
+    "grade.good": ("{name} is right.", "{name} 正确。"),
+    "grade.wrong": ("{name} is not computed on the way, or not right.", "过程中没有算出 {name}，或者算得不对。"),
+    "grade.output": ("{name}, which is returned, is not right.", "返回的 {name} 不正确。"),
+    "grade.first": ("The first mistake:", "第一处错误："),
+    "grade.undefined": ("The function is not defined.", "函数没有定义。"),
+    "emit.head": (
+        "Tests of {backward}, with partial credit; they need micrograd-graph.",
+        "{backward} 的测试，按步骤给分；需要安装 micrograd-graph。",
+    ),
+    "page.title": ("{backward}, checked", "检查 {backward}"),
+    "page.findings": ("The check", "检查结果"),
+    "page.edge": ("Show the edge {source} → {to}", "显示边 {source} → {to}"),
+    "page.node": ("Show {name}", "显示 {name}"),
+    "page.legend": ("The edge that pulses is the one where the gradient went wrong.", "闪动的边就是梯度出错的地方。"),
+    "shapes": (": the shape is {got} where {expected} belongs", "：形状是 {got}，应为 {expected}"),
+    "edge_name": ("what {to} sends back to {source}", " {to} 传回 {source} 的那一份"),
+    "edge_name.none": ("one contribution", "其中一份"),
+}
+
+PROBLEMS: dict[str, tuple[str, str]] = {
+    "syntax": ("{at}: syntax error: {message}", "{at}：语法错误：{message}"),
+    "exit": (
+        "{at}: the code called exit(), which ends the program; take that out",
+        "{at}：代码调用了 exit()，这会结束程序；请去掉",
+    ),
+    "os_exit": (
+        "{at}: the code called os._exit(), which ends the program; take that out",
+        "{at}：代码调用了 os._exit()，这会结束程序；请去掉",
+    ),
+    "memory": ("{at}: ran out of memory", "{at}：内存不足"),
+    "input": (
+        "{at}: input() waits for somebody to type, and in a check nobody does; give the value in the code",
+        "{at}：input() 在等待输入，而检查时没有人输入；请把值写在代码里",
+    ),
+    "time": (
+        "{at}: still running after {seconds} s; does this loop come to an end?",
+        "{at}：{seconds} 秒后仍在运行；这个循环会结束吗？",
+    ),
+    "cut": (
+        "The search for the line was not done after {seconds} s and was ended.",
+        "{seconds} 秒后仍未找到出错的行，查找已停止。",
+    ),
+    "lost": (
+        "The search for the line broke off ({kind}: {message}); this is a mistake of the checker, please report it.",
+        "查找出错的行时中断（{kind}: {message}）；这是检查程序的错误，请报告。",
+    ),
+    "slow": ("the check took longer than {seconds} s", "检查用时超过 {seconds} 秒"),
+    "late": ("the code did not stop after {seconds} s and was ended", "代码在 {seconds} 秒后没有停止，已被终止"),
+    "crash": ("{at}: Python itself crashed ({signal})", "{at}：Python 本身崩溃了（{signal}）"),
+    "ended": (
+        "{at}: the program ended by itself, with exit code {code}, before the check was done",
+        "{at}：程序在检查完成前自行结束，退出码 {code}",
+    ),
+    "none": (
+        "{name} returned None: its return statement is missing, or it has not been written yet",
+        "{name} 返回了 None：缺少 return 语句，或者还没有写",
+    ),
+    "result": (
+        "{name} should return an array of floats, or (out, cache); it returned {got}",
+        "{name} 应返回浮点数组，或 (out, cache)；实际返回了 {got}",
+    ),
+    "loss": (
+        "{name} should return (loss, gradient); it returned {got}",
+        "{name} 应返回 (loss, gradient)；实际返回了 {got}",
+    ),
+    "no_input": (
+        "{name} is given no array of floats, so there is nothing to differentiate by",
+        "{name} 没有得到浮点数组，因此没有可求导的量",
+    ),
+    "no_upstream": (
+        (
+            "{name}({parameters}) has no parameter for the gradient that arrives, dout: a backward answers that "
+            "gradient times the derivative"
+        ),
+        "{name}({parameters}) 没有接收上游梯度 dout 的参数：反向函数应返回上游梯度乘以导数",
+    ),
+    "wants": (
+        (
+            "{name} wants {parameter!r}, but {forward} has no such parameter and returns nothing of that name; "
+            "return it in a cache: return out, cache"
+        ),
+        "{name} 需要 {parameter!r}，但 {forward} 没有这个参数，也没有返回它；请放进缓存返回：return out, cache",
+    ),
+    "layer": (
+        (
+            "{name}() wants {parameters}, which a check cannot make up; write two functions around it, "
+            "{stem}_forward(x, {parameters}) that returns (out, layer) and {stem}_backward(dout, layer)"
+        ),
+        (
+            "{name}() 需要 {parameters}，检查时无法自行给出；请写两个函数包装它：返回 (out, layer) 的 "
+            "{stem}_forward(x, {parameters})，以及 {stem}_backward(dout, layer)"
+        ),
+    ),
+    "hint.python2": ("This is Python 2; in Python 3 write {new}.", "这是 Python 2 的写法；在 Python 3 中请写 {new}。"),
+    "hint.numpy": ("Newer NumPy has no {old}; write {new}.", "新版 NumPy 没有 {old}；请写 {new}。"),
+    "hint.division": (
+        "In Python 3 / gives a float, and sizes and indices are whole numbers; write // there.",
+        "在 Python 3 中 / 得到浮点数，而大小和下标必须是整数；请写 //。",
+    ),
+    "hint.module": (
+        (
+            "The check runs with the Python that runs micrograd; install {name} there, or import it only where "
+            "it is used."
+        ),
+        "检查使用运行 micrograd 的 Python；请在其中安装 {name}，或只在用到的地方导入它。",
+    ),
+    "hint.sum": (
+        "np.sum takes one array: the second argument is taken for the axis. Multiply first: np.sum(a * b, axis=0).",
+        "np.sum 只接受一个数组：第二个参数会被当作 axis。请先相乘：np.sum(a * b, axis=0)。",
+    ),
+    "internal": (
+        "the check itself failed ({kind}: {message}); this is a fault of micrograd, please report it with your file",
+        "检查程序本身出错（{kind}：{message}）；这是 micrograd 的问题，请附上你的文件报告给我们",
+    ),
+    "exception": ("{at}: {kind}: {message}", "{at}：{kind}：{message}"),
+}
+
+
+def _language(language: str) -> int:
+    if language not in LANGUAGES:
+        raise GraphError(f'language={language!r} is neither "en" nor "zh".')
+    return LANGUAGES.index(language)
+
+
+def say(language: str, key: str, **holes: object) -> str:
+    """The sentence under `key` with its holes filled.
+
+    Raises:
+        GraphError: another language.
+
+    >>> say("en", "fix.drop", line=3, old="2 *")
+    'Fix: in line 3 take `2 *` out.'
+    """
+    return _filled((WORDS.get(key) or SENTENCES[key])[_language(language)], holes)
+
+
+_HOLE = re.compile(r"\{(\w+)(!r)?\}")
+
+
+def _filled(template: str, holes: dict[str, object]) -> str:
+    return _HOLE.sub(lambda m: repr(holes[m[1]]) if m[2] else str(holes[m[1]]), template)
+
+
+def problem(key: str, **holes: object) -> str:
+    """Why something could not be checked, in English; `translated` says it in another language.
+
+    >>> problem("memory", at="bn.py:3")
+    'bn.py:3: ran out of memory'
+    """
+    return _filled(PROBLEMS[key][0], holes)
+
+
+@lru_cache(maxsize=1)
+def _patterns() -> list[tuple[re.Pattern[str], str]]:
+    patterns = []
+    for english, other in PROBLEMS.values():
+        seen: set[str] = set()
+        pattern = ""
+        at = 0
+        for hole in _HOLE.finditer(english):
+            pattern += re.escape(english[at : hole.start()])
+            pattern += f"(?P={hole[1]})" if hole[1] in seen else f"(?P<{hole[1]}>.*?)"
+            seen.add(hole[1])
+            at = hole.end()
+        patterns.append((re.compile(pattern + re.escape(english[at:]), re.DOTALL), other))
+    return patterns
+
+
+def translated(text: str, language: str) -> str:
+    """A problem, line by line, in another language; as it is where it is none of `problem`'s.
+
+    >>> translated("bn.py:3: ran out of memory", "zh")
+    'bn.py:3：内存不足'
+    """
+    if not _language(language):
+        return text
+    lines = []
+    for line in text.split("\n"):
+        found = ((pattern.fullmatch(line), other) for pattern, other in _patterns())
+        match, other = next(((m, o) for m, o in found if m), (None, ""))
+        lines.append(_HOLE.sub(lambda m: match[m[1]], other) if match else line)  # noqa: B023 - used at once
+    return "\n".join(lines)

@@ -1,0 +1,166 @@
+"""Tests for graders, written from a right solution: one for each gradient returned and one for each step on the way.
+
+Partial credit follows: who has `dvar` right and `dmu` wrong gets the points of `dvar`. Whoever gets the returned
+gradients right by another way gets all points.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from micrograd.errors import GraphError
+from micrograd.marker.inputs.pairs import Pair
+from micrograd.marker.report import Report
+from micrograd.marker.messages import say
+
+__all__ = ["graded", "nbgrader", "otter"]
+
+
+def graded(report: Report) -> tuple[tuple[str, bool], ...]:
+    """The names of the gradients to test, and whether each is a step on the way rather than returned.
+
+    Raises:
+        GraphError: the solution is not right, so it cannot say what to test.
+    """
+    if not report.ok:
+        raise GraphError(
+            f"{report.backward} is not right, and tests are written from a right solution: "
+            f"{report.problem or 'mend what the check found first'}"
+        )
+    if "." in report.backward:
+        raise GraphError(f"{report.backward}: tests are written for functions; wrap the layer's methods in two.")
+    returned = [output.name for output in report.outputs]
+    steps = [name for name in report.held if name not in returned and name.isidentifier()]
+    return (*((name, True) for name in steps), *((name, False) for name in returned))
+
+
+def _call(pair: Pair, name: str, step: bool, hint: str, language: str) -> str:
+    more = "" if language == "en" else f", language={language!r}"
+    helper = "assert_step" if step else "assert_gradient"
+    return f"{helper}({pair.forward}, {pair.backward}, {name!r}, hint={hint!r}{more})"
+
+
+def otter(report: Report, pair: Pair, *, hint: str = "kind", language: str = "en") -> str:
+    """A test file in Otter's exception-based format.
+
+    Args:
+        report: of a right solution.
+        pair: of which it is.
+        hint: how much a failing test gives away.
+        language: of the messages.
+
+    Raises:
+        GraphError: the solution is not right.
+    """
+    tests = graded(report)
+    parameters = ", ".join(dict.fromkeys((pair.forward, pair.backward)))
+    head = (
+        f'"""{say(language, "emit.head", backward=pair.backward)}"""\n\n'
+        "from otter.test_files import test_case\n\n"
+        "from micrograd.marker.grading import assert_gradient, assert_step\n\n"
+        f"OK_FORMAT = False\n\nname = {pair.backward!r}\npoints = None\n"
+    )
+    parts = [head]
+    for name, step in tests:
+        good, bad = (
+            say(language, "grade.good", name=name),
+            say(language, "grade.wrong" if step else "grade.output", name=name),
+        )
+        parts.append(
+            f"\n\n@test_case(\n    name={name!r},\n    points=1,\n    hidden={step},\n"
+            f"    success_message={good!r},\n    failure_message={bad!r},\n)\n"
+            f"def test_{name}({parameters}):\n    {_call(pair, name, step, hint, language)}\n"
+        )
+    return "".join(parts)
+
+
+def nbgrader(report: Report, pair: Pair, source: str, *, hint: str = "kind", language: str = "en") -> str:
+    """A notebook for nbgrader: the file's code, the backward as the solution, and a cell of tests for each gradient.
+
+    Args:
+        report: of a right solution.
+        pair: of which it is.
+        source: the text of its file.
+        hint: how much a failing test gives away.
+        language: of the messages.
+
+    Raises:
+        GraphError: the solution is not right.
+    """
+    tests = graded(report)
+    before, solution, after = _divided(source, pair.backward)
+    cells = [_markdown(f"# {pair.backward}\n\n{say(language, 'emit.head', backward=pair.backward)}")]
+    for number, text in enumerate((before, solution, after)):
+        if text.strip():
+            kind = {"solution": True} if number == 1 else {"locked": True}
+            cells.append(_code(text.strip("\n"), ("given", pair.backward, "given-too")[number], **kind))
+    for name, step in tests:
+        helper = "assert_step" if step else "assert_gradient"
+        call = _call(pair, name, step, hint, language)
+        call = f"### BEGIN HIDDEN TESTS\n{call}\n### END HIDDEN TESTS" if step else call
+        text = f"from micrograd.marker.grading import {helper}\n\n{call}"
+        cells.append(_code(text, f"test-{name}", grade=True, locked=True, points=1))
+    return json.dumps(
+        {
+            "cells": [{**cell, "id": f"cell-{number}"} for number, cell in enumerate(cells)],
+            "metadata": {
+                "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+                "language_info": {"name": "python"},
+            },
+            "nbformat": 4,
+            "nbformat_minor": 5,
+        },
+        indent=1,
+        ensure_ascii=False,
+    ) + "\n"  # fmt: skip
+
+
+def _divided(source: str, name: str) -> tuple[str, str, str]:
+    """The text before a function, the function with its body marked as the solution, and the text after it."""
+    function = next(
+        node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef) and node.name == name
+    )
+    lines = source.split("\n")
+    first = min([function.lineno, *(decorator.lineno for decorator in function.decorator_list)]) - 1
+    body: Sequence[ast.stmt] = function.body
+    if ast.get_docstring(function) is not None:
+        body = body[1:]
+    if not body:
+        raise GraphError(f"{name} has no body.")
+    start, end = body[0].lineno - 1, function.end_lineno or len(lines)
+    while start > 0 and lines[start - 1].lstrip().startswith("#"):  # a comment before the first statement is part of it
+        start -= 1
+    margin = " " * body[0].col_offset
+    marked = [*lines[first:start], f"{margin}### BEGIN SOLUTION", *lines[start:end], f"{margin}### END SOLUTION"]
+    return "\n".join(lines[:first]), "\n".join(marked), "\n".join(lines[end:])
+
+
+def _markdown(text: str) -> dict[str, Any]:
+    return {"cell_type": "markdown", "metadata": {}, "source": text}
+
+
+def _code(
+    text: str,
+    name: str,
+    *,
+    grade: bool = False,
+    locked: bool = False,
+    solution: bool = False,
+    points: int | None = None,
+) -> dict[str, Any]:
+    about = {
+        "grade": grade, "grade_id": name.replace("_", "-"), "locked": locked, "schema_version": 3, "solution": solution,
+        "task": False,
+    }  # fmt: skip
+    if points is not None:
+        about["points"] = points
+    return {
+        "cell_type": "code",
+        "execution_count": None,
+        "metadata": {"nbgrader": about},
+        "outputs": [],
+        "source": text,
+    }

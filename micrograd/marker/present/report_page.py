@@ -1,0 +1,133 @@
+"""A report as one page for the browser: the findings above, below them the walk, in which the wrong edge pulses.
+
+The page is that of `micrograd.stepper`, with its content-security-policy: one file, no network, no other script.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+from micrograd.drawing.labels import clean
+from micrograd.marker.inputs.pairs import gradient_target
+from micrograd.marker.present.rendering import code_html, findings_of, fix_html, head_html, numbered, outputs_html, said_html, to_html, verdict_html
+from micrograd.marker.report import Finding, Report
+from micrograd.marker.present.telling import level, told
+from micrograd.marker.messages import LANGUAGES, say
+from micrograd.stepper.page import html_of, policy
+
+__all__ = ["page_of"]
+
+_TAGS = {"en": "en", "zh": "zh-Hans"}
+
+
+@lru_cache(maxsize=2)
+def _file(name: str) -> str:
+    return files("micrograd.marker").joinpath("page", name).read_text(encoding="utf-8")
+
+
+def _places(finding: Finding, walk: Mapping[str, Any]) -> dict[str, str]:
+    """Where in the walk a finding belongs: its edges or nodes, and the step that shows them."""
+    nodes, steps = walk["graphs"]["forward"]["nodes"], walk["steps"]
+    if finding.edge is not None:
+        source, target = finding.edge
+        edges = [
+            (s, t, slot)
+            for t, node in enumerate(nodes)
+            if target in (node["name"], node["statement"])
+            for slot, s in enumerate(node["operands"])
+            if isinstance(s, int) and nodes[s]["name"] == source
+        ]
+        shown = [
+            number
+            for number, step in enumerate(steps, 1)
+            if step["edge"] and (step["edge"]["operand"], step["node"], step["edge"]["slot"]) in edges
+        ]
+        if edges:
+            return {
+                "edges": " ".join(f"{s}-{t}-{slot}" for s, t, slot in edges),
+                "step": str(shown[0]) if shown else "",
+            }
+    name = gradient_target(finding.means)
+    found = [i for i, node in enumerate(nodes) if node["name"] == name]
+    found = found or [i for i, node in enumerate(nodes) if name and node["statement"] == name][-1:]
+    shown = [
+        number
+        for number, step in enumerate(steps, 1)
+        if step["phase"] == "backward" and not step["edge"] and step["node"] in found
+    ]
+    return {"nodes": " ".join(map(str, found)), "step": str(shown[0]) if shown else ""} if found else {}
+
+
+def _button(finding: Finding, number: int, walk: Mapping[str, Any], language: str) -> str:
+    places = _places(finding, walk)
+    if not places:
+        return ""
+    data = "".join(f' data-{key}="{value}"' for key, value in places.items() if value)
+    if "edges" in places and finding.edge is not None:
+        label = say(language, "page.edge", source=finding.edge[0], to=finding.edge[1])
+    else:
+        label = say(language, "page.node", name=gradient_target(finding.means))
+    button = f'<button type="button" data-finding="{number}"{data} aria-pressed="false">'
+    return f"<p>{button}{escape(clean(label))}</button></p>"
+
+
+def _panel(report: Report, walk: Mapping[str, Any], hint: str, language: str) -> str:
+    mistakes, remarks = findings_of(report)
+    parts = [verdict_html(report, language), outputs_html(report, language)]
+    pointed = False
+    for number, finding in enumerate([*mistakes, *remarks]):
+        if number == len(mistakes):
+            parts.append(f"<p>{escape(say(language, 'remarks'))}</p>")
+        shown = told(report, finding, first=number == 0, hint=hint, language=language)
+        button = _button(finding, number, walk, language)
+        pointed = pointed or bool(button)
+        head = head_html(numbered(shown, number + 1 if number < len(mistakes) else 0))
+        parts.append(
+            f'<article>{head}<div class="seen">{code_html(shown)}{button}</div>'
+            f'<div class="said">{said_html(shown)}</div><div class="mended">{fix_html(shown)}</div></article>'
+        )
+    if pointed:
+        parts.append(f'<p class="proof">{escape(say(language, "page.legend"))}</p>')
+    return f'<div lang="{_TAGS[language]}"><h2>{escape(say(language, "page.findings"))}</h2>{"".join(parts)}</div>'
+
+
+def page_of(report: Report, walk: Mapping[str, Any] | None = None, *, hint: str = "fix", language: str = "en") -> str:
+    """The page of a report.
+
+    Args:
+        report: what is shown.
+        walk: the walk through the forward (`micrograd.stepper.walk_data.walk_data`); without it the findings alone.
+        hint: ``where``, ``kind`` or ``fix``: how much is given away.
+        language: to begin with, ``en`` or ``zh``; with a walk the page has a switch.
+
+    Raises:
+        GraphError: another hint level or language.
+    """
+    level(hint)
+    title = f"{os.path.basename(report.file)}: {say(language, 'page.title', backward=report.backward)}"
+    if walk is None:
+        return _plain(report, title, hint, language)
+    above = "".join(_panel(report, walk, hint, language) for language in LANGUAGES)
+    data = {**walk, "title": title, "lang": language}
+    label = escape(say(language, "page.findings"))
+    section = f'<section id="check" aria-label="{label}" tabindex="0">{above}</section>\n'
+    return html_of(data, above=section, more_script=_file("check.js"), more_style=_file("check.css"))
+
+
+def _plain(report: Report, title: str, hint: str, language: str) -> str:
+    """The findings alone, for a forward that cannot be walked through."""
+    body = to_html(report, hint=hint, language=language)
+    start = body.index("<style>") + len("<style>")
+    style, rest = body[start : body.index("</style>")], body[body.index("</style>") + len("</style>") :]
+    style += "html{color-scheme:light dark}body{margin:1.5rem}"
+    return (
+        f'<!doctype html>\n<html lang="{_TAGS[language]}"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy("", style)}">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{escape(clean(title))}</title>'
+        f"<style>{style}</style></head><body>{body[: start - len('<style>')]}{rest}</body></html>\n"
+    )

@@ -1,0 +1,275 @@
+"""What is told of one finding: the sentences, the line with the place marked in it, the values, the fix.
+
+Text and page show the same; here it is put together, for a hint level and a language.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from micrograd.drawing.labels import cells, clean
+from micrograd.errors import GraphError
+from micrograd.marker.inputs.pairs import gradient_target
+from micrograd.marker.report import Finding, Fix, Report, Shown, Span
+from micrograd.marker.messages import say, translated
+
+__all__ = ["HINTS", "Told", "edited", "marked", "sample", "shape_of", "smallest", "told"]
+
+HINTS = ("where", "kind", "fix")
+_LINES = 6  # of a long expression that are shown
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One finding, ready to be set.
+
+    Attributes:
+        head: where, and what is wrong there.
+        code: the student's lines: number, text, and the columns that are marked, or None.
+        sentences: what it should be, what kind of mistake it is, why; in this order.
+        values: rows of a label and numbers.
+        step: the next step, or the fix.
+        diff: the lines before and after the fix, as ``-`` or ``+``, number and text.
+        proof: on what the fix has been tried.
+    """
+
+    head: str
+    code: tuple[tuple[int, str, tuple[int, int] | None], ...]
+    sentences: tuple[str, ...] = ()
+    values: tuple[tuple[str, str], ...] = ()
+    step: str = ""
+    diff: tuple[tuple[str, int, str], ...] = ()
+    proof: str = ""
+
+
+def level(hint: str) -> int:
+    """How much is given away: 0, 1 or 2. Raises GraphError for another word."""
+    if hint not in HINTS:
+        raise GraphError(f"hint={hint!r} is none of {', '.join(HINTS)}.")
+    return HINTS.index(hint)
+
+
+def shape_of(shown: Shown | None) -> str:
+    """A shape as NumPy writes it; a single number has none."""
+    return "()" if shown is None else str(shown.shape)
+
+
+def sample(shown: Shown) -> str:
+    """Shape and first numbers of an array.
+
+    >>> sample(Shown((3,), "float64", (0.5, -1.25, 2.0)))
+    '(3,)  0.5  -1.25  2'
+    """
+    numbers = "  ".join(f"{x:.4g}" for x in shown.sample)
+    count = 1
+    for size in shown.shape:
+        count *= size
+    said = (numbers + ("  ..." if count > len(shown.sample) else "")) if shown.sample else shown.dtype
+    return f"{shown.shape}  {said}" if shown.shape else said
+
+
+def marked(source: str, span: Span) -> tuple[tuple[int, str, tuple[int, int] | None], ...]:
+    """The lines of a span with the columns, counted in cells of a terminal, that it covers."""
+    lines = source.split("\n")
+    found: list[tuple[int, str, tuple[int, int] | None]] = []
+    for number in range(span.line, min(span.end_line, span.line + _LINES - 1) + 1):
+        if not 0 < number <= len(lines):
+            continue
+        line = lines[number - 1].rstrip("\r")
+        first = span.column if number == span.line else len(line) - len(line.lstrip())
+        last = span.end_column if number == span.end_line else len(line)
+        shown = clean(line.expandtabs(4))
+        start, end = (cells(clean(line[:at].expandtabs(4))) for at in (first, last))
+        found.append((number, shown, (start, max(start + 1, end)) if last >= first else None))
+    return tuple(found)
+
+
+def edited(source: str, fix: Fix) -> tuple[tuple[str, int, str], ...]:
+    """The lines that a fix changes, before and after."""
+    lines = source.split("\n")
+    span = fix.span
+    if not 0 < span.line <= span.end_line <= len(lines):
+        return ()
+    old = lines[span.line - 1 : span.end_line]
+    new = (old[0][: span.column] + fix.new + old[-1][span.end_column :]).split("\n")
+    return (
+        *(("-", span.line + i, clean(line.expandtabs(4))) for i, line in enumerate(old)),
+        *(("+", span.line + i, clean(line.expandtabs(4))) for i, line in enumerate(new)),
+    )
+
+
+def _target(finding: Finding, language: str) -> str:
+    named = finding.target or (finding.means if finding.kind == "missing_result" else "")
+    return named or say(language, "target.value")
+
+
+def _head(finding: Finding, first: bool, language: str) -> str:
+    holes = {
+        "line": finding.span.line,
+        "target": _target(finding, language),
+        "reference": finding.means or "the reference",
+    }
+    if finding.kind == "call_error":
+        return say(language, "head.raises", **holes)
+    if finding.kind in ("return_order", "missing_result"):
+        return say(language, "head.return", **holes)
+    if finding.kind == "in_place" and finding.severity == "harmless":
+        return say(language, "head.caller", **holes)
+    key = {"wrong": "wrong" if first else "next"}.get(finding.severity, finding.severity)
+    return say(language, f"head.{key}", **holes)
+
+
+def _means(finding: Finding, words: AbstractSet[str], language: str) -> str:
+    """What the target should hold, where the report says so and the head does not."""
+    if (
+        not finding.means
+        or finding.severity not in ("wrong", "shape")
+        or finding.kind in ("return_order", "call_error")
+    ):
+        return ""
+    holes = {"target": _target(finding, language), "means": finding.means}
+    if finding.edge is not None and finding.kind not in ("path_missing", "path_twice", "path_sign"):
+        key = "means.edge.same" if finding.means == finding.target else "means.edge"
+        return say(language, key, **holes, source=_known(finding.edge[0], words), to=_known(finding.edge[1], words))
+    name = gradient_target(finding.means)
+    whole = name.rstrip("0123456789")
+    if name not in words and whole not in ("", name):  # dx1, one of two paths into x
+        return say(language, "means.part", **holes, name=whole)
+    if not name:
+        return ""
+    return say(language, "means.same" if finding.means == finding.target else "means", **holes, name=name)
+
+
+def _holes(finding: Finding, words: AbstractSet[str], language: str) -> dict[str, object]:
+    """What fills the sentences about a kind of mistake."""
+    source, to = (_known(name, words) for name in finding.edge or ("", ""))
+    edge = say(language, "edge_name", source=source, to=to) if finding.edge else say(language, "edge_name.none")
+    both = finding.expected is not None and finding.got is not None
+    shapes = {"got": shape_of(finding.got), "expected": shape_of(finding.expected)}
+    differ = both and shapes["got"] != shapes["expected"]
+    return {
+        **shapes,
+        "target": _target(finding, language),
+        "by": say(language, "by", ratio=finding.ratio) if finding.ratio else "",
+        "shapes": say(language, "shapes", **shapes) if differ else "",
+        "edge_name": edge,
+        "edge_name_cap": edge[:1].upper() + edge[1:],
+        "of": say(language, "of", edge_name=edge) if finding.edge else "",
+        "source": source or gradient_target(finding.means) or _target(finding, language),
+        "to": to,
+        "reason": " ".join(translated(line, language) for line in finding.reason.split("\n")),
+    }
+
+
+def _values(finding: Finding, language: str) -> tuple[tuple[str, str], ...]:
+    if finding.expected is None or finding.got is None or finding.severity == "harmless":
+        return ()
+    return (
+        (say(language, "expected"), sample(finding.expected)),
+        (say(language, "got"), sample(finding.got)),
+    )
+
+
+def smallest(old: str, new: str) -> tuple[str, str, str, str]:
+    """Of an edit what really changes, in whole tokens: the text before it, old, new, and the text after it.
+
+    >>> smallest("np.sum(a, axis=1)", "np.sum(a, axis=0)")
+    ('np.sum(a, axis=', '1', '0', ')')
+    """
+    a, b = _TOKEN.findall(old), _TOKEN.findall(new)
+    first = 0
+    while first < min(len(a), len(b)) and a[first] == b[first]:
+        first += 1
+    last = 0
+    while last < min(len(a), len(b)) - first and a[-1 - last] == b[-1 - last]:
+        last += 1
+    middle = slice(first, None if not last else -last)
+    return "".join(a[:first]), "".join(a[middle]), "".join(b[middle]), "".join(a[len(a) - last :])
+
+
+_TOKEN = re.compile(r"\s+|[\w.]*\w|\*\*|//|[<>=!]=|[^\w\s]")
+
+
+def _fix(fix: Fix, language: str) -> str:
+    before, old, new, after = smallest(fix.old, fix.new)
+    if re.search(r"=\s*$", before):  # axis=1, not 1 alone
+        name = re.findall(r"\w+\s*=\s*$", before)[-1:]
+        old, new = "".join(name) + old, "".join(name) + new
+    if "\n" in old + new:
+        old, new = fix.old, fix.new
+    old, new = (clean(" ".join(text.split())) for text in (old, new))
+    if not old:
+        words = _TOKEN.findall(before.rstrip()) or _TOKEN.findall(after.lstrip())[:1]
+        place = say(language, "fix.after" if before.strip() else "fix.before", text=clean(words[-1] if words else ""))
+        return say(language, "fix.insert", line=fix.span.line, new=new, place=place if words else "")
+    return say(language, "fix.replace" if new else "fix.drop", line=fix.span.line, old=old, new=new)
+
+
+def _known(name: str, words: AbstractSet[str]) -> str:
+    """A node by a name that the student's text has: ``mu`` for ``mu_sum``, the sum inside ``mu = np.sum(x) / N``."""
+    shorter = name
+    while shorter not in words and "_" in shorter:
+        shorter = shorter.rpartition("_")[0]
+    return shorter if shorter in words else name
+
+
+def _line(text: str) -> str:
+    """What was filled in may come from anywhere: one line, and nothing that steers a terminal."""
+    return clean(" ".join(text.split()))
+
+
+def _unfinished(finding: Finding, code: Sequence[tuple[int, str, object]]) -> str:
+    """What an exercise leaves to do on a line: to fill its blank, or to mend what it asserts; empty for any other."""
+    line = next((text for number, text, _ in code if number == finding.span.line), "")
+    if re.search(r"(?<!\w)___(?!\w)", line.partition("#")[0]):
+        return "blank"
+    return "assertion" if line.lstrip().startswith("assert ") else ""
+
+
+def told(report: Report, finding: Finding, *, first: bool, hint: str, language: str) -> Told:
+    """One finding of a report in words.
+
+    Args:
+        report: of which the student's text is shown.
+        finding: one of its findings.
+        first: whether it is the first mistake.
+        hint: ``where``, ``kind`` or ``fix``.
+        language: ``en`` or ``zh``.
+
+    Raises:
+        GraphError: another hint level or language.
+    """
+    depth = level(hint)
+    head = _line(_head(finding, first, language))
+    source = report.source or "\n" * (finding.span.line - 1) + finding.source
+    code = marked(source, finding.span)
+    if key := _unfinished(finding, code):
+        return Told(say(language, f"head.{key}", line=finding.span.line), code, (say(language, f"step.{key}"),))
+    remark = finding.severity == "harmless"
+    if not depth and not remark:
+        return Told(head, code)
+    words = set(re.findall(r"\w+", source))
+    holes = _holes(finding, words, language)
+    kind = finding.kind
+    if (
+        kind == "eps_missing"
+        and finding.fix is not None
+        and finding.fix.old.count("eps") > finding.fix.new.count("eps")
+    ):
+        kind = "eps_extra"
+    what, why, step = (_line(say(language, f"{part}.{kind}", **holes)) for part in ("what", "why", "step"))
+    sentences: Sequence[str] = [s for s in (_line(_means(finding, words, language)), what) if s]
+    sentences = [*sentences, say(language, "why") + why] if why else sentences
+    values = _values(finding, language)
+    if depth < 2 or remark:
+        return Told(head, code, tuple(sentences), values, "" if remark else say(language, "step") + step)
+    if finding.fix is None:
+        told_ = say(language, "step") + step
+        return Told(head, code, tuple(sentences), values, told_, proof=say(language, "fix.none"))
+    fix = finding.fix
+    key = "forward" if finding.severity == "forward" else "whole" if fix.whole else "part"
+    proof = say(language, f"fix.{key}", probes=fix.probes, reference=finding.means)
+    return Told(head, code, tuple(sentences), values, _fix(fix, language), edited(source, fix), proof)

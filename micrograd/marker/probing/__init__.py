@@ -1,0 +1,1 @@
+"""Find inputs that make every mistake visible."""

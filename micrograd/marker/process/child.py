@@ -1,0 +1,242 @@
+"""The process that runs a student's code: ``python -m micrograd.marker.process.child``, started by `micrograd.marker.process.runner`.
+
+It reads one request from its standard input and answers reports as lines of JSON on what was its standard output, of
+which the last one counts. Before the student's code begins, that way out is put aside, and whatever is printed goes to
+the standard error, which the runner collects.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import inspect
+import json
+import os
+import sys
+import time
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import FrameType
+from typing import Any
+
+from micrograd.errors import GraphError, MicrogradError
+from micrograd.marker.present import advice
+from micrograd.marker.process import limits
+from micrograd.marker.probing import visible_inputs
+from micrograd.marker.inputs.calling import Stopped, Watch, answer_of, call_of, function_named, receiver_of, result_of
+from micrograd.marker.diagnosis.partial_credit import held
+from micrograd.marker.process.limits import Limits
+from micrograd.marker.student.loading import UnloadableError, line_of, load
+from micrograd.marker.diagnosis.marking import mark
+from micrograd.marker.inputs.pairs import Pair
+from micrograd.marker.report import Finding, Report
+from micrograd.marker.inputs.task import Probe, Task
+from micrograd.marker.process.wire import unpacked
+from micrograd.marker.messages import problem
+
+__all__ = ["main", "task_of"]
+
+
+class Way:
+    """The way back to the runner."""
+
+    def __init__(self) -> None:
+        """Put the standard output aside; nobody answers on the standard input."""
+        self._file = os.dup(1)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.dup2(2, 1)
+        for stream in (sys.stdout, sys.stderr):
+            stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+
+    def answer(self, report: Report) -> None:
+        """Send one report."""
+        self.send(report.to_json())
+
+    def send(self, line: str) -> None:
+        """Send one line."""
+        data = (line + "\n").encode("utf-8", "replace")
+        while data:
+            data = data[os.write(self._file, data) :]
+
+
+def _at(file: str, line: int | None) -> str:
+    return f"{os.path.basename(file) or file}:{line}" if line else os.path.basename(file) or file
+
+
+def _told(error: BaseException, file: str) -> str:
+    """What ended the student's code, in the student's terms."""
+    at = _at(file, line_of(error, file))
+    if isinstance(error, SyntaxError) and error.filename == file:
+        return problem("syntax", at=at, message=error.msg) + advice.hint(error)
+    if isinstance(error, SystemExit):
+        return problem("os_exit" if isinstance(error, limits.Ended) else "exit", at=at)
+    if isinstance(error, KeyboardInterrupt):
+        return problem("exception", at=at, kind="KeyboardInterrupt", message="")
+    if isinstance(error, MemoryError):
+        return problem("memory", at=at)
+    if isinstance(error, EOFError) and "reading a line" in str(error):
+        return problem("input", at=at)
+    if isinstance(error, UnloadableError):
+        return str(error) + advice.hint(error)
+    if isinstance(error, MicrogradError):
+        return f"{at}: {error}" if line_of(error, file) else str(error)
+    message = " ".join(str(error).split()) or "no message"
+    if len(message) > 160 and advice.hint(error):  # NumPy's goes on for a page
+        message = message.partition(". ")[0] + "."
+    return problem("exception", at=at, kind=type(error).__name__, message=message) + advice.hint(error)
+
+
+def task_of(request: dict[str, Any]) -> tuple[Task, types.ModuleType]:
+    """The task that a request describes, and the student's text as a module; the forward is run to see what fits.
+
+    Args:
+        request: `micrograd.marker.process.runner.Request` as a dictionary.
+
+    Raises:
+        MicrogradError: the two functions cannot be called as a pair; and whatever the student's code raises.
+    """
+    source, file = request["source"], request["file"]
+    pair = Pair(request["forward"], request["backward"], request["kind"], 1)
+    namespace = unpacked(request["namespace"])
+    module = load(source, file, (pair.forward, pair.backward), namespace=namespace, note=_note)
+    receiver = receiver_of(module, pair)
+    made = eval(receiver, vars(module)) if receiver else None  # noqa: S307 - the name of a class in the student's file
+    forward, backward = (
+        getattr(made, name.partition(".")[2]) if receiver else function_named(module, name)
+        for name in (pair.forward, pair.backward)
+    )
+    watch = Watch(forward)
+    try:
+        drawn = tuple(visible_inputs.make(watch.forward, unpacked(request["example"]), seed=request["seed"]))
+    except Stopped as stopped:
+        raise stopped.args[0] from None
+    except GraphError:
+        cause = watch.cause(pair.forward)
+        if cause is None:
+            raise
+        raise cause from None
+    upstream = unpacked(request["upstream"])
+    if upstream is not None:  # then for exactly these arrays, before the probes
+        given = _given(forward, unpacked(request["example"]), drawn[0].arguments)
+        drawn = (Probe(given, upstream if isinstance(upstream, tuple) else (upstream,), request["seed"]), *drawn)
+    result = result_of(forward, drawn[0])
+    call = call_of(
+        pair, backward, drawn[0].arguments, result, source, lambda how: answer_of(backward, how, drawn[0], result)
+    )
+    task = Task(
+        source, file, pair.forward, pair.backward, call, drawn,
+        receiver=receiver, reference=request["reference"], namespace=namespace, seconds=request["seconds"] / 2,
+    )  # fmt: skip
+    return task, module
+
+
+def _explained(finding: Finding, task: Task, module: types.ModuleType) -> Finding:
+    """A finding in a line that stops with an error, with that error's own words and what to make of them."""
+    if finding.kind != "call_error" or finding.reason or task.receiver:
+        return finding
+    forward, backward = (function_named(module, name) for name in (task.forward, task.backward))
+    try:
+        answer_of(backward, task.call, task.probes[0], result_of(forward, task.probes[0]))
+    except Exception as error:  # noqa: BLE001 - the student's, told already; here are its words
+        message = " ".join(str(error).split()).rstrip(".")
+        return replace(finding, reason=f"{type(error).__name__}: {message}.{advice.hint(error)}")
+    return finding
+
+
+def _given(forward: Callable[..., Any], example: Any, drawn: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of the forward as they were given, by parameter; those that were not as they were drawn."""
+    bind = inspect.signature(forward).bind_partial
+    bound = bind(**example) if isinstance(example, dict) else bind(*example)
+    return {**drawn, **{name: value for name, value in bound.arguments.items() if not isinstance(value, tuple)}}
+
+
+def _walk(task: Task) -> str:
+    """What a walk through the forward shows, as a line of JSON; nothing where the forward cannot be traced."""
+    from micrograd.tracing import trace
+    from micrograd.stepper.walk_data import encoded, walk_data
+
+    module = load(task.source, task.file, (task.forward,), namespace=task.namespace)
+    forward = function_named(module, task.forward)
+    if task.receiver:
+        forward = getattr(eval(task.receiver, vars(module)), task.forward.partition(".")[2])  # noqa: S307 - as above
+    try:
+        graph = trace(forward, **copy.deepcopy(dict(task.probes[0].arguments)))
+        data = walk_data(graph)
+    except Exception:  # noqa: BLE001 - then there is a report without a walk
+        return ""
+    return f'{{"walk":{encoded(data)}}}'
+
+
+def _note(text: str) -> None:
+    sys.stderr.write(f"{text} (passed over)\n")
+
+
+def main() -> None:
+    """Answer one request."""
+    request = json.loads(sys.stdin.buffer.read())
+    way = Way()
+    started = time.perf_counter()
+    file = request["file"]
+    empty = Report("failed", request["forward"], request["backward"], file, source=request["source"])
+    wrong: list[Report] = []
+
+    def early(report: Report) -> None:
+        """What is known already is not lost if the search takes too long, or breaks."""
+        wrong.append(report)
+        cut = problem("cut", seconds=f"{request['seconds']:g}")
+        way.answer(replace(report, problem=cut, seconds=request["seconds"]))
+
+    def failed(why: str) -> Report:
+        return replace(empty, verdict="failed", problem=why, seconds=time.perf_counter() - started)
+
+    def ring(frame: FrameType | None) -> None:
+        _flush()
+        if wrong:
+            limits.leave(0)
+        line = None
+        while frame is not None and line is None:
+            line = frame.f_lineno if frame.f_code.co_filename == file else None
+            frame = frame.f_back
+        seconds = f"{request['seconds']:g}"
+        why = problem("time", at=_at(file, line), seconds=seconds) if line else problem("slow", seconds=seconds)
+        way.answer(failed(why))
+        limits.leave(0)
+
+    bounds = Limits(request["seconds"], request["memory"])
+    limits.applied(bounds)
+    limits.alarm(bounds.seconds, ring)
+    try:
+        task, module = task_of(request)
+        report = mark(task, module, early)
+        report = replace(report, findings=tuple(_explained(finding, task, module) for finding in report.findings))
+        with contextlib.suppress(Exception):  # partial credit is no reason to have no report
+            report = replace(report, held=held(task))
+        if request["walk"]:
+            limits.lifted()
+            way.send(_walk(task))
+    except BaseException as error:  # noqa: BLE001 - whatever the student's code raises, SystemExit too
+        limits.lifted()
+        report = failed(_told(error, file))
+        if wrong and isinstance(error, Exception):
+            lost = problem("lost", kind=type(error).__name__, message=" ".join(str(error).split()) or "no message")
+            report = replace(wrong[-1], problem=lost)
+        elif wrong:
+            limits.leave(0)
+    _flush()
+    way.answer(replace(report, source=request["source"], seconds=time.perf_counter() - started))
+    limits.leave(0)  # threads and exit handlers that the student's code left behind do not matter any more
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError, RuntimeError):  # closed, replaced, or writing just now
+            continue
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Search for the edit that makes a backward right."""

@@ -1,0 +1,1 @@
+"""List the edits that are tried on a line."""

@@ -1,0 +1,1 @@
+"""Hold the student's code: its text, its statements, its runs."""

@@ -1,0 +1,366 @@
+"""The student's backward as a program that can be run in variants: watched, or with an expression exchanged.
+
+The functions are compiled from their syntax trees into a namespace of their own, which starts as a copy of the
+student's module: the module itself is never changed.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import types
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
+
+from micrograd.errors import GraphError
+from micrograd.marker.student.statements import Root, Statement, Target, path_of, reads_of, roots_of, targets_of
+from micrograd.marker.student.spans import Text
+
+__all__ = ["HOLE", "Program"]
+
+HOLE = "__mg_value"
+Function = ast.FunctionDef
+_BLOCKS = (ast.For, ast.While, ast.If, ast.With, ast.Try)
+
+
+class Program:
+    """The backward and the functions of the same file that it calls.
+
+    Args:
+        source: the text of the file.
+        module: the file, executed.
+        name: of the backward; ``Class.method`` for a method.
+
+    Raises:
+        GraphError: the text holds no such function.
+    """
+
+    def __init__(self, source: str, module: types.ModuleType, name: str, file: str) -> None:
+        self.text = Text(source)
+        self.module = module
+        self.name = name
+        self.file = file
+        self.tree = ast.parse(source, file)
+        defined = _defined(self.tree)
+        if name not in defined:
+            raise GraphError(f"{file}: no function {name!r} in the text.")
+        self.functions: dict[str, Function] = {name: defined[name]}
+        queue = [name]
+        while queue:
+            current = queue.pop()
+            owner = current.partition(".")[0] if "." in current else ""
+            for node in ast.walk(defined[current]):
+                called = ""
+                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                    called = node.id
+                elif isinstance(node, ast.Attribute) and path_of(node.value) == "self" and owner:
+                    called = f"{owner}.{node.attr}"
+                if called in defined and called not in self.functions:
+                    self.functions[called] = defined[called]
+                    queue.append(called)
+        self.statements: list[Statement] = []
+        self._controls: list[int] = []
+        self._watched = {key: self._watch(key, function) for key, function in self.functions.items()}
+        self._plain_codes = {key: self._code(_stripped(function)) for key, function in self.functions.items()}
+        self._watched_codes = {key: self._code(function) for key, function in self._watched.items()}
+
+    # ---- variants ------------------------------------------------------------------------------------
+
+    def _code(self, function: Function) -> types.CodeType:
+        module = ast.Module([function], [])
+        try:
+            return compile(module, self.file, "exec", dont_inherit=True)
+        except TypeError:  # nodes of ours without a place in the text: to give all of them one takes longer than this
+            return compile(ast.fix_missing_locations(module), self.file, "exec", dont_inherit=True)
+
+    def _build(
+        self, codes: Mapping[str, types.CodeType], extra: Mapping[str, Any]
+    ) -> tuple[Callable[..., Any], dict[str, Any]]:
+        space = {**vars(self.module), **extra}
+        methods: dict[str, Any] = {}
+        for key, code in codes.items():
+            if "." in key:
+                own = dict(space)
+                exec(code, own)  # noqa: S102 - the student's function, as the whole check
+                made = own[key.rpartition(".")[2]]
+                methods[key.rpartition(".")[2]] = types.FunctionType(
+                    made.__code__, space, made.__name__, made.__defaults__, made.__closure__
+                )
+            else:
+                exec(code, space)  # noqa: S102
+        if "." not in self.name:
+            return space[self.name], space
+
+        def bound(receiver: Any, *args: Any, **kwargs: Any) -> Any:
+            for name, method in methods.items():
+                receiver.__dict__[name] = types.MethodType(method, receiver)
+            try:
+                return methods[self.name.rpartition(".")[2]](receiver, *args, **kwargs)
+            finally:
+                for name in methods:
+                    receiver.__dict__.pop(name, None)
+
+        return bound, space
+
+    def plain(self) -> Callable[..., Any]:
+        """The backward as it is."""
+        return self._build(self._plain_codes, {})[0]
+
+    def watched(self, hooks: Mapping[str, Any]) -> Callable[..., Any]:
+        """The backward with a call before and after every statement: ``__mg_at``, ``__mg_put``, ``__mg_return``."""
+        return self._build(self._watched_codes, hooks)[0]
+
+    def with_function(self, key: str, function: Function) -> Callable[..., Any]:
+        """The backward with one function exchanged for an edited one."""
+        return self._build({**self._plain_codes, key: self._code(_stripped(function))}, {})[0]
+
+    def with_hole(self, statement: Statement, root: Root) -> tuple[Callable[..., Any], dict[str, Any]]:
+        """The backward with an expression exchanged for the global `HOLE`, and the namespace to put its value in."""
+        function = replaced(self.functions[statement.function], root.expr, ast.Name(HOLE, ast.Load()))
+        codes = {**self._plain_codes, statement.function: self._code(_stripped(function))}
+        return self._build(codes, {})
+
+    def with_expression(self, statement: Statement, root: Root, node: ast.expr, new: ast.expr) -> Function:
+        """The function of a statement with one sub-expression of one of its expressions exchanged."""
+        made: Function = replaced(self.functions[statement.function], root.expr, replaced(root.expr, node, new))
+        return made
+
+    def edited(self, statement: Statement, start: int, end: int, new: str) -> Function | None:
+        """The function of a statement after a change of the text inside it; None where it is no Python then."""
+        node = statement.node
+        head = self.text.range(node)
+        if isinstance(node, _BLOCKS):
+            return None
+        line_start = self.text.starts[node.lineno - 1]
+        text = " " * (head[0] - line_start) + self.text.source[head[0] : start] + new + self.text.source[end : head[1]]
+        try:
+            made = ast.parse("if 1:\n" + ("" if text[:1].isspace() else " ") + text).body[0]
+        except (SyntaxError, ValueError):
+            return None
+        body = made.body  # type: ignore[attr-defined]
+        for inner in body:
+            ast.increment_lineno(inner, node.lineno - 2)
+        function: Function = replaced(self.functions[statement.function], node, body)
+        return function
+
+    def loops_of(self, statement: Statement) -> tuple[str, ...]:
+        """The variables of the loops around a statement, the outermost first."""
+        heads = [self.statements[number] for number in statement.controls]
+        return tuple(name for head in heads if isinstance(head.node, ast.For) for name in head.names)
+
+    @cached_property
+    def items(self) -> tuple[str, ...]:
+        """What the text of the file reads of arrays by variables: ``w[f]``, ``dout[n, f, i, j]``."""
+        read = [n for n in ast.walk(self.tree) if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Load)]
+        named = [n for n in read if any(isinstance(part, ast.Name) for part in ast.walk(n.slice))]
+        return tuple(dict.fromkeys(self.text.of(node) for node in named))
+
+    # ---- watching ------------------------------------------------------------------------------------
+
+    def _watch(self, key: str, function: Function) -> Function:
+        made = copy.copy(function)
+        made.decorator_list = []
+        local = _locals(function)
+        made.body = self._block(function.body, key, False, local)
+        return made
+
+    def _statement(self, node: ast.stmt, key: str, looped: bool) -> Statement:
+        statement = Statement(len(self.statements), node, key, looped, controls=tuple(self._controls))
+        self.statements.append(statement)
+        return statement
+
+    def _block(self, body: list[ast.stmt], key: str, looped: bool, local: set[str]) -> list[ast.stmt]:
+        made: list[ast.stmt] = []
+        for node in body:
+            made += self._one(node, key, looped, local)
+        return made
+
+    def _one(self, node: ast.stmt, key: str, looped: bool, local: set[str]) -> list[ast.stmt]:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            inner = copy.copy(node)
+            inner.body = self._block(node.body, key, looped, local | _locals(node))
+            return [inner]
+        if isinstance(
+            node, (ast.ClassDef, ast.Import, ast.ImportFrom, ast.Global, ast.Nonlocal, ast.Pass, ast.Break,
+                   ast.Continue, ast.Delete)
+        ):  # fmt: skip
+            return [node]
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            return [node]
+        statement = self._statement(node, key, looped)
+        statement.roots = roots_of(node)
+        before = _call("__mg_at", statement.number, at=node)
+        if isinstance(node, ast.Return):
+            statement.reads = reads_of([node.value] if node.value else [])
+            made = ast.copy_location(ast.Return(None), node)
+            value = node.value or ast.copy_location(ast.Constant(None), node)
+            made.value = ast.copy_location(ast.Call(ast.Name("__mg_return", ast.Load()), [value], []), node)
+            return [before, made]
+        if isinstance(node, _BLOCKS):
+            return [before, self._head(node, statement, key, looped, local)]
+        expressions: list[ast.expr] = [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
+        if isinstance(node, ast.Assign):
+            statement.targets = tuple(t for target in node.targets for t in targets_of(target))
+            expressions = [node.value, *(_inner(target) for target in node.targets)]
+        elif isinstance(node, ast.AugAssign):
+            statement.targets = tuple(targets_of(node.target))
+            statement.in_place = True
+            target = copy.copy(node.target)
+            expressions = [node.value, target]
+        elif isinstance(node, ast.AnnAssign):
+            statement.targets = tuple(targets_of(node.target)) if node.value else ()
+            expressions = [node.value] if node.value else []
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            names = [
+                name for name in ast.walk(node.value)
+                if isinstance(name, (ast.Name, ast.Attribute)) and path_of(name).partition(".")[0] in local
+            ]  # fmt: skip
+            seen: dict[str, Target] = {}
+            for name in names:
+                spelled = path_of(name)
+                if spelled and not (isinstance(name, ast.Attribute) and not spelled.startswith("self.")):
+                    seen.setdefault(spelled, Target(spelled, name))
+            statement.targets = tuple(seen.values())
+            statement.in_place = statement.writes_by_call = True
+        walrus = [n for e in expressions for n in ast.walk(e) if isinstance(n, ast.NamedExpr)]
+        statement.targets += tuple(Target(n.target.id, n.target) for n in walrus)
+        statement.in_place = statement.in_place or any(target.item for target in statement.targets)
+        statement.reads = reads_of(expressions)
+        return [before, node, *self._puts(statement)]
+
+    def _puts(self, statement: Statement) -> list[ast.stmt]:
+        made: list[ast.stmt] = []
+        for target in statement.targets:
+            if target.name == "self":
+                continue
+            load, store = copy.deepcopy(target.expr), copy.deepcopy(target.expr)
+            load.ctx, store.ctx = ast.Load(), ast.Store()  # type: ignore[attr-defined]
+            call = ast.Call(
+                ast.Name("__mg_put", ast.Load()), [ast.Constant(statement.number), ast.Constant(target.name), load], []
+            )
+            made.append(_at(ast.Assign([store], call), statement.node))
+        return made
+
+    def _head(self, node: ast.stmt, statement: Statement, key: str, looped: bool, local: set[str]) -> ast.stmt:
+        self._controls.append(statement.number)
+        try:
+            return self._filled(copy.copy(node), statement, key, looped, local)
+        finally:
+            self._controls.pop()
+
+    def _filled(self, made: ast.stmt, statement: Statement, key: str, looped: bool, local: set[str]) -> ast.stmt:
+        match made:
+            case ast.For():
+                statement.targets = tuple(targets_of(made.target))
+                statement.reads = reads_of([made.iter])
+                made.body = [*self._puts(statement), *self._block(made.body, key, True, local)]
+                made.orelse = self._block(made.orelse, key, looped, local)
+            case ast.While():
+                statement.reads = reads_of([made.test])
+                made.body = self._block(made.body, key, True, local)
+                made.orelse = self._block(made.orelse, key, looped, local)
+            case ast.If():
+                statement.reads = reads_of([made.test])
+                made.body = self._block(made.body, key, looped, local)
+                made.orelse = self._block(made.orelse, key, looped, local)
+            case ast.With():
+                made.body = self._block(made.body, key, looped, local)
+            case ast.Try():
+                made.body = self._block(made.body, key, looped, local)
+                made.orelse = self._block(made.orelse, key, looped, local)
+                made.finalbody = self._block(made.finalbody, key, looped, local)
+                made.handlers = [copy.copy(handler) for handler in made.handlers]
+                for handler in made.handlers:
+                    handler.body = self._block(handler.body, key, looped, local)
+        return made
+
+
+def replaced(function: Any, old: ast.AST, new: Any) -> Any:
+    """A copy of a syntax tree with one node (found by identity) exchanged; only the way there is copied."""
+
+    def visit(node: ast.AST) -> ast.AST | None:
+        for name, value in ast.iter_fields(node):
+            if value is old:
+                made = copy.copy(node)
+                setattr(made, name, new)
+                return made
+            if isinstance(value, ast.AST):
+                inner = visit(value)
+                if inner is not None:
+                    made = copy.copy(node)
+                    setattr(made, name, inner)
+                    return made
+            elif isinstance(value, list):
+                for position, item in enumerate(value):
+                    if item is old:
+                        made = copy.copy(node)
+                        put = new if isinstance(new, list) else [new]
+                        setattr(made, name, [*value[:position], *put, *value[position + 1 :]])
+                        return made
+                    inner = visit(item) if isinstance(item, ast.AST) else None
+                    if inner is not None:
+                        made = copy.copy(node)
+                        setattr(made, name, [*value[:position], inner, *value[position + 1 :]])
+                        return made
+        return None
+
+    if function is old:
+        return new
+    found = visit(function)
+    if found is None:
+        raise GraphError("the node to exchange is not in the tree")
+    return found
+
+
+def _defined(tree: ast.Module) -> dict[str, Function]:
+    """The functions of a file by name, methods as ``Class.method``; of two of one name the last."""
+    found: dict[str, Function] = {}
+
+    def visit(body: list[ast.stmt], prefix: str) -> None:
+        for node in body:
+            if isinstance(node, ast.FunctionDef):
+                found[prefix + node.name] = node
+            elif isinstance(node, ast.ClassDef) and not prefix:
+                visit(node.body, f"{node.name}.")
+            elif isinstance(node, (ast.If, ast.Try)):
+                visit([s for s in ast.iter_child_nodes(node) if isinstance(s, ast.stmt)], prefix)
+
+    visit(tree.body, "")
+    return found
+
+
+def _stripped(function: Function) -> Function:
+    if not function.decorator_list:
+        return function
+    made = copy.copy(function)
+    made.decorator_list = []
+    return made
+
+
+def _locals(function: ast.AST) -> set[str]:
+    names = {n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    arguments = function.args  # type: ignore[attr-defined]
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
+    return names | {argument.arg for argument in every if argument is not None}
+
+
+def _inner(target: ast.expr) -> ast.expr:
+    """What evaluating a target reads: the index, and the array that an item is written to."""
+    if path_of(target):
+        return ast.Constant(None)
+    if isinstance(target, (ast.Tuple, ast.List)):
+        return ast.Tuple([_inner(element) for element in target.elts], ast.Load())
+    return target
+
+
+def _at(made: ast.stmt, node: ast.stmt) -> ast.stmt:
+    """`made` with every position that of `node`: errors and frames name the student's line."""
+    for inner in ast.walk(made):
+        if isinstance(inner, (ast.expr, ast.stmt)):
+            ast.copy_location(inner, node)
+    return made
+
+
+def _call(name: str, number: int, at: ast.stmt) -> ast.stmt:
+    return _at(ast.Expr(ast.Call(ast.Name(name, ast.Load()), [ast.Constant(number)], [])), at)

@@ -1,0 +1,315 @@
+"""One run of the student's backward, watched: what every statement read and wrote, and where it stopped.
+
+The code runs as it is, on plain arrays; calls woven into its syntax tree (`micrograd.marker.student.instrumented`) copy each value
+at the moment it is assigned, so that names used again and changes in place cannot blur what a line computed.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from micrograd.marker.student.instrumented import Program
+from micrograd.marker.student.statements import Statement
+
+__all__ = ["Event", "Recording", "duplicate", "record", "same_value", "scope_in"]
+
+MOST_EVENTS = 20_000
+# Of a line in a loop: copies of all variables take long; the last one kept lies in the last third of the rounds.
+_KEPT_SCOPES = frozenset(int(1.4**power) - 1 for power in range(3, 30)) | {0}
+_IMMUTABLE = (int, float, complex, bool, str, bytes, type(None), np.generic, slice, range, type(Ellipsis))
+
+
+def duplicate(value: Any, memo: dict[int, Any] | None = None) -> Any:
+    """A copy of arguments, arrays and containers included; one array in two places stays one.
+
+    >>> a = np.zeros(2)
+    >>> first, second = duplicate((a, a))
+    >>> first is second, first is a
+    (True, False)
+    """
+    if isinstance(value, _IMMUTABLE):
+        return value
+    memo = {} if memo is None else memo
+    if id(value) in memo:
+        return memo[id(value)]
+    made: Any
+    if type(value) is np.ndarray and value.dtype.kind != "O":
+        made = value.copy(order="K")
+    elif type(value) is dict:
+        made = {}
+        memo[id(value)] = made
+        made.update((key, duplicate(entry, memo)) for key, entry in value.items())
+    elif type(value) is list:
+        made = []
+        memo[id(value)] = made
+        made.extend(duplicate(entry, memo) for entry in value)
+    elif type(value) is tuple:
+        made = tuple([duplicate(entry, memo) for entry in value])
+    elif isinstance(value, tuple) and hasattr(value, "_fields"):
+        made = type(value)(*(duplicate(entry, memo) for entry in value))
+    elif callable(value) or isinstance(value, type(sys)):
+        made = value
+    else:
+        import copy
+
+        try:
+            made = copy.deepcopy(value, memo)
+        except Exception:  # noqa: BLE001 - an object of the student's that cannot be copied is shared
+            made = value
+    memo[id(value)] = made
+    return made
+
+
+def same_value(a: Any, b: Any) -> bool:
+    """Whether two values are equal to the bit, arrays and containers included."""
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        return (
+            isinstance(a, np.ndarray)
+            and isinstance(b, np.ndarray)
+            and a.shape == b.shape
+            and a.dtype == b.dtype
+            and bool(np.array_equal(a, b, equal_nan=a.dtype.kind in "fc"))
+        )
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(same_value(x, y) for x, y in zip(a, b, strict=True))
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same_value(a[key], b[key]) for key in a)
+    if isinstance(a, _IMMUTABLE):
+        return bool(a == b) or (a != a and b != b)
+    return True  # an object of the student's: nothing is known of what it holds
+
+
+@dataclass(eq=False, slots=True)
+class Event:
+    """One execution of a statement.
+
+    Attributes:
+        statement: which.
+        occurrence: how often it had run before.
+        reads: for each name read the event that wrote it; None for what came from outside.
+        writes: the values after it, copied.
+        calls: the last events of the functions called in it.
+        scope: all local variables before it, where they were asked for.
+        answer: the value returned, of a return statement.
+        caller: the event that was running when the function of this one was called.
+    """
+
+    statement: Statement
+    occurrence: int
+    reads: dict[str, Event | None] = field(default_factory=dict)
+    writes: dict[str, Any] = field(default_factory=dict)
+    calls: list[Event] = field(default_factory=list)
+    scope: dict[str, Any] | None = None
+    answer: Any = None
+    caller: Event | None = None
+    aliases: dict[str, bool] = field(default_factory=dict)
+
+    @property
+    def parents(self) -> list[Event]:
+        """The events that it depends on."""
+        found = [event for event in self.reads.values() if event is not None] + self.calls
+        return found if self.caller is None else [*found, self.caller]
+
+
+@dataclass(slots=True)
+class Recording:
+    """What a watched run left behind.
+
+    Attributes:
+        events: in the order of execution.
+        result: what the function returned.
+        error: what it raised.
+        last: the event that was running when it did.
+        truncated: whether there were more events than are kept.
+    """
+
+    events: list[Event] = field(default_factory=list)
+    result: Any = None
+    error: Exception | None = None
+    last: Event | None = None
+    truncated: bool = False
+    by_statement: dict[int, list[Event]] = field(default_factory=dict)
+
+    def of(self, number: int) -> list[Event]:
+        """The events of a statement."""
+        return self.by_statement.get(number, [])
+
+    def slice_of(self, events: Iterable[Event]) -> set[int]:
+        """Numbers of the statements that some events depend on, theirs too."""
+        seen: set[Event] = set()
+        heads: set[int] = set()
+        stack = list(events)
+        while stack:
+            event = stack.pop()
+            if event not in seen:
+                seen.add(event)
+                stack.extend(event.parents)
+                for head in event.statement.controls:  # whether and how often it ran
+                    if head not in heads:
+                        heads.add(head)
+                        stack.extend(self.of(head)[-1:])
+        return {event.statement.number for event in seen}
+
+
+Replacement = Callable[[Any, int], Any]
+
+
+class _Watcher:
+    """The hooks, and what they know of the frames that are running."""
+
+    def __init__(
+        self, program: Program, scopes: set[int], replacements: Mapping[tuple[int, str], Replacement], most: int
+    ) -> None:
+        self.program = program
+        self.scopes = scopes
+        self.replacements = replacements
+        self.most = most
+        self.recording = Recording()
+        self.writers: dict[FrameType, dict[str, Event]] = {}
+        self.open: dict[FrameType, Event] = {}
+        self.counts: dict[int, int] = {}
+        self.parts = any("[" in name or "." in name for s in program.statements for name in s.names)
+
+    def at(self, number: int) -> None:
+        frame = sys._getframe(1)
+        statement = self.program.statements[number]
+        occurrence = self.counts.get(number, 0)
+        self.counts[number] = occurrence + 1
+        event = Event(statement, occurrence)
+        writers = self.writers.get(frame)
+        if writers is None:
+            writers = self.writers[frame] = {}
+        parent = frame.f_back
+        for _ in range(4):
+            if parent is None or parent in self.open:
+                break
+            parent = parent.f_back
+        if parent is not None and parent in self.open:
+            event.caller = self.open[parent]
+        self.open[frame] = event
+        for name in statement.reads:
+            spelled, found = name, None
+            while spelled:
+                if spelled in writers:
+                    found = writers[spelled]
+                    break
+                cut = max(spelled.rfind("."), spelled.rfind("["))
+                spelled = spelled[:cut] if cut > 0 else ""
+            event.reads[name] = found
+            if self.parts and (spelled == name or not spelled):  # a whole container: whatever was put into it
+                for other, writer in writers.items():
+                    if other.startswith((name + "[", name + ".")):
+                        event.reads[other] = writer
+        if number in self.scopes and occurrence in _KEPT_SCOPES:
+            memo: dict[int, Any] = {}
+            event.scope = {name: _kept(value, memo) for name, value in frame.f_locals.items()}
+        recording = self.recording
+        recording.last = event
+        if len(recording.events) < self.most:
+            recording.events.append(event)
+            recording.by_statement.setdefault(number, []).append(event)
+        else:
+            recording.truncated = True
+
+    def put(self, number: int, name: str, value: Any) -> Any:
+        frame = sys._getframe(1)
+        event = self.open.get(frame)
+        if event is None or event.statement.number != number:  # a loop's variable, its second round
+            self.at_loop(number, frame)
+            event = self.open[frame]
+        replacement = self.replacements.get((number, name))
+        if replacement is not None:
+            value = replacement(value, event.occurrence)
+        writers = self.writers[frame]
+        statement = event.statement
+        if statement.writes_by_call:
+            before = writers.get(name)
+            old = before.writes.get(name) if before is not None else None
+            if before is not None and same_value(old, value):
+                return value
+            if not isinstance(value, (np.ndarray, dict, list)):
+                return value
+        writers[name] = event
+        event.writes[name] = _kept(value, {})
+        if statement.in_place and isinstance(value, np.ndarray) and replacement is None:
+            for other, held in frame.f_locals.items():
+                if other != name and isinstance(held, np.ndarray) and np.may_share_memory(held, value):
+                    writers[other] = event
+                    event.aliases[other] = True
+        return value
+
+    def at_loop(self, number: int, frame: FrameType) -> None:
+        """The second and later rounds of a loop: an event for the loop's variables."""
+        earlier = self.recording.of(number)
+        event = Event(self.program.statements[number], self.counts.get(number, 0))
+        self.counts[number] = event.occurrence + 1
+        if earlier:
+            event.reads = earlier[0].reads
+            event.caller = earlier[0].caller
+        self.writers.setdefault(frame, {})
+        self.open[frame] = event
+        if len(self.recording.events) < self.most:
+            self.recording.events.append(event)
+            self.recording.by_statement.setdefault(number, []).append(event)
+
+    def answered(self, value: Any) -> Any:
+        frame = sys._getframe(1)
+        event = self.open.pop(frame, None)
+        if event is None:
+            return value
+        event.answer = _kept(value, {})
+        self.writers.pop(frame, None)
+        if event.caller is not None:
+            event.caller.calls.append(event)
+        return value
+
+
+def scope_in(events: Sequence[Event]) -> dict[str, Any] | None:
+    """The variables before the first of these events that kept them."""
+    return next((event.scope for event in events if event.scope is not None), None)
+
+
+def _kept(value: Any, memo: dict[int, Any]) -> Any:
+    """A copy of arrays and of containers of arrays; anything else as it is."""
+    if type(value) is np.ndarray or type(value) in (dict, list, tuple):
+        return duplicate(value, memo)
+    return value
+
+
+def record(
+    program: Program,
+    call: Callable[[Callable[..., Any]], Any],
+    *,
+    scopes: set[int] | None = None,
+    replacements: Mapping[tuple[int, str], Replacement] | None = None,
+    most: int = MOST_EVENTS,
+) -> Recording:
+    """Run the backward, watched.
+
+    Args:
+        program: the student's.
+        call: calls the function it is given with the right arguments.
+        scopes: statements before which all variables are kept.
+        replacements: by statement and name, what to put in place of a value: called with it and the occurrence.
+        most: how many events to keep.
+    """
+    watcher = _Watcher(program, scopes or set(), replacements or {}, most)
+    function = program.watched({"__mg_at": watcher.at, "__mg_put": watcher.put, "__mg_return": watcher.answered})
+    recording = watcher.recording
+    try:
+        with np.errstate(all="ignore"):
+            recording.result = call(function)
+    except Exception as error:  # noqa: BLE001 - whatever the student's code raises is told
+        recording.error = error
+    finally:
+        watcher.open.clear()
+        watcher.writers.clear()
+    return recording

@@ -1,0 +1,1 @@
+"""Compute what is right: the engine's values and gradients."""

@@ -1,0 +1,450 @@
+"""A probe made ready: the forward has run and been traced, the gradients that must come out are known.
+
+The truth is the engine's.  Where the forward cannot be traced, or where a measured slope contradicts the engine and
+agrees with the student, it is measured: central differences, good to seven digits.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from micrograd.engine import sweep
+from micrograd.errors import MicrogradError
+from micrograd.graph import Graph
+from micrograd.tracing import trace
+from micrograd.marker.student.recording import duplicate
+from micrograd.marker.inputs.task import Probe, Task
+from micrograd.pytree import flatten, paths
+
+__all__ = [
+    "MISSING",
+    "Case",
+    "Judged",
+    "UnrunnableError",
+    "close",
+    "judged",
+    "measured",
+    "prepare",
+    "refreshed",
+    "scale_of",
+    "with_statistics_fixed",
+]
+
+MISSING = object()
+RELATIVE = 1e-9
+_COARSE = {"float32": 2e-4, "float16": 5e-2}
+
+
+class UnrunnableError(MicrogradError, ValueError):
+    """The forward raises, or answers nothing that can be differentiated; the message is the student's to read."""
+
+    def __init__(self, message: str, error: BaseException | None = None) -> None:
+        super().__init__(message)
+        self.error = error
+
+
+@dataclass(slots=True)
+class Case:
+    """One probe, run forwards.
+
+    Attributes:
+        task: what is marked.
+        probe: the inputs.
+        result: what the student's forward answered on plain arrays.
+        upstream: the gradient of each output.
+        expected: the true gradient of each judged input, in the order of ``task.call.results``.
+        scales: the size of the terms of each, for its bound.
+        graph: the traced forward with gradients; None where it could not be traced.
+        why_not: why it could not be.
+        relative: the precision at which gradients are compared.
+        receiver: of methods, after the forward.
+        forward: calls it on other arguments.
+    """
+
+    task: Task
+    probe: Probe
+    result: Any
+    upstream: tuple[Any, ...]
+    expected: list[Any]
+    scales: list[float]
+    graph: Graph | None = None
+    why_not: str = ""
+    relative: float = RELATIVE
+    receiver: Any = None
+    forward: Any = field(default=None, repr=False)
+
+    def call(self, function: Callable[..., Any]) -> Any:
+        """Call a variant of the backward with fresh copies of its arguments; answers its result."""
+        args, kwargs = self.arguments()
+        return self.call_with(function, args, kwargs)
+
+    def call_with(self, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """Call a variant of the backward with these arguments."""
+        with seeded(self.probe.seed, "random" in self.task.source), np.errstate(all="ignore"):
+            return function(*args, **kwargs)
+
+    def arguments(self) -> tuple[list[Any], dict[str, Any]]:
+        """Fresh arguments of the backward: positional, by keyword."""
+        call = self.task.call
+        if self.task.forward == self.task.backward and not call.arguments:
+            given = duplicate(dict(self.probe.arguments))
+            return ([duplicate(self.receiver)] if self.task.receiver else []) + list(given.values()), {}
+        memo: dict[int, Any] = {}
+        args: list[Any] = [duplicate(self.receiver, memo)] if self.task.receiver else []
+        kwargs: dict[str, Any] = {}
+        by_keyword = False
+        for argument in call.arguments:
+            value: Any = argument.key
+            if argument.origin == "input" and argument.key not in self.probe.arguments:
+                by_keyword = True  # the forward went by its default: so does the backward
+                continue
+            if argument.origin == "upstream":
+                value = self.upstream[argument.key or 0]
+            elif argument.origin == "result":
+                value = self.result if argument.key is None else self.result[argument.key]
+            elif argument.origin == "input":
+                value = self.probe.arguments[argument.key]
+            value = duplicate(value, memo)
+            if argument.keyword or by_keyword:
+                kwargs[argument.name] = value
+            else:
+                args.append(value)
+        return args, kwargs
+
+    def answers(self, result: Any) -> list[Any]:
+        """The gradients that a result of the backward holds, `MISSING` where it has none."""
+        found: list[Any] = []
+        for key, _ in self.task.call.results:
+            try:
+                if key is None:
+                    single = isinstance(result, (tuple, list)) and len(result) == 1
+                    value = result[0] if single else result
+                elif isinstance(key, str) and key.startswith("."):
+                    value = getattr(self.receiver, key[1:])
+                elif not isinstance(result, (tuple, list, dict)) and key == 0:
+                    value = result
+                elif isinstance(result, (tuple, list, dict)):
+                    value = _at(result, key)
+                else:
+                    value = MISSING
+            except (LookupError, TypeError, AttributeError):
+                value = MISSING
+            found.append(MISSING if value is None else value)
+        return found
+
+
+def _at(result: Any, key: Any) -> Any:
+    """An entry by position, key, or path: ``0.W1`` is the entry W1 of the first result."""
+    if isinstance(key, str) and "." in key and not (isinstance(result, dict) and key in result):
+        for part in key.split("."):
+            result = result[int(part)] if part.isdigit() and not isinstance(result, dict) else result[part]
+        return result
+    return result[key]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One gradient compared: ``right``, ``shape`` (right numbers in another shape), ``wrong`` or ``missing``."""
+
+    state: str
+    error: float
+    bound: float
+
+
+def close(got: Any, wanted: Any, bound: float) -> bool:
+    """Whether two arrays of one shape differ nowhere by more than `bound`."""
+    with np.errstate(all="ignore"):
+        return bool(np.all(np.abs(np.subtract(got, wanted)) <= bound))
+
+
+def judged(case: Case, result: Any) -> list[Judged]:
+    """Every gradient of a result against the truth."""
+    found = []
+    if case.task.forward == case.task.backward and not _same_loss(case, result):
+        return [Judged("wrong", np.inf, case.relative * scale) for scale in case.scales]
+    for value, wanted, scale in zip(case.answers(result), case.expected, case.scales, strict=True):
+        bound = case.relative * scale
+        if value is MISSING:
+            found.append(Judged("missing", np.inf, bound))
+            continue
+        try:
+            got = np.asarray(value, dtype=float)
+        except (TypeError, ValueError):
+            found.append(Judged("missing", np.inf, bound))
+            continue
+        relative = max(case.relative, _COARSE.get(getattr(getattr(value, "dtype", None), "name", ""), 0.0))
+        bound = relative * scale
+        same = got.shape == wanted.shape
+        if same or (got.size == wanted.size and _squeezed(got) == _squeezed(wanted)):
+            with np.errstate(all="ignore"):
+                off = np.abs(got.reshape(wanted.shape) - wanted)
+            error = float(off.max(initial=0.0)) if np.isfinite(off).all() else np.inf
+            found.append(Judged(("right" if same else "shape") if error <= bound else "wrong", error, bound))
+        else:
+            found.append(Judged("wrong", np.inf, bound))
+    return found
+
+
+def _same_loss(case: Case, result: Any) -> bool:
+    """Whether a function that answers its gradient too still answers the same loss."""
+    key = case.task.call.outputs[0]
+    try:
+        loss, before = (result if key is None else result[key]), (case.result if key is None else case.result[key])
+        return bool(np.allclose(loss, before, rtol=1e-9, atol=1e-12, equal_nan=True))
+    except (LookupError, TypeError, ValueError):
+        return False
+
+
+def _squeezed(array: Any) -> tuple[int, ...]:
+    return tuple(size for size in np.shape(array) if size != 1)
+
+
+# ---- making one ----------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def seeded(seed: int, needed: bool = True) -> Iterator[None]:
+    """The student's random numbers are the same in every call, and ours are left alone."""
+    if not needed:  # it would take longer than a small backward does
+        yield
+        return
+    import random
+
+    kept, plain = np.random.get_state(), random.getstate()  # noqa: NPY002 - students use the legacy generator
+    np.random.seed(seed)  # noqa: NPY002
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        np.random.set_state(kept)  # noqa: NPY002
+        random.setstate(plain)
+
+
+def prepare(
+    task: Task,
+    forward: Callable[..., Any],
+    probe: Probe,
+    make_receiver: Callable[[], Any],
+    loss: Callable[..., Any] | None = None,
+) -> Case:
+    """Run and trace the forward on one probe.
+
+    Args:
+        task: what is marked.
+        forward: the student's, unbound where it is a method.
+        probe: the inputs.
+        make_receiver: makes the object of methods.
+        loss: of a function that answers its gradient too, the part that computes the loss.
+
+    Raises:
+        UnrunnableError: the forward raises, or answers nothing to differentiate.
+    """
+    arguments = dict(probe.arguments)
+    receiver = make_receiver()
+    called: Callable[..., Any] = (lambda *args: forward(receiver, *args)) if receiver is not None else forward
+    if loss is not None:
+        key = task.call.outputs[0] or 0
+        part = loss
+        with suppress(Exception):  # where the cut went wrong: the whole function
+            with seeded(probe.seed), np.errstate(all="ignore"):
+                part(*duplicate(list(arguments.values())))
+            called = lambda *args: (*[None] * key, part(*args))  # noqa: E731
+            forward = part
+    try:
+        with seeded(probe.seed), np.errstate(all="ignore"):
+            result = called(*duplicate(list(arguments.values())))
+    except Exception as error:
+        raise UnrunnableError(f"{task.forward} raises {type(error).__name__}: {error}", error) from error
+    outputs = [_output(task, result, key) for key in task.call.outputs]
+    upstream = _upstream(probe, outputs)
+    case = Case(task, probe, result, upstream, [], [], receiver=receiver, forward=called)
+    try:
+        case.graph = _traced(forward, probe, make_receiver)
+        _seed(case, case.graph, outputs)
+    except Exception as error:  # noqa: BLE001 - what cannot be traced is measured, and the report says why
+        case.graph, case.why_not = None, str(error) or type(error).__name__
+        case.expected = [measured(case, name) for _, name in task.call.results]
+        case.scales = [scale_of(value) for value in case.expected]
+        case.relative = 2e-6
+    if any(getattr(np.asarray(o), "dtype", None) in (np.float32, np.float16) for o in outputs):
+        case.relative = max(case.relative, _COARSE.get(str(np.asarray(outputs[0]).dtype), 0.0))
+    return case
+
+
+def _output(task: Task, result: Any, key: int | None) -> Any:
+    try:
+        value = result if key is None else result[key]
+        return np.asarray(value, float)
+    except (LookupError, TypeError, ValueError):
+        raise UnrunnableError(
+            f"{task.forward} answers a {type(result).__name__}; an array, or (out, cache), is needed."
+        ) from None
+
+
+def _upstream(probe: Probe, outputs: Sequence[Any]) -> tuple[Any, ...]:
+    rng = np.random.default_rng([7, probe.seed])
+    given = list(probe.upstream) + [None] * (len(outputs) - len(probe.upstream))
+    made = []
+    for value, output in zip(given, outputs, strict=False):
+        if value is not None:
+            made.append(value)
+        elif output.ndim == 0:
+            made.append(1.0)
+        else:  # a mean of its own in every column, so that no sum of it vanishes
+            made.append(rng.standard_normal(output.shape) + 0.6 * rng.standard_normal(output.shape[-1:]))
+    return tuple(made)
+
+
+def _traced(forward: Callable[..., Any], probe: Probe, make_receiver: Callable[[], Any]) -> Graph:
+    receiver = make_receiver()
+    called: Any = forward if receiver is None else forward.__get__(receiver)
+    with seeded(probe.seed), np.errstate(all="ignore"), warnings.catch_warnings(), _quiet():
+        warnings.simplefilter("ignore")
+        return trace(called, *duplicate(list(probe.arguments.values())))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """A second run of the same code prints the same a second time: that is left out."""
+    kept = sys.stdout
+    sys.stdout = io.StringIO()
+    try:
+        yield
+    finally:
+        sys.stdout = kept
+
+
+def _seed(case: Case, graph: Graph, outputs: Sequence[Any]) -> None:
+    """Run the engine backwards and read off the truth."""
+    seeds: list[Any] = [None] * len(graph.outputs)
+    values = graph.values
+    taken: set[int] = set()
+    for wanted, g in zip(outputs, case.upstream, strict=True):
+        for place, node in enumerate(graph.outputs):
+            value = np.asarray(values[node.index])
+            if place not in taken and value.shape == wanted.shape and close(value, wanted, 1e-9 * scale_of(wanted)):
+                seeds[place] = float(g) if type(values[node.index]) is float else np.asarray(g, value.dtype)
+                taken.add(place)
+                break
+        else:
+            raise UnrunnableError("the traced forward answers other values than the plain one")
+    graph.backward(tuple(seeds) if len(seeds) > 1 else seeds[0])
+    inputs = {node.name: node for node in graph.inputs}
+    given = dict(paths_of(case.probe.arguments))
+    sent: dict[int, float] = {}
+    for (source, _, _), part in graph.edge_grads.items():
+        sent[source] = max(sent.get(source, 0.0), scale_of(part))
+    for _, name in case.task.call.results:
+        given_as = inputs.get(name)
+        if given_as is None and name not in given:
+            raise UnrunnableError(f"{case.task.forward} has no input {name!r}")
+        gradient = None if given_as is None else graph.grads.get(given_as.index)
+        if gradient is None:
+            gradient = np.zeros(np.shape(given[name]))
+        case.expected.append(np.asarray(gradient, float))
+        arriving = 0.0 if given_as is None else sent.get(given_as.index, 0.0)
+        case.scales.append(max(scale_of(gradient), arriving, 1e-30))
+
+
+def paths_of(arguments: Any) -> Iterator[tuple[str, Any]]:
+    """Every leaf of the arguments under the name that the trace gives it."""
+    for name, value in arguments.items():
+        yield from paths(value, name)
+
+
+def scale_of(value: Any) -> float:
+    """The largest finite size of an entry."""
+    array = np.abs(np.asarray(value, float))
+    return float(array[np.isfinite(array)].max(initial=0.0))
+
+
+def _loss_along(case: Case, name: str, at: Any) -> float:
+    """The outputs weighted with their gradients, with another value for one input."""
+    arguments = duplicate(dict(case.probe.arguments))
+    leaves, rebuild = flatten(arguments)
+    names = [path for path, _ in paths_of(arguments)]
+    leaves[names.index(name)] = at
+    with seeded(case.probe.seed), np.errstate(all="ignore"), _quiet():
+        result = case.forward(*rebuild(leaves).values())
+    outputs = [_output(case.task, result, key) for key in case.task.call.outputs]
+    return sum(float(np.sum(out * g)) for out, g in zip(outputs, case.upstream, strict=True))
+
+
+def measured(case: Case, name: str, step: float = 1e-5) -> Any:
+    """The gradient of one input by central differences, entry by entry."""
+    value = np.array(dict(paths_of(case.probe.arguments))[name], float)
+    found = np.zeros_like(value)
+    for at in np.ndindex(value.shape):
+        kept = value[at]
+        value[at] = kept + step
+        ahead = _loss_along(case, name, value.copy())
+        value[at] = kept - step
+        back = _loss_along(case, name, value.copy())
+        value[at] = kept
+        found[at] = (ahead - back) / (2 * step)
+    return found
+
+
+def contradicted(case: Case, position: int, got: Any, step: float = 1e-5) -> bool:
+    """Whether slopes measured along three directions agree with `got` and not with the engine."""
+    name = case.task.call.results[position][1]
+    value = np.array(dict(paths_of(case.probe.arguments))[name], float)
+    rng = np.random.default_rng(5)
+    theirs = ours = True
+    for _ in range(3):
+        along = rng.standard_normal(value.shape)
+        ahead = _loss_along(case, name, value + step * along)
+        back = _loss_along(case, name, value - step * along)
+        slope = (ahead - back) / (2 * step)
+        size = 1e-5 * max(1e-3, float(np.sum(np.abs(along * case.expected[position]))), abs(slope))
+        ours = ours and abs(float(np.sum(along * case.expected[position])) - slope) <= size
+        theirs = theirs and abs(float(np.sum(along * np.reshape(got, value.shape))) - slope) <= size
+    return theirs and not ours
+
+
+def refreshed(probe: Probe, number: int) -> Probe:
+    """The same sizes with other numbers: signs are kept, and everything that is no float array."""
+    rng = np.random.default_rng([11, number, probe.seed])
+
+    def other(value: Any) -> Any:
+        if isinstance(value, np.ndarray) and value.dtype.kind == "f" and not np.isin(value, (0.0, 1.0)).all():
+            return value * rng.uniform(0.6, 1.5, value.shape)
+        return duplicate(value)
+
+    leaves, rebuild = flatten(dict(probe.arguments))
+    return Probe(rebuild([other(leaf) for leaf in leaves]), (), probe.seed + 100 + number)
+
+
+def replace_truth(case: Case) -> None:
+    """Measure the truth instead of taking the engine's: the trace has lost something."""
+    case.graph, case.why_not = None, "a measured slope contradicts the traced one"
+    case.expected = [measured(case, name) for _, name in case.task.call.results]
+    case.scales = [scale_of(value) for value in case.expected]
+    case.relative = 2e-6
+
+
+def with_statistics_fixed(case: Case) -> list[Any]:
+    """The gradients of the judged inputs if everything that sums over the batch were constant.
+
+    What a formula of the test phase computes, applied in training.
+    """
+    graph = case.graph
+    if graph is None:
+        return []
+    sums = [t for t in graph._tensors.values() if t.row is not None and t.row.kind == "reduce"]
+    seeds = {graph._tensors[index]: seed for index, seed in graph.seeds.items()}
+    if not sums or any(tensor in seeds for tensor in sums):
+        return []
+    place = {tensor: index for index, tensor in graph._tensors.items()}
+    wanted = {node.index for node in graph.inputs if node.name in {name for _, name in case.task.call.results}}
+    leaves = [t for i, t in graph._tensors.items() if graph.nodes[i].is_leaf]
+    found = {place[t]: g for t, g, _ in sweep(seeds, [*leaves, *sums]) if place[t] in wanted}
+    return [np.asarray(g, float) for g in found.values()]

@@ -1,0 +1,1 @@
+"""Compose NumPy's functions of primitives."""

@@ -1,0 +1,198 @@
+"""Products that sum over shared axes, composed of primitives: `einsum` and what is a special case of it.
+
+Written in the shared dialect: each works on tensors (recorded) and on arrays alike. Axes are brought in order, folded
+into matrices, multiplied by one `matmul` row and unfolded again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from micrograd.numpy_api import composites as c
+from micrograd import primitives as p
+from micrograd.numpy_api.composites import Axis, normal_axis, shape_of
+from micrograd.errors import GraphError, ShapeError
+
+__all__ = ["average", "cumsum", "einsum", "inner", "norm", "outer", "prod", "tensordot"]
+
+
+def einsum(subscripts: str, *operands: Any) -> Any:
+    """`numpy.einsum` for subscripts given as text, without an ellipsis.
+
+    Raises:
+        GraphError: an ellipsis, or operands and lists of axes in turns. ShapeError: sizes that differ.
+    """
+    if not isinstance(subscripts, str):
+        raise GraphError("einsum takes its subscripts as text on graph values, as in np.einsum('ij,jk->ik', a, b).")
+    text = subscripts.replace(" ", "")
+    if "." in text:
+        raise GraphError(f"einsum {subscripts!r}: an ellipsis is not supported; name every axis.")
+    left, arrow, out = text.partition("->")
+    labels = left.split(",")
+    if not arrow:
+        out = "".join(sorted(label for label, times in Counter(left.replace(",", "")).items() if times == 1))
+    if len(labels) != len(operands):
+        raise ShapeError(f"einsum {subscripts!r} names {len(labels)} operand(s); got {len(operands)}.")
+    sizes: dict[str, int] = {}
+    for axes, operand in zip(labels, operands, strict=True):
+        shape = shape_of(operand)
+        if len(axes) != len(shape):
+            raise ShapeError(f"einsum {subscripts!r}: {axes!r} names {len(axes)} axes; the operand has shape {shape}.")
+        for label, size in zip(axes, shape, strict=True):
+            if sizes.setdefault(label, size) != size:
+                raise ShapeError(f"einsum {subscripts!r}: {label} is {sizes[label]} in one place, {size} in another.")
+    if unknown := set(out) - set(sizes):
+        raise ShapeError(f"einsum {subscripts!r}: {', '.join(sorted(unknown))} of the result is in no operand.")
+    x, have = operands[0], labels[0]
+    for place in range(1, len(operands)):
+        later = {*out, *"".join(labels[place + 1 :])}
+        wanted = out if place == len(operands) - 1 else "".join(sorted(later & {*have, *labels[place]}))
+        x, have = _pair(x, have, operands[place], labels[place], wanted), wanted
+    x, have = _without(x, have, {*out})
+    return _in_order(x, have, out)
+
+
+def _without(x: Any, labels: str, kept: set[str]) -> tuple[Any, str]:
+    """`x` with repeated labels read along the diagonal and the labels that nobody needs summed away."""
+    for label, times in Counter(labels).items():
+        if times > 1:
+            places = [axis for axis, own in enumerate(labels) if own == label]
+            rest = "".join(own for own in labels if own != label)
+            order = [*places, *(axis for axis, own in enumerate(labels) if own != label)]
+            x = p.gather(c.transpose(x, order), index=(np.arange(shape_of(x)[places[0]]),) * times)
+            labels = label + rest
+    gone = tuple(axis for axis, label in enumerate(labels) if label not in kept)
+    if gone:
+        x = c.sum(x, gone)
+    return x, "".join(label for label in labels if label in kept)
+
+
+def _in_order(x: Any, labels: str, wanted: str) -> Any:
+    return x if labels == wanted else c.transpose(x, [labels.index(label) for label in wanted])
+
+
+def _shaped(x: Any, shape: tuple[int, ...]) -> Any:
+    return x if shape_of(x) == shape else p.reshape(x, shape=shape)
+
+
+def _count(sizes: Sequence[int]) -> int:
+    return int(np.prod(sizes, dtype=int))
+
+
+def _pair(x: Any, left: str, y: Any, right: str, out: str) -> Any:
+    """Two operands of `einsum`: one `matmul` where an axis is summed over, else one `mul`."""
+    x, left = _without(x, left, {*out, *right})
+    y, right = _without(y, right, {*out, *left})
+    size = dict(zip(left + right, shape_of(x) + shape_of(y), strict=True))
+    both = [label for label in left if label in right]
+    batch = "".join(label for label in both if label in out)
+    summed = "".join(label for label in both if label not in out)
+    rows = "".join(label for label in left if label not in right)
+    columns = "".join(label for label in right if label not in left)
+
+    def sizes(labels: str) -> tuple[int, ...]:
+        return tuple(size[label] for label in labels)
+
+    if summed:
+        x = _in_order(x, left, batch + rows + summed)
+        y = _in_order(y, right, batch + summed + columns)
+        x = _shaped(x, (*sizes(batch), _count(sizes(rows)), _count(sizes(summed))))
+        y = _shaped(y, (*sizes(batch), _count(sizes(summed)), _count(sizes(columns))))
+        made = _shaped(p.matmul(x, y), sizes(batch + rows + columns))
+    else:
+        x = _shaped(_in_order(x, left, batch + rows), sizes(batch + rows) + (1,) * len(columns))
+        y = _shaped(_in_order(y, right, batch + columns), sizes(batch) + (1,) * len(rows) + sizes(columns))
+        made = p.mul(x, y)
+    return _in_order(made, batch + rows + columns, out)
+
+
+def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
+    """`numpy.tensordot`: the sum over pairs of axes, those of `a` and of `b` that remain one after the other."""
+    left, right = shape_of(a), shape_of(b)
+    first: list[Any]
+    second: list[Any]
+    if isinstance(axes, (int, np.integer)):
+        first, second = list(range(len(left) - int(axes), len(left))), list(range(int(axes)))
+    else:
+        first, second = ([given] if isinstance(given, (int, np.integer)) else list(given) for given in axes)
+    first, second = [n % len(left) for n in first], [n % len(right) for n in second]
+    if [left[n] for n in first] != [right[n] for n in second]:
+        raise ShapeError(f"tensordot: axes {first} of {left} and {second} of {right} have different sizes.")
+    kept = [n for n in range(len(left)) if n not in first], [n for n in range(len(right)) if n not in second]
+    rows, columns = tuple(left[n] for n in kept[0]), tuple(right[n] for n in kept[1])
+    inner_size = _count([left[n] for n in first])
+    x = _shaped(_ordered(a, [*kept[0], *first]), (_count(rows), inner_size))
+    y = _shaped(_ordered(b, [*second, *kept[1]]), (inner_size, _count(columns)))
+    return _shaped(p.matmul(x, y), rows + columns)
+
+
+def _ordered(x: Any, order: list[int]) -> Any:
+    return x if order == [*range(len(order))] else c.transpose(x, order)
+
+
+def outer(a: Any, b: Any) -> Any:
+    """`numpy.outer`: every entry of `a` times every entry of `b`."""
+    return p.mul(c.reshape(a, (-1, 1)), c.reshape(b, (1, -1)))
+
+
+def inner(a: Any, b: Any) -> Any:
+    """`numpy.inner`: the sum over the last axis of both."""
+    if not shape_of(a) or not shape_of(b):
+        return p.mul(a, b)
+    return tensordot(a, b, (-1, -1))
+
+
+def cumsum(a: Any, axis: int | None = None) -> Any:
+    """`numpy.cumsum`: the product with a triangle of ones."""
+    if axis is None:
+        a, axis = c.reshape(a, -1), 0
+    n = shape_of(a)[normal_axis(axis, len(shape_of(a)))]  # type: ignore[index]
+    return c.moveaxis(c.matmul(c.moveaxis(a, axis, -1), np.triu(np.ones((n, n)).astype(a.dtype))), -1, axis)
+
+
+def prod(a: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
+    """`numpy.prod`: halves multiplied with each other until one entry is left, so that zeros are no special case."""
+    shape = shape_of(a)
+    chosen = normal_axis(axis, len(shape))
+    axes = tuple(range(len(shape))) if chosen is None else (chosen,) if isinstance(chosen, int) else chosen
+    rest = [n for n in range(len(shape)) if n not in axes]
+    n = _count([shape[axis] for axis in axes])
+    x = _shaped(_ordered(a, [*axes, *rest]), (n, *(shape[axis] for axis in rest)))
+    if n == 0:
+        raise ShapeError(f"prod over axis {axis} of shape {shape}: there is nothing to multiply")
+    while n > 1:
+        half = n // 2
+        odd = [p.gather(x, index=slice(2 * half, n))] if n % 2 else []
+        x = p.mul(p.gather(x, index=slice(0, half)), p.gather(x, index=slice(half, 2 * half)))
+        x = p.concatenate(x, *odd, axis=0) if odd else x
+        n = half + n % 2
+    kept = tuple(1 if n in axes else size for n, size in enumerate(shape)) if keepdims else shape_of(x)[1:]
+    return p.reshape(x, shape=kept)
+
+
+def norm(x: Any, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Any:  # noqa: A002 - NumPy's name
+    """`numpy.linalg.norm` for 1, 2 and inf of vectors, and Frobenius' of matrices."""
+    matrix = (axis is None and len(shape_of(x)) > 1) or isinstance(axis, Sequence)
+    if ord in (None, "fro") or (ord == 2 and not matrix):
+        return p.sqrt(c.sum(x**2, axis, keepdims=keepdims))
+    if ord in (1, np.inf) and not matrix:
+        return (c.sum if ord == 1 else c.amax)(p.abs(x), axis, keepdims=keepdims)
+    raise GraphError(f"np.linalg.norm with ord={ord!r} is not supported on graph values; write it with abs, sum, max.")
+
+
+def average(a: Any, axis: Axis = None, weights: Any = None, *, keepdims: bool = False) -> Any:
+    """`numpy.average`: the mean, each entry times its weight."""
+    if weights is None:
+        return c.mean(a, axis, keepdims=keepdims)
+    if shape_of(weights) != shape_of(a):
+        if not isinstance(axis, int):
+            raise ShapeError(f"average: weights of shape {shape_of(weights)} for values of {shape_of(a)}; give an axis")
+        shape = [1] * len(shape_of(a))
+        shape[axis] = -1
+        weights = c.reshape(weights, shape)
+    weights = c.broadcast_to(weights, shape_of(a))
+    return c.divide(c.sum(a * weights, axis, keepdims=keepdims), c.sum(weights, axis, keepdims=keepdims))

@@ -1,0 +1,220 @@
+"""NumPy's names for what the primitives compose: how `np.sum(t, axis=0)` finds its way into the graph.
+
+`UFUNCS` and `FUNCTIONS` are looked up by the tensor's ``__array_ufunc__`` and ``__array_function__``.  What is not
+here is refused by name, with the list of what is: a computation that left the graph unnoticed would
+lose its gradient silently.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from micrograd.numpy_api import rearrange as a_
+from micrograd.numpy_api import composites as c
+from micrograd.numpy_api import contractions as k
+from micrograd import primitives as p
+from micrograd.errors import GraphError
+from micrograd.modes import capturing
+
+__all__ = ["FUNCTIONS", "UFUNCS", "call_function", "call_ufunc"]
+
+UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
+    np.add: p.add,
+    np.subtract: p.sub,
+    np.multiply: p.mul,
+    np.divide: c.divide,
+    np.power: c.power,
+    np.float_power: c.power,
+    np.square: lambda x: c.power(x, 2),
+    np.sqrt: p.sqrt,
+    np.reciprocal: p.reciprocal,
+    np.negative: p.neg,
+    np.positive: lambda x: x,
+    np.exp: p.exp,
+    np.log: p.log,
+    np.log1p: lambda x: p.log(1.0 + x),
+    np.expm1: lambda x: p.exp(x) - 1.0,
+    np.exp2: lambda x: p.exp(x * math.log(2.0)),
+    np.log2: lambda x: p.log(x) * (1.0 / math.log(2.0)),
+    np.log10: lambda x: p.log(x) * (1.0 / math.log(10.0)),
+    np.logaddexp: lambda x, y: c.logaddexp(x, y),
+    np.hypot: lambda x, y: p.sqrt(x * x + y * y),
+    np.sinh: lambda x: (p.exp(x) - p.exp(-x)) * 0.5,
+    np.cosh: lambda x: (p.exp(x) + p.exp(-x)) * 0.5,
+    np.tanh: p.tanh,
+    np.absolute: p.abs,
+    np.fabs: p.abs,
+    np.sign: p.sign,
+    np.maximum: c.maximum,
+    np.minimum: c.minimum,
+    np.matmul: c.matmul,
+    np.greater: p.greater,
+    np.greater_equal: p.greater_equal,
+    np.less: p.less,
+    np.less_equal: p.less_equal,
+    np.equal: p.equal,
+    np.not_equal: p.not_equal,
+}  # type: ignore[dict-item, unused-ignore]
+
+_REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {
+    np.add: c.sum, np.maximum: c.amax, np.minimum: c.amin, np.multiply: k.prod
+}  # fmt: skip
+
+
+def _reduction(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(a: Any, axis: Any = None, *, keepdims: bool = False, ddof: int | None = None) -> Any:
+        extra = {} if ddof is None else {"ddof": ddof}
+        return function(a, axis, keepdims=bool(keepdims), **extra)
+
+    return call
+
+
+def _shape_only(function: Callable[..., Any]) -> Callable[..., Any]:
+    """For functions that read shape and dtype only: they answer a plain array."""
+
+    def call(a: Any, *args: Any, **kwargs: Any) -> Any:
+        return function(a.raw if hasattr(a, "__primitive__") else a, *args, **kwargs)
+
+    return call
+
+
+def _of_values(function: Callable[..., Any]) -> Callable[..., Any]:
+    """For functions of the values through which no gradient flows: they answer a plain array."""
+
+    def call(a: Any, *args: Any, **kwargs: Any) -> Any:
+        if (capture := capturing()) is not None:
+            capture.refuse(f"np.{function.__name__}() of a tensor", "answer the tensor and look at its values outside")
+        return function(a.data, *args, **kwargs)
+
+    return call
+
+
+FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
+    np.sum: _reduction(c.sum),
+    np.mean: _reduction(c.mean),
+    np.var: _reduction(c.var),
+    np.std: _reduction(c.std),
+    np.max: _reduction(c.amax),
+    np.amax: _reduction(c.amax),
+    np.min: _reduction(c.amin),
+    np.amin: _reduction(c.amin),
+    np.dot: c.dot,
+    np.clip: lambda a, a_min=None, a_max=None, *, min=None, max=None: c.clip(  # noqa: A006 - NumPy's names
+        a, min if a_min is None else a_min, max if a_max is None else a_max
+    ),
+    np.where: p.where,
+    np.reshape: lambda a, shape: c.reshape(a, shape),
+    np.ravel: lambda a: c.reshape(a, -1),
+    np.transpose: lambda a, axes=None: c.transpose(a, axes),
+    np.swapaxes: lambda a, axis1, axis2: c.swapaxes(a, axis1, axis2),
+    np.moveaxis: lambda a, source, destination: c.moveaxis(a, source, destination),
+    np.expand_dims: lambda a, axis: c.expand_dims(a, axis),
+    np.squeeze: lambda a, axis=None: c.squeeze(a, axis),
+    np.broadcast_to: lambda array, shape: c.broadcast_to(array, shape),
+    np.concatenate: lambda arrays, axis=0: c.concatenate(arrays, axis),
+    np.stack: lambda arrays, axis=0: c.stack(arrays, axis),
+    np.hstack: lambda tup: a_.hstack(tup),
+    np.vstack: lambda tup: a_.vstack(tup),
+    np.dstack: lambda tup: a_.dstack(tup),
+    np.column_stack: lambda tup: a_.column_stack(tup),
+    np.append: a_.append,
+    np.insert: a_.insert,
+    np.delete: a_.delete,
+    np.split: a_.split,
+    np.array_split: a_.array_split,
+    np.hsplit: lambda ary, parts: a_.split(ary, parts, 0 if len(ary.shape) == 1 else 1),
+    np.vsplit: lambda ary, parts: a_.split(ary, parts, 0),
+    np.repeat: a_.repeat,
+    np.tile: a_.tile,
+    np.roll: a_.roll,
+    np.rollaxis: a_.rollaxis,
+    np.flip: a_.flip,
+    np.fliplr: lambda m: a_.flip(m, 1),
+    np.flipud: lambda m: a_.flip(m, 0),
+    np.rot90: lambda m, k=1, axes=(0, 1): a_.rearranged(m, lambda at: np.rot90(at, k, axes)),
+    np.pad: a_.pad,
+    np.take: a_.take,
+    np.take_along_axis: a_.take_along_axis,
+    np.sort: a_.sort,
+    np.diagonal: a_.diagonal,
+    np.diag: a_.diag,
+    np.trace: a_.trace,
+    np.tril: a_.tril,
+    np.triu: a_.triu,
+    np.diff: a_.diff,
+    np.atleast_1d: lambda a: a_.atleast(a, 1),
+    np.atleast_2d: lambda a: a_.atleast(a, 2),
+    np.atleast_3d: lambda a: a_.atleast(a, 3),
+    np.einsum: lambda subscripts, *operands, optimize=None: k.einsum(subscripts, *operands),
+    np.tensordot: k.tensordot,
+    np.outer: k.outer,
+    np.inner: k.inner,
+    np.vdot: lambda a, b: k.inner(c.reshape(a, -1), c.reshape(b, -1)),
+    np.cumsum: k.cumsum,
+    np.prod: _reduction(k.prod),
+    np.ptp: _reduction(lambda a, axis, **more: c.amax(a, axis, **more) - c.amin(a, axis, **more)),
+    np.average: lambda a, axis=None, weights=None, *, keepdims=False: k.average(a, axis, weights, keepdims=keepdims),
+    np.linalg.norm: k.norm,
+    np.copy: lambda a: a,
+    np.shape: lambda a: a.shape,
+    np.ndim: lambda a: a.ndim,
+    np.size: lambda a, axis=None: a.size if axis is None else a.shape[axis],
+    np.zeros_like: _shape_only(np.zeros_like),
+    np.ones_like: _shape_only(np.ones_like),
+    np.full_like: _shape_only(np.full_like),
+    np.empty_like: _shape_only(np.empty_like),
+    np.argmax: _of_values(np.argmax),
+    np.argmin: _of_values(np.argmin),
+}
+
+
+def _available() -> str:
+    known: list[Any] = [*UFUNCS, *FUNCTIONS]
+    return ", ".join(sorted({f.__name__ for f in known}))
+
+
+def _refuse_keywords(name: str, kwargs: dict[str, Any], harmless: dict[str, Any]) -> dict[str, Any]:
+    for key, value in list(kwargs.items()):
+        if key in harmless and value is harmless[key]:
+            del kwargs[key]
+        elif key in ("out", "where", "dtype", "casting", "order", "initial", "subok"):
+            raise GraphError(f"np.{name}: {key}= is not supported on graph values; leave it out.")
+    return kwargs
+
+
+def call_ufunc(ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    """Apply a NumPy ufunc to tensors through its primitive."""
+    name = ufunc.__name__
+    if kwargs.get("out") is not None:
+        raise GraphError(
+            f"np.{name}: out= is not supported on graph values (a plain array cannot hold a tensor in place). "
+            "Write `a = a + t` for `a += t`."
+        )
+    _refuse_keywords(name, kwargs, {"where": True, "out": None})
+    if method == "__call__" and ufunc in UFUNCS:
+        return UFUNCS[ufunc](*inputs, **kwargs)
+    if method == "reduce" and ufunc in _REDUCTIONS:
+        _refuse_keywords(f"{name}.reduce", kwargs, {"dtype": None, "out": None})
+        return _REDUCTIONS[ufunc](inputs[0], kwargs.pop("axis", 0), **kwargs)
+    spelled = name if method == "__call__" else f"{name}.{method}"
+    raise GraphError(f"np.{spelled} is not a micrograd primitive; available: {_available()}.")
+
+
+def call_function(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Apply one of NumPy's functions to tensors through its primitives."""
+    name = getattr(function, "__name__", str(function))
+    if function not in FUNCTIONS:
+        raise GraphError(f"np.{name} is not a micrograd primitive; available: {_available()}.")
+    _refuse_keywords(name, kwargs, {"out": None, "dtype": None, "where": np._NoValue, "initial": np._NoValue})
+    if kwargs.get("keepdims") is np._NoValue:
+        del kwargs["keepdims"]
+    try:
+        return FUNCTIONS[function](*args, **kwargs)
+    except TypeError as error:
+        if "unexpected keyword" in str(error) or "positional argument" in str(error):
+            raise GraphError(f"np.{name} on graph values: {str(error).split('() ')[-1]}") from None
+        raise

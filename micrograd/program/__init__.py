@@ -1,0 +1,1 @@
+"""Record a call as a `Program`: what it computes, reads and changes."""

@@ -1,0 +1,349 @@
+"""What a captured call asks for (`micrograd.modes.Capture`), what it records, and how all is put back at its end."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable
+from types import CodeType, FrameType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from micrograd.core import validation
+from micrograd import primitives as p
+from micrograd.program.rng import Draws
+from micrograd.engine import Tensor, sweep
+from micrograd.errors import DTypeError, GraphError, ShapeError
+from micrograd.source.positions import home
+
+__all__ = ["Place", "Recorder", "leaf_of"]
+
+
+class Place(NamedTuple):
+    """Where a frame stood: what `micrograd.source.positions.source_of` reads, without the frame and its variables."""
+
+    f_code: CodeType
+    f_lasti: int
+    f_lineno: int
+
+    def __str__(self) -> str:
+        return f"{os.path.basename(self.f_code.co_filename)}:{self.f_lineno}"
+
+
+class Recorder:
+    """One capture.
+
+    Args:
+        name: of the function.
+        draws: the generators that it can reach.
+        caller: the code of what calls the function: frames from there outwards are not the author's.
+
+    Attributes:
+        feeds: for a leaf that comes from outside its kind and its position or getter, in the order of asking.
+        links: leaves made of other nodes (``detach()``), and whose value they are.
+        copies: the same by the raw value of the leaf, for ``Tensor(t)``.
+        assigned: for a leaf the serials and values of its assignments.
+        writes: what to put, and the tensor.
+        places: where a node was written: the expression, and the line outside this package.
+        origins: for a node of a backward pass the node whose rule made it.
+        gradients: the node that a tensor is the gradient of.
+        drawn: leaves of random numbers, which are drawn even where nothing reads them.
+        parameters: dotted names of leaves.
+        limits: for each integer argument the size of the axis it indexes, and whether it may count from the end.
+    """
+
+    def __init__(self, name: str, draws: Draws, caller: CodeType) -> None:
+        self.name, self.draws, self._caller = name, draws, caller
+        self.feeds: dict[Tensor, tuple[str, Any]] = {}
+        self.links: dict[Tensor, Tensor] = {}
+        self.copies: dict[int, tuple[Any, Tensor]] = {}
+        self.assigned: dict[Tensor, list[tuple[int, Tensor]]] = {}
+        self.states: dict[tuple[int, Any], Tensor] = {}
+        self.writes: dict[tuple[int, Any], tuple[Callable[[Any], None], Tensor]] = {}
+        self.effects: list[Callable[[], None]] = []
+        self.assumptions: list[tuple[Callable[[], Any], Any]] = []
+        self.places: dict[Tensor, tuple[Place | None, Place | None]] = {}
+        self.origins: dict[Tensor, Tensor] = {}
+        self.gradients: dict[Tensor, Tensor] = {}
+        self.drawn: set[Tensor] = set()
+        self.parameters: dict[Tensor, str] = {}
+        self.limits: dict[int, tuple[int, bool]] = {}
+        self._before: dict[Tensor, tuple[Any, Any]] = {}
+        self._entered: dict[int, tuple[Any, dict[str, Any]]] = {}
+        self._counted: list[tuple[Any, Any]] = []
+        self._counts: Counter[tuple[int, Any]] = Counter()
+        self._swept: list[Tensor] = []
+        self._start = Tensor(0.0).serial
+
+    def known_before(self, node: Tensor) -> bool:
+        """Whether a node was there before the call (serials count downwards)."""
+        return node.serial > self._start
+
+    # ---- observing -----------------------------------------------------------------------------------------
+
+    def recorded(self, node: Tensor) -> None:
+        """Note where an operation was written, and what the leaves that it reads were before the call."""
+        for operand in (node.x, node.y) if not node.more else node.operands:
+            if operand is not None and operand.row is None and operand not in self._before:
+                self.remember(operand)
+        inner, outer, swept = self._places(sys._getframe(1))
+        self.places[node] = inner, outer
+        if swept:
+            self._swept.append(node)
+
+    def pulled(self, node: Tensor, g: Any, parts: list[Any]) -> None:
+        """Note whose rule made the nodes of the backward pass recorded since the last time."""
+        if self.known_before(node) and node.row is not None:
+            raise GraphError(
+                f"{self.name}: backward reaches a {node.row.name} that was computed before this call"
+                f"{self._line()}; compute the loss inside the compiled function."
+            )
+        sums = {}
+        for made in self._swept:
+            self.origins[made] = node
+            if made.row is not None and made.row.name == "add":
+                sums[made.y] = made
+        self._swept.clear()
+        if isinstance(g, Tensor):
+            self.gradients.setdefault(g, node)
+        for operand, part in zip(node.operands, parts, strict=False):
+            if isinstance(part, Tensor) and operand is not None:
+                total = sums.get(part, part)  # with what arrived before
+                self.gradients.pop(total.x if total is not part else None, None)  # type: ignore[arg-type]
+                self.gradients.setdefault(total, operand)
+
+    # ---- what is read and written ----------------------------------------------------------------------------
+
+    def state(self, holder: Any, key: Any, like: Any = None) -> Tensor:
+        """A tensor for an entry that every call reads anew."""
+        place = id(holder), key
+        if place not in self.states:
+            get = _getter(holder, key, like)
+            self.states[place] = leaf = leaf_of(get())
+            self.feeds[leaf] = "state", get
+            if isinstance(key, str):
+                self.parameters[leaf] = key
+        return self.states[place]
+
+    def write(self, holder: Any, key: Any, value: Any) -> None:
+        """Have every call put a value there."""
+        made = value if isinstance(value, Tensor) else leaf_of(value)
+        self.states[id(holder), key] = made
+        self.writes[id(holder), key] = _putter(holder, key), made
+
+    def counted(self, holder: Any, key: Any) -> Callable[[], int]:
+        """Have every call add 1 to a whole number."""
+        self._counted.append((holder, key))
+        self._counts[id(holder), key] += 1
+        already = self._counts[id(holder), key]
+        return lambda: int(holder[key] + already)
+
+    def host(self, function: Callable[[], Any]) -> Tensor:
+        """A tensor for what the host makes anew for every call."""
+        value, drawn = self.draws.by_layer(function)
+        leaf = leaf_of(value)
+        self.feeds[leaf] = "host", function
+        if drawn:
+            self.drawn.add(leaf)
+        return leaf
+
+    def assume(self, function: Callable[[], Any]) -> None:
+        """The capture holds as long as `function` answers what it answers now."""
+        self.assumptions.append((function, function()))
+
+    def enter(self, module: Any) -> None:
+        """Arrays among the buffers of a module become states until the end of the capture."""
+        kept = vars(module)
+        if id(module) in self._entered:
+            return
+        for name, parameter in module.named_parameters():
+            self.parameters.setdefault(parameter, name)
+        self._entered[id(module)] = module, dict(kept)
+        for name in module.buffers:
+            if isinstance(kept.get(name), np.ndarray):
+                kept[name] = self.state(kept, name)
+
+    def assign(self, leaf: Tensor, value: Any) -> None:
+        """``leaf.data = value``: nodes recorded from now on read the value; every call ends with it in the leaf."""
+        if not isinstance(value, Tensor):
+            self.refuse("assigning a plain array to a parameter", "assign a tensor computed from the inputs")
+        if value.shape != leaf.shape or (value.dtype != leaf.dtype and leaf.shape):
+            raise GraphError(
+                f"{self.name}: a parameter of {leaf.dtype}{list(leaf.shape)} cannot become "
+                f"{value.dtype}{list(value.shape)}{self._line()}; cast or reshape the new value."
+            )
+        self.remember(leaf)
+        self.assigned.setdefault(leaf, []).append((Tensor(0.0).serial, value))
+        leaf.raw = float(value.raw) if type(leaf.raw) is float else value.raw
+
+    def detached(self, node: Tensor) -> Tensor:
+        """A leaf with the value of `node`."""
+        leaf = leaf_of(node.raw)
+        self.links[leaf] = node
+        return leaf
+
+    def copied(self, node: Tensor) -> Any:
+        """A raw value equal to that of `node`, by whose identity a leaf made of it is known."""
+        raw = node.raw * 1.0 if type(node.raw) is float else validation.frozen(node.raw.copy())
+        self.copies[id(raw)] = raw, node
+        return raw
+
+    def limit(self, position: int, size: int, signed: bool) -> None:
+        """The integers of an argument index an axis of `size` entries; from its end too if `signed`."""
+        known, either = self.limits.get(position, (size, True))
+        self.limits[position] = min(size, known), either and signed
+
+    # ---- gradients -------------------------------------------------------------------------------------------
+
+    def backward(self, output: Tensor, seed: Any) -> None:
+        """Gradients of the leaves, as tensors on ``.grad`` until the capture ends."""
+        g = self._seed(output, seed)
+        if output.row is not None:
+            self.remember(output)
+            output.grad = g
+        for node, part in [(node, part) for node, part, _ in sweep({output: g}, track=True)]:
+            raw = node.raw
+            if node.row is not None or (type(raw) is not float and raw.dtype.kind != "f"):
+                if type(raw) is float:
+                    self.remember(node)
+                    node.grad = part
+                continue
+            self.remember(node)
+            dtype = "float64" if type(raw) is float else raw.dtype.name
+            new = part if part.dtype.name == dtype else p.cast(part, dtype=dtype)
+            if isinstance(node.grad, Tensor):
+                new = node.grad + new
+            elif node.grad is not None and not (type(node.grad) is float and node.grad == 0.0):
+                raise GraphError(
+                    f"{self.name}: {self._called(node)} has a gradient from before this call, to which each call would "
+                    f"add{self._line()}; call zero_grad() before backward()."
+                )
+            node.grad = new
+
+    def _seed(self, output: Tensor, seed: Any) -> Tensor:
+        if not isinstance(seed, Tensor):
+            return Tensor(validation.seed(seed, output.raw))
+        if seed.shape != output.shape:
+            raise ShapeError(f"seed has shape {seed.shape}, out has {output.shape}; they must be equal.")
+        if seed.dtype != output.dtype:
+            raise DTypeError(f"seed is {seed.dtype}, out is {output.dtype}; cast the seed with .astype.")
+        return seed
+
+    def _called(self, leaf: Tensor) -> str:
+        return self.parameters.get(leaf) or f"a parameter of shape {leaf.shape}"
+
+    def line_of(self, node: Tensor) -> str:
+        """Where an operation was written; of a backward pass, where the node was whose rule it belongs to."""
+        _, outer = self.places.get(self.origins.get(node, node), (None, None))
+        return str(outer or "")
+
+    # ---- refusing, and the end -------------------------------------------------------------------------------
+
+    def _places(self, frame: FrameType | None) -> tuple[Place | None, Place | None, bool]:
+        """Of the frames around: the innermost author's, the innermost outside, and whether a sweep is inside."""
+        inner: Place | None = None
+        swept = False
+        while frame is not None and frame.f_code is not self._caller:
+            code = frame.f_code
+            swept |= code is sweep.__code__ and inner is None
+            if whose := home(code.co_filename):
+                place = Place(code, frame.f_lasti, frame.f_lineno)
+                inner = inner or place
+                if whose == "author":
+                    return inner, place, swept
+            frame = frame.f_back
+        return inner, None, swept
+
+    def _line(self) -> str:
+        _, outer, _ = self._places(sys._getframe(1))
+        return f" (line {outer})" if outer else ""
+
+    def refuse(self, what: str, instead: str) -> Any:
+        """Say that a value was asked for, and where."""
+        _, outer, _ = self._places(sys._getframe(1))
+        where = f" at line {outer}" if outer else ""
+        text = linecache.getline(outer.f_code.co_filename, outer.f_lineno).strip() if outer else ""
+        raise GraphError(f"{what}{where} cannot be captured, since each call has its own values; {instead}."
+                         + (f"\n    {text}" if text else ""))  # fmt: skip
+
+    def remember(self, leaf: Tensor) -> None:
+        """Note the value and the gradient that a leaf had before the call."""
+        if leaf not in self._before:
+            self._before[leaf] = leaf.raw, leaf.grad
+
+    def finish(self) -> None:
+        """Turn what was assigned to buffers into writes, and the modes of modules into an assumption.
+
+        Raises:
+            GraphError: numbers were drawn that later calls would get again, or a buffer holds what no call can keep.
+        """
+        if self.draws.foreign():
+            raise GraphError(
+                f"{self.name} draws random numbers itself, and later calls would get the same ones; draw them outside "
+                "and pass them as an argument, or use nn.Dropout or functional.dropout, which draw anew at each call."
+            )
+        modules, counted = [module for module, _ in self._entered.values()], self._counted
+        if modules:
+            self.assume(lambda: [module.training for module in modules])
+        if counted:
+            self.effects.append(lambda: _add(counted))
+        for module, before in self._entered.values():
+            kept = vars(module)
+            for name in module.buffers:
+                old, new = before.get(name), kept.get(name)
+                if isinstance(old, np.ndarray):
+                    if isinstance(new, Tensor) and new is not self.states.get((id(kept), name)):
+                        self.write(kept, name, new)
+                    elif not isinstance(new, Tensor) and new is not old:
+                        self.write(kept, name, np.asarray(new, old.dtype))
+                elif new is not old and new != old:
+                    raise GraphError(
+                        f"{self.name}: the buffer {name} of {type(module).__name__} was changed from {old!r} to "
+                        f"{new!r}, which later calls would not do; keep it as an array, np.array(...)."
+                    )
+
+    def restore(self) -> None:
+        """Put everything back as it was before the call."""
+        for leaf, (raw, grad) in self._before.items():
+            leaf.raw, leaf.grad = raw, grad
+        for module, before in self._entered.values():
+            kept = vars(module)
+            kept.clear()
+            kept.update(before)
+        self.draws.restore()
+
+
+def _add(counted: list[tuple[Any, Any]]) -> None:
+    for holder, key in counted:
+        holder[key] += 1
+
+
+def leaf_of(value: Any) -> Tensor:
+    """A leaf of any number or array, integers and masks too."""
+    made = Tensor(0.0)
+    if isinstance(value, (bool, int, float)):
+        made.raw = float(value)
+    else:
+        made.raw, made.grad = validation.frozen(np.array(value)), None
+    return made
+
+
+def _getter(holder: Any, key: Any, like: Any) -> Callable[[], Any]:
+    if type(like) is not np.ndarray:
+        return lambda: holder[key]
+
+    def get() -> Any:
+        value = holder[key]
+        return np.full(like.shape, value, like.dtype) if type(value) is float else value
+
+    return get
+
+
+def _putter(holder: Any, key: Any) -> Callable[[Any], None]:
+    def put(value: Any) -> None:
+        holder[key] = value if np.ndim(value) or type(holder[key]) is not float else float(value)
+
+    return put

@@ -1,0 +1,323 @@
+"""A call, run once on tensors, as a `Program`: what it computes, reads and changes."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from micrograd.core import validation
+from micrograd.program.rng import Draws
+from micrograd.program.placeholders import Integers
+from micrograd.program.value_names import names_of
+from micrograd.program.program import Equation, Feed, Index, Operand, Program, Value, Write
+from micrograd.program.call_recorder import Recorder, leaf_of
+from micrograd.engine import Tensor
+from micrograd.errors import GraphError
+from micrograd.modes import captured
+from micrograd.pytree import flatten, paths
+
+__all__ = ["capture"]
+
+_alone = threading.RLock()  # parameters hold tensors while a call is captured
+
+_PLAIN = (bool, int, float, complex, str, bytes, type(None), np.dtype, type)
+
+
+def capture(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Program:
+    """Run ``f(*args, **kwargs)`` once on tensors and answer what it did. Nothing is changed by it.
+
+    Float and bool arrays among the arguments become tensors, integer arrays stand-ins (`Integers`) that may be used as
+    an index or beside floats; all else (numbers, flags, modules) is passed as it is. Of what `f` finds elsewhere
+
+    - leaf tensors (parameters), the memory and learning rate of optimisers, buffers of modules that it calls, and
+      the masks of dropout are read anew at each call;
+    - plain arrays and numbers, in closures, globals and attributes, are constants of the program, copied now;
+    - so is what the host does besides (printing, appending to lists): it is done once, now.
+
+    Raises:
+        GraphError: `f` asks for a tensor's value, draws random numbers by itself, would add to gradients from before,
+            or answers what holds no arrays. DTypeError: an argument that cannot take part (complex numbers, objects).
+    """
+    name = getattr(f, "__name__", type(f).__name__)
+    leaves, rebuild = flatten((args, kwargs))
+    called = _argument_names(f, args, kwargs)
+    with _alone:
+        recorder = Recorder("the function" if name == "<lambda>" else name, Draws(f, leaves), capture.__code__)
+        entered = [_enter(leaf, at, called[at], recorder) for at, leaf in enumerate(leaves)]
+        arguments, keywords = rebuild(entered)
+        try:
+            with captured(recorder, recorder):
+                result = f(*arguments, **keywords)
+            recorder.finish()
+            return _Assembly(recorder, result).program().check()
+        except ValueError as error:  # NumPy puts its own words in front of ours when it fills a buffer
+            if isinstance(error.__cause__, GraphError):
+                raise error.__cause__ from None
+            raise
+        finally:
+            recorder.restore()
+
+
+def _enter(leaf: Any, position: int, name: str, recorder: Recorder) -> Any:
+    """What the function gets in the place of an argument."""
+    if isinstance(leaf, Tensor):
+        raise GraphError(f"{recorder.name}: {name} is a Tensor; a call is captured on arrays.")
+    if not isinstance(leaf, (np.ndarray, np.generic)):
+        return leaf
+    kind = leaf.dtype.kind
+    if kind in "fiub" and not isinstance(leaf, (np.ma.MaskedArray, np.matrix)):
+        tensor = leaf_of(np.asarray(leaf, leaf.dtype.newbyteorder("=")))
+    else:
+        tensor = Tensor(validation.leaf(leaf, name))  # says why it cannot take part
+    recorder.feeds[tensor] = "argument", position
+    recorder.parameters[tensor] = name
+    return Integers(tensor, name, position, recorder) if kind in "iu" else tensor
+
+
+def _argument_names(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
+    """What the author calls each leaf of the arguments: ``x``, ``params.w.0``."""
+    try:
+        parameters = [*inspect.signature(f).parameters.values()]
+    except (TypeError, ValueError):
+        parameters = []
+    names: list[str] = []
+    for position, arg in enumerate(args):
+        prefix = f"argument {position}"
+        if position < len(parameters) and parameters[position].kind is not inspect.Parameter.VAR_POSITIONAL:
+            prefix = parameters[position].name
+        names += [path for path, _ in paths(arg, prefix)]
+    return names + [path for path, _ in paths(kwargs)]
+
+
+class _Assembly:
+    """The program of what a recorder saw."""
+
+    def __init__(self, recorder: Recorder, result: Any) -> None:
+        self.recorder = recorder
+        self.values: list[Value] = []
+        self.feeds: list[Feed] = []
+        self.equations: list[Equation] = []
+        self.place: dict[Tensor, int] = {}
+        self.constants: dict[tuple[int, str], int] = {}
+        found, rebuild = flatten(result)
+        skeleton = rebuild([None] * len(found))  # holds none of the tensors
+        self.rebuild = flatten(skeleton)[1] if found else lambda _: skeleton
+        self.answered = [self._answered(leaf) for leaf in found]
+        self.changed = [(leaf, history[-1][1]) for leaf, history in recorder.assigned.items()]
+
+    def _answered(self, leaf: Any) -> Any:
+        if isinstance(leaf, Integers):
+            return leaf.tensor
+        if isinstance(leaf, (Tensor, *_PLAIN)):
+            return leaf
+        if isinstance(leaf, (np.ndarray, np.generic)):
+            return np.array(leaf) if isinstance(leaf, np.ndarray) else leaf
+        raise GraphError(
+            f"{self.recorder.name} answers a {type(leaf).__name__}, whose parts each call would have others of; "
+            "answer arrays, numbers or None, in tuples, lists and dictionaries."
+        )
+
+    # ---- what is what ----------------------------------------------------------------------------------------
+
+    def resolve(self, node: Tensor, reader: float = -np.inf) -> Tensor:
+        """The node whose value another one, of serial `reader`, read: leaves are assigned, detached and copied."""
+        recorder = self.recorder
+        while node.row is None:
+            copied = recorder.copies.get(id(node.raw))
+            assigned = [value for when, value in recorder.assigned.get(node, ()) if when > reader]
+            if node in recorder.links:
+                reader, node = node.serial, recorder.links[node]
+            elif assigned:
+                node = assigned[-1]
+                reader = node.serial
+            elif copied is not None and not recorder.known_before(node):
+                reader, node = node.serial, copied[1]
+            else:
+                break
+        return node
+
+    def operands(self, node: Tensor) -> list[Any]:
+        """What a node reads, by slot: a node, or a constant."""
+        return [
+            raw if operand is None else self.resolve(operand, node.serial)
+            for operand, raw in zip(node.operands, node.args, strict=True)
+        ]
+
+    def order(self, roots: Iterable[Tensor]) -> list[Tensor]:
+        """Every node that the roots need, operands first."""
+        seen = {*roots}
+        stack = [*seen]
+        while stack:
+            node = stack.pop()
+            if self.recorder.known_before(node):
+                continue
+            for operand in (*self.operands(node), *(i.tensor for i in _stand_ins(node))):
+                if isinstance(operand, Tensor) and operand not in seen:
+                    seen.add(operand)
+                    stack.append(operand)
+        return sorted(seen, key=lambda node: node.serial, reverse=True)
+
+    # ---- making ----------------------------------------------------------------------------------------------
+
+    def program(self) -> Program:
+        """The program."""
+        recorder = self.recorder
+        answered = [self.resolve(leaf) for leaf in self.answered if isinstance(leaf, Tensor)]
+        changed = [(leaf, self.resolve(value, value.serial)) for leaf, value in self.changed]
+        written = [(put, self.resolve(value, value.serial)) for put, value in recorder.writes.values()]
+        order = self.order([*answered, *(value for _, value in changed), *(value for _, value in written)])
+        self.names = names_of(order, recorder, {*answered})
+        needed = {*order}
+        for node in order:
+            if _stand_ins(node):
+                _limit(node)
+        for leaf, (kind, source) in recorder.feeds.items():
+            if kind != "argument" and leaf not in needed and leaf not in recorder.drawn:
+                continue
+            at = self.put(leaf)
+            if kind == "argument":
+                limit, signed = recorder.limits.get(source, (None, True))
+                self.feeds.append(Feed(at, kind, source, limit=limit, signed=signed))
+            else:
+                self.feeds.append(Feed(at, kind, get=source))
+        for node in order:
+            if node in self.place:
+                continue
+            if node.row is not None and not recorder.known_before(node):
+                self.equation(node)
+            elif node.row is None and recorder.known_before(node):
+                self.feeds.append(Feed(self.put(node), "state", get=_reader(node)))
+            else:
+                self.feeds.append(Feed(self.put(node), "constant", array=np.asarray(node.raw)))
+        outputs = tuple(self.place[node] for node in answered)
+        return Program(
+            recorder.name, tuple(self.values), tuple(self.feeds), tuple(self.equations), outputs,
+            rebuild=self.rebuilder([self.values[at].weak for at in outputs]),
+            writes=(*(Write(self.place[value], _assigner(leaf)) for leaf, value in changed),
+                    *(Write(self.place[value], put) for put, value in written)),
+            after=tuple(recorder.effects),
+            assumptions=tuple(recorder.assumptions),
+        )  # fmt: skip
+
+    def value(self, raw: Any, name: str = "") -> int:
+        """A new value of the shape and dtype of `raw`."""
+        number = type(raw) is float
+        self.values.append(Value(np.shape(raw), "float64" if number else raw.dtype.name, name, weak=number))
+        return len(self.values) - 1
+
+    def put(self, node: Tensor) -> int:
+        """A new value for a node."""
+        self.place[node] = at = self.value(node.raw, self.names.get(node, ""))
+        return at
+
+    def constant(self, raw: Any, dtype: str = "") -> int:
+        """The value of a constant array, cast where asked for."""
+        key = id(raw), dtype
+        if key not in self.constants:
+            array = raw.astype(dtype) if dtype else raw
+            self.constants[key] = at = self.value(array)
+            self.feeds.append(Feed(at, "constant", array=array))
+        return self.constants[key]
+
+    def equation(self, node: Tensor) -> None:
+        """The equation of a node."""
+        assert node.row is not None
+        line = self.recorder.line_of(node)
+        operands: list[Operand] = []
+        for operand, raw in zip(self.operands(node), node.args, strict=True):
+            if len(node.args) > 1 and isinstance(raw, np.ndarray) and raw.dtype.kind in "iu":
+                # whole numbers beside floats, as NumPy casts them
+                dtype = np.result_type(*(a if isinstance(a, np.ndarray) else 0.0 for a in node.args)).name
+                if isinstance(operand, Tensor):
+                    at = self.value(raw.astype(dtype))
+                    self.equations.append(Equation("cast", (self.place[operand],), at, {"dtype": dtype}, line))
+                else:
+                    at = self.constant(raw, dtype)
+                operands.append(at)
+            elif isinstance(operand, Tensor):
+                operands.append(self.place[operand])
+            else:
+                operands.append(self.constant(raw) if isinstance(raw, np.ndarray) else float(raw))
+        attrs = dict(node.attrs or {})
+        if "index" in attrs:
+            attrs["index"] = self.index(attrs["index"])
+        self.equations.append(Equation(node.row.name, tuple(operands), self.put(node), attrs, line))
+
+    def index(self, index: Any) -> Any:
+        """An index with the values of the program in the places of stand-ins."""
+        if isinstance(index, tuple):
+            return tuple(map(self.index, index))
+        return Index(self.place[index.tensor]) if isinstance(index, Integers) else index
+
+    def rebuilder(self, weak: list[bool]) -> Callable[[list[Any]], Any]:
+        """What makes the answer of a call out of the flat list of outputs: Python numbers where the author's are."""
+        leaves = [None if isinstance(leaf, Tensor) else leaf for leaf in self.answered]
+        numbers = iter(weak)
+        filled = [next(numbers) if isinstance(leaf, Tensor) else None for leaf in self.answered]
+        rebuild = self.rebuild
+        if filled == [False] and rebuild([None]) is None:
+            return _only
+
+        def answer(flat: list[Any]) -> Any:
+            given = iter(flat)
+            return rebuild([
+                _own(leaf) if number is None else float(next(given)) if number else next(given)
+                for leaf, number in zip(leaves, filled, strict=True)
+            ])  # fmt: skip
+
+        return answer
+
+
+def _only(flat: list[Any]) -> Any:
+    return flat[0]
+
+
+def _own(leaf: Any) -> Any:
+    return leaf.copy() if isinstance(leaf, np.ndarray) else leaf
+
+
+def _stand_ins(node: Tensor) -> list[Integers]:
+    index = (node.attrs or {}).get("index")
+    return [i for i in (index if isinstance(index, tuple) else (index,)) if isinstance(i, Integers)]
+
+
+def _limit(node: Tensor) -> None:
+    """Tell the stand-ins in the index of a node which axes they index."""
+    assert node.attrs is not None
+    index = node.attrs["index"]
+    items = index if isinstance(index, tuple) else (index,)
+    shape = node.attrs.get("shape") or node.args[0].shape
+    taken = [_axes(item) for item in items]
+    axis = 0
+    for item, axes in zip(items, taken, strict=True):
+        if item is Ellipsis:
+            axis += len(shape) - sum(taken)
+        if isinstance(item, Integers):
+            item.indexes(shape[axis])
+        axis += axes
+
+
+def _axes(item: Any) -> int:
+    """How many axes an item of an index takes up."""
+    if item is None or item is Ellipsis:
+        return 0
+    array = getattr(item, "dtype", None)
+    return item.ndim if array is not None and array.kind == "b" else 1
+
+
+def _reader(leaf: Tensor) -> Callable[[], Any]:
+    return lambda: leaf.raw
+
+
+def _assigner(leaf: Tensor) -> Callable[[Any], None]:
+    def put(value: Any) -> None:
+        if type(leaf.raw) is float:
+            leaf.raw = float(value)
+        else:  # read-only and the leaf's alone, as every value of the graph
+            leaf.raw = validation.frozen(value if value.base is None else value.copy())
+
+    return put

@@ -1,0 +1,90 @@
+"""Views: operations that only rename axes, so that a kernel may read through them instead of copying.
+
+A view is described by one entry per axis of the array that is read: the axis of the result that runs along it, or
+`ONE` where the index is always 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from micrograd.program.program import Equation
+from micrograd.primitives import TABLE
+
+__all__ = ["ONE", "Axes", "is_unit_reshape", "unit_reshape", "varying", "view_axes"]
+
+ONE = -1
+
+Axes = tuple[bool, ...]
+
+
+def unit_reshape(old: Sequence[int], new: Sequence[int]) -> tuple[int, ...] | None:
+    """Where the axes of `old` go if `new` differs from it in unit axes only; None otherwise.
+
+    >>> unit_reshape((4, 1, 3), (4, 3, 1))
+    (0, -1, 1)
+    """
+    if [size for size in old if size != 1] != [size for size in new if size != 1]:
+        return None
+    places = iter([axis for axis, size in enumerate(new) if size != 1])
+    return tuple(next(places) if size != 1 else ONE for size in old)
+
+
+def is_unit_reshape(old: Sequence[int], new: Sequence[int]) -> bool:
+    """Whether a reshape only adds or drops axes of size 1."""
+    return unit_reshape(old, new) is not None
+
+
+def view_axes(equation: Equation, shapes: Sequence[tuple[int, ...]], out: tuple[int, ...]) -> tuple[int, ...] | None:
+    """For each axis of the one operand the axis of the result that runs along it; None where it is no view."""
+    op, attrs = equation.op, equation.attrs
+    shape = shapes[0] if shapes else ()
+    if op == "broadcast":
+        lead = len(out) - len(shape)
+        return tuple(ONE if size == 1 else lead + axis for axis, size in enumerate(shape))
+    if op == "reshape":
+        return unit_reshape(shape, out)
+    if op == "transpose":
+        order = attrs["axes"]
+        return tuple(ONE if shape[axis] == 1 else order.index(axis) for axis in range(len(shape)))
+    if op == "gather":
+        return _first(attrs["index"], shape)
+    return None
+
+
+def _first(index: Any, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The index ``x[0:1, :]``: what is first along some axes."""
+    items = index if isinstance(index, tuple) else (index,)
+    if len(items) != len(shape) or not all(isinstance(i, slice) for i in items):
+        return None
+    axes = []
+    for axis, item in enumerate(items):
+        if item == slice(None) or shape[axis] == 1:
+            axes.append(axis if shape[axis] != 1 else ONE)
+        elif item == slice(0, 1):
+            axes.append(ONE)
+        else:
+            return None
+    return tuple(axes)
+
+
+def varying(
+    equation: Equation, shapes: Sequence[tuple[int, ...]], out: tuple[int, ...], operands: Sequence[Axes]
+) -> Axes:
+    """Along which axes of its result, of shape `out`, an equation may vary, given that of its operands."""
+    plain = tuple(size != 1 for size in out)
+    found = [False] * len(out)
+    if TABLE[equation.op].kind == "map":
+        for own in operands:
+            lead = len(out) - len(own)
+            for axis, may in enumerate(own):
+                found[lead + axis] |= may
+        return tuple(found)
+    axes = view_axes(equation, shapes, out)
+    if axes is None:
+        return plain
+    for may, to in zip(operands[0], axes, strict=True):
+        if to != ONE:
+            found[to] |= may
+    return tuple(found)

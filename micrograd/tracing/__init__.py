@@ -1,0 +1,1 @@
+"""Run a plain NumPy function and record it as a `Graph`."""

@@ -1,0 +1,395 @@
+"""Twins: what a traced function sees in place of its globals, closures, helpers, objects and arrays.
+
+A function that is traced is copied, with globals of its own in which NumPy is stood in for; so are the functions it
+calls, the classes and objects that it uses and the containers it reads, each when it is first met and once only. The
+author's own things are never changed while the trace runs. At its end `give_back` does to them what the function did
+to their twins: what was assigned to a global, put into a dictionary or written into an array is there, as plain arrays.
+"""
+
+from __future__ import annotations
+
+import abc
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from types import CellType, CodeType, FunctionType, MemberDescriptorType, MethodType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from micrograd.engine import Tensor
+from micrograd.source.ownership import is_authors
+from micrograd.tracing.storage import Memory
+from micrograd.tracing.numpy_proxy import Function, Module, builtins_of, standin
+from micrograd.tracing.array import Traced
+
+__all__ = ["Twins"]
+
+# What a class has of its own that its twin does not take over.
+_OF_CLASSES = {
+    *("__dict__", "__weakref__", "__module__", "__qualname__", "__doc__", "__slots__", "_abc_impl"),
+    "__abstractmethods__",
+}
+_SIMPLE = (str, bytes, bool, int, float, complex, type(None), type(Ellipsis), slice, range, np.generic)
+
+
+class Proxy(ModuleType):
+    """A module of the author's, whose functions are twins."""
+
+    def __init__(self, real: ModuleType, twins: Twins) -> None:
+        super().__init__(real.__name__, real.__doc__)
+        self.__dict__["_real"], self.__dict__["_twins"] = real, twins
+
+    def __getattr__(self, name: str) -> Any:
+        return self._twins.of(getattr(self._real, name))
+
+
+class Twins:
+    """The twins of one trace.
+
+    Args:
+        home: the globals of the function that is traced: its own file counts as the author's wherever it is.
+    """
+
+    def __init__(self, home: dict[str, Any] | None = None) -> None:
+        self.home = home
+        self.twin: dict[int, Any] = {}  # by the id of the original
+        self.original: dict[int, Any] = {}  # by the id of the twin
+        self.kept: list[Any] = []  # so that ids stay theirs
+        self.memories: list[Memory] = []  # of arrays that came from outside
+        self.spaces: list[tuple[Any, Any, dict[str, Any]]] = []  # (to write to, twin's, as it was)
+        self.lists: list[tuple[list[Any], list[Any], list[Any]]] = []
+        self.cells: list[tuple[CellType, CellType, Any]] = []
+        self.globals: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}  # a module's twin, and as it was
+        self.builtins = dict(builtins_of())
+
+    # ---- there ---------------------------------------------------------------------------------------
+
+    def of(self, value: Any) -> Any:
+        """The twin of a value; the value itself where it needs none."""
+        if isinstance(value, (*_SIMPLE, Tensor, Function, Module, Proxy)):
+            return value
+        known = self.twin.get(id(value))
+        if known is not None:
+            return known
+        if type(value) is np.ndarray:
+            return self.array(value) if value.dtype.kind == "f" else value
+        if isinstance(value, FunctionType):
+            own = value.__globals__ is self.home or is_authors(value.__code__.co_filename)
+            return self._function(value) if own else standin(value)
+        if isinstance(value, MethodType):
+            return self._pair(value, MethodType(self.of(value.__func__), self.of(value.__self__)))
+        if isinstance(value, type):
+            return self._class(value) if self._authors_class(value) else standin(value)
+        if isinstance(value, ModuleType):
+            return self._module(value)
+        if isinstance(value, (dict, list, tuple)):
+            return self._container(value)
+        if isinstance(value, functools.partial):
+            keywords = {key: self.of(item) for key, item in value.keywords.items()}
+            return self._pair(value, functools.partial(self.of(value.func), *map(self.of, value.args), **keywords))
+        if isinstance(value, np.vectorize):
+            return standin(np.vectorize)(self.of(value.pyfunc))
+        wrapped = getattr(value, "__wrapped__", None) if type(value).__module__ in ("functools", "numba") else None
+        if isinstance(wrapped, FunctionType):
+            return self._pair(value, self.of(wrapped))
+        if self._authors_class(type(value)):
+            return self._instance(value)
+        return standin(value)
+
+    def _pair(self, value: Any, twin: Any) -> Any:
+        self.twin[id(value)] = twin
+        self.original[id(twin)] = value
+        self.kept += (value, twin)
+        return twin
+
+    def array(self, value: np.ndarray[Any, Any]) -> Traced:
+        """A plain float array of the author's, which stays plain until something tracked is written into it."""
+        memory = Memory(value, origin=value)
+        self.memories.append(memory)
+        return self._pair(value, Traced(memory))  # type: ignore[no-any-return]
+
+    def entered(self, value: np.ndarray[Any, Any], base: Tensor) -> Traced:
+        """An array among the arguments, which is an input of the graph."""
+        memory = Memory(base, origin=value)
+        self.memories.append(memory)
+        twin = Traced(memory)
+        self.original[id(twin)] = value
+        self.kept += (value, twin)
+        return twin
+
+    def _container(self, value: Any, child: Callable[[str, Any], Any] | None = None) -> Any:
+        made: Any = child or (lambda _, item: self.of(item))
+        if isinstance(value, tuple):
+            items = [made(str(place), item) for place, item in enumerate(value)]
+            if all(new is old for new, old in zip(items, value, strict=True)):
+                return value
+            return self._pair(value, type(value)(*items) if hasattr(value, "_fields") else type(value)(items))
+        if isinstance(value, list):
+            if type(value) is not list:
+                return value
+            twins: list[Any] = self._pair(value, [])
+            twins.extend(made(str(place), item) for place, item in enumerate(value))
+            self.lists.append((value, twins, [*twins]))
+            return twins
+        try:
+            twin: dict[Any, Any] = value.copy()
+        except Exception:  # noqa: BLE001 - a dictionary of the author's, with a constructor of its own
+            return value
+        self._pair(value, twin)
+        for key, item in value.items():
+            twin[key] = made(str(key), item)
+        self.spaces.append((value, twin, dict(twin)))
+        return twin
+
+    def arguments(self, path: str, value: Any, enter: Callable[[str, Any], Any]) -> Any:
+        """The twin of an argument, whose arrays are what `enter` makes of them and of their path."""
+        if type(value) in (list, tuple) or isinstance(value, dict) or hasattr(value, "_fields"):
+            if (known := self.twin.get(id(value))) is not None:
+                return known
+            return self._container(
+                value, lambda key, item: self.arguments(f"{path}.{key}" if path else key, item, enter)
+            )
+        made = enter(path, value)
+        return self.of(value) if made is value else made
+
+    # ---- functions -----------------------------------------------------------------------------------
+
+    def _function(self, value: FunctionType) -> FunctionType:
+        cells = tuple(CellType() for _ in value.__closure__ or ())
+        closure = tuple(self.twin.get(id(cell), new) for cell, new in zip(value.__closure__ or (), cells, strict=True))
+        space = self._globals(value.__globals__)
+        made = FunctionType(value.__code__, space, value.__name__, None, closure)
+        self._pair(value, made)
+        for name in _names(value.__code__):
+            if name not in space and name in value.__globals__:
+                self._global(value.__globals__, name)
+        for cell, new in zip(value.__closure__ or (), closure, strict=True):
+            if id(cell) not in self.twin:
+                self._pair(cell, new)
+                try:
+                    new.cell_contents = self.of(cell.cell_contents)
+                    self.cells.append((cell, new, new.cell_contents))
+                except ValueError:  # an empty cell
+                    continue
+        made.__defaults__ = None if value.__defaults__ is None else tuple(map(self.of, value.__defaults__))
+        made.__kwdefaults__ = {key: self.of(item) for key, item in (value.__kwdefaults__ or {}).items()}
+        made.__qualname__, made.__module__, made.__doc__ = value.__qualname__, value.__module__, value.__doc__
+        made.__annotations__ = value.__annotations__
+        made.__dict__.update({key: self.of(item) for key, item in vars(value).items()})
+        self.spaces.append((vars(value), made.__dict__, dict(made.__dict__)))
+        return made
+
+    def _globals(self, original: dict[str, Any]) -> dict[str, Any]:
+        if id(original) not in self.globals:
+            space = {"__builtins__": self.builtins}
+            space.update((key, original[key]) for key in ("__name__", "__file__", "__package__") if key in original)
+            before = dict(space)
+            self.globals[id(original)] = space, before
+            self.spaces.append((original, space, before))
+            self.kept.append(original)
+        return self.globals[id(original)][0]
+
+    def _global(self, original: dict[str, Any], name: str) -> None:
+        space, before = self.globals[id(original)]
+        space[name] = None  # met again on the way, it is there already
+        space[name] = before[name] = self.of(original[name])
+
+    def _module(self, value: ModuleType) -> Any:
+        made = standin(value)
+        file = getattr(value, "__file__", None)
+        if made is value and file and is_authors(file):
+            made = self._pair(value, Proxy(value, self))
+        return made
+
+    # ---- classes and objects -------------------------------------------------------------------------
+
+    def _authors_class(self, kind: type) -> bool:
+        if kind is object:
+            return False
+        for base in kind.__mro__[:-1]:
+            if base is abc.ABC:
+                continue
+            if type(base) not in (type, abc.ABCMeta):
+                return False
+            name = base.__module__
+            module = sys.modules.get(name)
+            if name != "__main__" and name.partition(".")[0] in sys.stdlib_module_names:
+                return False
+            if self.home is not None and self.home.get("__name__") == name:
+                continue
+            file = getattr(module, "__file__", None) or next(
+                (item.__code__.co_filename for item in vars(base).values() if isinstance(item, FunctionType)),
+                "<string>",
+            )
+            if not is_authors(file):
+                return False
+        return True
+
+    def _class(self, value: type) -> type:
+        bases = tuple(base if base in (object, abc.ABC) else self.of(base) for base in value.__bases__)
+        made = type(value)(value.__name__, bases, {"__module__": value.__module__, "__qualname__": value.__qualname__})
+        self._pair(value, made)
+        for key, item in vars(value).items():
+            if key not in _OF_CLASSES and not isinstance(item, MemberDescriptorType):
+                setattr(made, key, self._member(item))
+        abc.update_abstractmethods(made)
+        self.spaces.append((value, made, dict(vars(made))))
+        return made
+
+    def _member(self, item: Any) -> Any:
+        if isinstance(item, staticmethod):
+            return staticmethod(self.of(item.__func__))
+        if isinstance(item, classmethod):
+            return classmethod(self.of(item.__func__))
+        if isinstance(item, property):
+            return property(self.of(item.fget), self.of(item.fset), self.of(item.fdel), item.__doc__)
+        if isinstance(item, functools.cached_property):
+            made = functools.cached_property(self.of(item.func))
+            made.attrname = item.attrname
+            return made
+        return self.of(item)
+
+    def _instance(self, value: Any) -> Any:
+        made = object.__new__(self.of(type(value)))
+        self._pair(value, made)
+        for key, item in _state(value).items():
+            made.__dict__[key] = self.of(item)
+        self.spaces.append((value, made.__dict__, dict(made.__dict__)))
+        return made
+
+    # ---- and back ------------------------------------------------------------------------------------
+
+    def give_back(self) -> None:
+        """Do to the author's things what has been done to their twins."""
+        seen: dict[int, Any] = {}
+        back = functools.partial(self._back, seen=seen)
+        for memory in self.memories:
+            if memory.written and memory.origin is not None:
+                base = memory.present()
+                if base is not memory.origin:
+                    np.copyto(memory.origin, base.raw if isinstance(base, Tensor) else base)
+        for original, twins, before in self.lists:
+            if len(twins) != len(before) or any(a is not b for a, b in zip(twins, before, strict=True)):
+                original[:] = [back(item) for item in twins]
+        for target, twin, was in self.spaces:
+            now = dict(vars(twin)) if isinstance(twin, type) else twin
+            for key in was.keys() - now.keys():
+                _take_away(target, key)
+            for key, item in now.items():
+                if key not in was or was[key] is not item:
+                    _put(target, key, back(item))
+        for cell, twin_cell, content in self.cells:
+            if twin_cell.cell_contents is not content:
+                cell.cell_contents = back(twin_cell.cell_contents)
+
+    def _back(self, value: Any, seen: dict[int, Any]) -> Any:
+        """What the author is given for a value of the traced function."""
+        if id(value) in self.original:
+            return self.original[id(value)]
+        if isinstance(value, Traced):
+            return _plain(value, seen)
+        if isinstance(value, _SIMPLE):
+            return value
+        if isinstance(value, Function):
+            return value.real
+        if isinstance(value, Module):
+            return value.__real__
+        if id(value) in seen:
+            return seen[id(value)]
+        if type(value) is list:
+            seen[id(value)] = value
+            value[:] = [self._back(item, seen) for item in value]
+        elif isinstance(value, dict):
+            seen[id(value)] = value
+            for key, item in list(value.items()):
+                value[key] = self._back(item, seen)
+        elif isinstance(value, tuple):
+            items = [self._back(item, seen) for item in value]
+            if any(new is not old for new, old in zip(items, value, strict=True)):
+                return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+        elif isinstance(value, FunctionType):
+            return self._function_back(value, seen)
+        elif isinstance(value, MethodType):
+            return MethodType(self._back(value.__func__, seen), self._back(value.__self__, seen))
+        elif (kind := self.original.get(id(type(value)))) is not None and hasattr(value, "__dict__"):
+            return self._instance_back(value, kind, seen)
+        return value
+
+    def _instance_back(self, value: Any, kind: type, seen: dict[int, Any]) -> Any:
+        """An object that was made while the trace ran, of the author's class."""
+        made, items = value, dict(vars(value))
+        try:
+            value.__class__ = kind
+        except TypeError:  # the author's class has slots
+            made = object.__new__(kind)
+            self.kept.append(value)
+        seen[id(value)] = made
+        for key, item in items.items():
+            object.__setattr__(made, key, self._back(item, seen))
+        return made
+
+    def _function_back(self, value: FunctionType, seen: dict[int, Any]) -> Any:
+        """A function that was defined while the trace ran, with the author's globals."""
+        for original in self.kept:
+            if isinstance(original, dict) and self.globals.get(id(original), (None,))[0] is value.__globals__:
+                made = FunctionType(value.__code__, original, value.__name__, value.__defaults__, value.__closure__)
+                seen[id(value)] = made
+                for cell in value.__closure__ or ():
+                    try:
+                        cell.cell_contents = self._back(cell.cell_contents, seen)
+                    except ValueError:
+                        continue
+                return made
+        return value
+
+
+def _plain(value: Traced, seen: dict[int, Any]) -> Any:
+    """The array that NumPy would have made; views of one memory are views of one array."""
+    memory = value.memory
+    if id(memory) not in seen:
+        base = memory.present()
+        raw = base.raw if isinstance(base, Tensor) else base
+        seen[id(memory)] = memory.origin if memory.origin is not None else np.array(raw)
+        seen[id(seen[id(memory)])] = memory  # so that the memory stays, and its id its own
+    found = value.through(seen[id(memory)])
+    return found[()] if value.rebinds else found
+
+
+def _put(target: Any, key: str, value: Any) -> None:
+    """Give a dictionary, a class or an object something under a name."""
+    if isinstance(target, dict):
+        target[key] = value
+    elif isinstance(target, type):
+        setattr(target, key, value)
+    else:
+        object.__setattr__(target, key, value)
+
+
+def _take_away(target: Any, key: str) -> None:
+    if isinstance(target, dict):
+        target.pop(key, None)
+    elif isinstance(target, type):
+        delattr(target, key)
+    else:
+        object.__delattr__(target, key)
+
+
+def _state(value: Any) -> dict[str, Any]:
+    """The attributes of an object, those in slots too."""
+    slots = [slot for kind in type(value).__mro__ for slot in _slots(kind)]
+    return {**{slot: getattr(value, slot) for slot in slots if hasattr(value, slot)}, **getattr(value, "__dict__", {})}
+
+
+def _slots(kind: type) -> list[str]:
+    names = vars(kind).get("__slots__", ())
+    names = [names] if isinstance(names, str) else names
+    return [name for name in names if name not in ("__dict__", "__weakref__") and not name.startswith("__")]
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    """The names that code, and the code defined in it, may look up among the globals."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)

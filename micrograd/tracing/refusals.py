@@ -1,0 +1,94 @@
+"""What a traced function is told when it calls what cannot be traced: the author's line, and the nearest that works."""
+
+from __future__ import annotations
+
+import linecache
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from micrograd.source.ownership import is_authors
+from micrograd.source.positions import Source, author_files, source_of
+
+__all__ = ["located", "refusal", "underlined"]
+
+_NEAREST = {
+    "argpartition": "np.argsort",
+    "bincount": "np.add.at on an array of np.zeros",
+    "cbrt": "np.exp(np.log(x) / 3) for positive x",
+    "convolve": "a loop over slices, or np.dot with the windows of the signal",
+    "correlate": "a loop over slices, or np.dot with the windows of the signal",
+    "cov": "xmu.T @ xmu / (N - 1) with xmu = x - x.mean(axis=0)",
+    "cross": "the products of the components",
+    "cumprod": "np.exp(np.cumsum(np.log(x))) for positive x",
+    "det": "a matrix of constants, which may be any array that no input goes into",
+    "digitize": "comparisons",
+    "histogram": "comparisons and np.sum",
+    "interp": "np.where and arithmetic",
+    "inv": "a matrix of constants, which may be any array that no input goes into",
+    "kron": "np.einsum('ij,kl->ikjl', a, b).reshape(...)",
+    "median": "np.mean, or an index into np.sort(x)",
+    "percentile": "an index into np.sort(x)",
+    "piecewise": "np.where",
+    "quantile": "an index into np.sort(x)",
+    "solve": "a matrix of constants, which may be any array that no input goes into",
+    "unique": "np.unique(labels) of whole numbers",
+}
+_NEAREST_MODULE = {
+    "ma": "np.where, with a number of your choice where the mask is",
+    "fft": "a product with the matrix of the transform",
+}
+_GENERAL = (
+    "+ - * / ** @, np.exp, np.log, np.sqrt, np.tanh, np.abs, np.maximum, np.where, np.sum, np.mean, np.max, np.dot, "
+    "np.einsum, indexing and loops"
+)
+
+
+def refusal(called: Any, method: str = "") -> str:
+    """Why a call of a function of NumPy's is refused, and what to write in its place."""
+    name = getattr(called, "__name__", str(called))
+    module = str(getattr(called, "__module__", None) or "numpy")
+    nearest = _NEAREST_MODULE.get(module.split(".")[1] if "." in module else "") or _NEAREST.get(name)
+    use = f"use {nearest}" if nearest else f"write it with {_GENERAL}"
+    return (f"{_spelled(name, module, called)}{'.' * bool(method)}{method} has no rule to differentiate it by, so its "
+            f"gradient would be lost; {use}.")  # fmt: skip
+
+
+def _spelled(name: str, module: str, called: Any) -> str:
+    """How the author calls a function: ``np.linalg.inv``."""
+    if getattr(np, name, None) is called:
+        return f"np.{name}"
+    part = module.split(".")[1] if module.startswith("numpy.") else ""
+    if part in ("fft", "linalg", "ma", "random"):
+        return f"np.{part}.{name}"
+    return f"np.{name}" if part else name
+
+
+def underlined(source: Source) -> str:
+    """The author's line with the sub-expression underlined; empty where the source cannot be had."""
+    line = linecache.getline(source.file, source.line).rstrip("\n")
+    head = f"  {source.file}, line {source.line}, in {source.function}"
+    if not line.strip():
+        return head
+    encoded = line.encode()
+    start = len(encoded[: source.column].decode(errors="replace"))
+    whole = source.end_line > source.line
+    end = len(line) if whole else len(encoded[: source.end_column].decode(errors="replace"))
+    indent = len(line) - len(line.lstrip())
+    start = max(start, indent)
+    return f"{head}\n    {line[indent:]}\n    {' ' * (start - indent)}{'^' * max(end - start, 1)}"
+
+
+def located(message: str, traceback: TracebackType | None) -> str:
+    """`message` with the innermost line of the author's in a traceback underneath."""
+    found: Source | None = None
+    authors = False
+    while traceback is not None:
+        frame = traceback.tb_frame
+        own = is_authors(frame.f_code.co_filename)
+        if own or (author_files(frame.f_code.co_filename) and not authors):
+            found, authors = source_of(frame, traceback.tb_lasti), own
+        traceback = traceback.tb_next
+    shown = underlined(found) if found is not None else ""
+    return message if not shown or shown in message else f"{message}\n{shown}"

@@ -1,0 +1,299 @@
+"""The memory of an array that a traced function writes into: versions that never change, one after another.
+
+An array is plain (an `ndarray`, NumPy's own) until something tracked is written into it. Writes then wait until
+somebody reads what they changed, and become one new version together: a loop that fills a buffer entry by entry makes
+one node, not one of the whole buffer's size for each entry. What reads just what a waiting write has put there, as
+``out[i] += t`` does, is given that value.
+
+Entries are known by their position in the row of all entries; a view is an array of positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Protocol
+
+import numpy as np
+
+from micrograd.numpy_api import composites as c
+from micrograd import primitives as p
+from micrograd.engine import Tensor
+from micrograd.errors import GraphError
+from micrograd.source.positions import Source
+
+__all__ = ["Memory", "Surroundings", "Write", "surroundings"]
+
+Array = np.ndarray[Any, Any]
+
+
+class Surroundings(Protocol):
+    """What memories tell the trace that they are in."""
+
+    def here(self) -> list[Source]:
+        """The author's frames at this moment, innermost first."""
+
+    def composed(self, memory: Memory, write: Write, before: int, parts: Sequence[Any]) -> None:
+        """The nodes recorded since number `before` make a new version out of `parts`; `write` was the last one."""
+
+    def recorded_so_far(self) -> int:
+        """How many nodes have been recorded."""
+
+    def writes(self, memory: Memory) -> None:
+        """Something is written into a memory that came from outside."""
+
+
+surroundings: ContextVar[Surroundings | None] = ContextVar("micrograd_trace", default=None)
+
+
+@dataclass(slots=True)
+class Write:
+    """A write that waits.
+
+    Attributes:
+        at: the positions written, in the shape of what was written.
+        value: of that shape; a tensor, or an array of our own.
+        sources: the author's frames.
+        index: the author's own index into the whole array, where it names no position twice.
+        mask: the tensor that was the index, of the shape of the whole array.
+        direct: whether the author wrote to the array by its own name rather than through a view.
+    """
+
+    at: Array
+    value: Any
+    sources: list[Source] = field(default_factory=list)
+    index: Any = None
+    mask: Tensor | None = None
+    direct: bool = True
+
+
+class Memory:
+    """The entries of one array; every view of it shares them.
+
+    Args:
+        base: the present entries: an array that nobody else writes to, or a tensor.
+        origin: the array of the caller's that this one stands for.
+        made: the author's frames where the array was made.
+    """
+
+    __slots__ = ("_layout", "base", "exposed", "first", "made", "origin", "owner", "pending", "slot", "written")
+
+    def __init__(self, base: Any, origin: Array | None = None, made: list[Source] | None = None) -> None:
+        self.base = base
+        self.first = base if isinstance(base, Tensor) else None
+        self.origin = origin
+        self.made = made or []
+        self.written = False
+        self.exposed = False
+        self.pending: list[Write] = []
+        self.owner: Array | None = None  # for each entry the number of the waiting write that set it; -1: none
+        self.slot: Array | None = None  # and its place in what that write wrote
+        self._layout: Array | None = None
+
+    @property
+    def tracked(self) -> bool:
+        """Whether the entries depend on what is traced."""
+        return bool(self.pending) or isinstance(self.base, Tensor)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the whole array."""
+        return tuple(self.base.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype, which writing does not change."""
+        return self.base.dtype  # type: ignore[no-any-return]
+
+    @property
+    def layout(self) -> Array:
+        """The position of each entry, in the memory order that NumPy would have: views of it are views there."""
+        if self._layout is None:
+            raw = self.base.raw if isinstance(self.base, Tensor) else self.base
+            made = np.empty_like(raw, np.intp, subok=False)
+            made[...] = np.arange(made.size).reshape(made.shape)
+            self._layout = made
+        return self._layout
+
+    def present(self) -> Any:
+        """The present version of the whole array: a tensor or an array."""
+        if self.pending:
+            self.settle()
+        return self.base
+
+    def replace(self, value: Any) -> None:
+        """Make `value`, of this shape and dtype, the present version."""
+        self._about_to_write(value)
+        self._forget()
+        if isinstance(value, Tensor):
+            self._layout = self.layout  # of the array that NumPy would still write to
+        self.base = value
+
+    def write(self, write: Write) -> None:
+        """Have a write wait. The value is of the dtype of the memory and in the shape of the positions."""
+        self._about_to_write(write.value)
+        if self.owner is None or self.slot is None:
+            size = int(np.prod(self.shape, dtype=int))
+            self.owner, self.slot = np.full(size, -1), np.zeros(size, np.intp)
+        self.owner[write.at] = len(self.pending)
+        self.slot[write.at] = np.arange(write.at.size).reshape(write.at.shape)
+        self.pending.append(write)
+
+    def _about_to_write(self, value: Any) -> None:
+        if self.exposed and isinstance(value, Tensor):
+            raise GraphError(
+                "a traced value is written into an array that code outside of the traced functions has been given; "
+                "it would not see the write. Give it a copy: np.array(x)."
+            )
+        self.written = True
+        trace = surroundings.get()
+        if trace is not None:
+            trace.writes(self)
+
+    def _forget(self) -> None:
+        self.pending, self.owner, self.slot = [], None, None
+
+    def waiting(self, at: Array) -> tuple[bool, Any]:
+        """What reading the positions `at` gives, as far as it can be known without a new version.
+
+        Answers whether it can, and the value; None where no waiting write concerns these positions.
+        """
+        assert self.owner is not None
+        assert self.slot is not None
+        owners = self.owner[at]
+        if not owners.size:
+            return True, None
+        number = owners.flat[0]
+        if not (owners == number).all():
+            return False, None
+        if number < 0:
+            return True, None
+        write = self.pending[number]
+        if write.at is at or (write.at.shape == at.shape and np.array_equal(write.at, at)):
+            return True, write.value
+        slots = self.slot[at]
+        if isinstance(write.value, Tensor):
+            return True, p.gather(c.reshape(write.value, -1), index=slots)
+        return True, write.value.reshape(-1)[slots]
+
+    # ---- from writes to a version --------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Make the waiting writes one new version."""
+        owner, slot, pending = self.owner, self.slot, self.pending
+        assert owner is not None
+        assert slot is not None
+        self._forget()
+        numbers = [int(number) for number in np.unique(owner) if number >= 0]
+        if not numbers:  # all wrote nothing
+            return
+        live = {number: pending[number] for number in numbers}
+        trace = surroundings.get()
+        before = trace.recorded_so_far() if trace is not None else 0
+        self._layout = self.layout
+        made = self._composed(live, owner, slot)
+        if trace is not None:
+            parts = [write.value for write in live.values()]
+            trace.composed(self, pending[numbers[-1]], before, [] if made is parts[0] else parts)
+        self.base = made
+
+    def _composed(self, live: dict[int, Write], owner: Array, slot: Array) -> Any:
+        first = next(iter(live.values()))
+        covered = bool((owner >= 0).all())
+        if not any(isinstance(write.value, Tensor) for write in live.values()):
+            return self._with_constants(live, owner, slot, covered)
+        if len(live) == 1 and covered and np.array_equal(slot, np.arange(slot.size)):
+            return _shaped(first.value, self.shape)
+        if len(live) == 1:
+            spread = self._spread(first, owner, slot)
+        elif (slabs := self._slabs(live, owner, slot)) is not None:
+            return slabs
+        else:
+            spread = self._joined(live, owner, slot, covered)
+        if covered:
+            return spread
+        outside = (owner < 0).reshape(self.shape)
+        if not isinstance(self.base, Tensor) and not self.base[outside].any():
+            return spread
+        mask = first.mask if len(live) == 1 and first.mask is not None else ~outside
+        base = self.base if isinstance(self.base, Tensor) else np.where(outside, self.base, 0).astype(self.dtype)
+        return p.where(mask, spread, base)
+
+    def _with_constants(self, live: dict[int, Write], owner: Array, slot: Array, covered: bool) -> Any:
+        values = np.zeros(owner.size, self.dtype)
+        for number, write in live.items():
+            own = owner == number
+            values[own] = write.value.reshape(-1)[slot[own]]
+        values = values.reshape(self.shape)
+        if covered:
+            return values
+        mask: Any = (owner >= 0).reshape(self.shape)
+        written = values[mask]
+        constant: Any = values if (written != written[0]).any() or written[0] != written[0] else float(written[0])
+        if len(live) == 1 and (own_mask := next(iter(live.values())).mask) is not None:
+            mask = own_mask
+        if isinstance(self.base, Tensor):
+            return p.where(mask, constant, self.base)
+        return np.where((owner >= 0).reshape(self.shape), values, self.base)
+
+    def _spread(self, write: Write, owner: Array, slot: Array) -> Tensor:
+        """One value at its positions, zeros elsewhere."""
+        seen = np.flatnonzero(owner >= 0)
+        value = write.value
+        if seen.size == write.at.size:
+            index = write.index if write.index is not None else np.unravel_index(write.at, self.shape)
+        else:  # a position named twice: the last one counts
+            value = p.gather(_shaped(value, (write.at.size,)), index=slot[seen])
+            index = np.unravel_index(seen, self.shape)
+        return p.scatter(value, index=index, shape=self.shape)  # type: ignore[no-any-return]
+
+    def _joined(self, live: dict[int, Write], owner: Array, slot: Array, covered: bool) -> Tensor:
+        """Several values at their positions, zeros elsewhere."""
+        row = p.concatenate(*(_shaped(write.value, (write.at.size,)) for write in live.values()), axis=0)
+        starts = np.zeros(max(live) + 1, np.intp)
+        starts[[*live]] = np.cumsum([0, *(write.at.size for write in live.values())])[:-1]
+        seen = np.flatnonzero(owner >= 0)
+        places = starts[owner[seen]] + slot[seen]
+        if covered:
+            if np.array_equal(places, np.arange(row.shape[0])):
+                return p.reshape(row, shape=self.shape)  # type: ignore[no-any-return]
+            return p.gather(row, index=places.reshape(self.shape))  # type: ignore[no-any-return]
+        if places.size == row.shape[0]:
+            seen = seen[np.argsort(places)]
+        else:
+            row = p.gather(row, index=places)
+        return p.scatter(row, index=np.unravel_index(seen, self.shape), shape=self.shape)  # type: ignore[no-any-return]
+
+    def _slabs(self, live: dict[int, Write], owner: Array, slot: Array) -> Tensor | None:
+        """The writes joined along one axis, where each filled a slab of it: ``h[:, t] = ...`` for every t."""
+        owners, slots = owner.reshape(self.shape), slot.reshape(self.shape)
+        for axis, size in enumerate(self.shape):
+            lines = np.moveaxis(owners, axis, 0).reshape(size, -1)
+            if size < 2 or not (lines == lines[:, :1]).all():
+                continue
+            line = lines[:, 0]
+            ends = [0, *(np.flatnonzero(np.diff(line)) + 1), size]
+            parts: list[tuple[int, tuple[slice, ...]]] = []
+            for start, stop in pairwise(ends):
+                window = (slice(None),) * axis + (slice(int(start), int(stop)),)
+                number = int(line[start])
+                inside = slots[window].ravel()
+                if number >= 0 and not (
+                    inside.size == live[number].at.size and np.array_equal(inside, np.arange(inside.size))
+                ):
+                    break
+                parts.append((number, window))
+            else:
+                return p.concatenate(*(self._slab(live, *part) for part in parts), axis=axis)  # type: ignore[no-any-return]
+        return None
+
+    def _slab(self, live: dict[int, Write], number: int, window: tuple[slice, ...]) -> Any:
+        if number < 0:
+            return p.gather(self.base, index=window) if isinstance(self.base, Tensor) else self.base[window]
+        return _shaped(live[number].value, self.layout[window].shape)
+
+
+def _shaped(x: Any, shape: tuple[int, ...]) -> Any:
+    return x if x.shape == shape else p.reshape(x, shape=shape)
