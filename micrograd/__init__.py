@@ -11,21 +11,23 @@ array([2., 4.])
 from __future__ import annotations
 
 import importlib
+import importlib.abc
+import importlib.util
+import sys
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-from micrograd import name_conflict as _namesake  # noqa: F401 (it says when another distribution shares our folder)
+from micrograd import name_conflict as _name_conflict  # noqa: F401 (first: another distribution may share our folder)
+from micrograd.display import Displayed as _Displayed
 from micrograd.engine import Tensor as Tensor
 from micrograd.engine import Value as Value
 from micrograd.engine import no_grad as no_grad
 from micrograd.errors import MicrogradError as MicrogradError
 
 if TYPE_CHECKING:
-    from micrograd.training import data as data
     from micrograd import functional as functional
     from micrograd import nn as nn
-    from micrograd.batchnorm import tolerance as numerics
     from micrograd import optim as optim
     from micrograd import testing as testing
     from micrograd.anomaly import checked as checked
@@ -33,16 +35,18 @@ if TYPE_CHECKING:
     from micrograd.batchnorm import PrecisionWarning as PrecisionWarning
     from micrograd.batchnorm import batch_norm as batch_norm
     from micrograd.batchnorm import batch_norm_inference as batch_norm_inference
+    from micrograd.batchnorm import tolerance
     from micrograd.compiler import compile as compile  # noqa: A004 (mg.compile)
     from micrograd.drawing import draw as draw
     from micrograd.drawing.tex import tikz as tikz
     from micrograd.graph import Graph as Graph
     from micrograd.graph import graph_size as graph_size
-    from micrograd.tracing import trace as trace
+    from micrograd.graph.formulas import latex as latex
     from micrograd.marker.probing import probe as probe
     from micrograd.marker.process.session import check as check
-    from micrograd.graph.formulas import latex as latex
     from micrograd.stepper import walk as walk
+    from micrograd.tracing import trace as trace
+    from micrograd.training import data as data
     from micrograd.transforms import grad as grad
     from micrograd.transforms import gradients as gradients
     from micrograd.transforms import hessian as hessian
@@ -50,6 +54,8 @@ if TYPE_CHECKING:
     from micrograd.transforms import jvp as jvp
     from micrograd.transforms import value_and_grad as value_and_grad
     from micrograd.transforms import vjp as vjp
+
+    numerics = tolerance
 
 # Loaded when first asked for: `import micrograd` itself stays fast, and brings NumPy and the standard library only.
 _LAZY = {
@@ -69,7 +75,61 @@ _LAZY = {
     "tikz": "micrograd.drawing.tex",
     "walk": "micrograd.stepper",
 }
-_MODULES = ("checkpoint", "data", "export", "functional", "nn", "numerics", "optim", "testing")
+_MODULES = {
+    **{name: f"micrograd.{name}" for name in ("export", "functional", "nn", "optim", "testing")},
+    "checkpoint": "micrograd.training.checkpoint",
+    "data": "micrograd.training.data",
+    "numerics": "micrograd.batchnorm.tolerance",
+}
+
+# Import paths of earlier versions. Tests that `micrograd check --emit` wrote name one of them.
+_FORMER_PATHS = {
+    f"micrograd.{former}": f"micrograd.{now}"
+    for former, now in {
+        "checkpoint": "training.checkpoint",
+        "data": "training.data",
+        "train": "training.loop",
+        "numerics": "batchnorm.tolerance",
+        "notation": "graph.formulas",
+        "graph.tracer": "tracing.tracer",
+        "marker.session": "marker.process.session",
+        "marker.probes": "marker.probing",
+        "marker.lint": "marker.probing.lint",
+        "marker.traps": "marker.probing.traps",
+        "marker.visibility": "marker.probing.visibility",
+        "marker.listing": "export.numpy_source.listing",
+        "buffers": "core.array_pool",
+        "arraylike": "core.arraylike",
+    }.items()
+}
+
+
+class _FormerPaths(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Import a module that has moved under the path that it had before: the same module, not a copy."""
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:  # noqa: ARG002
+        return importlib.util.spec_from_loader(fullname, self) if fullname in _FORMER_PATHS else None
+
+    def create_module(self, spec: Any) -> Any:
+        module = importlib.import_module(_FORMER_PATHS[spec.name])
+        spec.loader_state = module.__spec__  # the import system writes its own over it
+        return module
+
+    def exec_module(self, module: Any) -> None:
+        module.__spec__ = module.__spec__.loader_state
+
+
+sys.meta_path.append(_FormerPaths())
+
+
+def _drawn(shown: Any) -> str:
+    """Return the picture of a tensor or graph as SVG."""
+    from micrograd.drawing import draw
+
+    return draw(shown).svg
+
+
+_Displayed.drawer = staticmethod(_drawn)
 
 __all__ = [  # noqa: PLE0604 (the lazy names are strings too)
     "MicrogradError",
@@ -85,7 +145,7 @@ def __getattr__(name: str) -> Any:
     if name in _LAZY:
         value = getattr(importlib.import_module(_LAZY[name]), name)
     elif name in _MODULES:
-        value = importlib.import_module(f"micrograd.{name}")
+        value = importlib.import_module(_MODULES[name])
     else:
         raise AttributeError(f"module 'micrograd' has no attribute {name!r}")
     globals()[name] = value

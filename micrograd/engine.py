@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.core import pickling, validation
 from micrograd import primitives as p
+from micrograd.core import pickling, validation
 from micrograd.core.arraylike import ArrayLike
-from micrograd.modes import Observer, capturing, current, no_grad, observe
 from micrograd.core.scalars import fast_operators
+from micrograd.modes import Observer, capturing, current, no_grad, observe
 from micrograd.primitives import Primitive, negates, passes
 
 __all__ = ["Observer", "Tensor", "Value", "fold", "no_grad", "observe", "sweep", "toposort"]

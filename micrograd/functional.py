@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.numpy_api import composites as c
 from micrograd import primitives as p
-from micrograd.numpy_api.composites import Axis, shape_of
 from micrograd.engine import Tensor
 from micrograd.errors import DTypeError, ShapeError
 from micrograd.modes import capturing
+from micrograd.numpy_api import composites as c
+from micrograd.numpy_api.composites import Axis, shape_of
 
 __all__ = [
     "accuracy", "cross_entropy", "dropout", "gelu", "hinge_loss", "l2", "leaky_relu", "log_softmax", "logsumexp",

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.numpy_api import composites as c
 from micrograd.core import validation
 from micrograd.engine import Tensor, sweep, toposort
 from micrograd.errors import GraphError, ShapeError
 from micrograd.modes import capturing
+from micrograd.numpy_api import composites as c
 from micrograd.pytree import flatten
 
 __all__ = ["grad", "gradients", "hessian", "jacobian", "jvp", "value_and_grad", "vjp"]

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from micrograd import functional, nn, optim
+from micrograd.engine import Tensor
 from micrograd.program.capture import capture
 from micrograd.program.program import Program, evaluate
-from micrograd.engine import Tensor
 from micrograd.pytree import flatten
 
 RNG = np.random.default_rng(0)

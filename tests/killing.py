@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 
 from micrograd import nn, optim
+from micrograd.engine import Tensor
 from micrograd.training import loop as training
 from micrograd.training.checkpoint import load, peek, save
 from micrograd.training.data import Dataset
-from micrograd.engine import Tensor
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.standard_normal((48, 3))

@@ -13,10 +13,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import micrograd as mg
-from micrograd.batchnorm import BatchSizeWarning, batch_norm, batch_norm_inference, batch_statistics, batchnorm_backward, batchnorm_backward_fused, batchnorm_forward, inference_scale_shift, population_statistics, update_running_statistics
+from micrograd.batchnorm import (
+    BatchSizeWarning,
+    batch_norm,
+    batch_norm_inference,
+    batch_statistics,
+    batchnorm_backward,
+    batchnorm_backward_fused,
+    batchnorm_forward,
+    inference_scale_shift,
+    population_statistics,
+    update_running_statistics,
+)
+from micrograd.batchnorm.tolerance import assert_bn_close, bn_bounds, inference_bound, unit_roundoff
 from micrograd.engine import Tensor
 from micrograd.errors import DTypeError, GraphError, NumericalError, ShapeError
-from micrograd.batchnorm.tolerance import assert_bn_close, bn_bounds, inference_bound, unit_roundoff
 
 ONES, ZEROS = np.ones(3), np.zeros(3)
 

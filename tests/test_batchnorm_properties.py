@@ -28,8 +28,8 @@ from hypothesis import strategies as st
 
 import micrograd as mg
 from micrograd.batchnorm import BatchSizeWarning, batch_norm, batchnorm_forward
-from micrograd.engine import Tensor
 from micrograd.batchnorm.tolerance import assert_bn_close, bn_bounds, unit_roundoff
+from micrograd.engine import Tensor
 
 # Cheap and at the heart: four times as many examples as the profile says.
 MANY = settings(max_examples=4 * settings.default.max_examples)

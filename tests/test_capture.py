@@ -13,10 +13,10 @@ from hypothesis import given, settings
 
 import micrograd as mg
 from micrograd import functional
-from micrograd.program.capture import capture
-from micrograd.program.program import Index
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
+from micrograd.program.capture import capture
+from micrograd.program.program import Index
 
 # ---- functions of arrays ---------------------------------------------------------------------------------
 

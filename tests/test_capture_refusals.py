@@ -15,10 +15,10 @@ from captured import BETA, GAMMA, Training, X, Y, assert_same, run
 
 import micrograd as mg
 from micrograd import functional
-from micrograd.program.capture import capture
-from micrograd.program.program import Program
 from micrograd.engine import Tensor
 from micrograd.errors import DTypeError, GraphError, ShapeError
+from micrograd.program.capture import capture
+from micrograd.program.program import Program
 
 # ---- nothing is changed ----------------------------------------------------------------------------------
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 import micrograd as mg
 from micrograd import functional, nn, optim
-from micrograd.program.capture import capture
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
+from micrograd.program.capture import capture
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

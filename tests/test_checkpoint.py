@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from micrograd import nn, optim
-from micrograd.training.checkpoint import Checkpoint, load, peek, save
-from micrograd.training.data import DataLoader
 from micrograd.engine import Tensor
 from micrograd.errors import CheckpointError, DTypeError
+from micrograd.training.checkpoint import Checkpoint, load, peek, save
+from micrograd.training.data import DataLoader
 
 DTYPES = ["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?"]
 OPTIMIZERS: list[Callable[[list[Tensor]], optim.Optimizer]] = [

@@ -22,8 +22,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micrograd import nn
-from micrograd.training.checkpoint import files, load, peek, save
 from micrograd.errors import CheckpointError
+from micrograd.training.checkpoint import files, load, peek, save
 
 VALUE = json.dumps({"format": 1, "step": 0, "generators": {}})
 

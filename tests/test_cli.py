@@ -16,9 +16,8 @@ import pytest
 
 import micrograd
 from micrograd import cli
-from micrograd.cli import demo
 from micrograd.batchnorm import batch_norm, batchnorm_backward, batchnorm_forward
-from micrograd.cli import main
+from micrograd.cli import demo, main
 from micrograd.errors import MissingExtraError, NumericalError
 from micrograd.tracing import trace
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from micrograd.training.checkpoint import peek
 from micrograd.cli import main
+from micrograd.training.checkpoint import peek
 
 QUICK = ["train", "digits", "--hidden", "8", "--epochs", "2", "--batch-size", "256"]
 

@@ -17,9 +17,9 @@ import micrograd as mg
 from micrograd import functional as F
 from micrograd import nn, optim
 from micrograd.batchnorm import batchnorm_backward, batchnorm_forward
+from micrograd.batchnorm.tolerance import bn_bounds
 from micrograd.compiler.backends import numba as entry_module
 from micrograd.errors import GraphError
-from micrograd.batchnorm.tolerance import bn_bounds
 
 numba = pytest.importorskip("numba")
 pytestmark = pytest.mark.filterwarnings("ignore:.* was captured:RuntimeWarning")

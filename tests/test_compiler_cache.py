@@ -27,9 +27,9 @@ numba = pytest.importorskip("numba")
 pytest.importorskip("platformdirs")
 
 from micrograd.compiler.cache import cache, store  # noqa: E402
-from micrograd.compiler.runtime import vector_math  # noqa: E402
 from micrograd.compiler.cache.cache import load_or_compile  # noqa: E402
 from micrograd.compiler.cache.store import CacheWarning, cache_info, clear_cache, open_store  # noqa: E402
+from micrograd.compiler.runtime import vector_math  # noqa: E402
 
 POSIX = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="owners and modes as on POSIX")
 JIT = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="NUMBA_DISABLE_JIT is set")
@@ -176,7 +176,10 @@ def test_an_edited_helper_is_compiled_anew(monkeypatch: pytest.MonkeyPatch, tmp_
 
 def test_helpers_of_helpers_are_in_the_key() -> None:
     header = cache._header("", "f", "", {"exp": vector_math.FUNCTIONS["exp"]["float32"]}, {})
-    assert list(header["helpers"]) == ["micrograd.compiler.runtime.intrinsics", "micrograd.compiler.runtime.vector_math"]
+    assert list(header["helpers"]) == [
+        "micrograd.compiler.runtime.intrinsics",
+        "micrograd.compiler.runtime.vector_math",
+    ]
 
 
 @pytest.mark.parametrize("value", [[1.0], np.ones(2), lambda x: x, json, json.dumps, {}])

@@ -13,12 +13,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from strategies import OPERATIONS, Program, inputs_of, margin, programs, seeds
 
 import micrograd as mg
-from micrograd.program.capture import capture
 from micrograd.compiler.backends.numba import Entry
 from micrograd.compiler.codegen.lower import lower
-from micrograd.program.program import Equation, evaluate
 from micrograd.engine import Tensor
 from micrograd.primitives import TABLE
+from micrograd.program.capture import capture
+from micrograd.program.program import Equation, evaluate
 
 numba = pytest.importorskip("numba")
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from micrograd.numpy_api import composites as c
 from micrograd.engine import Tensor
 from micrograd.errors import ShapeError
+from micrograd.numpy_api import composites as c
 from micrograd.testing import check_grad
 
 shapes = st.lists(st.integers(1, 3), min_size=1, max_size=3).map(tuple)

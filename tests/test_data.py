@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from micrograd.training.data import DataLoader, batches, digits, mnist_subset
 from micrograd.errors import CheckpointError, DTypeError, MissingExtraError, ShapeError
+from micrograd.training.data import DataLoader, batches, digits, mnist_subset
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

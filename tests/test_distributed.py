@@ -19,13 +19,13 @@ from distributed_step import batches, training
 import micrograd as mg
 from micrograd import functional as F
 from micrograd import nn
+from micrograd.batchnorm.tolerance import bn_bounds
 from micrograd.compiler import connect
-from micrograd.program.capture import capture
-from micrograd.program.program import Program
 from micrograd.compiler.backends.jax import ShardedEntry, mesh_of
 from micrograd.errors import DTypeError, GraphError, ShapeError
 from micrograd.export.programs import feeds_of, rounding
-from micrograd.batchnorm.tolerance import bn_bounds
+from micrograd.program.capture import capture
+from micrograd.program.program import Program
 
 jax = pytest.importorskip("jax", reason="JAX is not installed: nothing is compiled by it")
 SCRIPT = Path(__file__).parent / "distributed_step.py"

@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 
 from micrograd.cli import exercising, main
 from micrograd.errors import GraphError
+from micrograd.export.numpy_source.listing import Line
 from micrograd.marker.exercises import exercise_messages
-from micrograd.marker.probing import visible_inputs
 from micrograd.marker.exercises.blanks import axis_blanked, mistakes_in, rule_blanked, shape_blanked
-from micrograd.marker.exercises.files import notebook_text, python_text, solution_path, suffix_of
 from micrograd.marker.exercises.exercise_messages import COMMENTS, KINDS, LANGUAGES, WORDS, say
 from micrograd.marker.exercises.exercises import LESSONS, Exercise, exercise, lesson, lesson_of
-from micrograd.export.numpy_source.listing import Line
-from micrograd.marker.report import KINDS as MISTAKES
+from micrograd.marker.exercises.files import notebook_text, python_text, solution_path, suffix_of
+from micrograd.marker.probing import visible_inputs
 from micrograd.marker.probing.trial import Trial
+from micrograd.marker.report import KINDS as MISTAKES
 
 MADE = {
     (name, kind): exercise(lesson(name), kind, seed=5, blanks=2)

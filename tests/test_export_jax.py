@@ -15,7 +15,8 @@ from micrograd import functional as F
 from micrograd import nn
 from micrograd.engine import Tensor
 from micrograd.errors import DTypeError, GraphError, MissingExtraError
-from micrograd.export import jax as jaxed, to_jax
+from micrograd.export import jax as jaxed
+from micrograd.export import to_jax
 from micrograd.export.programs import feeds_of, from_graph, pure, rounding
 from micrograd.primitives import TABLE, Primitive
 from micrograd.testing import Case, cases_of

@@ -15,15 +15,15 @@ import micrograd as mg
 from micrograd import functional as F
 from micrograd import nn, optim
 from micrograd.batchnorm import batchnorm_forward
-from micrograd.program.program import evaluate
-from micrograd.training.data import digits
 from micrograd.errors import GraphError, MissingExtraError, NumericalError, ShapeError
-from micrograd.export.onnx import convert
 from micrograd.export import to_onnx
+from micrograd.export.onnx import convert
 from micrograd.export.programs import feeds_of, from_graph, pure, rounding
 from micrograd.graph import Graph
 from micrograd.primitives import TABLE, Primitive
+from micrograd.program.program import evaluate
 from micrograd.testing import cases_of
+from micrograd.training.data import digits
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: nothing is exported to it")
 ROWS = list(TABLE.values())

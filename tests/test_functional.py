@@ -15,8 +15,8 @@ from judges.agreement import assert_within
 from micrograd import functional as f
 from micrograd.engine import Tensor
 from micrograd.errors import DTypeError, ShapeError
-from micrograd.tracing import trace
 from micrograd.testing import check_grad
+from micrograd.tracing import trace
 from micrograd.transforms import grad
 
 ELEMENTWISE: dict[str, Callable[[Any], Any]] = {

@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from strategies import SMOOTH, Program, inputs_of, programs
 
 from micrograd.errors import GraphError
-from micrograd.tracing import trace
-from micrograd.marker.probing import visible_inputs
 from micrograd.export.numpy_source.available import held_in_cache
 from micrograd.export.numpy_source.listing import Listing, listed_backward
 from micrograd.export.numpy_source.printing import identifier, program
 from micrograd.export.numpy_source.spelling import SPELLED, Expr, atom, literal, spelled
 from micrograd.export.numpy_source.symbols import Symbols
+from micrograd.marker.probing import visible_inputs
 from micrograd.marker.probing.trial import Trial
 from micrograd.primitives import TABLE
 from micrograd.testing.domains import Case, cases_of
+from micrograd.tracing import trace
 
 
 def run(text: str, name: str) -> Callable[..., Any]:

@@ -9,10 +9,19 @@ import numpy as np
 import pytest
 
 from micrograd.errors import GraphError
-from micrograd.marker.present.advice import hint
-from micrograd.marker.inputs.calling import Stopped, Watch, answer_of, call_of, function_named, inputs_of, receiver_of, result_of
+from micrograd.marker.inputs.calling import (
+    Stopped,
+    Watch,
+    answer_of,
+    call_of,
+    function_named,
+    inputs_of,
+    receiver_of,
+    result_of,
+)
 from micrograd.marker.inputs.pairs import Pair, chosen
 from micrograd.marker.inputs.task import Argument, Call, Probe
+from micrograd.marker.present.advice import hint
 
 X, W, B = np.ones((5, 3)), np.ones((3, 4)), np.ones(4)
 

@@ -16,11 +16,11 @@ import pytest
 from marker_samples import STUDENT
 
 from micrograd.errors import GraphError
-from micrograd.marker.present import emit
 from micrograd.marker.grading import assert_gradient, assert_step, judge
 from micrograd.marker.inputs.pairs import Pair
-from micrograd.marker.report import Report
+from micrograd.marker.present import emit
 from micrograd.marker.process.runner import Request, run
+from micrograd.marker.report import Report
 
 RIGHT = STUDENT.replace("dx = dx1\n", "dx = dx1 + dx2\n")
 COMPACT = (

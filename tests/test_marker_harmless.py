@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from micrograd.marker.report import Report
 from micrograd.marker.process.runner import Request, run
+from micrograd.marker.report import Report
 
 ROOT = Path(__file__).parents[1]
 HOMEWORK = (ROOT / "examples" / "homework.py").read_text().replace("    dx1 = dxmu1\n", "    dx1 = dxmu1 + dxmu2\n")

@@ -13,12 +13,12 @@ import pytest
 from marker_samples import FACTOR, HARMLESS, PATH, SHAPE, STUDENT, report
 
 from micrograd.errors import GraphError
-from micrograd.tracing import trace
-from micrograd.marker.student.loading import load
 from micrograd.marker.present.report_page import page_of
 from micrograd.marker.report import Report
-from micrograd.stepper.walk_data import walk_data
+from micrograd.marker.student.loading import load
 from micrograd.stepper.page import html_of
+from micrograd.stepper.walk_data import walk_data
+from micrograd.tracing import trace
 
 CHECK = Path(sys.modules["micrograd"].__file__ or "").parent / "marker" / "page"
 

@@ -7,9 +7,9 @@ import pytest
 from marker_samples import STUDENT
 
 import micrograd as mg
-from micrograd.marker.report import Report
-from micrograd.marker.process.runner import Request, run
 from micrograd.marker.present.telling import edited
+from micrograd.marker.process.runner import Request, run
+from micrograd.marker.report import Report
 
 RIGHT = STUDENT.replace("dx = dx1\n", "dx = dx1 + dx2\n")
 OUTSIDE = RIGHT.replace("sqrtvar = np.sqrt(var + eps)", "sqrtvar = np.sqrt(var) + eps")

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from marker_samples import DOUBLE, FACTOR, HARMLESS, PATH, SHAPE, STUDENT, VECTOR, place, report
 
 from micrograd.errors import GraphError
-from micrograd.marker.report import KINDS, Finding, Fix, Report, Shown, Span
+from micrograd.marker.messages import PROBLEMS, WORDS, problem, say, translated
 from micrograd.marker.mistakes import SENTENCES
 from micrograd.marker.present.telling import edited, marked, sample
-from micrograd.marker.messages import PROBLEMS, WORDS, problem, say, translated
+from micrograd.marker.report import KINDS, Finding, Fix, Report, Shown, Span
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from micrograd.marker.truth.alignment import Quantities, Quantity, agree
+from micrograd.marker.diagnosis.signatures import constant_ratio, tensor_ratio
 from micrograd.marker.process.limits import Limits
+from micrograd.marker.process.runner import Request, run
 from micrograd.marker.repair.search import _telling_apart
 from micrograd.marker.report import Report
-from micrograd.marker.process.runner import Request, run
-from micrograd.marker.diagnosis.signatures import constant_ratio, tensor_ratio
+from micrograd.marker.truth.alignment import Quantities, Quantity, agree
 
 # ---- by value --------------------------------------------------------------------------------------------------------
 

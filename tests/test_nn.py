@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from judges.agreement import assert_within
 
 from micrograd import nn
+from micrograd.batchnorm.tolerance import assert_bn_close, bn_bounds, inference_bound
 from micrograd.drawing import draw
 from micrograd.engine import Tensor, toposort
 from micrograd.errors import CheckpointError, DTypeError, ShapeError
 from micrograd.functional import cross_entropy
-from micrograd.tracing import trace
-from micrograd.batchnorm.tolerance import assert_bn_close, bn_bounds, inference_bound
 from micrograd.optim import SGD
 from micrograd.primitives import TABLE
 from micrograd.testing import check_grad
+from micrograd.tracing import trace
 
 FLOATS = ("float32", "float64")
 

@@ -17,10 +17,10 @@ from micrograd import nn
 from micrograd.drawing import draw
 from micrograd.engine import Tensor
 from micrograd.errors import DTypeError, GraphError, ShapeError
-from micrograd.tracing import trace
 from micrograd.nn import windows as w
 from micrograd.nn.initializers import INITIALIZERS, initial
 from micrograd.testing import check_grad
+from micrograd.tracing import trace
 
 FLOATS = ("float32", "float64")
 

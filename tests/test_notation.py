@@ -12,11 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import micrograd as mg
-from micrograd.graph import formulas
 from micrograd.batchnorm import batch_norm
-from micrograd.graph import Graph
-from micrograd.graph.graph import Node
+from micrograd.graph import Graph, formulas
 from micrograd.graph.formulas import formula, latex, number, own_name, statement_heads
+from micrograd.graph.graph import Node
 from micrograd.primitives import TABLE
 
 

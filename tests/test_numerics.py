@@ -8,9 +8,17 @@ import numpy as np
 import pytest
 from bn_reference import Problem, probe, staged
 
+from micrograd.batchnorm.tolerance import (
+    ALLOWED_U,
+    RESULTS,
+    assert_bn_close,
+    bn_bounds,
+    errors_in_u,
+    inference_bound,
+    unit_roundoff,
+)
 from micrograd.engine import Tensor
 from micrograd.errors import DTypeError, ShapeError
-from micrograd.batchnorm.tolerance import ALLOWED_U, RESULTS, assert_bn_close, bn_bounds, errors_in_u, inference_bound, unit_roundoff
 
 
 def bounds_of(problem: Problem, dtype: Any = None) -> Any:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import micrograd as mg
-from micrograd.numpy_api import composites as c
 from micrograd import primitives as p
 from micrograd.engine import Tensor
+from micrograd.numpy_api import composites as c
 from micrograd.primitives import KINDS, TABLE, Primitive
 
 

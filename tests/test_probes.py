@@ -15,14 +15,14 @@ from teach import corpus, faults
 import micrograd as mg
 from micrograd.batchnorm import batchnorm_forward
 from micrograd.errors import GraphError
-from micrograd.marker.probing import visible_inputs, visibility
 from micrograd.marker.inputs.conventions import settings_read
 from micrograd.marker.inputs.guessing import fitted, outputs_of
 from micrograd.marker.inputs.layouts import SIZES, Entry, Layout, sizes_of
-from micrograd.marker.probing.probe_messages import LANGUAGES, WORDS, described
-from micrograd.marker.report import KINDS
-from micrograd.marker.probing.trial import Trial
 from micrograd.marker.inputs.variants import variant
+from micrograd.marker.probing import visibility, visible_inputs
+from micrograd.marker.probing.probe_messages import LANGUAGES, WORDS, described
+from micrograd.marker.probing.trial import Trial
+from micrograd.marker.report import KINDS
 
 # ---- students' signatures --------------------------------------------------------
 

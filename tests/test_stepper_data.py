@@ -17,10 +17,10 @@ from strategies import SHAPE, Program, inputs_of, programs, seeds
 import micrograd as mg
 from micrograd.errors import GraphError
 from micrograd.graph import Graph
-from micrograd.tracing import trace
 from micrograd.primitives import TABLE
 from micrograd.stepper.cells import moved_cells
 from micrograd.stepper.walk_data import LIMIT, encoded, folded_axes, made_up_seed, walk_data
+from micrograd.tracing import trace
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 

@@ -14,11 +14,11 @@ from strategies import SHAPE, Program, programs, seeds
 from test_stepper_data import backward_steps, batchnorm, decoded, traced
 
 from micrograd.graph import Graph
-from micrograd.tracing import trace
 from micrograd.primitives import TABLE
 from micrograd.stepper.cells import figure
-from micrograd.stepper.walk_data import walk_data
 from micrograd.stepper.mathml import TAGS, Piece, applied_to, constant_element, name_element, printable, with_names
+from micrograd.stepper.walk_data import walk_data
+from micrograd.tracing import trace
 
 # ---- reading MathML back --------------------------------------------------------
 

@@ -21,12 +21,12 @@ from test_stepper_data import batchnorm, traced
 import micrograd as mg
 from micrograd.errors import GraphError
 from micrograd.graph import Graph, Stage
-from micrograd.tracing import trace
 from micrograd.source.positions import Source
 from micrograd.stepper import Walk, notebook, walk
-from micrograd.stepper.walk_data import walk_data
 from micrograd.stepper.page import html_of, script, stylesheet
 from micrograd.stepper.page_text import LANGUAGES, PAGE, SENTENCES, page_words, say
+from micrograd.stepper.walk_data import walk_data
+from micrograd.tracing import trace
 
 XHTML = "{http://www.w3.org/1999/xhtml}"
 

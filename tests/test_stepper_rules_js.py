@@ -14,10 +14,10 @@ import pytest
 
 from micrograd import Tensor
 from micrograd.graph import Graph
-from micrograd.tracing import trace
 from micrograd.primitives import TABLE, Primitive
 from micrograd.stepper.page import script
 from micrograd.stepper.rules_js import javascript, live_operations, map_rule, reduce_rule, rules
+from micrograd.tracing import trace
 
 NODE = shutil.which("node")
 needs_node = pytest.mark.skipif(NODE is None, reason="node is not installed: the rules in JavaScript were not run")

@@ -10,9 +10,9 @@ import pytest
 from test_stepper_data import batchnorm
 
 import micrograd as mg
-from micrograd.tracing import trace
 from micrograd.stepper import terminal, walk
 from micrograd.stepper.walk_data import walk_data
+from micrograd.tracing import trace
 
 
 class Screen(io.StringIO):

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from micrograd import nn, optim
-from micrograd.training.checkpoint import load, peek, save
-from micrograd.training.data import Dataset, digits
 from micrograd.errors import CheckpointError, NumericalError
 from micrograd.functional import cross_entropy, multiclass_hinge_loss
+from micrograd.training.checkpoint import load, peek, save
+from micrograd.training.data import Dataset, digits
 from micrograd.training.loop import History, Progress, evaluate, train, train_digits
 
 

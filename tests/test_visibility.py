@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from strategies import SMOOTH, Program, inputs_of, programs
 
 from micrograd.batchnorm import batchnorm_backward, batchnorm_forward
-from micrograd.tracing import trace
 from micrograd.marker.probing import visible_inputs
 from micrograd.marker.probing.mutants import mutants_of
 from micrograd.marker.probing.probe_messages import described
 from micrograd.marker.probing.trial import Mutant, Trial
 from micrograd.marker.probing.visibility import VISIBLE, survey_of
+from micrograd.tracing import trace
 
 RNG = np.random.default_rng(0)
 X, GAMMA, BETA, DOUT = RNG.normal(2.0, 1.5, (5, 3)), RNG.normal(size=3), RNG.normal(size=3), RNG.normal(size=(5, 3))

@@ -24,11 +24,23 @@ import numpy as np
 
 from micrograd import primitives as p
 from micrograd.anomaly import is_checking
-from micrograd.batchnorm.checks import BatchSizeWarning, PrecisionWarning, bessel, floats, layout, parameter_error, plain, refuse_constant, single_row, usable_eps, warn_of_offset
-from micrograd.numpy_api.composites import shape_of
+from micrograd.batchnorm.checks import (
+    BatchSizeWarning,
+    PrecisionWarning,
+    bessel,
+    floats,
+    layout,
+    parameter_error,
+    plain,
+    refuse_constant,
+    single_row,
+    usable_eps,
+    warn_of_offset,
+)
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError, ShapeError
 from micrograd.modes import capturing
+from micrograd.numpy_api.composites import shape_of
 
 __all__ = [
     "BatchSizeWarning",

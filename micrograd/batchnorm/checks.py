@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from micrograd.core import validation
-from micrograd.numpy_api.composites import normal_axis
 from micrograd.engine import Tensor
 from micrograd.errors import DTypeError, GraphError, NumericalError, ShapeError
 from micrograd.modes import capturing
+from micrograd.numpy_api.composites import normal_axis
 
 __all__ = [
     "BatchSizeWarning",

@@ -114,10 +114,10 @@ def _emit(options: argparse.Namespace, report: Report, pair: Pair, source: str) 
 
 def _check(options: argparse.Namespace, terminal: Terminal) -> int:
     from micrograd.drawing.picture import write
-    from micrograd.marker.process.limits import Limits
-    from micrograd.marker.present.report_page import page_of
     from micrograd.marker.inputs.pairs import chosen, parameters_of
     from micrograd.marker.present.rendering import count
+    from micrograd.marker.present.report_page import page_of
+    from micrograd.marker.process.limits import Limits
     from micrograd.marker.process.runner import Request, run_and_walk
     from micrograd.stepper.terminal import coloured
 

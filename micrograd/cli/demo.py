@@ -12,10 +12,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from micrograd.batchnorm import batch_norm, batchnorm_backward, batchnorm_forward
+from micrograd.batchnorm.tolerance import unit_roundoff
 from micrograd.drawing import draw, training_curves
 from micrograd.graph import Graph
 from micrograd.tracing import trace
-from micrograd.batchnorm.tolerance import unit_roundoff
 from micrograd.training.loop import train_digits
 
 __all__ = ["FOURTEEN", "agreement", "demo"]

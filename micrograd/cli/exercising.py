@@ -49,8 +49,8 @@ def add_exercise(commands: Any) -> None:
 
 def _exercise(options: argparse.Namespace, terminal: Terminal) -> None:
     from micrograd.drawing.picture import write
-    from micrograd.marker.exercises.files import notebook_text, python_text, solution_path, suffix_of
     from micrograd.marker.exercises.exercises import LESSONS, exercise, lesson, lesson_of
+    from micrograd.marker.exercises.files import notebook_text, python_text, solution_path, suffix_of
 
     name = options.target.rpartition(":")[2] if ":" in options.target else Path(options.target).stem
     output = Path(options.output or f"{name}_exercise.py")

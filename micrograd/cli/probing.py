@@ -90,8 +90,8 @@ def add_probe(commands: Any) -> None:
 
 
 def _probe(options: argparse.Namespace, terminal: Terminal) -> int:
-    from micrograd.marker.probing.lint import judged
     from micrograd.marker.probing import probe
+    from micrograd.marker.probing.lint import judged
 
     output = None if options.output is None else Path(options.output)
     if output is not None:

@@ -1,6 +1,6 @@
 """The fuser: `compile` turns a function of arrays into machine code."""
 
-from micrograd.compiler.compiled import Compiled, compile  # noqa: A004 (mg.compile is the name)
 from micrograd.compiler.backends.jax import connect
+from micrograd.compiler.compiled import Compiled, compile  # noqa: A004 (mg.compile is the name)
 
 __all__ = ["Compiled", "compile", "connect"]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from micrograd.compiler.codegen.lower import Native
-from micrograd.program.program import Equation, Index
 from micrograd.graph import Graph, Node, Stage
+from micrograd.program.program import Equation, Index
 from micrograd.source.names import unique
 
 if TYPE_CHECKING:

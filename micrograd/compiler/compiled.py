@@ -12,17 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.compiler.backends import numpy
-from micrograd.program.capture import capture
 from micrograd.compiler.as_graph import kernels_graph
-from micrograd.compiler.backends.numba import Entry
-from micrograd.compiler.backends.native import require_numba
-from micrograd.compiler.report import Report, report
+from micrograd.compiler.backends import numpy
 from micrograd.compiler.backends.jax import ShardedEntry, mesh_of
+from micrograd.compiler.backends.numba import Entry, require_numba
+from micrograd.compiler.report import Report, report
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
 from micrograd.graph import Graph
 from micrograd.modes import current
+from micrograd.program.capture import capture
 from micrograd.pytree import flatten
 
 __all__ = ["Compiled", "compile"]

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from micrograd.compiler.codegen.lower import Native
-from micrograd.program.program import Equation, Program
 from micrograd.primitives import TABLE
+from micrograd.program.program import Equation, Program
 
 if TYPE_CHECKING:
-    from micrograd.compiler.compiled import Compiled
     from micrograd.compiler.backends.numba import Entry
+    from micrograd.compiler.compiled import Compiled
 
 __all__ = ["KernelNote", "Report", "report"]
 

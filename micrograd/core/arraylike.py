@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from micrograd.numpy_api import composites as c
-from micrograd.core import validation
 from micrograd import primitives as p
+from micrograd.core import validation
+from micrograd.display import Displayed
 from micrograd.errors import DTypeError, GraphError, ShapeError
 from micrograd.modes import capturing, current
+from micrograd.numpy_api import composites as c
 from micrograd.numpy_api.functions import call_function, call_ufunc
 from micrograd.source.positions import user_line
 
 __all__ = ["ArrayLike"]
 
 
-class ArrayLike:
+class ArrayLike(Displayed):
     """The operators and methods of an array, composed of primitives."""
 
     __slots__ = ()
@@ -106,9 +107,7 @@ class ArrayLike:
     def _repr_svg_(self) -> str | None:
         if self.row is None:
             return None  # a leaf is its numbers
-        from micrograd.drawing import draw
-
-        return draw(self).svg  # type: ignore[arg-type]
+        return super()._repr_svg_()
 
     def __bool__(self) -> bool:
         if (capture := capturing()) is not None:

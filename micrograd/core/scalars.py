@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from micrograd.core import validation
 from micrograd import primitives as p
+from micrograd.core import validation
 from micrograd.core.array_pool import SMALLEST, apply
 from micrograd.modes import current
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.program.program import Equation, Program, concrete
 from micrograd.errors import DTypeError, GraphError, MissingExtraError
 from micrograd.export.programs import feeds_of, from_graph, pure
 from micrograd.graph import Graph
 from micrograd.primitives import TABLE, Primitive
+from micrograd.program.program import Equation, Program, concrete
 from micrograd.pytree import flatten
 
 __all__ = ["KINDS", "OVERRIDES", "evaluate_jax", "refuse_truncation", "require_jax", "to_jax"]

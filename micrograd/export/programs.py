@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.program.capture import capture
-from micrograd.program.program import Equation, Feed, Program, Value, concrete
+from micrograd.batchnorm.tolerance import unit_roundoff
 from micrograd.errors import GraphError
 from micrograd.graph import Graph
-from micrograd.batchnorm.tolerance import unit_roundoff
 from micrograd.primitives import TABLE
+from micrograd.program.capture import capture
+from micrograd.program.program import Equation, Feed, Program, Value, concrete
 from micrograd.pytree import flatten
 
 __all__ = ["feeds_of", "from_graph", "pure", "rounding"]

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from micrograd.core import validation
+from micrograd.display import Displayed
 from micrograd.engine import Tensor, no_grad, sweep
 from micrograd.errors import GraphError, ShapeError
-from micrograd.graph.build import assemble
 from micrograd.graph.backward import backward_structure
+from micrograd.graph.build import assemble
 from micrograd.graph.nodes import Edge, Node, Stage
 from micrograd.graph.text import parse, to_text
 from micrograd.primitives import TABLE
@@ -64,7 +65,7 @@ class _ByEdge(Mapping[tuple[Any, ...], Any]):
         return len(self._graph.edge_grads)
 
 
-class Graph:
+class Graph(Displayed):
     """A recorded computation. Made by `micrograd.trace`, `Graph.of` or `Graph.parse`.
 
     >>> from micrograd.tracing import trace
@@ -333,11 +334,6 @@ class Graph:
 
     def __hash__(self) -> int:
         return hash(str(self))
-
-    def _repr_svg_(self) -> str:
-        from micrograd.drawing import draw
-
-        return str(draw(self).svg)
 
 
 def _shown(g: Any) -> Any:

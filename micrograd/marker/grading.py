@@ -6,10 +6,10 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from micrograd.marker.present.rendering import findings_of
-from micrograd.marker.report import Finding, Report
-from micrograd.marker.present.telling import told
 from micrograd.marker.messages import say, translated
+from micrograd.marker.present.rendering import findings_of
+from micrograd.marker.present.telling import told
+from micrograd.marker.report import Finding, Report
 
 __all__ = ["assert_gradient", "assert_step", "judge"]
 

@@ -1,8 +1,8 @@
 """What a report says of each kind of mistake, in English and in Simplified Chinese.
 
 `what.` says what it is, `why.` why that is wrong, `step.` the smallest next step, which asks rather than tells: the
-edit itself belongs to the hint level ``fix``. Holes are filled by `micrograd.marker.present.telling`; ``{by}`` and ``{shapes}``
-are there or empty, as there is a ratio, or two shapes, to tell.
+edit itself belongs to the hint level ``fix``. Holes are filled by `micrograd.marker.present.telling`; ``{by}`` and
+``{shapes}`` are there or empty, as there is a ratio, or two shapes, to tell.
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
 """What a marked backward comes back as: plain data that goes through JSON and back without loss.
 
-The report is made in a child process (`micrograd.marker.diagnosis.marking.mark`) and read in another, so it holds nothing but
-numbers and text.  How it is worded and set is the business of `micrograd.marker.present.rendering`.
+The report is made in a child process (`micrograd.marker.diagnosis.marking.mark`) and read in another, so it holds
+nothing but numbers and text.  How it is worded and set is the business of `micrograd.marker.present.rendering`.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -192,17 +193,16 @@ class Report:
         if not self.ok:
             raise AssertionError("\n" + self.text(hint=hint, language=language))
 
+    presenter: ClassVar[Callable[[str], Callable[..., str]]]
+    """What sets a report as text or HTML; `micrograd.marker` puts it here, so that the data know nothing of it."""
+
     def text(self, *, hint: str = "fix", language: str = "en", colour: bool = False) -> str:
         """The report for a terminal; `hint` is ``where``, ``kind`` or ``fix``: how much is given away."""
-        from micrograd.marker.present.rendering import to_text
-
-        return to_text(self, hint=hint, language=language, colour=colour)
+        return type(self).presenter("text")(self, hint=hint, language=language, colour=colour)
 
     def html(self, *, hint: str = "fix", language: str = "en") -> str:
         """The report as a fragment of HTML."""
-        from micrograd.marker.present.rendering import to_html
-
-        return to_html(self, hint=hint, language=language)
+        return type(self).presenter("html")(self, hint=hint, language=language)
 
     def _repr_html_(self) -> str:
         return self.html()

@@ -4,13 +4,13 @@ from micrograd import name_conflict as _namesake  # noqa: F401 (first: it says w
 from micrograd.nn.activations import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
 from micrograd.nn.attention import Embedding, MultiHeadAttention
 from micrograd.nn.convolution import AvgPool2d, Conv2d, MaxPool2d
-from micrograd.nn.lsuv import lsuv
 from micrograd.nn.linear import Linear
 from micrograd.nn.module import Module, Parameter
 from micrograd.nn.normalization import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm, LocalResponseNorm
 from micrograd.nn.overview import summary
 from micrograd.nn.scalar import MLP, Layer, Neuron
 from micrograd.nn.sequential import Dropout, Flatten, Sequential, mlp
+from micrograd.nn.unit_variance import lsuv
 
 __all__ = [
     "GELU",

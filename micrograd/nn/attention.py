@@ -7,15 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.numpy_api import composites as c
 from micrograd import functional as f
 from micrograd import primitives as p
-from micrograd.numpy_api.composites import shape_of
 from micrograd.errors import DTypeError, ShapeError
 from micrograd.nn.initializers import float_dtype
 from micrograd.nn.linear import Linear
-from micrograd.nn.module import Module, Parameter
-from micrograd.nn.module import whole
+from micrograd.nn.module import Module, Parameter, whole
+from micrograd.numpy_api import composites as c
+from micrograd.numpy_api.composites import shape_of
 
 __all__ = ["Embedding", "MultiHeadAttention"]
 

@@ -6,13 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.numpy_api.composites import shape_of
 from micrograd.errors import ShapeError
 from micrograd.nn import windows as w
 from micrograd.nn.initializers import float_dtype, initial
-from micrograd.nn.module import Module, Parameter
-from micrograd.nn.sizes import Pair
-from micrograd.nn.module import pair, whole
+from micrograd.nn.module import Module, Pair, Parameter, pair, whole
+from micrograd.numpy_api.composites import shape_of
 
 __all__ = ["AvgPool2d", "Conv2d", "MaxPool2d"]
 

@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.numpy_api.composites import shape_of
 from micrograd.errors import ShapeError
 from micrograd.nn.initializers import float_dtype, initial
-from micrograd.nn.module import Module, Parameter
-from micrograd.nn.module import whole
+from micrograd.nn.module import Module, Parameter, whole
+from micrograd.numpy_api.composites import shape_of
 
 __all__ = ["Linear"]
 

@@ -6,16 +6,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from micrograd.numpy_api import composites as c
 from micrograd import primitives as p
 from micrograd.batchnorm import batch_norm_inference, batch_norm_with_statistics, update_running_statistics
-from micrograd.numpy_api.composites import shape_of
 from micrograd.errors import ShapeError
 from micrograd.modes import capturing
 from micrograd.nn.initializers import float_dtype
-from micrograd.nn.module import Module, Parameter
-from micrograd.nn.module import whole
+from micrograd.nn.module import Module, Parameter, whole
 from micrograd.nn.windows import local_response_norm
+from micrograd.numpy_api import composites as c
+from micrograd.numpy_api.composites import shape_of
 
 __all__ = ["BatchNorm1d", "BatchNorm2d", "GroupNorm", "LayerNorm", "LocalResponseNorm"]
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.numpy_api.composites import shape_of
 from micrograd.engine import no_grad
 from micrograd.nn.module import Module
+from micrograd.numpy_api.composites import shape_of
 
 __all__ = ["Line", "Summary", "calls", "summary"]
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from micrograd import functional as f
-from micrograd.numpy_api.composites import shape_of
 from micrograd.nn.activations import ReLU, Sigmoid, Tanh
 from micrograd.nn.linear import Linear
 from micrograd.nn.module import Module
 from micrograd.nn.normalization import BatchNorm1d
+from micrograd.numpy_api.composites import shape_of
 
 __all__ = ["Dropout", "Flatten", "Sequential", "mlp"]
 

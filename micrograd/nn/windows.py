@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from micrograd.numpy_api import composites as c
 from micrograd import primitives as p
-from micrograd.numpy_api.composites import shape_of
 from micrograd.errors import ShapeError
-from micrograd.nn.sizes import Pair
-from micrograd.nn.module import pair, whole
+from micrograd.nn.module import Pair, pair, whole
+from micrograd.numpy_api import composites as c
+from micrograd.numpy_api.composites import shape_of
 
 __all__ = ["avg_pool2d", "conv2d", "local_response_norm", "max_pool2d"]
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.numpy_api import composites as c
 from micrograd import primitives as p
-from micrograd.numpy_api.composites import Axis, normal_axis, shape_of
 from micrograd.errors import GraphError, ShapeError
+from micrograd.numpy_api import composites as c
+from micrograd.numpy_api.composites import Axis, normal_axis, shape_of
 
 __all__ = ["average", "cumsum", "einsum", "inner", "norm", "outer", "prod", "tensordot"]
 

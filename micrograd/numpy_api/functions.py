@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.numpy_api import rearrange as a_
-from micrograd.numpy_api import composites as c
-from micrograd.numpy_api import contractions as k
 from micrograd import primitives as p
 from micrograd.errors import GraphError
 from micrograd.modes import capturing
+from micrograd.numpy_api import composites as c
+from micrograd.numpy_api import contractions as k
+from micrograd.numpy_api import rearrange as a_
 
 __all__ = ["FUNCTIONS", "UFUNCS", "call_function", "call_ufunc"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from micrograd.numpy_api import composites as c
 from micrograd import primitives as p
+from micrograd.numpy_api import composites as c
 
 __all__ = ["SCIPY"]
 

@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from micrograd.numpy_api.composites import shape_of
 from micrograd.engine import Tensor
 from micrograd.errors import CheckpointError, GraphError, ShapeError
 from micrograd.modes import Capture, capturing, forget
+from micrograd.numpy_api.composites import shape_of
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSProp"]
 

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from micrograd.core import validation
 from micrograd import primitives as p
-from micrograd.program.rng import Draws
+from micrograd.core import validation
 from micrograd.engine import Tensor, sweep
 from micrograd.errors import DTypeError, GraphError, ShapeError
+from micrograd.program.rng import Draws
 from micrograd.source.positions import home
 
 __all__ = ["Place", "Recorder", "leaf_of"]

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from micrograd.core import validation
-from micrograd.program.rng import Draws
-from micrograd.program.placeholders import Integers
-from micrograd.program.value_names import names_of
-from micrograd.program.program import Equation, Feed, Index, Operand, Program, Value, Write
-from micrograd.program.call_recorder import Recorder, leaf_of
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
 from micrograd.modes import captured
+from micrograd.program.call_recorder import Recorder, leaf_of
+from micrograd.program.placeholders import Integers
+from micrograd.program.program import Equation, Feed, Index, Operand, Program, Value, Write
+from micrograd.program.rng import Draws
+from micrograd.program.value_names import names_of
 from micrograd.pytree import flatten, paths
 
 __all__ = ["capture"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import zip_longest
 
-from micrograd.program.call_recorder import Recorder
 from micrograd.engine import Tensor
+from micrograd.program.call_recorder import Recorder
 from micrograd.source.names import constant_names, place_of, unique
 from micrograd.source.positions import source_of
 

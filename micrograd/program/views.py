@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from micrograd.program.program import Equation
 from micrograd.primitives import TABLE
+from micrograd.program.program import Equation
 
 __all__ = ["ONE", "Axes", "is_unit_reshape", "unit_reshape", "varying", "view_axes"]
 

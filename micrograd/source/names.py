@@ -1,9 +1,9 @@
 """Names and stages out of the author's own source.
 
-The range of the sub-expression that made a node (`micrograd.source.positions`) is found again in the syntax tree: where it is
-the whole right-hand side of an assignment the node has the assigned name, where it is part of one the node is called
-after the statement and the operation (``mu_sum``). Stages come from comments such as ``# Step 1: mean`` or
-``# 第1步``, which the tokenizer sees and the syntax tree does not.
+The range of the sub-expression that made a node (`micrograd.source.positions`) is found again in the syntax tree: where
+it is the whole right-hand side of an assignment the node has the assigned name, where it is part of one the node is
+called after the statement and the operation (``mu_sum``). Stages come from comments such as ``# Step 1: mean`` or ``#
+第1步``, which the tokenizer sees and the syntax tree does not.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ from micrograd.engine import Tensor
 from micrograd.errors import GraphError
 from micrograd.graph import Graph
 from micrograd.stepper import notebook, terminal
-from micrograd.stepper.walk_data import encoded, walk_data
 from micrograd.stepper.page import html_of
+from micrograd.stepper.walk_data import encoded, walk_data
 
 __all__ = ["Walk", "html_path", "walk"]
 

@@ -1,7 +1,7 @@
 """Formulas in MathML Core, from the rows of the table; `cells` puts numbers in.
 
-`micrograd.graph.formulas` decides how a row is written and where brackets go; here its TeX, which is the table's own and
-holds operands as single private-use characters, becomes MathML. No name ever passes through TeX: names are escaped.
+`micrograd.graph.formulas` decides how a row is written and where brackets go; here its TeX, which is the table's own
+and holds operands as single private-use characters, becomes MathML. No name ever passes through TeX: names are escaped.
 """
 
 from __future__ import annotations

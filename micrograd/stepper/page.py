@@ -17,10 +17,10 @@ from importlib.resources import files
 from typing import Any
 
 from micrograd.drawing.palette import FONT, PALETTE
-from micrograd.stepper.walk_data import encoded
 from micrograd.stepper.mathml import printable
-from micrograd.stepper.rules_js import rules
 from micrograd.stepper.page_text import LANGUAGES, PAGE
+from micrograd.stepper.rules_js import rules
+from micrograd.stepper.walk_data import encoded
 
 __all__ = ["html_of", "policy", "script", "stylesheet"]
 

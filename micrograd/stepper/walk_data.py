@@ -22,14 +22,14 @@ from micrograd.drawing.view import view_of
 from micrograd.errors import GraphError
 from micrograd.graph import Graph, Node
 from micrograd.graph.backward import Pairs, backward_structure
-from micrograd.source.names import constant_names, function_lines
 from micrograd.graph.formulas import own_name, right_hand
 from micrograd.primitives import TABLE
+from micrograd.source.names import constant_names, function_lines
 from micrograd.source.positions import Source
 from micrograd.stepper import mathml
 from micrograd.stepper.cells import Cells, moved_cells, size, sum_of_numbers, with_numbers
-from micrograd.stepper.rules_js import live_operations
 from micrograd.stepper.page_text import LANGUAGES, page_words, say
+from micrograd.stepper.rules_js import live_operations
 
 __all__ = ["CELLS", "LIMIT", "encoded", "walk_data"]
 

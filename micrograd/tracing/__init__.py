@@ -1,1 +1,5 @@
 """Run a plain NumPy function and record it as a `Graph`."""
+
+from micrograd.tracing.tracer import trace
+
+__all__ = ["trace"]

@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.numpy_api import composites as c
 from micrograd import primitives as p
 from micrograd.engine import Tensor, record
 from micrograd.errors import GraphError
+from micrograd.numpy_api import composites as c
+from micrograd.primitives import Primitive
+from micrograd.source.positions import Source
 from micrograd.tracing.entries import fitting, lowered_index, present, raw_value
 from micrograd.tracing.protocols import Likeness
 from micrograd.tracing.storage import Array, Memory, Write, surroundings
-from micrograd.primitives import Primitive
-from micrograd.source.positions import Source
 
 __all__ = ["Traced", "adopt", "lift", "own"]
 

@@ -19,9 +19,9 @@ import numpy as np
 
 from micrograd.engine import Tensor
 from micrograd.source.ownership import is_authors
-from micrograd.tracing.storage import Memory
-from micrograd.tracing.numpy_proxy import Function, Module, builtins_of, standin
 from micrograd.tracing.array import Traced
+from micrograd.tracing.numpy_proxy import Function, Module, builtins_of, standin
+from micrograd.tracing.storage import Memory
 
 __all__ = ["Twins"]
 

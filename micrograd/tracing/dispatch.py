@@ -1,8 +1,8 @@
 """NumPy's functions on traced arrays: what happens when a traced function calls one.
 
 Without anything tracked among the arguments NumPy itself computes. Otherwise the call is composed of primitives, by the
-tables of `micrograd.numpy_api.functions`; where the answer has no gradient (places, truth values, rounded numbers) NumPy computes
-it from the values, and it is a plain array. Functions that make views or write are in `OWN`.
+tables of `micrograd.numpy_api.functions`; where the answer has no gradient (places, truth values, rounded numbers)
+NumPy computes it from the values, and it is a plain array. Functions that make views or write are in `OWN`.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.numpy_api import composites as c
 from micrograd import primitives
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
-from micrograd.tracing.entries import fitting, present, raw_value
+from micrograd.numpy_api import composites as c
+from micrograd.numpy_api.functions import FUNCTIONS, UFUNCS, call_function, call_ufunc
 from micrograd.numpy_api.scipy import SCIPY
+from micrograd.tracing.array import Traced, adopt, lift
+from micrograd.tracing.entries import fitting, present, raw_value
+from micrograd.tracing.protocols import Likeness
 from micrograd.tracing.refusals import refusal
 from micrograd.tracing.storage import surroundings
-from micrograd.tracing.array import Traced, adopt, lift
-from micrograd.numpy_api.functions import FUNCTIONS, UFUNCS, call_function, call_ufunc
 
 __all__ = ["OWN", "function", "is_tracked", "plainly", "ufunc"]
 
@@ -258,3 +259,7 @@ def _at(called: np.ufunc, target: Any, index: Any, value: Any = None) -> None:
 def _cannot_fill(called: np.ufunc) -> None:
     raise GraphError(f"np.{called.__name__}.at adds a traced value to a plain array, which would lose its gradient "
                      "silently; make the array inside the traced function, with np.zeros or np.array.")  # fmt: skip
+
+
+Likeness.call_ufunc = staticmethod(ufunc)
+Likeness.call_function = staticmethod(function)

@@ -7,9 +7,9 @@ from typing import Any
 
 from micrograd.engine import Tensor
 from micrograd.graph.build import Mark
-from micrograd.tracing.storage import Memory, Write
 from micrograd.source.names import Place, function_lines, place_of, stage_titles, statement_end
 from micrograd.source.positions import Source
+from micrograd.tracing.storage import Memory, Write
 
 __all__ = ["Namer"]
 

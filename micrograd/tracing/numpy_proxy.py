@@ -19,8 +19,8 @@ import numpy as np
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
 from micrograd.tracing import dispatch
-from micrograd.tracing.entries import present, raw_value
 from micrograd.tracing.array import Traced, adopt
+from micrograd.tracing.entries import present, raw_value
 from micrograd.tracing.overrides import array
 
 __all__ = ["MATH", "NUMPY", "Function", "Module", "builtins_of", "standin"]

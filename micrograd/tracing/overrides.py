@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.numpy_api import rearrange
 from micrograd import primitives
-from micrograd.numpy_api import composites as c
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
+from micrograd.numpy_api import composites as c
+from micrograd.numpy_api import rearrange
+from micrograd.tracing.array import Traced, adopt, lift
 from micrograd.tracing.dispatch import OWN, general, given_out, is_tracked, joined, leaves, plainly
 from micrograd.tracing.entries import present, raw_value
-from micrograd.tracing.array import Traced, adopt, lift
 
 __all__ = ["array"]
 

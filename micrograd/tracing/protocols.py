@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -22,6 +22,10 @@ class Likeness(Tensor):
     """The operators, methods and conversions of a traced array."""
 
     __slots__ = ()
+
+    # What computes NumPy's functions on traced arrays; `micrograd.tracing.dispatch` puts itself here.
+    call_ufunc: ClassVar[Callable[..., Any]]
+    call_function: ClassVar[Callable[..., Any]]
 
     if TYPE_CHECKING:
         memory: Memory
@@ -116,19 +120,13 @@ class Likeness(Tensor):
     # ---- NumPy's protocols, and what is looked up by name -------------------------------------------
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        from micrograd.tracing.dispatch import ufunc as call
-
-        return call(ufunc, method, inputs, kwargs)
+        return self.call_ufunc(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
-        from micrograd.tracing.dispatch import function as call
-
-        return call(function, args, kwargs)
+        return self.call_function(function, args, kwargs)
 
     def _function(self, function: Any, *args: Any, **kwargs: Any) -> Any:
-        from micrograd.tracing.dispatch import function as call
-
-        return call(function, (self, *args), kwargs)
+        return self.call_function(function, (self, *args), kwargs)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or not hasattr(np.ndarray, name):

@@ -13,11 +13,11 @@ import numpy as np
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
 from micrograd.graph.build import Mark
-from micrograd.tracing.storage import Memory, Write
-from micrograd.tracing.array import Traced
-from micrograd.tracing.clone import Twins
 from micrograd.primitives import where
 from micrograd.source.positions import Source, author_frames, source_of
+from micrograd.tracing.array import Traced
+from micrograd.tracing.clone import Twins
+from micrograd.tracing.storage import Memory, Write
 
 __all__ = ["Recorder"]
 

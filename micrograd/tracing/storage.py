@@ -18,10 +18,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from micrograd.numpy_api import composites as c
 from micrograd import primitives as p
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
+from micrograd.numpy_api import composites as c
 from micrograd.source.positions import Source
 
 __all__ = ["Memory", "Surroundings", "Write", "surroundings"]

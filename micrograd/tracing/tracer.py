@@ -16,13 +16,13 @@ from micrograd.engine import Tensor, observe
 from micrograd.errors import GraphError, MicrogradError
 from micrograd.graph.build import Mark, assemble
 from micrograd.graph.graph import Graph
-from micrograd.tracing.refusals import located
-from micrograd.tracing.storage import surroundings
-from micrograd.tracing.naming import Namer
-from micrograd.tracing.recorder import Recorder
+from micrograd.pytree import flatten, paths
 from micrograd.tracing.array import Traced
 from micrograd.tracing.clone import Twins
-from micrograd.pytree import flatten, paths
+from micrograd.tracing.naming import Namer
+from micrograd.tracing.recorder import Recorder
+from micrograd.tracing.refusals import located
+from micrograd.tracing.storage import surroundings
 
 __all__ = ["Record", "record_call", "trace"]
 

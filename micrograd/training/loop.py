@@ -20,13 +20,13 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from micrograd import functional as f
-from micrograd.training.checkpoint.state import load, peek, save
-from micrograd.training.checkpoint.files import replace
-from micrograd.training.data import Dataset, batches, digits
 from micrograd.engine import no_grad
 from micrograd.errors import CheckpointError, NumericalError
 from micrograd.nn import BatchNorm2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, Module, ReLU, Sequential, mlp
 from micrograd.optim import SGD, Adam, AdamW, Optimizer, Schedule, clip_grad_norm, cosine, step_decay
+from micrograd.training.checkpoint.files import replace
+from micrograd.training.checkpoint.state import load, peek, save
+from micrograd.training.data import Dataset, batches, digits
 
 __all__ = ["History", "Progress", "evaluate", "train", "train_digits"]
 

@@ -41,8 +41,8 @@ def _prepared(way: str, write: Callable[[], object], read: Callable[[], Any]) ->
 
 
 def _ours(way: str) -> Prepared:
-    from micrograd.training.checkpoint import load, save
     from micrograd.nn import Module, Parameter
+    from micrograd.training.checkpoint import load, save
 
     class Layers(Module):
         def __init__(self) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from micrograd.core import pickling
 from micrograd import engine
+from micrograd.core import pickling
 from micrograd.primitives import TABLE, Primitive
 from micrograd.testing import LAWS, Case, LawError, cases_of, check_primitive
 from micrograd.testing.laws import hold

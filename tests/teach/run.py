@@ -37,11 +37,11 @@ def by_check(pair: corpus.Pair, text: str) -> Any:
 
 def in_process(pair: corpus.Pair, text: str) -> Any:
     """The same without the process: what `--quick` and the tests ask."""
+    from micrograd.marker.diagnosis.marking import mark
     from micrograd.marker.process.child import task_of
     from micrograd.marker.process.limits import Limits
-    from micrograd.marker.diagnosis.marking import mark
-    from micrograd.marker.report import Report
     from micrograd.marker.process.runner import Request
+    from micrograd.marker.report import Report
 
     kind = "loss" if pair.is_loss else "function"
     request = Request(text, str(pair.path), pair.forward, pair.backward, kind, example=corpus.example(pair))

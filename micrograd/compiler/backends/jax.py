@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from micrograd.compiler.backends.numpy import refuse_range
-from micrograd.program.program import Feed, Program
 from micrograd.errors import GraphError, ShapeError
+from micrograd.program.program import Feed, Program
 
 __all__ = ["ShardedEntry", "connect", "mesh_of"]
 

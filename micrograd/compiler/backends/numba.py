@@ -1,4 +1,4 @@
-"""One signature of a compiled function: its machine code, its workspaces, and how a call runs."""
+"""Run a program as machine code made by Numba: its printed functions, its workspaces, and how a call runs."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.compiler.runtime.worker import HELPER
-from micrograd.compiler.codegen.lower import Lowered, Native, lower, memory_of
-from micrograd.compiler.backends.native import machine_code
-from micrograd.program.program import Equation, Feed, Program, concrete, evaluate
+from micrograd.compiler.backends.numpy import refuse_range, run_as_written
 from micrograd.compiler.codegen.kernel import LINGER, TURNS
+from micrograd.compiler.codegen.lower import Lowered, Native, lower, memory_of
+from micrograd.compiler.runtime.worker import HELPER
+from micrograd.errors import MissingExtraError
 from micrograd.primitives import TABLE
+from micrograd.program.program import Equation, Feed, Program, concrete
 
-__all__ = ["Entry", "Workspace", "refuse_range"]
+__all__ = ["Entry", "Workspace", "machine_code", "require_numba"]
 
 
 LARGE = 1 << 18
@@ -291,30 +292,74 @@ class Entry:
         return run_as_written(self.program, given)
 
 
-def run_as_written(program: Program, given: dict[int, Any]) -> Any:
-    """The answer of a call, computed by NumPy from its feeds, whose changes of state take place."""
-    known = evaluate(program, given)
-    answers = [np.array(known[v], program.values[v].dtype) for v in program.outputs]
-    changes = [np.array(known[change.value], program.values[change.value].dtype) for change in program.writes]
-    for change, value in zip(program.writes, changes, strict=True):
-        change.put(value)
-    for effect in program.after:
-        effect()
-    return program.rebuild(answers)
-
-
-def refuse_range(labels: Any, limit: int, program: Program, least: int) -> None:
-    """Raise IndexError for the first of the labels that is below `least`, or `limit` or more."""
-    wrong = np.flatnonzero((labels < least) | (labels >= limit))
-    if wrong.size:
-        place = int(wrong[0])
-        raise IndexError(
-            f"{program.name}: label {labels.flat[place]} at [{place}] is out of range for {limit} columns; "
-            f"expected 0 to {limit - 1}."
-        )
-
-
 def _ready(x: Any, dtype: str) -> Any:
     """`x` as the printed functions take it: in C order, with at least one axis."""
     array = np.ascontiguousarray(x, dtype)
     return array if array.ndim else array.reshape(1)
+
+
+# ---- from text to machine code ----------------------------------------------------------------------
+
+
+def require_numba() -> None:
+    """Say how to install Numba where it is missing."""
+    try:
+        import numba  # noqa: F401
+    except ImportError:
+        raise MissingExtraError("mg.compile needs numba: pip install 'micrograd-graph[compile]'") from None
+
+
+def names(*, interpreted: bool = False) -> dict[str, Any]:
+    """What a printed function may refer to; with `interpreted` the same in plain Python."""
+    from micrograd.compiler.runtime import barrier, blas, intrinsics, pointers, vector_math
+
+    found: dict[str, Any] = {"np": np, "f32": np.float32, "f64": np.float64}
+    for name, versions in vector_math.FUNCTIONS.items():
+        for bits in (32, 64):
+            function = versions[f"float{bits}"]
+            found[f"{name}{bits}"] = getattr(function, "py_func", function) if interpreted else function
+    for bits in (32, 64):
+        found |= {f"largest{bits}": intrinsics.maximum, f"plus{bits}": intrinsics.add_any}
+        found[f"gemm{bits}"] = blas.plain_product if interpreted else getattr(blas, f"gemm{bits}")
+    found["at"] = pointers.flat_slice if interpreted else pointers.at
+    found["at_bool"] = pointers.flat_slice_bool if interpreted else pointers.at_bool
+    return found | {name: getattr(barrier, name) for name in ("take", "load", "store", "leave_core")}
+
+
+def signature(lowered: Lowered, native: Native) -> Any:
+    """The Numba types of a printed function's arguments: arrays that are read come in read-only, all are in C order."""
+    from numba import types
+
+    of = {name: getattr(types, "boolean" if name == "bool" else name) for name in
+          ("float32", "float64", "bool", "int64", "int32", "int16", "int8", "uint8")}  # fmt: skip
+    fed = {lowered.memory.own[feed.value] for feed in lowered.program.feeds}
+    arrays = {lowered.memory.own[v]: v for v in native.segment.arrays}
+    kinds: list[Any] = []
+    for argument in native.arguments:
+        if argument == "tid":
+            kinds.append(types.int64)
+        elif argument in ("sizes", "sync", "board"):
+            kinds.append(types.Array(types.int64, 1, "C"))
+        elif argument == "numbers":
+            kinds.append(types.Array(types.float64, 1, "C"))
+        elif argument.startswith("work_"):
+            kinds.append(types.Array(of[argument.removeprefix("work_")], 1, "C"))
+        else:
+            value = lowered.program.values[arrays[argument]]
+            axes = lowered.memory.axes.get(arrays[argument], len(value.shape))
+            kinds.append(types.Array(of[value.dtype], max(axes, 1), "C", readonly=argument in fed))
+    return types.int64(*kinds)
+
+
+def machine_code(
+    lowered: Lowered, native: Native, *, interpreted: bool = False
+) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """The callable of a printed function, and how it was had: seconds, and whether from disk."""
+    require_numba()
+    if interpreted:
+        found = names(interpreted=True)
+        exec(native.source, found)  # noqa: S102 (printed by micrograd.compiler.codegen.kernel)
+        return np.errstate(all="ignore")(found[native.name]), {"seconds": 0.0, "from_disk": False}
+    from micrograd.compiler.cache.cache import load_or_compile
+
+    return load_or_compile(native.source, native.name, signature(lowered, native), names())

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.compiler.backends.numpy import refuse_range, run_as_written
-from micrograd.program.program import Program
 from micrograd.errors import GraphError
+from micrograd.program.program import Program, evaluate
 
-__all__ = ["LONGEST", "PlainEntry"]
+__all__ = ["LONGEST", "PlainEntry", "refuse_range", "run_as_written"]
 
 LONGEST = 1500
 """Machine code of so many operations takes about two minutes to make, and from there on more than in proportion."""
@@ -55,4 +54,27 @@ class PlainEntry:
         return GraphError(
             f"{self.program.name} has {len(self.program.equations):,} operations and was not compiled "
             f"(at most {LONGEST:,} are); there are no kernels to show."
+        )
+
+
+def run_as_written(program: Program, given: dict[int, Any]) -> Any:
+    """The answer of a call, computed by NumPy from its feeds, whose changes of state take place."""
+    known = evaluate(program, given)
+    answers = [np.array(known[v], program.values[v].dtype) for v in program.outputs]
+    changes = [np.array(known[change.value], program.values[change.value].dtype) for change in program.writes]
+    for change, value in zip(program.writes, changes, strict=True):
+        change.put(value)
+    for effect in program.after:
+        effect()
+    return program.rebuild(answers)
+
+
+def refuse_range(labels: Any, limit: int, program: Program, least: int) -> None:
+    """Raise IndexError for the first of the labels that is below `least`, or `limit` or more."""
+    wrong = np.flatnonzero((labels < least) | (labels >= limit))
+    if wrong.size:
+        place = int(wrong[0])
+        raise IndexError(
+            f"{program.name}: label {labels.flat[place]} at [{place}] is out of range for {limit} columns; "
+            f"expected 0 to {limit - 1}."
         )

@@ -1,8 +1,8 @@
 """From the text of a function to machine code, kept on disk and in memory under a hash of all that it depends on.
 
 What Numba makes of a function is kept as Numba itself serialises it (`CompileResult._reduce`), in files of
-`micrograd.compiler.cache.store`. Loading one needs Numba's code generator and its runtime, and nothing of its type inference,
-whose start takes most of the time of a first compilation.
+`micrograd.compiler.cache.store`. Loading one needs Numba's code generator and its runtime, and nothing of its type
+inference, whose start takes most of the time of a first compilation.
 """
 
 from __future__ import annotations

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from micrograd.primitives import TABLE
 from micrograd.program.indices import is_move
 from micrograd.program.program import Equation, Operand, Program
 from micrograd.program.views import ONE, view_axes
-from micrograd.primitives import TABLE
 
 __all__ = ["Grouping", "Kernel", "Step", "group", "is_big", "weight_of"]
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from micrograd.compiler.codegen.fusion import Grouping, Kernel
-from micrograd.compiler.codegen.moves import print_move
 from micrograd.compiler.codegen.loops import BLOCK, Array, Item, Nest, Root
+from micrograd.compiler.codegen.moves import print_move
 from micrograd.program.program import Equation
 from micrograd.program.views import ONE
 

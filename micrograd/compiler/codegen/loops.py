@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from micrograd.compiler.codegen.fusion import Grouping, Kernel, is_big, weight_of
-from micrograd.program.program import Equation
 from micrograd.compiler.codegen.expressions import cast_text, scalar_text
-from micrograd.program.views import ONE
+from micrograd.compiler.codegen.fusion import Grouping, Kernel, is_big, weight_of
 from micrograd.primitives import TABLE
+from micrograd.program.program import Equation
+from micrograd.program.views import ONE
 
 if TYPE_CHECKING:
     from micrograd.compiler.codegen.kernel import Segment

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.compiler.optimize.algebra import centred, factored, picked
 from micrograd.compiler.codegen.fusion import Grouping, Step, group
+from micrograd.compiler.codegen.kernel import PARALLEL, Memory, Segment
+from micrograd.compiler.optimize.algebra import centred, factored, picked
+from micrograd.compiler.optimize.rewriter import rewrite
 from micrograd.program.indices import positions_fed
 from micrograd.program.program import Equation, Program
-from micrograd.compiler.optimize.rewriter import rewrite
-from micrograd.compiler.codegen.kernel import PARALLEL, Memory, Segment
 from micrograd.program.views import ONE, is_unit_reshape
 
 __all__ = ["Lowered", "Native", "lower", "optimised"]

@@ -2,7 +2,8 @@
 
 `centred`: ``x - mean(x)`` and the variance are computed from ``x - x[0]``, whose sum and sum of squares come from one
 pass over the batch. A constant column gives exactly 0, and digits that a large mean would cost are kept: the error is
-that of the two-pass formula on shifted data (Chan, Golub and LeVeque, 1983), within the bound of `micrograd.batchnorm.tolerance`.
+that of the two-pass formula on shifted data (Chan, Golub and LeVeque, 1983), within the bound of
+`micrograd.batchnorm.tolerance`.
 
 `factored`: what does not vary along the summed axes is taken out of a sum, ``sum(g * c) = c * sum(g)``, and a sum of
 terms is split where every part is a sum that is needed anyway. This is what lets batch norm's backward pass share the
@@ -22,8 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.program.program import Equation, Index, Operand, Value
 from micrograd.compiler.optimize.rewriter import Rewriter, Rule, same
+from micrograd.program.program import Equation, Index, Operand, Value
 
 __all__ = ["centred", "factored", "picked"]
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from micrograd.primitives import TABLE
 from micrograd.program.program import Equation, Feed, Index, Operand, Program, Value, evaluate
 from micrograd.program.views import Axes, varying, view_axes
-from micrograd.primitives import TABLE
 
 __all__ = ["Rewriter", "Rule", "rewrite", "same", "without_dead"]
 

@@ -31,7 +31,15 @@ from typing import Any
 import numpy as np
 from numba.extending import register_jitable
 
-from micrograd.compiler.runtime.intrinsics import copysign, exponent, horner, multiply_add, power_of_two, select, significand
+from micrograd.compiler.runtime.intrinsics import (
+    copysign,
+    exponent,
+    horner,
+    multiply_add,
+    power_of_two,
+    select,
+    significand,
+)
 
 __all__ = ["FORMATS", "FUNCTIONS", "Format"]
 

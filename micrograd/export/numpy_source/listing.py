@@ -1,8 +1,8 @@
 """A backward pass as NumPy source, in the names that students use: printed from the graph, for any traced function.
 
 The forward is traced on inputs of several sizes, so that what follows the sizes is printed as what it stands for
-(`micrograd.export.numpy_source.symbols`). The lines come in the order of the sweep, one for each path and one for each sum of paths:
-``dxmu1 = dxhat * ivar``, ``dxmu = dxmu1 + dxmu2``.
+(`micrograd.export.numpy_source.symbols`). The lines come in the order of the sweep, one for each path and one for each
+sum of paths: ``dxmu1 = dxhat * ivar``, ``dxmu = dxmu1 + dxmu2``.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from micrograd.errors import GraphError
-from micrograd.graph import Graph
 from micrograd.export.numpy_source.available import Holdings, author_sizes, held_by_arguments, held_in_cache
 from micrograd.export.numpy_source.printing import LONG, Names, Printer, identifier, only_unit_axes, scattered
 from micrograd.export.numpy_source.spelling import Expr, atom
 from micrograd.export.numpy_source.symbols import Symbols
 from micrograd.export.numpy_source.traces import Traced, alike, traced_on
+from micrograd.graph import Graph
 from micrograd.graph.formulas import own_name
 
 __all__ = ["Line", "Listing", "listed_backward"]

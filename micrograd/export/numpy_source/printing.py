@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from micrograd.errors import GraphError
-from micrograd.graph import Graph, Node
 from micrograd.export.numpy_source.available import Holdings
 from micrograd.export.numpy_source.spelling import ATOM, Expr, atom, spelled
 from micrograd.export.numpy_source.symbols import Symbols
+from micrograd.graph import Graph, Node
 from micrograd.graph.formulas import own_name
 from micrograd.primitives import TABLE
 

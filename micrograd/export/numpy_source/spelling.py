@@ -212,7 +212,7 @@ SPELLED: dict[str, Speller] = {
     "equal": _compare("=="),
     "not_equal": _compare("!="),
 }
-"""How each row is spelled; `scatter` takes two statements and is spelled by the lines (`micrograd.export.numpy_source.listing`)."""
+"""How each row is spelled; `scatter` takes two statements and is spelled by the lines (`listing`)."""
 
 
 def spelled(op: str, operands: Sequence[Expr], attributes: Attributes) -> Expr:

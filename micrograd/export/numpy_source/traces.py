@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 
 from micrograd.graph import Graph
-from micrograd.tracing import trace
 from micrograd.graph.backward import Pairs, backward_structure
-from micrograd.graph.cotangents import upstream_for
-from micrograd.graph.cotangents import seeded_outputs
+from micrograd.graph.cotangents import seeded_outputs, upstream_for
+from micrograd.tracing import trace
 
 __all__ = ["Traced", "alike", "traced_on"]
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.program.program import Equation, Operand, Program, evaluate
 from micrograd.errors import GraphError, ShapeError
 from micrograd.export.programs import feeds_of, pure
+from micrograd.program.program import Equation, Operand, Program, evaluate
 from micrograd.pytree import flatten
 
 __all__ = ["ONE_SIZE", "Blocks", "Captures", "at_one_size", "at_three_sizes", "blocks_of", "line_of"]

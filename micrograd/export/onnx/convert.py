@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.program.indices import items_of, spelled_out
-from micrograd.program.program import Equation, Index
 from micrograd.errors import GraphError, NumericalError
 from micrograd.export.onnx.batches import ONE_SIZE, Captures, at_one_size, at_three_sizes, blocks_of
 from micrograd.export.onnx.file import Writer, require_onnx
 from micrograd.export.programs import from_graph, pure, rounding
 from micrograd.graph import Graph
 from micrograd.primitives import TABLE, Primitive
+from micrograd.program.indices import items_of, spelled_out
+from micrograd.program.program import Equation, Index
 from micrograd.pytree import paths
 
 __all__ = ["KINDS", "OPSET", "OVERRIDES", "to_onnx"]

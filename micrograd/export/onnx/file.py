@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.program.program import Equation, Operand
 from micrograd.errors import GraphError, MissingExtraError
 from micrograd.export.onnx.batches import ONE_SIZE, Captures, line_of
+from micrograd.program.program import Equation, Operand
 from micrograd.source.names import unique
 
 __all__ = ["Numbers", "Writer", "require_onnx"]

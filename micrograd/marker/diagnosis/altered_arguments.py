@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.marker.truth.cases import Case
+from micrograd.marker.report import Finding, Span
 from micrograd.marker.student.instrumented import Program
 from micrograd.marker.student.recording import Event, duplicate, record, same_value
-from micrograd.marker.report import Finding, Span
+from micrograd.marker.truth.cases import Case
 from micrograd.pytree import paths
 
 __all__ = ["changed_arguments"]

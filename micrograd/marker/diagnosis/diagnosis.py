@@ -9,19 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.marker.truth.alignment import Quantities
-from micrograd.marker.truth.cases import Case
-from micrograd.marker.repair.edits.edit import Edit
 from micrograd.marker.diagnosis.examination import Examination, Status
 from micrograd.marker.diagnosis.finding import Suspicion, found_at
+from micrograd.marker.diagnosis.returned import absent, lacking, last_return, missing, permuted
+from micrograd.marker.repair.edits.edit import Edit
+from micrograd.marker.repair.search import TIERS, Bench, Goal, Mended, Search, as_call, search
+from micrograd.marker.repair.synthesis import can_mend, required, written
+from micrograd.marker.report import Finding, Span
 from micrograd.marker.student.instrumented import Program
 from micrograd.marker.student.recording import record, scope_in
-from micrograd.marker.repair.search import TIERS, Bench, Goal, Mended, Search, as_call, search
-from micrograd.marker.report import Finding, Span
-from micrograd.marker.diagnosis.returned import absent, lacking, last_return, missing, permuted
 from micrograd.marker.student.scope import Scope
 from micrograd.marker.student.statements import Root, Statement, path_of
-from micrograd.marker.repair.synthesis import can_mend, required, written
+from micrograd.marker.truth.alignment import Quantities
+from micrograd.marker.truth.cases import Case
 
 __all__ = ["Diagnoser"]
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.marker.truth.alignment import Quantities, Quantity, agree, meanings, normal
-from micrograd.marker.truth.cases import MISSING, Case, judged
+from micrograd.marker.repair.search import States, states_of
 from micrograd.marker.student.instrumented import Program
 from micrograd.marker.student.recording import Event, Recording, record
-from micrograd.marker.repair.search import States, states_of
 from micrograd.marker.student.statements import Root, Statement, path_of
+from micrograd.marker.truth.alignment import Quantities, Quantity, agree, meanings, normal
+from micrograd.marker.truth.cases import MISSING, Case, judged
 
 __all__ = ["Examination", "Status", "fits"]
 

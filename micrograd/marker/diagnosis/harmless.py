@@ -13,11 +13,11 @@ import numpy as np
 
 from micrograd.engine import Tensor
 from micrograd.graph import Graph
-from micrograd.marker.truth.cases import Case
 from micrograd.marker.diagnosis.examination import fits
+from micrograd.marker.report import Finding
 from micrograd.marker.student.instrumented import Program
 from micrograd.marker.student.recording import Event, record
-from micrograd.marker.report import Finding
+from micrograd.marker.truth.cases import Case
 from micrograd.primitives import TABLE
 
 __all__ = ["left_out"]

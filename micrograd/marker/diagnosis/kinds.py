@@ -10,11 +10,18 @@ from typing import Any
 
 import numpy as np
 
+from micrograd.marker.diagnosis.examination import fits
+from micrograd.marker.diagnosis.signatures import (
+    constant_ratio,
+    eps_ratio,
+    path_difference,
+    sizes_of,
+    tensor_ratio,
+    two_paths,
+)
+from micrograd.marker.repair.edits.edit import Change, Edit
 from micrograd.marker.truth.alignment import Quantities, meanings
 from micrograd.marker.truth.cases import scale_of
-from micrograd.marker.repair.edits.edit import Change, Edit
-from micrograd.marker.diagnosis.examination import fits
-from micrograd.marker.diagnosis.signatures import constant_ratio, eps_ratio, path_difference, sizes_of, tensor_ratio, two_paths
 
 __all__ = ["Evidence", "Kind", "classified"]
 

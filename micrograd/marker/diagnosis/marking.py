@@ -10,18 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.marker.truth import cases as c
-from micrograd.marker.truth.alignment import Quantities
 from micrograd.marker.diagnosis.altered_arguments import changed_arguments
-from micrograd.marker.truth.cases import MISSING, Case, UnrunnableError, judged, prepare, refreshed
 from micrograd.marker.diagnosis.diagnosis import Diagnoser
 from micrograd.marker.diagnosis.harmless import left_out
-from micrograd.marker.student.loading import load
-from micrograd.marker.student.instrumented import Program
 from micrograd.marker.diagnosis.reference import differences
-from micrograd.marker.report import Finding, Output, Report, shown
-from micrograd.marker.student.slicing import loss_only
 from micrograd.marker.inputs.task import Argument, Call, Probe, Task
+from micrograd.marker.report import Finding, Output, Report, shown
+from micrograd.marker.student.instrumented import Program
+from micrograd.marker.student.loading import load
+from micrograd.marker.student.slicing import loss_only
+from micrograd.marker.truth import cases as c
+from micrograd.marker.truth.alignment import Quantities
+from micrograd.marker.truth.cases import MISSING, Case, UnrunnableError, judged, prepare, refreshed
 from micrograd.pytree import flatten
 
 __all__ = ["Argument", "Call", "Probe", "Task", "mark"]

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from micrograd.errors import MicrogradError
+from micrograd.marker.inputs.task import Task
+from micrograd.marker.student.instrumented import Program
+from micrograd.marker.student.loading import load
+from micrograd.marker.student.recording import record
 from micrograd.marker.truth.alignment import Quantities, agree
 from micrograd.marker.truth.cases import prepare
-from micrograd.marker.student.loading import load
-from micrograd.marker.student.instrumented import Program
-from micrograd.marker.student.recording import record
-from micrograd.marker.inputs.task import Task
 
 __all__ = ["held"]
 

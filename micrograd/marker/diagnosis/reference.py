@@ -16,13 +16,13 @@ import numpy as np
 
 from micrograd.batchnorm import batch_norm
 from micrograd.errors import MicrogradError
-from micrograd.marker.truth.alignment import Quantities
-from micrograd.marker.truth.cases import Case, UnrunnableError, judged, refreshed, scale_of
 from micrograd.marker.diagnosis.diagnosis import Diagnoser
 from micrograd.marker.inputs.layouts import EPS
-from micrograd.marker.student.instrumented import Program
-from micrograd.marker.report import Finding
 from micrograd.marker.inputs.task import Argument, Call, Probe, Task
+from micrograd.marker.report import Finding
+from micrograd.marker.student.instrumented import Program
+from micrograd.marker.truth.alignment import Quantities
+from micrograd.marker.truth.cases import Case, UnrunnableError, judged, refreshed, scale_of
 
 __all__ = ["REFERENCES", "differences"]
 

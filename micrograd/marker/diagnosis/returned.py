@@ -6,12 +6,12 @@ import ast
 
 import numpy as np
 
-from micrograd.marker.truth.cases import close
-from micrograd.marker.repair.edits.edit import Change
 from micrograd.marker.diagnosis.examination import Examination
+from micrograd.marker.repair.edits.edit import Change
 from micrograd.marker.repair.search import Goal, Mended, Search
 from micrograd.marker.report import Finding, shown
 from micrograd.marker.student.statements import Statement
+from micrograd.marker.truth.cases import close
 
 __all__ = ["absent", "lacking", "last_return", "missing", "permuted"]
 

@@ -1,7 +1,7 @@
 """Exercises: the backward pass of any traced function with blanks in it, or with a mistake planted.
 
-Nothing is written per layer: the backward is printed from the graph (`micrograd.export.numpy_source.listing`), run against the
-engine before it is handed out, and marked by `check`. The same seed makes the same exercise.
+Nothing is written per layer: the backward is printed from the graph (`micrograd.export.numpy_source.listing`), run
+against the engine before it is handed out, and marked by `check`. The same seed makes the same exercise.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 
 from micrograd.errors import GraphError
-from micrograd.marker.probing import visible_inputs
+from micrograd.export.numpy_source.listing import Line, Listing, listed_backward
 from micrograd.marker.exercises.blanks import BLANK, Edit, axis_blanked, mistakes_in, rule_blanked, shape_blanked
 from micrograd.marker.exercises.exercise_messages import KINDS, LANGUAGES, say, translated
-from micrograd.export.numpy_source.listing import Line, Listing, listed_backward
 from micrograd.marker.inputs.task import Probe
+from micrograd.marker.probing import visible_inputs
 from micrograd.marker.probing.trial import Trial
 from micrograd.marker.probing.visibility import VISIBLE
 

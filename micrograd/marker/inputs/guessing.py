@@ -18,7 +18,7 @@ from micrograd.errors import GraphError
 from micrograd.marker.inputs.conventions import conventional
 from micrograd.marker.inputs.layouts import EPS, Entry, Layout, axes_in, factor_of, sizes_of
 
-__all__ = ["fitted", "outputs_of", "runs", "shapes_of", "upstream_for"]
+__all__ = ["fitted", "outputs_of", "runs", "shapes_of"]
 
 Function = Callable[..., Any]
 
@@ -170,20 +170,6 @@ def shapes_of(forward: Function, layout: Layout, sizes: Mapping[str, int]) -> li
 def runs(forward: Function, layout: Layout, sizes: Mapping[str, int]) -> bool:
     """Whether the function answers finite numbers in these sizes."""
     return bool(shapes_of(forward, layout, sizes))
-
-
-def upstream_for(out: Any, rng: np.random.Generator) -> Any:
-    """A gradient of an output: random, of no zero mean along any axis."""
-    shape = np.shape(out)
-    if not shape:
-        value = float(rng.uniform(1.3, 2.2))
-        return value if not isinstance(out, np.ndarray) else np.asarray(value, out.dtype)
-    for _ in range(50):
-        g = rng.standard_normal(shape) + 0.5 * rng.standard_normal(shape[-1]) + 0.4
-        means = [abs(g.mean(axis=axis)).min(initial=1.0) for axis in range(len(shape))]
-        if min(means) > 0.03:
-            break
-    return g.astype(out.dtype)
 
 
 def _tame(layout: Layout, kind: str) -> Layout:

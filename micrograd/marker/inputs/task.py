@@ -1,6 +1,7 @@
 """What there is to mark: the student's text, how to call it, and on what.
 
-Made by `micrograd.marker.inputs.calling` from a file's functions or by hand; read by `micrograd.marker.diagnosis.marking.mark`.
+Made by `micrograd.marker.inputs.calling` from a file's functions or by hand; read by
+`micrograd.marker.diagnosis.marking.mark`.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from typing import Any
 
 from micrograd.errors import GraphError
 from micrograd.marker.inputs.pairs import Pair
-from micrograd.marker.report import Report
 from micrograd.marker.messages import say
+from micrograd.marker.report import Report
 
 __all__ = ["graded", "nbgrader", "otter"]
 

@@ -11,9 +11,9 @@ from html import escape
 import numpy as np
 
 from micrograd.drawing.labels import cells, clean
-from micrograd.marker.report import Finding, Output, Report
-from micrograd.marker.present.telling import Told, level, shape_of, told
 from micrograd.marker.messages import LANGUAGES, say, translated
+from micrograd.marker.present.telling import Told, level, shape_of, told
+from micrograd.marker.report import Finding, Output, Report
 
 __all__ = [
     "code_html", "count", "findings_of", "fix_html", "head_html", "numbered", "outputs_html", "said_html", "summary",

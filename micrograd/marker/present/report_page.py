@@ -14,10 +14,20 @@ from typing import Any
 
 from micrograd.drawing.labels import clean
 from micrograd.marker.inputs.pairs import gradient_target
-from micrograd.marker.present.rendering import code_html, findings_of, fix_html, head_html, numbered, outputs_html, said_html, to_html, verdict_html
-from micrograd.marker.report import Finding, Report
-from micrograd.marker.present.telling import level, told
 from micrograd.marker.messages import LANGUAGES, say
+from micrograd.marker.present.rendering import (
+    code_html,
+    findings_of,
+    fix_html,
+    head_html,
+    numbered,
+    outputs_html,
+    said_html,
+    to_html,
+    verdict_html,
+)
+from micrograd.marker.present.telling import level, told
+from micrograd.marker.report import Finding, Report
 from micrograd.stepper.page import html_of, policy
 
 __all__ = ["page_of"]
@@ -27,7 +37,7 @@ _TAGS = {"en": "en", "zh": "zh-Hans"}
 
 @lru_cache(maxsize=2)
 def _file(name: str) -> str:
-    return files("micrograd.marker").joinpath("page", name).read_text(encoding="utf-8")
+    return files("micrograd.marker.present").joinpath("page_files", name).read_text(encoding="utf-8")
 
 
 def _places(finding: Finding, walk: Mapping[str, Any]) -> dict[str, str]:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from micrograd.drawing.labels import cells, clean
 from micrograd.errors import GraphError
 from micrograd.marker.inputs.pairs import gradient_target
-from micrograd.marker.report import Finding, Fix, Report, Shown, Span
 from micrograd.marker.messages import say, translated
+from micrograd.marker.report import Finding, Fix, Report, Shown, Span
 
 __all__ = ["HINTS", "Told", "edited", "marked", "sample", "shape_of", "smallest", "told"]
 

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from micrograd.errors import GraphError
-from micrograd.marker.inputs.guessing import fitted, outputs_of
 from micrograd.graph.cotangents import upstream_for
+from micrograd.marker.inputs.guessing import fitted, outputs_of
 from micrograd.marker.inputs.layouts import EPS, SIZES, Layout
 from micrograd.marker.probing.mutants import mutants_of
 from micrograd.marker.probing.probe_messages import described, number, say
-from micrograd.marker.probing.visible_inputs import LARGE, SPREADS, VisibleProbe, searched
 from micrograd.marker.probing.traps import Trap, traps_of
 from micrograd.marker.probing.trial import Mutant, Trial
+from micrograd.marker.probing.visible_inputs import LARGE, SPREADS, VisibleProbe, searched
 
 __all__ = ["Cause", "Lint", "judged"]
 
@@ -34,9 +34,9 @@ class Cause:
     """A weakness of a test.
 
     Attributes:
-        key: of its sentence in `micrograd.marker.probing.probe_messages.WORDS`; empty for what only all repairs together show.
-        holes: what fills it.
-        hides: the mistakes that mending it alone brings to light, with how much they change in the test as it is.
+        key: of its sentence in `micrograd.marker.probing.probe_messages.WORDS`; empty for what only all repairs
+        together show. holes: what fills it. hides: the mistakes that mending it alone brings to light, with how much
+        they change in the test as it is.
     """
 
     key: str

@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 
 from micrograd.graph import Graph, Node
-from micrograd.tracing import trace
 from micrograd.graph.backward import Pairs, backward_structure
-from micrograd.graph.cotangents import upstream_for
+from micrograd.graph.cotangents import seeded_outputs, upstream_for
 from micrograd.graph.formulas import own_name, right_hand
 from micrograd.primitives import TABLE
+from micrograd.tracing import trace
 
-__all__ = ["Change", "Edit", "Mutant", "Place", "Trial", "seeded_outputs"]
+__all__ = ["Change", "Edit", "Mutant", "Place", "Trial"]
 
 Place = tuple[int, int, int]  # an edge of the forward graph: source, target, slot
 _SHORT = 32  # characters of a formula that stands for a name
@@ -279,12 +279,6 @@ def _applied(node: Node, operands: list[Any], attrs: Mapping[str, Any]) -> Any:
     if row.kind != "map":
         operands = [np.asarray(o) for o in operands]
     return row.forward(*operands, **attrs)
-
-
-def seeded_outputs(graph: Graph) -> list[Node]:
-    """The outputs that get a gradient: the first, and those that are no lesser than it."""
-    first, *others = graph.outputs
-    return [first, *(n for n in others if first.shape and n.shape == first.shape and not n.is_leaf)]
 
 
 def _with_gains(graph: Graph, pairs: Pairs) -> tuple[Graph, dict[Place, int]]:

@@ -1,4 +1,4 @@
-"""The process that runs a student's code: ``python -m micrograd.marker.process.child``, started by `micrograd.marker.process.runner`.
+"""Run a student's code: ``python -m micrograd.marker.process.child``, started by `micrograd.marker.process.runner`.
 
 It reads one request from its standard input and answers reports as lines of JSON on what was its standard output, of
 which the last one counts. Before the student's code begins, that way out is put aside, and whatever is printed goes to
@@ -21,19 +21,19 @@ from types import FrameType
 from typing import Any
 
 from micrograd.errors import GraphError, MicrogradError
-from micrograd.marker.present import advice
-from micrograd.marker.process import limits
-from micrograd.marker.probing import visible_inputs
-from micrograd.marker.inputs.calling import Stopped, Watch, answer_of, call_of, function_named, receiver_of, result_of
-from micrograd.marker.diagnosis.partial_credit import held
-from micrograd.marker.process.limits import Limits
-from micrograd.marker.student.loading import UnloadableError, line_of, load
 from micrograd.marker.diagnosis.marking import mark
+from micrograd.marker.diagnosis.partial_credit import held
+from micrograd.marker.inputs.calling import Stopped, Watch, answer_of, call_of, function_named, receiver_of, result_of
 from micrograd.marker.inputs.pairs import Pair
-from micrograd.marker.report import Finding, Report
 from micrograd.marker.inputs.task import Probe, Task
-from micrograd.marker.process.wire import unpacked
 from micrograd.marker.messages import problem
+from micrograd.marker.present import advice
+from micrograd.marker.probing import visible_inputs
+from micrograd.marker.process import limits
+from micrograd.marker.process.limits import Limits
+from micrograd.marker.process.wire import unpacked
+from micrograd.marker.report import Finding, Report
+from micrograd.marker.student.loading import UnloadableError, line_of, load
 
 __all__ = ["main", "task_of"]
 
@@ -155,8 +155,8 @@ def _given(forward: Callable[..., Any], example: Any, drawn: Mapping[str, Any]) 
 
 def _walk(task: Task) -> str:
     """What a walk through the forward shows, as a line of JSON; nothing where the forward cannot be traced."""
-    from micrograd.tracing import trace
     from micrograd.stepper.walk_data import encoded, walk_data
+    from micrograd.tracing import trace
 
     module = load(task.source, task.file, (task.forward,), namespace=task.namespace)
     forward = function_named(module, task.forward)

@@ -23,10 +23,10 @@ from typing import IO, Any
 
 import micrograd.errors
 from micrograd.errors import GraphError
-from micrograd.marker.process.limits import Limits
-from micrograd.marker.report import Report
-from micrograd.marker.process.wire import packed
 from micrograd.marker.messages import problem
+from micrograd.marker.process.limits import Limits
+from micrograd.marker.process.wire import packed
+from micrograd.marker.report import Report
 
 __all__ = ["Request", "run", "run_and_walk"]
 
@@ -129,7 +129,7 @@ def run(request: Request, limits: Limits | None = None) -> Report:
 def run_and_walk(
     request: Request, limits: Limits | None = None, *, walk: bool = True
 ) -> tuple[Report, dict[str, Any] | None]:
-    """The same, and what a walk through the forward shows, for `micrograd.marker.present.report_page`; None where it cannot be had."""
+    """Return the report, and the data of a walk through the forward; None where it cannot be had."""
     limits = limits or Limits()
     started = time.perf_counter()
     data = request.to_json(limits, walk).encode()
@@ -137,8 +137,9 @@ def run_and_walk(
     with tempfile.TemporaryDirectory(prefix="micrograd-check-", ignore_cleanup_errors=True) as folder:
         try:
             process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "micrograd.marker.process.child"], cwd=folder, env=_environment(), bufsize=0,
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+                [sys.executable, "-P", "-m", "micrograd.marker.process.child"], cwd=folder, env=_environment(),
+                bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                start_new_session=True,
             )  # fmt: skip
         except OSError as error:
             raise GraphError(

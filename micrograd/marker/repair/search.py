@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 
 from micrograd.errors import GraphError
-from micrograd.marker.truth.cases import Case, Judged, judged
-from micrograd.marker.repair.edits.of_statements import changes_of
-from micrograd.marker.repair.edits.edit import Change, Edit
 from micrograd.marker.repair.edits.candidates import edits_of
+from micrograd.marker.repair.edits.edit import Change, Edit
+from micrograd.marker.repair.edits.of_statements import changes_of
 from micrograd.marker.student.instrumented import HOLE, Program, replaced
 from micrograd.marker.student.recording import Recording
 from micrograd.marker.student.scope import Scope
 from micrograd.marker.student.statements import Root, Statement
+from micrograd.marker.truth.cases import Case, Judged, judged
 
 __all__ = ["Bench", "Goal", "Mended", "as_call", "outcome", "search", "states_of"]
 

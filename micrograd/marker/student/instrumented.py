@@ -14,8 +14,8 @@ from functools import cached_property
 from typing import Any
 
 from micrograd.errors import GraphError
-from micrograd.marker.student.statements import Root, Statement, Target, path_of, reads_of, roots_of, targets_of
 from micrograd.marker.student.spans import Text
+from micrograd.marker.student.statements import Root, Statement, Target, path_of, reads_of, roots_of, targets_of
 
 __all__ = ["HOLE", "Program"]
 

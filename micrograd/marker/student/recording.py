@@ -1,7 +1,7 @@
 """One run of the student's backward, watched: what every statement read and wrote, and where it stopped.
 
-The code runs as it is, on plain arrays; calls woven into its syntax tree (`micrograd.marker.student.instrumented`) copy each value
-at the moment it is assigned, so that names used again and changes in place cannot blur what a line computed.
+The code runs as it is, on plain arrays; calls woven into its syntax tree (`micrograd.marker.student.instrumented`) copy
+each value at the moment it is assigned, so that names used again and changes in place cannot blur what a line computed.
 """
 
 from __future__ import annotations

@@ -19,10 +19,10 @@ import numpy as np
 from micrograd.engine import sweep
 from micrograd.errors import MicrogradError
 from micrograd.graph import Graph
-from micrograd.tracing import trace
-from micrograd.marker.student.recording import duplicate
 from micrograd.marker.inputs.task import Probe, Task
+from micrograd.marker.student.recording import duplicate
 from micrograd.pytree import flatten, paths
+from micrograd.tracing import trace
 
 __all__ = [
     "MISSING",

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.training.checkpoint import tensors
 from micrograd.errors import CheckpointError
 from micrograd.nn import Module
 from micrograd.optim import Optimizer
+from micrograd.training.checkpoint import tensors
 
 __all__ = ["Checkpoint", "load", "peek", "save"]
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.training.checkpoint.files import replace
 from micrograd.errors import CheckpointError, DTypeError
+from micrograd.training.checkpoint.files import replace
 
 __all__ = ["FORMAT", "read", "storable", "write"]
 

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from micrograd.marker.repair.edits.edit import INSTEAD, OPERATORS, REDUCTIONS, Edit, called
-from micrograd.marker.repair.edits.of_surroundings import edits_around
+from micrograd.marker.repair.edits.material import Material, kin
 from micrograd.marker.repair.edits.of_calls import edits_of_call
 from micrograd.marker.repair.edits.of_indices import edits_of_index
 from micrograd.marker.repair.edits.of_operators import edits_of_operator
-from micrograd.marker.repair.edits.material import Material, kin
+from micrograd.marker.repair.edits.of_surroundings import edits_around
 from micrograd.marker.student.scope import Scope, is_array, is_number
 from micrograd.marker.student.statements import path_of
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from micrograd.marker.repair.edits.edit import REDUCTIONS, Edit, called
-from micrograd.marker.repair.edits.of_operators import products
 from micrograd.marker.repair.edits.material import Material
+from micrograd.marker.repair.edits.of_operators import products
 
 __all__ = ["edits_of_call"]
 
