@@ -62,7 +62,7 @@ _LAZY = {
     **dict.fromkeys(
         ("grad", "gradients", "hessian", "jacobian", "jvp", "value_and_grad", "vjp"), "micrograd.transforms"
     ),
-    **dict.fromkeys(("Graph", "graph_size", "trace"), "micrograd.graph"),
+    **dict.fromkeys(("Graph", "graph_size"), "micrograd.graph"),
     **dict.fromkeys(
         ("BatchSizeWarning", "PrecisionWarning", "batch_norm", "batch_norm_inference"), "micrograd.batchnorm"
     ),
@@ -71,8 +71,9 @@ _LAZY = {
     "compile": "micrograd.compiler",
     "draw": "micrograd.drawing",
     "latex": "micrograd.graph.formulas",
-    "probe": "micrograd.marker.probing.visible_inputs",
+    "probe": "micrograd.marker.probing",
     "tikz": "micrograd.drawing.tex",
+    "trace": "micrograd.tracing",
     "walk": "micrograd.stepper",
 }
 _MODULES = {

@@ -8,7 +8,6 @@ it is sent.
 from __future__ import annotations
 
 import linecache
-import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ import numpy as np
 from micrograd.engine import Tensor, observe, toposort
 from micrograd.errors import GraphError, NumericalError
 from micrograd.source.names import place_of
+from micrograd.source.ownership import PACKAGE
 from micrograd.source.positions import Source, author_frames, source_of
 
 __all__ = ["checked", "is_checking"]
@@ -228,14 +228,11 @@ def _variable(operand: Tensor | None) -> str:
     return ""
 
 
-_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
-
-
 def _places() -> list[_Place]:
     """The innermost author's place and, if that is in the package, the innermost outside it too."""
     found: list[_Place] = []
     for frame in author_frames(3):
-        outside = not frame.f_code.co_filename.startswith(_PACKAGE)
+        outside = not frame.f_code.co_filename.startswith(PACKAGE)
         if outside or not found:
             found.append(_Place(frame.f_code, frame.f_lasti, frame.f_lineno))
         if outside:

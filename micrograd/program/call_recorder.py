@@ -17,7 +17,7 @@ from micrograd.core import validation
 from micrograd.engine import Tensor, sweep
 from micrograd.errors import DTypeError, GraphError, ShapeError
 from micrograd.program.rng import Draws
-from micrograd.source.positions import home
+from micrograd.source.ownership import home
 
 __all__ = ["Place", "Recorder", "leaf_of"]
 

@@ -14,15 +14,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import CodeType, FrameType
 
-__all__ = ["Source", "author_files", "author_frames", "home", "source_of", "user_line"]
+from micrograd.source.ownership import MACHINERY, author_files
 
-_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
-# Files whose frames are machinery. What is composed of primitives (batchnorm.py, the layers of nn/) is an author's.
-_MACHINERY = (
-    *("engine.py", "operators.py", "arraylike.py", "composites.py", "numpy_api.py", "primitives.py", "ingest.py"),
-    *("arrangements.py", "contractions.py", "functional.py", "transforms.py", "source.py", "names.py", "anomaly.py"),
-    *("modes.py", f"compiler{os.sep}", f"graph{os.sep}", f"nn{os.sep}module.py"),
-)
+__all__ = ["Source", "author_frames", "source_of", "user_line"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +65,8 @@ def source_of(frame: FrameType, instruction: int | None = None) -> Source:
     return Source(code.co_filename, code.co_name, line, end_line, column, end_column, text)
 
 
-@lru_cache(maxsize=1024)
-def author_files(file: str, machinery: tuple[str, ...] = _MACHINERY) -> bool:
-    """Whether a file is an author's: neither machinery of this package nor NumPy."""
-    inside = file.startswith(_PACKAGE) and (not machinery or file[len(_PACKAGE) :].startswith(machinery))
-    return not inside and f"{os.sep}numpy{os.sep}" not in file
-
-
 def author_frames(
-    depth: int = 1, *, until: FrameType | None = None, machinery: tuple[str, ...] = _MACHINERY
+    depth: int = 1, *, until: FrameType | None = None, machinery: tuple[str, ...] = MACHINERY
 ) -> Iterator[FrameType]:
     """The frames from the innermost outwards that belong to an author rather than to the engine or NumPy.
 
@@ -93,16 +80,6 @@ def author_frames(
         if author_files(frame.f_code.co_filename, machinery):
             yield frame
         frame = frame.f_back
-
-
-@lru_cache(maxsize=1024)
-def home(file: str) -> str:
-    """Whose a file is: ``author`` outside this package, ``composed`` of primitives in it, else empty (machinery)."""
-    if f"{os.sep}numpy{os.sep}" in file:
-        return ""
-    if not file.startswith(_PACKAGE):
-        return "author"
-    return "" if file[len(_PACKAGE) :].startswith(_MACHINERY) else "composed"
 
 
 def user_line() -> str:

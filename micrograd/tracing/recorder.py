@@ -14,6 +14,7 @@ from micrograd.engine import Tensor
 from micrograd.errors import GraphError
 from micrograd.graph.build import Mark
 from micrograd.primitives import where
+from micrograd.source.ownership import PACKAGE
 from micrograd.source.positions import Source, author_frames, source_of
 from micrograd.tracing.array import Traced
 from micrograd.tracing.clone import Twins
@@ -21,7 +22,7 @@ from micrograd.tracing.storage import Memory, Write
 
 __all__ = ["Recorder"]
 
-_LAYERS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "nn", "")
+_LAYERS = os.path.join(PACKAGE, "nn", "")
 
 
 class Recorder:

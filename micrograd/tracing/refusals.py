@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.source.ownership import is_authors
-from micrograd.source.positions import Source, author_files, source_of
+from micrograd.source.ownership import author_files, is_authors
+from micrograd.source.positions import Source, source_of
 
 __all__ = ["located", "refusal", "underlined"]
 
