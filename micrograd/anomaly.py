@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from micrograd.engine import Tensor, observe, toposort
+from micrograd.engine import Tensor, observe, sweep, toposort
 from micrograd.errors import GraphError, NumericalError
 from micrograd.source.names import place_of
 from micrograd.source.ownership import PACKAGE
@@ -93,7 +93,7 @@ class _Checker:
 
     def pulled(self, node: Tensor, g: Any, parts: list[Any]) -> None:
         """Look at the gradient of a node and at what it sends to its operands."""
-        if _root_of_backward(3) is node:
+        if _root_of_backward() is node:
             _refuse_company(node)
         if (at := _first_bad(_raw(g))) is not None:
             raise NumericalError(
@@ -181,7 +181,7 @@ def _fault(node: Tensor, bad: tuple[int, ...]) -> str:
     """Why an operation on finite operands gave something that is not finite."""
     assert node.row is not None
     name = node.row.name
-    x = np.asarray(node.a)
+    x = np.asarray(node.args[0])
     exponent = (node.attrs or {}).get("exponent", 1)
     if name == "reciprocal" and (at := _where(x == 0)) is not None:
         return f"reciprocal of 0{_at(at)}"
@@ -243,10 +243,13 @@ def _places() -> list[_Place]:
 # ---- two threads -------------------------------------------------------------------------------------------
 
 
-def _root_of_backward(depth: int) -> Tensor | None:
-    """The tensor whose `backward` runs the sweep that tells us; None in a functional sweep, which stores nothing."""
-    frame = sys._getframe(depth)
-    return frame.f_locals["self"] if frame.f_code is Tensor.backward.__code__ else None
+def _root_of_backward() -> Tensor | None:
+    """Return the tensor whose `backward` runs this sweep; None in a functional sweep, which stores nothing."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code is not sweep.__code__:
+        frame = frame.f_back
+    caller = frame and frame.f_back
+    return caller.f_locals["self"] if caller is not None and caller.f_code is Tensor.backward.__code__ else None
 
 
 def _refuse_company(root: Tensor) -> None:

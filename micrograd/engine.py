@@ -10,28 +10,25 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from functools import partial
 from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
 from micrograd import primitives as p
-from micrograd.core import pickling, validation
+from micrograd.core import pickling, scalars, validation
 from micrograd.core.arraylike import ArrayLike
-from micrograd.core.scalars import fast_operators
 from micrograd.modes import Observer, capturing, current, no_grad, observe
-from micrograd.primitives import Primitive, negates, passes
+from micrograd.primitives import Primitive
 
 __all__ = ["Observer", "Tensor", "Value", "fold", "no_grad", "observe", "sweep", "toposort"]
 
 Gradient = Any  # a Python float, an array, or (tracked) a Tensor
 _tick = itertools.count(0, -1).__next__  # younger is smaller: sorting by serial puts consumers before operands
 _serial = attrgetter("serial")
-_NOTHING = 0.0  # "no gradient has arrived", told from a gradient by identity
 
 
-@fast_operators
+@scalars.fast_operators
 class Tensor(ArrayLike):
     """A node of the graph: a number or an array, and how it was made.
 
@@ -49,43 +46,22 @@ class Tensor(ArrayLike):
     6.0
     """
 
-    # x, y: the first two operands, a, b: the raw values read from them; `more`: (operand, raw) of any others.
-    __slots__ = ("__weakref__", "a", "attrs", "b", "grad", "more", "raw", "row", "serial", "x", "y")
+    # operands: the tensor of each slot, None for a constant (`a * a` has two); args: the raw value each slot was given
+    __slots__ = ("__weakref__", "args", "attrs", "grad", "operands", "raw", "row", "serial")
 
     def __init__(
         self, data: Any, row: Primitive | None = None, attrs: dict[str, Any] | None = None,
-        x: Tensor | None = None, a: Any = None, y: Tensor | None = None, b: Any = None, more: Any = (),
+        operands: tuple[Tensor | None, ...] = (), args: tuple[Any, ...] = (),
     ) -> None:  # fmt: skip
         if row is None:
             data = validation.leaf(data)
         self.raw = data
         self.row = row
         self.attrs = attrs
-        self.x = x
-        self.a = a
-        self.y = y
-        self.b = b
-        self.more = more
+        self.operands = operands
+        self.args = args
         self.serial = _tick()
         self.grad: Any = 0.0 if type(data) is float else None
-
-    @property
-    def operands(self) -> tuple[Tensor | None, ...]:
-        """The operand of each slot, None where it is a constant. ``a * a`` has two."""
-        if self.row is None:
-            return ()
-        if self.b is None:
-            return (self.x,)
-        return (self.x, self.y, *(operand for operand, _ in self.more)) if self.more else (self.x, self.y)
-
-    @property
-    def args(self) -> tuple[Any, ...]:
-        """The raw value that each slot was given."""
-        if self.row is None:
-            return ()
-        if self.b is None:
-            return (self.a,)
-        return (self.a, self.b, *(raw for _, raw in self.more)) if self.more else (self.a, self.b)
 
     def __primitive__(self, row: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any]) -> Tensor:
         return record(row, operands, attrs)
@@ -106,32 +82,24 @@ class Tensor(ArrayLike):
             self.grad = g
         owners: set[int] = {id(g)}
         for node, g, _ in sweep({self: g}):
-            if node.row is None:
-                total = g if node.grad is None else node.grad + g
-                node.grad = total if type(total) is float else validation.owned(total, node.raw, owners)
-            elif type(g) is float:
-                node.grad = g  # a scalar graph keeps every gradient, as in Karpathy's micrograd
+            validation.keep(node, g, owners)
 
     def detach(self) -> Tensor:
-        """The same value as a new leaf: gradients stop here."""
+        """Return the same value as a new leaf: gradients stop here."""
         return _leaf(self.raw) if (capture := capturing()) is None else capture.detached(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        order = toposort([self])
-        known = {place: memo[id(node)] for place, node in enumerate(order) if id(node) in memo}
-        made = pickling.rebuild(Tensor, *pickling.flatten(order), known)
-        memo.update((id(node), copy) for node, copy in zip(order, made, strict=True))
-        return made[-1]  # type: ignore[no-any-return]
+        return pickling.deepcopied(toposort([self]), memo)  # type: ignore[no-any-return]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return pickling.last, (Tensor, *pickling.flatten(toposort([self])))
+        return pickling.reduced(toposort([self]))
 
 
 Value = Tensor  # Karpathy's name
 
 
 def _leaf(value: Any) -> Tensor:
-    """A leaf that takes over `value`, a float or an array that only the engine holds: no copy."""
+    """Return a leaf that takes over `value`, a float or an array that only the engine holds: no copy."""
     out = Tensor(0.0)
     out.raw = validation.frozen(value)
     out.grad = 0.0 if type(value) is float else None
@@ -141,36 +109,30 @@ def _leaf(value: Any) -> Tensor:
 def record(row: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any]) -> Tensor:
     """Apply `row` and record the result as a node (a leaf under `no_grad`)."""
     mode = current()
-    if mode is not None and mode.sealed:  # an array that is written into stands for its present version
-        operands = tuple(getattr(operand, "node", operand) for operand in operands)
-    value, args = validation.evaluate(row, operands, attrs)
-    if mode is not None and not mode.records and mode.capture is None:
-        return _leaf(value)
-    if len(args) == 1:
-        out = Tensor(value, row, attrs, operands[0], args[0])
-    else:
-        nodes = [o if isinstance(o, Tensor) else None for o in operands]
-        rest = tuple(zip(nodes[2:], args[2:], strict=True)) if len(args) > 2 else ()
-        out = Tensor(value, row, attrs, nodes[0], args[0], nodes[1], args[1], rest)
     if mode is not None:
-        for observer in mode.observers:
-            observer.recorded(out)
-        if not mode.records:
-            return mode.capture.detached(out)  # type: ignore[no-any-return, union-attr]
-    return out
+        operands = mode.read(operands)
+    value, args = validation.evaluate(row, operands, attrs)
+    if mode is not None and not mode.keeps:
+        return _leaf(value)
+    out = Tensor(value, row, attrs, tuple([o if isinstance(o, Tensor) else None for o in operands]), tuple(args))
+    return out if mode is None else mode.recorded(out)
 
 
-def toposort(roots: Iterable[Tensor], stop: Iterable[Tensor] = ()) -> list[Tensor]:
-    """Every node that `roots` depend on, operands first, in the order of execution; `stop` is not passed through."""
+def _reached(roots: Iterable[Tensor], halt: set[Tensor]) -> list[Tensor]:
+    """Return every node that `roots` depend on, the youngest first: each before what it was computed from."""
     seen, stack = {*roots}, [*roots]
-    halt = {*stop}
     while stack:
         node = stack.pop()
         for operand in () if node in halt else node.operands:
             if operand is not None and operand not in seen:
                 seen.add(operand)
                 stack.append(operand)
-    return sorted(seen, key=_serial, reverse=True)
+    return sorted(seen, key=_serial)
+
+
+def toposort(roots: Iterable[Tensor], stop: Iterable[Tensor] = ()) -> list[Tensor]:
+    """Return every node that `roots` depend on, operands first, in the order of execution; `stop` is not passed."""
+    return _reached(roots, {*stop})[::-1]
 
 
 def fold(g: Gradient, shape: tuple[int, ...]) -> Gradient:
@@ -203,84 +165,41 @@ def sweep(
         stop: nodes that count as leaves.
         track: compute on tensors instead of raw arrays, so that the gradients carry a graph of their own.
     """
-    arriving: dict[Tensor, Gradient] = dict.fromkeys((*seeds, *stop), _NOTHING)
-    stack = [root for root in seeds if root.row is not None and root not in {*stop}]
-    inner: list[Tensor] = []
-    push, pop, keep = stack.append, stack.pop, inner.append
-    while stack:
-        node = pop()
-        keep(node)
-        for x in (node.x, node.y) if not node.more else node.operands:
-            if x is not None and x not in arriving:
-                arriving[x] = _NOTHING
-                if x.row is not None:
-                    push(x)
-    inner.sort(key=_serial)
-    arriving.update(seeds)
-    mode = current()
-    for node in inner:
-        g = arriving.pop(node)
-        if g is _NOTHING:
+    halt, arriving, mode = {*stop}, dict(seeds), current()
+    for node in _reached(seeds, halt):
+        if node.row is None or node not in arriving or node in halt:
             continue
-        row: Primitive = node.row  # type: ignore[assignment]
-        out = node.raw
-        parts: list[Gradient]
-        # For numbers the same step without shapes or calls that pass g on: a scalar graph must not pay for arrays.
-        if type(out) is float and row.plain and not track:
-            x, a, b = node.x, node.a, node.b
-            first = second = None
-            rule = row.vjp[0]
-            if b is None:
-                first = rule(g, out, a, **node.attrs)  # type: ignore[misc, arg-type]
-                arriving[x] += first  # type: ignore[index]
-                parts = [first]
-            else:
-                if x is not None:
-                    first = g if rule is passes else rule(g, out, a, b)  # type: ignore[misc]
-                    arriving[x] += first
-                if (y := node.y) is not None:
-                    rule = row.vjp[1]
-                    second = g if rule is passes else rule(g, out, a, b)  # type: ignore[misc]
-                    arriving[y] += second
-                parts = [first, second]
-        else:
-            a, b, attrs = node.a, node.b, node.attrs
-            if node.more:
-                operands, see = node.operands, node.args
-            else:
-                operands, see = (node.x, node.y), (a,) if b is None else (a, b)
-            if track:
-                see, out = tuple(map(validation.unchanged, operands, see)), node
-            parts = [None] * len(see)
-            for slot, rule in _variadic(row, see) if row.variadic else row.slots:
-                x = operands[slot]
-                if x is None or rule is None:
-                    continue
-                raw = see[slot]
-                shape = () if type(raw) is float else raw.shape
-                if rule is passes or rule is negates:  # they look only at g: fold first, same bits for less work
-                    part = rule(g if g.shape == shape else fold(g, shape))
-                else:
-                    if attrs:
-                        part = rule(g, out, *see, **attrs)
-                    elif b is None:
-                        part = rule(g, out, raw)
-                    else:
-                        part = rule(g, out, *see)
-                    if type(part) is not float and part.shape != shape:
-                        part = fold(part, shape)
-                parts[slot] = part = float(part) if type(raw) is float else part
-                # popped, the sum so far has one reference, so that NumPy may add into the temporary
-                arriving[x] = part if arriving[x] is _NOTHING else arriving.pop(x) + part
+        g = arriving.pop(node)
+        pull = scalars.pull if type(node.raw) is float and node.row.plain and not track else _pull
+        parts = pull(node, g, arriving, track)
         if mode is not None:
-            for observer in mode.observers:
-                observer.pulled(node, g, parts)
+            mode.pulled(node, g, parts)
         yield node, g, parts
     for node, g in arriving.items():
-        if g is not _NOTHING:
-            yield node, g, []
+        yield node, g, []
 
 
-def _variadic(row: Primitive, operands: tuple[Any, ...]) -> list[tuple[int, Any]]:
-    """The one rule of a variadic row for each of its slots."""
-    return [(slot, partial(row.vjp[0], slot=slot)) for slot in range(len(operands))]  # type: ignore[misc, arg-type]
+def _pull(node: Tensor, g: Gradient, arriving: dict[Tensor, Gradient], track: bool) -> list[Gradient]:
+    """Apply the rules of a node: return what it sends along each slot, and add that to what is `arriving`."""
+    row: Primitive = node.row  # type: ignore[assignment]
+    operands, see, out, attrs = node.operands, node.args, node.raw, node.attrs or {}
+    if track:
+        see, out = tuple(map(validation.unchanged, operands, see)), node
+    parts: list[Gradient] = [None] * len(see)
+    for slot, rule in row.rules(len(see)):
+        x = operands[slot]
+        if x is None or rule is None:
+            continue
+        raw = see[slot]
+        shape = () if type(raw) is float else raw.shape
+        if rule is p.passes or rule is p.negates:  # they look only at g: fold first, same bits for less work
+            part = rule(g if g.shape == shape else fold(g, shape))
+        else:
+            part = rule(g, out, *see, **attrs)
+            if type(part) is not float and part.shape != shape:
+                part = fold(part, shape)
+        # a number that was read as an array (stack, reshape) gets a number too, no view of what others read
+        parts[slot] = part = float(part) if type(x.raw) is float and not track else part
+        # popped, the sum so far has one reference, so that NumPy may add into the temporary
+        arriving[x] = part if x not in arriving else arriving.pop(x) + part
+    return parts

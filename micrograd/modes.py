@@ -77,6 +77,26 @@ class Mode(NamedTuple):
     capture: Capture | None = None
     """The call that is being captured, if one is."""
 
+    @property
+    def keeps(self) -> bool:
+        """Whether a node is made of each operation; else its result is a leaf."""
+        return self.records or self.capture is not None
+
+    def read(self, operands: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return what operands stand for: an array that is written into, for its present version."""
+        return tuple([getattr(o, "node", o) for o in operands]) if self.sealed else operands
+
+    def recorded(self, node: Any) -> Any:
+        """Tell the observers of a node; return it, or under `no_grad` in a captured call a leaf of its value."""
+        for observer in self.observers:
+            observer.recorded(node)
+        return node if self.records else self.capture.detached(node)  # type: ignore[union-attr]
+
+    def pulled(self, node: Any, g: Any, parts: list[Any]) -> None:
+        """Tell the observers of a node that was swept."""
+        for observer in self.observers:
+            observer.pulled(node, g, parts)
+
 
 _mode: ContextVar[Mode | None] = ContextVar("micrograd_mode", default=None)
 current = _mode.get  # None where nothing special is asked for: the fast path is one look-up

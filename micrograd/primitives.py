@@ -24,8 +24,9 @@ from __future__ import annotations
 
 import builtins
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -105,6 +106,12 @@ class Primitive:
             if type(operand) not in _RAW and hasattr(operand, "__primitive__"):
                 return operand.__primitive__(self, operands, attrs)
         return self.forward(*operands, **attrs)
+
+    def rules(self, count: int) -> Iterable[tuple[int, Callable[..., Any] | None]]:
+        """Return each of `count` slots with its rule; a variadic row has one rule, which is given the slot."""
+        if not self.variadic:
+            return self.slots
+        return [(slot, partial(self.vjp[0], slot=slot)) for slot in range(count)]  # type: ignore[misc, arg-type]
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"

@@ -33,10 +33,8 @@ class ArrayLike(Displayed):
         row: p.Primitive | None
         grad: Any
 
-        @property
-        def operands(self) -> tuple[Any, ...]: ...  # noqa: D102
-        @property
-        def args(self) -> tuple[Any, ...]: ...  # noqa: D102
+        operands: tuple[Any, ...]
+        args: tuple[Any, ...]
 
         def __init__(self, data: Any) -> None: ...
 

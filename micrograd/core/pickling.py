@@ -9,7 +9,7 @@ import numpy as np
 
 from micrograd.errors import GraphError
 
-__all__ = ["flatten", "rebuild"]
+__all__ = ["deepcopied", "flatten", "rebuild", "reduced"]
 
 
 def flatten(order: Sequence[Any]) -> tuple[list[Any], list[tuple[int, ...]]]:
@@ -34,10 +34,8 @@ def rebuild(
             continue
         if any(position >= index for position in link):
             raise GraphError(f"graph has a cycle through nodes {index} -> {max(link)} -> {index}; the data is damaged.")
-        pairs = [(None if at < 0 else made[at], arg) for at, arg in zip(link, args, strict=True)]
-        pairs += [(None, None)] * (2 - len(pairs))
-        (x, a), (y, b), *more = pairs
-        node = cls(raw, row, attrs, x, a, y, b, tuple(more))
+        operands = tuple(None if at < 0 else made[at] for at in link)
+        node = cls(raw, row, attrs, operands, tuple(args))
         node.grad = grad if grad is None or type(grad) is float else np.array(grad)
         made.append(node)
     return made
@@ -46,3 +44,16 @@ def rebuild(
 def last(cls: type[Any], rows: list[Any], links: list[tuple[int, ...]]) -> Any:
     """The node that a pickle was made of."""
     return rebuild(cls, rows, links)[-1]
+
+
+def reduced(order: Sequence[Any]) -> tuple[Any, ...]:
+    """Return what pickle makes the last of these nodes, in topological order, of."""
+    return last, (type(order[-1]), *flatten(order))
+
+
+def deepcopied(order: Sequence[Any], memo: dict[int, Any]) -> Any:
+    """Return a copy of the last of these nodes, in topological order; those that `memo` knows are not copied again."""
+    known = {place: memo[id(node)] for place, node in enumerate(order) if id(node) in memo}
+    made = rebuild(type(order[-1]), *flatten(order), known)
+    memo.update((id(node), copy) for node, copy in zip(order, made, strict=True))
+    return made[-1]

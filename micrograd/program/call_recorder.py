@@ -86,7 +86,7 @@ class Recorder:
 
     def recorded(self, node: Tensor) -> None:
         """Note where an operation was written, and what the leaves that it reads were before the call."""
-        for operand in (node.x, node.y) if not node.more else node.operands:
+        for operand in node.operands:
             if operand is not None and operand.row is None and operand not in self._before:
                 self.remember(operand)
         inner, outer, swept = self._places(sys._getframe(1))
@@ -105,14 +105,14 @@ class Recorder:
         for made in self._swept:
             self.origins[made] = node
             if made.row is not None and made.row.name == "add":
-                sums[made.y] = made
+                sums[made.operands[1]] = made
         self._swept.clear()
         if isinstance(g, Tensor):
             self.gradients.setdefault(g, node)
         for operand, part in zip(node.operands, parts, strict=False):
             if isinstance(part, Tensor) and operand is not None:
                 total = sums.get(part, part)  # with what arrived before
-                self.gradients.pop(total.x if total is not part else None, None)  # type: ignore[arg-type]
+                self.gradients.pop(total.operands[0] if total is not part else None, None)  # type: ignore[arg-type]
                 self.gradients.setdefault(total, operand)
 
     # ---- what is read and written ----------------------------------------------------------------------------

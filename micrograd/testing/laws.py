@@ -431,7 +431,8 @@ def the_tracked_sweep_equals_the_raw_sweep(row: Primitive, case: Case) -> None:
     if not row.flows:
         return
     f, moving = _moving(row, case)
-    for make in (Tensor, lambda x: Tensor(float(x)) if x.shape == () else Tensor(x)):  # arrays; Python floats
+    makers: tuple[Callable[[Array], Tensor], ...] = (Tensor, lambda x: Tensor(float(x) if x.shape == () else x))
+    for make in makers:  # arrays; Python floats
         leaves = [make(x) for x in moving]
         out = f(*leaves)
         g = _cotangent(out, case)
