@@ -18,6 +18,8 @@ import numpy as np
 from micrograd import primitives as p
 from micrograd.core import pickling, scalars, validation
 from micrograd.core.arraylike import ArrayLike
+from micrograd.core.operands import NOTHING, Operands, reached, slots_of
+from micrograd.core.scalars import fast_operators
 from micrograd.modes import Observer, capturing, current, no_grad, observe
 from micrograd.primitives import Primitive
 
@@ -25,11 +27,10 @@ __all__ = ["Observer", "Tensor", "Value", "fold", "no_grad", "observe", "sweep",
 
 Gradient = Any  # a Python float, an array, or (tracked) a Tensor
 _tick = itertools.count(0, -1).__next__  # younger is smaller: sorting by serial puts consumers before operands
-_serial = attrgetter("serial")
 
 
-@scalars.fast_operators
-class Tensor(ArrayLike):
+@fast_operators
+class Tensor(Operands, ArrayLike):
     """A node of the graph: a number or an array, and how it was made.
 
     Args:
@@ -46,20 +47,22 @@ class Tensor(ArrayLike):
     6.0
     """
 
-    # operands: the tensor of each slot, None for a constant (`a * a` has two); args: the raw value each slot was given
-    __slots__ = ("__weakref__", "args", "attrs", "grad", "operands", "raw", "row", "serial")
+    __slots__ = ("__weakref__", "attrs", "grad", "raw", "row", "serial")
 
     def __init__(
         self, data: Any, row: Primitive | None = None, attrs: dict[str, Any] | None = None,
-        operands: tuple[Tensor | None, ...] = (), args: tuple[Any, ...] = (),
+        x: Tensor | None = None, a: Any = None, y: Tensor | None = None, b: Any = None, more: Any = (),
     ) -> None:  # fmt: skip
         if row is None:
             data = validation.leaf(data)
         self.raw = data
         self.row = row
         self.attrs = attrs
-        self.operands = operands
-        self.args = args
+        self.x = x
+        self.a = a
+        self.y = y
+        self.b = b
+        self.more = more
         self.serial = _tick()
         self.grad: Any = 0.0 if type(data) is float else None
 
@@ -82,7 +85,10 @@ class Tensor(ArrayLike):
             self.grad = g
         owners: set[int] = {id(g)}
         for node, g, _ in sweep({self: g}):
-            validation.keep(node, g, owners)
+            if node.row is None:
+                node.grad = validation.owned(g if node.grad is None else node.grad + g, node.raw, owners)
+            elif type(g) is float:
+                node.grad = g  # a scalar graph keeps every gradient, as in Karpathy's micrograd
 
     def detach(self) -> Tensor:
         """Return the same value as a new leaf: gradients stop here."""
@@ -114,25 +120,15 @@ def record(row: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any]) -> 
     value, args = validation.evaluate(row, operands, attrs)
     if mode is not None and not mode.keeps:
         return _leaf(value)
-    out = Tensor(value, row, attrs, tuple([o if isinstance(o, Tensor) else None for o in operands]), tuple(args))
+    out = Tensor(value, row, attrs, *slots_of([o if isinstance(o, Tensor) else None for o in operands], args))
     return out if mode is None else mode.recorded(out)
-
-
-def _reached(roots: Iterable[Tensor], halt: set[Tensor]) -> list[Tensor]:
-    """Return every node that `roots` depend on, the youngest first: each before what it was computed from."""
-    seen, stack = {*roots}, [*roots]
-    while stack:
-        node = stack.pop()
-        for operand in () if node in halt else node.operands:
-            if operand is not None and operand not in seen:
-                seen.add(operand)
-                stack.append(operand)
-    return sorted(seen, key=_serial)
 
 
 def toposort(roots: Iterable[Tensor], stop: Iterable[Tensor] = ()) -> list[Tensor]:
     """Return every node that `roots` depend on, operands first, in the order of execution; `stop` is not passed."""
-    return _reached(roots, {*stop})[::-1]
+    inner, seen = reached(roots, {*stop})
+    met = {*roots}.union(*(node.operands for node in inner))  # of `stop`, what was come to
+    return sorted(met & seen.keys(), key=attrgetter("serial"), reverse=True)
 
 
 def fold(g: Gradient, shape: tuple[int, ...]) -> Gradient:
@@ -165,18 +161,18 @@ def sweep(
         stop: nodes that count as leaves.
         track: compute on tensors instead of raw arrays, so that the gradients carry a graph of their own.
     """
-    halt, arriving, mode = {*stop}, dict(seeds), current()
-    for node in _reached(seeds, halt):
-        if node.row is None or node not in arriving or node in halt:
+    inner, arriving = reached(seeds, {*stop})
+    arriving.update(seeds)
+    mode = current()
+    for node in inner:
+        if (g := arriving.pop(node)) is NOTHING:
             continue
-        g = arriving.pop(node)
-        pull = scalars.pull if type(node.raw) is float and node.row.plain and not track else _pull
-        parts = pull(node, g, arriving, track)
+        numbers = type(node.raw) is float and node.row.plain and not track
+        parts = scalars.pull(node, g, arriving) if numbers else _pull(node, g, arriving, track)
         if mode is not None:
             mode.pulled(node, g, parts)
         yield node, g, parts
-    for node, g in arriving.items():
-        yield node, g, []
+    yield from ((node, g, []) for node, g in arriving.items() if g is not NOTHING)
 
 
 def _pull(node: Tensor, g: Gradient, arriving: dict[Tensor, Gradient], track: bool) -> list[Gradient]:
@@ -201,5 +197,5 @@ def _pull(node: Tensor, g: Gradient, arriving: dict[Tensor, Gradient], track: bo
         # a number that was read as an array (stack, reshape) gets a number too, no view of what others read
         parts[slot] = part = float(part) if type(x.raw) is float and not track else part
         # popped, the sum so far has one reference, so that NumPy may add into the temporary
-        arriving[x] = part if x not in arriving else arriving.pop(x) + part
+        arriving[x] = part if arriving[x] is NOTHING else arriving.pop(x) + part
     return parts

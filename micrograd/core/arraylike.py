@@ -33,8 +33,10 @@ class ArrayLike(Displayed):
         row: p.Primitive | None
         grad: Any
 
-        operands: tuple[Any, ...]
-        args: tuple[Any, ...]
+        @property
+        def operands(self) -> tuple[Any, ...]: ...  # noqa: D102
+        @property
+        def args(self) -> tuple[Any, ...]: ...  # noqa: D102
 
         def __init__(self, data: Any) -> None: ...
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from micrograd.core.operands import slots_of
 from micrograd.errors import GraphError
 
 __all__ = ["deepcopied", "flatten", "rebuild", "reduced"]
@@ -35,7 +36,7 @@ def rebuild(
         if any(position >= index for position in link):
             raise GraphError(f"graph has a cycle through nodes {index} -> {max(link)} -> {index}; the data is damaged.")
         operands = tuple(None if at < 0 else made[at] for at in link)
-        node = cls(raw, row, attrs, operands, tuple(args))
+        node = cls(raw, row, attrs, *(slots_of(operands, args) if operands else ()))
         node.grad = grad if grad is None or type(grad) is float else np.array(grad)
         made.append(node)
     return made

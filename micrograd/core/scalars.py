@@ -16,6 +16,7 @@ from micrograd import primitives as p
 from micrograd.core import validation
 from micrograd.core.array_pool import SMALLEST, apply
 from micrograd.modes import current
+from micrograd.primitives import passes
 
 __all__ = ["fast_operators", "pull"]
 
@@ -45,10 +46,10 @@ def fast_operators(cls: Class) -> Class:
                 return self.__primitive__(row, (self, other), {})
             if current() is None:
                 if type(a) is float and type(b) is float:
-                    return cls(number(a, b), row, None, (self, y), (a, b))
+                    return cls(number(a, b), row, None, self, a, y, b)
                 value = array(a, b)
                 if type(value) is np.ndarray:
-                    return cls(value, row, None, (self, y), (a, b))
+                    return cls(value, row, None, self, a, y, b)
             return self.__primitive__(row, (self, other), {})
 
         def backwards(self: Any, other: Any) -> Any:
@@ -56,7 +57,7 @@ def fast_operators(cls: Class) -> Class:
                 a, b = float(other), self.raw
                 value = number(a, b) if type(b) is float else array(a, b)
                 if type(value) is float or type(value) is np.ndarray:
-                    return cls(value, row, None, (None, self), (a, b))
+                    return cls(value, row, None, None, a, self, b)
             return self.__primitive__(row, (other, self), {})
 
         return forwards, backwards
@@ -77,24 +78,21 @@ def fast_operators(cls: Class) -> Class:
     return cls
 
 
-def pull(node: Any, g: Any, arriving: dict[Any, Any], track: bool) -> list[Any]:
+def pull(node: Any, g: Any, arriving: dict[Any, Any]) -> list[Any]:
     """Apply the rules of a node whose value is a number: the bits of the engine's general step, without shapes.
 
     Never `+=`: what has arrived may be an array that belongs to the caller or to another node.
     """
-    del track  # a tracked sweep takes the general step
-    rules, out = node.row.vjp, node.raw
-    if len(node.args) == 1:
-        (x,), (a,) = node.operands, node.args
-        first = rules[0](g, out, a, **node.attrs)
-        arriving[x] = arriving.get(x, 0.0) + first
-        return [first]
-    (x, y), (a, b) = node.operands, node.args
+    rules, out, x, a, b = node.row.vjp, node.raw, node.x, node.a, node.b
     first = second = None
+    if b is None:
+        first = rules[0](g, out, a, **node.attrs)
+        arriving[x] = arriving[x] + first
+        return [first]
     if x is not None:
-        first = g if rules[0] is p.passes else rules[0](g, out, a, b)
-        arriving[x] = arriving.get(x, 0.0) + first
-    if y is not None:
-        second = g if rules[1] is p.passes else rules[1](g, out, a, b)
-        arriving[y] = arriving.get(y, 0.0) + second
+        first = g if rules[0] is passes else rules[0](g, out, a, b)
+        arriving[x] = arriving[x] + first
+    if (y := node.y) is not None:
+        second = g if rules[1] is passes else rules[1](g, out, a, b)
+        arriving[y] = arriving[y] + second
     return [first, second]

@@ -16,7 +16,7 @@ from micrograd.modes import capturing
 from micrograd.primitives import Primitive
 from micrograd.source.positions import user_line
 
-__all__ = ["constant", "evaluate", "frozen", "keep", "leaf", "mismatch", "owned", "seed", "unchanged"]
+__all__ = ["constant", "evaluate", "frozen", "leaf", "mismatch", "owned", "seed", "unchanged"]
 
 
 def frozen(value: Any) -> Any:
@@ -171,17 +171,6 @@ def owned(g: Any, raw: Any, taken: set[int]) -> Any:
         taken.add(id(g))
         return g
     return np.array(g, raw.dtype, order="C")
-
-
-def keep(node: Any, g: Any, owners: set[int]) -> None:
-    """Keep the gradient of a swept node: add it to the ``.grad`` of a leaf, set that of a number.
-
-    A scalar graph keeps every gradient, as in Karpathy's micrograd.
-    """
-    if node.row is None:
-        node.grad = owned(g if node.grad is None else node.grad + g, node.raw, owners)
-    elif type(g) is float:
-        node.grad = g
 
 
 def _at() -> str:
