@@ -226,22 +226,23 @@ def sweep(
         out = node.raw
         parts: list[Gradient]
         # For numbers the same step without shapes or calls that pass g on: a scalar graph must not pay for arrays.
+        # Never `+=`: what has arrived may be an array that belongs to the caller or to another node.
         if type(out) is float and row.plain and not track:
             x, a, b = node.x, node.a, node.b
             first = second = None
             rule = row.vjp[0]
             if b is None:
                 first = rule(g, out, a, **node.attrs)  # type: ignore[misc, arg-type]
-                arriving[x] += first  # type: ignore[index]
+                arriving[x] = arriving[x] + first  # type: ignore[index]
                 parts = [first]
             else:
                 if x is not None:
                     first = g if rule is passes else rule(g, out, a, b)  # type: ignore[misc]
-                    arriving[x] += first
+                    arriving[x] = arriving[x] + first
                 if (y := node.y) is not None:
                     rule = row.vjp[1]
                     second = g if rule is passes else rule(g, out, a, b)  # type: ignore[misc]
-                    arriving[y] += second
+                    arriving[y] = arriving[y] + second
                 parts = [first, second]
         else:
             a, b, attrs = node.a, node.b, node.attrs
@@ -269,7 +270,8 @@ def sweep(
                         part = rule(g, out, *see)
                     if type(part) is not float and part.shape != shape:
                         part = fold(part, shape)
-                parts[slot] = part = float(part) if type(raw) is float else part
+                # a number that was read as an array (stack, reshape) gets a number too, no view of what others read
+                parts[slot] = part = float(part) if type(x.raw) is float and not track else part
                 # popped, the sum so far has one reference, so that NumPy may add into the temporary
                 arriving[x] = part if arriving[x] is _NOTHING else arriving.pop(x) + part
         if mode is not None:
