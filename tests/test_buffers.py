@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import re
+import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from micrograd.core import array_pool
+import micrograd as mg
+from micrograd import primitives as p
+from micrograd.core import array_pool, scalars
 from micrograd.engine import Tensor
+from micrograd.primitives import TABLE, Primitive
+from micrograd.testing import Case, cases_of
+from micrograd.transforms import gradients
 
 ROWS, COLUMNS = 64, 1024  # float64: 512 KB
 X = np.arange(ROWS * COLUMNS, dtype=np.float64).reshape(ROWS, COLUMNS) / 1000
@@ -166,3 +175,162 @@ def test_each_thread_keeps_its_own() -> None:
     thread.join()
     assert found[0] != here
     assert found[1] == 2 * X.nbytes
+
+
+# ---- the dtype of a result is the one it has without the pool ---------------------------------------------
+
+KINDS: tuple[Any, ...] = ("bool", "uint8", "int32", "float16", "float32", "float64", float)  # float: a Python number
+
+
+@contextmanager
+def pool_from(monkeypatch: pytest.MonkeyPatch, smallest: int) -> Iterator[None]:
+    """Results of `smallest` bytes on are written into kept arrays."""
+    with monkeypatch.context() as patch:
+        patch.setattr(array_pool, "SMALLEST", smallest)
+        patch.setattr(scalars, "SMALLEST", smallest)
+        yield
+
+
+def _typed(x: Any, kind: Any) -> Any:
+    """`x` as a tensor of any dtype, or as a Python number."""
+    return 1.5 if kind is float else p.cast(Tensor(np.asarray(x, np.float64)), dtype=kind)
+
+
+def _outcome(row: Primitive, case: Case, kinds: tuple[Any, ...]) -> Any:
+    """The value of a row and, tracked, what it pulls a cotangent of ones back to; or the error."""
+    operands = [_typed(x, kind) for x, kind in zip(case.operands, kinds, strict=True)]
+    try:
+        out = row(*operands, **case.attrs)
+    except (TypeError, ValueError, OverflowError) as error:
+        return [str(error)]
+    found = [out.raw]
+    if row.flows and out.dtype.kind == "f":
+        moving = [x for x in operands if isinstance(x, Tensor) and x.dtype.kind == "f"]
+        seed = np.ones(out.shape, out.dtype)
+        found += [g.raw for g in gradients(out, moving, seed, track=True, allow_unused=True)]
+    return found
+
+
+@pytest.mark.parametrize("row", TABLE.values(), ids=lambda row: row.name)
+def test_every_row_and_mix_of_dtypes_is_the_same_with_the_pool(row: Primitive, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = 0
+    for case in cases_of(row):
+        choices = KINDS if row.kind == "map" else KINDS[:-1]
+        for kinds in product(choices, repeat=len(case.operands)):
+            if {*kinds} == {float}:
+                continue
+            with np.errstate(all="ignore"):
+                with pool_from(monkeypatch, sys.maxsize):
+                    wanted = _outcome(row, case, kinds)
+                with pool_from(monkeypatch, 0):
+                    got = _outcome(row, case, kinds)
+            assert len(got) == len(wanted), (case, kinds)
+            for one, other in zip(got, wanted, strict=True):
+                if isinstance(other, np.ndarray):
+                    assert (one.dtype, one.shape) == (other.dtype, other.shape), (case, kinds)
+                    assert np.array_equal(one, other, equal_nan=other.dtype.kind == "f"), (case, kinds)
+                    compared += 1
+                else:
+                    assert one == other, (case, kinds)
+    assert compared > len(KINDS)
+
+
+@pytest.mark.parametrize("exponent", [2, 2.0, 3])
+@pytest.mark.parametrize("kind", KINDS[:-1])
+def test_a_large_power_is_what_the_operator_makes_of_a_small_one(kind: str, exponent: float) -> None:
+    small = np.array([0, 1, 1, 0]).astype(kind)
+    large = p.pow(_typed(np.tile(small, array_pool.KEPT >> 8), kind), exponent=exponent).raw
+    assert large.dtype == (small**exponent).dtype
+    assert np.array_equal(large, np.tile(small**exponent, array_pool.KEPT >> 8))
+
+
+FORMULAS: dict[str, Any] = {
+    "slope of leaky relu": lambda x, w: x * (0.01 + 0.99 * (x > 0)),
+    "not mask": lambda x, w: x * (1.0 - (x > 0)),
+    "mask minus number": lambda x, w: ((x > 0) - 0.5) * x,
+    "mask and mask": lambda x, w: ((x > 0) * (x < 1)) * x,
+    "mask or mask": lambda x, w: ((x > 0) + (x < 1)) * x,
+    "mask times row": lambda x, w: (x > w) * w + x,
+    "negative": lambda x, w: -((x > 0) * 2.0) * x,
+    "square of mask": lambda x, w: (mask := x > 0) ** 2 * x + mask,  # without a name NumPy itself fails on the mask
+    "root of mask": lambda x, w: np.sqrt(x > 0) * x,
+    "floor under mask": lambda x, w: np.maximum(x > 0, 0.5) * x,
+    "choice": lambda x, w: np.where(x > w, x, 0.5 * x) ** 2,
+    "choice of masks": lambda x, w: np.where(x > w, x > 0, 0.5) * x,
+}
+LAYOUTS: dict[str, Any] = {
+    "C": lambda x: x,
+    "Fortran": np.asfortranarray,
+    "strided": lambda x: np.repeat(x, 2, axis=1)[:, ::2],
+    "negative": lambda x: x[::-1].copy()[::-1],
+}
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtypes", [("f8", "f8"), ("f4", "f4"), ("f2", "f2"), ("f4", "f8"), ("f8", "f2")], ids="-".join)
+def test_masks_and_numbers_beside_large_arrays(name: str, layout: str, dtypes: tuple[str, str]) -> None:
+    """Large arrays of repeated rows: NumPy's values, the gradients of one of the blocks, at any dtype."""
+    f, rng = FORMULAS[name], np.random.default_rng(0)
+    block, w = rng.standard_normal((4, 512)).astype(dtypes[0]), rng.standard_normal(512).astype(dtypes[1])
+    times = (
+        1 + array_pool.SMALLEST // block.size if sys.maxsize > array_pool.SMALLEST else 8
+    )  # a mask is large enough too
+    x = LAYOUTS[layout](np.tile(block, (times, 1)))
+    wanted = f(x, w)
+    for value in (f(Tensor(x), Tensor(w)).data, f(Tensor(x), w).data, _traced(f, x, w)):
+        assert value.dtype == wanted.dtype
+        assert np.array_equal(value, wanted)
+    with np.errstate(all="ignore"):  # sums of float16 overflow, and roots of masks have infinite slopes at 0
+        of_block, of_x = (mg.grad(lambda x, w: np.sum(f(x, w)))(value, w) for value in (block, x))
+    assert of_x.dtype == of_block.dtype == x.dtype
+    assert np.array_equal(of_x, np.tile(of_block, (times, 1)))
+
+
+def _traced(f: Any, *args: Any) -> Any:
+    graph = mg.trace(f, *args)
+    return graph.values[graph.outputs[0].index]
+
+
+UFUNCS = (np.add, np.subtract, np.multiply, np.maximum, np.sqrt, np.negative, np.tanh, np.square, np.absolute)
+SHAPES = ((2, 3, 4), (3, 4), (1, 4), (4,), (1,), (), (0,), (3, 0), (1, 3, 4))
+DTYPES = ("?", "u1", "i8", "f2", "f4", "f8", ">f8", ">i4", "g")
+
+
+@st.composite
+def _operand(draw: st.DrawFn, alive: Any) -> Any:
+    """A number; or an array of any dtype, order and steps, or a view of `alive`, which a kept array holds."""
+    way = draw(st.sampled_from(["array", "Fortran", "steps", "read-only", "view", "number"]))
+    if way == "number":
+        return 2.5
+    if way == "view":
+        return draw(st.sampled_from([alive, alive[::-1], alive[:, 1:2], alive[1], alive.T[:3].T]))
+    shape, dtype = draw(st.sampled_from(SHAPES)), draw(st.sampled_from(DTYPES))
+    x = np.random.default_rng(draw(st.integers(0, 9))).integers(0, 2, shape).astype(dtype)
+    if way == "steps" and shape:
+        x = np.repeat(x, 2, axis=-1)[..., ::2]
+    x = np.asfortranarray(x) if way == "Fortran" else x
+    x.flags.writeable = way != "read-only"
+    return x
+
+
+@settings(max_examples=400)
+@given(st.data(), st.sampled_from(UFUNCS))
+def test_apply_is_the_ufunc_in_memory_of_its_own(data: st.DataObject, ufunc: np.ufunc) -> None:
+    alive = array_pool.apply(np.add, np.arange(12.0).reshape(3, 4), 1.0)
+    operands = [data.draw(_operand(alive)) for _ in range(ufunc.nin)]
+    assume(any(isinstance(x, np.ndarray) for x in operands))
+    before = [np.array(x) for x in operands]
+    with np.errstate(all="ignore"):
+        try:
+            wanted = ufunc(*operands)
+        except (TypeError, ValueError) as error:
+            with pytest.raises((TypeError, ValueError), match=re.escape(str(error))):
+                array_pool.apply(ufunc, *operands)
+        else:
+            got = array_pool.apply(ufunc, *operands)
+            assert (np.shape(got), got.dtype) == (wanted.shape, wanted.dtype)
+            assert np.array_equal(got, wanted, equal_nan=wanted.dtype.kind == "f")
+            assert not any(np.shares_memory(got, x) for x in [*operands, alive])
+    for x, was in zip(operands, before, strict=True):
+        assert np.array_equal(x, was)

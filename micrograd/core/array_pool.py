@@ -8,6 +8,7 @@ else holds a reference to it. At most `KEPT` bytes are kept, per thread; `releas
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
 from typing import Any
@@ -64,17 +65,30 @@ def copy(x: Array) -> Array:
     return out
 
 
-def apply(ufunc: np.ufunc, *operands: Any) -> Any:
-    """``ufunc(*operands)`` for an elementwise function whose result has the operands' dtype.
+@functools.cache
+def _result_dtype(ufunc: np.ufunc, *kinds: Any) -> np.dtype[Any]:
+    """Return the dtype that NumPy gives the result of `ufunc` on operands of these dtypes (``float``: a number)."""
+    return ufunc.resolve_dtypes((*kinds, None))[-1]
 
-    The result is written into a kept array where its shape and dtype are those of the largest operand.
+
+def apply(ufunc: np.ufunc, *operands: Any) -> Any:
+    """Return ``ufunc(*operands)`` of an elementwise function, written into a kept array where one fits.
+
+    It fits where the largest operand has the shape of the result and lies in C order. The dtype is the one that NumPy
+    gives such a result: a mask times a number is no mask.
     """
-    out = max((x for x in operands if type(x) is np.ndarray), key=lambda x: x.nbytes)
+    out = max((x for x in operands if type(x) is np.ndarray), key=lambda x: x.size)
+    if not out.flags.c_contiguous:
+        return ufunc(*operands)
+    kinds: list[Any] = []
     for x in operands:
-        fits = type(x) is float or (x.dtype == out.dtype and x.shape == out.shape[out.ndim - x.ndim :])
-        if not fits or not out.flags.c_contiguous:
+        if type(x) is float:
+            kinds.append(float)
+        elif x.shape == out.shape[out.ndim - x.ndim :]:
+            kinds.append(x.dtype)
+        else:
             return ufunc(*operands)
-    return ufunc(*operands, out=_take(out.shape, out.dtype))
+    return ufunc(*operands, out=_take(out.shape, _result_dtype(ufunc, *kinds)))
 
 
 def release() -> None:

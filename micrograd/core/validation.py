@@ -133,10 +133,10 @@ def evaluate(row: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any]) -
 
 
 def _into_kept(row: Primitive, args: Sequence[Any], attrs: dict[str, Any]) -> Any:
-    """``row.forward``, into a kept array where the row is a NumPy ufunc that keeps the dtype."""
+    """Return ``row.forward(*args, **attrs)``, written into a kept array where the row is a NumPy ufunc."""
     ufunc = getattr(np, row.array, None)
-    if row.name == "pow":
-        ufunc = np.square if attrs["exponent"] == 2 else None  # as the operator ``**`` does
+    if row.name == "pow":  # as the operator ``**`` does, which makes fractions of whole numbers to the power 2.0
+        ufunc = np.square if attrs["exponent"] == 2 and args[0].dtype.kind == "f" else None
     if row.kind == "map" and row.flows and isinstance(ufunc, np.ufunc):
         return array_pool.apply(ufunc, *args)
     return row.forward(*args, **attrs)
