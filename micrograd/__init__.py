@@ -1,6 +1,6 @@
 """micrograd: the graph engine that shows its work.
 
-A small reverse-mode autodiff engine on NumPy. Plain NumPy code goes in; its graph comes out, with the author's own
+A small reverse-mode autodiff engine on NumPy. Plain NumPy code goes in; its graph comes out, with the user's own
 names, to be drawn, stepped through and differentiated again.
 
 >>> import numpy as np, micrograd as mg

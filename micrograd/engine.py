@@ -1,4 +1,4 @@
-"""The engine: a `Tensor` is a node of the graph; `sweep` walks the graph backwards once.  That is the whole idea.
+"""Record operations as nodes (`Tensor`) and walk the graph backwards once (`sweep`).  That is the whole engine.
 
 A tensor holds its value, the row of the table that made it, and for each operand slot the operand (a tensor, or None
 for a constant) together with the raw value that the operation read.  Rules get those raw values, so a parameter
@@ -151,7 +151,7 @@ def fold(g: Gradient, shape: tuple[int, ...]) -> Gradient:
 def sweep(
     seeds: Mapping[Tensor, Gradient], stop: Iterable[Tensor] = (), *, track: bool = False
 ) -> Iterator[tuple[Tensor, Gradient, list[Gradient]]]:
-    """The chain rule: walk from the seeded nodes to the leaves, yielding each node once.
+    """Apply the chain rule: walk from the seeded nodes to the leaves, yielding each node once.
 
     Yields ``(node, g, parts)``: the node, its whole gradient `g`, and what it sends along each operand slot
     (None to a constant). Nodes without operands, and those in `stop`, come last and send nothing.

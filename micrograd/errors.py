@@ -1,4 +1,4 @@
-"""The errors micrograd raises: each says what is wrong, what was expected and how to mend it.
+"""Name the errors that micrograd raises: each says what is wrong, what was expected and how to fix it.
 
 All are subclasses of a standard exception too, so ``except ValueError`` keeps working.
 """

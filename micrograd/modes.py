@@ -1,4 +1,4 @@
-"""Modes of recording, per thread and task: nothing is recorded (`no_grad`), an observer is told, a call is captured."""
+"""Choose how operations are recorded, per thread and task: not at all, with observers, or as a captured call."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["Capture", "Mode", "Observer", "captured", "capturing", "current", "f
 
 
 class Observer(Protocol):
-    """What `observe` registers: told of each node (a Tensor) recorded and swept, in this thread or task."""
+    """What `observe` registers: called for each node (a Tensor) recorded and swept, in this thread or task."""
 
     def recorded(self, node: Any) -> None:
-        """A node has been recorded."""
+        """Take note of a node that has been recorded."""
 
     def pulled(self, node: Any, g: Any, parts: list[Any]) -> None:
-        """A node has been swept: its gradient, and what it sent along each slot."""
+        """Take note of a node that has been swept: its gradient, and what it sent along each slot."""
 
 
 class Capture(Protocol):
@@ -29,40 +29,40 @@ class Capture(Protocol):
     """
 
     def state(self, holder: Any, key: Any, like: Any = None) -> Any:
-        """A tensor for the entry `key` of `holder`; shaped as `like` where the entry is still a number."""
+        """Return a tensor for the entry `key` of `holder`; shaped as `like` where the entry is still a number."""
 
     def write(self, holder: Any, key: Any, value: Any) -> None:
         """Have every call put the value of a tensor there."""
 
     def counted(self, holder: Any, key: Any) -> Callable[[], int]:
-        """Have every call add 1 to a whole number; what it then is, as a function for `host`."""
+        """Have every call add 1 to a whole number; return a function, for `host`, of what it then is."""
 
     def host(self, function: Callable[[], Any]) -> Any:
-        """A tensor for what `function` answers, called anew by every call: a learning rate, a mask."""
+        """Return a tensor for what `function` returns, called anew by every call: a learning rate, a mask."""
 
     def assume(self, function: Callable[[], Any]) -> None:
-        """Capture again when `function` answers something else than now: whether a layer is training."""
+        """Capture again when `function` returns something else than now: whether a layer is training."""
 
     def enter(self, module: Any) -> None:
-        """A module is called: its buffers are states, its mode an assumption."""
+        """Take note of a module that is called: its buffers are states, its mode an assumption."""
 
     def remember(self, leaf: Any) -> None:
         """Put the value and the gradient of a leaf back when the capture ends."""
 
     def backward(self, output: Any, seed: Any) -> None:
-        """``output.backward(seed)``, whose gradients are tensors."""
+        """Run ``output.backward(seed)``, whose gradients are tensors."""
 
     def assign(self, leaf: Any, value: Any) -> None:
-        """``leaf.data = value`` for a tensor `value`."""
+        """Assign ``leaf.data = value`` for a tensor `value`."""
 
     def detached(self, node: Any) -> Any:
-        """A leaf of the value of `node`: gradients stop there, the value does not."""
+        """Return a leaf of the value of `node`: gradients stop there, the value does not."""
 
     def copied(self, node: Any) -> Any:
-        """The raw value of `node` for a new leaf, ``Tensor(node)``."""
+        """Return the raw value of `node` for a new leaf, ``Tensor(node)``."""
 
     def refuse(self, what: str, instead: str) -> Any:
-        """Raise GraphError: the author asks for a value, which another call would have another of."""
+        """Raise GraphError: the user asks for a value that changes from call to call."""
 
 
 class Mode(NamedTuple):
@@ -71,7 +71,7 @@ class Mode(NamedTuple):
     records: bool = True
     """Whether they are."""
     observers: tuple[Observer, ...] = ()
-    """Who is told of each."""
+    """What is called for each."""
     sealed: bool = False
     """Whether taking a plain number out is an error."""
     capture: Capture | None = None
@@ -87,13 +87,13 @@ class Mode(NamedTuple):
         return tuple([getattr(o, "node", o) for o in operands]) if self.sealed else operands
 
     def recorded(self, node: Any) -> Any:
-        """Tell the observers of a node; return it, or under `no_grad` in a captured call a leaf of its value."""
+        """Call the observers for a node; return it, or under `no_grad` in a captured call a leaf of its value."""
         for observer in self.observers:
             observer.recorded(node)
         return node if self.records else self.capture.detached(node)  # type: ignore[union-attr]
 
     def pulled(self, node: Any, g: Any, parts: list[Any]) -> None:
-        """Tell the observers of a node that was swept."""
+        """Call the observers for a node that was swept."""
         for observer in self.observers:
             observer.pulled(node, g, parts)
 
@@ -104,7 +104,7 @@ current = _mode.get  # None where nothing special is asked for: the fast path is
 
 @contextmanager
 def no_grad() -> Iterator[None]:
-    """Operations inside record nothing: their results are leaves."""
+    """Record nothing inside: the results of operations are leaves."""
     mode = current() or Mode()
     token = _mode.set(mode._replace(records=False))
     try:
@@ -115,16 +115,16 @@ def no_grad() -> Iterator[None]:
 
 @contextmanager
 def observe(observer: Observer, *, sealed: bool = False) -> Iterator[None]:
-    """Tell `observer` of every node recorded or swept inside; `sealed`: ``float(t)`` there would lose a trace.
+    """Call `observer` for every node recorded or swept inside; with `sealed` ``float(t)`` is refused there.
 
     Raises:
-        GraphError: a call is being captured; later calls would have nothing to tell.
+        GraphError: a call is being captured; its arrays have no values.
     """
     mode = current() or Mode()
     if mode.capture is not None:
         raise GraphError(
-            "tracing and checking look at values, which each call of a compiled function has its own of; "
-            "put mg.checked() or mg.trace() around the call, which then runs the function itself."
+            "mg.trace and mg.checked cannot run inside a compiled function: its arrays have no values while it is "
+            "recorded. Put them around the call, which then runs the function itself."
         )
     token = _mode.set(mode._replace(observers=(*mode.observers, observer), sealed=mode.sealed or sealed))
     try:
@@ -134,14 +134,14 @@ def observe(observer: Observer, *, sealed: bool = False) -> Iterator[None]:
 
 
 def capturing() -> Capture | None:
-    """The capture that this thread or task is in, if any."""
+    """Return the capture that this thread or task is in, if any."""
     mode = current()
     return None if mode is None else mode.capture
 
 
 @contextmanager
 def captured(capture: Capture, observer: Observer) -> Iterator[None]:
-    """Have what runs inside captured: `observer` is told of each node, and no value may be taken out."""
+    """Capture what runs inside: `observer` is called for each node, and no value may be taken out."""
     token = _mode.set(Mode(observers=(observer,), sealed=True, capture=capture))
     try:
         yield

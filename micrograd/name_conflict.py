@@ -1,4 +1,4 @@
-"""Karpathy's distribution `micrograd` installs into the same folder as ours; importing this module says so.
+"""Report that Karpathy's distribution `micrograd` is installed in the same folder as ours.
 
 pip lets two distributions write the same file, and the later one wins.  Where his came later, or was removed, our
 `__init__.py` and `engine.py` are gone: that is an error, instead of puzzling ones later.  Where ours came later

@@ -1,4 +1,4 @@
-"""The table: one row per primitive, with everything the project knows about it.
+"""Declare the table: one row per primitive, with everything the project knows about it.
 
 A row says what the operation computes (`array`, `scalar`), how it is spelled elsewhere (`onnx`), how it
 is shown (`tex`, `level`, `label`), on which numbers it is tested (`domain`) and how it is differentiated
@@ -15,7 +15,7 @@ move       brings numbers elsewhere without changing them
 =========  =========================================================================================
 
 A vector-Jacobian product (vjp) rule is called `rule(g, out, *operands, **attrs)` with the cotangent `g` of the
-output and answers the cotangent of one operand.  Rules are written once, in the dialect that arrays and
+output and returns the cotangent of one operand.  Rules are written once, in the dialect that arrays and
 tensors share (operators, `.shape`, `.mT` and other rows), so the same rule runs on raw arrays and, tracked,
 builds the backward graph.  Rules never undo broadcasting: `micrograd.engine.fold` does, in one place.
 """
@@ -121,7 +121,7 @@ class Primitive:
 
 
 def _row(name: str) -> Primitive:
-    """The row declared under `name`: how a pickled row comes back as itself."""
+    """Return the row declared under `name`: how a pickled row comes back as itself."""
     return TABLE[name]
 
 
@@ -140,7 +140,7 @@ def _map(row: Primitive) -> Callable[..., Any]:
     def numbers(*operands: Any, **attrs: Any) -> Any:
         try:
             return scalar(*operands, **attrs)
-        except (ArithmeticError, ValueError):  # Python raises where NumPy answers inf or nan; one rule for both
+        except (ArithmeticError, ValueError):  # Python raises where NumPy returns inf or nan; one rule for both
             with np.errstate(all="ignore"):
                 return float(array(*map(np.float64, operands), **attrs))
 

@@ -1,4 +1,4 @@
-"""Arguments and results as nested tuples, lists and dictionaries of leaves.
+"""Flatten arguments and results: nested tuples, lists and dictionaries of leaves (pytrees).
 
 >>> leaves, rebuild = flatten({"w": [1.0, 2.0]})
 >>> leaves
@@ -16,7 +16,7 @@ __all__ = ["flatten", "paths"]
 
 
 def paths(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Each leaf with its path: ``params['w'][0]`` is named ``params.w.0``."""
+    """Yield each leaf with its path: ``params['w'][0]`` is named ``params.w.0``."""
     if isinstance(tree, dict):
         for key, value in tree.items():
             yield from paths(value, f"{prefix}.{key}" if prefix else str(key))
@@ -38,5 +38,5 @@ def _build(tree: Any, leaves: Iterator[Any]) -> Any:
 
 
 def flatten(tree: Any) -> tuple[list[Any], Callable[[Iterable[Any]], Any]]:
-    """The leaves in order, and the function that puts others in their places."""
+    """Return the leaves in order, and the function that puts others in their places."""
     return [leaf for _, leaf in paths(tree)], lambda leaves: _build(tree, iter(leaves))

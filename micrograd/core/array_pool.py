@@ -1,4 +1,4 @@
-"""Large arrays of values that have died, used again.
+"""Reuse large arrays that nothing refers to any more.
 
 A fresh array of a megabyte costs more in page faults than the arithmetic that fills it: the C library hands the memory
 of a dropped graph back to the system, and the next forward pass asks for it again, page by page. So results of
@@ -42,7 +42,7 @@ _FREE = _holders([np.empty(0)], 0)  # what an array counts that only its list ho
 
 
 def _take(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """An array of that kind with any content: one that has died, else a new one, kept if there is room."""
+    """Return an array of that kind with any content: an unused one, else a new one, kept if there is room."""
     arrays = _pool.arrays.setdefault((shape, dtype), [])
     for place in range(len(arrays)):
         if _holders(arrays, place) == _FREE:
@@ -57,7 +57,7 @@ def _take(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
 
 
 def copy(x: Array) -> Array:
-    """A copy of `x`, in its own memory order."""
+    """Return a copy of `x`, in its own memory order."""
     if x.nbytes < SMALLEST or not x.flags.c_contiguous:
         return x.copy(order="K")
     out = _take(x.shape, x.dtype)

@@ -1,4 +1,4 @@
-"""How a tensor behaves as an array: operators, methods, NumPy's protocols, and what it refuses.
+"""Make a tensor behave like an array: operators, methods, NumPy's protocols, refusals.
 
 The class needs only the value (`raw`) and ``__primitive__``, which applies a row of the table; the graph is none of
 its business.
@@ -42,7 +42,7 @@ class ArrayLike(Displayed):
 
     @property
     def data(self) -> Any:
-        """The value: a Python float, or the array, read-only. Assigning replaces the value of a leaf."""
+        """Return the value: a Python float, or the array, read-only. Assigning replaces the value of a leaf."""
         if (capture := capturing()) is not None:
             capture.refuse("the value of a tensor, .data,", "compute with the tensor itself")
         return validation.frozen(self.raw)
@@ -61,23 +61,23 @@ class ArrayLike(Displayed):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape; () for a number."""
+        """Return the shape; () for a number."""
         raw = self.raw
         return () if type(raw) is float else raw.shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The dtype; float64 for a Python number."""
+        """Return the dtype; float64 for a Python number."""
         return self.raw.dtype if type(self.raw) is not float else np.dtype(np.float64)
 
     @property
     def ndim(self) -> int:
-        """How many axes."""
+        """Return the number of axes."""
         return len(self.shape)
 
     @property
     def size(self) -> int:
-        """How many entries."""
+        """Return the number of entries."""
         return int(np.size(self.raw))
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -87,15 +87,15 @@ class ArrayLike(Displayed):
         return call_function(function, args, kwargs)
 
     def item(self) -> float:
-        """The value of a one-entry tensor as a Python float."""
+        """Return the value of a one-entry tensor as a Python float."""
         if (capture := capturing()) is not None:
-            capture.refuse("a number, .item(),", "answer the tensor and take the number outside")
+            capture.refuse("a number, .item(),", "return the tensor and take the number outside")
         return float(self.raw if type(self.raw) is float else self.raw.item())
 
     def tolist(self) -> Any:
-        """The values as nested lists of Python floats."""
+        """Return the values as nested lists of Python floats."""
         if (capture := capturing()) is not None:
-            capture.refuse("a list of numbers, .tolist(),", "answer the tensor and take the numbers outside")
+            capture.refuse("a list of numbers, .tolist(),", "return the tensor and take the numbers outside")
         return self.raw if type(self.raw) is float else self.raw.tolist()
 
     def __repr__(self) -> str:
@@ -120,22 +120,22 @@ class ArrayLike(Displayed):
 
     def __float__(self) -> float:
         if (capture := capturing()) is not None:
-            capture.refuse("float() of a tensor", "answer the tensor and take the number outside")
+            capture.refuse("float() of a tensor", "return the tensor and take the number outside")
         if (mode := current()) is not None and mode.sealed:
             raise GraphError(
-                f"float() of a tensor while it is traced (line {user_line()}) would lose its gradient silently, as "
-                "writing it into a plain array does; keep the tensor, and join tensors with np.stack."
+                f"float(tensor) inside mg.trace (line {user_line()}) drops the gradient; so does storing it in a plain "
+                "array. Keep the tensor, and join tensors with np.stack."
             )
         return self.item()
 
     def __int__(self) -> int:
         if (capture := capturing()) is not None:
-            capture.refuse("int() of a tensor", "answer the tensor and take the number outside")
+            capture.refuse("int() of a tensor", "return the tensor and take the number outside")
         return int(self.item())
 
     def __format__(self, spec: str) -> str:
         if (capture := capturing()) is not None:
-            capture.refuse("a number as text", "answer the tensor and format it outside")
+            capture.refuse("a number as text", "return the tensor and format it outside")
         return format(self.item(), spec) if spec else repr(self)
 
     def __len__(self) -> int:
@@ -217,7 +217,7 @@ class ArrayLike(Displayed):
         return p.less_equal(self, other)
 
     # Tensors are keys of dicts throughout the engine, so equality is identity (use np.equal). In a captured call the
-    # author's arrays are tensors, and `==` means what it means for arrays.
+    # user's arrays are tensors, and `==` means what it means for arrays.
 
     def __eq__(self, other: object) -> Any:
         return NotImplemented if capturing() is None else p.equal(self, other)
@@ -232,12 +232,12 @@ class ArrayLike(Displayed):
 
     @property
     def T(self) -> Any:
-        """The axes reversed."""
+        """Return the tensor with its axes reversed."""
         return c.transpose(self)
 
     @property
     def mT(self) -> Any:
-        """The last two axes exchanged."""
+        """Return the tensor with its last two axes exchanged."""
         return c.swapaxes(self, -1, -2)
 
     def sum(self, axis: c.Axis = None, keepdims: bool = False) -> Any:
@@ -277,7 +277,7 @@ class ArrayLike(Displayed):
         return c.reshape(self, shape[0] if len(shape) == 1 else shape)
 
     def ravel(self) -> Any:
-        """All entries in one axis, in C order."""
+        """Return all entries in one axis, in C order."""
         return c.reshape(self, -1)
 
     flatten = ravel
@@ -295,34 +295,34 @@ class ArrayLike(Displayed):
         return c.swapaxes(self, a, b)
 
     def astype(self, dtype: Any) -> Any:
-        """The values in another float dtype; the gradient comes back in this one."""
+        """Return the values in another float dtype; the gradient comes back in this one."""
         name = np.dtype(dtype).name
         if np.dtype(dtype).kind != "f":
             raise DTypeError(f"astype({name}) would lose the gradient; use .data.astype({name}) for plain values.")
         return p.cast(self, dtype=name)
 
     def copy(self) -> Any:
-        """The tensor itself: its values cannot change, so it needs no copy."""
+        """Return the tensor itself: its values cannot change, so it needs no copy."""
         return self
 
     def exp(self) -> Any:
-        """The exponential of each entry."""
+        """Return the exponential of each entry."""
         return p.exp(self)
 
     def log(self) -> Any:
-        """The natural logarithm."""
+        """Return the natural logarithm of each entry."""
         return p.log(self)
 
     def sqrt(self) -> Any:
-        """The square root; its slope is infinite at 0."""
+        """Return the square root of each entry; its slope is infinite at 0."""
         return p.sqrt(self)
 
     def tanh(self) -> Any:
-        """The hyperbolic tangent."""
+        """Return the hyperbolic tangent of each entry."""
         return p.tanh(self)
 
     def relu(self) -> Any:
-        """``maximum(x, 0)``, with slope 0 at 0."""
+        """Return ``maximum(x, 0)``, with slope 0 at 0."""
         return c.maximum(self, 0.0)
 
     # Karpathy's names for what his drawings read; they show constants as nodes.

@@ -13,7 +13,7 @@ from typing import Any
 __all__ = ["NOTHING", "Operands", "reached", "slots_of"]
 
 NOTHING = 0.0
-"""No gradient has arrived; told from a gradient of 0 by identity, and a number can be added to it as it is."""
+"""No gradient has arrived; distinguished from a gradient of 0 by identity, and a number can be added to it as it is."""
 
 
 class Operands:

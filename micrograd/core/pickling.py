@@ -1,4 +1,4 @@
-"""Graphs as flat lists, so that pickling and copying a chain of a million nodes needs no recursion."""
+"""Flatten graphs into lists, so that pickling and copying a chain of a million nodes needs no recursion."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["deepcopied", "flatten", "rebuild", "reduced"]
 
 
 def flatten(order: Sequence[Any]) -> tuple[list[Any], list[tuple[int, ...]]]:
-    """Nodes in topological order as rows of values, and for each slot the position of its operand (-1: none)."""
+    """Return nodes in topological order as rows of values, and for each slot the place of its operand (-1: none)."""
     place = {node: index for index, node in enumerate(order)}
     links = [tuple(-1 if o is None else place[o] for o in node.operands) for node in order]
     return [(node.raw, node.grad, node.row, node.attrs, node.args) for node in order], links
@@ -23,7 +23,7 @@ def flatten(order: Sequence[Any]) -> tuple[list[Any], list[tuple[int, ...]]]:
 def rebuild(
     cls: type[Any], rows: list[Any], links: list[tuple[int, ...]], known: Mapping[int, Any] | None = None
 ) -> list[Any]:
-    """The nodes, of class `cls`, that `flatten` listed; those in `known`, by position, are taken as they are.
+    """Return the nodes, of class `cls`, that `flatten` listed; those in `known`, by position, are taken as they are.
 
     Raises:
         GraphError: an operand that does not come before its reader (damaged data would make a cycle).
@@ -43,7 +43,7 @@ def rebuild(
 
 
 def last(cls: type[Any], rows: list[Any], links: list[tuple[int, ...]]) -> Any:
-    """The node that a pickle was made of."""
+    """Return the node that a pickle was made of."""
     return rebuild(cls, rows, links)[-1]
 
 

@@ -24,7 +24,7 @@ Class = TypeVar("Class", bound=type)
 
 
 def fast_operators(cls: Class) -> Class:
-    """A class decorator: fast ``+ - *`` and integer powers for a class of nodes."""
+    """Give a class of nodes fast ``+ - *`` and integer powers (a class decorator)."""
 
     def methods(row: p.Primitive, number: Callable[[Any, Any], Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
         ufunc: np.ufunc = getattr(np, row.array)

@@ -1,6 +1,6 @@
-"""The door: which values come into a graph, which are refused, and what each refusal says.
+"""Validate what becomes a value of a graph; refuse the rest in words.
 
-Arrays are copied at the door, so no view made earlier can reach what the graph reads.
+Arrays are copied, so no view made earlier can reach what the graph reads.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ __all__ = ["constant", "evaluate", "frozen", "leaf", "mismatch", "owned", "seed"
 
 
 def frozen(value: Any) -> Any:
-    """`value` itself, made read-only where it is an array."""
+    """Return `value` itself, made read-only where it is an array."""
     if type(value) is np.ndarray:
         value.setflags(write=False)  # half the time of `flags.writeable = False`
     return value
 
 
 def _refusal(x: Any, name: str) -> str | None:
-    """Why `x` cannot take part in a graph; None where it can."""
+    """Return why `x` cannot take part in a graph; None where it can."""
     if isinstance(x, np.ma.MaskedArray):
         return f"{name} is a masked array: fill or drop masked rows first (x.filled(0), x.compressed())."
     if isinstance(x, np.matrix):
@@ -47,7 +47,7 @@ def _refusal(x: Any, name: str) -> str | None:
 
 
 def leaf(x: Any, name: str = "x") -> Any:
-    """`x` as the value of a leaf: a Python float, or a float array of our own.
+    """Return `x` as the value of a leaf: a Python float, or a float array that nobody else holds.
 
     Raises:
         DTypeError: for everything that has no gradient, or that NumPy would compute silently wrong.
@@ -62,7 +62,7 @@ def leaf(x: Any, name: str = "x") -> Any:
         return float(x)
     if hasattr(x, "__primitive__"):
         if (capture := capturing()) is not None:
-            return capture.copied(x)  # the arrays of the author's function are tensors there
+            return capture.copied(x)  # the arrays of the user's function are tensors there
         raise DTypeError(f"{name} is a Tensor already; use it as it is, or x.detach() to stop gradients.")
     if (refusal := _refusal(x, name)) is not None:
         raise DTypeError(refusal)
@@ -72,7 +72,7 @@ def leaf(x: Any, name: str = "x") -> Any:
 
 
 def constant(x: Any, row: Primitive) -> Any:
-    """`x`, an operand that is no tensor, as the graph keeps it: a Python number or a read-only copy.
+    """Return `x`, an operand that is no tensor, as the graph keeps it: a Python number or a read-only copy.
 
     NumPy scalars become Python floats, which do not widen float32 (a `np.float64` eps would).
     """
@@ -86,7 +86,11 @@ def constant(x: Any, row: Primitive) -> Any:
 
 
 def seed(given: Any, out: Any) -> Any:
-    """The cotangent that a backward pass from the value `out` starts with."""
+    """Return the cotangent that a backward pass from the value `out` starts with.
+
+    Raises:
+        GraphError: none is given and `out` has more than one entry. ShapeError, DTypeError: it does not match `out`.
+    """
     shape = np.shape(out)
     dtype = np.float64 if type(out) is float else out.dtype
     if given is None:
@@ -106,10 +110,10 @@ def seed(given: Any, out: Any) -> Any:
 
 
 def evaluate(row: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any]) -> tuple[Any, Sequence[Any]]:
-    """The value of `row` on its operands, a float or an array, and the raw values that it read.
+    """Return the value of `row` on its operands, a float or an array, and the raw values that it read.
 
     Raises:
-        ShapeError: shapes that do not fit, with the primitive, the author's line and the axis at fault.
+        ShapeError: shapes that do not fit, with the primitive, the user's line and the axis at fault.
     """
     args: Sequence[Any]
     if len(operands) == 1:
@@ -143,7 +147,7 @@ def _into_kept(row: Primitive, args: Sequence[Any], attrs: dict[str, Any]) -> An
 
 
 def unchanged(operand: Any, read: Any) -> Any:
-    """The operand as a node, for a tracked rule; what was read where it is a constant (None).
+    """Return the operand as a node, for a tracked rule; what was read where it is a constant (None).
 
     Raises:
         GraphError: the operand was assigned after the forward pass read it.
@@ -161,7 +165,7 @@ def unchanged(operand: Any, read: Any) -> Any:
 
 
 def owned(g: Any, raw: Any, taken: set[int]) -> Any:
-    """The gradient `g` of a leaf of value `raw` as an array that this leaf alone holds.
+    """Return the gradient `g` of a leaf of value `raw` as an array that this leaf alone holds.
 
     Copied where it is a view, where it cannot be written to, and where its id is in `taken`: given to another leaf.
     """
@@ -179,7 +183,7 @@ def _at() -> str:
 
 
 def mismatch(row: Primitive, args: Sequence[Any], error: ValueError) -> ValueError:
-    """NumPy's complaint about shapes, told with the primitive, the line and the axis at fault."""
+    """Return NumPy's error about shapes with the primitive, the line and the axis at fault."""
     shapes = [np.shape(a) for a in args]
     where = f"{row.name}{_at()}"
     if row.kind == "map" and len(shapes) > 1:

@@ -87,7 +87,7 @@ def _of_values(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def call(a: Any, *args: Any, **kwargs: Any) -> Any:
         if (capture := capturing()) is not None:
-            capture.refuse(f"np.{function.__name__}() of a tensor", "answer the tensor and look at its values outside")
+            capture.refuse(f"np.{function.__name__}() of a tensor", "return the tensor and look at its values outside")
         return function(a.data, *args, **kwargs)
 
     return call
