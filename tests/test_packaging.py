@@ -19,8 +19,8 @@ MODULES = sorted(
     module.name for module in pkgutil.walk_packages(micrograd.__path__, "micrograd.") if "__main__" not in module.name
 )
 # What machine code is made of: written in Numba, and imported when something is compiled.
-OF_NUMBA = {
-    f"micrograd.compiler.{name}" for name in ("blas", "cache", "intrinsics", "mathematics", "meeting", "pointers")
+OF_NUMBA = {"micrograd.compiler.cache.cache"} | {
+    f"micrograd.compiler.runtime.{name}" for name in ("barrier", "blas", "intrinsics", "pointers", "vector_math")
 }
 
 _LOADED_BY = """
