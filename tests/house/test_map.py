@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from house_map import BEGIN, END, PAGES, first_line, house_map, mapped
-from import_graph import PACKAGE, ROOT, modules
+from import_graph import modules
+from paths import PACKAGE, ROOT
 
 THERE = [page for page in PAGES if (ROOT / page).exists()]
 

@@ -6,11 +6,20 @@ import re
 from pathlib import Path
 
 import pytest
-from import_graph import PACKAGE, ROOT
+from paths import PACKAGE, ROOT, TESTS
 
 FOLDERS = sorted({path.parent for path in PACKAGE.rglob("*.py")})
 LARGEST = 12  # modules, besides `__init__`
 LONGEST = 7  # lines of a README: a heading, an empty one, five
+
+
+# Folders of tests that stand for no room of the package, and the rooms whose tests are elsewhere.
+OF_THEIR_OWN = {"benchmarks", "engine", "house", "judges", "laws", "studies", "support", "teach"}
+TESTED_ELSEWHERE = {
+    "source": "tracing",  # names and positions, by what a trace says of them
+    "marker/student": "marker/diagnosis",  # by what is found in a student's code
+    "marker/truth": "marker/diagnosis",
+}
 
 
 def modules_in(folder: Path) -> set[str]:
@@ -56,3 +65,22 @@ def test_a_readme_that_leaves_something_out_is_found(tmp_path: Path) -> None:
     text = "`one.py` and two.py, see `engine.py`, `inner/` and `mg.walk`; no longer `three.py`, `attic/`"
     assert unnamed(text, {"one.py", "two.py", "inner/"}) == ["two.py"]
     assert stale(text, tmp_path) == ["three.py", "attic/"]
+
+
+def folders_of_tests() -> set[str]:
+    """The folders that hold tests, but for those of their own."""
+    found = {path.parent.relative_to(TESTS).as_posix() for path in TESTS.rglob("test_*.py")}
+    return {folder for folder in found if folder.partition("/")[0] not in OF_THEIR_OWN}
+
+
+def test_the_tests_stand_in_rooms_that_mirror_the_package() -> None:
+    rooms = {folder.relative_to(PACKAGE).as_posix() for folder in FOLDERS} - {"."}
+    tested = folders_of_tests()
+    assert tested <= rooms, "a folder of tests has the name of a room"
+    assert [path.name for path in TESTS.glob("*.py")] == ["conftest.py"]
+    top = {room for room in rooms if "/" not in room} - {"marker"}
+    inside = {room for room in rooms if room.startswith("marker/") and room.count("/") == 1}
+    assert top | inside == (tested & (top | inside)) | {*TESTED_ELSEWHERE}
+    assert {*TESTED_ELSEWHERE.values()} <= tested
+    for folder in {path.parent for path in TESTS.rglob("test_*.py")}:
+        assert len([*folder.glob("*.py")]) <= LARGEST, f"{folder} is crowded"

@@ -20,9 +20,8 @@ from pathlib import Path
 
 from code_lines import ENGINE_LIMIT, code_lines
 from files_run import files_run
-from import_graph import PACKAGE, ROOT, breaches, circle, contracts, edges, in_circles, modules
-
-SUPPORT = Path(__file__).parent
+from import_graph import breaches, circle, contracts, edges, in_circles, modules
+from paths import PACKAGE, ROOT, SUPPORT
 
 
 @dataclass(frozen=True)

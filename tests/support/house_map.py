@@ -8,7 +8,8 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from import_graph import PACKAGE, ROOT, contracts
+from import_graph import contracts
+from paths import PACKAGE, ROOT
 
 BEGIN, END = "<!-- map: written by `make map` -->", "<!-- end of the map -->"
 

@@ -14,8 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-PACKAGE = ROOT / "micrograd"
+from paths import PACKAGE, ROOT
 
 Edges = dict[str, set[str]]
 
@@ -160,24 +159,34 @@ def _room(module: str, container: str) -> str:
     return module.removeprefix(f"{container}.").partition(".")[0] if module.startswith(f"{container}.") else ""
 
 
-def breaches(contract: Floors, edges: Mapping[str, Iterable[str]]) -> list[str]:
-    """Imports that go up, or to a neighbour that is to be left alone; rooms that the list lacks or invents."""
+def climbs(contract: Floors, module: str, targets: Iterable[str]) -> list[str]:
+    """What a module imports from a floor above its own, or from a neighbour that is to be left alone."""
+    listed, own, found = contract.rooms(), _room(module, contract.container), []
+    if own not in listed:
+        return []
+    for target in sorted(targets):
+        other = _room(target, contract.container)
+        if target == contract.container and contract.height(own) > 0:  # it stands for all that it gathers
+            found.append(f"{module} imports {target}, which is open to the top floor only")
+        elif other in listed and other != own:
+            up = contract.height(own) - contract.height(other)
+            if up > 0 or (up == 0 and contract.floors[contract.height(own)].apart):
+                found.append(f"{module} imports {target}, {'a floor above' if up else 'its neighbour'}")
+    return found
+
+
+def unlisted(contract: Floors, modules: Iterable[str]) -> list[str]:
+    """Rooms that the list invents, and those that it lacks although it is to name them all."""
     listed = contract.rooms()
-    there = {_room(module, contract.container) for module in edges} - {""}
+    there = {_room(module, contract.container) for module in modules} - {""}
     optional = {room for floor in contract.floors for room in floor.optional}
     found = [f"{contract.container} has no room {room}" for room in sorted({*listed} - there - optional)]
     if contract.exhaustive:
         found += [f"{room} stands on no floor of {contract.container}" for room in sorted(there - {*listed})]
-    for module, targets in edges.items():
-        own = _room(module, contract.container)
-        if own not in listed:
-            continue
-        for target in sorted(targets):
-            other = _room(target, contract.container)
-            if target == contract.container and contract.height(own) > 0:  # it stands for all that it gathers
-                found.append(f"{module} imports {target}, which is open to the top floor only")
-            elif other in listed and other != own:
-                up = contract.height(own) - contract.height(other)
-                if up > 0 or (up == 0 and contract.floors[contract.height(own)].apart):
-                    found.append(f"{module} imports {target}, {'a floor above' if up else 'its neighbour'}")
     return found
+
+
+def breaches(contract: Floors, edges: Mapping[str, Iterable[str]]) -> list[str]:
+    """Everything that is against the list."""
+    climbing = [line for module, targets in edges.items() for line in climbs(contract, module, targets)]
+    return unlisted(contract, edges) + climbing
