@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench teach claims docs lint types wheel clean
+.PHONY: help demo test bench teach claims docs lint types house map wheel clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
@@ -31,12 +31,19 @@ docs: $(VENV)/docs.done ## build the documentation into docs/_build/html, warnin
 	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
-lint: $(VENV)/lint.done ## check style and format
+lint: $(VENV)/lint.done ## check style, format and layers
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
+	@$(BIN)/lint-imports --no-cache --no-logo
 
 types: $(VENV)/lint.done ## check types, strictly
 	@$(BIN)/mypy --strict micrograd
+
+house: $(VENV)/demo.done ## measure the house: folders, imports, sizes, words; print what is wanted beside it
+	@$(BIN)/python tests/support/house.py
+
+map: $(VENV)/demo.done ## write the map of the rooms into the papers
+	@$(BIN)/python tests/support/house_map.py
 
 wheel: $(VENV)/wheel.done ## build wheel and sdist into dist/ and check them
 	@rm -rf dist
@@ -98,7 +105,7 @@ $(VENV)/docs.done: $(VENV)/demo.done
 	$(call install,--group docs,Sphinx)
 
 $(VENV)/lint.done: $(VENV)/demo.done
-	$(call install,--group lint,ruff and mypy)
+	$(call install,--group lint,ruff$(comma) mypy and import-linter)
 
 $(VENV)/wheel.done: $(VENV)/demo.done
 	$(call install,--group wheel,build and twine)

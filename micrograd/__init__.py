@@ -14,6 +14,7 @@ import importlib
 import importlib.abc
 import importlib.util
 import sys
+from importlib.machinery import PathFinder, SourceFileLoader
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -105,10 +106,27 @@ _FORMER_PATHS = {
 }
 
 
+# Names that have left a module for another one, which may stand above it: found when somebody asks for them.
+_FORMER_NAMES = {
+    f"micrograd.{former}": dict.fromkeys(names.split(), f"micrograd.{now}")
+    for former, names, now in (
+        ("graph", "trace", "tracing"),
+        ("marker.exercises", "Answer Exercise LESSONS Lesson exercise lesson lesson_of", "marker.exercises.exercises"),
+        ("marker.probing", "LARGE SPREADS Search make", "marker.probing.visible_inputs"),
+        ("nn.initializers", "lsuv", "nn.unit_variance"),
+    )
+}
+
+
 class _FormerPaths(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Import a module that has moved under the path that it had before: the same module, not a copy."""
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:  # noqa: ARG002
+        if fullname in _FORMER_NAMES:
+            spec = PathFinder.find_spec(fullname, path)
+            if spec is not None and isinstance(spec.loader, SourceFileLoader):
+                spec.loader = _WithFormerNames(spec.loader.name, spec.loader.path)
+            return spec
         return importlib.util.spec_from_loader(fullname, self) if fullname in _FORMER_PATHS else None
 
     def create_module(self, spec: Any) -> Any:
@@ -120,7 +138,22 @@ class _FormerPaths(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         module.__spec__ = module.__spec__.loader_state
 
 
-sys.meta_path.append(_FormerPaths())
+class _WithFormerNames(SourceFileLoader):
+    """Load a module that still gives the names that have moved elsewhere."""
+
+    def exec_module(self, module: Any) -> None:
+        super().exec_module(module)
+        moved = _FORMER_NAMES[module.__name__]
+
+        def find(name: str) -> Any:
+            if name not in moved:
+                raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
+            return getattr(importlib.import_module(moved[name]), name)
+
+        module.__getattr__ = find
+
+
+sys.meta_path.insert(0, _FormerPaths())
 
 
 def _drawn(shown: Any) -> str:

@@ -12,31 +12,18 @@ import pytest
 from browsing import browser, opened  # noqa: F401 - fixtures
 from code_lines import ENGINE_LIMIT, code_lines
 from hypothesis import HealthCheck, settings
+from seals import leaks
 
 from micrograd import engine
 from micrograd.primitives import TABLE
 
 # `ci` draws the same examples in every run, so a red build can be repeated; `fuzz` is for a person with a coffee:
-#     HYPOTHESIS_PROFILE=fuzz .venv/bin/pytest tests/test_batchnorm.py
+#     HYPOTHESIS_PROFILE=fuzz .venv/bin/pytest tests/batchnorm
 settings.register_profile(
     "ci", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile("fuzz", max_examples=5000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
-
-
-def leaks(table_before: dict[str, object], errors_before: dict[str, str]) -> list[str]:
-    """What a test left behind, in words; puts it right, so that one leak fails one test."""
-    found = []
-    if dict(TABLE) != table_before:
-        changed = sorted(name for name in {*TABLE, *table_before} if TABLE.get(name) is not table_before.get(name))
-        found.append(f"the table of primitives was changed: {', '.join(changed)}")
-        TABLE.clear()
-        TABLE.update(table_before)  # type: ignore[arg-type]
-    if np.geterr() != errors_before:
-        found.append(f"np.errstate was left at {np.geterr()}")
-        np.seterr(**errors_before)  # type: ignore[arg-type]
-    return found
 
 
 @pytest.fixture(autouse=True)

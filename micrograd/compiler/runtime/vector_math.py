@@ -6,7 +6,7 @@ lines of arithmetic without branches or tables, compiled into the loop they stan
 Each reduces its operand to a short interval exactly or nearly so (W. J. Cody and W. Waite, Software Manual for the
 Elementary Functions, 1980), and takes a polynomial there. log 2 is in two pieces, the first with so few digits that
 whole multiples of it are exact. The coefficients are least-squares fits at Chebyshev's points in 200-bit arithmetic,
-rounded one after the other (`tests/chebyshev.py`; a test computes them again). With u = 2**-24 or 2**-53 the
+rounded one after the other (`tests/support/chebyshev.py`; a test computes them again). With u = 2**-24 or 2**-53 the
 polynomials are within 0.024 u of the function, relatively; what else is lost is rounding in the last few operations.
 
 Largest errors measured against mpmath, in units in the last place (ulp):

