@@ -1,5 +1,6 @@
-"""Read the user's own source: positions, names, ownership."""
+"""Read the user's own source: whose code is whose, and what a value is called there."""
 
-from micrograd.source.positions import Source, source_of, user_line
+from micrograd.source.names import Source, source_of
+from micrograd.source.ownership import user_line
 
 __all__ = ["Source", "source_of", "user_line"]
