@@ -14,16 +14,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import FrameType
-from typing import Any, NamedTuple, cast
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from micrograd.engine import Tensor, observe, sweep, toposort
 from micrograd.errors import GraphError, NumericalError
-from micrograd.source.names import place_of
-from micrograd.source.ownership import PACKAGE
-from micrograd.source.positions import Source, author_frames, source_of
+from micrograd.source.names import CodePosition, Source, context_of, source_of
+from micrograd.source.ownership import PACKAGE, user_frames
 
 __all__ = ["checked", "is_checking"]
 
@@ -64,19 +63,11 @@ def checked() -> Iterator[None]:
         _checking.reset(token)
 
 
-class _Place(NamedTuple):
-    """Where a frame stood: what `source_of` reads, without keeping the frame and its variables alive."""
-
-    f_code: Any
-    f_lasti: int
-    f_lineno: int
-
-
 class _Checker:
     """The observer behind `checked`."""
 
     def __init__(self) -> None:
-        self._places: WeakKeyDictionary[Tensor, list[_Place]] = WeakKeyDictionary()
+        self._places: WeakKeyDictionary[Tensor, list[CodePosition]] = WeakKeyDictionary()
 
     def recorded(self, node: Tensor) -> None:
         """Look at the value of a new node."""
@@ -109,14 +100,14 @@ class _Checker:
             )
 
     def _told(self, node: Tensor) -> str:
-        """``node xmu, `xmu = x - mu`, f.py:12``; for what the package composed, the author's line is added."""
+        """``node xmu, `xmu = x - mu`, f.py:12``; for what the package composed, the user's line is added."""
         assert node.row is not None
         places = self._places.get(node)
         if places is None:
             return f"node {node.row.name}, recorded outside checked(); run the forward pass inside to see its line"
         told: list[str] = []
         for place in places:
-            source = source_of(cast("FrameType", place))
+            source = source_of(place)
             if not told:
                 statement, target = _statement(source)
                 told += [f"node {target or node.row.name}", *([f"`{statement}`"] if statement else []), str(source)]
@@ -130,11 +121,11 @@ def _statement(source: Source) -> tuple[str, str]:
 
     Where it stands in no assignment of one line, it is shown by itself.
     """
-    place = place_of(source)
-    if place is None or not place.target or source.line != source.end_line:
+    context = context_of(source)
+    if context is None or not context.target or source.line != source.end_line:
         return " ".join(source.text.split()), ""
     statement = linecache.getline(source.file, source.line).partition("  # ")[0].strip()
-    return statement, place.target if place.whole else ""
+    return statement, context.target if context.whole else ""
 
 
 # ---- looking -----------------------------------------------------------------------------------------------
@@ -219,22 +210,22 @@ def _backward_fault(node: Tensor, slot: int, at: tuple[int, ...]) -> str:
 
 
 def _variable(operand: Tensor | None) -> str:
-    """The name that an author's variable gives to `operand`, innermost function first; empty if none does."""
+    """The name that a user's variable gives to `operand`, innermost function first; empty if none does."""
     if operand is not None:
-        for frame in author_frames(2):
+        for frame in user_frames(2):
             for name, value in frame.f_locals.items():
                 if value is operand:
                     return name
     return ""
 
 
-def _places() -> list[_Place]:
-    """The innermost author's place and, if that is in the package, the innermost outside it too."""
-    found: list[_Place] = []
-    for frame in author_frames(3):
+def _places() -> list[CodePosition]:
+    """The user's innermost place and, if that is in the package, the innermost outside it too."""
+    found: list[CodePosition] = []
+    for frame in user_frames(3):
         outside = not frame.f_code.co_filename.startswith(PACKAGE)
         if outside or not found:
-            found.append(_Place(frame.f_code, frame.f_lasti, frame.f_lineno))
+            found.append(CodePosition.of(frame))
         if outside:
             break
     return found

@@ -14,7 +14,7 @@ from micrograd.core import array_pool
 from micrograd.errors import DTypeError, GraphError, ShapeError
 from micrograd.modes import capturing
 from micrograd.primitives import Primitive
-from micrograd.source.positions import user_line
+from micrograd.source.ownership import user_line
 
 __all__ = ["constant", "evaluate", "frozen", "leaf", "mismatch", "owned", "seed", "unchanged"]
 
@@ -55,7 +55,8 @@ def leaf(x: Any, name: str = "x") -> Any:
     if type(x) is float:
         return x
     if type(x) is np.ndarray and x.dtype.kind == "f" and x.dtype.isnative:
-        return frozen(array_pool.copy(x))  # a read-only one too: a view made before it was locked can still write
+        # a read-only one too: a view made before it was locked can still write
+        return frozen(x.copy(order="K") if x.nbytes < array_pool.SMALLEST else array_pool.copy(x))
     if isinstance(x, (bool, np.bool_)):
         raise DTypeError(f"{name} is a bool; gradients need a float. Use float(x).")
     if isinstance(x, int) or type(x) is np.float64:

@@ -1,4 +1,4 @@
-"""The backward pass as a graph of its own, made of the same primitives and named as every student names it.
+"""Make the backward pass a graph of its own, of the same primitives and named as every student names it.
 
 The gradient of ``xhat`` is ``dxhat``; where a value feeds several others the contributions are numbered in order of
 arrival, ``dxmu1`` and ``dxmu2``, and their sum is ``dxmu``. A gradient that is passed on unchanged is one node with
@@ -15,7 +15,7 @@ import numpy as np
 
 from micrograd.engine import Tensor, sweep, toposort
 from micrograd.errors import GraphError
-from micrograd.graph.build import Mark, assemble
+from micrograd.graph.build import Label, assemble
 from micrograd.graph.nodes import Node
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ __all__ = ["Pairs", "backward_structure"]
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Which node of the backward graph is whose gradient; what leads to no input is in no backward graph.
+    """Pair the nodes of a forward graph with their gradients; what leads to no input is in no backward graph.
 
     Attributes:
         swept: the forward nodes in the order of the sweep; those without operands come last, the first one at the end.
@@ -42,7 +42,7 @@ class Pairs:
 
 
 def backward_structure(forward: Graph, pairs: Pairs | None = None) -> dict[str, Any]:
-    """The arguments of the backward `Graph`: from cotangents, and the forward values read, to the leaves' gradients.
+    """Return the arguments of the backward `Graph`: from cotangents and forward values to the leaves' gradients.
 
     It has run on the seeds of the last `Graph.backward`, on ones before any.
 
@@ -66,7 +66,7 @@ def backward_structure(forward: Graph, pairs: Pairs | None = None) -> dict[str, 
         if output not in seeds:
             seeds[output] = Tensor(given)
             inputs[seeds[output]] = f"d{node.name}"
-    marks: dict[Tensor, Mark] = {}
+    labels: dict[Tensor, Label] = {}
     aliases: dict[str, str] = {}
     gradient: dict[int, Tensor] = {}
     arrived: dict[int, int] = {}
@@ -74,19 +74,19 @@ def backward_structure(forward: Graph, pairs: Pairs | None = None) -> dict[str, 
     named: dict[Tensor, str] = dict(inputs)
     minor: set[Tensor] = set()  # named after a sub-expression; a statement's own name is better
 
-    def name(tensor: Tensor, label: str, of: Node, at: Node) -> None:
-        """Call `tensor`, the gradient of node `of` that arises at node `at`, by `label`, or by it too."""
-        first = named.setdefault(tensor, label)
-        if first != label and tensor in minor and of.name == of.statement:  # dvar rather than dsqrtvar_add
-            named[tensor] = label
-            aliases.update({alias: label for alias, meant in aliases.items() if meant == first}, **{first: label})
-        elif first != label:
-            aliases.setdefault(label, named[tensor])
-        if tensor in inputs or named[tensor] != label or (tensor in marks and marks[tensor].name == label):
+    def name(tensor: Tensor, called: str, of: Node, at: Node) -> None:
+        """Call `tensor`, the gradient of node `of` that arises at node `at`, by a name, or by it too."""
+        first = named.setdefault(tensor, called)
+        if first != called and tensor in minor and of.name == of.statement:  # dvar rather than dsqrtvar_add
+            named[tensor] = called
+            aliases.update({alias: called for alias, meant in aliases.items() if meant == first}, **{first: called})
+        elif first != called:
+            aliases.setdefault(called, named[tensor])
+        if tensor in inputs or named[tensor] != called or (tensor in labels and labels[tensor].name == called):
             return
         (minor.add if of.name != of.statement else minor.discard)(tensor)
         stage = None if at.stage is None else (at.stage, forward.stages[at.stage].title)
-        marks[tensor] = Mark([at.source] if at.source else [], None, label, label, stage)
+        labels[tensor] = Label(at.source, called, called, stage)
 
     stop = [tensors[n.index] for n in forward.nodes if n.is_leaf and n.index in tensors]
     swept: list[int] = []
@@ -103,9 +103,9 @@ def backward_structure(forward: Graph, pairs: Pairs | None = None) -> dict[str, 
                 continue
             arrived[operand] = arrived.get(operand, 0) + 1
             suffix = str(arrived[operand]) if fan_out[operand] > 1 else ""
-            label = f"d{forward.nodes[operand].name}{suffix}"
-            sent[operand, node.index, slot] = label, part
-            name(part, label, forward.nodes[operand], node)
+            called = f"d{forward.nodes[operand].name}{suffix}"
+            sent[operand, node.index, slot] = called, part
+            name(part, called, forward.nodes[operand], node)
     outputs = [gradient[n.index] for n in forward.nodes if n.op in ("input", "parameter") and n.index in gradient]
     if not outputs:
         raise GraphError(f"graph {forward.name}: no gradient reaches an input.")
@@ -113,30 +113,30 @@ def backward_structure(forward: Graph, pairs: Pairs | None = None) -> dict[str, 
     for tensor in toposort(outputs, known | set(inputs)):
         if tensor in known:
             inputs[tensor] = forward.nodes[place[tensor]].name
-    _name_inner(outputs, inputs, named, marks)
-    structure = assemble(outputs, inputs, marks, name=f"{forward.name}_backward", aliases=aliases)
+    _name_inner(outputs, inputs, named, labels)
+    structure = assemble(outputs, inputs, labels, name=f"{forward.name}_backward", aliases=aliases)
     if pairs is not None:
         at = {tensor: index for index, tensor in structure["tensors"].items()}
         pairs.swept.extend(sorted(swept, key=lambda index: (forward.nodes[index].is_leaf, -index)))
         pairs.nodes.update((index, at[g]) for index, g in gradient.items() if g in at)
-        pairs.edges.update((edge, (label, at[part])) for edge, (label, part) in sent.items() if part in at)
+        pairs.edges.update((edge, (called, at[part])) for edge, (called, part) in sent.items() if part in at)
         pairs.origins.update((at[tensor], place.get(tensor)) for tensor in inputs)
     return structure
 
 
 def _name_inner(
-    outputs: list[Tensor], inputs: dict[Tensor, str], named: dict[Tensor, str], marks: dict[Tensor, Mark]
+    outputs: list[Tensor], inputs: dict[Tensor, str], named: dict[Tensor, str], labels: dict[Tensor, Label]
 ) -> None:
-    """Call a node inside a rule after the gradient it leads to: ``dgamma_mul`` makes ``dgamma``."""
+    """Name each node inside a rule after the gradient that it leads to: ``dgamma_mul`` makes ``dgamma``."""
     gradients = {*named.values()}
     for tensor in reversed(toposort(outputs, inputs)):
         if tensor in inputs or tensor not in named:
             continue
-        owner = marks[tensor]
+        owner = labels[tensor]
         for operand in tensor.operands:
             if operand is not None and operand not in named and operand not in inputs and operand.row is not None:
-                label = f"{owner.statement}_{operand.row.name}"
-                while label in gradients:  # dmu_sum is the gradient of mu_sum, not the sum inside dmu
-                    label += "'"
-                named[operand] = label
-                marks[operand] = Mark(owner.sources, None, owner.statement, named[operand], owner.stage)
+                called = f"{owner.statement}_{operand.row.name}"
+                while called in gradients:  # dmu_sum is the gradient of mu_sum, not the sum inside dmu
+                    called += "'"
+                named[operand] = called
+                labels[operand] = Label(owner.source, owner.statement, called, owner.stage)

@@ -1,102 +1,112 @@
-"""From recorded tensors to the structure of a graph."""
+"""Build the structure of a graph from recorded tensors."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from micrograd.engine import Tensor, toposort
 from micrograd.graph.nodes import Node, Stage
-from micrograd.source.names import constant_names, unique
-from micrograd.source.positions import Source
+from micrograd.source.names import Source, operand_names, unique_names
 
-__all__ = ["Mark", "assemble", "graph_size"]
+__all__ = ["Label", "assemble", "graph_size"]
 
 
 @dataclass(slots=True)
-class Mark:
-    """What is known of a recorded node: the author's frames at that moment, innermost first."""
+class Label:
+    """What a recorded node is called, and where it comes from.
 
-    sources: list[Source] = field(default_factory=list)
-    call: object = None  # the engine frame that the author's expression entered: one per evaluation of an operation
+    Attributes:
+        source: the user's expression.
+        statement: the name that the user's statement assigns.
+        name: where the node has one of its own; else it is called after the statement and the operation.
+        stage: what tells the stage from others; its title comes last.
+        constants: names of the constants by slot, where the user's expression does not tell them.
+    """
+
+    source: Source | None = None
     statement: str = ""
     name: str = ""
     stage: tuple[Any, ...] | None = None
-    constants: list[str] | None = None  # names of constants by slot, where the author's expression does not tell
+    constants: Sequence[str] | None = None
+
+
+_UNLABELLED = Label()
 
 
 def assemble(
     outputs: Sequence[Tensor],
     inputs: dict[Tensor, str],
-    marks: dict[Tensor, Mark],
+    labels: Mapping[Tensor, Label],
     *,
     name: str = "graph",
     aliases: dict[str, str] | None = None,
     parameters: dict[Tensor, str] | None = None,
 ) -> dict[str, Any]:
-    """The arguments of `Graph` for recorded tensors.
+    """Return the arguments of `Graph` for recorded tensors.
 
     Args:
-        outputs: nodes to answer.
+        outputs: nodes to return.
         inputs: the nodes that a run is given, with their names; the graph ends there.
-        marks: what is known of the other nodes.
+        labels: what the other nodes are called.
         name: of the graph.
         aliases: second names of nodes.
         parameters: names of leaves that are no inputs; the others are called as their first reader spells them.
     """
     order = [*inputs, *(node for node in toposort(outputs, inputs) if node not in inputs)]
-    taken: dict[str, int] = {}
-    nodes: list[Node] = []
+    slots = {node: (node.operands, node.args) for node in order}
+    wanted = {**_leaf_names(slots, labels), **(parameters or {})}
+    drafts: list[tuple[str, str, Any, dict[str, Any]]] = []  # wanted name, operation, value, other fields of the node
     fixed: dict[int, Any] = {}
     place: dict[Tensor, int] = {}
     stages: dict[tuple[Any, ...], list[int]] = {}
-    wanted = {**_leaf_names(order, marks), **(parameters or {})}
 
-    def put(label: str, op: str, value: Any, **more: Any) -> int:
-        index = len(nodes)
-        shape, dtype = np.shape(value), getattr(value, "dtype", np.dtype(float)).name
-        nodes.append(Node(index, unique(label, taken), op, shape, dtype, **more))
-        return index
+    def put(wish: str, op: str, value: Any, **fields: Any) -> int:
+        drafts.append((wish, op, value, fields))
+        return len(drafts) - 1
 
-    for node, label in inputs.items():
-        place[node] = put(label, "input", node.raw)
-    for node in order:
+    for node, wish in inputs.items():
+        place[node] = put(wish, "input", node.raw)
+    for node, (operands, args) in slots.items():
         if node in place:
             continue
         if node.row is None:
-            op = "parameter" if inputs or marks else "input"
+            op = "parameter" if inputs or labels else "input"
             place[node] = put(wanted.get(node) or ("p" if op == "parameter" else "x"), op, node.raw)
             if op == "parameter":
                 fixed[place[node]] = node.raw
             continue
-        mark = marks.get(node, Mark())
-        operands: list[int | float] = []
-        for slot, (operand, raw) in enumerate(zip(node.operands, node.args, strict=True)):
+        label = labels.get(node, _UNLABELLED)
+        reads: list[int | float] = []
+        for slot, (operand, raw) in enumerate(zip(operands, args, strict=True)):
             if operand is not None:
-                operands.append(place[operand])
+                reads.append(place[operand])
             elif isinstance(raw, np.ndarray):
-                called = mark.constants or (constant_names(mark.sources[0]) if mark.sources else [])
-                label = called[slot] if slot < len(called) and called[slot] else "const"
-                constant = put(label, "constant", raw)
-                operands.append(constant)
+                called = label.constants or (operand_names(label.source.text) if label.source else ())
+                constant = put((called[slot] if slot < len(called) else "") or "const", "constant", raw)
+                reads.append(constant)
                 fixed[constant] = raw
             else:
-                operands.append(float(raw))
-        label = mark.name or (f"{mark.statement}_{node.row.name}" if mark.statement else node.row.name)
-        index = put(
-            label, node.row.name, node.raw, operands=tuple(operands), attrs=dict(node.attrs or {}),
-            statement=mark.statement or label, source=mark.sources[0] if mark.sources else None,
+                reads.append(float(raw))
+        wish = label.name or (f"{label.statement}_{node.row.name}" if label.statement else node.row.name)
+        place[node] = put(
+            wish, node.row.name, node.raw, operands=tuple(reads), attrs=dict(node.attrs or {}),
+            statement=label.statement or wish, source=label.source,
         )  # fmt: skip
-        place[node] = index
-        if mark.stage is not None:
-            stages.setdefault(mark.stage, []).append(index)
+        if label.stage is not None:
+            stages.setdefault(label.stage, []).append(place[node])
     staged = [Stage(str(key[-1]) or f"stage {n}", tuple(members)) for n, (key, members) in enumerate(stages.items(), 1)]
     stage_of = {member: number for number, stage in enumerate(staged) for member in stage.nodes}
+    names = unique_names([draft[0] for draft in drafts])
+    number = np.dtype(float)
     return {
-        "nodes": [replace(node, stage=stage_of.get(node.index)) for node in nodes],
+        "nodes": [
+            Node(at, names[at], op, np.shape(raw), getattr(raw, "dtype", number).name, stage=stage_of.get(at), **fields)
+            for at, (_, op, raw, fields) in enumerate(drafts)
+        ],
         "outputs": [place[output] for output in outputs],
         "stages": staged,
         "name": name,
@@ -106,20 +116,22 @@ def assemble(
     }
 
 
-def _leaf_names(order: Sequence[Tensor], marks: dict[Tensor, Mark]) -> dict[Tensor, str]:
-    """Names of tensors from outside (parameters of a network), as their first reader spells them."""
+def _leaf_names(
+    slots: Mapping[Tensor, tuple[tuple[Tensor | None, ...], tuple[Any, ...]]], labels: Mapping[Tensor, Label]
+) -> dict[Tensor, str]:
+    """Return names of tensors from outside (parameters of a network), as their first reader spells them."""
     found: dict[Tensor, str] = {}
-    for node in order:
-        mark = marks.get(node)
-        called = constant_names(mark.sources[0]) if mark and mark.sources else []
-        for operand, label in zip(node.operands, called, strict=False):
-            if operand is not None and operand.row is None and label and operand not in found:
-                found[operand] = label
+    for node, (operands, _) in slots.items():
+        label = labels.get(node)
+        called = operand_names(label.source.text) if label and label.source else ()
+        for operand, name in zip(operands, called, strict=False):
+            if operand is not None and operand.row is None and name and operand not in found:
+                found[operand] = name
     return found
 
 
 def graph_size(*outputs: Tensor) -> tuple[int, int]:
-    """How much the graph below some tensors holds: its nodes, and the bytes of their arrays.
+    """Count what the graph below some tensors holds: its nodes, and the bytes of their arrays.
 
     A loss kept in a list keeps its whole graph; keep ``loss.item()`` or ``loss.detach()`` instead.
 

@@ -13,13 +13,13 @@ __all__ = ["seeded_outputs", "upstream_for"]
 
 
 def seeded_outputs(graph: Graph) -> list[Node]:
-    """The outputs that get a gradient: the first, and those that are no lesser than it."""
+    """Return the outputs that get a gradient: the first, and those that are no lesser than it."""
     first, *others = graph.outputs
     return [first, *(n for n in others if first.shape and n.shape == first.shape and not n.is_leaf)]
 
 
 def upstream_for(out: Any, rng: np.random.Generator) -> Any:
-    """A gradient of an output: random, of no zero mean along any axis."""
+    """Return a gradient of an output: random, of no zero mean along any axis."""
     shape = np.shape(out)
     if not shape:
         value = float(rng.uniform(1.3, 2.2))

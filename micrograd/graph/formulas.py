@@ -1,4 +1,4 @@
-"""Formulas, printed from the rows of the table: nothing here knows an operation, and no derivative is written by hand.
+"""Print formulas from the rows of the table: nothing here knows an operation, and no derivative is written by hand.
 
 A row's `tex` template says how an operation is written and its `level` how strongly it binds; brackets follow. The
 Unicode form is translated from the same template. Printing goes down to the nearest named value: ``mu = 1/4 · Σ x``
@@ -42,12 +42,12 @@ _TEX_SPECIAL = {c: "\\" + c for c in "#$%&_{}"} | {"\\": r"\textbackslash{}", "~
 
 
 def own_name(node: Node) -> bool:
-    """Whether the author (or a plain trace) named the value itself; false for ``mu_sum``, a part of ``mu = ...``."""
+    """Check that the user (or a plain trace) named the value itself; false for ``mu_sum``, a part of ``mu = ...``."""
     return node.is_leaf or not node.statement or node.name.rstrip("'0123456789") == node.statement.rstrip("'0123456789")
 
 
 def statement_heads(graph: Graph) -> list[int]:
-    """For each node the node that its statement ends in: itself, or where a part of a statement goes."""
+    """Return for each node the node that its statement ends in: itself, or where a part of a statement goes."""
     heads = list(range(len(graph.nodes)))
     reader: list[int | None] = [None] * len(heads)  # the only node that reads it; -1: several
     for node in graph.nodes:
@@ -68,7 +68,7 @@ def statement_heads(graph: Graph) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class _Template:
-    """Literal text between holes; for each hole its slot and the level that fits in without brackets."""
+    """Hold literal text between holes; for each hole its slot and the level that fits in without brackets."""
 
     literals: tuple[str, ...]
     slots: tuple[int, ...]
@@ -115,7 +115,7 @@ def _power(match: re.Match[str]) -> str:
 def _template(
     tex: str, label: str, level: int, count: int, variadic: bool, attributes: tuple[tuple[str, str], ...], style: str
 ) -> _Template:
-    """A row's template for one style, its holes found and weighed."""
+    """Return a row's template for one style, its holes found and weighed."""
     if variadic:  # written for two operands: repeat what stands between them
         before, between, after = re.split(r"\{[01]\}", tex)
         tex = before + between.join(f"{{{slot}}}" for slot in range(count)) + after
@@ -152,7 +152,7 @@ def _template(
 
 
 def number(value: float, style: str = "unicode") -> tuple[str, int]:
-    """A constant as text, and how strongly it binds: 0.25 is ``1/4``, 2.0 is ``2``.
+    """Return a constant as text, and how strongly it binds: 0.25 is ``1/4``, 2.0 is ``2``.
 
     >>> number(0.25), number(-1.5), number(1e-5)
     (('1/4', 3), ('−1.5', 2), ('1e−5', 9))
@@ -174,13 +174,13 @@ def number(value: float, style: str = "unicode") -> tuple[str, int]:
 
 
 def tex_text(text: str) -> str:
-    """Any text in TeX, as itself."""
+    """Return any text in TeX, as itself."""
     plain = "".join(c if unicodedata.category(c)[0] != "C" else "�" for c in text)
     return "".join(_TEX_SPECIAL.get(c, c) for c in plain)
 
 
 def tex_name(name: str) -> str:
-    """A name in TeX: ``gamma`` is a letter, ``xhat`` an x with a hat, ``dxhat`` its differential; others upright."""
+    """Write a name in TeX: ``gamma`` is a letter, ``xhat`` x with a hat, ``dxhat`` its differential; others upright."""
     if (simple := _tex_simple(name)) is not None:
         return simple
     if name[:1] == "d" and (simple := _tex_simple(name[1:])) is not None:
@@ -189,7 +189,7 @@ def tex_name(name: str) -> str:
 
 
 def split_name(name: str) -> tuple[str, str, str, str] | None:
-    """A name that is a letter, as (letter, accent, index, primes); None for any other.
+    """Split a name that is a letter into (letter, accent, index, primes); None for any other.
 
     >>> split_name("xhat"), split_name("mu_2'"), split_name("sqrtvar")
     (('x', 'hat', '', ''), ('mu', '', '2', "'"), None)
@@ -217,7 +217,7 @@ def _tex_simple(name: str) -> str | None:
 def _print(
     graph: Graph, root: Node, stop: Callable[[Node], bool], style: str, called: Mapping[int, str] | None = None
 ) -> str:
-    """The right-hand side of `root`, without recursion: operands are printed before the nodes that read them."""
+    """Print the right-hand side of `root`, without recursion: operands are printed before the nodes that read them."""
     name: Callable[[str], str] = tex_name if style == "tex" else str
     # text, level, whether an operator begins it and it reaches to the right
     done: dict[int, tuple[str, int, bool]] = {i: (name(label), ATOM, False) for i, label in (called or {}).items()}
@@ -241,7 +241,7 @@ def _print(
 
 
 def applied(node: Node, operands: list[tuple[str, int, bool]], style: str) -> tuple[str, int, bool]:
-    """The formula of one operation on operands that are written already, bracketed where they need it.
+    """Return the formula of one operation on operands that are written already, bracketed where they need it.
 
     A formula comes with how strongly it binds, and whether an operator begins it and it reaches to the right.
     """
@@ -291,7 +291,7 @@ def _equation(graph: Graph, name: str, style: str, deep: bool) -> str:
 
 
 def formula(graph: Graph, name: str, unicode: bool = True, *, deep: bool = True) -> str:
-    """The formula of one node of `graph`, printed from the table's templates down to the nearest named values.
+    """Print the formula of one node of `graph` from the table's templates, down to the nearest named values.
 
     Args:
         graph: any graph, forward or backward.
@@ -313,7 +313,7 @@ def formula(graph: Graph, name: str, unicode: bool = True, *, deep: bool = True)
 
 
 def latex(graph: Graph, name: str | None = None, *, deep: bool = True) -> str:
-    r"""The same in LaTeX: ``\hat{x} = \mathrm{xmu} \, \mathrm{ivar}``. Names are escaped: commands are the table's.
+    r"""Print formulas in LaTeX: ``\hat{x} = \mathrm{xmu} \, \mathrm{ivar}``. Names are escaped.
 
     Args:
         graph: any graph, forward or backward.
@@ -340,7 +340,7 @@ def right_hand(
     heads: Mapping[int, int] | list[int] | None = None,
     called: Mapping[int, str] | None = None,
 ) -> str:
-    """What a picture writes in the box of `node`: its formula without the left side, parts of the statement in full.
+    """Return what a picture writes in the box of `node`: its formula without the left side, parts in full.
 
     `called` gives nodes other names, by index: a gradient that is passed on unchanged has several.
     """

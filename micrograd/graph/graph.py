@@ -1,4 +1,4 @@
-"""`Graph`: a flat, frozen, typed list of nodes, the same for a forward and a backward pass.
+"""Hold a computation as a `Graph`: a flat, frozen, typed list of nodes, the same for forward and backward passes.
 
 Its structure (names, operations, shapes, operands, stages) never changes and prints as text that reads back as
 an equal graph. Beside it stands the last run: the values, and after `backward` the gradients of nodes and of edges.
@@ -18,7 +18,7 @@ from micrograd.engine import Tensor, no_grad, sweep
 from micrograd.errors import GraphError, ShapeError
 from micrograd.graph.backward import backward_structure
 from micrograd.graph.build import assemble
-from micrograd.graph.nodes import Edge, Node, Stage
+from micrograd.graph.nodes import LEAVES, Edge, Node, Stage
 from micrograd.graph.text import parse, to_text
 from micrograd.primitives import TABLE
 
@@ -26,7 +26,7 @@ __all__ = ["Graph"]
 
 
 class _ByName(Mapping[str, Any]):
-    """Values of nodes under the nodes' names."""
+    """Look up values of nodes under the nodes' names."""
 
     def __init__(self, graph: Graph, what: str, values: Mapping[int, Any]) -> None:
         self._graph, self._what, self._values = graph, what, values
@@ -45,7 +45,7 @@ class _ByName(Mapping[str, Any]):
 
 
 class _ByEdge(Mapping[tuple[Any, ...], Any]):
-    """Gradients of edges under ``(source, target)`` or ``(source, target, slot)``."""
+    """Look up gradients of edges under ``(source, target)`` or ``(source, target, slot)``."""
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
@@ -85,12 +85,12 @@ class Graph(Displayed):
         aliases: Mapping[str, str] | None = None,
         tensors: Mapping[int, Tensor] | None = None,
     ) -> None:
-        """A graph of the given structure; see `trace` and `parse` for the usual ways to one.
+        """Make a graph of the given structure; see `trace` and `parse` for the usual ways to one.
 
         Args:
             nodes: in topological order.
             outputs: indices of nodes.
-            stages: steps of the author's code.
+            stages: steps of the user's code.
             name: of the graph.
             fixed: values of constants and parameters, by index.
             aliases: second names: ``dgammax`` for ``dout``.
@@ -111,7 +111,7 @@ class Graph(Displayed):
 
     @classmethod
     def of(cls, *outputs: Tensor, name: str = "graph") -> Graph:
-        """The graph below recorded tensors, with plain names (`micrograd.trace` gives the author's).
+        """Return the graph below recorded tensors, with plain names (`micrograd.trace` gives the user's).
 
         A tensor that has been through `backward` brings its gradients along.
         """
@@ -123,19 +123,19 @@ class Graph(Displayed):
 
     @classmethod
     def parse(cls, text: str) -> Graph:
-        """The graph that was printed as `text`. Raises GraphError, with the line, where it is no such text."""
+        """Return the graph that was printed as `text`. Raises GraphError, with the line, where it is no such text."""
         return cls(**parse(text))
 
     # ---- structure -----------------------------------------------------------------------------------
 
     @property
     def inputs(self) -> tuple[Node, ...]:
-        """The nodes that a run is given, in order."""
+        """Return the nodes that a run is given, in order."""
         return tuple(node for node in self.nodes if node.op == "input")
 
     @property
     def edges(self) -> tuple[Edge, ...]:
-        """Every operand slot that a node fills."""
+        """Return every operand slot that a node fills."""
         return tuple(
             Edge(operand, node.index, slot)
             for node in self.nodes
@@ -144,7 +144,7 @@ class Graph(Displayed):
         )
 
     def node(self, name: str) -> Node:
-        """The node of that name, or of that second name. Raises GraphError with the nearest names."""
+        """Return the node of that name, or of that second name. Raises GraphError with the nearest names."""
         index = self._index.get(self.aliases.get(name, name))
         if index is None:
             near = difflib.get_close_matches(name, [*self._index, *self.aliases], 3)
@@ -153,7 +153,7 @@ class Graph(Displayed):
         return self.nodes[index]
 
     def edge(self, source: str, target: str, slot: int | None = None) -> Edge:
-        """The edge between two names; the target may be a statement, whose one reader of `source` is meant."""
+        """Return the edge between two names; the target may be a statement, whose one reader of `source` is meant."""
         start = self.node(source)
         end = self._index.get(self.aliases.get(target, target))
         found = [e for e in self.edges if e.source == start.index and e.target == end]
@@ -171,18 +171,18 @@ class Graph(Displayed):
         raise GraphError(f"{source} feeds {target} {len(found)} times; ask for one of {choices}.")
 
     def consumers(self, index: int) -> tuple[Edge, ...]:
-        """The edges that leave a node, in order of execution."""
+        """Return the edges that leave a node, in order of execution."""
         return tuple(edge for edge in self.edges if edge.source == index)
 
     def check(self) -> Graph:
-        """Verify the structure: names, order, operations, arity. Raises GraphError; answers the graph itself."""
+        """Verify the structure: names, order, operations, arity. Raises GraphError; returns the graph itself."""
         if len(self._index) != len(self.nodes):
             raise GraphError(f"graph {self.name}: two nodes have one name")
         for position, node in enumerate(self.nodes):
             where = f"graph {self.name}, node {node.name}"
             if node.index != position:
                 raise GraphError(f"{where}: index {node.index} at position {position}")
-            if node.is_leaf:
+            if node.op in LEAVES:
                 if node.operands:
                     raise GraphError(f"{where}: {node.op} has operands")
                 if node.op != "input" and node.index not in self.fixed:
@@ -193,15 +193,15 @@ class Graph(Displayed):
             row = TABLE[node.op]
             if not row.variadic and len(node.operands) != len(row.vjp):
                 raise GraphError(f"{where}: {node.op} takes {len(row.vjp)} operand(s), got {len(node.operands)}")
-            for operand in node.reads:
-                if not 0 <= operand < position:
+            for operand in node.operands:
+                if isinstance(operand, int) and not 0 <= operand < position:
                     raise GraphError(f"{where}: reads node {operand}, which does not come before it (a cycle?)")
         return self
 
     # ---- running -------------------------------------------------------------------------------------
 
     def run(self, *inputs: Any) -> Graph:
-        """Compute every node from the inputs, recorded, so that `backward` can follow. Answers the graph itself."""
+        """Compute every node from the inputs, recorded, so that `backward` can follow. Returns the graph itself."""
         wanted = self.inputs
         if len(inputs) != len(wanted):
             raise GraphError(f"graph {self.name} takes {len(wanted)} input(s) "
@@ -228,16 +228,16 @@ class Graph(Displayed):
         return self
 
     def __call__(self, *inputs: Any) -> Any:
-        """The outputs for these inputs: one array, or a tuple of them. Records nothing and changes nothing."""
+        """Return the outputs for these inputs: one array, or a tuple of them. Records and changes nothing."""
         bare = Graph(self.nodes, [n.index for n in self.outputs], name=self.name, fixed=self.fixed)
         with no_grad():
             bare.run(*inputs)
-        answers = tuple(bare.values[node.index] for node in self.outputs)
-        return answers[0] if len(answers) == 1 else answers
+        results = tuple(bare.values[node.index] for node in self.outputs)
+        return results[0] if len(results) == 1 else results
 
     @property
     def values(self) -> tuple[Any, ...]:
-        """The value of each node, by index; None where the graph has not been run."""
+        """Return the value of each node, by index; None where the graph has not been run."""
         return tuple(self._value(node.index) for node in self.nodes)
 
     def _value(self, index: int) -> Any:
@@ -247,7 +247,7 @@ class Graph(Displayed):
 
     @property
     def value(self) -> Mapping[str, Any]:
-        """The value of each node, by name."""
+        """Return the value of each node, by name."""
         return _ByName(self, "value", {i: v for i in range(len(self.nodes)) if (v := self._value(i)) is not None})
 
     def _missing(self, what: str) -> str:
@@ -258,7 +258,7 @@ class Graph(Displayed):
     # ---- backward ------------------------------------------------------------------------------------
 
     def backward(self, seed: Any = None, observer: Callable[[int, Any, list[Any]], None] | None = None) -> Graph:
-        """Fill the gradients of all nodes and edges. Answers the graph itself.
+        """Fill the gradients of all nodes and edges. Returns the graph itself.
 
         Args:
             seed: the cotangent of the output, in its shape and dtype (1 where left out, for one number);
@@ -303,21 +303,21 @@ class Graph(Displayed):
 
     @property
     def has_grads(self) -> bool:
-        """Whether `backward` has been run."""
+        """Check that `backward` has been run."""
         return bool(self.grads)
 
     @property
     def grad(self) -> Mapping[str, Any]:
-        """The gradient of each node, by name: the sum of what its consumers send."""
+        """Return the gradient of each node, by name: the sum of what its consumers send."""
         return _ByName(self, "gradient", self.grads)
 
     @property
     def edge_grad(self) -> Mapping[tuple[Any, ...], Any]:
-        """What the target of an edge sends to its source: ``graph.edge_grad["xmu", "sq"]`` is dxmu2."""
+        """Return what the target of an edge sends to its source: ``graph.edge_grad["xmu", "sq"]`` is dxmu2."""
         return _ByEdge(self)
 
     def backward_graph(self) -> Graph:
-        """The backward pass as a graph: from the cotangents of the outputs to the gradients of the inputs."""
+        """Return the backward pass as a graph: from the cotangents of the outputs to the gradients of the inputs."""
         return Graph(**backward_structure(self))
 
     # ---- text ----------------------------------------------------------------------------------------
@@ -337,11 +337,11 @@ class Graph(Displayed):
 
 
 def _shown(g: Any) -> Any:
-    """A gradient as the graph keeps it: a float, or an array that nobody writes to."""
+    """Return a gradient as the graph keeps it: a float, or an array that nobody writes to."""
     return g if type(g) is float else validation.frozen(np.asarray(g)[...])
 
 
 def _started(output: Tensor) -> Any:
-    """The cotangent that `output` was given by ``backward``; None where there was none: a leaf, or a number's 0."""
+    """Return the cotangent that ``backward`` gave `output`; None where there was none: a leaf, or a number's 0."""
     untouched = output.row is None or output.grad is None or (type(output.grad) is float and output.grad == 0.0)
     return None if untouched else output.grad

@@ -1,4 +1,4 @@
-"""What a graph is made of: nodes, edges and stages, all frozen."""
+"""Define what a graph is made of: nodes, edges and stages, all frozen."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from micrograd.source.positions import Source
+from micrograd.source.names import Source
 
-__all__ = ["Edge", "Node", "Stage"]
+__all__ = ["LEAVES", "Edge", "Node", "Stage"]
 
 LEAVES = ("input", "parameter", "constant")
+"""The operations of values that come from outside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +20,14 @@ class Node:
 
     Attributes:
         index: position in ``graph.nodes``.
-        name: unique in the graph: the author's name; ``mu_sum`` for the sum inside ``mu = 1/N * np.sum(x)``.
+        name: unique in the graph: the user's name; ``mu_sum`` for the sum inside ``mu = 1/N * np.sum(x)``.
         op: ``input``, ``parameter`` (a tensor from outside), ``constant`` (an array), or the primitive's name.
         shape, dtype: of the value.
         operands: one entry per slot: the index of a node, or a float for a number written inline.
         attrs: the keywords of the operation, as ``axis`` or ``exponent``.
-        statement: the name that the author's statement assigns; ``mu`` for ``mu_sum`` too.
+        statement: the name that the user's statement assigns; ``mu`` for ``mu_sum`` too.
         stage: index in ``graph.stages``, or None.
-        source: where in the author's file, or None.
+        source: where in the user's file, or None.
     """
 
     index: int
@@ -42,12 +43,12 @@ class Node:
 
     @property
     def is_leaf(self) -> bool:
-        """Whether the value comes from outside."""
+        """Check that the value comes from outside."""
         return self.op in LEAVES
 
     @property
     def reads(self) -> tuple[int, ...]:
-        """The nodes among the operands, in slot order; one used twice comes twice."""
+        """Return the nodes among the operands, in slot order; one used twice comes twice."""
         return tuple(operand for operand in self.operands if isinstance(operand, int))
 
 
@@ -62,7 +63,7 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A step of the author's code: the title from a comment, else the name assigned, and its nodes."""
+    """A step of the user's code: the title from a comment, else the name assigned, and its nodes."""
 
     title: str
     nodes: tuple[int, ...]

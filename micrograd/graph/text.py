@@ -1,4 +1,4 @@
-"""Graphs as text: what `str(graph)` prints, `parse` reads back as an equal graph.
+"""Print graphs as text and read them back: what `str(graph)` prints, `parse` reads as an equal graph.
 
 ::
 
@@ -68,7 +68,7 @@ def _attr(value: Any) -> str:
 
 
 def to_text(graph: Graph) -> str:
-    """The text of a graph."""
+    """Return the text of a graph."""
     lines = [f"graph {_word(graph.name)}"]
     stage: int | None = None
     for node in graph.nodes:
@@ -92,7 +92,7 @@ def to_text(graph: Graph) -> str:
 
 
 class _Reader:
-    """One line, read from the left."""
+    """Read one line from the left."""
 
     def __init__(self, text: str, number: int) -> None:
         self.rest, self.number = text.strip(), number
@@ -160,7 +160,7 @@ def _value(text: str, reader: _Reader) -> Any:
 
 
 def parse(text: str) -> dict[str, Any]:
-    """The arguments of `Graph` that `text` describes.
+    """Return the arguments of `Graph` that `text` describes.
 
     Raises:
         GraphError: with the line and what was expected there.
@@ -224,7 +224,7 @@ def parse(text: str) -> dict[str, Any]:
 def _equation(
     reader: _Reader, at: int, label: str, shape: tuple[int, ...], dtype: str, stage: int | None, known: Any
 ) -> Node:
-    """The rest of ``name: type = op(operands, attributes)  # statement``."""
+    """Read the rest of ``name: type = op(operands, attributes)  # statement``."""
     op = reader.take(r"\w+(?=\()", "a primitive")
     reader.take(r"\(", "(")
     operands: list[int | float] = []
@@ -251,7 +251,7 @@ def _equation(
 
 
 def _value_length(text: str) -> int:
-    """How far a value reaches: up to the comma or bracket that is not inside it."""
+    """Return how far a value reaches: up to the comma or bracket that is not inside it."""
     depth, quote = 0, ""
     for position, char in enumerate(text):
         if quote:

@@ -1,4 +1,4 @@
-"""What an array can do, composed of primitives: the functions behind the tensor's methods and NumPy's names.
+"""Compose what an array can do of primitives: the functions behind the tensor's methods and NumPy's names.
 
 Written in the shared dialect, so each works on tensors (recorded) and on arrays alike.  `mean` is ``mul(1/N, sum)``
 and `var` is four nodes: nothing here is a fused node, and no derivative is written here.
@@ -25,12 +25,13 @@ Axis = int | Sequence[int] | None
 
 
 def shape_of(x: Any) -> tuple[int, ...]:
-    """The shape of a tensor, array or number."""
-    return tuple(x.shape) if hasattr(x, "shape") else np.shape(x)
+    """Return the shape of a tensor, array or number."""
+    shape = getattr(x, "shape", None)
+    return np.shape(x) if shape is None else tuple(shape)
 
 
 def normal_axis(axis: Axis, ndim: int) -> int | tuple[int, ...] | None:
-    """`axis` counted from the front: None, one int, or a sorted tuple of ints. Raises ValueError out of range."""
+    """Count `axis` from the front: None, one int, or a sorted tuple of ints. Raises ShapeError out of range."""
     if axis is None:
         return None
     axes = tuple(sorted(_places(axis, ndim)))
@@ -38,7 +39,7 @@ def normal_axis(axis: Axis, ndim: int) -> int | tuple[int, ...] | None:
 
 
 def _places(axis: int | Sequence[int], ndim: int) -> list[int]:
-    """The axes in the order given, counted from the front. Raises ShapeError out of range, or for one named twice."""
+    """Count axes from the front, in the order given. Raises ShapeError out of range, or for one named twice."""
     axes = list(axis) if isinstance(axis, Sequence) else [axis]
     for a in axes:
         if not -ndim <= a < ndim:
@@ -56,13 +57,13 @@ def _count(shape: tuple[int, ...], axis: int | tuple[int, ...] | None) -> int:
 
 
 def sum(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
-    """The sum over `axis` (all axes where None)."""
+    """Sum over `axis` (all axes where None)."""
     axis = normal_axis(axis, len(shape_of(x)))
     return p.sum(x, axis=axis, keepdims=True) if keepdims else p.sum(x, axis=axis)
 
 
 def mean(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
-    """``1/N * sum(x)``: two nodes. Raises ShapeError where N is 0."""
+    """Average over `axis` as ``1/N * sum(x)``: two nodes. Raises ShapeError where N is 0."""
     axis = normal_axis(axis, len(shape_of(x)))
     n = _count(shape_of(x), axis)
     if n == 0:
@@ -71,7 +72,7 @@ def mean(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
 
 
 def var(x: Any, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False) -> Any:
-    """The mean of the squared distance from the mean, two-pass; ``ddof=1`` divides by N - 1."""
+    """Return the mean of the squared distance from the mean, two-pass; ``ddof=1`` divides by N - 1."""
     axis = normal_axis(axis, len(shape_of(x)))
     n = _count(shape_of(x), axis) - ddof
     if n <= 0:
@@ -81,18 +82,18 @@ def var(x: Any, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False) -> 
 
 
 def std(x: Any, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False) -> Any:
-    """The square root of `var`. Its slope is infinite where the variance is 0."""
+    """Return the square root of `var`. Its slope is infinite where the variance is 0."""
     return p.sqrt(var(x, axis, ddof=ddof, keepdims=keepdims))
 
 
 def amax(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
-    """The largest value over `axis`; ties share the gradient equally."""
+    """Return the largest value over `axis`; ties share the gradient equally."""
     axis = normal_axis(axis, len(shape_of(x)))
     return p.max(x, axis=axis, keepdims=True) if keepdims else p.max(x, axis=axis)
 
 
 def amin(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
-    """The smallest value over `axis`: ``-max(-x)``."""
+    """Return the smallest value over `axis`: ``-max(-x)``."""
     return -amax(-x, axis, keepdims=keepdims)
 
 
@@ -101,29 +102,29 @@ def _is_node(x: Any) -> bool:
 
 
 def maximum(x: Any, y: Any) -> Any:
-    """The larger of two, elementwise. Two tensors share a tie; against a constant it goes to the constant."""
+    """Return the larger of two, elementwise. Two tensors share a tie; against a constant it goes to the constant."""
     return p.maximum(x, y) if _is_node(x) and _is_node(y) else p.maximum(x, y, tie=0.0)
 
 
 def minimum(x: Any, y: Any) -> Any:
-    """The smaller of two, elementwise: ``-maximum(-x, -y)``."""
+    """Return the smaller of two, elementwise: ``-maximum(-x, -y)``."""
     return -maximum(-x, -y)
 
 
 def logaddexp(x: Any, y: Any) -> Any:
-    """``log(exp(x) + exp(y))``, which no size of `x` or `y` makes overflow."""
+    """Return ``log(exp(x) + exp(y))``, which no size of `x` or `y` makes overflow."""
     top = maximum(x, y)
     return top + p.log(p.exp(x - top) + p.exp(y - top))
 
 
 def clip(x: Any, low: Any = None, high: Any = None) -> Any:
-    """`x` held between `low` and `high`."""
+    """Hold `x` between `low` and `high`."""
     x = x if low is None else maximum(x, low)
     return x if high is None else minimum(x, high)
 
 
 def divide(x: Any, y: Any) -> Any:
-    """``x * (1/y)``; a numerator of 1 is `reciprocal` alone, as in the staged graph."""
+    """Divide as ``x * (1/y)``; a numerator of 1 is `reciprocal` alone, as in the staged graph."""
     if not _is_node(y):
         if isinstance(y, (int, float)):
             return x * (1.0 / y if y else p.reciprocal(float(y)))
@@ -135,7 +136,7 @@ def divide(x: Any, y: Any) -> Any:
 
 
 def power(x: Any, exponent: Any) -> Any:
-    """``x ** exponent`` for a real number as exponent."""
+    """Raise `x` to a real number as exponent."""
     if isinstance(exponent, np.ndarray) and exponent.ndim == 0:
         exponent = exponent.item()
     if isinstance(exponent, bool) or not isinstance(exponent, (int, float, np.integer, np.floating)):
@@ -146,7 +147,7 @@ def power(x: Any, exponent: Any) -> Any:
 
 
 def matmul(x: Any, y: Any) -> Any:
-    """The matrix product as ``@`` means it: vectors count as one row (left) or one column (right)."""
+    """Return the matrix product as ``@`` means it: vectors count as one row (left) or one column (right)."""
     left, right = shape_of(x), shape_of(y)
     if not left or not right:
         raise ShapeError(f"matmul needs arrays of at least one dimension; got shapes {left} and {right}. Use *.")
@@ -166,7 +167,7 @@ def matmul(x: Any, y: Any) -> Any:
 
 
 def dot(x: Any, y: Any) -> Any:
-    """`numpy.dot`: a product with a number, or the matrix product. Raises ShapeError for a stack of matrices."""
+    """Multiply with a number or as matrices, as `numpy.dot`. Raises ShapeError for a stack of matrices."""
     if not shape_of(x) or not shape_of(y):
         return p.mul(x, y)
     if len(shape_of(y)) > 2:
@@ -177,7 +178,7 @@ def dot(x: Any, y: Any) -> Any:
 
 
 def reshape(x: Any, shape: Sequence[int] | int) -> Any:
-    """`x` in another shape; one entry may be -1."""
+    """Return `x` in another shape; one entry may be -1."""
     wanted = (shape,) if isinstance(shape, (int, np.integer)) else tuple(int(s) for s in shape)
     size = int(np.prod(shape_of(x), dtype=int))
     if wanted.count(-1) == 1:
@@ -190,12 +191,12 @@ def reshape(x: Any, shape: Sequence[int] | int) -> Any:
 
 
 def broadcast_to(x: Any, shape: Sequence[int] | int) -> Any:
-    """`x` repeated along new leading axes and along unit axes; the gradient is summed over them."""
+    """Repeat `x` along new leading axes and along unit axes; the gradient is summed over them."""
     return p.broadcast(x, shape=(shape,) if isinstance(shape, int) else tuple(shape))
 
 
 def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
-    """`x` with its axes permuted, reversed where `axes` is None."""
+    """Permute the axes of `x`; reverse them where `axes` is None."""
     ndim = len(shape_of(x))
     order = tuple(range(ndim))[::-1] if axes is None else tuple(int(a) + ndim * (a < 0) for a in axes)
     if sorted(order) != list(range(ndim)):
@@ -204,7 +205,7 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
 
 
 def swapaxes(x: Any, a: int, b: int) -> Any:
-    """`x` with two axes exchanged."""
+    """Exchange two axes of `x`."""
     order = list(range(len(shape_of(x))))
     (a,), (b,) = _places(a, len(order)), _places(b, len(order))
     order[a], order[b] = order[b], order[a]
@@ -212,7 +213,7 @@ def swapaxes(x: Any, a: int, b: int) -> Any:
 
 
 def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Any:
-    """`x` with axes moved to new positions; the others keep their order."""
+    """Move axes of `x` to new positions; the others keep their order."""
     return transpose(x, _moved(len(shape_of(x)), source, destination))
 
 
@@ -227,7 +228,7 @@ def _moved(ndim: int, source: int | Sequence[int], destination: int | Sequence[i
 
 
 def expand_dims(x: Any, axis: int | Sequence[int]) -> Any:
-    """`x` with unit axes at the given positions of the result."""
+    """Add unit axes to `x` at the given positions of the result."""
     ndim = len(shape_of(x)) + (len(axis) if isinstance(axis, Sequence) else 1)
     places = _places(axis, ndim)
     sizes = iter(shape_of(x))
@@ -235,7 +236,7 @@ def expand_dims(x: Any, axis: int | Sequence[int]) -> Any:
 
 
 def squeeze(x: Any, axis: Axis = None) -> Any:
-    """`x` without its unit axes, or without those named."""
+    """Drop the unit axes of `x`, or those named."""
     shape = shape_of(x)
     chosen = normal_axis(axis, len(shape))
     if chosen is None:
@@ -248,7 +249,7 @@ def squeeze(x: Any, axis: Axis = None) -> Any:
 
 
 def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
-    """Arrays joined along an existing axis; all their entries in one row where `axis` is None."""
+    """Join arrays along an existing axis; all their entries in one row where `axis` is None."""
     arrays = [reshape(a, -1) for a in arrays] if axis is None else list(arrays)
     if not arrays:
         raise ShapeError("concatenate needs at least one array; got an empty sequence")
@@ -259,12 +260,12 @@ def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
 
 
 def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
-    """Arrays of one shape joined along a new axis."""
+    """Join arrays of one shape along a new axis."""
     return concatenate([expand_dims(a, axis) for a in arrays], axis)
 
 
 def getitem(x: Any, index: Any) -> Any:
-    """``x[index]``: integers, slices, None, Ellipsis, masks and integer arrays."""
+    """Return ``x[index]``: integers, slices, None, Ellipsis, masks and integer arrays."""
     items = index if isinstance(index, tuple) else (index,)
     if (capture := capturing()) is not None and any(map(_is_node, items)):
         capture.refuse("an index computed by tensors", "use np.where, or pass the index as an integer array")

@@ -1,4 +1,4 @@
-"""Products that sum over shared axes, composed of primitives: `einsum` and what is a special case of it.
+"""Compose products that sum over shared axes of primitives: `einsum` and what is a special case of it.
 
 Written in the shared dialect: each works on tensors (recorded) and on arrays alike. Axes are brought in order, folded
 into matrices, multiplied by one `matmul` row and unfolded again.
@@ -21,7 +21,7 @@ __all__ = ["average", "cumsum", "einsum", "inner", "norm", "outer", "prod", "ten
 
 
 def einsum(subscripts: str, *operands: Any) -> Any:
-    """`numpy.einsum` for subscripts given as text, without an ellipsis.
+    """Contract axes as `numpy.einsum`, for subscripts given as text, without an ellipsis.
 
     Raises:
         GraphError: an ellipsis, or operands and lists of axes in turns. ShapeError: sizes that differ.
@@ -57,7 +57,7 @@ def einsum(subscripts: str, *operands: Any) -> Any:
 
 
 def _without(x: Any, labels: str, kept: set[str]) -> tuple[Any, str]:
-    """`x` with repeated labels read along the diagonal and the labels that nobody needs summed away."""
+    """Read repeated labels of `x` along the diagonal and sum the labels that nobody needs away."""
     for label, times in Counter(labels).items():
         if times > 1:
             places = [axis for axis, own in enumerate(labels) if own == label]
@@ -84,7 +84,7 @@ def _count(sizes: Sequence[int]) -> int:
 
 
 def _pair(x: Any, left: str, y: Any, right: str, out: str) -> Any:
-    """Two operands of `einsum`: one `matmul` where an axis is summed over, else one `mul`."""
+    """Contract two operands: one `matmul` where an axis is summed over, else one `mul`."""
     x, left = _without(x, left, {*out, *right})
     y, right = _without(y, right, {*out, *left})
     size = dict(zip(left + right, shape_of(x) + shape_of(y), strict=True))
@@ -111,7 +111,7 @@ def _pair(x: Any, left: str, y: Any, right: str, out: str) -> Any:
 
 
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
-    """`numpy.tensordot`: the sum over pairs of axes, those of `a` and of `b` that remain one after the other."""
+    """Sum over pairs of axes, those of `a` and `b` that remain one after the other, as `numpy.tensordot`."""
     left, right = shape_of(a), shape_of(b)
     first: list[Any]
     second: list[Any]
@@ -135,19 +135,19 @@ def _ordered(x: Any, order: list[int]) -> Any:
 
 
 def outer(a: Any, b: Any) -> Any:
-    """`numpy.outer`: every entry of `a` times every entry of `b`."""
+    """Multiply every entry of `a` with every entry of `b`, as `numpy.outer`."""
     return p.mul(c.reshape(a, (-1, 1)), c.reshape(b, (1, -1)))
 
 
 def inner(a: Any, b: Any) -> Any:
-    """`numpy.inner`: the sum over the last axis of both."""
+    """Sum over the last axis of both, as `numpy.inner`."""
     if not shape_of(a) or not shape_of(b):
         return p.mul(a, b)
     return tensordot(a, b, (-1, -1))
 
 
 def cumsum(a: Any, axis: int | None = None) -> Any:
-    """`numpy.cumsum`: the product with a triangle of ones."""
+    """Sum up along an axis by a product with a triangle of ones, as `numpy.cumsum`."""
     if axis is None:
         a, axis = c.reshape(a, -1), 0
     n = shape_of(a)[normal_axis(axis, len(shape_of(a)))]  # type: ignore[index]
@@ -155,7 +155,7 @@ def cumsum(a: Any, axis: int | None = None) -> Any:
 
 
 def prod(a: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
-    """`numpy.prod`: halves multiplied with each other until one entry is left, so that zeros are no special case."""
+    """Multiply halves with each other until one entry is left, so that zeros are no special case, as `numpy.prod`."""
     shape = shape_of(a)
     chosen = normal_axis(axis, len(shape))
     axes = tuple(range(len(shape))) if chosen is None else (chosen,) if isinstance(chosen, int) else chosen
@@ -175,7 +175,7 @@ def prod(a: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
 
 
 def norm(x: Any, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Any:  # noqa: A002 - NumPy's name
-    """`numpy.linalg.norm` for 1, 2 and inf of vectors, and Frobenius' of matrices."""
+    """Return the norms 1, 2 and inf of vectors, and Frobenius' of matrices, as `numpy.linalg.norm`."""
     matrix = (axis is None and len(shape_of(x)) > 1) or isinstance(axis, Sequence)
     if ord in (None, "fro") or (ord == 2 and not matrix):
         return p.sqrt(c.sum(x**2, axis, keepdims=keepdims))
@@ -185,7 +185,7 @@ def norm(x: Any, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> 
 
 
 def average(a: Any, axis: Axis = None, weights: Any = None, *, keepdims: bool = False) -> Any:
-    """`numpy.average`: the mean, each entry times its weight."""
+    """Return the mean of the entries times their weights, as `numpy.average`."""
     if weights is None:
         return c.mean(a, axis, keepdims=keepdims)
     if shape_of(weights) != shape_of(a):

@@ -1,4 +1,4 @@
-"""NumPy's names for what the primitives compose: how `np.sum(t, axis=0)` finds its way into the graph.
+"""Look up NumPy's functions among the composites: how `np.sum(t, axis=0)` finds its way into the graph.
 
 `UFUNCS` and `FUNCTIONS` are looked up by the tensor's ``__array_ufunc__`` and ``__array_function__``.  What is not
 here is refused by name, with the list of what is: a computation that left the graph unnoticed would
@@ -74,7 +74,7 @@ def _reduction(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _shape_only(function: Callable[..., Any]) -> Callable[..., Any]:
-    """For functions that read shape and dtype only: they answer a plain array."""
+    """Wrap a function that reads shape and dtype only: it returns a plain array."""
 
     def call(a: Any, *args: Any, **kwargs: Any) -> Any:
         return function(a.raw if hasattr(a, "__primitive__") else a, *args, **kwargs)
@@ -83,7 +83,7 @@ def _shape_only(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _of_values(function: Callable[..., Any]) -> Callable[..., Any]:
-    """For functions of the values through which no gradient flows: they answer a plain array."""
+    """Wrap a function of the values through which no gradient flows: it returns a plain array."""
 
     def call(a: Any, *args: Any, **kwargs: Any) -> Any:
         if (capture := capturing()) is not None:

@@ -1,4 +1,4 @@
-"""Arrays put together, taken apart and brought into another order, composed of the moving primitives.
+"""Put arrays together, take them apart and bring them into another order, by the moving primitives.
 
 Written in the shared dialect: each works on tensors (recorded) and on arrays alike. What NumPy can do to any array
 it can do to the array of positions, so the rarer arrangements are `rearranged`: one `gather` at those positions.
@@ -25,13 +25,13 @@ __all__ = [
 
 
 def positions(x: Any) -> np.ndarray[Any, Any]:
-    """The place of each entry in the row of all entries, in the shape of `x`."""
+    """Return the place of each entry in the row of all entries, in the shape of `x`."""
     shape = shape_of(x)
     return np.arange(int(np.prod(shape, dtype=int))).reshape(shape)
 
 
 def rearranged(x: Any, arrange: Callable[[np.ndarray[Any, Any]], Any]) -> Any:
-    """``arrange(x)`` for a function that only brings entries elsewhere, or drops or repeats some."""
+    """Return ``arrange(x)`` for a function that only brings entries elsewhere, or drops or repeats some."""
     return p.gather(c.reshape(x, -1), index=np.ascontiguousarray(arrange(positions(x))))
 
 
@@ -46,26 +46,26 @@ def _along(x: Any, axis: int, index: Any) -> Any:
 
 
 def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
-    """`numpy.repeat`: each entry (or each slice along `axis`) several times."""
+    """Repeat each entry (or each slice along `axis`), as `numpy.repeat`."""
     if axis is None:
         a, axis = c.reshape(a, -1), 0
     return _along(a, axis, np.repeat(np.arange(shape_of(a)[axis]), repeats))
 
 
 def tile(A: Any, reps: Any) -> Any:
-    """`numpy.tile`: the whole array several times along each axis."""
+    """Repeat the whole array along each axis, as `numpy.tile`."""
     return rearranged(A, lambda at: np.tile(at, reps))
 
 
 def roll(a: Any, shift: Any, axis: Any = None) -> Any:
-    """`numpy.roll`: entries that leave at one end come back at the other."""
+    """Shift entries, those that leave at one end coming back at the other, as `numpy.roll`."""
     if isinstance(axis, int) and isinstance(shift, (int, np.integer)):
         return _along(a, axis, np.roll(np.arange(shape_of(a)[axis]), shift))
     return rearranged(a, lambda at: np.roll(at, shift, axis))
 
 
 def flip(m: Any, axis: Any = None) -> Any:
-    """`numpy.flip`: the order along an axis reversed."""
+    """Reverse the order along an axis, as `numpy.flip`."""
     ndim = len(shape_of(m))
     chosen = normal_axis(axis, ndim)
     axes = range(ndim) if chosen is None else (chosen,) if isinstance(chosen, int) else chosen
@@ -73,7 +73,7 @@ def flip(m: Any, axis: Any = None) -> Any:
 
 
 def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    """`numpy.split`: equal parts, or parts that end at the given places."""
+    """Split into equal parts, or parts that end at the given places, as `numpy.split`."""
     n = shape_of(ary)[_axis(ary, axis)]
     if isinstance(indices_or_sections, (int, np.integer)) and n % indices_or_sections:
         raise ShapeError(f"split: {n} entries along axis {axis} do not divide into {indices_or_sections} equal parts; "
@@ -82,7 +82,7 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
 
 def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    """`numpy.array_split`: parts that may differ by one entry, or that end at the given places."""
+    """Split into parts that may differ by one entry, or end at the given places, as `numpy.array_split`."""
     n = shape_of(ary)[_axis(ary, axis)]
     if isinstance(indices_or_sections, (int, np.integer)):
         ends = np.cumsum([0, *map(len, np.array_split(np.empty(n), indices_or_sections))])
@@ -92,7 +92,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
 
 def atleast(a: Any, ndim: int) -> Any:
-    """`numpy.atleast_1d` to ``3d``: unit axes where NumPy puts them."""
+    """Add unit axes where NumPy puts them, as `numpy.atleast_1d` to ``3d``."""
     shape = shape_of(a)
     if len(shape) >= ndim:
         return a
@@ -103,33 +103,33 @@ def atleast(a: Any, ndim: int) -> Any:
 
 
 def hstack(tup: Sequence[Any]) -> Any:
-    """`numpy.hstack`: joined along the second axis, vectors along their only one."""
+    """Join arrays along the second axis, vectors along their only one, as `numpy.hstack`."""
     arrays = [atleast(a, 1) for a in tup]
     return c.concatenate(arrays, 0 if len(shape_of(arrays[0])) == 1 else 1)
 
 
 def vstack(tup: Sequence[Any]) -> Any:
-    """`numpy.vstack`: joined along the first axis, vectors as rows."""
+    """Join arrays along the first axis, vectors as rows, as `numpy.vstack`."""
     return c.concatenate([atleast(a, 2) for a in tup], 0)
 
 
 def dstack(tup: Sequence[Any]) -> Any:
-    """`numpy.dstack`: joined along the third axis."""
+    """Join arrays along the third axis, as `numpy.dstack`."""
     return c.concatenate([atleast(a, 3) for a in tup], 2)
 
 
 def column_stack(tup: Sequence[Any]) -> Any:
-    """`numpy.column_stack`: vectors as columns."""
+    """Join arrays along the second axis, vectors as columns, as `numpy.column_stack`."""
     return c.concatenate([c.reshape(a, (-1, 1)) if len(shape_of(a)) == 1 else a for a in tup], 1)
 
 
 def append(arr: Any, values: Any, axis: int | None = None) -> Any:
-    """`numpy.append`: one more array at the end."""
+    """Join one more array at the end, as `numpy.append`."""
     return c.concatenate([arr, values], axis)
 
 
 def insert(arr: Any, obj: int, values: Any, axis: int | None = None) -> Any:
-    """`numpy.insert` at one place: values before it."""
+    """Insert values before one place, as `numpy.insert`."""
     if not isinstance(obj, (int, np.integer)):
         raise GraphError("np.insert on graph values takes one place; join the parts with np.concatenate.")
     if axis is None:
@@ -148,38 +148,38 @@ def insert(arr: Any, obj: int, values: Any, axis: int | None = None) -> Any:
 
 
 def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
-    """`numpy.delete`: all but some places."""
+    """Return all but some places, as `numpy.delete`."""
     if axis is None:
         arr, axis = c.reshape(arr, -1), 0
     return _along(arr, axis, np.delete(np.arange(shape_of(arr)[axis]), obj))
 
 
 def take(a: Any, indices: Any, axis: int | None = None) -> Any:
-    """`numpy.take`: the entries, or slices along `axis`, at the given places."""
+    """Return the entries, or slices along `axis`, at the given places, as `numpy.take`."""
     if axis is None:
         a, axis = c.reshape(a, -1), 0
     return _along(a, axis, np.array(indices))
 
 
 def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
-    """`numpy.take_along_axis`: for each line along `axis` its own places."""
+    """Return for each line along `axis` its own places, as `numpy.take_along_axis`."""
     return rearranged(arr, lambda at: np.take_along_axis(at, np.asarray(indices), axis))
 
 
 def sort(a: Any, axis: int | None = -1) -> Any:
-    """`numpy.sort`: the entries at the places that `argsort` names."""
+    """Return the entries at the places that `argsort` names, as `numpy.sort`."""
     if axis is None:
         a, axis = c.reshape(a, -1), 0
     return take_along_axis(a, np.argsort(a.data if hasattr(a, "__primitive__") else a, axis), axis)
 
 
 def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """`numpy.diagonal`: the entries whose places on both axes agree."""
+    """Return the entries whose places on both axes agree, as `numpy.diagonal`."""
     return rearranged(a, lambda at: np.diagonal(at, offset, axis1, axis2))
 
 
 def diag(v: Any, k: int = 0) -> Any:
-    """`numpy.diag`: a matrix of a vector, or the diagonal of a matrix."""
+    """Make a matrix of a vector, or return the diagonal of a matrix, as `numpy.diag`."""
     shape = shape_of(v)
     if len(shape) == 2:
         return diagonal(v, k)
@@ -191,7 +191,7 @@ def diag(v: Any, k: int = 0) -> Any:
 
 
 def trace(a: Any, offset: int = 0) -> Any:
-    """`numpy.trace`: the sum of the diagonal of a matrix."""
+    """Sum the diagonal of a matrix, as `numpy.trace`."""
     return p.sum(diagonal(a, offset), axis=-1)
 
 
@@ -201,24 +201,24 @@ def _triangle(m: Any, k: int) -> np.ndarray[Any, Any]:
 
 
 def tril(m: Any, k: int = 0) -> Any:
-    """`numpy.tril`: zeros above the diagonal `k`."""
+    """Put zeros above the diagonal `k`, as `numpy.tril`."""
     return p.where(_triangle(m, k), m, 0.0)
 
 
 def triu(m: Any, k: int = 0) -> Any:
-    """`numpy.triu`: zeros below the diagonal `k`."""
+    """Put zeros below the diagonal `k`, as `numpy.triu`."""
     return p.where(~_triangle(m, k - 1), m, 0.0)
 
 
 def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
-    """`numpy.diff`: each entry minus the one before, `n` times."""
+    """Subtract from each entry the one before, `n` times, as `numpy.diff`."""
     for _ in range(n):
         a = _along(a, axis, slice(1, None)) - _along(a, axis, slice(None, -1))
     return a
 
 
 def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
-    """`numpy.rollaxis`: one axis moved before another."""
+    """Move one axis before another, as `numpy.rollaxis`."""
     order = [*range(len(shape_of(a)))]
     place, start = _axis(a, axis), start + len(order) * (start < 0)
     order.remove(place)
@@ -230,7 +230,7 @@ _MOVES = ("edge", "reflect", "symmetric", "wrap")
 
 
 def pad(array: Any, pad_width: Any, mode: Any = "constant", **keywords: Any) -> Any:
-    """`numpy.pad`: constants around the array, or its own entries once more.
+    """Put constants around the array, or its own entries once more, as `numpy.pad`.
 
     `mode` may be ``constant``, ``edge``, ``reflect``, ``symmetric``, ``wrap``, or a function of your own that fills the
     border with values that do not depend on the array.

@@ -1,4 +1,4 @@
-"""SciPy's functions that students call in a forward pass, composed of primitives. SciPy itself is never imported."""
+"""Compose SciPy's functions that students call in a forward pass of primitives. SciPy itself is never imported."""
 
 from __future__ import annotations
 

@@ -1,14 +1,13 @@
-"""What a captured call asks for (`micrograd.modes.Capture`), what it records, and how all is put back at its end."""
+"""Record a call that is captured, serve what it asks for (`micrograd.modes.Capture`), and put all back at its end."""
 
 from __future__ import annotations
 
 import linecache
-import os
 import sys
 from collections import Counter
 from collections.abc import Callable
 from types import CodeType, FrameType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -16,30 +15,20 @@ from micrograd import primitives as p
 from micrograd.core import validation
 from micrograd.engine import Tensor, sweep
 from micrograd.errors import DTypeError, GraphError, ShapeError
-from micrograd.program.rng import Draws
-from micrograd.source.ownership import home
+from micrograd.program.rng import RngStates
+from micrograd.source.names import CodePosition
+from micrograd.source.ownership import owner_of
 
-__all__ = ["Place", "Recorder", "leaf_of"]
-
-
-class Place(NamedTuple):
-    """Where a frame stood: what `micrograd.source.positions.source_of` reads, without the frame and its variables."""
-
-    f_code: CodeType
-    f_lasti: int
-    f_lineno: int
-
-    def __str__(self) -> str:
-        return f"{os.path.basename(self.f_code.co_filename)}:{self.f_lineno}"
+__all__ = ["CallRecorder", "leaf_of"]
 
 
-class Recorder:
-    """One capture.
+class CallRecorder:
+    """What is known of a call while it is captured: its observer, and the `Capture` that it asks.
 
     Args:
         name: of the function.
-        draws: the generators that it can reach.
-        caller: the code of what calls the function: frames from there outwards are not the author's.
+        rng: the generators that it can reach.
+        caller: the code of what calls the function: frames from there outwards are not the user's.
 
     Attributes:
         feeds: for a leaf that comes from outside its kind and its position or getter, in the order of asking.
@@ -55,8 +44,8 @@ class Recorder:
         limits: for each integer argument the size of the axis it indexes, and whether it may count from the end.
     """
 
-    def __init__(self, name: str, draws: Draws, caller: CodeType) -> None:
-        self.name, self.draws, self._caller = name, draws, caller
+    def __init__(self, name: str, rng: RngStates, caller: CodeType) -> None:
+        self.name, self.rng, self._caller = name, rng, caller
         self.feeds: dict[Tensor, tuple[str, Any]] = {}
         self.links: dict[Tensor, Tensor] = {}
         self.copies: dict[int, tuple[Any, Tensor]] = {}
@@ -65,7 +54,7 @@ class Recorder:
         self.writes: dict[tuple[int, Any], tuple[Callable[[Any], None], Tensor]] = {}
         self.effects: list[Callable[[], None]] = []
         self.assumptions: list[tuple[Callable[[], Any], Any]] = []
-        self.places: dict[Tensor, tuple[Place | None, Place | None]] = {}
+        self.places: dict[Tensor, tuple[CodePosition | None, CodePosition | None]] = {}
         self.origins: dict[Tensor, Tensor] = {}
         self.gradients: dict[Tensor, Tensor] = {}
         self.drawn: set[Tensor] = set()
@@ -79,7 +68,7 @@ class Recorder:
         self._start = Tensor(0.0).serial
 
     def known_before(self, node: Tensor) -> bool:
-        """Whether a node was there before the call (serials count downwards)."""
+        """Check that a node was there before the call (serials count downwards)."""
         return node.serial > self._start
 
     # ---- observing -----------------------------------------------------------------------------------------
@@ -118,7 +107,7 @@ class Recorder:
     # ---- what is read and written ----------------------------------------------------------------------------
 
     def state(self, holder: Any, key: Any, like: Any = None) -> Tensor:
-        """A tensor for an entry that every call reads anew."""
+        """Return a tensor for an entry that every call reads anew."""
         place = id(holder), key
         if place not in self.states:
             get = _getter(holder, key, like)
@@ -142,8 +131,8 @@ class Recorder:
         return lambda: int(holder[key] + already)
 
     def host(self, function: Callable[[], Any]) -> Tensor:
-        """A tensor for what the host makes anew for every call."""
-        value, drawn = self.draws.by_layer(function)
+        """Return a tensor for what the host makes anew for every call."""
+        value, drawn = self.rng.by_layer(function)
         leaf = leaf_of(value)
         self.feeds[leaf] = "host", function
         if drawn:
@@ -151,11 +140,11 @@ class Recorder:
         return leaf
 
     def assume(self, function: Callable[[], Any]) -> None:
-        """The capture holds as long as `function` answers what it answers now."""
+        """Have the capture hold as long as `function` returns what it returns now."""
         self.assumptions.append((function, function()))
 
     def enter(self, module: Any) -> None:
-        """Arrays among the buffers of a module become states until the end of the capture."""
+        """Make arrays among the buffers of a module states, until the end of the capture."""
         kept = vars(module)
         if id(module) in self._entered:
             return
@@ -167,7 +156,7 @@ class Recorder:
                 kept[name] = self.state(kept, name)
 
     def assign(self, leaf: Tensor, value: Any) -> None:
-        """``leaf.data = value``: nodes recorded from now on read the value; every call ends with it in the leaf."""
+        """Do ``leaf.data = value``: nodes recorded from now on read it; every call ends with it in the leaf."""
         if not isinstance(value, Tensor):
             self.refuse("assigning a plain array to a parameter", "assign a tensor computed from the inputs")
         if value.shape != leaf.shape or (value.dtype != leaf.dtype and leaf.shape):
@@ -180,26 +169,26 @@ class Recorder:
         leaf.raw = float(value.raw) if type(leaf.raw) is float else value.raw
 
     def detached(self, node: Tensor) -> Tensor:
-        """A leaf with the value of `node`."""
+        """Return a leaf with the value of `node`."""
         leaf = leaf_of(node.raw)
         self.links[leaf] = node
         return leaf
 
     def copied(self, node: Tensor) -> Any:
-        """A raw value equal to that of `node`, by whose identity a leaf made of it is known."""
+        """Return a raw value equal to that of `node`, by whose identity a leaf made of it is known."""
         raw = node.raw * 1.0 if type(node.raw) is float else validation.frozen(node.raw.copy())
         self.copies[id(raw)] = raw, node
         return raw
 
     def limit(self, position: int, size: int, signed: bool) -> None:
-        """The integers of an argument index an axis of `size` entries; from its end too if `signed`."""
+        """Note that the integers of an argument index an axis of `size` entries; from its end too if `signed`."""
         known, either = self.limits.get(position, (size, True))
         self.limits[position] = min(size, known), either and signed
 
     # ---- gradients -------------------------------------------------------------------------------------------
 
     def backward(self, output: Tensor, seed: Any) -> None:
-        """Gradients of the leaves, as tensors on ``.grad`` until the capture ends."""
+        """Put gradients of the leaves, as tensors, on ``.grad`` until the capture ends."""
         g = self._seed(output, seed)
         if output.row is not None:
             self.remember(output)
@@ -236,23 +225,23 @@ class Recorder:
         return self.parameters.get(leaf) or f"a parameter of shape {leaf.shape}"
 
     def line_of(self, node: Tensor) -> str:
-        """Where an operation was written; of a backward pass, where the node was whose rule it belongs to."""
+        """Return where an operation was written; of a backward pass, where the node was whose rule it belongs to."""
         _, outer = self.places.get(self.origins.get(node, node), (None, None))
         return str(outer or "")
 
     # ---- refusing, and the end -------------------------------------------------------------------------------
 
-    def _places(self, frame: FrameType | None) -> tuple[Place | None, Place | None, bool]:
-        """Of the frames around: the innermost author's, the innermost outside, and whether a sweep is inside."""
-        inner: Place | None = None
+    def _places(self, frame: FrameType | None) -> tuple[CodePosition | None, CodePosition | None, bool]:
+        """Find, of the frames around, the user's innermost, the innermost outside, and whether a sweep is inside."""
+        inner: CodePosition | None = None
         swept = False
         while frame is not None and frame.f_code is not self._caller:
             code = frame.f_code
             swept |= code is sweep.__code__ and inner is None
-            if whose := home(code.co_filename):
-                place = Place(code, frame.f_lasti, frame.f_lineno)
+            if owner := owner_of(code.co_filename):
+                place = CodePosition.of(frame)
                 inner = inner or place
-                if whose == "author":
+                if owner == "user":
                     return inner, place, swept
             frame = frame.f_back
         return inner, None, swept
@@ -262,11 +251,11 @@ class Recorder:
         return f" (line {outer})" if outer else ""
 
     def refuse(self, what: str, instead: str) -> Any:
-        """Say that a value was asked for, and where."""
+        """Raise a GraphError: a value was asked for, which changes from call to call."""
         _, outer, _ = self._places(sys._getframe(1))
         where = f" at line {outer}" if outer else ""
         text = linecache.getline(outer.f_code.co_filename, outer.f_lineno).strip() if outer else ""
-        raise GraphError(f"{what}{where} cannot be captured, since each call has its own values; {instead}."
+        raise GraphError(f"cannot compile {what}{where}: its value changes from call to call; {instead}."
                          + (f"\n    {text}" if text else ""))  # fmt: skip
 
     def remember(self, leaf: Tensor) -> None:
@@ -280,7 +269,7 @@ class Recorder:
         Raises:
             GraphError: numbers were drawn that later calls would get again, or a buffer holds what no call can keep.
         """
-        if self.draws.foreign():
+        if self.rng.drawn_by_function():
             raise GraphError(
                 f"{self.name} draws random numbers itself, and later calls would get the same ones; draw them outside "
                 "and pass them as an argument, or use nn.Dropout or functional.dropout, which draw anew at each call."
@@ -313,7 +302,7 @@ class Recorder:
             kept = vars(module)
             kept.clear()
             kept.update(before)
-        self.draws.restore()
+        self.rng.restore()
 
 
 def _add(counted: list[tuple[Any, Any]]) -> None:
@@ -322,7 +311,7 @@ def _add(counted: list[tuple[Any, Any]]) -> None:
 
 
 def leaf_of(value: Any) -> Tensor:
-    """A leaf of any number or array, integers and masks too."""
+    """Return a leaf of any number or array, integers and masks too."""
     made = Tensor(0.0)
     if isinstance(value, (bool, int, float)):
         made.raw = float(value)

@@ -1,4 +1,4 @@
-"""A call, run once on tensors, as a `Program`: what it computes, reads and changes."""
+"""Capture a call: run it once on tensors and keep what it computes, reads and changes as a `Program`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from micrograd.core import validation
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
 from micrograd.modes import captured
-from micrograd.program.call_recorder import Recorder, leaf_of
-from micrograd.program.placeholders import Integers
+from micrograd.program.call_recorder import CallRecorder, leaf_of
+from micrograd.program.placeholders import IntegerPlaceholder
 from micrograd.program.program import Equation, Feed, Index, Operand, Program, Value, Write
-from micrograd.program.rng import Draws
+from micrograd.program.rng import RngStates
 from micrograd.program.value_names import names_of
 from micrograd.pytree import flatten, paths
 
@@ -28,10 +28,10 @@ _PLAIN = (bool, int, float, complex, str, bytes, type(None), np.dtype, type)
 
 
 def capture(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Program:
-    """Run ``f(*args, **kwargs)`` once on tensors and answer what it did. Nothing is changed by it.
+    """Run ``f(*args, **kwargs)`` once on tensors and return what it did. Nothing is changed by it.
 
-    Float and bool arrays among the arguments become tensors, integer arrays stand-ins (`Integers`) that may be used as
-    an index or beside floats; all else (numbers, flags, modules) is passed as it is. Of what `f` finds elsewhere
+    Float and bool arrays among the arguments become tensors, integer arrays placeholders that may be used as an index
+    or beside floats; all else (numbers, flags, modules) is passed as it is. Of what `f` finds elsewhere
 
     - leaf tensors (parameters), the memory and learning rate of optimisers, buffers of modules that it calls, and
       the masks of dropout are read anew at each call;
@@ -40,13 +40,13 @@ def capture(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 
     Raises:
         GraphError: `f` asks for a tensor's value, draws random numbers by itself, would add to gradients from before,
-            or answers what holds no arrays. DTypeError: an argument that cannot take part (complex numbers, objects).
+            or returns what holds no arrays. DTypeError: an argument that cannot take part (complex numbers, objects).
     """
     name = getattr(f, "__name__", type(f).__name__)
     leaves, rebuild = flatten((args, kwargs))
     called = _argument_names(f, args, kwargs)
     with _alone:
-        recorder = Recorder("the function" if name == "<lambda>" else name, Draws(f, leaves), capture.__code__)
+        recorder = CallRecorder("the function" if name == "<lambda>" else name, RngStates(f, leaves), capture.__code__)
         entered = [_enter(leaf, at, called[at], recorder) for at, leaf in enumerate(leaves)]
         arguments, keywords = rebuild(entered)
         try:
@@ -62,8 +62,8 @@ def capture(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
             recorder.restore()
 
 
-def _enter(leaf: Any, position: int, name: str, recorder: Recorder) -> Any:
-    """What the function gets in the place of an argument."""
+def _enter(leaf: Any, position: int, name: str, recorder: CallRecorder) -> Any:
+    """Return what the function gets in the place of an argument."""
     if isinstance(leaf, Tensor):
         raise GraphError(f"{recorder.name}: {name} is a Tensor; a call is captured on arrays.")
     if not isinstance(leaf, (np.ndarray, np.generic)):
@@ -75,11 +75,11 @@ def _enter(leaf: Any, position: int, name: str, recorder: Recorder) -> Any:
         tensor = Tensor(validation.leaf(leaf, name))  # says why it cannot take part
     recorder.feeds[tensor] = "argument", position
     recorder.parameters[tensor] = name
-    return Integers(tensor, name, position, recorder) if kind in "iu" else tensor
+    return IntegerPlaceholder(tensor, name, position, recorder) if kind in "iu" else tensor
 
 
 def _argument_names(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
-    """What the author calls each leaf of the arguments: ``x``, ``params.w.0``."""
+    """Return what the user calls each leaf of the arguments: ``x``, ``params.w.0``."""
     try:
         parameters = [*inspect.signature(f).parameters.values()]
     except (TypeError, ValueError):
@@ -94,9 +94,9 @@ def _argument_names(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> li
 
 
 class _Assembly:
-    """The program of what a recorder saw."""
+    """Assemble the program of what a recorder saw."""
 
-    def __init__(self, recorder: Recorder, result: Any) -> None:
+    def __init__(self, recorder: CallRecorder, result: Any) -> None:
         self.recorder = recorder
         self.values: list[Value] = []
         self.feeds: list[Feed] = []
@@ -106,25 +106,25 @@ class _Assembly:
         found, rebuild = flatten(result)
         skeleton = rebuild([None] * len(found))  # holds none of the tensors
         self.rebuild = flatten(skeleton)[1] if found else lambda _: skeleton
-        self.answered = [self._answered(leaf) for leaf in found]
+        self.returned = [self._returned(leaf) for leaf in found]
         self.changed = [(leaf, history[-1][1]) for leaf, history in recorder.assigned.items()]
 
-    def _answered(self, leaf: Any) -> Any:
-        if isinstance(leaf, Integers):
+    def _returned(self, leaf: Any) -> Any:
+        if isinstance(leaf, IntegerPlaceholder):
             return leaf.tensor
         if isinstance(leaf, (Tensor, *_PLAIN)):
             return leaf
         if isinstance(leaf, (np.ndarray, np.generic)):
             return np.array(leaf) if isinstance(leaf, np.ndarray) else leaf
         raise GraphError(
-            f"{self.recorder.name} answers a {type(leaf).__name__}, whose parts each call would have others of; "
-            "answer arrays, numbers or None, in tuples, lists and dictionaries."
+            f"{self.recorder.name} returns a {type(leaf).__name__}; a compiled function can return arrays, numbers or "
+            "None, in tuples, lists or dicts."
         )
 
     # ---- what is what ----------------------------------------------------------------------------------------
 
     def resolve(self, node: Tensor, reader: float = -np.inf) -> Tensor:
-        """The node whose value another one, of serial `reader`, read: leaves are assigned, detached and copied."""
+        """Find the node whose value another one, of serial `reader`, read: leaves are assigned, detached, copied."""
         recorder = self.recorder
         while node.row is None:
             copied = recorder.copies.get(id(node.raw))
@@ -141,21 +141,21 @@ class _Assembly:
         return node
 
     def operands(self, node: Tensor) -> list[Any]:
-        """What a node reads, by slot: a node, or a constant."""
+        """Return what a node reads, by slot: a node, or a constant."""
         return [
             raw if operand is None else self.resolve(operand, node.serial)
             for operand, raw in zip(node.operands, node.args, strict=True)
         ]
 
     def order(self, roots: Iterable[Tensor]) -> list[Tensor]:
-        """Every node that the roots need, operands first."""
+        """Return every node that the roots need, operands first."""
         seen = {*roots}
         stack = [*seen]
         while stack:
             node = stack.pop()
             if self.recorder.known_before(node):
                 continue
-            for operand in (*self.operands(node), *(i.tensor for i in _stand_ins(node))):
+            for operand in (*self.operands(node), *(i.tensor for i in _placeholders(node))):
                 if isinstance(operand, Tensor) and operand not in seen:
                     seen.add(operand)
                     stack.append(operand)
@@ -164,16 +164,16 @@ class _Assembly:
     # ---- making ----------------------------------------------------------------------------------------------
 
     def program(self) -> Program:
-        """The program."""
+        """Return the program."""
         recorder = self.recorder
-        answered = [self.resolve(leaf) for leaf in self.answered if isinstance(leaf, Tensor)]
+        returned = [self.resolve(leaf) for leaf in self.returned if isinstance(leaf, Tensor)]
         changed = [(leaf, self.resolve(value, value.serial)) for leaf, value in self.changed]
         written = [(put, self.resolve(value, value.serial)) for put, value in recorder.writes.values()]
-        order = self.order([*answered, *(value for _, value in changed), *(value for _, value in written)])
-        self.names = names_of(order, recorder, {*answered})
+        order = self.order([*returned, *(value for _, value in changed), *(value for _, value in written)])
+        self.names = names_of(order, recorder, {*returned})
         needed = {*order}
         for node in order:
-            if _stand_ins(node):
+            if _placeholders(node):
                 _limit(node)
         for leaf, (kind, source) in recorder.feeds.items():
             if kind != "argument" and leaf not in needed and leaf not in recorder.drawn:
@@ -193,7 +193,7 @@ class _Assembly:
                 self.feeds.append(Feed(self.put(node), "state", get=_reader(node)))
             else:
                 self.feeds.append(Feed(self.put(node), "constant", array=np.asarray(node.raw)))
-        outputs = tuple(self.place[node] for node in answered)
+        outputs = tuple(self.place[node] for node in returned)
         return Program(
             recorder.name, tuple(self.values), tuple(self.feeds), tuple(self.equations), outputs,
             rebuild=self.rebuilder([self.values[at].weak for at in outputs]),
@@ -204,18 +204,18 @@ class _Assembly:
         )  # fmt: skip
 
     def value(self, raw: Any, name: str = "") -> int:
-        """A new value of the shape and dtype of `raw`."""
+        """Add a value of the shape and dtype of `raw`."""
         number = type(raw) is float
         self.values.append(Value(np.shape(raw), "float64" if number else raw.dtype.name, name, weak=number))
         return len(self.values) - 1
 
     def put(self, node: Tensor) -> int:
-        """A new value for a node."""
+        """Add the value of a node."""
         self.place[node] = at = self.value(node.raw, self.names.get(node, ""))
         return at
 
     def constant(self, raw: Any, dtype: str = "") -> int:
-        """The value of a constant array, cast where asked for."""
+        """Return the value of a constant array, cast where asked for."""
         key = id(raw), dtype
         if key not in self.constants:
             array = raw.astype(dtype) if dtype else raw
@@ -224,7 +224,7 @@ class _Assembly:
         return self.constants[key]
 
     def equation(self, node: Tensor) -> None:
-        """The equation of a node."""
+        """Add the equation of a node."""
         assert node.row is not None
         line = self.recorder.line_of(node)
         operands: list[Operand] = []
@@ -248,28 +248,28 @@ class _Assembly:
         self.equations.append(Equation(node.row.name, tuple(operands), self.put(node), attrs, line))
 
     def index(self, index: Any) -> Any:
-        """An index with the values of the program in the places of stand-ins."""
+        """Return an index with the values of the program in the places of placeholders."""
         if isinstance(index, tuple):
             return tuple(map(self.index, index))
-        return Index(self.place[index.tensor]) if isinstance(index, Integers) else index
+        return Index(self.place[index.tensor]) if isinstance(index, IntegerPlaceholder) else index
 
     def rebuilder(self, weak: list[bool]) -> Callable[[list[Any]], Any]:
-        """What makes the answer of a call out of the flat list of outputs: Python numbers where the author's are."""
-        leaves = [None if isinstance(leaf, Tensor) else leaf for leaf in self.answered]
+        """Return what makes the result of a call out of its flat outputs: Python numbers where the user's are."""
+        leaves = [None if isinstance(leaf, Tensor) else leaf for leaf in self.returned]
         numbers = iter(weak)
-        filled = [next(numbers) if isinstance(leaf, Tensor) else None for leaf in self.answered]
+        filled = [next(numbers) if isinstance(leaf, Tensor) else None for leaf in self.returned]
         rebuild = self.rebuild
         if filled == [False] and rebuild([None]) is None:
             return _only
 
-        def answer(flat: list[Any]) -> Any:
+        def rebuilt(flat: list[Any]) -> Any:
             given = iter(flat)
             return rebuild([
                 _own(leaf) if number is None else float(next(given)) if number else next(given)
                 for leaf, number in zip(leaves, filled, strict=True)
             ])  # fmt: skip
 
-        return answer
+        return rebuilt
 
 
 def _only(flat: list[Any]) -> Any:
@@ -280,13 +280,13 @@ def _own(leaf: Any) -> Any:
     return leaf.copy() if isinstance(leaf, np.ndarray) else leaf
 
 
-def _stand_ins(node: Tensor) -> list[Integers]:
+def _placeholders(node: Tensor) -> list[IntegerPlaceholder]:
     index = (node.attrs or {}).get("index")
-    return [i for i in (index if isinstance(index, tuple) else (index,)) if isinstance(i, Integers)]
+    return [i for i in (index if isinstance(index, tuple) else (index,)) if isinstance(i, IntegerPlaceholder)]
 
 
 def _limit(node: Tensor) -> None:
-    """Tell the stand-ins in the index of a node which axes they index."""
+    """Tell the placeholders in the index of a node which axes they index."""
     assert node.attrs is not None
     index = node.attrs["index"]
     items = index if isinstance(index, tuple) else (index,)
@@ -296,13 +296,13 @@ def _limit(node: Tensor) -> None:
     for item, axes in zip(items, taken, strict=True):
         if item is Ellipsis:
             axis += len(shape) - sum(taken)
-        if isinstance(item, Integers):
+        if isinstance(item, IntegerPlaceholder):
             item.indexes(shape[axis])
         axis += axes
 
 
 def _axes(item: Any) -> int:
-    """How many axes an item of an index takes up."""
+    """Count the axes that an item of an index takes up."""
     if item is None or item is Ellipsis:
         return 0
     array = getattr(item, "dtype", None)

@@ -1,4 +1,4 @@
-"""Which operations only move entries, so that loops can be printed for them; and the positions that they move to.
+"""Tell which operations only move entries, so that loops can be printed for them, and where to.
 
 A gather or scatter at fixed positions of a flat array takes these from a constant; `positions_fed` makes them one.
 """
@@ -16,7 +16,7 @@ __all__ = ["is_move", "items_of", "positions_fed", "spelled_out"]
 
 
 def is_move(equation: Equation, program: Program) -> bool:
-    """Whether loops can be printed for an operation on entries of floats."""
+    """Check that loops can be printed for an operation on entries of floats."""
     source, dtype = equation.operands[0] if equation.operands else None, program.values[equation.out].dtype
     alike = all(isinstance(o, int) and program.values[o].dtype == dtype for o in equation.operands)
     if not isinstance(source, int) or not alike or not dtype.startswith("float"):
@@ -35,7 +35,7 @@ def is_move(equation: Equation, program: Program) -> bool:
 
 
 def positions_fed(program: Program) -> Program:
-    """The program with fixed positions in flat arrays as constants that it is fed, one for each array of positions."""
+    """Return the program with fixed positions in flat arrays as constants that it is fed, one for each array."""
     values, feeds = [*program.values], [*program.feeds]
     found: dict[tuple[int, int], int] = {}
     equations = []
@@ -60,12 +60,12 @@ def positions_fed(program: Program) -> Program:
 
 
 def items_of(index: Any) -> tuple[Any, ...]:
-    """An index as one item for each axis that it names."""
+    """Return an index as one item for each axis that it names."""
     return index if isinstance(index, tuple) else (index,)
 
 
 def spelled_out(index: Any, rank: int) -> list[Any]:
-    """An index of an array of so many axes with an item for each: slices for an ellipsis and what is left out.
+    """Spell out an index of an array of so many axes: slices for an ellipsis and for what is left out.
 
     None, for a new axis, stays where it is.
 

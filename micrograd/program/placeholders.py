@@ -1,4 +1,4 @@
-"""Integer arguments of a captured call: labels and other indices, whose values each call has its own of."""
+"""Stand for the integer arguments of a captured call: labels and other indices, which change from call to call."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 
 from micrograd import primitives as p
 
-__all__ = ["Integers"]
+__all__ = ["IntegerPlaceholder"]
 
 
-class Integers:
-    """Stands for an integer array that every call is given anew.
+class IntegerPlaceholder:
+    """What stands for an integer array that every call is given anew.
 
     Its shape and dtype are known. It may index a tensor (``x[np.arange(N), labels]``), stand beside one in arithmetic
     and comparisons, and be cast (``labels.astype(np.float32)``). All else would need its values, and is refused.
@@ -30,32 +30,32 @@ class Integers:
 
     @property
     def integers(self) -> Any:
-        """The array of the call that is captured: for what applies an index, and for checks of this call."""
+        """Return the array of the call that is captured: for what applies an index, and for checks of this call."""
         return self.tensor.raw
 
     @property
     def node(self) -> Any:
-        """What stands for it among the operands of an operation (see `micrograd.engine.record`)."""
+        """Return what stands for it among the operands of an operation (see `micrograd.engine.record`)."""
         return self.tensor
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape."""
+        """Return the shape."""
         return self.tensor.raw.shape  # type: ignore[no-any-return]
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The dtype."""
+        """Return the dtype."""
         return self.tensor.raw.dtype  # type: ignore[no-any-return]
 
     @property
     def ndim(self) -> int:
-        """How many axes."""
+        """Count the axes."""
         return len(self.shape)
 
     @property
     def size(self) -> int:
-        """How many entries."""
+        """Count the entries."""
         return int(self.tensor.raw.size)
 
     def __len__(self) -> int:
@@ -67,7 +67,7 @@ class Integers:
         return f"<integers {self._name}: {self.dtype}{list(self.shape)}>"
 
     def astype(self, dtype: Any) -> Any:
-        """The same numbers as a tensor of floats; itself for its own dtype."""
+        """Return the same numbers as a tensor of floats; itself for its own dtype."""
         if np.dtype(dtype) == self.dtype:
             return self
         if np.dtype(dtype).kind != "f":
@@ -75,11 +75,11 @@ class Integers:
         return p.cast(self.tensor, dtype=np.dtype(dtype).name).detach()  # no gradient flows to an integer
 
     def stay_below(self, limit: int) -> None:
-        """Every call refuses entries that are not classes 0 to `limit` - 1."""
+        """Have every call refuse entries that are not classes 0 to `limit` - 1."""
         self._recorder.limit(self._position, limit, signed=False)
 
     def indexes(self, size: int) -> None:
-        """Every call refuses entries that do not fit an axis of `size` entries."""
+        """Have every call refuse entries that do not fit an axis of `size` entries."""
         self._recorder.limit(self._position, size, signed=True)
 
     def _refuse(self, *_: Any, **__: Any) -> Any:
@@ -89,7 +89,7 @@ class Integers:
         )
 
     def _beside(self, other: Any) -> Any:
-        """Arithmetic: a tensor on the other side takes over; everything else would compute whole numbers."""
+        """Let a tensor on the other side do the arithmetic; everything else would compute whole numbers."""
         return NotImplemented if hasattr(other, "__primitive__") else self._refuse()
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:

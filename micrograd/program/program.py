@@ -1,4 +1,4 @@
-"""The program: what a captured call computes, flat and typed, with everything that it reads and changes.
+"""Hold a captured call as a program: what it computes, flat and typed, with everything that it reads and changes.
 
 Equations are those of the recorded graph, rows of the table and nothing else; a value is an index into
 `Program.values`.
@@ -22,7 +22,7 @@ __all__ = ["Equation", "Feed", "Index", "Operand", "Program", "Value", "Write", 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """The shape and dtype of a value, and the author's name for it where there is one.
+    """The shape and dtype of a value, and the user's name for it where there is one.
 
     A Python number is of shape () and dtype ``float64`` and `weak`: beside a float32 array it does not widen it.
     """
@@ -46,7 +46,7 @@ Operand = int | float
 
 @dataclass(frozen=True, slots=True)
 class Equation:
-    """``out = op(operands, attrs)``; `line` is where the author wrote it (``file:line``), empty where unknown."""
+    """``out = op(operands, attrs)``; `line` is where the user wrote it (``file:line``), empty where unknown."""
 
     op: str
     operands: tuple[Operand, ...]
@@ -56,7 +56,7 @@ class Equation:
 
     @property
     def reads(self) -> tuple[int, ...]:
-        """The values among the operands, in slot order, and those inside an index."""
+        """Return the values among the operands, in slot order, and those inside an index."""
         inside: list[int] = []
         if "index" in self.attrs:
             index = self.attrs["index"]
@@ -70,7 +70,7 @@ class Feed:
 
     Attributes:
         value: its index.
-        kind: ``argument`` (leaf number `position` of the call's arguments), ``state`` or ``host`` (what `get` answers
+        kind: ``argument`` (leaf number `position` of the call's arguments), ``state`` or ``host`` (what `get` returns
             at each call: an array or a number of this shape and dtype), or ``constant`` (`array`).
         position: of an argument.
         get: of a state or of a host value.
@@ -105,11 +105,11 @@ class Program:
         values: every value.
         feeds: those that come from outside.
         equations: in order of execution.
-        outputs: the values that the call answers, flat.
-        rebuild: makes the answer of the call out of the flat list of outputs.
+        outputs: the values that the call returns, flat.
+        rebuild: makes the result of the call out of the flat list of outputs.
         writes: the states that change.
         after: what the host does after each call besides (counting steps).
-        assumptions: functions and what they answered; the program holds while they answer the same.
+        assumptions: functions and what they returned; the program holds while they return the same.
     """
 
     name: str
@@ -123,11 +123,11 @@ class Program:
     assumptions: tuple[tuple[Callable[[], Any], Any], ...] = ()
 
     def holds(self) -> bool:
-        """Whether what the capture relied on is still so: that a layer is training."""
-        return all(function() == answer for function, answer in self.assumptions)
+        """Check that what the capture relied on is still so: that a layer is training."""
+        return all(function() == before for function, before in self.assumptions)
 
     def check(self) -> Program:
-        """Verify that each value is made once, before it is read, by a known operation. Answers the program itself."""
+        """Verify that each value is made once, before it is read, by a known operation. Returns the program itself."""
         made = {feed.value for feed in self.feeds}
         if len(made) != len(self.feeds):
             raise GraphError(f"program {self.name}: a value is fed twice")
@@ -144,12 +144,12 @@ class Program:
                 raise GraphError(f"{where}: made twice")
             made.add(equation.out)
         if missing := [v for v in (*self.outputs, *(w.value for w in self.writes)) if v not in made]:
-            raise GraphError(f"program {self.name}: answers value {missing[0]}, which is never made")
+            raise GraphError(f"program {self.name}: returns value {missing[0]}, which is never made")
         return self
 
 
 def evaluate(program: Program, given: Mapping[int, Any]) -> dict[int, Any]:
-    """Every value of the program, computed in NumPy one equation after the other: what a compiled one must equal.
+    """Compute every value of the program in NumPy, one equation after the other: what a compiled one must equal.
 
     Args:
         program: what to compute.
@@ -169,7 +169,7 @@ def evaluate(program: Program, given: Mapping[int, Any]) -> dict[int, Any]:
 
 
 def concrete(index: Any, known: Mapping[int, Any]) -> Any:
-    """An index with the integer arrays themselves in the places of `Index`."""
+    """Return an index with the integer arrays themselves in the places of `Index`."""
     if isinstance(index, tuple):
         return tuple(known[i.value] if isinstance(i, Index) else i for i in index)
     return known[index.value] if isinstance(index, Index) else index

@@ -1,4 +1,4 @@
-"""Random numbers in a captured call: layers draw anew at each call; a function that draws by itself is found out."""
+"""Watch the states of random number generators in a captured call: layers draw anew at each call, functions may not."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Draws"]
+__all__ = ["RngStates"]
 
 
-class _Source:
-    """A generator of random numbers: its state at the start of the capture, and what layers have made of it."""
+class _RngState:
+    """The state of a generator: at the start of the capture, and what layers have made of it."""
 
     def __init__(self, get: Callable[[], Any], put: Callable[[Any], None]) -> None:
         self.get, self.put = get, put
         self.start = self.expected = get()
 
     def touched(self) -> bool:
-        """Whether somebody else has drawn."""
+        """Check that somebody else has drawn."""
         return not _same(self.get(), self.expected)
 
 
@@ -31,8 +31,8 @@ def _same(a: Any, b: Any) -> bool:
     return np.array_equal(a, b)
 
 
-class Draws:
-    """The generators that a captured function can reach, as far as they are found: all draws are taken back at the end.
+class RngStates:
+    """The states of the generators that a captured function can reach, as far as they are found.
 
     Args:
         f: the function.
@@ -40,14 +40,14 @@ class Draws:
     """
 
     def __init__(self, f: Any, leaves: Iterable[Any]) -> None:
-        self._sources: dict[int, _Source] = {
-            0: _Source(np.random.get_state, np.random.set_state),
-            1: _Source(random.getstate, random.setstate),
+        self._states: dict[int, _RngState] = {
+            0: _RngState(np.random.get_state, np.random.set_state),
+            1: _RngState(random.getstate, random.setstate),
         }
         for found in (*leaves, *_reached(f)):
-            self._source(found)
+            self._state_of(found)
 
-    def _source(self, rng: Any) -> _Source | None:
+    def _state_of(self, rng: Any) -> _RngState | None:
         if isinstance(rng, np.random.Generator):
             bits = rng.bit_generator
             get, put = lambda: bits.state, lambda state: setattr(bits, "state", state)
@@ -55,31 +55,31 @@ class Draws:
             get, put = rng.get_state, rng.set_state
         else:
             return None
-        return self._sources.setdefault(id(rng), _Source(get, put))
+        return self._states.setdefault(id(rng), _RngState(get, put))
 
     def by_layer(self, function: Callable[[], Any]) -> tuple[Any, bool]:
-        """What `function` answers, whose draws later calls make anew, and whether it can draw at all."""
-        sources = [s for s in map(self._source, _reached(function)) if s is not None]
-        if any(source.touched() for source in sources):
-            return function(), True  # and `foreign` will say so
+        """Return what `function` returns, whose draws later calls make anew, and whether it can draw at all."""
+        states = [state for state in map(self._state_of, _reached(function)) if state is not None]
+        if any(state.touched() for state in states):
+            return function(), True  # and `drawn_by_function` will say so
         value = function()
-        for source in sources:
-            source.expected = source.get()
-        return value, bool(sources)
+        for state in states:
+            state.expected = state.get()
+        return value, bool(states)
 
-    def foreign(self) -> bool:
-        """Whether the function drew numbers by itself, which every later call would get again."""
-        return any(source.touched() for source in self._sources.values())
+    def drawn_by_function(self) -> bool:
+        """Check that the function drew numbers by itself, which every later call would get again."""
+        return any(state.touched() for state in self._states.values())
 
     def restore(self) -> None:
         """Take all draws back, so that the first call draws what it would have drawn without a capture."""
-        for source in self._sources.values():
-            if not _same(source.get(), source.start):
-                source.put(source.start)
+        for state in self._states.values():
+            if not _same(state.get(), state.start):
+                state.put(state.start)
 
 
 def _reached(f: Any) -> list[Any]:
-    """What a function finds in its closure, by its global names, and in the object that it is a method of."""
+    """Return what a function finds in its closure, by its global names, and in the object that it is a method of."""
     found: list[Any] = []
     seen: set[int] = set()
     while f is not None and id(f) not in seen:

@@ -1,4 +1,4 @@
-"""Views: operations that only rename axes, so that a kernel may read through them instead of copying.
+"""Find views: operations that only rename axes, so that a kernel may read through them instead of copying.
 
 A view is described by one entry per axis of the array that is read: the axis of the result that runs along it, or
 `ONE` where the index is always 0.
@@ -20,7 +20,7 @@ Axes = tuple[bool, ...]
 
 
 def unit_reshape(old: Sequence[int], new: Sequence[int]) -> tuple[int, ...] | None:
-    """Where the axes of `old` go if `new` differs from it in unit axes only; None otherwise.
+    """Return where the axes of `old` go if `new` differs from it in unit axes only; None otherwise.
 
     >>> unit_reshape((4, 1, 3), (4, 3, 1))
     (0, -1, 1)
@@ -32,12 +32,12 @@ def unit_reshape(old: Sequence[int], new: Sequence[int]) -> tuple[int, ...] | No
 
 
 def is_unit_reshape(old: Sequence[int], new: Sequence[int]) -> bool:
-    """Whether a reshape only adds or drops axes of size 1."""
+    """Check that a reshape only adds or drops axes of size 1."""
     return unit_reshape(old, new) is not None
 
 
 def view_axes(equation: Equation, shapes: Sequence[tuple[int, ...]], out: tuple[int, ...]) -> tuple[int, ...] | None:
-    """For each axis of the one operand the axis of the result that runs along it; None where it is no view."""
+    """Return for each axis of the one operand the axis of the result along it; None where it is no view."""
     op, attrs = equation.op, equation.attrs
     shape = shapes[0] if shapes else ()
     if op == "broadcast":
@@ -54,7 +54,7 @@ def view_axes(equation: Equation, shapes: Sequence[tuple[int, ...]], out: tuple[
 
 
 def _first(index: Any, shape: tuple[int, ...]) -> tuple[int, ...] | None:
-    """The index ``x[0:1, :]``: what is first along some axes."""
+    """Return the axes of the index ``x[0:1, :]``: what is first along some axes."""
     items = index if isinstance(index, tuple) else (index,)
     if len(items) != len(shape) or not all(isinstance(i, slice) for i in items):
         return None
@@ -72,7 +72,7 @@ def _first(index: Any, shape: tuple[int, ...]) -> tuple[int, ...] | None:
 def varying(
     equation: Equation, shapes: Sequence[tuple[int, ...]], out: tuple[int, ...], operands: Sequence[Axes]
 ) -> Axes:
-    """Along which axes of its result, of shape `out`, an equation may vary, given that of its operands."""
+    """Return along which axes of its result, of shape `out`, an equation may vary, given that of its operands."""
     plain = tuple(size != 1 for size in out)
     found = [False] * len(out)
     if TABLE[equation.op].kind == "map":

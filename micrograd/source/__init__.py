@@ -1,6 +1,6 @@
-"""Read the user's own source: positions, names, ownership."""
+"""Read the user's own source: whose code is whose, and what a value is called there."""
 
-from micrograd.source.ownership import author_files, home
-from micrograd.source.positions import Source, author_frames, source_of, user_line
+from micrograd.source.names import Source, source_of
+from micrograd.source.ownership import user_line
 
-__all__ = ["Source", "author_files", "author_frames", "home", "source_of", "user_line"]
+__all__ = ["Source", "source_of", "user_line"]

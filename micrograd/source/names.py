@@ -1,9 +1,10 @@
-"""Names and stages out of the author's own source.
+"""Name values after the user's own source: the expression that made one, its statement, the step comment above it.
 
-The range of the sub-expression that made a node (`micrograd.source.positions`) is found again in the syntax tree: where
-it is the whole right-hand side of an assignment the node has the assigned name, where it is part of one the node is
-called after the statement and the operation (``mu_sum``). Stages come from comments such as ``# Step 1: mean`` or ``#
-第1步``, which the tokenizer sees and the syntax tree does not.
+CPython (>= 3.11) keeps for each instruction the range of source that it was compiled from (PEP 657), so a running frame
+tells the exact sub-expression that it evaluates. That range is found again in the syntax tree: where it is the whole
+right-hand side of an assignment the value has the assigned name, where it is part of one the value is called after the
+statement and the operation (``mu_sum``). Stages come from comments such as ``# Step 1: mean`` or ``# 第1步``, which the
+tokenizer sees and the syntax tree does not.
 """
 
 from __future__ import annotations
@@ -11,23 +12,97 @@ from __future__ import annotations
 import ast
 import io
 import linecache
+import os
 import re
+import sys
 import tokenize
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from types import CodeType, FrameType
+from typing import NamedTuple
 
-from micrograd.source.positions import Source
-
-__all__ = ["Place", "constant_names", "place_of", "stage_titles", "unique"]
+__all__ = [
+    "CodePosition", "Context", "Expression", "Source", "context_of", "function_lines", "operand_names", "read",
+    "source_of", "unique", "unique_names",
+]  # fmt: skip
 
 _STEP = re.compile(
     r"#+\s*((?:step|stage)\s*\d+|第\s*[\d一二三四五六七八九十]+\s*步|\(?\d+\s*[.):\uff1a])", re.IGNORECASE
 )
 
 
+# ---- ranges of text ----------------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where in a statement an expression stands.
+class Source:
+    """A range of source text: lines are counted from 1, columns from 0, both ends as in `ast`.
+
+    >>> str(Source("bn.py", "forward", 4, 4, 9, 15, "x - mu"))
+    'bn.py:4'
+    """
+
+    file: str
+    function: str
+    line: int
+    end_line: int
+    column: int
+    end_column: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{os.path.basename(self.file)}:{self.line}"
+
+
+class CodePosition(NamedTuple):
+    """Where a frame stands: what `source_of` reads of it, without keeping the frame and its variables alive."""
+
+    f_code: CodeType
+    f_lasti: int
+    f_lineno: int
+
+    @classmethod
+    def of(cls, frame: FrameType) -> CodePosition:
+        """Return where a frame stands now."""
+        return cls(frame.f_code, frame.f_lasti, frame.f_lineno)
+
+    def __str__(self) -> str:
+        return f"{os.path.basename(self.f_code.co_filename)}:{self.f_lineno}"
+
+
+@lru_cache(maxsize=4096)
+def _ranges(code: CodeType) -> list[tuple[int | None, int | None, int | None, int | None]]:
+    return list(code.co_positions())
+
+
+def source_of(frame: FrameType | CodePosition, instruction: int | None = None) -> Source:
+    """Return the sub-expression that `frame` evaluates now, or did at an instruction that a traceback names."""
+    code = frame.f_code
+    line, end_line, column, end_column = _ranges(code)[(frame.f_lasti if instruction is None else instruction) // 2]
+    line = line or frame.f_lineno
+    end_line = end_line or line
+    column, end_column = column or 0, end_column or 0
+    text = _text_between(code.co_filename, line, end_line, column, end_column)
+    return Source(code.co_filename, code.co_name, line, end_line, column, end_column, text)
+
+
+def _text_between(file: str, line: int, end_line: int, column: int, end_column: int) -> str:
+    """Return the source text of a range; empty where the source cannot be had. Columns are UTF-8 byte offsets."""
+    lines = [linecache.getline(file, number).rstrip("\n").encode() for number in range(line, end_line + 1)]
+    if not lines:
+        return ""
+    lines[-1] = lines[-1][:end_column]
+    lines[0] = lines[0][column:]
+    return b"\n".join(lines).decode(errors="replace")
+
+
+# ---- reading a file ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """How the statement around an expression uses its value.
 
     Attributes:
         target: the name assigned; empty for a statement that assigns none.
@@ -44,29 +119,132 @@ class Place:
     item: bool = False
 
 
-@lru_cache(maxsize=64)
-def _module(text: str) -> ast.Module | None:
+class Expression(NamedTuple):
+    """What the user's source says at a position of running code.
+
+    Attributes:
+        source: the range of text.
+        context: how its statement uses it; None where the file cannot be read or parsed.
+        step: the step comment above or beside it, as (file, line, title); the title is empty before the first one
+            of the function, and there is no step where the function has no such comment.
+    """
+
+    source: Source
+    context: Context | None
+    step: tuple[str, int, str] | None
+
+
+def read(positions: Iterable[CodePosition]) -> list[Expression]:
+    """Read what the user's source says at each of some positions of running code.
+
+    Files are looked at once for all positions: whether one has changed on disk is a question to the system.
+    """
+    files: dict[str, _File] = {}
+    known: dict[tuple[int, int], Expression] = {}  # codes of two files may be equal, so they are told by their ids
+    found: list[Expression] = []
+    for position in positions:
+        key = id(position.f_code), position.f_lasti
+        if key not in known:
+            path = position.f_code.co_filename
+            file = files[path] = files.get(path) or _file(path)
+            source = source_of(position)
+            context = file.context(source)
+            step = file.step(context.line if context else source.line)
+            known[key] = Expression(source, context, None if step is None else (path, *step))
+        found.append(known[key])
+    return found
+
+
+def context_of(source: Source) -> Context | None:
+    """Return how the statement around `source` uses it; None where the file cannot be read or parsed."""
+    return _file(source.file).context(source)
+
+
+def function_lines(file: str, line: int) -> tuple[int, int]:
+    """Return the first and last line of the innermost function around `line`; the whole file outside any."""
+    return _file(file).function_around(line) or (1, len(linecache.getlines(file)) or line)
+
+
+def _file(path: str) -> _File:
+    """Return what is known of a file as it is now."""
+    linecache.checkcache(path)
+    return _parsed("".join(linecache.getlines(path)))
+
+
+class _File:
+    """A text of Python, parsed; what is asked of it is worked out once, since the text never changes."""
+
+    def __init__(self, text: str) -> None:
+        self._tree = _tree(text)
+        self._steps = _step_comments(text)
+        self._statements: dict[int, list[ast.stmt]] = {}  # innermost simple statements by each line they cover
+        self._functions: list[tuple[int, int]] = []  # first and last line of every function, the longest first
+        for node in ast.walk(self._tree) if self._tree else ():
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+                self._functions.append((node.lineno, node.end_lineno or node.lineno))
+            elif isinstance(node, ast.stmt) and not hasattr(node, "body"):
+                for line in range(node.lineno, (node.end_lineno or node.lineno) + 1):
+                    self._statements.setdefault(line, []).append(node)
+        self._functions.sort(key=lambda span: span[0] - span[1])
+        self._contexts: dict[tuple[int, int, int, int], Context | None] = {}
+        self._stages: dict[int, tuple[int, str] | None] = {}
+
+    def context(self, source: Source) -> Context | None:
+        """Return how the statement around `source` uses it; None where the text cannot be parsed."""
+        key = source.line, source.column, source.end_line, source.end_column
+        if key not in self._contexts:
+            around = (s for s in self._statements.get(source.line, ()) if _covers(s, source))
+            statement = next(around, None)
+            if self._tree is None:
+                self._contexts[key] = None
+            elif statement is None:
+                self._contexts[key] = Context("", False, False, source.line)
+            else:
+                self._contexts[key] = _context(statement, source)
+        return self._contexts[key]
+
+    def function_around(self, line: int) -> tuple[int, int] | None:
+        """Return the first and last line of the innermost function around `line`; None outside any."""
+        around = [span for span in self._functions if span[0] <= line <= span[1]]
+        return around[-1] if around else None
+
+    def step(self, line: int) -> tuple[int, str] | None:
+        """Return the step comment above or beside the statement at `line`, as (line, title).
+
+        Before the first one it is the head of the function with no title; None in a function without step comments.
+        """
+        if line not in self._stages:
+            first, last = self.function_around(line) or (1, sys.maxsize)
+            titles = [step for step in self._steps if first <= step[0] <= last]
+            # a comment behind the statement stands in its last line
+            end = min([s.end_lineno or line for s in self._statements.get(line, ())], default=line)
+            before = [step for step in titles if step[0] <= end]
+            self._stages[line] = before[-1] if before else (first, "") if titles else None
+        return self._stages[line]
+
+
+_parsed = lru_cache(maxsize=64)(_File)
+
+
+def _tree(text: str) -> ast.Module | None:
+    """Return the syntax tree of a text; None where there is none."""
     try:
-        return ast.parse(text)
+        return ast.parse(text) if text else None
     except SyntaxError:
         return None
 
 
-def _tree(file: str) -> ast.Module | None:
-    linecache.checkcache(file)
-    lines = linecache.getlines(file)
-    return _module("".join(lines)) if lines else None
+def _step_comments(text: str) -> list[tuple[int, str]]:
+    """Return the step comments of a text, as (line, title)."""
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
+    except (tokenize.TokenError, IndentationError, SyntaxError):
+        return []
+    comments = ((token.start[0], token.string) for token in tokens if token.type == tokenize.COMMENT)
+    return [(line, re.sub(r"^#+\s*|\s+$", "", comment)) for line, comment in comments if _STEP.match(comment)]
 
 
-@lru_cache(maxsize=64)
-def _statements(tree: ast.Module) -> dict[int, list[ast.stmt]]:
-    """Innermost simple statements by each line they cover."""
-    by_line: dict[int, list[ast.stmt]] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.stmt) and not hasattr(node, "body"):
-            for line in range(node.lineno, (node.end_lineno or node.lineno) + 1):
-                by_line.setdefault(line, []).append(node)
-    return by_line
+# ---- the syntax tree ---------------------------------------------------------------------------------------
 
 
 def _covers(node: ast.stmt | ast.expr, source: Source) -> bool:
@@ -88,7 +266,7 @@ def _name(target: ast.expr) -> str:
 
 
 def _pairs(statement: ast.stmt) -> list[tuple[str, ast.expr]]:
-    """Each (name, right-hand side) of an assignment; ``a, b = f(x), g(x)`` has two."""
+    """Return each (name, right-hand side) of an assignment; ``a, b = f(x), g(x)`` has two."""
     match statement:
         case ast.Assign(targets=[*_, ast.Tuple(elts=names) | ast.List(elts=names)], value=ast.Tuple(elts=values)) if (
             len(names) == len(values)
@@ -101,45 +279,38 @@ def _pairs(statement: ast.stmt) -> list[tuple[str, ast.expr]]:
     return []
 
 
-def place_of(source: Source) -> Place | None:
-    """Where `source` stands in its statement; None where the file cannot be read or parsed."""
-    tree = _tree(source.file)
-    if tree is None:
-        return None
-    for statement in _statements(tree).get(source.line, []):
-        if not _covers(statement, source):
-            continue
-        end = (source.end_line, source.end_column)
-        returned = [s.body for s in ast.walk(statement) if isinstance(s, ast.Lambda) and _covers(s.body, source)]
-        if isinstance(statement, ast.Return) and statement.value is not None:
-            returned.insert(0, statement.value)
-        if returned:  # the innermost lambda comes last
-            value = returned[-1]
-            whole = (value.end_lineno, value.end_col_offset) == end and _starts(value, source)
-            return Place("", whole, True, statement.lineno)
-        if (subscript := _written(statement, source)) is not None:
-            return Place(_name(subscript), True, False, statement.lineno, True)
-        for target, value in _pairs(statement):
-            if isinstance(statement, ast.AugAssign) and not _covers(value, source):
-                item = isinstance(statement.target, ast.Subscript)
-                read = item and _is_range_of(statement.target, source)  # what ``x[i] += 1`` reads first
-                return Place(target, not read, False, statement.lineno, item)  # the operator spans the statement
-            if _covers(value, source):
-                # compare ends only: in a chain of methods the last call's range may start at any dot
-                whole = (value.end_lineno, value.end_col_offset) == end and not isinstance(statement, ast.AugAssign)
-                walrus = (n for n in ast.walk(value) if isinstance(n, ast.NamedExpr) and _covers(n.value, source))
-                inner = next(walrus, None)
-                if inner is not None:
-                    at_end = (inner.value.end_lineno, inner.value.end_col_offset) == end
-                    return Place(inner.target.id, at_end, False, statement.lineno)
-                item = any(isinstance(part, ast.Subscript) for part in _targets(statement))
-                return Place(target, whole and _starts(value, source), False, statement.lineno, item)
-        return Place("", False, False, statement.lineno)
-    return Place("", False, False, source.line)
+def _context(statement: ast.stmt, source: Source) -> Context:
+    """Return how `statement` uses the expression `source` in it."""
+    end = (source.end_line, source.end_column)
+    returned = [s.body for s in ast.walk(statement) if isinstance(s, ast.Lambda) and _covers(s.body, source)]
+    if isinstance(statement, ast.Return) and statement.value is not None:
+        returned.insert(0, statement.value)
+    if returned:  # the innermost lambda comes last
+        value = returned[-1]
+        whole = (value.end_lineno, value.end_col_offset) == end and _starts(value, source)
+        return Context("", whole, True, statement.lineno)
+    if (subscript := _written(statement, source)) is not None:
+        return Context(_name(subscript), True, False, statement.lineno, True)
+    for target, value in _pairs(statement):
+        if isinstance(statement, ast.AugAssign) and not _covers(value, source):
+            item = isinstance(statement.target, ast.Subscript)
+            is_read = item and _is_range_of(statement.target, source)  # what ``x[i] += 1`` reads first
+            return Context(target, not is_read, False, statement.lineno, item)  # the operator spans the statement
+        if _covers(value, source):
+            # compare ends only: in a chain of methods the last call's range may start at any dot
+            whole = (value.end_lineno, value.end_col_offset) == end and not isinstance(statement, ast.AugAssign)
+            walrus = (n for n in ast.walk(value) if isinstance(n, ast.NamedExpr) and _covers(n.value, source))
+            inner = next(walrus, None)
+            if inner is not None:
+                at_end = (inner.value.end_lineno, inner.value.end_col_offset) == end
+                return Context(inner.target.id, at_end, False, statement.lineno)
+            item = any(isinstance(part, ast.Subscript) for part in _targets(statement))
+            return Context(target, whole and _starts(value, source), False, statement.lineno, item)
+    return Context("", False, False, statement.lineno)
 
 
 def _targets(statement: ast.stmt) -> list[ast.expr]:
-    """What a statement assigns to, one by one."""
+    """Return what a statement assigns to, one by one."""
     match statement:
         case ast.Assign(targets=targets):
             parts = [e.elts if isinstance(e, (ast.Tuple, ast.List)) else [e] for e in targets]
@@ -150,7 +321,7 @@ def _targets(statement: ast.stmt) -> list[ast.expr]:
 
 
 def _written(statement: ast.stmt, source: Source) -> ast.Subscript | None:
-    """The ``out[i]`` of ``out[i] = ...`` that `source` is."""
+    """Return the ``out[i]`` of ``out[i] = ...`` that `source` is."""
     for target in _targets(statement):
         if isinstance(target, ast.Subscript) and not isinstance(statement, ast.AugAssign) and _covers(target, source):
             return target if _is_range_of(target, source) else None
@@ -163,79 +334,42 @@ def _is_range_of(node: ast.expr, source: Source) -> bool:
 
 
 def _starts(value: ast.expr, source: Source) -> bool:
-    """Whether a range that ends with `value` is all of it: the right operand of ``a - b @ c`` ends there too."""
+    """Check that a range that ends with `value` is all of it: the right operand of ``a - b @ c`` ends there too."""
     if (source.line, source.column) == (value.lineno, value.col_offset):
         return True
     return isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and source.line > value.lineno
 
 
-@lru_cache(maxsize=64)
-def _comments(text: str) -> tuple[tuple[int, str], ...]:
-    try:
-        tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
-    except (tokenize.TokenError, IndentationError, SyntaxError):
-        return ()
-    return tuple((token.start[0], token.string) for token in tokens if token.type == tokenize.COMMENT)
-
-
-def stage_titles(file: str, first: int, last: int) -> list[tuple[int, str]]:
-    """The step comments between two lines of a file: ``[(line, title), ...]``; empty where there are none."""
-    text = "".join(linecache.getlines(file))
-    return [
-        (line, re.sub(r"^#+\s*|\s+$", "", comment))
-        for line, comment in _comments(text)
-        if first <= line <= last and _STEP.match(comment)
-    ]
-
-
-@lru_cache(maxsize=64)
-def _functions(tree: ast.Module) -> list[tuple[int, int]]:
-    """First and last line of every function, the longest first."""
-    found = (n for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)))
-    return sorted(((n.lineno, n.end_lineno or n.lineno) for n in found), key=lambda span: span[0] - span[1])
-
-
-def function_lines(file: str, line: int) -> tuple[int, int]:
-    """First and last line of the innermost function around `line`; the whole file outside any."""
-    tree = _tree(file)
-    around = [span for span in (_functions(tree) if tree else ()) if span[0] <= line <= span[1]]
-    return around[-1] if around else (1, len(linecache.getlines(file)) or line)
-
-
-def statement_end(file: str, line: int) -> int:
-    """The last line of the statement that starts at `line`, where a comment behind it may stand."""
-    tree = _tree(file)
-    ends = [s.end_lineno or line for s in _statements(tree).get(line, ())] if tree else []
-    return min(ends, default=line)
-
-
-def constant_names(source: Source) -> list[str]:
-    """What the author calls the operands of an expression, by slot; empty strings where it has no name."""
-    return [*_operand_names(source.text)]
+# ---- names -------------------------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=1024)
-def _operand_names(text: str) -> list[str]:
+def operand_names(text: str) -> tuple[str, ...]:
+    """Return what the user calls the operands of an expression, by slot; empty strings where it has no name.
+
+    >>> operand_names("np.where(mask, x * 2, y)")
+    ('mask', '', 'y')
+    """
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError):
-        return []
+        return ()
     match tree:
         case ast.BinOp(left=left, right=right):
-            return [_name(left), _name(right)]
+            return (_name(left), _name(right))
         case ast.Call(func=ast.Attribute(value=ast.Name(id="np" | "numpy" | "mg")), args=args):
-            return [_name(arg) for arg in args]
+            return (*map(_name, args),)
         case ast.Call(func=ast.Attribute(value=value), args=args):
-            return [_name(value), *(_name(arg) for arg in args)]
+            return (_name(value), *map(_name, args))
         case ast.UnaryOp(operand=operand):
-            return [_name(operand)]
+            return (_name(operand),)
         case ast.Subscript(value=value):
-            return [_name(value)]
-    return []
+            return (_name(value),)
+    return ()
 
 
 def unique(name: str, taken: dict[str, int]) -> str:
-    """`name`, with primes where it is taken: ``x``, ``x'``, ``x''``, ``x'''``, ``x'4``.
+    """Return `name`, with primes where it is taken: ``x``, ``x'``, ``x''``, ``x'''``, ``x'4``.
 
     `taken` counts how often each name was asked for, so that the millionth ``add`` is named as quickly as the first.
     """
@@ -248,3 +382,13 @@ def unique(name: str, taken: dict[str, int]) -> str:
     taken[name] = primes + 1
     taken.setdefault(candidate, 1)
     return candidate
+
+
+def unique_names(names: Iterable[str]) -> list[str]:
+    """Return each of the names, with primes where it was there before.
+
+    >>> unique_names(["x", "y", "x", "x"])
+    ['x', 'y', "x'", "x''"]
+    """
+    taken: dict[str, int] = {}
+    return [unique(name, taken) for name in names]

@@ -24,8 +24,7 @@ from micrograd.graph import Graph, Node
 from micrograd.graph.backward import Pairs, backward_structure
 from micrograd.graph.formulas import own_name, right_hand
 from micrograd.primitives import TABLE
-from micrograd.source.names import constant_names, function_lines
-from micrograd.source.positions import Source
+from micrograd.source.names import Source, function_lines, operand_names
 from micrograd.stepper import mathml
 from micrograd.stepper.cells import Cells, moved_cells, size, sum_of_numbers, with_numbers
 from micrograd.stepper.page_text import LANGUAGES, page_words, say
@@ -191,7 +190,7 @@ def _nodes(graph: Graph, sources: _Sources, whole: bool, origins: Mapping[int, i
     listed = []
     for node, value in zip(graph.nodes, graph.values, strict=True):
         cells = moved_cells(graph, node) if whole else None
-        called = constant_names(node.source) if node.source is not None else []
+        called = operand_names(node.source.text) if node.source is not None else ()
         made: dict[str, Any] = {
             "name": node.name,
             "op": node.op,

@@ -1,8 +1,8 @@
-"""`Traced`: what a traced function holds in place of an array. It is written into as NumPy's arrays are.
+"""Hold a `TracedArray` in place of an array in a traced function: it is computed with and written into as NumPy's are.
 
-A traced array is a view of a `Memory`: the whole of it, or what is left of the whole after some steps (an index, a
+A traced array is a view of a `Storage`: the whole of it, or what is left of the whole after some steps (an index, a
 transposition, another shape). Reading gives the present version as a tensor; while nothing tracked has been
-written into the memory, it gives NumPy's own array, and NumPy itself computes.
+written into the storage, it gives NumPy's own array, and NumPy itself computes.
 """
 
 from __future__ import annotations
@@ -17,36 +17,35 @@ from micrograd.engine import Tensor, record
 from micrograd.errors import GraphError
 from micrograd.numpy_api import composites as c
 from micrograd.primitives import Primitive
-from micrograd.source.positions import Source
-from micrograd.tracing.entries import fitting, lowered_index, present, raw_value
-from micrograd.tracing.protocols import Likeness
-from micrograd.tracing.storage import Array, Memory, Write, surroundings
+from micrograd.source.names import CodePosition
+from micrograd.tracing.array_methods import ArrayMethods, Step
+from micrograd.tracing.storage import Array, Storage, Write, current_trace, fitting
 
-__all__ = ["Traced", "adopt", "lift", "own"]
+__all__ = [
+    "TracedArray", "adopt", "is_tracked", "leaves", "lift", "own", "present", "raw_value", "without_tracing",
+]  # fmt: skip
 
-Step = Callable[[Any], Any]
 
-
-class Traced(Likeness):
-    """A view of a memory, with the operators and methods of an array.
+class TracedArray(ArrayMethods):
+    """A view of a storage, with the operators and methods of an array.
 
     Args:
-        memory: the entries.
+        storage: the entries.
         parent: the view that this one is taken of; None for the whole array.
-        step: how it is taken, a function that arrays and tensors both go through.
+        step: how it is taken.
         rebinds: whether it is a number such as NumPy's sums give, which ``+=`` replaces and does not change.
         locked: whether NumPy would refuse to write to it.
     """
 
-    __slots__ = ("_at", "_cache", "_seen", "_shape", "locked", "memory", "parent", "rebinds", "step")
+    __slots__ = ("_at", "_cache", "_seen", "_shape", "locked", "parent", "rebinds", "step", "storage")
 
     locked: bool
 
     def __init__(
-        self, memory: Memory, parent: Traced | None = None, step: Step | None = None, *,
+        self, storage: Storage, parent: TracedArray | None = None, step: Step | None = None, *,
         rebinds: bool = False, locked: bool = False,
     ) -> None:  # fmt: skip
-        self.memory = memory
+        self.storage = storage
         self.parent = parent
         self.step = step
         self.rebinds = rebinds
@@ -55,19 +54,19 @@ class Traced(Likeness):
         self._seen: Any = None
         self._cache: Any = None
         if parent is None:
-            self._shape = memory.shape
-        elif memory.pending:
+            self._shape: tuple[int, ...] = np.shape(getattr(storage.base, "raw", storage.base))
+        elif storage.pending:
             self._shape = self.at.shape
         else:
-            self._shape = tuple(self.through(memory.base).shape)
+            self._shape = tuple(self.through(storage.base).shape)
 
     # ---- the entries ---------------------------------------------------------------------------------
 
     @property
     def at(self) -> Array:
-        """The positions of the entries in the whole array."""
+        """Return the positions of the entries in the whole array."""
         if self._at is None:
-            self._at = self.memory.layout if self.parent is None else np.asarray(self._step(self.parent.at))
+            self._at = self.storage.layout if self.parent is None else np.asarray(self._step(self.parent.at))
         return self._at
 
     def _step(self, x: Any) -> Any:
@@ -75,7 +74,7 @@ class Traced(Likeness):
         return self.step(x)
 
     def through(self, base: Any) -> Any:
-        """This view of a version of the whole array."""
+        """Return this view of a version of the whole array."""
         if self.parent is None:
             return base
         if self._seen is not base:
@@ -84,87 +83,88 @@ class Traced(Likeness):
         return self._cache
 
     def present(self) -> Any:
-        """The present entries: a tensor, or NumPy's own array."""
-        memory = self.memory
-        if self.parent is not None and memory.pending:
-            known, value = memory.waiting(self.at)
-            if known and value is not None:
-                return value if isinstance(value, Tensor) else np.array(value)
-            if not known:
-                memory.settle()
-            return self.through(memory.base)
-        return self.through(memory.present())
+        """Return the present entries: a tensor, or NumPy's own array."""
+        storage = self.storage
+        if storage.pending:
+            if self.parent is not None:
+                known, value = storage.waiting(self.at)
+                if known and value is not None:
+                    return value if isinstance(value, Tensor) else np.array(value)
+                if known:
+                    return self.through(storage.base)
+            storage.settle()
+        return storage.base if self.parent is None else self.through(storage.base)
 
     node = property(present)
 
     @property
     def raw(self) -> Any:
-        """The values."""
+        """Return the values."""
         value = self.present()
         return value.raw if isinstance(value, Tensor) else value
 
     @property  # type: ignore[misc] # nothing is assigned to it
     def data(self) -> Any:
-        """The values, read-only."""
+        """Return the values, read-only."""
         view = np.asarray(self.raw)[...]
         view.setflags(write=False)
         return view
 
     @property
     def tracked(self) -> bool:
-        """Whether the entries depend on what is traced."""
-        return self.memory.tracked
+        """Check that the entries depend on what is traced."""
+        return bool(self.storage.pending) or isinstance(self.storage.base, Tensor)
 
     def tensor(self) -> Tensor:
-        """The present entries as a tensor, a leaf where they are plain."""
+        """Return the present entries as a tensor, a leaf where they are plain."""
         value = self.present()
         return value if isinstance(value, Tensor) else Tensor(np.array(value))
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape."""
+        """Return the shape."""
         return self._shape
 
     @shape.setter
     def shape(self, shape: Any) -> None:
         made = self.reshape(shape)
-        if made.memory is not self.memory:
+        if made.storage is not self.storage:
             raise AttributeError("incompatible shape for in-place modification; use x = x.reshape(...)")
         self.parent, self.step, self._shape = made.parent, made.step, made.shape
         self._at = self._seen = self._cache = None
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The dtype."""
-        return self.memory.dtype
+        """Return the dtype."""
+        return self.storage.dtype
 
     @property
     def size(self) -> int:
-        """How many entries."""
+        """Count the entries."""
         return int(np.prod(self._shape, dtype=int))
 
     # ---- views and copies ----------------------------------------------------------------------------
 
-    def view_by(self, step: Step, *, locked: bool = False) -> Traced:
-        """The view that `step` takes, where NumPy makes a view; else a copy."""
+    def view_by(self, step: Step, *, locked: bool = False) -> TracedArray:
+        """Return the view that `step` takes, where NumPy makes a view; else a copy."""
         if self.tracked:
             shares = np.may_share_memory(np.asarray(step(self.at)), self.at)
         else:
-            shares = np.may_share_memory(step(self.through(self.memory.base)), self.memory.base)
+            shares = np.may_share_memory(step(self.through(self.storage.base)), self.storage.base)
         if not shares and self.size:
             return own(step(self.present()))  # type: ignore[no-any-return]
-        return Traced(self.memory, self, step, locked=locked)
+        return TracedArray(self.storage, self, step, locked=locked)
 
     def _read(self, index: Any, views: bool) -> Any:
-        """What `index` selects: a view, or a copy of what is there now."""
-        view = Traced(self.memory, self, lambda x: c.getitem(x, index) if isinstance(x, Tensor) else x[index])
+        """Return what `index` selects: a view, or a copy of what is there now."""
+        view = TracedArray(self.storage, self, lambda x: c.getitem(x, index) if isinstance(x, Tensor) else x[index])
         items = index if isinstance(index, tuple) else (index,)
         if views and (view.shape or any(item is Ellipsis for item in items)):
             return view
         return own(view.present())
 
     def __getitem__(self, index: Any) -> Any:
-        index, basic, _ = lowered_index(index)
+        index, basic, _ = _lowered_index(index)
         return self._read(index, basic)
 
     def __iter__(self) -> Iterator[Any]:
@@ -173,9 +173,9 @@ class Traced(Likeness):
         return (self[i] for i in range(self._shape[0]))
 
     def copy(self, order: Any = "C") -> Any:
-        """An array of its own with the present entries."""
+        """Return an array of its own with the present entries."""
         value = self.present()
-        return Traced(Memory(value if isinstance(value, Tensor) else value.copy(order), made=_here()))
+        return TracedArray(Storage(value if isinstance(value, Tensor) else value.copy(order), made=_here()))
 
     def __copy__(self) -> Any:
         return self.copy()
@@ -186,71 +186,10 @@ class Traced(Likeness):
     def __reduce__(self) -> tuple[Any, ...]:
         return self.tensor().__reduce__()
 
-    def reshape(self, *shape: Any, order: Any = "C", copy: bool | None = None) -> Any:
-        """See `numpy.reshape`."""
-        wanted = shape[0] if len(shape) == 1 else shape
-        if order == "F":
-            backwards = (wanted,) if isinstance(wanted, (int, np.integer)) else tuple(wanted)[::-1]
-            step: Step = lambda x: c.transpose(c.reshape(c.transpose(x), backwards))  # noqa: E731
-        else:
-            step = lambda x: c.reshape(x, wanted)  # noqa: E731
-        return self.view_by(step).copy() if copy else self.view_by(step)
-
-    def ravel(self, order: Any = "C") -> Any:
-        """All entries in one axis."""
-        if order == "F":
-            return self.T.ravel()
-        return self.view_by(lambda x: c.reshape(x, -1) if isinstance(x, Tensor) else np.ravel(x))
-
-    @property
-    def flat(self) -> Any:
-        """All entries in one axis, to be iterated over, read and written."""
-        row = self.reshape(-1)
-        row.locked |= row.memory is not self.memory
-        return row
-
-    @property
-    def real(self) -> Any:
-        """The array itself."""
-        return self.view()
-
-    def flatten(self, order: Any = "C") -> Any:
-        """A copy of all entries in one axis."""
-        return self.reshape(-1, order=order).copy()
-
-    def transpose(self, *axes: Any) -> Any:
-        """See `numpy.transpose`."""
-        wanted = None if not axes else axes[0] if len(axes) == 1 else axes
-        return self.view_by(lambda x: c.transpose(x, wanted))
-
-    @property
-    def T(self) -> Any:
-        """The axes reversed."""
-        return self.transpose()
-
-    @property
-    def mT(self) -> Any:
-        """The last two axes exchanged."""
-        return self.view_by(lambda x: c.swapaxes(x, -1, -2))
-
-    def swapaxes(self, a: int, b: int) -> Any:
-        """See `numpy.swapaxes`."""
-        return self.view_by(lambda x: c.swapaxes(x, a, b))
-
-    def squeeze(self, axis: c.Axis = None) -> Any:
-        """See `numpy.squeeze`."""
-        return self.view_by(lambda x: c.squeeze(x, axis))
-
-    def view(self, dtype: Any = None) -> Any:
-        """The same entries under another name."""
-        if dtype is not None and np.dtype(dtype) != self.dtype:
-            raise GraphError(f"view({np.dtype(dtype)}) reads the bytes of an array; use astype for another dtype.")
-        return self.view_by(lambda x: x if isinstance(x, Tensor) else x[...])
-
     def astype(
         self, dtype: Any, order: Any = "K", casting: Any = "unsafe", subok: bool = True, copy: bool = True
     ) -> Any:
-        """The values in another dtype. Whole numbers and truth values have no gradient: they are plain arrays."""
+        """Return the values in another dtype. Whole numbers and truth values have no gradient: they are plain."""
         value, kind = self.present(), np.dtype(dtype)
         if kind == self.dtype and not copy:
             return self
@@ -265,45 +204,39 @@ class Traced(Likeness):
         self._unlocked()
         whole = at is None
         at = self.at if at is None else at
-        memory = self.memory
-        if not isinstance(value, Tensor) and not memory.tracked:
-            memory.replace(memory.base)
-            real = self.through(memory.base)
-            if np.may_share_memory(real, memory.base):
+        storage = self.storage
+        if not isinstance(value, Tensor) and not storage.tracked:
+            storage.replace(storage.base)
+            real = self.through(storage.base)
+            if np.may_share_memory(real, storage.base):
                 real[... if whole else index] = value
             else:
-                memory.base.flat[at.ravel()] = fitting(value, at.shape, memory.dtype).ravel()
+                storage.base.flat[at.ravel()] = fitting(value, at.shape, storage.dtype).ravel()
             return
-        value = fitting(value, at.shape, memory.dtype)
-        if at.size == memory.layout.size and np.array_equal(at.ravel(), np.arange(at.size)):
-            memory.replace(value if value.shape == memory.shape else c.reshape(value, memory.shape))
+        value = fitting(value, at.shape, storage.dtype)
+        if at.size == storage.layout.size and np.array_equal(at.ravel(), np.arange(at.size)):
+            storage.replace(value if value.shape == storage.shape else c.reshape(value, storage.shape))
         else:
             direct = self.parent is None
-            memory.write(Write(at, value, _here(), index if direct else None, mask if direct else None, direct))
+            storage.write(Write(at, value, _here(), index if direct else None, mask if direct else None, direct))
 
     def _unlocked(self) -> None:
-        if self.locked or (self.memory.origin is not None and not self.memory.origin.flags.writeable):
+        if self.locked or (self.storage.origin is not None and not self.storage.origin.flags.writeable):
             raise ValueError("assignment destination is read-only")
 
     def __setitem__(self, index: Any, value: Any) -> None:
         self._unlocked()
-        index, _, mask = lowered_index(index)
+        index, _, mask = _lowered_index(index)
         at = np.asarray(self.at[index])
-        if isinstance(value, Traced) and value.memory is self.memory:
+        if isinstance(value, TracedArray) and value.storage is self.storage:
             there = value.at
             if there.shape == at.shape and np.array_equal(there, at) and value.tracked:
                 return  # what ``x[i] += 1`` does last: the view that has been written to, written to itself
-        if mask is not None and mask.shape != self.memory.shape:
+        if mask is not None and mask.shape != self.storage.shape:
             mask = None
         self.assign(present(value), index=index, mask=mask, at=at)
 
-    def fill(self, value: Any) -> None:
-        """Write one number everywhere."""
-        self[...] = value
-
-    def sort(self, axis: int = -1) -> None:
-        """Sort in place."""
-        self[...] = self._function(np.sort, axis)
+    # ---- NumPy's protocols ---------------------------------------------------------------------------
 
     def __primitive__(self, row: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
         lowered = tuple(map(present, operands))
@@ -311,28 +244,163 @@ class Traced(Likeness):
             return own(record(row, lowered, attrs))
         return adopt(row.forward(*lowered, **attrs), operands)
 
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return self.call_ufunc(ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
+        return self.call_function(function, args, kwargs)
+
 
 def _of_tensor(name: str) -> property:
     return property(lambda self: getattr(self.tensor(), name))
 
 
-for _name in ("row", "attrs", "x", "a", "y", "b", "more", "serial", "grad"):
-    setattr(Traced, _name, _of_tensor(_name))
+for _name in Tensor.__slots__:
+    if _name not in ("__weakref__", "raw"):
+        setattr(TracedArray, _name, _of_tensor(_name))
 
 
-# ---- in and out of traced arrays ---------------------------------------------------------------------------
+# ---- operators ---------------------------------------------------------------------------------------------
+
+_COMPUTES = (Tensor, np.ndarray, np.generic, int, float, complex, list, tuple)
+
+
+def _operators(name: str, ufunc: np.ufunc, *, compares: bool = False) -> None:
+    def forwards(self: TracedArray, other: Any) -> Any:
+        if not isinstance(other, _COMPUTES):
+            return NotImplemented
+        return self.call_ufunc(ufunc, "__call__", (self, other), {})
+
+    def backwards(self: TracedArray, other: Any) -> Any:
+        if not isinstance(other, _COMPUTES):
+            return NotImplemented
+        return self.call_ufunc(ufunc, "__call__", (other, self), {})
+
+    def inplace(self: TracedArray, other: Any) -> Any:
+        if self.rebinds:
+            return forwards(self, other)
+        if not isinstance(other, _COMPUTES):
+            return NotImplemented
+        self.call_ufunc(ufunc, "__call__", (self, other), {"out": (self,)})
+        return self
+
+    setattr(TracedArray, f"__{name}__", forwards)
+    if not compares:
+        setattr(TracedArray, f"__r{name}__", backwards)
+        setattr(TracedArray, f"__i{name}__", inplace)
+
+
+for _name, _ufunc in {
+    "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide, "floordiv": np.floor_divide,
+    "mod": np.remainder, "pow": np.power, "matmul": np.matmul, "and": np.bitwise_and, "or": np.bitwise_or,
+    "xor": np.bitwise_xor,
+}.items():  # fmt: skip
+    _operators(_name, _ufunc)
+for _name, _ufunc in {
+    "gt": np.greater, "ge": np.greater_equal, "lt": np.less, "le": np.less_equal, "eq": np.equal, "ne": np.not_equal,
+}.items():  # fmt: skip
+    _operators(_name, _ufunc, compares=True)
+for _name, _ufunc in {"neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": np.invert}.items():
+    setattr(TracedArray, f"__{_name}__", lambda self, _ufunc=_ufunc: self.call_ufunc(_ufunc, "__call__", (self,), {}))
+TracedArray.__hash__ = object.__hash__  # type: ignore[method-assign, assignment]
+
+
+# ---- what is read out of traced arrays ---------------------------------------------------------------------
+
+
+def present(x: Any) -> Any:
+    """Replace a traced array, also in lists and tuples, by its present entries."""
+    if isinstance(x, TracedArray):
+        return x.present()
+    if type(x) in (list, tuple) and x:
+        return type(x)([present(item) for item in x])
+    return x
+
+
+def raw_value(x: Any) -> Any:
+    """Replace tensors, also in lists and tuples, by their values."""
+    if isinstance(x, Tensor):
+        return np.asarray(x.raw)
+    if type(x) in (list, tuple) and x:
+        return type(x)([raw_value(item) for item in x])
+    return x
+
+
+def without_tracing(result: Any) -> Any:
+    """Return what a traced function returned, its traced arrays as the tensors or arrays that they are now."""
+    if isinstance(result, TracedArray):
+        return result.present()
+    if isinstance(result, dict):
+        return {key: without_tracing(value) for key, value in result.items()}
+    if isinstance(result, tuple) and hasattr(result, "_fields"):
+        return type(result)(*map(without_tracing, result))
+    if type(result) in (list, tuple):
+        return type(result)(map(without_tracing, result))
+    return result
+
+
+def is_tracked(x: Any) -> bool:
+    """Check that something tracked is in `x`, also inside lists, tuples and dictionaries."""
+    if isinstance(x, TracedArray):
+        return x.tracked
+    if isinstance(x, Tensor):
+        return True
+    if isinstance(x, dict):
+        return any(map(is_tracked, x.values()))
+    return isinstance(x, (list, tuple)) and any(map(is_tracked, x))
+
+
+def leaves(x: Any) -> Iterator[Any]:
+    """Yield what is in nested lists and tuples."""
+    if isinstance(x, (list, tuple)):
+        for item in x:
+            yield from leaves(item)
+    else:
+        yield x
+
+
+def _lowered_index(index: Any) -> tuple[Any, bool, Tensor | None]:
+    """Return an index without traced arrays in it, whether it makes a view, and the tensor that it was if one mask."""
+    items = index if isinstance(index, tuple) else (index,)
+    lowered: list[Any] = []
+    basic = True
+    mask: Tensor | None = None
+    for given in items:
+        item = given
+        if isinstance(item, Tensor):
+            value = present(item)
+            if isinstance(value, Tensor) and value.dtype.kind == "f":
+                raise GraphError("a traced float array cannot be an index; compare it, or use .astype(int) for places.")
+            if isinstance(value, Tensor) and value.dtype == bool and len(items) == 1:
+                mask = value
+            item = raw_value(value)
+        elif isinstance(item, (list, np.ndarray)):
+            item = np.array(raw_value(present(item)))
+            if not item.size and item.dtype.kind == "f":
+                item = item.astype(np.intp)
+        if isinstance(item, np.ndarray) and item.ndim == 0 and item.dtype.kind in "iu":
+            item = int(item)
+        whole = isinstance(item, (int, np.integer)) and not isinstance(item, bool)
+        basic &= whole or item is None or item is Ellipsis or isinstance(item, slice)
+        lowered.append(item)
+    return tuple(lowered) if isinstance(index, tuple) else lowered[0], basic, mask
+
+
+# ---- what becomes a traced array ---------------------------------------------------------------------------
 
 
 def own(value: Any) -> Any:
-    """A tensor or an array as a traced array of its own; a plain number as it is."""
+    """Return a tensor or an array as a traced array of its own; a plain number as it is."""
     if isinstance(value, Tensor):
-        return Traced(Memory(value), rebinds=not value.shape)
+        made = TracedArray(Storage(value))
+        made.rebinds = not made._shape
+        return made
     return adopt(value[()] if isinstance(value, np.ndarray) and not value.shape else value)
 
 
 def lift(result: Any) -> Any:
-    """What a composite answered, with its tensors as traced arrays."""
-    if isinstance(result, Traced):
+    """Return what a composite returned, with its tensors as traced arrays."""
+    if isinstance(result, TracedArray):
         return result
     if isinstance(result, Tensor):
         return own(result)
@@ -342,7 +410,7 @@ def lift(result: Any) -> Any:
 
 
 def adopt(result: Any, inputs: Sequence[Any] = ()) -> Any:
-    """What NumPy answered, its float arrays as traced arrays that tracked values may be written into.
+    """Return what NumPy returned, its float arrays as traced arrays that tracked values may be written into.
 
     One that shares memory with a traced array among `inputs` becomes a view of it.
     """
@@ -351,17 +419,17 @@ def adopt(result: Any, inputs: Sequence[Any] = ()) -> Any:
     if type(result) is not np.ndarray or result.dtype.kind != "f":
         return result
     for given in inputs:
-        if isinstance(given, Traced) and not given.tracked and np.may_share_memory(result, given.memory.base):
+        if isinstance(given, TracedArray) and not given.tracked and np.may_share_memory(result, given.storage.base):
             return _alias(given, result)
-    return Traced(Memory(result, made=_here()))
+    return TracedArray(Storage(result, made=_here()))
 
 
-def _alias(given: Traced, found: Array) -> Traced:
-    """A view of a plain memory that NumPy made by ways of its own."""
-    memory = given.memory
-    base = memory.base
+def _alias(given: TracedArray, found: Array) -> TracedArray:
+    """Return a view of a plain storage that NumPy made in a way of its own."""
+    storage = given.storage
+    base = storage.base
     if found is base:
-        return Traced(memory)
+        return TracedArray(storage)
 
     def bytes_of(x: Array) -> Array:
         at = np.full(x.shape, x.__array_interface__["data"][0])
@@ -372,7 +440,7 @@ def _alias(given: Traced, found: Array) -> Traced:
     known = {place: position for position, place in enumerate(bytes_of(base).ravel().tolist())}
     places = bytes_of(found).ravel().tolist()
     if not known.keys() >= {*places}:  # of an array that both are views of
-        return Traced(Memory(found, made=_here()))
+        return TracedArray(Storage(found, made=_here()))
     at = np.array([known[place] for place in places], np.intp).reshape(found.shape)
 
     def step(x: Any) -> Any:
@@ -380,9 +448,9 @@ def _alias(given: Traced, found: Array) -> Traced:
             return p.gather(c.reshape(x, -1), index=at)
         return found if x is base else x.reshape(-1)[at]
 
-    return Traced(memory, Traced(memory), step, locked=not found.flags.writeable)
+    return TracedArray(storage, TracedArray(storage), step, locked=not found.flags.writeable)
 
 
-def _here() -> list[Source]:
-    trace = surroundings.get()
+def _here() -> list[CodePosition]:
+    trace = current_trace.get()
     return trace.here() if trace is not None else []

@@ -1,9 +1,10 @@
-"""Twins: what a traced function sees in place of its globals, closures, helpers, objects and arrays.
+"""Clone what a traced function sees: its globals, closures, helpers, objects and arrays.
 
-A function that is traced is copied, with globals of its own in which NumPy is stood in for; so are the functions it
-calls, the classes and objects that it uses and the containers it reads, each when it is first met and once only. The
-author's own things are never changed while the trace runs. At its end `give_back` does to them what the function did
-to their twins: what was assigned to a global, put into a dictionary or written into an array is there, as plain arrays.
+A function that is traced is copied, with globals of its own in which a proxy stands in for NumPy; so are the functions
+it calls, the classes and objects that it uses and the containers it reads, each when it is first met and once only.
+The user's own things are never changed while the trace runs. At its end `give_back` does to them what the function did
+to their clones: what was assigned to a global, put into a dictionary or written into an array is there, as plain
+arrays.
 """
 
 from __future__ import annotations
@@ -18,14 +19,15 @@ from typing import Any
 import numpy as np
 
 from micrograd.engine import Tensor
-from micrograd.source.ownership import is_authors
-from micrograd.tracing.array import Traced
-from micrograd.tracing.numpy_proxy import Function, Module, builtins_of, standin
-from micrograd.tracing.storage import Memory
+from micrograd.pytree import flatten, paths
+from micrograd.source.ownership import is_users_code
+from micrograd.tracing.array import TracedArray
+from micrograd.tracing.numpy_proxy import FunctionProxy, ModuleProxy, proxied_builtins, proxy_of
+from micrograd.tracing.storage import Storage
 
-__all__ = ["Twins"]
+__all__ = ["Cloner"]
 
-# What a class has of its own that its twin does not take over.
+# What a class has of its own that its clone does not take over.
 _OF_CLASSES = {
     *("__dict__", "__weakref__", "__module__", "__qualname__", "__doc__", "__slots__", "_abc_impl"),
     "__abstractmethods__",
@@ -33,54 +35,94 @@ _OF_CLASSES = {
 _SIMPLE = (str, bytes, bool, int, float, complex, type(None), type(Ellipsis), slice, range, np.generic)
 
 
-class Proxy(ModuleType):
-    """A module of the author's, whose functions are twins."""
+class _ModuleClone(ModuleType):
+    """A module of the user's, whose functions are clones."""
 
-    def __init__(self, real: ModuleType, twins: Twins) -> None:
+    def __init__(self, real: ModuleType, cloner: Cloner) -> None:
         super().__init__(real.__name__, real.__doc__)
-        self.__dict__["_real"], self.__dict__["_twins"] = real, twins
+        self.__dict__["_real"], self.__dict__["_cloner"] = real, cloner
 
     def __getattr__(self, name: str) -> Any:
-        return self._twins.of(getattr(self._real, name))
+        return self._cloner.of(getattr(self._real, name))
 
 
-class Twins:
-    """The twins of one trace.
+class Cloner:
+    """Make and remember the clones of one trace.
 
     Args:
-        home: the globals of the function that is traced: its own file counts as the author's wherever it is.
+        traced: the function that is traced: its own file counts as the user's wherever it is.
+        inputs: is filled with the tensors that arrays among the arguments become, and their names.
     """
 
-    def __init__(self, home: dict[str, Any] | None = None) -> None:
-        self.home = home
-        self.twin: dict[int, Any] = {}  # by the id of the original
-        self.original: dict[int, Any] = {}  # by the id of the twin
+    def __init__(self, traced: Any, inputs: dict[Tensor, str]) -> None:
+        self.home = _globals_of(traced)
+        self.inputs = inputs
+        self.clones: dict[int, Any] = {}  # by the id of the original
+        self.originals: dict[int, Any] = {}  # by the id of the clone
         self.kept: list[Any] = []  # so that ids stay theirs
-        self.memories: list[Memory] = []  # of arrays that came from outside
-        self.spaces: list[tuple[Any, Any, dict[str, Any]]] = []  # (to write to, twin's, as it was)
+        self.storages: list[Storage] = []  # of arrays that came from outside
+        self.spaces: list[tuple[Any, Any, dict[str, Any]]] = []  # (to write to, the clone's, as it was)
         self.lists: list[tuple[list[Any], list[Any], list[Any]]] = []
         self.cells: list[tuple[CellType, CellType, Any]] = []
-        self.globals: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}  # a module's twin, and as it was
-        self.builtins = dict(builtins_of())
+        self.globals: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}  # a module's clone, and as it was
+        self.builtins = dict(proxied_builtins())
 
-    # ---- there ---------------------------------------------------------------------------------------
+    @property
+    def clones_code(self) -> bool:
+        """Check that what is traced is not ours: what is composed of tensors is traced as it is."""
+        return self.home is None or str(self.home.get("__name__")).partition(".")[0] != "micrograd"
+
+    # ---- arguments -----------------------------------------------------------------------------------
+
+    def argument(self, name: str, value: Any) -> Any:
+        """Return what the traced function is given for an argument, whose float arrays become inputs."""
+        if self.clones_code:
+            return self._argument(name, value)
+        named = list(paths(value, name))
+        return flatten(value)[1]([self._entered(path, leaf) for path, leaf in named]) if named else value
+
+    def _argument(self, path: str, value: Any) -> Any:
+        """Return the clone of an argument, or of a part of one that has this path."""
+        if type(value) in (list, tuple) or isinstance(value, dict) or hasattr(value, "_fields"):
+            if (known := self.clones.get(id(value))) is not None:
+                return known
+            return self._container(value, lambda key, item: self._argument(f"{path}.{key}" if path else key, item))
+        made = self._entered(path, value)
+        return self.of(value) if made is value else made
+
+    def _entered(self, name: str, leaf: Any) -> Any:
+        """Return an array or tensor among the arguments as an input of the graph; anything else as it is."""
+        if not (isinstance(leaf, Tensor) or (isinstance(leaf, np.ndarray) and leaf.dtype.kind in "fc")):
+            return leaf
+        tensor = Tensor(leaf.data if isinstance(leaf, Tensor) else leaf)
+        self.inputs[tensor] = name
+        if isinstance(leaf, Tensor) or not self.clones_code:
+            return tensor
+        storage = Storage(tensor, origin=leaf)
+        self.storages.append(storage)
+        clone = TracedArray(storage)
+        self.originals[id(clone)] = leaf
+        self.kept += (leaf, clone)
+        return clone
+
+    # ---- values --------------------------------------------------------------------------------------
 
     def of(self, value: Any) -> Any:
-        """The twin of a value; the value itself where it needs none."""
-        if isinstance(value, (*_SIMPLE, Tensor, Function, Module, Proxy)):
+        """Return the clone of a value; the value itself where it needs none."""
+        if isinstance(value, (*_SIMPLE, Tensor, FunctionProxy, ModuleProxy, _ModuleClone)):
             return value
-        known = self.twin.get(id(value))
+        known = self.clones.get(id(value))
         if known is not None:
             return known
         if type(value) is np.ndarray:
             return self.array(value) if value.dtype.kind == "f" else value
         if isinstance(value, FunctionType):
-            own = value.__globals__ is self.home or is_authors(value.__code__.co_filename)
-            return self._function(value) if own else standin(value)
+            own = value.__globals__ is self.home or is_users_code(value.__code__.co_filename)
+            return self._function(value) if own else proxy_of(value)
         if isinstance(value, MethodType):
             return self._pair(value, MethodType(self.of(value.__func__), self.of(value.__self__)))
         if isinstance(value, type):
-            return self._class(value) if self._authors_class(value) else standin(value)
+            return self._class(value) if self._is_users_class(value) else proxy_of(value)
         if isinstance(value, ModuleType):
             return self._module(value)
         if isinstance(value, (dict, list, tuple)):
@@ -89,34 +131,26 @@ class Twins:
             keywords = {key: self.of(item) for key, item in value.keywords.items()}
             return self._pair(value, functools.partial(self.of(value.func), *map(self.of, value.args), **keywords))
         if isinstance(value, np.vectorize):
-            return standin(np.vectorize)(self.of(value.pyfunc))
+            return proxy_of(np.vectorize)(self.of(value.pyfunc))
         wrapped = getattr(value, "__wrapped__", None) if type(value).__module__ in ("functools", "numba") else None
         if isinstance(wrapped, FunctionType):
             return self._pair(value, self.of(wrapped))
-        if self._authors_class(type(value)):
+        if self._is_users_class(type(value)):
             return self._instance(value)
-        return standin(value)
+        return proxy_of(value)
 
-    def _pair(self, value: Any, twin: Any) -> Any:
-        self.twin[id(value)] = twin
-        self.original[id(twin)] = value
-        self.kept += (value, twin)
-        return twin
+    def _pair(self, value: Any, clone: Any) -> Any:
+        """Remember `clone` as that of `value`, and return it."""
+        self.clones[id(value)] = clone
+        self.originals[id(clone)] = value
+        self.kept += (value, clone)
+        return clone
 
-    def array(self, value: np.ndarray[Any, Any]) -> Traced:
-        """A plain float array of the author's, which stays plain until something tracked is written into it."""
-        memory = Memory(value, origin=value)
-        self.memories.append(memory)
-        return self._pair(value, Traced(memory))  # type: ignore[no-any-return]
-
-    def entered(self, value: np.ndarray[Any, Any], base: Tensor) -> Traced:
-        """An array among the arguments, which is an input of the graph."""
-        memory = Memory(base, origin=value)
-        self.memories.append(memory)
-        twin = Traced(memory)
-        self.original[id(twin)] = value
-        self.kept += (value, twin)
-        return twin
+    def array(self, value: np.ndarray[Any, Any]) -> TracedArray:
+        """Clone a plain float array of the user's, which stays plain until something tracked is written into it."""
+        storage = Storage(value, origin=value)
+        self.storages.append(storage)
+        return self._pair(value, TracedArray(storage))  # type: ignore[no-any-return]
 
     def _container(self, value: Any, child: Callable[[str, Any], Any] | None = None) -> Any:
         made: Any = child or (lambda _, item: self.of(item))
@@ -128,36 +162,27 @@ class Twins:
         if isinstance(value, list):
             if type(value) is not list:
                 return value
-            twins: list[Any] = self._pair(value, [])
-            twins.extend(made(str(place), item) for place, item in enumerate(value))
-            self.lists.append((value, twins, [*twins]))
-            return twins
+            clones: list[Any] = self._pair(value, [])
+            clones.extend(made(str(place), item) for place, item in enumerate(value))
+            self.lists.append((value, clones, [*clones]))
+            return clones
         try:
-            twin: dict[Any, Any] = value.copy()
-        except Exception:  # noqa: BLE001 - a dictionary of the author's, with a constructor of its own
+            clone: dict[Any, Any] = value.copy()
+        except Exception:  # noqa: BLE001 - a dictionary of the user's, with a constructor of its own
             return value
-        self._pair(value, twin)
+        self._pair(value, clone)
         for key, item in value.items():
-            twin[key] = made(str(key), item)
-        self.spaces.append((value, twin, dict(twin)))
-        return twin
-
-    def arguments(self, path: str, value: Any, enter: Callable[[str, Any], Any]) -> Any:
-        """The twin of an argument, whose arrays are what `enter` makes of them and of their path."""
-        if type(value) in (list, tuple) or isinstance(value, dict) or hasattr(value, "_fields"):
-            if (known := self.twin.get(id(value))) is not None:
-                return known
-            return self._container(
-                value, lambda key, item: self.arguments(f"{path}.{key}" if path else key, item, enter)
-            )
-        made = enter(path, value)
-        return self.of(value) if made is value else made
+            clone[key] = made(str(key), item)
+        self.spaces.append((value, clone, dict(clone)))
+        return clone
 
     # ---- functions -----------------------------------------------------------------------------------
 
     def _function(self, value: FunctionType) -> FunctionType:
         cells = tuple(CellType() for _ in value.__closure__ or ())
-        closure = tuple(self.twin.get(id(cell), new) for cell, new in zip(value.__closure__ or (), cells, strict=True))
+        closure = tuple(
+            self.clones.get(id(cell), new) for cell, new in zip(value.__closure__ or (), cells, strict=True)
+        )
         space = self._globals(value.__globals__)
         made = FunctionType(value.__code__, space, value.__name__, None, closure)
         self._pair(value, made)
@@ -165,7 +190,7 @@ class Twins:
             if name not in space and name in value.__globals__:
                 self._global(value.__globals__, name)
         for cell, new in zip(value.__closure__ or (), closure, strict=True):
-            if id(cell) not in self.twin:
+            if id(cell) not in self.clones:
                 self._pair(cell, new)
                 try:
                     new.cell_contents = self.of(cell.cell_contents)
@@ -196,15 +221,15 @@ class Twins:
         space[name] = before[name] = self.of(original[name])
 
     def _module(self, value: ModuleType) -> Any:
-        made = standin(value)
+        made = proxy_of(value)
         file = getattr(value, "__file__", None)
-        if made is value and file and is_authors(file):
-            made = self._pair(value, Proxy(value, self))
+        if made is value and file and is_users_code(file):
+            made = self._pair(value, _ModuleClone(value, self))
         return made
 
     # ---- classes and objects -------------------------------------------------------------------------
 
-    def _authors_class(self, kind: type) -> bool:
+    def _is_users_class(self, kind: type) -> bool:
         if kind is object:
             return False
         for base in kind.__mro__[:-1]:
@@ -222,7 +247,7 @@ class Twins:
                 (item.__code__.co_filename for item in vars(base).values() if isinstance(item, FunctionType)),
                 "<string>",
             )
-            if not is_authors(file):
+            if not is_users_code(file):
                 return False
         return True
 
@@ -261,39 +286,39 @@ class Twins:
     # ---- and back ------------------------------------------------------------------------------------
 
     def give_back(self) -> None:
-        """Do to the author's things what has been done to their twins."""
+        """Do to the user's things what has been done to their clones."""
         seen: dict[int, Any] = {}
         back = functools.partial(self._back, seen=seen)
-        for memory in self.memories:
-            if memory.written and memory.origin is not None:
-                base = memory.present()
-                if base is not memory.origin:
-                    np.copyto(memory.origin, base.raw if isinstance(base, Tensor) else base)
-        for original, twins, before in self.lists:
-            if len(twins) != len(before) or any(a is not b for a, b in zip(twins, before, strict=True)):
-                original[:] = [back(item) for item in twins]
-        for target, twin, was in self.spaces:
-            now = dict(vars(twin)) if isinstance(twin, type) else twin
+        for storage in self.storages:
+            if storage.written and storage.origin is not None:
+                base = storage.present()
+                if base is not storage.origin:
+                    np.copyto(storage.origin, base.raw if isinstance(base, Tensor) else base)
+        for original, clones, before in self.lists:
+            if len(clones) != len(before) or any(a is not b for a, b in zip(clones, before, strict=True)):
+                original[:] = [back(item) for item in clones]
+        for target, clone, was in self.spaces:
+            now = dict(vars(clone)) if isinstance(clone, type) else clone
             for key in was.keys() - now.keys():
                 _take_away(target, key)
             for key, item in now.items():
                 if key not in was or was[key] is not item:
                     _put(target, key, back(item))
-        for cell, twin_cell, content in self.cells:
-            if twin_cell.cell_contents is not content:
-                cell.cell_contents = back(twin_cell.cell_contents)
+        for cell, clone_cell, content in self.cells:
+            if clone_cell.cell_contents is not content:
+                cell.cell_contents = back(clone_cell.cell_contents)
 
     def _back(self, value: Any, seen: dict[int, Any]) -> Any:
-        """What the author is given for a value of the traced function."""
-        if id(value) in self.original:
-            return self.original[id(value)]
-        if isinstance(value, Traced):
+        """Return what the user is given for a value of the traced function."""
+        if id(value) in self.originals:
+            return self.originals[id(value)]
+        if isinstance(value, TracedArray):
             return _plain(value, seen)
         if isinstance(value, _SIMPLE):
             return value
-        if isinstance(value, Function):
+        if isinstance(value, FunctionProxy):
             return value.real
-        if isinstance(value, Module):
+        if isinstance(value, ModuleProxy):
             return value.__real__
         if id(value) in seen:
             return seen[id(value)]
@@ -312,16 +337,16 @@ class Twins:
             return self._function_back(value, seen)
         elif isinstance(value, MethodType):
             return MethodType(self._back(value.__func__, seen), self._back(value.__self__, seen))
-        elif (kind := self.original.get(id(type(value)))) is not None and hasattr(value, "__dict__"):
+        elif (kind := self.originals.get(id(type(value)))) is not None and hasattr(value, "__dict__"):
             return self._instance_back(value, kind, seen)
         return value
 
     def _instance_back(self, value: Any, kind: type, seen: dict[int, Any]) -> Any:
-        """An object that was made while the trace ran, of the author's class."""
+        """Return an object that was made while the trace ran, of the user's class."""
         made, items = value, dict(vars(value))
         try:
             value.__class__ = kind
-        except TypeError:  # the author's class has slots
+        except TypeError:  # the user's class has slots
             made = object.__new__(kind)
             self.kept.append(value)
         seen[id(value)] = made
@@ -330,7 +355,7 @@ class Twins:
         return made
 
     def _function_back(self, value: FunctionType, seen: dict[int, Any]) -> Any:
-        """A function that was defined while the trace ran, with the author's globals."""
+        """Return a function that was defined while the trace ran, with the user's globals."""
         for original in self.kept:
             if isinstance(original, dict) and self.globals.get(id(original), (None,))[0] is value.__globals__:
                 made = FunctionType(value.__code__, original, value.__name__, value.__defaults__, value.__closure__)
@@ -344,20 +369,20 @@ class Twins:
         return value
 
 
-def _plain(value: Traced, seen: dict[int, Any]) -> Any:
-    """The array that NumPy would have made; views of one memory are views of one array."""
-    memory = value.memory
-    if id(memory) not in seen:
-        base = memory.present()
+def _plain(value: TracedArray, seen: dict[int, Any]) -> Any:
+    """Return the array that NumPy would have made; views of one storage are views of one array."""
+    storage = value.storage
+    if id(storage) not in seen:
+        base = storage.present()
         raw = base.raw if isinstance(base, Tensor) else base
-        seen[id(memory)] = memory.origin if memory.origin is not None else np.array(raw)
-        seen[id(seen[id(memory)])] = memory  # so that the memory stays, and its id its own
-    found = value.through(seen[id(memory)])
+        seen[id(storage)] = storage.origin if storage.origin is not None else np.array(raw)
+        seen[id(seen[id(storage)])] = storage  # so that the storage stays, and its id its own
+    found = value.through(seen[id(storage)])
     return found[()] if value.rebinds else found
 
 
 def _put(target: Any, key: str, value: Any) -> None:
-    """Give a dictionary, a class or an object something under a name."""
+    """Put something into a dictionary, a class or an object under a name."""
     if isinstance(target, dict):
         target[key] = value
     elif isinstance(target, type):
@@ -376,7 +401,7 @@ def _take_away(target: Any, key: str) -> None:
 
 
 def _state(value: Any) -> dict[str, Any]:
-    """The attributes of an object, those in slots too."""
+    """Return the attributes of an object, those in slots too."""
     slots = [slot for kind in type(value).__mro__ for slot in _slots(kind)]
     return {**{slot: getattr(value, slot) for slot in slots if hasattr(value, slot)}, **getattr(value, "__dict__", {})}
 
@@ -388,8 +413,17 @@ def _slots(kind: type) -> list[str]:
 
 
 def _names(code: CodeType) -> Iterator[str]:
-    """The names that code, and the code defined in it, may look up among the globals."""
+    """Yield the names that code, and the code defined in it, may look up among the globals."""
     yield from code.co_names
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _names(constant)
+
+
+def _globals_of(f: Any) -> dict[str, Any] | None:
+    """Return the globals of what is traced."""
+    while isinstance(f, (functools.partial, MethodType)):
+        f = f.func if isinstance(f, functools.partial) else f.__func__
+    if not isinstance(f, FunctionType):
+        f = getattr(type(f), "__call__", None)  # noqa: B004 - the method itself is wanted
+    return getattr(f, "__globals__", None)

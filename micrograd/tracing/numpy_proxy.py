@@ -1,7 +1,11 @@
-"""What stands in for the modules `numpy` and `math` in a traced function.
+"""Stand in for the modules `numpy` and `math` in a traced function, and compute NumPy's functions on traced arrays.
 
-It answers what NumPy answers, but the float arrays that it makes are traced arrays, which keep what is written into
-them. It holds no state: outside of a trace it is NumPy.
+The proxy returns what NumPy returns, but the float arrays that it makes are traced arrays, which keep what is written
+into them. It holds no state: outside of a trace it is NumPy.
+
+Without anything tracked among the arguments NumPy itself computes. Otherwise a call is composed of primitives, by the
+tables of `micrograd.numpy_api`; where the result has no gradient (places, truth values, rounded numbers) NumPy computes
+it from the values, and it is a plain array. Functions that make, view or write arrays are in `OVERRIDES`.
 """
 
 from __future__ import annotations
@@ -11,34 +15,236 @@ import functools
 import importlib
 import math
 from collections.abc import Callable
-from types import ModuleType
+from types import GeneratorType, ModuleType
 from typing import Any
 
 import numpy as np
 
+from micrograd import primitives
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
-from micrograd.tracing import dispatch
-from micrograd.tracing.array import Traced, adopt
-from micrograd.tracing.entries import present, raw_value
-from micrograd.tracing.overrides import array
+from micrograd.numpy_api import composites as c
+from micrograd.numpy_api.functions import FUNCTIONS, UFUNCS, call_function, call_ufunc
+from micrograd.numpy_api.scipy import SCIPY
+from micrograd.tracing.array import TracedArray, adopt, is_tracked, leaves, lift, present, raw_value
+from micrograd.tracing.overrides import OVERRIDES, Joined, Vectorized, by_numpy, filled, joined, written_to
+from micrograd.tracing.refusals import refusal
+from micrograd.tracing.storage import fitting
 
-__all__ = ["MATH", "NUMPY", "Function", "Module", "builtins_of", "standin"]
+__all__ = ["FunctionProxy", "ModuleProxy", "apply_function", "apply_ufunc", "proxied_builtins", "proxy_of"]
 
 
-_WHOLE = ("numpy", "scipy", "scipy.special")
-_PARTS = ("numpy.", "scipy.special.")
+# ---- which functions are what ------------------------------------------------------------------------------
+
+# Results without a gradient: NumPy computes them from the values.
+_WITHOUT_GRADIENT = {
+    *(np.all, np.allclose, np.any, np.argmax, np.argmin, np.argpartition, np.argsort, np.argwhere, np.around),
+    *(np.array2string, np.array_equal, np.array_equiv, np.array_repr, np.array_str, np.count_nonzero, np.digitize),
+    *(np.empty_like, np.fix, np.flatnonzero, np.full_like, np.iscomplexobj, np.isclose, np.isrealobj, np.isneginf),
+    *(np.isposinf, np.nonzero, np.ones_like, np.result_type, np.round, np.searchsorted, np.zeros_like, np.common_type),
+}
+_UFUNCS_WITHOUT_GRADIENT = {
+    *(np.ceil, np.floor, np.floor_divide, np.heaviside, np.isfinite, np.isinf, np.isnan, np.logical_and),
+    *(np.logical_not, np.logical_or, np.logical_xor, np.rint, np.signbit, np.trunc),
+}
+# They take a sequence of arrays, where others take one array.
+_OF_SEQUENCES = {
+    *(np.broadcast_arrays, np.block, np.column_stack, np.concatenate, np.dstack, np.einsum, np.hstack, np.meshgrid),
+    *(np.stack, np.vstack, np.select, np.lexsort),
+}
+_OF_MATH = {
+    "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "tanh": np.tanh, "pow": np.power, "fabs": np.abs, "log1p": np.log1p,
+    "expm1": np.expm1, "log2": np.log2, "log10": np.log10, "sinh": np.sinh, "cosh": np.cosh, "hypot": np.hypot,
+}  # fmt: skip
 
 
-class Function:
-    """A function of NumPy's whose float arrays can hold traced values."""
+# ---- functions ---------------------------------------------------------------------------------------------
+
+
+def apply_function(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Compute ``called(*args, **kwargs)`` for a NumPy function that is no ufunc.
+
+    Raises:
+        GraphError: it is not composed of primitives, so that its gradient would be lost.
+    """
+    if called in OVERRIDES:
+        return OVERRIDES[called](*args, **kwargs)
+    if called is np.sum:
+        args = (kwargs.pop("a"), *args) if "a" in kwargs else args
+        if args and isinstance(args[0], GeneratorType):
+            return builtins.sum(args[0])
+    if called not in _OF_SEQUENCES:
+        args = _lists_joined(args)
+    out = kwargs.pop("out", None)
+    if not is_tracked(args) and not is_tracked(kwargs):
+        made = by_numpy(called, args, kwargs)
+    elif _has_no_gradient(called, args, kwargs):
+        made = adopt(called(*raw_value(args), **{key: raw_value(value) for key, value in kwargs.items()}))
+    elif called not in FUNCTIONS and called.__name__ not in SCIPY:
+        raise GraphError(refusal(called))
+    else:
+        made = lift(_composed(called, present(args), {key: present(value) for key, value in kwargs.items()}))
+    return made if out is None else written_to(out, made)
+
+
+def _lists_joined(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return arguments with each list of traced values as one array."""
+    return tuple([joined(value) if isinstance(value, (list, tuple)) else value for value in values])
+
+
+def _has_no_gradient(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Check that no gradient flows through a call with something tracked in it."""
+    if called in _WITHOUT_GRADIENT or str(getattr(called, "__module__", "")).startswith("numpy.testing"):
+        return True
+    return called not in FUNCTIONS and not _has_gradient(args, tuple(kwargs.values()))
+
+
+def _has_gradient(*values: Any) -> bool:
+    found = [leaf for value in values for leaf in leaves(value) if isinstance(leaf, Tensor) and is_tracked(leaf)]
+    return any(leaf.dtype.kind == "f" for leaf in found)
+
+
+def _composed(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Compose a call of primitives."""
+    dtype = kwargs.pop("dtype", None)
+    if dtype is not None and args and isinstance(args[0], Tensor) and np.dtype(dtype) != args[0].dtype:
+        args = (primitives.cast(args[0], dtype=np.dtype(dtype).name), *args[1:])
+    if kwargs.get("order") in ("C", "K", "A"):
+        del kwargs["order"]
+    if kwargs.get("where", True) is not True and called is np.sum:
+        args = (primitives.where(kwargs.pop("where"), args[0], 0.0), *args[1:])
+    return call_function(called, args, kwargs) if called in FUNCTIONS else SCIPY[called.__name__](*args, **kwargs)
+
+
+# ---- ufuncs ------------------------------------------------------------------------------------------------
+
+
+def apply_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Compute ``called(*inputs, **kwargs)``, or one of its methods, such as ``np.add.reduce``."""
+    if method == "at":
+        return _at(called, *inputs)
+    inputs = _lists_joined(inputs)
+    out = kwargs.pop("out", None)
+    where = kwargs.pop("where", True)
+    if isinstance(out, tuple) and len(out) > 1:
+        raise GraphError(refusal(called))
+    target = out[0] if isinstance(out, tuple) else out
+    if not is_tracked((*inputs, where)):
+        return _ufunc_by_numpy(called, method, inputs, target, where, kwargs)
+    options = {key: value for key, value in kwargs.items() if value is not None}
+    made = lift(_composed_ufunc(called, method, present(inputs), options))
+    if where is not True:
+        if target is None:
+            raise GraphError(f"np.{called.__name__}: where= without out= leaves entries undefined; use np.where.")
+        made = lift(primitives.where(present(where), present(made), present(target)))
+    if target is None:
+        return made
+    if isinstance(made, TracedArray):
+        _castable(called, made.dtype, target.dtype)
+    return written_to(target, made)
+
+
+def _ufunc_by_numpy(
+    called: np.ufunc, method: str, inputs: tuple[Any, ...], target: Any, where: Any, kwargs: dict[str, Any]
+) -> Any:
+    """Compute a ufunc by NumPy itself, where nothing that goes in is tracked."""
+    if target is not None and not is_tracked(target) and not isinstance(target, TracedArray):
+        kwargs["out"] = target
+        target = None
+    if where is not True:
+        made = fitting(present(target), target.shape, target.dtype) if isinstance(target, TracedArray) else None
+        made = getattr(called, method)(*present(inputs), **kwargs, where=present(where), out=made)
+    else:
+        made = getattr(called, method)(*present(inputs), **kwargs)
+    if target is not None and isinstance(made, np.ndarray) and made.dtype != target.dtype:
+        _castable(called, made.dtype, target.dtype)
+    made = adopt(made, [leaf for leaf in leaves(inputs) if isinstance(leaf, TracedArray)])
+    return made if target is None else written_to(target, made)
+
+
+def _castable(called: np.ufunc, have: np.dtype[Any], wanted: np.dtype[Any]) -> None:
+    if not np.can_cast(have, wanted, "same_kind"):
+        raise TypeError(f"Cannot cast ufunc {called.__name__!r} output from dtype({have.name!r}) to "
+                        f"dtype({wanted.name!r}) with casting rule 'same_kind'")  # fmt: skip
+
+
+def _composed_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Compose a call of a ufunc, or of one of its methods, of primitives."""
+    dtype = kwargs.pop("dtype", None)
+    if method == "__call__" and called in (np.power, np.float_power) and isinstance(inputs[1], Tensor):
+        made = _power(*inputs)
+    elif method == "__call__" and called.__name__ in SCIPY:
+        made = SCIPY[called.__name__](*inputs)
+    elif method == "__call__" and called in UFUNCS:
+        made = call_ufunc(called, method, *inputs, **kwargs)
+    elif method == "__call__" and called is np.remainder:
+        x, y = inputs
+        made = x - y * np.floor(raw_value(x) / raw_value(y))
+    elif method == "accumulate" and called is np.add:
+        made = call_function(np.cumsum, inputs, {"axis": 0, **kwargs})
+    elif method == "outer" and called in UFUNCS:
+        x, y = inputs
+        made = UFUNCS[called](c.reshape(x, c.shape_of(x) + (1,) * len(c.shape_of(y))), y)
+    elif (method == "reduce" and called in (np.logical_and, np.logical_or)) or (
+        method == "__call__" and (called in _UFUNCS_WITHOUT_GRADIENT or not _has_gradient(inputs))
+    ):
+        made = getattr(called, method)(*raw_value(inputs), **kwargs)
+    elif method == "reduce" and called in (np.add, np.multiply, np.maximum, np.minimum):
+        made = call_ufunc(called, method, *inputs, **kwargs)
+    else:
+        raise GraphError(refusal(called, "" if method == "__call__" else method))
+    if dtype is not None and isinstance(made, Tensor) and made.dtype != np.dtype(dtype):
+        made = primitives.cast(made, dtype=np.dtype(dtype).name)
+    return made
+
+
+def _power(x: Any, y: Tensor) -> Any:
+    """Compute ``x ** y`` for a traced exponent as ``exp(y * log(x))``, which it is where `x` is positive."""
+    if not np.all(np.asarray(raw_value(x)) > 0):
+        raise GraphError("x ** y with a traced exponent y needs a positive x: it is exp(y * log(x)).")
+    return primitives.exp(y * (primitives.log(x) if isinstance(x, Tensor) else np.log(x)))
+
+
+def _at(called: np.ufunc, target: Any, index: Any, value: Any = None) -> None:
+    """Compute ``np.add.at(target, index, value)``."""
+    value, index = joined(value), raw_value(present(index))
+    if not is_tracked(target) and not is_tracked(value):
+        called.at(present(target), index, present(value))
+        return
+    if called not in (np.add, np.subtract):
+        raise GraphError(refusal(called, "at"))
+    if not isinstance(target, TracedArray):
+        filled(target, value) if not isinstance(target, np.ndarray) else _cannot_fill(called)
+    base = present(target)
+    region = np.empty(target.shape, bool)[index].shape
+    added = primitives.scatter(fitting(present(value), region, target.dtype), index=index, shape=target.shape)
+    if isinstance(base, Tensor) or base.any():
+        target.assign(primitives.add(base, added) if called is np.add else primitives.sub(base, added))
+    else:
+        target.assign(added if called is np.add else primitives.neg(added))
+
+
+def _cannot_fill(called: np.ufunc) -> None:
+    raise GraphError(f"np.{called.__name__}.at adds a traced value to a plain array, which would lose its gradient "
+                     "silently; make the array inside the traced function, with np.zeros or np.array.")  # fmt: skip
+
+
+TracedArray.call_ufunc = staticmethod(apply_ufunc)
+TracedArray.call_function = staticmethod(apply_function)
+
+
+# ---- proxies -----------------------------------------------------------------------------------------------
+
+
+class FunctionProxy:
+    """A NumPy function whose float arrays can hold traced values."""
 
     def __init__(self, real: Callable[..., Any]) -> None:
         self.real = real
         functools.update_wrapper(self, real, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: D102 - the docstring is that of `real`
-        return dispatch.function(self.real, args, kwargs)
+        return apply_function(self.real, args, kwargs)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.real, name)
@@ -47,8 +253,8 @@ class Function:
         return repr(self.real)
 
 
-class Ufunc(Function):
-    """A ufunc of NumPy's; its methods (`reduce`, `at`) too."""
+class _UfuncProxy(FunctionProxy):
+    """A NumPy ufunc; its methods (`reduce`, `at`) too."""
 
     real: Any
 
@@ -56,7 +262,7 @@ class Ufunc(Function):
         nin = self.real.nin
         if len(args) > nin:  # np.exp(x, out)
             args, kwargs = args[:nin], {**kwargs, "out": args[nin:]}
-        return dispatch.ufunc(self.real, "__call__", args, kwargs)
+        return apply_ufunc(self.real, "__call__", args, kwargs)
 
     def __getattr__(self, name: str) -> Any:
         if name in ("reduce", "accumulate", "outer", "at", "reduceat"):
@@ -69,44 +275,11 @@ class Ufunc(Function):
                 args[:1],
                 {**kwargs, **dict(zip(("axis", "dtype", "out", "keepdims"), args[1:], strict=False))},
             )
-        return dispatch.ufunc(self.real, method, args, kwargs)
+        return apply_ufunc(self.real, method, args, kwargs)
 
 
-class Vectorized:
-    """`numpy.vectorize`: the function called for each entry, and its results joined."""
-
-    def __init__(
-        self, pyfunc: Callable[..., Any], *_: Any, excluded: Any = None, signature: Any = None, **__: Any
-    ) -> None:
-        if excluded or signature:
-            raise GraphError("np.vectorize with excluded= or signature= is not traced; write the loop.")
-        self.pyfunc = pyfunc
-
-    def __call__(self, *args: Any) -> Any:
-        arrays = dispatch.OWN[np.broadcast_arrays](*args)
-        shape = np.shape(raw_value(present(arrays[0])))
-        rows = [dispatch.OWN[np.reshape](a, -1) for a in arrays]
-        made = array([self.pyfunc(*entries) for entries in zip(*rows, strict=True)])
-        return made.reshape(shape)
-
-
-class _Columns:
-    """`numpy.c_`, or `numpy.r_`: arrays joined by indexing."""
-
-    def __init__(self, real: Any, join: Callable[..., Any]) -> None:
-        self.real, self.join = real, join
-
-    def __getitem__(self, key: Any) -> Any:
-        items = key if isinstance(key, tuple) else (key,)
-        if not any(isinstance(item, Traced) for item in items):
-            return adopt(self.real[key])
-        if any(isinstance(item, (slice, str)) for item in items):
-            raise GraphError("np.c_ and np.r_ with slices are not traced; use np.concatenate and np.arange.")
-        return self.join(items)
-
-
-class Module(ModuleType):
-    """A module whose functions are stood in for, one by one as they are asked for."""
+class ModuleProxy(ModuleType):
+    """A module of NumPy, or `math`, whose functions get proxies one by one as they are asked for."""
 
     def __init__(self, real: ModuleType, special: dict[str, Any]) -> None:
         super().__init__(real.__name__, real.__doc__)
@@ -114,7 +287,7 @@ class Module(ModuleType):
         self.__real__ = real
 
     def __getattr__(self, name: str) -> Any:
-        made = standin(getattr(self.__real__, name))
+        made = proxy_of(getattr(self.__real__, name))
         self.__dict__[name] = made
         return made
 
@@ -123,29 +296,48 @@ class Module(ModuleType):
 
 
 def _is_numpys(module: Any) -> bool:
-    """Whether a module is NumPy's, or the part of SciPy that is stood in for."""
-    return isinstance(module, str) and (module in _WHOLE or module.startswith(_PARTS))
+    """Check that a module is NumPy's, or the part of SciPy that gets a proxy."""
+    if not isinstance(module, str):
+        return False
+    return module in ("numpy", "scipy", "scipy.special") or module.startswith(("numpy.", "scipy.special."))
 
 
-def standin(value: Any) -> Any:
-    """What stands in for a thing of NumPy's or of `math`; anything else as it is."""
-    if isinstance(value, (Function, Module, type)):
+def proxy_of(value: Any) -> Any:
+    """Return the proxy of something of NumPy or of `math`; anything else as it is."""
+    if isinstance(value, (FunctionProxy, ModuleProxy, type)):
         return Vectorized if value is np.vectorize else value
     if isinstance(value, ModuleType):
         return _module(value.__name__) if _is_numpys(value.__name__) or value is math else value
     if isinstance(value, np.ufunc):
-        return Ufunc(value)
+        return _UfuncProxy(value)
     if value is np.c_:
-        return _Columns(value, NUMPY.column_stack)
+        return Joined(value, _module("numpy").column_stack)
     if value is np.r_:
-        return _Columns(value, lambda items: NUMPY.concatenate([NUMPY.atleast_1d(item) for item in items]))
+        numpy = _module("numpy")
+        return Joined(value, lambda items: numpy.concatenate([numpy.atleast_1d(item) for item in items]))
     if callable(value) and _is_numpys(getattr(value, "__module__", None)):
-        return Function(value)
+        return FunctionProxy(value)
     if callable(value) and isinstance(getattr(value, "__self__", None), np.random.RandomState):
-        return Function(value)  # np.random.randn and the like
+        return FunctionProxy(value)  # np.random.randn and the like
     if callable(value) and getattr(value, "__module__", None) == "math":
-        return _number_function(value)
+        return _math_function(value)
     return value
+
+
+def _math_function(real: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function of `math` that is NumPy's where a number is traced."""
+    name = real.__name__
+
+    @functools.wraps(real)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if name in _OF_MATH and any(isinstance(arg, Tensor) and is_tracked(arg) and not arg.shape for arg in args):
+            if name == "log" and len(args) == 2:
+                return apply_ufunc(np.log, "__call__", args[:1], {}) / math.log(args[1])
+            return apply_ufunc(_OF_MATH[name], "__call__", args, {})
+        return real(*args, **kwargs)
+
+    call.real = real  # type: ignore[attr-defined]
+    return call
 
 
 def _gone(name: str, instead: str) -> Callable[..., Any]:
@@ -155,43 +347,15 @@ def _gone(name: str, instead: str) -> Callable[..., Any]:
     return call
 
 
-_OF_MATH = {
-    "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "tanh": np.tanh, "pow": np.power, "fabs": np.abs, "log1p": np.log1p,
-    "expm1": np.expm1, "log2": np.log2, "log10": np.log10, "sinh": np.sinh, "cosh": np.cosh, "hypot": np.hypot,
-}  # fmt: skip
-
-
-def _number_function(real: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of `math`: NumPy's where a number is traced."""
-    name = real.__name__
-
-    @functools.wraps(real)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        if name in _OF_MATH and any(
-            isinstance(arg, Tensor) and dispatch.is_tracked(arg) and not arg.shape for arg in args
-        ):
-            if name == "log" and len(args) == 2:
-                return dispatch.ufunc(np.log, "__call__", args[:1], {}) / math.log(args[1])
-            return dispatch.ufunc(_OF_MATH[name], "__call__", args, {})
-        return real(*args, **kwargs)
-
-    call.real = real  # type: ignore[attr-defined]
-    return call
-
-
 @functools.cache
-def _module(name: str) -> Module:
-    real = importlib.import_module(name)
+def _module(name: str) -> ModuleProxy:
+    """Return the one proxy of a module."""
     special: dict[str, Any] = {"pad": _gone("np.lib.pad", "np.pad")} if name == "numpy.lib" else {}
-    return Module(real, special)
-
-
-NUMPY = _module("numpy")
-MATH = _module("math")
+    return ModuleProxy(importlib.import_module(name), special)
 
 
 def _imported(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:  # noqa: A002
-    """`__import__` of a traced function: NumPy inside a function is stood in for too."""
+    """Do what `__import__` does in a traced function: NumPy imported inside a function is a proxy too."""
     made = builtins.__import__(name, globals, locals, fromlist, level)
     if level == 0 and (_is_numpys(name) or name == "math"):
         return _module(name if fromlist else name.partition(".")[0])
@@ -199,16 +363,16 @@ def _imported(name: str, globals: Any = None, locals: Any = None, fromlist: Any 
 
 
 def _isinstance(value: Any, kind: Any) -> bool:
-    """`isinstance` of a traced function: a traced array is an array, a traced number a number."""
+    """Do what `isinstance` does in a traced function: a traced array is an array, a traced number a number."""
     if builtins.isinstance(value, kind):
         return True
-    if not builtins.isinstance(value, Traced):
+    if not builtins.isinstance(value, TracedArray):
         return False
     values = np.empty(value.shape, value.dtype)
     return builtins.isinstance(values[()] if value.rebinds else values, kind)
 
 
 @functools.cache
-def builtins_of() -> dict[str, Any]:
-    """The builtins of a traced function."""
+def proxied_builtins() -> dict[str, Any]:
+    """Return the builtins of a traced function."""
     return {**vars(builtins), "__import__": _imported, "isinstance": _isinstance}

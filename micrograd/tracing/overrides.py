@@ -1,10 +1,12 @@
-"""Functions of NumPy's that a trace has ways of its own for: those that make, view and write arrays, and a few more."""
+"""Override NumPy functions in a traced function: constructors, views, in-place writes, and a few more.
+
+`OVERRIDES` says what is done in their place, whether what goes in is tracked or not. Most other functions are composed
+of primitives by `micrograd.tracing.numpy_proxy`.
+"""
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Callable, Sequence
-from types import GeneratorType
 from typing import Any
 
 import numpy as np
@@ -14,18 +16,20 @@ from micrograd.engine import Tensor
 from micrograd.errors import GraphError
 from micrograd.numpy_api import composites as c
 from micrograd.numpy_api import rearrange
-from micrograd.tracing.array import Traced, adopt, lift
-from micrograd.tracing.dispatch import OWN, general, given_out, is_tracked, joined, leaves, plainly
-from micrograd.tracing.entries import present, raw_value
+from micrograd.tracing.array import TracedArray, adopt, is_tracked, leaves, lift, present, raw_value
+from micrograd.tracing.storage import current_trace
 
-__all__ = ["array"]
+__all__ = ["OVERRIDES", "Joined", "Vectorized", "array", "by_numpy", "joined", "written_to"]
+
+OVERRIDES: dict[Any, Callable[..., Any]] = {}
+"""What is done here in place of a function of NumPy, tracked or not."""
 
 
-def _replaces(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A decorator: what to do in place of some functions of NumPy's."""
+def _overrides(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register, as a decorator, what to do in place of some NumPy functions."""
 
     def register(made: Callable[..., Any]) -> Callable[..., Any]:
-        OWN.update(dict.fromkeys(functions, made))
+        OVERRIDES.update(dict.fromkeys(functions, made))
         return made
 
     return register
@@ -34,7 +38,7 @@ def _replaces(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., A
 # ---- arrays made -------------------------------------------------------------------------------------------
 
 
-@_replaces(np.array)
+@_overrides(np.array)
 def array(
     object: Any,
     dtype: Any = None,
@@ -45,15 +49,15 @@ def array(
     ndmin: int = 0,
     like: Any = None,
 ) -> Any:
-    """`numpy.array`: nested lists of traced values are joined by `stack`."""
-    if isinstance(object, Traced):
+    """Make an array as `numpy.array` does: nested lists of traced values are joined by `stack`."""
+    if isinstance(object, TracedArray):
         made = object.copy(order) if copy else object
     elif is_tracked(object):
         if dtype is not None and np.dtype(dtype) == np.dtype("O"):
             raise GraphError("an array of objects would lose the gradient silently; keep a list, or use np.stack.")
         made = lift(_stacked(object))
     else:
-        inputs = [leaf for leaf in leaves(object) if isinstance(leaf, Traced)]
+        inputs = [leaf for leaf in leaves(object) if isinstance(leaf, TracedArray)]
         return adopt(np.array(present(object), dtype, copy=copy, order=order, ndmin=ndmin), inputs)
     if dtype is not None and np.dtype(dtype) != made.dtype:
         made = made.astype(dtype)
@@ -72,38 +76,58 @@ def _stacked(x: Any) -> Any:
 
 
 def _no_number(made: Any) -> Any:
-    if isinstance(made, Traced):
+    if isinstance(made, TracedArray):
         made.rebinds = False
     return made
 
 
-@_replaces(np.asarray, np.asanyarray, np.ascontiguousarray, np.asfortranarray, np.require, np.asarray_chkfinite)
+@_overrides(np.asarray, np.asanyarray, np.ascontiguousarray, np.asfortranarray, np.require, np.asarray_chkfinite)
 def asarray(a: Any, dtype: Any = None, *_: Any, copy: Any = None, **__: Any) -> Any:
-    """`numpy.asarray`: the array itself where it is one."""
-    if isinstance(a, Traced) and not copy and (dtype is None or np.dtype(dtype) == a.dtype):
+    """Return the array itself where it is one, as `numpy.asarray`."""
+    if isinstance(a, TracedArray) and not copy and (dtype is None or np.dtype(dtype) == a.dtype):
         return a
     return array(a, dtype, copy=copy)
 
 
-@_replaces(np.copy)
+@_overrides(np.copy)
 def copied(a: Any, order: Any = "K", subok: bool = False) -> Any:
-    """`numpy.copy`."""
+    """Copy an array, as `numpy.copy`."""
     return array(a, order=order)
+
+
+def joined(x: Any) -> Any:
+    """Return a list with traced values in it as one array; anything else as it is."""
+    if isinstance(x, (list, tuple)) and any(isinstance(leaf, TracedArray) for leaf in leaves(x)):
+        return array(x)
+    return x
+
+
+def by_numpy(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Compute ``called(*args, **kwargs)`` by NumPy itself, where nothing is tracked."""
+    inputs = [leaf for leaf in (*leaves(args), *leaves(tuple(kwargs.values()))) if isinstance(leaf, TracedArray)]
+    try:
+        made = called(*present(args), **{key: present(value) for key, value in kwargs.items()})
+    except TypeError as error:
+        if "'float' object cannot be interpreted as an integer" in str(error):
+            raise GraphError(f"np.{called.__name__}: a shape or a count is a float. Python 2 divided whole numbers "
+                             "without a rest; write // for / there.") from error  # fmt: skip
+        raise
+    return adopt(made, inputs)
 
 
 # ---- views -------------------------------------------------------------------------------------------------
 
 
 def _view(called: Any, step: Callable[..., Callable[[Any], Any]], *, locked: bool = False) -> None:
-    """Register `called`, whose first argument is looked at in the way that `step` of the others says."""
+    """Register `called`, which views its first argument as `step`, given the others, says."""
 
     def make(a: Any, *args: Any, **kwargs: Any) -> Any:
         a = joined(a)
-        if not isinstance(a, Traced):
-            return plainly(called, (a, *args), kwargs)
+        if not isinstance(a, TracedArray):
+            return by_numpy(called, (a, *args), kwargs)
         return a.view_by(step(*raw_value(args), **kwargs), locked=locked)
 
-    OWN[called] = make
+    OVERRIDES[called] = make
 
 
 _view(np.transpose, lambda axes=None: lambda x: c.transpose(x, axes))
@@ -119,30 +143,32 @@ _view(np.flipud, lambda: lambda x: rearrange.flip(x, 0))
 _view(np.broadcast_to, lambda shape, subok=False: lambda x: c.broadcast_to(x, shape), locked=True)
 
 
-@_replaces(np.reshape)
+@_overrides(np.reshape)
 def reshape(a: Any, shape: Any, order: Any = "C", *, copy: bool | None = None) -> Any:
-    """`numpy.reshape`."""
+    """View an array in another shape, as `numpy.reshape`."""
     a = joined(a)
-    return a.reshape(shape, order=order, copy=copy) if isinstance(a, Traced) else adopt(np.reshape(a, shape, order))
+    return (
+        a.reshape(shape, order=order, copy=copy) if isinstance(a, TracedArray) else adopt(np.reshape(a, shape, order))
+    )
 
 
-@_replaces(np.ravel)
+@_overrides(np.ravel)
 def ravel(a: Any, order: Any = "C") -> Any:
-    """`numpy.ravel`."""
+    """View all entries in one axis, as `numpy.ravel`."""
     a = joined(a)
-    return a.ravel(order) if isinstance(a, Traced) else adopt(np.ravel(a, order))
+    return a.ravel(order) if isinstance(a, TracedArray) else adopt(np.ravel(a, order))
 
 
 def _at_least(called: Any, ndim: int) -> None:
     def make(*arrays: Any) -> Any:
         made = [
-            a.view_by(lambda x: rearrange.atleast(x, ndim)) if isinstance(a, Traced) and a.ndim < ndim
-            else a if isinstance(a, Traced) else plainly(called, (a,), {})
+            a.view_by(lambda x: rearrange.atleast(x, ndim)) if isinstance(a, TracedArray) and a.ndim < ndim
+            else a if isinstance(a, TracedArray) else by_numpy(called, (a,), {})
             for a in map(joined, arrays)
         ]  # fmt: skip
         return made[0] if len(made) == 1 else tuple(made)
 
-    OWN[called] = make
+    OVERRIDES[called] = make
 
 
 for _called, _ndim in ((np.atleast_1d, 1), (np.atleast_2d, 2), (np.atleast_3d, 3)):
@@ -152,8 +178,8 @@ for _called, _ndim in ((np.atleast_1d, 1), (np.atleast_2d, 2), (np.atleast_3d, 3
 def _splits(called: Any, axis_of: Callable[..., int]) -> None:
     def make(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
         ary = joined(ary)
-        if not isinstance(ary, Traced):
-            return plainly(called, (ary, indices_or_sections, *([axis] if axis else [])), {})
+        if not isinstance(ary, TracedArray):
+            return by_numpy(called, (ary, indices_or_sections, *([axis] if axis else [])), {})
         place = axis_of(ary, axis) % ary.ndim
         split = rearrange.array_split if called is np.array_split else rearrange.split
         ends = split(np.arange(ary.shape[place]), indices_or_sections)
@@ -162,7 +188,7 @@ def _splits(called: Any, axis_of: Callable[..., int]) -> None:
             for part in ends
         ]
 
-    OWN[called] = make
+    OVERRIDES[called] = make
 
 
 _splits(np.split, lambda a, axis: axis)
@@ -175,8 +201,38 @@ _splits(np.dsplit, lambda a, axis: 2)
 # ---- writing -----------------------------------------------------------------------------------------------
 
 
-def _destination(name: str, target: Any) -> Traced:
-    if not isinstance(target, Traced):
+def written_to(out: Any, made: Any) -> Any:
+    """Write `made` to the array that was given as ``out=``, and return that."""
+    if isinstance(out, tuple):
+        (out,) = out
+    if not isinstance(out, TracedArray):
+        if not is_tracked(made):
+            out[...] = raw_value(present(made))
+            return out
+        return filled(out, made)
+    if out.tracked or is_tracked(made):
+        value = present(made)
+        if np.shape(value) != out.shape:
+            raise ValueError(f"non-broadcastable output operand with shape {out.shape} doesn't match the broadcast "
+                             f"shape {np.shape(value)}")  # fmt: skip
+        out.assign(value)
+    else:
+        out[...] = made
+    return out
+
+
+def filled(out: Any, made: Any) -> Any:
+    """Write something tracked into a plain array of the user's, which is traced from now on."""
+    trace: Any = current_trace.get()
+    if trace is None or type(out) is not np.ndarray or out.dtype.kind != "f":
+        kind = f"an array of {out.dtype}" if isinstance(out, np.ndarray) else f"a {type(out).__name__}"
+        raise GraphError(f"writing a traced value into {kind} would lose its gradient silently; "
+                         "write x = x + t for x += t, or make the array with np.zeros or np.array.")  # fmt: skip
+    return written_to(trace.adopted(out), made)
+
+
+def _destination(name: str, target: Any) -> TracedArray:
+    if not isinstance(target, TracedArray):
         raise GraphError(f"np.{name} writes a traced value into a plain array, which would lose its gradient silently; "
                          "make the array inside the traced function, with np.zeros or np.array.")  # fmt: skip
     return target
@@ -184,28 +240,28 @@ def _destination(name: str, target: Any) -> Traced:
 
 def _writes(called: Any, write: Callable[..., None]) -> None:
     def make(target: Any, *args: Any, **kwargs: Any) -> None:
-        if not is_tracked((target, *args)) and not isinstance(target, Traced):
+        if not is_tracked((target, *args)) and not isinstance(target, TracedArray):
             called(target, *present(args), **kwargs)
         else:
             write(_destination(called.__name__, target), *map(joined, args), **kwargs)
 
-    OWN[called] = make
+    OVERRIDES[called] = make
 
 
-def _copyto(target: Traced, src: Any, casting: str = "same_kind", where: Any = True) -> None:
+def _copyto(target: TracedArray, src: Any, casting: str = "same_kind", where: Any = True) -> None:
     if where is True:
         target[...] = src
     else:
         mask = np.broadcast_to(raw_value(present(where)), target.shape)
-        target[mask] = own_or_number(src, target.shape)[mask] if np.ndim(raw_value(present(src))) else src
+        target[mask] = _broadcast(src, target.shape)[mask] if np.ndim(raw_value(present(src))) else src
 
 
-def own_or_number(x: Any, shape: tuple[int, ...]) -> Any:
-    """`x` in a shape, to be indexed."""
+def _broadcast(x: Any, shape: tuple[int, ...]) -> Any:
+    """Return `x` in a shape, to be indexed."""
     return lift(c.broadcast_to(present(x), shape))
 
 
-def _diagonal(a: Traced, val: Any, wrap: bool = False) -> None:
+def _diagonal(a: TracedArray, val: Any, wrap: bool = False) -> None:
     places = np.arange(min(a.shape))
     a[(places,) * a.ndim] = val
 
@@ -217,25 +273,17 @@ _writes(np.putmask, lambda a, mask, values: _copyto(a, values, where=mask))
 _writes(np.place, lambda arr, mask, vals: arr.__setitem__(mask, vals))
 
 
-# ---- others with a way of their own ------------------------------------------------------------------------
+# ---- others ------------------------------------------------------------------------------------------------
 
 
-@_replaces(np.sum)
-def sum_of(a: Any, *args: Any, **kwargs: Any) -> Any:
-    """`numpy.sum`, of a generator too."""
-    if isinstance(a, GeneratorType):
-        return builtins.sum(a)
-    return general(np.sum, (a, *args), kwargs)
-
-
-@_replaces(np.where)
+@_overrides(np.where)
 def where(condition: Any, *choices: Any) -> Any:
-    """`numpy.where`: the places where something holds, or a choice between two arrays."""
+    """Return the places where something holds, or choose between two arrays, as `numpy.where`."""
     if not choices:
         return np.where(raw_value(present(condition)))
     given = tuple(map(joined, (condition, *choices)))
     if not is_tracked(given):
-        return plainly(np.where, given, {})
+        return by_numpy(np.where, given, {})
     mask, x, y = present(given)
     if isinstance(mask, Tensor) and mask.dtype != bool:
         mask = raw_value(mask).astype(bool)
@@ -244,44 +292,46 @@ def where(condition: Any, *choices: Any) -> Any:
     return lift(primitives.where(mask, x, y))
 
 
-@_replaces(np.nan_to_num)
+@_overrides(np.nan_to_num)
 def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
-    """`numpy.nan_to_num`: a choice between the array and what replaces it."""
+    """Choose between the array and what replaces its gaps, as `numpy.nan_to_num`."""
     if not is_tracked(x):
-        return plainly(np.nan_to_num, (x, copy, nan, posinf, neginf), {})
+        return by_numpy(np.nan_to_num, (x, copy, nan, posinf, neginf), {})
     values = raw_value(present(x))
     replaced = np.nan_to_num(values, nan=nan, posinf=posinf, neginf=neginf)
     return lift(primitives.where(np.isfinite(values), present(x), np.where(np.isfinite(values), 0, replaced)))
 
 
-@_replaces(np.select)
+@_overrides(np.select)
 def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Any:
-    """`numpy.select`: the first choice whose condition holds."""
+    """Return the first choice whose condition holds, as `numpy.select`."""
     made = default
     for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
         made = where(condition, choice, made)
     return made
 
 
-@_replaces(np.choose)
+@_overrides(np.choose)
 def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
-    """`numpy.choose`: for each place the entry of the choice that `a` names."""
+    """Return for each place the entry of the choice that `a` names, as `numpy.choose`."""
     a, choices = raw_value(present(a)), joined(choices)
-    if not is_tracked(choices):
-        return given_out(out, plainly(np.choose, (a, choices), {"mode": mode}))
-    return given_out(out, lift(rearrange.rearranged(present(choices), lambda at: np.choose(a, [*at], mode=mode))))  # type: ignore[call-overload]
+    if is_tracked(choices):
+        made = lift(rearrange.rearranged(present(choices), lambda at: np.choose(a, [*at], mode=mode)))  # type: ignore[call-overload]
+    else:
+        made = by_numpy(np.choose, (a, choices), {"mode": mode})
+    return made if out is None else written_to(out, made)
 
 
-@_replaces(np.broadcast_arrays)
+@_overrides(np.broadcast_arrays)
 def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
-    """`numpy.broadcast_arrays`."""
+    """View arrays in their common shape, as `numpy.broadcast_arrays`."""
     shape = np.broadcast_shapes(*(np.shape(raw_value(present(a))) for a in args))
-    return tuple(OWN[np.broadcast_to](a, shape) for a in args)
+    return tuple(OVERRIDES[np.broadcast_to](a, shape) for a in args)
 
 
-@_replaces(np.apply_along_axis)
+@_overrides(np.apply_along_axis)
 def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
-    """`numpy.apply_along_axis`: a loop over the lines, whose results are stacked."""
+    """Loop over the lines of an array and stack the results, as `numpy.apply_along_axis`."""
     moved = np.moveaxis(arr, axis, -1)
     lines = moved.reshape(-1, moved.shape[-1])
     made = array([func1d(line, *args, **kwargs) for line in lines])
@@ -291,15 +341,54 @@ def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any
     )
 
 
-@_replaces(np.isscalar)
+@_overrides(np.isscalar)
 def isscalar(element: Any) -> bool:
-    """`numpy.isscalar`."""
-    return element.rebinds if isinstance(element, Traced) else np.isscalar(element)
+    """Check for a number, as `numpy.isscalar`."""
+    return element.rebinds if isinstance(element, TracedArray) else np.isscalar(element)
 
 
-@_replaces(np.shares_memory, np.may_share_memory)
+@_overrides(np.shares_memory, np.may_share_memory)
 def shares_memory(a: Any, b: Any, max_work: Any = None) -> bool:
-    """`numpy.shares_memory`."""
-    if isinstance(a, Traced) and isinstance(b, Traced):
+    """Check that two arrays share entries, as `numpy.shares_memory`."""
+    if isinstance(a, TracedArray) and isinstance(b, TracedArray):
         return a.memory is b.memory and bool(np.intersect1d(a.at, b.at).size)
-    return not (isinstance(a, Traced) or isinstance(b, Traced)) and np.shares_memory(a, b)
+    return not (isinstance(a, TracedArray) or isinstance(b, TracedArray)) and np.shares_memory(a, b)
+
+
+class Vectorized:
+    """Call a function for each entry and join its results, as `numpy.vectorize`."""
+
+    def __init__(
+        self, pyfunc: Callable[..., Any], *_: Any, excluded: Any = None, signature: Any = None, **__: Any
+    ) -> None:
+        if excluded or signature:
+            raise GraphError("np.vectorize with excluded= or signature= is not traced; write the loop.")
+        self.pyfunc = pyfunc
+
+    def __call__(self, *args: Any) -> Any:
+        """Return the results for the entries of some arrays, as one array."""
+        arrays = broadcast_arrays(*args)
+        shape = np.shape(raw_value(present(arrays[0])))
+        rows = [reshape(a, -1) for a in arrays]
+        made = array([self.pyfunc(*entries) for entries in zip(*rows, strict=True)])
+        return made.reshape(shape)
+
+
+class Joined:
+    """Join arrays by indexing, as `numpy.c_` and `numpy.r_`.
+
+    Args:
+        real: one of them.
+        join: the function that does the same for a sequence of arrays.
+    """
+
+    def __init__(self, real: Any, join: Callable[..., Any]) -> None:
+        self.real, self.join = real, join
+
+    def __getitem__(self, key: Any) -> Any:
+        items = key if isinstance(key, tuple) else (key,)
+        if not any(isinstance(item, TracedArray) for item in items):
+            return adopt(self.real[key])
+        if any(isinstance(item, (slice, str)) for item in items):
+            raise GraphError("np.c_ and np.r_ with slices are not traced; use np.concatenate and np.arange.")
+        return self.join(items)

@@ -1,17 +1,19 @@
-"""What a traced function is told when it calls what cannot be traced: the author's line, and the nearest that works."""
+"""Refuse what cannot be traced: show the user's line, and name the nearest function that works."""
 
 from __future__ import annotations
 
 import linecache
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
-from micrograd.source.ownership import author_files, is_authors
-from micrograd.source.positions import Source, source_of
+from micrograd.errors import GraphError, MicrogradError
+from micrograd.source.names import Source, source_of
+from micrograd.source.ownership import is_users_code, is_users_file
 
-__all__ = ["located", "refusal", "underlined"]
+__all__ = ["explain", "located", "refusal", "underlined"]
 
 _NEAREST = {
     "argpartition": "np.argsort",
@@ -46,7 +48,7 @@ _GENERAL = (
 
 
 def refusal(called: Any, method: str = "") -> str:
-    """Why a call of a function of NumPy's is refused, and what to write in its place."""
+    """Say why a call of a NumPy function is refused, and what to write in its place."""
     name = getattr(called, "__name__", str(called))
     module = str(getattr(called, "__module__", None) or "numpy")
     nearest = _NEAREST_MODULE.get(module.split(".")[1] if "." in module else "") or _NEAREST.get(name)
@@ -56,7 +58,7 @@ def refusal(called: Any, method: str = "") -> str:
 
 
 def _spelled(name: str, module: str, called: Any) -> str:
-    """How the author calls a function: ``np.linalg.inv``."""
+    """Spell a function as the user calls it: ``np.linalg.inv``."""
     if getattr(np, name, None) is called:
         return f"np.{name}"
     part = module.split(".")[1] if module.startswith("numpy.") else ""
@@ -66,7 +68,7 @@ def _spelled(name: str, module: str, called: Any) -> str:
 
 
 def underlined(source: Source) -> str:
-    """The author's line with the sub-expression underlined; empty where the source cannot be had."""
+    """Underline the sub-expression in the user's line; return the place alone where the line cannot be had."""
     line = linecache.getline(source.file, source.line).rstrip("\n")
     head = f"  {source.file}, line {source.line}, in {source.function}"
     if not line.strip():
@@ -81,14 +83,36 @@ def underlined(source: Source) -> str:
 
 
 def located(message: str, traceback: TracebackType | None) -> str:
-    """`message` with the innermost line of the author's in a traceback underneath."""
+    """Put the user's innermost line in a traceback under `message`."""
     found: Source | None = None
-    authors = False
+    is_users = False
     while traceback is not None:
         frame = traceback.tb_frame
-        own = is_authors(frame.f_code.co_filename)
-        if own or (author_files(frame.f_code.co_filename) and not authors):
-            found, authors = source_of(frame, traceback.tb_lasti), own
+        own = is_users_code(frame.f_code.co_filename)
+        if own or (is_users_file(frame.f_code.co_filename) and not is_users):
+            found, is_users = source_of(frame, traceback.tb_lasti), own
         traceback = traceback.tb_next
     shown = underlined(found) if found is not None else ""
     return message if not shown or shown in message else f"{message}\n{shown}"
+
+
+def explain(error: Exception) -> None:
+    """Put the user's line under an error of ours; raise ours where NumPy has put its own words in front of it."""
+    for cause in _causes(error):
+        if isinstance(cause, MicrogradError):
+            cause.args = (located(str(cause), error.__traceback__),)
+            if cause is not error:
+                raise cause.with_traceback(error.__traceback__) from None
+            return
+    if isinstance(error, TypeError) and "'float' object cannot be interpreted as an integer" in str(error):
+        raise GraphError(located(
+            "a count is a float. Python 2 divided whole numbers without a rest; write // for / where it is computed.",
+            error.__traceback__,
+        )) from error  # fmt: skip
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        found = found.__cause__ or found.__context__

@@ -1,4 +1,4 @@
-"""The memory of an array that a traced function writes into: versions that never change, one after another.
+"""Keep the entries of arrays that a traced function writes into: versions that never change (functionalization).
 
 An array is plain (an `ndarray`, NumPy's own) until something tracked is written into it. Writes then wait until
 somebody reads what they changed, and become one new version together: a loop that fills a buffer entry by entry makes
@@ -20,32 +20,32 @@ import numpy as np
 
 from micrograd import primitives as p
 from micrograd.engine import Tensor
-from micrograd.errors import GraphError
+from micrograd.errors import GraphError, ShapeError
 from micrograd.numpy_api import composites as c
-from micrograd.source.positions import Source
+from micrograd.source.names import CodePosition
 
-__all__ = ["Memory", "Surroundings", "Write", "surroundings"]
+__all__ = ["CurrentTrace", "Storage", "Write", "current_trace", "fitting"]
 
 Array = np.ndarray[Any, Any]
 
 
-class Surroundings(Protocol):
-    """What memories tell the trace that they are in."""
+class CurrentTrace(Protocol):
+    """What storages tell and ask the trace that they are in."""
 
-    def here(self) -> list[Source]:
-        """The author's frames at this moment, innermost first."""
+    def here(self) -> list[CodePosition]:
+        """Return where the user's frames stand at this moment, innermost first."""
 
-    def composed(self, memory: Memory, write: Write, before: int, parts: Sequence[Any]) -> None:
-        """The nodes recorded since number `before` make a new version out of `parts`; `write` was the last one."""
+    def composed(self, storage: Storage, write: Write, before: int, parts: Sequence[Any]) -> None:
+        """Note that the nodes since number `before` make a new version out of `parts`; `write` was the last one."""
 
     def recorded_so_far(self) -> int:
-        """How many nodes have been recorded."""
+        """Count the nodes that have been recorded."""
 
-    def writes(self, memory: Memory) -> None:
-        """Something is written into a memory that came from outside."""
+    def writes(self, storage: Storage) -> None:
+        """Note that something is written into a storage that came from outside."""
 
 
-surroundings: ContextVar[Surroundings | None] = ContextVar("micrograd_trace", default=None)
+current_trace: ContextVar[CurrentTrace | None] = ContextVar("micrograd_trace", default=None)
 
 
 @dataclass(slots=True)
@@ -55,61 +55,65 @@ class Write:
     Attributes:
         at: the positions written, in the shape of what was written.
         value: of that shape; a tensor, or an array of our own.
-        sources: the author's frames.
-        index: the author's own index into the whole array, where it names no position twice.
+        frames: where the user's frames stood.
+        index: the user's own index into the whole array, where it names no position twice.
         mask: the tensor that was the index, of the shape of the whole array.
-        direct: whether the author wrote to the array by its own name rather than through a view.
+        direct: whether the user wrote to the array by its own name rather than through a view.
     """
 
     at: Array
     value: Any
-    sources: list[Source] = field(default_factory=list)
+    frames: list[CodePosition] = field(default_factory=list)
     index: Any = None
     mask: Tensor | None = None
     direct: bool = True
 
 
-class Memory:
+@dataclass(slots=True, eq=False)
+class Storage:
     """The entries of one array; every view of it shares them.
 
-    Args:
+    Attributes:
         base: the present entries: an array that nobody else writes to, or a tensor.
         origin: the array of the caller's that this one stands for.
-        made: the author's frames where the array was made.
+        made: where the user's frames stood when the array was made.
+        first: the tensor that the entries were before the first write.
+        written: whether anything has been written.
+        exposed: whether code outside of the traced functions has been given the plain array.
+        pending: the writes that wait.
+        owner: for each entry the number of the waiting write that set it; -1: none.
+        slot: for each entry its place in what that write wrote.
     """
 
-    __slots__ = ("_layout", "base", "exposed", "first", "made", "origin", "owner", "pending", "slot", "written")
-
-    def __init__(self, base: Any, origin: Array | None = None, made: list[Source] | None = None) -> None:
-        self.base = base
-        self.first = base if isinstance(base, Tensor) else None
-        self.origin = origin
-        self.made = made or []
-        self.written = False
-        self.exposed = False
-        self.pending: list[Write] = []
-        self.owner: Array | None = None  # for each entry the number of the waiting write that set it; -1: none
-        self.slot: Array | None = None  # and its place in what that write wrote
-        self._layout: Array | None = None
+    base: Any
+    origin: Array | None = None
+    made: list[CodePosition] = field(default_factory=list)
+    first: Tensor | None = None
+    written: bool = False
+    exposed: bool = False
+    pending: list[Write] = field(default_factory=list)
+    owner: Array | None = None
+    slot: Array | None = None
+    _layout: Array | None = None
 
     @property
     def tracked(self) -> bool:
-        """Whether the entries depend on what is traced."""
+        """Check that the entries depend on what is traced."""
         return bool(self.pending) or isinstance(self.base, Tensor)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of the whole array."""
+        """Return the shape of the whole array."""
         return tuple(self.base.shape)
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The dtype, which writing does not change."""
+        """Return the dtype, which writing does not change."""
         return self.base.dtype  # type: ignore[no-any-return]
 
     @property
     def layout(self) -> Array:
-        """The position of each entry, in the memory order that NumPy would have: views of it are views there."""
+        """Return the position of each entry, in the memory order that NumPy would have: views of it are views there."""
         if self._layout is None:
             raw = self.base.raw if isinstance(self.base, Tensor) else self.base
             made = np.empty_like(raw, np.intp, subok=False)
@@ -118,7 +122,7 @@ class Memory:
         return self._layout
 
     def present(self) -> Any:
-        """The present version of the whole array: a tensor or an array."""
+        """Return the present version of the whole array: a tensor or an array."""
         if self.pending:
             self.settle()
         return self.base
@@ -132,7 +136,7 @@ class Memory:
         self.base = value
 
     def write(self, write: Write) -> None:
-        """Have a write wait. The value is of the dtype of the memory and in the shape of the positions."""
+        """Have a write wait. The value is of the dtype of the storage and in the shape of the positions."""
         self._about_to_write(write.value)
         if self.owner is None or self.slot is None:
             size = int(np.prod(self.shape, dtype=int))
@@ -147,8 +151,10 @@ class Memory:
                 "a traced value is written into an array that code outside of the traced functions has been given; "
                 "it would not see the write. Give it a copy: np.array(x)."
             )
+        if not self.written and isinstance(self.base, Tensor):
+            self.first = self.base
         self.written = True
-        trace = surroundings.get()
+        trace = current_trace.get()
         if trace is not None:
             trace.writes(self)
 
@@ -156,9 +162,9 @@ class Memory:
         self.pending, self.owner, self.slot = [], None, None
 
     def waiting(self, at: Array) -> tuple[bool, Any]:
-        """What reading the positions `at` gives, as far as it can be known without a new version.
+        """Look up what reading the positions `at` gives, as far as it can be known without a new version.
 
-        Answers whether it can, and the value; None where no waiting write concerns these positions.
+        Returns whether it can, and the value; None where no waiting write concerns these positions.
         """
         assert self.owner is not None
         assert self.slot is not None
@@ -190,7 +196,7 @@ class Memory:
         if not numbers:  # all wrote nothing
             return
         live = {number: pending[number] for number in numbers}
-        trace = surroundings.get()
+        trace = current_trace.get()
         before = trace.recorded_so_far() if trace is not None else 0
         self._layout = self.layout
         made = self._composed(live, owner, slot)
@@ -239,7 +245,7 @@ class Memory:
         return np.where((owner >= 0).reshape(self.shape), values, self.base)
 
     def _spread(self, write: Write, owner: Array, slot: Array) -> Tensor:
-        """One value at its positions, zeros elsewhere."""
+        """Put one value at its positions, zeros elsewhere."""
         seen = np.flatnonzero(owner >= 0)
         value = write.value
         if seen.size == write.at.size:
@@ -250,7 +256,7 @@ class Memory:
         return p.scatter(value, index=index, shape=self.shape)  # type: ignore[no-any-return]
 
     def _joined(self, live: dict[int, Write], owner: Array, slot: Array, covered: bool) -> Tensor:
-        """Several values at their positions, zeros elsewhere."""
+        """Put several values at their positions, zeros elsewhere."""
         row = p.concatenate(*(_shaped(write.value, (write.at.size,)) for write in live.values()), axis=0)
         starts = np.zeros(max(live) + 1, np.intp)
         starts[[*live]] = np.cumsum([0, *(write.at.size for write in live.values())])[:-1]
@@ -267,7 +273,7 @@ class Memory:
         return p.scatter(row, index=np.unravel_index(seen, self.shape), shape=self.shape)  # type: ignore[no-any-return]
 
     def _slabs(self, live: dict[int, Write], owner: Array, slot: Array) -> Tensor | None:
-        """The writes joined along one axis, where each filled a slab of it: ``h[:, t] = ...`` for every t."""
+        """Join the writes along one axis, where each filled a slab of it: ``h[:, t] = ...`` for every t."""
         owners, slots = owner.reshape(self.shape), slot.reshape(self.shape)
         for axis, size in enumerate(self.shape):
             lines = np.moveaxis(owners, axis, 0).reshape(size, -1)
@@ -293,6 +299,29 @@ class Memory:
         if number < 0:
             return p.gather(self.base, index=window) if isinstance(self.base, Tensor) else self.base[window]
         return _shaped(live[number].value, self.layout[window].shape)
+
+
+def fitting(value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+    """Broadcast and cast `value` as it is written to entries of a shape and dtype."""
+    if not isinstance(value, Tensor):
+        made = np.empty(shape, dtype)
+        made[...] = value
+        return made
+    have = value.shape
+    while len(have) > len(shape) and have[0] == 1:
+        have = have[1:]
+    if have != shape:
+        try:
+            fits = np.broadcast_shapes(have, shape) == shape
+        except ValueError:
+            fits = False
+        if not fits:
+            raise ShapeError(f"could not broadcast input array from shape {value.shape} into shape {shape}")
+    if have != value.shape:
+        value = p.reshape(value, shape=have)
+    if value.dtype != dtype:
+        value = p.cast(value, dtype=dtype.name)
+    return value if have == shape else p.broadcast(value, shape=shape)
 
 
 def _shaped(x: Any, shape: tuple[int, ...]) -> Any:

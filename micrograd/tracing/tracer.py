@@ -1,30 +1,32 @@
-"""`trace`: run a plain NumPy function on tensors and keep what it did, under the author's own names."""
+"""Trace a plain NumPy function: run it on traced arrays, note where each node is made, name it after the source."""
 
 from __future__ import annotations
 
-import functools
 import inspect
+import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from types import FunctionType, MethodType
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import FrameType
 from typing import Any
 
 import numpy as np
 
 from micrograd.engine import Tensor, observe
-from micrograd.errors import GraphError, MicrogradError
-from micrograd.graph.build import Mark, assemble
+from micrograd.errors import GraphError
+from micrograd.graph.build import Label, assemble
 from micrograd.graph.graph import Graph
-from micrograd.pytree import flatten, paths
-from micrograd.tracing.array import Traced
-from micrograd.tracing.clone import Twins
-from micrograd.tracing.naming import Namer
-from micrograd.tracing.recorder import Recorder
-from micrograd.tracing.refusals import located
-from micrograd.tracing.storage import surroundings
+from micrograd.primitives import where
+from micrograd.source.names import CodePosition, Context, Expression, read
+from micrograd.source.ownership import PACKAGE, is_users_file, user_frames
+from micrograd.tracing.array import TracedArray, without_tracing
+from micrograd.tracing.clone import Cloner
+from micrograd.tracing.refusals import explain
+from micrograd.tracing.storage import Storage, Write, current_trace
 
 __all__ = ["Record", "record_call", "trace"]
+
+_LAYERS = os.path.join(PACKAGE, "nn", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +36,20 @@ class Record:
     Attributes:
         name: of the function.
         inputs: the nodes that stand for the float arrays among the arguments, with their names.
-        outputs: the tracked values that the function answered.
-        result: all that it answered, its traced arrays as tensors or arrays.
-        marks: where each recorded node comes from, with its name and stage.
+        outputs: the tracked values that the function returned.
+        result: all that it returned, its traced arrays as tensors or arrays.
+        labels: where each recorded node comes from, with its name and stage.
     """
 
     name: str
     inputs: dict[Tensor, str]
     outputs: list[Tensor]
     result: Any
-    marks: dict[Tensor, Mark]
+    labels: dict[Tensor, Label]
 
 
 def trace(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
-    """Run ``f(*args, **kwargs)`` on tensors and answer the graph of what it computed.
+    """Run ``f(*args, **kwargs)`` on traced arrays and return the graph of what it computed.
 
     Float arrays among the arguments (also inside tuples, lists and dictionaries) become the inputs, named after the
     parameters; all else (numbers such as `eps`, integer labels, flags) is passed as it is. Names, sub-expressions and
@@ -55,10 +57,10 @@ def trace(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
     tensors themselves, not what lies in inner containers.
 
     `f` may be written as any NumPy code is: with buffers, item assignment, ``+=``, views, masks, loops, helpers,
-    classes and global variables. It runs as a copy in which `np` is stood in for, so that arrays keep what is traced;
-    a write makes a new version of an array, named ``out``, ``out'``, ``out''``. What `f` writes into its arguments,
-    into global variables and into objects is there afterwards, as NumPy would have it. Random numbers, and choices
-    that the values decide (``if``, `argmax`), are as in this one run.
+    classes and global variables. It runs as a clone in which a proxy stands in for `np`, so that arrays keep what is
+    traced; a write makes a new version of an array, named ``out``, ``out'``, ``out''``. What `f` writes into its
+    arguments, into global variables and into objects is there afterwards, as NumPy would have it. Random numbers, and
+    choices that the values decide (``if``, `argmax`), are as in this one run.
 
     Args:
         f: a function of arrays, or any callable. It is executed once.
@@ -67,7 +69,7 @@ def trace(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
 
     Raises:
         GraphError: `f` computes nothing from its inputs, or calls what has no gradient here; the message underlines
-            the author's expression and names what to write in its place.
+            your expression and names what to write in its place.
 
     >>> def f(x):
     ...     y = np.sqrt(x)
@@ -77,118 +79,236 @@ def trace(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
     """
     record = record_call(f, args, kwargs, sys._getframe())
     known = {tensor: label for label, tensor in getattr(f, "named_parameters", tuple)()}
-    return Graph(**assemble(record.outputs, record.inputs, record.marks, name=record.name, parameters=known))
+    return Graph(**assemble(record.outputs, record.inputs, record.labels, name=record.name, parameters=known))
 
 
 def record_call(f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], outermost: Any = None) -> Record:
-    """What `trace` makes its graph of: one call, recorded, with names and stages."""
+    """Record one call, with names and stages: what `trace` makes its graph of."""
     name = getattr(f, "__name__", type(f).__name__)
     bound = inspect.signature(f).bind(*args, **kwargs)
-    twins = Twins(_home(f))
     inputs: dict[Tensor, str] = {}
-    recorder = Recorder(outermost or sys._getframe(), f, twins)
-    token = surroundings.set(recorder)
+    cloner = Cloner(f, inputs)
+    recorder = Recorder(outermost or sys._getframe(), f, cloner)
+    token = current_trace.set(recorder)
     try:
-        author = _is_authors(twins)
-        runs = twins.of(f) if author else f
+        runs = cloner.of(f) if cloner.clones_code else f
         for parameter, value in bound.arguments.items():
             kind = bound.signature.parameters[parameter].kind
-            prefix = "" if kind is inspect.Parameter.VAR_KEYWORD else parameter
-            bound.arguments[parameter] = _argument(prefix, value, inputs, twins if author else None)
+            bound.arguments[parameter] = cloner.argument(
+                "" if kind is inspect.Parameter.VAR_KEYWORD else parameter, value
+            )
         if not inputs:
             raise GraphError(
                 f"trace({name}): no float array among the arguments, so there is nothing to differentiate by."
             )
         with observe(recorder, sealed=True):
-            result = _untraced(runs(*bound.args, **bound.kwargs))
-            twins.give_back()
-        last_of_call = {id(mark.call): node for node, mark in recorder.marks.items() if mark.call is not None}
+            result = without_tracing(runs(*bound.args, **bound.kwargs))
+            cloner.give_back()
     except Exception as error:
-        _explain(error)
+        explain(error)
         raise
-    finally:  # a frame that is kept keeps all its locals, this one too
-        surroundings.reset(token)
-        del recorder.outermost, recorder.kept
-        for mark in recorder.marks.values():
-            mark.call = None
+    finally:
+        current_trace.reset(token)
+        recorder.release_frames()
     outputs = _outputs(result)
     if not outputs:
         got = type(result).__name__
         raise GraphError(f"trace({name}): the result ({got}) holds no tensor; "
                          "return what is computed from the inputs, as an array or a tuple of arrays.")  # fmt: skip
-    Namer(recorder.marks, inputs, outputs, last_of_call.values(), recorder.versions, recorder.written).name()
-    return Record("f" if name == "<lambda>" else name, inputs, outputs, result, recorder.marks)
-
-
-def _argument(prefix: str, value: Any, inputs: dict[Tensor, str], twins: Twins | None) -> Any:
-    """What the traced function is given for an argument, whose float arrays become inputs."""
-
-    def enter(name: str, leaf: Any) -> Any:
-        if not (isinstance(leaf, Tensor) or (isinstance(leaf, np.ndarray) and leaf.dtype.kind in "fc")):
-            return leaf
-        tensor = Tensor(leaf.data if isinstance(leaf, Tensor) else leaf)
-        inputs[tensor] = name
-        return tensor if twins is None or isinstance(leaf, Tensor) else twins.entered(leaf, tensor)
-
-    if twins is not None:
-        return twins.arguments(prefix, value, enter)
-    named = list(paths(value, prefix))
-    return flatten(value)[1]([enter(name, leaf) for name, leaf in named]) if named else value
-
-
-def _home(f: Any) -> dict[str, Any] | None:
-    """The globals of what is traced."""
-    while isinstance(f, (functools.partial, MethodType)):
-        f = f.func if isinstance(f, functools.partial) else f.__func__
-    if not isinstance(f, FunctionType):
-        f = getattr(type(f), "__call__", None)  # noqa: B004 - the method itself is wanted
-    return getattr(f, "__globals__", None)
-
-
-def _is_authors(twins: Twins) -> bool:
-    """Whether what is traced is not ours: what is composed of tensors is traced as it is."""
-    home = twins.home
-    return home is None or str(home.get("__name__")).partition(".")[0] != "micrograd"
-
-
-def _untraced(result: Any) -> Any:
-    """What the function answered, its traced arrays as the tensors or arrays that they are now."""
-    if isinstance(result, Traced):
-        return result.present()
-    if isinstance(result, dict):
-        return {key: _untraced(value) for key, value in result.items()}
-    if isinstance(result, tuple) and hasattr(result, "_fields"):
-        return type(result)(*map(_untraced, result))
-    if type(result) in (list, tuple):
-        return type(result)(map(_untraced, result))
-    return result
+    labels = recorder.labels(inputs, {*outputs})
+    return Record("f" if name == "<lambda>" else name, inputs, outputs, result, labels)
 
 
 def _outputs(result: Any) -> list[Tensor]:
-    """The tensors that a function answered; those of a dictionary or a sequence, but not of containers in it."""
+    """Return the tensors that a function returned; those of a dictionary or a sequence, not of containers in it."""
     parts: Any = [result]
     if isinstance(result, (dict, list, tuple)):
         parts = result.values() if isinstance(result, dict) else result
     return [part for part in parts if isinstance(part, Tensor)]
 
 
-def _explain(error: Exception) -> None:
-    """Put the author's line under an error of ours; raise ours where NumPy has put its own words in front of it."""
-    for cause in _causes(error):
-        if isinstance(cause, MicrogradError):
-            cause.args = (located(str(cause), error.__traceback__),)
-            if cause is not error:
-                raise cause.with_traceback(error.__traceback__) from None
+# ---- where nodes come from ---------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Origin:
+    """Where a recorded node was made.
+
+    Attributes:
+        frames: where the user's frames stood, innermost first.
+        call: the engine's frame that the user's expression entered: one per evaluation of an operation.
+        stage: of the layer that made it.
+        constants: names of constants by slot, where the user's expression does not tell.
+    """
+
+    frames: list[CodePosition] = field(default_factory=list)
+    call: FrameType | None = None
+    stage: tuple[Any, ...] | None = None
+    constants: list[str] | None = None
+
+
+class Recorder:
+    """What a trace knows while it runs: the observer of its nodes, and the `CurrentTrace` of its storages."""
+
+    def __init__(self, outermost: FrameType, f: object, cloner: Cloner) -> None:
+        self.outermost = outermost
+        self.f = f
+        self.cloner = cloner
+        self.origins: dict[Tensor, _Origin] = {}
+        self.order: list[Tensor] = []
+        self.kept: set[FrameType] = set()  # frames of layers, so that their ids stay theirs
+        self.versions: dict[Tensor, tuple[Storage, Write]] = {}  # nodes that are an array after a write to a part
+        self.written: set[Tensor] = set()  # values that went into a part of an array, whose name is not theirs
+        self.lasts: set[Tensor] = set()  # nodes that end a call of the user's
+
+    def recorded(self, node: Tensor) -> None:
+        """Note the user's frames, up to the one that called `trace`."""
+        origin = self.origins[node] = _Origin()
+        self.order.append(node)
+        inner: FrameType | None = None
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None and frame is not self.outermost:
+            code = frame.f_code
+            if is_users_file(code.co_filename):
+                if not origin.frames:
+                    origin.call = inner
+                origin.frames.append(CodePosition(code, frame.f_lasti, frame.f_lineno))
+                if origin.stage is None and code.co_filename.startswith(_LAYERS):
+                    layer = frame.f_locals.get("self", self.f)
+                    if layer is not self.f:
+                        self.kept.add(frame)
+                        origin.stage = (id(frame), type(layer).__name__)
+            inner, frame = frame, frame.f_back
+
+    def pulled(self, node: Tensor, g: Any, parts: list[Any]) -> None:
+        """Record backward passes inside the traced function like anything else."""
+
+    def release_frames(self) -> None:
+        """Let go of all frames: one that is kept keeps its locals, and those of the trace too."""
+        self.lasts = {*{id(origin.call): node for node, origin in self.origins.items() if origin.call}.values()}
+        del self.outermost, self.kept
+        for origin in self.origins.values():
+            origin.call = None
+
+    # ---- what storages ask for -----------------------------------------------------------------------
+
+    def here(self) -> list[CodePosition]:
+        """Return where the user's frames stand at this moment, innermost first."""
+        return [CodePosition.of(frame) for frame in user_frames(2, until=self.outermost)]
+
+    def recorded_so_far(self) -> int:
+        """Count the nodes that have been recorded."""
+        return len(self.order)
+
+    def composed(self, storage: Storage, write: Write, before: int, parts: Sequence[Any]) -> None:
+        """Note that the nodes since number `before` make a version of an array out of `parts`."""
+        made = self.order[before:]
+        for node in made:
+            origin = self.origins[node]
+            origin.frames, origin.call = write.frames, None
+            origin.constants = ["mask" if node.row is where else "", *[""] * len(node.args)]
+        if made:
+            self.versions[made[-1]] = storage, write
+        self.written.update(part for part in parts if isinstance(part, Tensor))
+
+    def writes(self, storage: Storage) -> None:
+        """Refuse to write into an array of the caller's that another of theirs shares memory with."""
+        if storage.origin is None:
             return
-    if isinstance(error, TypeError) and "'float' object cannot be interpreted as an integer" in str(error):
-        raise GraphError(located(
-            "a count is a float. Python 2 divided whole numbers without a rest; write // for / where it is computed.",
-            error.__traceback__,
-        )) from error  # fmt: skip
+        for other in self.cloner.storages:
+            if other is storage or other.origin is None or not (other.tracked or storage.tracked):
+                continue
+            if np.may_share_memory(other.origin, storage.origin) and np.shares_memory(other.origin, storage.origin):
+                raise GraphError(
+                    "the array that is written into shares its memory with another array that the function is given, "
+                    "which NumPy would change too; pass a copy of one of them."
+                )
+
+    def adopted(self, array: np.ndarray[Any, Any]) -> TracedArray:
+        """Return a plain array that something tracked is written into, traced from now on.
+
+        Raises:
+            GraphError: the user has another name for it, under which it would stay plain.
+        """
+        names: set[tuple[int, str]] = set()
+        for frame in user_frames(2, until=self.outermost):
+            names.update((id(frame), name) for name, value in frame.f_locals.items() if value is array)
+        if len(names) > 1:
+            raise GraphError(
+                f"a traced value is written into a plain array that has {len(names)} names here "
+                f"({', '.join(sorted(name for _, name in names))}): under the others its gradient would be lost "
+                "silently. Make it inside the traced function, with np.zeros or np.array."
+            )
+        return self.cloner.array(array)
+
+    # ---- names ---------------------------------------------------------------------------------------
+
+    def labels(self, inputs: Mapping[Tensor, str], outputs: set[Tensor]) -> dict[Tensor, Label]:
+        """Return the statement, name and stage of each recorded node; `outputs` are the nodes returned."""
+        expressions = iter(read([position for origin in self.origins.values() for position in origin.frames]))
+        labels: dict[Tensor, Label] = {}
+        for node, origin in self.origins.items():
+            around = [next(expressions) for _ in origin.frames]  # outwards through helpers
+            if not around:
+                labels[node] = Label(stage=origin.stage, constants=origin.constants)
+                continue
+            if node in self.versions:
+                name = self._array_name(*self.versions[node], around[0].context, inputs, labels)
+                label = Label(around[0].source, name, name)
+            else:
+                label = self._value_label(node, around, node in outputs)
+            label.stage, label.constants = origin.stage or _stage(around, label.statement), origin.constants
+            labels[node] = label
+        return labels
+
+    def _value_label(self, node: Tensor, around: Sequence[Expression], is_output: bool) -> Label:
+        """Name a node that is no version of an array."""
+        label = Label(around[0].source)
+        context: Context | None = None
+        whole = node in self.lasts
+        for _, context, _ in around:  # as long as the value is just returned
+            if context is None or not context.returns:
+                break
+            whole = whole and context.whole
+        if context is None:
+            return label
+        label.statement = context.target
+        if context.item and node in self.written:
+            whole = False
+        if context.returns and is_output and whole:
+            label.statement = label.name = "out"
+        elif context.target and context.whole and whole:
+            label.name = context.target
+        elif context.returns and not label.statement:
+            label.statement = "out"
+        return label
+
+    @staticmethod
+    def _array_name(
+        storage: Storage, write: Write, context: Context | None, inputs: Mapping[Tensor, str],
+        labels: Mapping[Tensor, Label],
+    ) -> str:  # fmt: skip
+        """Return what the user calls an array that was written into, where `context` is that of the write."""
+        if write.direct and context is not None and context.target:
+            return context.target
+        first = storage.first
+        if first is not None:
+            if first in inputs:
+                return inputs[first]
+            if (label := labels.get(first)) is not None and (label.name or label.statement):
+                return label.name or label.statement
+        for _, made, _ in read(storage.made):
+            if made is not None and made.target:
+                return made.target
+            if made is None or not made.returns:
+                break
+        return context.target if context is not None else ""
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    found: BaseException | None = error
-    while found is not None:
-        yield found
-        found = found.__cause__ or found.__context__
+def _stage(around: Sequence[Expression], statement: str) -> tuple[Any, ...]:
+    """Return what decides the stage: the outermost step comment above or beside a statement; else the statement."""
+    for expression in reversed(around):
+        if expression.step is not None:
+            return expression.step
+    source, context, _ = around[-1]
+    return (source.file, context.line if context else source.line, statement)

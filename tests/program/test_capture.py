@@ -321,7 +321,7 @@ def test_integers_beside_tensors_are_numbers() -> None:
 )
 def test_what_needs_the_values_of_integers_is_refused(f: Any) -> None:
     with pytest.raises(
-        GraphError, match=r"values of the integer argument i at line test_capture.py:\d+ cannot be captured"
+        GraphError, match=r"cannot compile the values of the integer argument i at line test_capture.py:\d+: its value"
     ):
         capture(f, (X, np.array([0, 1, 2])), {})
 

@@ -22,7 +22,7 @@ from walked import batchnorm, traced
 import micrograd as mg
 from micrograd.errors import GraphError
 from micrograd.graph import Graph, Stage
-from micrograd.source.positions import Source
+from micrograd.source.names import Source
 from micrograd.stepper import Walk, notebook, walk
 from micrograd.stepper.page import html_of, script, stylesheet
 from micrograd.stepper.page_text import LANGUAGES, PAGE, SENTENCES, page_words, say

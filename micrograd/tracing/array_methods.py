@@ -1,4 +1,4 @@
-"""How a traced array behaves where an array is a number, a truth value, text, or an operand of NumPy's functions."""
+"""Make a traced array behave like an ndarray: conversions to numbers and text, other shapes, NumPy's methods."""
 
 from __future__ import annotations
 
@@ -10,26 +10,32 @@ import numpy as np
 
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
-from micrograd.source.positions import author_frames, source_of, user_line
+from micrograd.numpy_api import composites as c
+from micrograd.source.names import source_of
+from micrograd.source.ownership import user_frames, user_line
 
 if TYPE_CHECKING:
-    from micrograd.tracing.storage import Memory
+    from micrograd.tracing.storage import Storage
 
-__all__ = ["Likeness"]
+__all__ = ["ArrayMethods", "Step"]
+
+Step = Callable[[Any], Any]
+"""How a view is taken: a function that arrays and tensors both go through."""
 
 
-class Likeness(Tensor):
-    """The operators, methods and conversions of a traced array."""
+class ArrayMethods(Tensor):
+    """The methods and conversions of a traced array, which all go through what `TracedArray` defines."""
 
     __slots__ = ()
 
-    # What computes NumPy's functions on traced arrays; `micrograd.tracing.dispatch` puts itself here.
+    # What computes NumPy's functions on traced arrays; `micrograd.tracing.numpy_proxy` puts itself here.
     call_ufunc: ClassVar[Callable[..., Any]]
     call_function: ClassVar[Callable[..., Any]]
 
     if TYPE_CHECKING:
-        memory: Memory
+        storage: Storage
         rebinds: bool
+        locked: bool
 
         @property
         def tracked(self) -> bool: ...  # noqa: D102
@@ -39,20 +45,21 @@ class Likeness(Tensor):
 
         def present(self) -> Any: ...  # noqa: D102
         def tensor(self) -> Tensor: ...  # noqa: D102
+        def view_by(self, step: Step, *, locked: bool = False) -> Any: ...  # noqa: D102
 
     # ---- a number, a truth value, text ---------------------------------------------------------------
 
     def item(self, *index: Any) -> Any:
-        """The one entry, or the entry at a place; of tracked values a number that is tracked itself."""
+        """Return the one entry, or the entry at a place; of tracked values a number that is tracked itself."""
         if not index:
             if self.size != 1:
                 raise ValueError("can only convert an array of size 1 to a Python scalar")
             index = (0,) * self.ndim
         chosen = self.reshape(-1)[index[0]] if len(index) == 1 and self.ndim != 1 else self[index]
-        return chosen if isinstance(chosen, Likeness) else chosen.item()
+        return chosen if isinstance(chosen, ArrayMethods) else chosen.item()
 
     def tolist(self) -> Any:
-        """A list of numbers; refused where they are tracked."""
+        """Return a list of numbers; refused where they are tracked."""
         value = self.present()
         if isinstance(value, Tensor) and value.dtype.kind == "f":
             raise GraphError("tolist() would lose the gradient silently, entry by entry; keep the array: index it, "
@@ -114,19 +121,85 @@ class Likeness(Tensor):
             return np.array(self.raw, dtype)
         made = np.asarray(self.raw)[...]
         made.setflags(write=False)
-        self.memory.exposed = True
+        self.storage.exposed = True
         return made
 
-    # ---- NumPy's protocols, and what is looked up by name -------------------------------------------
+    # ---- other shapes of the same entries ------------------------------------------------------------
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        return self.call_ufunc(ufunc, method, inputs, kwargs)
+    def reshape(self, *shape: Any, order: Any = "C", copy: bool | None = None) -> Any:
+        """See `numpy.reshape`."""
+        wanted = shape[0] if len(shape) == 1 else shape
+        if order == "F":
+            backwards = (wanted,) if isinstance(wanted, (int, np.integer)) else tuple(wanted)[::-1]
+            step: Step = lambda x: c.transpose(c.reshape(c.transpose(x), backwards))  # noqa: E731
+        else:
+            step = lambda x: c.reshape(x, wanted)  # noqa: E731
+        return self.view_by(step).copy() if copy else self.view_by(step)
 
-    def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
-        return self.call_function(function, args, kwargs)
+    def ravel(self, order: Any = "C") -> Any:
+        """Return all entries in one axis."""
+        if order == "F":
+            return self.T.ravel()
+        return self.view_by(lambda x: c.reshape(x, -1) if isinstance(x, Tensor) else np.ravel(x))
 
-    def _function(self, function: Any, *args: Any, **kwargs: Any) -> Any:
-        return self.call_function(function, (self, *args), kwargs)
+    @property
+    def flat(self) -> Any:
+        """Return all entries in one axis, to be iterated over, read and written."""
+        row = self.reshape(-1)
+        row.locked |= row.storage is not self.storage
+        return row
+
+    @property
+    def real(self) -> Any:
+        """Return the array itself."""
+        return self.view()
+
+    def flatten(self, order: Any = "C") -> Any:
+        """Return a copy of all entries in one axis."""
+        return self.reshape(-1, order=order).copy()
+
+    def transpose(self, *axes: Any) -> Any:
+        """See `numpy.transpose`."""
+        wanted = None if not axes else axes[0] if len(axes) == 1 else axes
+        return self.view_by(lambda x: c.transpose(x, wanted))
+
+    @property
+    def T(self) -> Any:
+        """Return the array with its axes reversed."""
+        return self.transpose()
+
+    @property
+    def mT(self) -> Any:
+        """Return the array with its last two axes exchanged."""
+        return self.view_by(lambda x: c.swapaxes(x, -1, -2))
+
+    def swapaxes(self, a: int, b: int) -> Any:
+        """See `numpy.swapaxes`."""
+        return self.view_by(lambda x: c.swapaxes(x, a, b))
+
+    def squeeze(self, axis: c.Axis = None) -> Any:
+        """See `numpy.squeeze`."""
+        return self.view_by(lambda x: c.squeeze(x, axis))
+
+    def view(self, dtype: Any = None) -> Any:
+        """Return the same entries under another name."""
+        if dtype is not None and np.dtype(dtype) != self.dtype:
+            raise GraphError(f"view({np.dtype(dtype)}) reads the bytes of an array; use astype for another dtype.")
+        return self.view_by(lambda x: x if isinstance(x, Tensor) else x[...])
+
+    # ---- what NumPy has a function for, and what is left ---------------------------------------------
+
+    def fill(self, value: Any) -> None:
+        """Write one number everywhere."""
+        self[...] = value
+
+    def sort(self, axis: int = -1) -> None:
+        """Sort in place."""
+        self[...] = self.call_function(np.sort, (self, axis), {})
+
+    def backward(self, seed: Any = None) -> None:
+        """See `Tensor.backward`."""
+        self.tensor().backward(seed)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or not hasattr(np.ndarray, name):
@@ -137,14 +210,10 @@ class Likeness(Tensor):
             raise GraphError(f".{name} of a traced array is not supported; it would lose the gradient silently.")
         return getattr(self.present(), name)
 
-    def backward(self, seed: Any = None) -> None:
-        """See `Tensor.backward`."""
-        self.tensor().backward(seed)
-
 
 def _method(function: Callable[..., Any]) -> Callable[..., Any]:
-    def call(self: Likeness, *args: Any, **kwargs: Any) -> Any:
-        return self._function(function, *args, **kwargs)
+    def call(self: ArrayMethods, *args: Any, **kwargs: Any) -> Any:
+        return self.call_function(function, (self, *args), kwargs)
 
     return call
 
@@ -153,54 +222,12 @@ for _name in (
     *("all", "any", "argmax", "argmin", "argsort", "clip", "cumsum", "cumprod", "diagonal", "dot", "max", "mean"),
     *("min", "nonzero", "prod", "put", "repeat", "round", "searchsorted", "std", "sum", "take", "trace", "var"),
 ):
-    setattr(Likeness, _name, _method(getattr(np, _name)))
-
-
-# ---- operators -------------------------------------------------------------------------------------------
-
-
-def _operators(name: str, ufunc: np.ufunc, *, compares: bool = False) -> None:
-    def understood(other: Any) -> bool:
-        return isinstance(other, (Tensor, np.ndarray, np.generic, int, float, complex, list, tuple))
-
-    def forwards(self: Likeness, other: Any) -> Any:
-        return self.__array_ufunc__(ufunc, "__call__", self, other) if understood(other) else NotImplemented
-
-    def backwards(self: Likeness, other: Any) -> Any:
-        return self.__array_ufunc__(ufunc, "__call__", other, self) if understood(other) else NotImplemented
-
-    def inplace(self: Likeness, other: Any) -> Any:
-        if self.rebinds:
-            return forwards(self, other)
-        if not understood(other):
-            return NotImplemented
-        self.__array_ufunc__(ufunc, "__call__", self, other, out=(self,))
-        return self
-
-    setattr(Likeness, f"__{name}__", forwards)
-    if not compares:
-        setattr(Likeness, f"__r{name}__", backwards)
-        setattr(Likeness, f"__i{name}__", inplace)
-
-
-for _name, _ufunc in {
-    "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide, "floordiv": np.floor_divide,
-    "mod": np.remainder, "pow": np.power, "matmul": np.matmul, "and": np.bitwise_and, "or": np.bitwise_or,
-    "xor": np.bitwise_xor,
-}.items():  # fmt: skip
-    _operators(_name, _ufunc)
-for _name, _ufunc in {
-    "gt": np.greater, "ge": np.greater_equal, "lt": np.less, "le": np.less_equal, "eq": np.equal, "ne": np.not_equal,
-}.items():  # fmt: skip
-    _operators(_name, _ufunc, compares=True)
-for _name, _ufunc in {"neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": np.invert}.items():
-    setattr(Likeness, f"__{_name}__", lambda self, _ufunc=_ufunc: self.__array_ufunc__(_ufunc, "__call__", self))
-Likeness.__hash__ = object.__hash__  # type: ignore[method-assign, assignment]
+    setattr(ArrayMethods, _name, _method(getattr(np, _name)))
 
 
 def _only_printed() -> bool:
-    """Whether the author's expression is ``"..." % value``: text has no gradient to lose."""
-    frame = next(author_frames(), None)
+    """Check that the user's expression is ``"..." % value``: text has no gradient to lose."""
+    frame = next(user_frames(), None)
     if frame is None:
         return False
     try:
