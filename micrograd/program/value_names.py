@@ -48,6 +48,7 @@ def names_of(order: Iterable[Tensor], recorder: CallRecorder, outputs: set[Tenso
 
 def _alias_of(node: Tensor) -> Tensor | None:
     """Return the argument that `micrograd.grad` made a node of its own of."""
-    if node.row is None or node.row.name != "reshape" or node.x is None or node.x.shape != node.shape:
+    if node.row is None or node.row.name != "reshape":
         return None
-    return node.x
+    source: Tensor | None = node.x
+    return source if source is not None and source.shape == node.shape else None
