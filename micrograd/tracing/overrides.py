@@ -351,7 +351,7 @@ def isscalar(element: Any) -> bool:
 def shares_memory(a: Any, b: Any, max_work: Any = None) -> bool:
     """Check that two arrays share entries, as `numpy.shares_memory`."""
     if isinstance(a, TracedArray) and isinstance(b, TracedArray):
-        return a.memory is b.memory and bool(np.intersect1d(a.at, b.at).size)
+        return a.storage is b.storage and bool(np.intersect1d(a.at, b.at).size)
     return not (isinstance(a, TracedArray) or isinstance(b, TracedArray)) and np.shares_memory(a, b)
 
 
