@@ -61,7 +61,7 @@ def array(
         return adopt(np.array(present(object), dtype, copy=copy, order=order, ndmin=ndmin), inputs)
     if dtype is not None and np.dtype(dtype) != made.dtype:
         made = made.astype(dtype)
-    return rearrange.atleast(made, ndmin) if made.ndim < ndmin else _no_number(made)
+    return made.reshape((1,) * (ndmin - made.ndim) + made.shape) if made.ndim < ndmin else _no_number(made)
 
 
 def _stacked(x: Any) -> Any:
