@@ -243,3 +243,21 @@ def test_what_is_said_twice_is_one_thing(name: str) -> None:
     np.testing.assert_array_equal(made.backward(seed).grad["x"], written_out.backward(seed).grad["x"])
     numpys = np.asarray(TWICE[name][0](P))
     np.testing.assert_allclose(result_of(made), numpys, rtol=ROUNDINGS * np.finfo(numpys.dtype).eps)
+
+
+def test_a_traced_array_has_what_a_node_has() -> None:
+    """Whatever slots the engine gives its nodes, a traced array shows those of its present version."""
+    slots = [name for kind in mg.Tensor.__mro__ for name in getattr(kind, "__slots__", ()) if name != "__weakref__"]
+    seen: list[str] = []
+
+    def f(x: Any) -> Any:
+        out = x * 2.0
+        out[0] = x[1]
+        node = out.tensor()
+        seen.extend(name for name in [*slots, "operands", "args"] if getattr(out, name) is getattr(node, name))
+        seen.extend(name for name in ("operands", "args") if getattr(out, name) == getattr(node, name))
+        return out
+
+    mg.trace(f, X)
+    assert {*seen} == {*slots, "operands", "args"}
+    assert {"raw", "row", "attrs", "serial", "grad"} <= {*slots}
