@@ -58,7 +58,7 @@ def _count(shape: tuple[int, ...], axis: int | tuple[int, ...] | None) -> int:
 
 def sum(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     """Sum over `axis` (all axes where None)."""
-    axis = normal_axis(axis, len(shape_of(x)))
+    axis = normal_axis(axis, len(shape_of(getattr(x, "raw", x))))  # of the value, which is read here anyway
     return p.sum(x, axis=axis, keepdims=True) if keepdims else p.sum(x, axis=axis)
 
 

@@ -140,7 +140,7 @@ def read(positions: Iterable[CodePosition]) -> list[Expression]:
     Files are looked at once for all positions: whether one has changed on disk is a question to the system.
     """
     files: dict[str, _File] = {}
-    known: dict[tuple[int, int], Expression] = {}  # codes of two files may be equal, so they are told by their ids
+    known: dict[tuple[int, int], Expression] = {}  # codes of two files may be equal: ids tell them apart
     found: list[Expression] = []
     for position in positions:
         key = id(position.f_code), position.f_lasti

@@ -131,7 +131,8 @@ class TracedArray(ArrayMethods):
         made = self.reshape(shape)
         if made.storage is not self.storage:
             raise AttributeError("incompatible shape for in-place modification; use x = x.reshape(...)")
-        self.parent, self.step, self._shape = made.parent, made.step, made.shape
+        before = TracedArray(self.storage, self.parent, self.step)  # this array as it was, which it is a view of now
+        self.parent, self.step, self._shape = before, made.step, made.shape
         self._at = self._seen = self._cache = None
 
     @property

@@ -201,14 +201,16 @@ class ArrayMethods(Tensor):
         """See `Tensor.backward`."""
         self.tensor().backward(seed)
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or not hasattr(np.ndarray, name):
-            raise AttributeError(f"'numpy.ndarray' object has no attribute {name!r}")
-        if name in ("flags", "itemsize", "nbytes", "strides"):
-            return getattr(np.asarray(self.raw), name)
-        if self.tracked:
-            raise GraphError(f".{name} of a traced array is not supported; it would lose the gradient silently.")
-        return getattr(self.present(), name)
+    if not TYPE_CHECKING:  # so that the type checker finds a misspelled attribute
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_") or not hasattr(np.ndarray, name):
+                raise AttributeError(f"'numpy.ndarray' object has no attribute {name!r}")
+            if name in ("flags", "itemsize", "nbytes", "strides"):
+                return getattr(np.asarray(self.raw), name)
+            if self.tracked:
+                raise GraphError(f".{name} of a traced array is not supported; it would lose the gradient silently.")
+            return getattr(self.present(), name)
 
 
 def _method(function: Callable[..., Any]) -> Callable[..., Any]:

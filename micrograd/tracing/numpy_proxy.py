@@ -175,8 +175,8 @@ def _composed_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwar
         made = _power(*inputs)
     elif method == "__call__" and called.__name__ in SCIPY:
         made = SCIPY[called.__name__](*inputs)
-    elif method == "__call__" and called in UFUNCS:
-        made = call_ufunc(called, method, *inputs, **kwargs)
+    elif method == "__call__" and called in UFUNCS:  # what keywords there may be is for `call_ufunc` to say
+        made = call_ufunc(called, method, *inputs, **kwargs) if kwargs else UFUNCS[called](*inputs)
     elif method == "__call__" and called is np.remainder:
         x, y = inputs
         made = x - y * np.floor(raw_value(x) / raw_value(y))

@@ -61,7 +61,7 @@ def array(
         return adopt(np.array(present(object), dtype, copy=copy, order=order, ndmin=ndmin), inputs)
     if dtype is not None and np.dtype(dtype) != made.dtype:
         made = made.astype(dtype)
-    return rearrange.atleast(made, ndmin) if made.ndim < ndmin else _no_number(made)
+    return made.reshape((1,) * (ndmin - made.ndim) + made.shape) if made.ndim < ndmin else _no_number(made)
 
 
 def _stacked(x: Any) -> Any:
@@ -351,7 +351,7 @@ def isscalar(element: Any) -> bool:
 def shares_memory(a: Any, b: Any, max_work: Any = None) -> bool:
     """Check that two arrays share entries, as `numpy.shares_memory`."""
     if isinstance(a, TracedArray) and isinstance(b, TracedArray):
-        return a.memory is b.memory and bool(np.intersect1d(a.at, b.at).size)
+        return a.storage is b.storage and bool(np.intersect1d(a.at, b.at).size)
     return not (isinstance(a, TracedArray) or isinstance(b, TracedArray)) and np.shares_memory(a, b)
 
 
