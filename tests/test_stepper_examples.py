@@ -13,7 +13,7 @@ from test_stepper_formulas import wrong
 from test_stepper_page import only_ours
 
 from micrograd.graph import Graph
-from micrograd.stepper.walk_data import walk_data
+from micrograd.stepper.page_data import walk_data
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 PAGES = [

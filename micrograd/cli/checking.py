@@ -119,7 +119,7 @@ def _check(options: argparse.Namespace, terminal: Terminal) -> int:
     from micrograd.marker.present.report_page import page_of
     from micrograd.marker.process.limits import Limits
     from micrograd.marker.process.runner import Request, run_and_walk
-    from micrograd.stepper.terminal import coloured
+    from micrograd.stepper.plain_text import coloured
 
     path = Path(options.file).absolute()
     source = text_of(path, "FILE.py")

@@ -89,8 +89,8 @@ def _draw(options: argparse.Namespace, terminal: Terminal) -> None:
 
 def _walk(options: argparse.Namespace, terminal: Terminal) -> None:
     from micrograd.stepper import Walk, html_path
-    from micrograd.stepper.terminal import coloured, paged, text_of
-    from micrograd.stepper.walk_data import walk_data
+    from micrograd.stepper.plain_text import coloured, paged, text_of
+    from micrograd.stepper.page_data import walk_data
 
     path, name = _target(options)
     output = None if options.output is None else Path(options.output)
