@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from micrograd import primitives as p
-from micrograd.batchnorm import batch_norm_inference, batch_norm_with_statistics, update_running_statistics
+from micrograd.batchnorm import batch_norm_inference, update_running_statistics
+from micrograd.batchnorm.batchnorm import batch_norm_with_statistics
 from micrograd.errors import ShapeError
 from micrograd.modes import capturing
 from micrograd.nn.initializers import float_dtype
