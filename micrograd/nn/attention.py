@@ -53,7 +53,7 @@ class Embedding(Module):
         wrong = (numbers < 0) | (numbers >= self.rows)
         if wrong.any():
             raise IndexError(
-                f"{self!r} got {numbers[wrong][0]}, expected 0 to {self.rows - 1}; build it with more rows."
+                f"{self!r} got {numbers[wrong][0]}; expected 0 to {self.rows - 1}. Build it with more rows."
             )
         return p.gather(self.weight, index=x)
 

@@ -128,9 +128,8 @@ def _pooled(x: Any, kernel: Pair, stride: Pair | None, fold: Any, what: str) -> 
     kernel = pair("kernel", kernel, 1)
     stride = kernel if stride is None else pair("stride", stride, 1)
     _window_counts(_image(x, what)[2:], kernel, stride, what)
-    return fold(
-        _windows(x, (2, 3), kernel, stride, (4, 5, 0, 1, 2, 3)), (0, 1)
-    )  # the first axes: sums run along whole rows
+    windows = _windows(x, (2, 3), kernel, stride, (4, 5, 0, 1, 2, 3))
+    return fold(windows, (0, 1))  # over the first axes, so that sums run along whole rows
 
 
 def max_pool2d(x: Any, kernel: Pair, stride: Pair | None = None) -> Any:
