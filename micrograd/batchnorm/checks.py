@@ -127,7 +127,7 @@ def single_row(strict: bool) -> None:
 def refuse_constant(var: Any, what: str = "column {} is constant") -> None:
     """Refuse a variance that is 0, where eps is 0."""
     if (capture := capturing()) is not None:
-        capture.refuse("looking for constant columns, as eps=0 demands,", "pass an eps > 0")
+        capture.refuse("the search for constant columns (eps=0)", "pass an eps > 0")
     zero = np.ravel(plain(var)) == 0
     if zero.any():
         raise NumericalError(f"eps=0 and {what.format(int(np.argmax(zero)))}: 1/sqrt(0). Use an eps > 0, or drop it.")
