@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from micrograd.cli.arguments import eps_number, input_shape, seconds_number, seed_number, setting, whole
-from micrograd.cli.author import text_of
 from micrograd.cli.terminal import CommandError, Terminal, writable
+from micrograd.cli.user_file import text_of
 from micrograd.errors import MicrogradError
 
 if TYPE_CHECKING:

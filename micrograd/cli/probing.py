@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from micrograd.cli.arguments import eps_number, input_shape, seed_number, setting
-from micrograd.cli.author import at_their_line, function_in, load, text_of
 from micrograd.cli.terminal import CommandError, Terminal, writable
+from micrograd.cli.user_file import at_user_line, function_in, load, text_of
 
 __all__ = ["add_probe", "forward_of", "of_a_forward", "shapes_and_settings"]
 
@@ -47,7 +47,7 @@ def shapes_and_settings(options: argparse.Namespace, parameters: Any, forward: s
 
 
 def forward_of(target: str) -> tuple[types.ModuleType, Callable[..., Any], Path]:
-    """The author's file, executed, and the forward in it: that which is named, or the only one. Raises CommandError."""
+    """Execute the user's file and return the forward in it: the one named, or the only one. Raises CommandError."""
     from micrograd.marker.inputs.pairs import pairs_in
 
     file, colon, name = target.rpartition(":")
@@ -107,12 +107,12 @@ def _probe(options: argparse.Namespace, terminal: Terminal) -> int:
         if options.input or options.param or options.eps is not None:
             raise CommandError("--lint brings all arguments; leave --input, --param and --eps out", 2)
         test = _test(options.lint, module, path)
-        with at_their_line(path):
+        with at_user_line(path):
             lint = judged(forward, test, seed=options.seed)
         terminal.say(lint.text(options.lang))
         return 0 if lint.ok else 1
     example = shapes_and_settings(options, list(inspect.signature(forward).parameters), forward.__name__)
-    with at_their_line(path):
+    with at_user_line(path):
         found = probe(forward, example, seed=options.seed)
     terminal.say(found.as_json() if options.format == "json" else found.text(options.lang))
     if output is not None:
@@ -128,7 +128,7 @@ def _probe(options: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def _test(text: str, module: types.ModuleType, path: Path) -> Any:
-    """The test that was given: arrays of a file, or an expression of the author's. Raises CommandError."""
+    """The test that was given: arrays of a file, or an expression of the user's. Raises CommandError."""
     if text.lower().endswith(".npz"):
         try:
             with np.load(text, allow_pickle=False) as file:
@@ -143,8 +143,8 @@ def _test(text: str, module: types.ModuleType, path: Path) -> Any:
         ) from None
     space = {"np": np, **vars(module)}
     try:
-        return eval(compile(tree, "--lint", "eval"), space)  # noqa: S307 - the author's own, as is the file
-    except Exception as error:  # noqa: BLE001 - whatever the author's code raises
+        return eval(compile(tree, "--lint", "eval"), space)  # noqa: S307 - the user's own, as is the file
+    except Exception as error:  # noqa: BLE001 - whatever the user's code raises
         raise CommandError(f"--lint {text!r}: {type(error).__name__}: {error}", 2) from None
 
 
