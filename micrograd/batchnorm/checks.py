@@ -152,7 +152,14 @@ def warn_of_offset(mu: Any, var: Any, eps: float) -> None:
 
 
 def bessel(m: int) -> float:
-    """``m/(m-1)``, which makes the variance of `m` values unbiased."""
+    """Return ``m/(m-1)``, which makes the variance of `m` values unbiased.
+
+    Raises:
+        DTypeError: m is not an int. ShapeError: m is below 2.
+
+    >>> bessel(5)
+    1.25
+    """
     if isinstance(m, bool) or not isinstance(m, (int, np.integer)):
         raise DTypeError(f"m must be an int, the number of values per statistic; got {m!r}.")
     if m < 2:

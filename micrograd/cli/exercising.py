@@ -1,4 +1,4 @@
-"""`micrograd exercise`: a backward pass with blanks or a planted mistake, as a file or a notebook."""
+"""Run `micrograd exercise`: write a backward pass with blanks or a planted mistake, as a file or a notebook."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LESSONS = ("batchnorm", "layernorm", "groupnorm", "softmax", "affine_relu")
 
 
 def add_exercise(commands: Any) -> None:
-    """The command's arguments."""
+    """Add the command and its arguments."""
     exercise = commands.add_parser(
         "exercise",
         help="write an exercise: a backward pass with blanks, or with a planted mistake",
@@ -89,7 +89,7 @@ def _exercise(options: argparse.Namespace, terminal: Terminal) -> None:
 
 
 def _command(options: argparse.Namespace, blanks: int) -> str:
-    """What makes this exercise again."""
+    """Return the command that writes this exercise again."""
     words = ["micrograd", "exercise", options.target, "--kind", options.kind, "--blanks", str(blanks)]
     words += ["--seed", str(options.seed)] + (["--lang", options.lang] if options.lang != "en" else [])
     words += [f"--input={name}={'x'.join(map(str, shape)) or 'scalar'}" for name, shape in options.input]

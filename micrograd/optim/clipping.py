@@ -51,7 +51,7 @@ def clip_grad_norm(parameters: Iterable[Tensor], limit: float) -> float:
 
 
 def clip_grad_value(parameters: Iterable[Tensor], limit: float) -> None:
-    """Bring every entry of every gradient between ``-limit`` and `limit`.
+    """Clip every entry of every gradient to the range from ``-limit`` to `limit`.
 
     Raises:
         ValueError: a limit that is not above 0.
