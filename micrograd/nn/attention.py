@@ -105,7 +105,10 @@ class MultiHeadAttention(Module):
         """Return the attention over `x`, (N, T, D), in its shape."""
         shape = shape_of(x)
         if len(shape) != 3 or shape[2] != self.features:
-            raise ShapeError(f"{self!r} got shape {shape}; expected (N, T, {self.features}).")
+            raise ShapeError(
+                f"{self!r} got shape {shape}; expected (N, T, {self.features}). "
+                "Reshape or transpose x, or build the layer with another size."
+            )
         n, t, d = shape
         rows = c.reshape(x, (n * t, d))
         q, k, v = (self._split(layer(rows), n, t) for layer in (self.query, self.key, self.value))

@@ -7,7 +7,7 @@ Side = Literal["forward", "backward"]
 """One of the two graphs of a walk, and one of its two directions."""
 Number = float | int | str
 """A number as JSON can hold it; NaN and the infinities are strings: ``NaN``, ``Infinity``, ``-Infinity``."""
-Text = dict[str, str]
+Translated = dict[str, str]
 """One text in each language."""
 
 
@@ -139,8 +139,8 @@ class StepData(TypedDict):
     math: MathData
     folded: FoldedData | None
     spread: SpreadData | None
-    title: Text
-    say: Text
+    title: Translated
+    say: Translated
 
 
 class LimitData(TypedDict):
@@ -155,7 +155,7 @@ class WalkData(TypedDict):
     version: int
     title: str
     lang: str
-    words: dict[str, Text]
+    words: dict[str, dict[str, str]]
     sources: list[SourceBlock]
     stages: list[StageData]
     svg: str

@@ -17,7 +17,7 @@ from micrograd.stepper.cells import Cells, moved_cells, size
 from micrograd.stepper.page_data.encode import array_data, attribute_data, number_data
 from micrograd.stepper.page_data.page_svg import page_svg
 from micrograd.stepper.page_data.source_blocks import SourceBlocks
-from micrograd.stepper.page_data.steps import Edge, StepMaker
+from micrograd.stepper.page_data.steps import EdgeKey, StepMaker
 from micrograd.stepper.page_text import LANGUAGES, page_words, say
 from micrograd.stepper.rules_js import live_operations
 from micrograd.stepper.walk_types import GraphData, InlineNumber, NodeData, Side, StepData, WalkData
@@ -145,7 +145,7 @@ def _graph_data(graph: Graph, sources: SourceBlocks, whole: bool, origins: Mappi
 
 
 def _steps(graph: Graph, back: Graph | None, pairs: Pairs, listed: dict[Side, GraphData], made: bool) -> list[StepData]:
-    arrivals: dict[int, list[Edge]] = {}
+    arrivals: dict[int, list[EdgeKey]] = {}
     for edge in pairs.edges:
         arrivals.setdefault(edge[0], []).append(edge)
     cotangents = [index for index, origin in pairs.origins.items() if origin is None]

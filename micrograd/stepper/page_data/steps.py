@@ -12,11 +12,11 @@ from micrograd.primitives import TABLE
 from micrograd.stepper import mathml
 from micrograd.stepper.cells import Cells, sum_of_numbers, with_numbers
 from micrograd.stepper.page_text import LANGUAGES, say
-from micrograd.stepper.walk_types import MathData, PathData, StepData, Text
+from micrograd.stepper.walk_types import MathData, PathData, StepData, Translated
 
-__all__ = ["Edge", "StepMaker", "folded_axes"]
+__all__ = ["EdgeKey", "StepMaker", "folded_axes"]
 
-Edge = tuple[int, int, int]
+EdgeKey = tuple[int, int, int]
 """An edge of the forward graph: source, target, slot."""
 _PATHS = 16  # into one node, up to which each step shows the sum so far, and a formula all terms
 
@@ -29,7 +29,7 @@ def _shape(shape: Sequence[int]) -> str:
     return str(tuple(shape))
 
 
-def _in_each_language(sentence: Callable[[str], str]) -> Text:
+def _in_each_language(sentence: Callable[[str], str]) -> Translated:
     return {language: sentence(language) for language in LANGUAGES}
 
 
@@ -72,7 +72,7 @@ class StepMaker:
     cells: Cells
     back_cells: Cells
     heads: list[int]
-    arrivals: Mapping[int, list[Edge]]
+    arrivals: Mapping[int, list[EdgeKey]]
     seeds: Mapping[int, int]
     numbers: bool
     made: bool
@@ -133,7 +133,7 @@ class StepMaker:
         assert self.back is not None
         return self.back.nodes[index]
 
-    def _paths(self, node: Node, arrivals: Sequence[Edge]) -> list[PathData]:
+    def _paths(self, node: Node, arrivals: Sequence[EdgeKey]) -> list[PathData]:
         """Return the terms of a gradient: one for each edge, after the seed of an output that is also read."""
         paths: list[PathData] = []
         seed = self.seeds.get(node.index)

@@ -2,7 +2,7 @@
 
 /** @typedef {'forward' | 'backward'} Side */
 /** @typedef {number | 'NaN' | 'Infinity' | '-Infinity'} WrittenNumber a number as JSON can hold it */
-/** @typedef {Record<string, string>} Text one text in each language */
+/** @typedef {Record<string, string>} Translated one text in each language */
 /**
  * @typedef {object} SummaryData what stands for the cells of a large array
  * @property {WrittenNumber} mean
@@ -107,8 +107,8 @@
  * @property {MathData} math
  * @property {FoldedData | null} folded
  * @property {SpreadData | null} spread
- * @property {Text} title
- * @property {Text} say
+ * @property {Translated} title
+ * @property {Translated} say
  */
 /**
  * @typedef {object} LimitData
@@ -119,7 +119,7 @@
  * @property {number} version
  * @property {string} title
  * @property {string} lang
- * @property {Record<string, Text>} words
+ * @property {Record<string, Record<string, string>>} words
  * @property {SourceBlock[]} sources
  * @property {StageData[]} stages
  * @property {string} svg
