@@ -1,8 +1,7 @@
-"""Checked mode: the first NaN, infinity or overflow stops the program, with the node, the line and the index.
+"""Stop a program at the first NaN, infinity or overflow, and name the node, the line and the index.
 
-NumPy lets them pass, or warns without saying where, and after a few layers every number is NaN.  `checked` listens
-to the engine (`micrograd.engine.observe`): each value is looked at when it is recorded, each gradient when
-it is sent.
+NumPy lets them pass, or warns without saying where, and after a few layers every number is NaN. `checked` observes
+the engine (`micrograd.engine.observe`): each value is checked when it is recorded, each gradient when it is sent.
 """
 
 from __future__ import annotations
@@ -28,19 +27,19 @@ __all__ = ["checked", "is_checking"]
 
 _checking: ContextVar[bool] = ContextVar("micrograd_checking", default=False)
 is_checking = _checking.get
-"""Whether this thread or task is inside `checked`."""
+"""Says whether this thread or task is inside `checked`."""
 
 
 @contextmanager
 def checked() -> Iterator[None]:
-    """Inside, the first operation or gradient that is not finite raises, named with node, line and index.
+    """Raise inside the block at the first value or gradient that is not finite, with its node, line and index.
 
     Forward: an input that holds NaN or infinity is named at the first operation that reads it; an operation that
-    makes one out of finite operands is named with the value at fault (``reciprocal of 0 at [1, 2]``).  Backward: so is
-    the first gradient.  A second thread that runs ``backward()`` on a graph with the same leaves is
-    refused, since both would add into the same ``.grad``.  `micrograd.batch_norm` warns of lost digits.
+    makes one out of finite operands is named with the value at fault (``reciprocal of 0 at [1, 2]``). Backward: so is
+    the first gradient. A second thread that runs ``backward()`` on a graph with the same leaves is refused, since both
+    would add into the same ``.grad``. `micrograd.batch_norm` warns of lost digits.
 
-    NumPy's own warnings are silent inside.  Values computed under ``no_grad`` are not recorded, and so not looked at.
+    NumPy's own warnings are silent inside. Values computed under ``no_grad`` are not recorded, and so not checked.
 
     Raises:
         NumericalError: (an ArithmeticError) at the first value that is not finite.
@@ -64,14 +63,14 @@ def checked() -> Iterator[None]:
 
 
 class _Checker:
-    """The observer behind `checked`."""
+    """Observe the engine for `checked`."""
 
     def __init__(self) -> None:
-        self._places: WeakKeyDictionary[Tensor, list[CodePosition]] = WeakKeyDictionary()
+        self._positions: WeakKeyDictionary[Tensor, list[CodePosition]] = WeakKeyDictionary()
 
     def recorded(self, node: Tensor) -> None:
-        """Look at the value of a new node."""
-        self._places[node] = _places()
+        """Check the value of a new node."""
+        self._positions[node] = _positions()
         if (bad := _first_bad(node.raw)) is None:
             return
         assert node.row is not None
@@ -79,53 +78,53 @@ class _Checker:
             if (at := _first_bad(raw)) is not None:
                 name = _variable(node.operands[slot])
                 name = f"{name}{_index(at)}" if name else f"operand {slot} of {node.row.name}{_at(at)}"
-                raise NumericalError(f"{name} is {_entry(raw, at)} (input of {self._told(node)}).")
-        raise NumericalError(f"{_fault(node, bad)} ({self._told(node)}).")
+                raise NumericalError(f"{name} is {_entry(raw, at)} (input of {self._described(node)}).")
+        raise NumericalError(f"{_fault(node, bad)} ({self._described(node)}).")
 
     def pulled(self, node: Tensor, g: Any, parts: list[Any]) -> None:
-        """Look at the gradient of a node and at what it sends to its operands."""
+        """Check the gradient of a node and what it sends to its operands."""
         if _root_of_backward() is node:
-            _refuse_company(node)
+            _refuse_other_threads(node)
         if (at := _first_bad(_raw(g))) is not None:
             raise NumericalError(
-                f"backward: the gradient of {self._told(node)} is {_entry(_raw(g), at)}{_at(at)}: "
+                f"backward: the gradient of {self._described(node)} is {_entry(_raw(g), at)}{_at(at)}: "
                 "the seed held it, or the sum of its paths overflowed."
             )
         for slot, part in enumerate(parts):
             if part is None or (at := _first_bad(_raw(part))) is None:
                 continue
             raise NumericalError(
-                f"backward: {self._told(node)} sends {_entry(_raw(part), at)} to operand {slot}{_at(at)}: "
+                f"backward: {self._described(node)} sends {_entry(_raw(part), at)} to operand {slot}{_at(at)}: "
                 f"{_backward_fault(node, slot, at)}."
             )
 
-    def _told(self, node: Tensor) -> str:
-        """``node xmu, `xmu = x - mu`, f.py:12``; for what the package composed, the user's line is added."""
+    def _described(self, node: Tensor) -> str:
+        """Describe a node: ``node xmu, `xmu = x - mu`, f.py:12``; inside the package, also the user's line."""
         assert node.row is not None
-        places = self._places.get(node)
-        if places is None:
+        positions = self._positions.get(node)
+        if positions is None:
             return f"node {node.row.name}, recorded outside checked(); run the forward pass inside to see its line"
-        told: list[str] = []
-        for place in places:
-            source = source_of(place)
-            if not told:
+        parts: list[str] = []
+        for position in positions:
+            source = source_of(position)
+            if not parts:
                 statement, target = _statement(source)
-                told += [f"node {target or node.row.name}", *([f"`{statement}`"] if statement else []), str(source)]
+                parts += [f"node {target or node.row.name}", *([f"`{statement}`"] if statement else []), str(source)]
             else:
-                told.append(f"called at {source}")
-        return ", ".join(told)
+                parts.append(f"called at {source}")
+        return ", ".join(parts)
 
 
 def _statement(source: Source) -> tuple[str, str]:
-    """What to show of a sub-expression: the assignment that it stands in, and the name assigned if it is all of it.
+    """Return the assignment around a sub-expression, and the name assigned if the expression is all of it.
 
-    Where it stands in no assignment of one line, it is shown by itself.
+    Where there is no assignment of one line around it, the sub-expression itself is returned.
     """
-    context = context_of(source)
-    if context is None or not context.target or source.line != source.end_line:
+    place = context_of(source)
+    if place is None or not place.target or source.line != source.end_line:
         return " ".join(source.text.split()), ""
     statement = linecache.getline(source.file, source.line).partition("  # ")[0].strip()
-    return statement, context.target if context.whole else ""
+    return statement, place.target if place.whole else ""
 
 
 # ---- looking -----------------------------------------------------------------------------------------------
@@ -136,7 +135,7 @@ def _raw(value: Any) -> Any:
 
 
 def _first_bad(value: Any) -> tuple[int, ...] | None:
-    """The first index, in C order, whose entry is not finite; None where all are."""
+    """Return the first index, in C order, whose entry is not finite; None where all are."""
     if type(value) is float:
         return None if value - value == 0 else ()
     value = np.asarray(value)
@@ -169,10 +168,10 @@ def _where(mask: Any) -> tuple[int, ...] | None:
 
 
 def _fault(node: Tensor, bad: tuple[int, ...]) -> str:
-    """Why an operation on finite operands gave something that is not finite."""
+    """Explain why an operation on finite operands gave something that is not finite."""
     assert node.row is not None
     name = node.row.name
-    x = np.asarray(node.args[0])
+    x = np.asarray(node.a)
     exponent = (node.attrs or {}).get("exponent", 1)
     if name == "reciprocal" and (at := _where(x == 0)) is not None:
         return f"reciprocal of 0{_at(at)}"
@@ -199,7 +198,7 @@ def _fault(node: Tensor, bad: tuple[int, ...]) -> str:
 
 
 def _backward_fault(node: Tensor, slot: int, at: tuple[int, ...]) -> str:
-    """Why a rule sent something that is not finite, given a finite gradient."""
+    """Explain why a rule sent something that is not finite, given a finite gradient."""
     assert node.row is not None
     read = node.args[slot]
     value = _entry(read, at)
@@ -210,7 +209,7 @@ def _backward_fault(node: Tensor, slot: int, at: tuple[int, ...]) -> str:
 
 
 def _variable(operand: Tensor | None) -> str:
-    """The name that a user's variable gives to `operand`, innermost function first; empty if none does."""
+    """Return the name of the user's variable that holds `operand`, innermost function first; empty if none does."""
     if operand is not None:
         for frame in user_frames(2):
             for name, value in frame.f_locals.items():
@@ -219,8 +218,8 @@ def _variable(operand: Tensor | None) -> str:
     return ""
 
 
-def _places() -> list[CodePosition]:
-    """The user's innermost place and, if that is in the package, the innermost outside it too."""
+def _positions() -> list[CodePosition]:
+    """Return the innermost position in code and, if that is in the package, the innermost outside it too."""
     found: list[CodePosition] = []
     for frame in user_frames(3):
         outside = not frame.f_code.co_filename.startswith(PACKAGE)
@@ -243,8 +242,8 @@ def _root_of_backward() -> Tensor | None:
     return caller.f_locals["self"] if caller is not None and caller.f_code is Tensor.backward.__code__ else None
 
 
-def _refuse_company(root: Tensor) -> None:
-    """An error if another thread is inside `Tensor.backward` and adds into a leaf that `root` depends on."""
+def _refuse_other_threads(root: Tensor) -> None:
+    """Raise if another thread is inside `Tensor.backward` and adds into a leaf that `root` depends on."""
     mine: set[Tensor] | None = None
     others = sys._current_frames()
     del others[threading.get_ident()]  # our own frame among our own variables would be a cycle that keeps the graph

@@ -1,6 +1,7 @@
-"""Activations and losses, composed of primitives.
+"""Compute activations and losses, composed of primitives.
 
-Each works on tensors (recorded) and on arrays alike, keeps float32, and holds no derivative: the engine finds it.
+Each works on tensors (recorded) and on arrays alike, keeps float32, and has no derivative of its own: the engine
+computes it.
 The formulas are arranged so that no entry, however large, overflows in the value or in the gradient.
 """
 
@@ -28,7 +29,7 @@ __all__ = [
 
 
 def relu(x: Any) -> Any:
-    """``max(x, 0)``, with slope 0 at 0.
+    """Compute ``max(x, 0)``, with slope 0 at 0.
 
     >>> relu(np.array([-1.0, 0.0, 2.0]))
     array([0., 0., 2.])
@@ -37,7 +38,7 @@ def relu(x: Any) -> Any:
 
 
 def leaky_relu(x: Any, slope: float = 0.01) -> Any:
-    """`x` where positive, ``slope * x`` elsewhere; the slope at 0 is `slope`, as in PyTorch.
+    """Compute `x` where positive, ``slope * x`` elsewhere; the slope at 0 is `slope`, as in PyTorch.
 
     >>> leaky_relu(np.array([-1.0, 2.0]), 0.1)
     array([-0.1,  2. ])
@@ -46,7 +47,7 @@ def leaky_relu(x: Any, slope: float = 0.01) -> Any:
 
 
 def tanh(x: Any) -> Any:
-    """The hyperbolic tangent.
+    """Compute the hyperbolic tangent.
 
     >>> tanh(0.0)
     0.0
@@ -61,7 +62,7 @@ def _minus_abs(x: Any) -> tuple[Any, Any]:
 
 
 def sigmoid(x: Any) -> Any:
-    """``1 / (1 + exp(-x))``, written with ``exp(-|x|)`` so that it cannot overflow and keeps its relative accuracy.
+    """Compute ``1 / (1 + exp(-x))`` by ``exp(-|x|)``, which cannot overflow and keeps the relative accuracy.
 
     >>> sigmoid(np.array([-1000.0, 0.0, 1000.0]))
     array([0. , 0.5, 1. ])
@@ -72,7 +73,7 @@ def sigmoid(x: Any) -> Any:
 
 
 def softplus(x: Any) -> Any:
-    """``log(1 + exp(x))``, a smooth relu, without overflow; the absolute error is a few units in the last place of 1.
+    """Compute ``log(1 + exp(x))``, a smooth relu, without overflow; the absolute error is a few roundings of 1.
 
     >>> softplus(np.array([-1000.0, 1000.0]))
     array([   0., 1000.])
@@ -82,7 +83,7 @@ def softplus(x: Any) -> Any:
 
 
 def silu(x: Any) -> Any:
-    """``x * sigmoid(x)``, also called swish.
+    """Compute ``x * sigmoid(x)``, also called swish.
 
     >>> silu(np.array([0.0, 1000.0]))
     array([   0., 1000.])
@@ -91,7 +92,7 @@ def silu(x: Any) -> Any:
 
 
 def gelu(x: Any) -> Any:
-    """The Gaussian error linear unit in its tanh form (Hendrycks and Gimpel, 2016).
+    """Compute the Gaussian error linear unit in its tanh form (Hendrycks and Gimpel, 2016).
 
     >>> gelu(np.array([0.0, 10.0]))
     array([ 0., 10.])
@@ -101,7 +102,7 @@ def gelu(x: Any) -> Any:
 
 
 def logsumexp(x: Any, axis: Axis = -1, *, keepdims: bool = False) -> Any:
-    """``log(sum(exp(x)))`` over `axis`, with the largest entry taken out first.
+    """Compute ``log(sum(exp(x)))`` over `axis`, with the largest entry taken out first.
 
     >>> logsumexp(np.array([1000.0, 1000.0])) - np.log(2.0)
     np.float64(1000.0)
@@ -119,7 +120,7 @@ def _without(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
 
 
 def log_softmax(x: Any, axis: Axis = -1) -> Any:
-    """``log(softmax(x))``, without overflow and without the logarithm of a rounded 0.
+    """Compute ``log(softmax(x))``, without overflow and without the logarithm of a rounded 0.
 
     >>> log_softmax(np.array([0.0, -1000.0]))
     array([    0., -1000.])
@@ -129,7 +130,7 @@ def log_softmax(x: Any, axis: Axis = -1) -> Any:
 
 
 def softmax(x: Any, axis: Axis = -1) -> Any:
-    """Positive weights that sum to 1 over `axis`: ``exp(x) / sum(exp(x))``.
+    """Compute ``exp(x) / sum(exp(x))``: positive weights that sum to 1 over `axis`.
 
     >>> softmax(np.array([1000.0, 1000.0]))
     array([0.5, 0.5])
@@ -139,13 +140,13 @@ def softmax(x: Any, axis: Axis = -1) -> Any:
 
 
 def dropout(x: Any, rate: float, rng: np.random.Generator, *, training: bool = True) -> Any:
-    """Entries set to 0 with probability `rate`, the others divided by ``1 - rate`` (Srivastava et al., 2014).
+    """Set entries to 0 with probability `rate`, and divide the others by ``1 - rate`` (Srivastava et al., 2014).
 
     Args:
         x: tensor or array.
         rate: the probability, 0 <= rate < 1.
         rng: where the random numbers come from.
-        training: False answers `x` itself.
+        training: False returns `x` itself.
 
     Raises:
         ValueError: a rate out of range.
@@ -155,7 +156,7 @@ def dropout(x: Any, rate: float, rng: np.random.Generator, *, training: bool = T
     """
     if not 0.0 <= rate < 1.0:
         raise ValueError(
-            f"rate is {rate}, not a probability 0 <= rate < 1; dropout(x, 0.5, rng) drops every second entry."
+            f"rate is {rate}, not a probability 0 <= rate < 1; dropout(x, 0.5, rng) drops half of the entries."
         )
     if not training or rate == 0.0:
         return x
@@ -172,14 +173,14 @@ def dropout(x: Any, rate: float, rng: np.random.Generator, *, training: bool = T
 
 
 def _class_labels(scores: Any, labels: Any) -> np.ndarray[Any, Any]:
-    """`labels` as integers 0..C-1, one for each row of `scores`."""
+    """Return `labels` as integers 0..C-1, one for each row of `scores`."""
     shape = shape_of(scores)
     if len(shape) != 2:
         raise ShapeError(f"scores have shape {shape}; expected (N, C): one row an example, one column a class.")
     if hasattr(labels, "__primitive__"):
         raise DTypeError("labels are a Tensor; pass a plain integer array (no gradient flows to a label).")
-    captured = hasattr(labels, "integers")  # an argument of a captured call, which has others each time
-    array: np.ndarray[Any, Any] = labels.integers if captured else np.array(labels)  # a copy: yours may change later
+    captured = hasattr(labels, "integers")  # an argument of a compiled function, with other labels each time
+    array: np.ndarray[Any, Any] = labels.integers if captured else np.array(labels)  # a copy: the caller may change it
     if array.dtype.kind not in "iu":
         raise DTypeError(f"labels are {array.dtype}; expected integers, the class of each row. Use labels.astype(int).")
     if array.ndim == 2 and array.shape == shape:
@@ -187,7 +188,7 @@ def _class_labels(scores: Any, labels: Any) -> np.ndarray[Any, Any]:
     if array.shape != shape[:1]:
         raise ShapeError(f"labels have shape {array.shape}, scores {shape}; expected labels of shape ({shape[0]},).")
     if shape[0] == 0:
-        raise ShapeError(f"scores have shape {shape}: the mean loss of no examples is undefined.")
+        raise ShapeError(f"scores have shape {shape}: the mean loss of no examples is undefined. Pass at least one.")
     if array.min() < 0 or array.max() >= shape[1]:
         wrong = int(np.flatnonzero((array < 0) | (array >= shape[1]))[0])
         raise ValueError(
@@ -200,11 +201,14 @@ def _class_labels(scores: Any, labels: Any) -> np.ndarray[Any, Any]:
 
 
 def cross_entropy(scores: Any, labels: Any) -> Any:
-    """The mean of ``-log(softmax(scores)[label])``: how surprised the model is by the right class.
+    """Compute the mean of ``-log(softmax(scores)[label])``.
 
     Args:
         scores: (N, C) tensor or array, unnormalised ("logits").
         labels: (N,) integers 0..C-1.
+
+    Returns:
+        One number, a tensor where `scores` is one.
 
     Raises:
         ShapeError: scores that are not (N, C), labels that are not (N,). DTypeError: labels that are not integers.
@@ -220,13 +224,15 @@ def cross_entropy(scores: Any, labels: Any) -> Any:
 
 
 def accuracy(scores: Any, labels: Any) -> float:
-    """The share of rows whose largest score is at the label; a plain number.
+    """Return the share of rows whose largest score is at the label, as a plain number.
+
+    Arguments and errors are those of `cross_entropy`.
 
     >>> accuracy(np.array([[0.1, 0.9], [0.8, 0.2]]), np.array([1, 1]))
     0.5
     """
     if (capture := capturing()) is not None:
-        capture.refuse("accuracy()", "answer the scores and judge them outside")
+        capture.refuse("accuracy()", "return the scores and compute it outside")
     labels = _class_labels(scores, labels)
     raw = scores.data if hasattr(scores, "__primitive__") else scores
     return float(np.mean(raw.argmax(axis=1) == labels))
@@ -241,7 +247,7 @@ def _same_shape(name: str, x: Any, y: Any) -> None:
 
 
 def mse_loss(prediction: Any, target: Any) -> Any:
-    """The mean of ``(prediction - target)**2``. Raises ShapeError where the shapes differ.
+    """Compute the mean of ``(prediction - target)**2``. Raises ShapeError where the shapes differ.
 
     >>> float(mse_loss(np.array([1.0, 2.0]), np.array([1.0, 4.0])))
     2.0
@@ -251,12 +257,12 @@ def mse_loss(prediction: Any, target: Any) -> Any:
 
 
 def hinge_loss(scores: Any, labels: Any, margin: float = 1.0) -> Any:
-    """The mean of ``max(0, margin - label * score)``: the support vector machine of two classes.
+    """Compute the mean of ``max(0, margin - label * score)``, the loss of a support vector machine of two classes.
 
     Args:
         scores: tensor or array of any shape.
         labels: -1 or +1, in the same shape.
-        margin: how far on the right side is far enough.
+        margin: ``label * score`` from which on the loss is 0.
 
     Raises:
         ShapeError: the shapes differ. ValueError: a label other than -1 and +1.
@@ -267,7 +273,7 @@ def hinge_loss(scores: Any, labels: Any, margin: float = 1.0) -> Any:
     _same_shape("labels", scores, labels)
     signs, known = labels, True
     if hasattr(labels, "integers") or (hasattr(labels, "__primitive__") and capturing() is not None):
-        known = False  # an argument of a captured call, which has others each time
+        known = False  # an argument of a compiled function, with other labels each time
     else:
         signs = np.asarray(labels)
     if known and not np.isin(signs, (-1, 1)).all():
@@ -277,7 +283,7 @@ def hinge_loss(scores: Any, labels: Any, margin: float = 1.0) -> Any:
 
 
 def multiclass_hinge_loss(scores: Any, labels: Any, margin: float = 1.0) -> Any:
-    """The mean over rows of ``sum over wrong classes j of max(0, margin + score_j - score_label)``.
+    """Compute the mean over rows of ``sum over wrong classes j of max(0, margin + score_j - score_label)``.
 
     The sum is that of Weston and Watkins (1999) and of Stanford's cs231n; PyTorch's `multi_margin_loss` divides
     it by C.
@@ -288,7 +294,7 @@ def multiclass_hinge_loss(scores: Any, labels: Any, margin: float = 1.0) -> Any:
         margin: by how much the right class should win.
 
     Raises:
-        as `cross_entropy`.
+        ShapeError, DTypeError, ValueError: as `cross_entropy`.
 
     >>> float(multiclass_hinge_loss(np.array([[3.0, 2.5, 0.0]]), np.array([0])))
     0.5
@@ -303,7 +309,7 @@ def multiclass_hinge_loss(scores: Any, labels: Any, margin: float = 1.0) -> Any:
 
 
 def l2(parameters: Iterable[Any]) -> Any:
-    """The sum of the squares of all entries of all parameters.
+    """Compute the sum of the squares of all entries of all parameters.
 
     Weight it and add it to the loss: ``loss + 1e-4 * l2(model.parameters())``.
 

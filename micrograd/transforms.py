@@ -1,10 +1,10 @@
-"""From a function to its derivatives: functional, of any order, nothing stored on the arguments.
+"""Transform a function into its derivatives, of any order, without storing anything on the arguments.
 
 Functions take and return arrays, numbers or tensors; arguments may be nested tuples, lists and dictionaries
-of them. Called with arrays, a transform answers arrays; called with tensors (as inside another transform), it answers
+of them. Called with arrays, a transform returns arrays; called with tensors (as inside another transform), it returns
 tensors that carry a graph, so transforms nest.
 
-All are readers of `micrograd.engine.sweep`. A Jacobian-vector product is the vjp of the vjp, which is linear in
+All are built on `micrograd.engine.sweep`. A Jacobian-vector product is the vjp of the vjp, which is linear in
 its cotangent (Christianson 1992; J. Townsend, "A new trick for calculating Jacobian vector products", 2017).
 """
 
@@ -34,7 +34,7 @@ def _plain(x: Any) -> Any:
 
 
 def _alias(x: Tensor) -> Tensor:
-    """The same value as a node of its own, so that one tensor passed as two arguments keeps two gradients."""
+    """Copy a tensor to a new node, so that one tensor passed as two arguments has two gradients."""
     same: Tensor = x * 1.0 if type(x.raw) is float else x.reshape(x.shape)  # both exact, -0.0 and nan included
     return same
 
@@ -43,10 +43,10 @@ _enclosing: ContextVar[tuple[Tensor, ...]] = ContextVar("micrograd_enclosing", d
 """The arguments of the transforms that are running the function in which this one is called."""
 
 
-class _Call:
-    """One run of a function with the chosen arguments as fresh nodes of the graph.
+class _Run:
+    """Run a function once, with the chosen arguments as new nodes of the graph.
 
-    `tracked` says whether the answer must carry a graph: an argument is a tensor, the call is captured, or `out` was
+    `tracked` says whether the result must carry a graph: an argument is a tensor, the call is compiled, or `out` was
     computed from the argument of an enclosing transform that the function found in its closure.
     """
 
@@ -76,12 +76,23 @@ class _Call:
             self.tracked = not {*outer}.isdisjoint(toposort([out], self.nodes))
 
     def shaped(self, gradients: list[Any]) -> tuple[Any, ...]:
-        """The flat gradients in the shape of the arguments."""
-        answer, start = [], 0
+        """Nest the flat gradients as the arguments are nested."""
+        nested, start = [], 0
         for count, rebuild in self.rebuilds:
-            answer.append(rebuild(gradients[start : start + count]))
+            nested.append(rebuild(gradients[start : start + count]))
             start += count
-        return tuple(answer)
+        return tuple(nested)
+
+
+def _computed(f: Function, out: Any) -> Tensor:
+    """Return `out`, if it was computed from the arguments of `f`. Raises GraphError where it was not."""
+    if not isinstance(out, Tensor):
+        name = getattr(f, "__name__", "the function")
+        raise GraphError(
+            f"{name} returned a {type(out).__name__} that was not computed from its arguments; "
+            "return a value computed from them (not its .data)."
+        )
+    return out
 
 
 def _numbers(argnums: int | Sequence[int]) -> Sequence[int]:
@@ -89,15 +100,15 @@ def _numbers(argnums: int | Sequence[int]) -> Sequence[int]:
 
 
 def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, *, has_aux: bool = False) -> Function:
-    """A function that answers ``(f(...), gradient)``.
+    """Return a function that returns ``(f(...), gradient)``.
 
     Args:
-        f: answers one number (a tensor of one entry).
+        f: returns one number (a tensor of one entry).
         argnums: the argument, or the arguments, to differentiate by; a tuple makes the gradient a tuple.
-        has_aux: `f` answers ``(value, anything)``; the value becomes ``(value, anything)``.
+        has_aux: `f` returns ``(value, anything)``; the value becomes ``(value, anything)``.
 
     Raises:
-        GraphError: `f` answers more than one number, or nothing that was computed from the arguments.
+        GraphError: `f` returns more than one number, or something that was not computed from the arguments.
 
     >>> value_and_grad(lambda x: x**2)(3.0)
     (9.0, 6.0)
@@ -105,12 +116,12 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, *, has_aux: bo
 
     @functools.wraps(f)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        call = _Call(f, _numbers(argnums), args, kwargs)
+        call = _Run(f, _numbers(argnums), args, kwargs)
         out, *aux = call.out if has_aux else (call.out,)
-        if not isinstance(out, Tensor):
-            raise GraphError(f"{_name(f)} answered a {type(out).__name__} that was not computed from its arguments.")
+        out = _computed(f, out)
         if out.size != 1:
-            raise GraphError(f"{_name(f)} answered shape {out.shape}; grad needs one number. Sum it, or use jacobian.")
+            name = getattr(f, "__name__", "the function")
+            raise GraphError(f"{name} returned shape {out.shape}; grad needs one number. Sum it, or use jacobian.")
         seed = Tensor(validation.seed(None, out.raw)) if call.tracked else None
         found = call.shaped(gradients(out, call.nodes, seed, track=call.tracked, allow_unused=True))
         value = out if call.tracked else _plain(out)
@@ -122,7 +133,9 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, *, has_aux: bo
 
 
 def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
-    """The gradient of a function that answers one number.
+    """Return the gradient function of a function that returns one number.
+
+    Arguments and errors are those of `value_and_grad`.
 
     >>> grad(grad(lambda x: x**3))(2.0)
     12.0
@@ -137,16 +150,18 @@ def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
 
 
 def vjp(f: Function, *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
-    """``f(*args)`` and the function that pulls a cotangent of it back to all arguments.
+    """Return ``f(*args)`` and the function that pulls a cotangent of it back to all arguments.
+
+    Raises:
+        GraphError: `f` returns something that was not computed from the arguments.
+        ShapeError: (from the pullback) a cotangent of another shape than the output.
 
     >>> y, pull = vjp(lambda x, w: x * w, np.array([1.0, 2.0]), np.array([3.0, 4.0]))
     >>> pull(np.array([1.0, 1.0]))
     (array([3., 4.]), array([1., 2.]))
     """
-    call = _Call(f, range(len(args)), args, {})
-    out = call.out
-    if not isinstance(out, Tensor):
-        raise GraphError(f"{_name(f)} answered a {type(out).__name__} that was not computed from its arguments.")
+    call = _Run(f, range(len(args)), args, {})
+    out = _computed(f, call.out)
 
     def pull(cotangent: Any) -> tuple[Any, ...]:
         track = call.tracked or isinstance(cotangent, Tensor)
@@ -158,7 +173,10 @@ def vjp(f: Function, *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]
 
 
 def jvp(f: Function, args: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-    """``f(*args)`` and its directional derivative along `tangents`: the vjp of the vjp.
+    """Return ``f(*args)`` and its directional derivative along `tangents`, as the vjp of the vjp.
+
+    Raises:
+        GraphError: not one tangent for each argument. ShapeError: a tangent of another shape than its argument.
 
     >>> jvp(lambda x: x**2, [3.0], [1.0])
     (9.0, 6.0)
@@ -185,7 +203,10 @@ def jvp(f: Function, args: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any,
 
 
 def jacobian(f: Function, argnum: int = 0) -> Function:
-    """The matrix of all partial derivatives, of shape ``out.shape + argument.shape``.
+    """Return a function that returns all partial derivatives, in shape ``out.shape + argument.shape``.
+
+    Raises:
+        GraphError: (from the function) the argument is a container, or the output was not computed from it.
 
     >>> jacobian(lambda x: x * x)(np.array([1.0, 2.0]))
     array([[2., 0.],
@@ -194,12 +215,10 @@ def jacobian(f: Function, argnum: int = 0) -> Function:
 
     @functools.wraps(f)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        call = _Call(f, (argnum,), args, kwargs)
-        out = call.out
-        if not isinstance(out, Tensor):
-            raise GraphError(f"{_name(f)} answered a {type(out).__name__} that was not computed from its arguments.")
+        call = _Run(f, (argnum,), args, kwargs)
+        out = _computed(f, call.out)
         if len(call.nodes) != 1:
-            raise GraphError("jacobian differentiates by one array; got a container as argument.")
+            raise GraphError("jacobian differentiates by one array; got a container as argument. Pass one array.")
         rows = []
         for position in range(out.size):
             unit = np.zeros(out.size, out.dtype)
@@ -209,14 +228,14 @@ def jacobian(f: Function, argnum: int = 0) -> Function:
         shape = (*out.shape, *call.nodes[0].shape)
         if call.tracked:
             return c.reshape(c.stack([c.reshape(row, call.nodes[0].shape) for row in rows]), shape)
-        answer = np.array(rows, call.nodes[0].dtype).reshape(shape)
-        return answer if shape else answer.item()
+        matrix = np.array(rows, call.nodes[0].dtype).reshape(shape)
+        return matrix if shape else matrix.item()
 
     return wrapped
 
 
 def hessian(f: Function, argnum: int = 0) -> Function:
-    """The matrix of second derivatives of a function that answers one number.
+    """Return a function that returns the second derivatives of a function that returns one number.
 
     >>> hessian(lambda x: (x**3).sum())(np.array([1.0, 2.0]))
     array([[ 6.,  0.],
@@ -226,7 +245,7 @@ def hessian(f: Function, argnum: int = 0) -> Function:
 
 
 def _lowest(inputs: Sequence[Tensor]) -> set[Tensor]:
-    """Those of `inputs` that depend on no other: where a sweep may stop and still reach them all."""
+    """Return those of `inputs` that depend on no other: a sweep may stop there and still reach them all."""
     chosen = {*inputs}
     oldest = max((node.serial for node in inputs), default=0)  # serials count downwards: operands have larger ones
     lowest = set()
@@ -245,31 +264,35 @@ def _lowest(inputs: Sequence[Tensor]) -> set[Tensor]:
 def gradients(
     output: Tensor, inputs: Iterable[Tensor], seed: Any = None, *, track: bool = False, allow_unused: bool = False
 ) -> list[Any]:
-    """The gradient of `output` with respect to each of `inputs`; nothing is stored on the tensors.
+    """Return the gradient of `output` with respect to each of `inputs`, without storing anything on the tensors.
 
     Args:
         output: any tensor.
         inputs: leaves or intermediate tensors.
         seed: the cotangent of `output`; 1 where left out, for one number.
-        track: answer tensors that carry a graph, to be differentiated again.
+        track: return tensors that carry a graph, to be differentiated again.
         allow_unused: zeros, instead of an error, for an input that does not influence the output.
+
+    Raises:
+        GraphError: an input does not influence the output, or no seed for an output of several numbers.
+        ShapeError: a seed of another shape than the output.
+
+    >>> x = Tensor(np.array([1.0, 2.0]))
+    >>> gradients((x * x).sum(), [x])
+    [array([2., 4.])]
     """
     inputs = list(inputs)
     g = validation.seed(seed.raw if isinstance(seed, Tensor) else seed, output.raw)
     if track:
         g = seed if isinstance(seed, Tensor) else Tensor(g)
     found = {node: g for node, g, _ in sweep({output: g}, _lowest(inputs), track=track)}
-    answers: list[Any] = []
+    found_for: list[Any] = []
     owners: set[int] = {id(g)}
     for position, node in enumerate(inputs):
         if node not in found and not allow_unused:
             raise GraphError(f"input {position} of shape {node.shape} does not influence the output; "
                              "pass allow_unused=True for zeros.")  # fmt: skip
         zero = 0.0 if type(node.raw) is float else np.zeros(node.shape, node.dtype)
-        answer = found.get(node, Tensor(zero) if track else zero)
-        answers.append(answer if track else validation.owned(answer, node.raw, owners))
-    return answers
-
-
-def _name(f: Function) -> str:
-    return getattr(f, "__name__", "the function")
+        gradient = found.get(node, Tensor(zero) if track else zero)
+        found_for.append(gradient if track else validation.owned(gradient, node.raw, owners))
+    return found_for

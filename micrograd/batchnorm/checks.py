@@ -1,4 +1,4 @@
-"""What may come into batch normalization, and what is told of the rest."""
+"""Validate the arguments of batch normalization."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ __all__ = [
     "BatchSizeWarning",
     "PrecisionWarning",
     "bessel",
+    "channel_axes",
     "floats",
-    "layout",
     "parameter_error",
     "plain",
     "refuse_constant",
@@ -30,20 +30,20 @@ __all__ = [
 
 
 class BatchSizeWarning(RuntimeWarning):
-    """A batch of one row: its variance is 0, so the output equals beta and no gradient reaches x."""
+    """Warn of a batch of one row: its variance is 0, so the output equals beta and no gradient reaches x."""
 
 
 class PrecisionWarning(RuntimeWarning):
-    """More than half of the digits are lost, because a mean is large beside its standard deviation."""
+    """Warn that more than half of the digits are lost, because a mean is large beside its standard deviation."""
 
 
 def plain(x: Any) -> Any:
-    """The values of `x`, a tensor or an array."""
+    """Return the values of `x`, a tensor or an array."""
     return x.data if isinstance(x, Tensor) else x
 
 
 def floats(x: Any, name: str) -> Any:
-    """`x`, no tensor, if it is an array of floats; a DTypeError that says what to do otherwise."""
+    """Return `x`, not a tensor, as an array of floats. Raises DTypeError where it is none."""
     if type(x) is np.ndarray and x.dtype.kind == "f":
         return x
     if "bfloat16" in str(getattr(x, "dtype", "")):
@@ -51,8 +51,22 @@ def floats(x: Any, name: str) -> Any:
     return np.asarray(validation.leaf(x, name))
 
 
-def layout(shape: tuple[int, ...], axis: int | None) -> tuple[dict[str, Any], int, int, tuple[int, ...]]:
-    """For channels at `axis`: the keywords of the sums, values per channel, channels, and the shape of a statistic."""
+def channel_axes(shape: tuple[int, ...], axis: int | None) -> tuple[dict[str, Any], int, int, tuple[int, ...]]:
+    """Return how to sum over all axes but that of the channels.
+
+    Args:
+        shape: of the batch.
+        axis: of the channels; None for the second of two.
+
+    Returns:
+        The keywords of the sums, the values per channel, the channels, and the shape of a statistic that broadcasts.
+
+    Raises:
+        ShapeError: fewer than two axes, or more without `axis`. DTypeError: an axis that is not one int.
+
+    >>> channel_axes((2, 3, 4, 4), 1)
+    ({'axis': (0, 2, 3), 'keepdims': True}, 32, 3, (1, 3, 1, 1))
+    """
     if len(shape) < 2:
         advice = "Use x[:, None] for one feature." if shape else "Pass a batch of rows."
         raise ShapeError(f"batch_norm: x must be 2-D (N, D); got shape {shape}. {advice}")
@@ -75,7 +89,7 @@ def layout(shape: tuple[int, ...], axis: int | None) -> tuple[dict[str, Any], in
 
 
 def parameter_error(name: str, value: Any, d: int) -> ShapeError:
-    """What is told of a gamma or beta that has not one entry for each of `d` features."""
+    """Return the error for a gamma or beta that does not have one entry for each of `d` features."""
     shape = value.shape
     if len(shape) == 1:
         return ShapeError(f"{name} has {shape[0]} entries, x has {d} features; give one entry per feature.")
@@ -85,13 +99,13 @@ def parameter_error(name: str, value: Any, d: int) -> ShapeError:
 
 
 def usable_eps(eps: Any, dtype: np.dtype[Any]) -> float:
-    """`eps` as a Python float, which does not widen float32 (a `np.float64` would)."""
+    """Return `eps` as a Python float, which does not widen float32 (a `np.float64` would)."""
     if isinstance(eps, (bool, np.bool_)) or not isinstance(eps, (int, float, np.integer, np.floating)):
         shown = f"{type(eps).__name__} {eps!r}" if isinstance(eps, (bool, np.bool_, str)) else type(eps).__name__
         raise DTypeError(f"eps must be a real scalar; got {shown}. Pass a float such as 1e-5.")
     value = float(eps)
     if not 0 <= value < math.inf:
-        raise GraphError(f"eps must be a finite number >= 0; got {value}.")
+        raise GraphError(f"eps must be a finite number >= 0; got {value}. Pass a float such as 1e-5.")
     with np.errstate(all="ignore"):
         held = float(dtype.type(value))
     if value and not held:
@@ -111,9 +125,9 @@ def single_row(strict: bool) -> None:
 
 
 def refuse_constant(var: Any, what: str = "column {} is constant") -> None:
-    """Refuse, where eps is 0, a variance that is 0."""
+    """Refuse a variance that is 0, where eps is 0."""
     if (capture := capturing()) is not None:
-        capture.refuse("looking for constant columns, as eps=0 demands,", "pass an eps > 0")
+        capture.refuse("the search for constant columns (eps=0)", "pass an eps > 0")
     zero = np.ravel(plain(var)) == 0
     if zero.any():
         raise NumericalError(f"eps=0 and {what.format(int(np.argmax(zero)))}: 1/sqrt(0). Use an eps > 0, or drop it.")
@@ -138,7 +152,14 @@ def warn_of_offset(mu: Any, var: Any, eps: float) -> None:
 
 
 def bessel(m: int) -> float:
-    """``m/(m-1)``, which makes the variance of `m` values unbiased."""
+    """Return ``m/(m-1)``, which makes the variance of `m` values unbiased.
+
+    Raises:
+        DTypeError: m is not an int. ShapeError: m is below 2.
+
+    >>> bessel(5)
+    1.25
+    """
     if isinstance(m, bool) or not isinstance(m, (int, np.integer)):
         raise DTypeError(f"m must be an int, the number of values per statistic; got {m!r}.")
     if m < 2:

@@ -1,8 +1,8 @@
-"""How far apart two correct batch normalizations may be, and how to compare them.
+"""Bound how far apart two correct batch normalizations may be, and compare them under that bound.
 
 A fixed tolerance cannot do it: `dx` is a difference of nearly equal terms, so between two *correct* backward passes
-``|a - b| / |dx|`` may be anything, while a tolerance wide enough for that passes wrong code.  The bound is instead
-scaled by what is subtracted.  With `u` the unit roundoff of the dtype under test (2^-24 in float32, 2^-53 in float64)
+``|a - b| / |dx|`` may be anything, while a tolerance wide enough for that passes wrong code. The bound is instead
+scaled by what is subtracted. With `u` the unit roundoff of the dtype under test (2^-24 in float32, 2^-53 in float64)
 and the statistics taken in float64 and re-centred::
 
     xm = x - mean(x);  xm -= mean(xm);  ivar = 1 / sqrt(mean(xm^2) + eps);  xhat = xm * ivar
@@ -16,12 +16,12 @@ and the statistics taken in float64 and re-centred::
     |dbeta_a - dbeta_b|    <= 16 u sum|dout|
 
 where ``sum|t|``, and N times a ``mean|t|``, is never less than an eighth of the sum of the sizes of its running sums: a
-sum taken row after row rounds each running sum, which tells where some hundred rows are alike.  For rows that
+sum taken row after row rounds each running sum, which matters where some hundred rows are alike. For rows that
 scatter about 0 it changes nothing up to N = 128.
 
 Measured on 48 000 columns (N from 1 to 1000, mean and deviation from 1e-4 to 1e4, eps from 1e-12 to 1, a tenth of them
 constant, float32 and float64): the composed, the staged and the compact pass, PyTorch's and one in 300 bits were
-never further apart than 2.0 u in `out`, 4.0 u in `dx`, 1.3 u in `dgamma` and 2.6 u in `dbeta`.  Where
+never further apart than 2.0 u in `out`, 4.0 u in `dx`, 1.3 u in `dgamma` and 2.6 u in `dbeta`. Where
 ``max|x| * ivar`` is huge the bound is loose of necessity: agreement is not accuracy.
 """
 
@@ -51,7 +51,7 @@ RESULTS = ("out", "dx", "dgamma", "dbeta")
 
 @dataclass(frozen=True, slots=True)
 class BatchNormBounds:
-    """The largest allowed difference for each entry of each result, in float64.
+    """Hold the largest allowed difference for each entry of each result, in float64.
 
     Attributes:
         out, dx: shape (N, D).
@@ -67,7 +67,7 @@ class BatchNormBounds:
 
 
 def unit_roundoff(dtype: DTypeLike) -> float:
-    """Half the distance from 1 to the next number: the largest relative error of one rounding.
+    """Return the largest relative error of one rounding: half the distance from 1 to the next number.
 
     Raises:
         DTypeError: not a floating-point dtype.
@@ -76,7 +76,7 @@ def unit_roundoff(dtype: DTypeLike) -> float:
     True
     """
     if np.dtype(dtype).kind != "f":
-        raise DTypeError(f"{np.dtype(dtype)} is not rounded; pass a floating-point dtype.")
+        raise DTypeError(f"dtype is {np.dtype(dtype)}; expected a floating-point dtype, such as np.float32.")
     return float(np.finfo(np.dtype(dtype)).eps) / 2
 
 
@@ -88,7 +88,7 @@ def _wide(x: Any, name: str, shape: tuple[int, ...] | None = None) -> Array:
 
 
 def _summed(terms: Array) -> Array:
-    """What the rounding of a sum over the rows is proportional to.
+    """Return what the rounding of a sum over the rows is proportional to.
 
     Source: N. Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 4.2.
 
@@ -103,7 +103,7 @@ def _summed(terms: Array) -> Array:
 def bn_bounds(
     x: Any, gamma: Any, beta: Any, dout: Any, eps: float = 1e-5, dtype: DTypeLike | None = None
 ) -> BatchNormBounds:
-    """The bound of this module's docstring for one problem.
+    """Compute the bound of this module's docstring for one problem.
 
     Args:
         x: the batch, shape (N, D).
@@ -154,7 +154,7 @@ def bn_bounds(
 def inference_bound(
     x: Any, gamma: Any, beta: Any, mean: Any, var: Any, eps: float = 1e-5, dtype: DTypeLike | None = None
 ) -> Array:
-    """How far apart the folded ``scale * x + shift`` and the unfolded test phase may be, entry by entry.
+    """Bound how far apart the folded ``scale * x + shift`` and the unfolded test phase may be, entry by entry.
 
     ``16 u (|scale| (|x| + |mean|) + |beta|)``: the folded form rounds `scale` (4 roundings), two products and two sums,
     the unfolded one as many, which makes at most 13 u; `shift` cancels where x is near the mean, so the terms
@@ -175,7 +175,7 @@ def inference_bound(
 
 
 def _excess(got: Array, wanted: Array, bound: Array) -> Array:
-    """|difference| / bound for each entry; infinite where one is finite and the other is not.
+    """Return |difference| / bound for each entry; infinite where one is finite and the other is not.
 
     Where the bound itself is not finite, only the patterns of NaN and infinities are compared.
     """
@@ -190,7 +190,7 @@ def _excess(got: Array, wanted: Array, bound: Array) -> Array:
 def _compared(
     actual: Mapping[str, Any], expected: Mapping[str, Any], bounds: BatchNormBounds
 ) -> Iterator[tuple[str, Array, Array, Array, Array]]:
-    """For each result that both have: name, got, expected, bound and what `_excess` makes of them."""
+    """Yield for each result that both have: name, got, expected, bound and what `_excess` makes of them."""
     if unknown := {*actual, *expected} - {*RESULTS}:
         raise ShapeError(f"the results are named {', '.join(RESULTS)}; got {', '.join(sorted(unknown))}.")
     names = [name for name in RESULTS if name in actual and name in expected]
@@ -210,7 +210,7 @@ def _compared(
 
 
 def errors_in_u(actual: Mapping[str, Any], expected: Mapping[str, Any], bounds: BatchNormBounds) -> dict[str, float]:
-    """The largest difference in each result, in units of roundoff times the sum of the terms' sizes; 16 are allowed.
+    """Return the largest difference in each result, in units of roundoff times the sum of |terms|; 16 are allowed.
 
     >>> x = np.array([[1.0], [2.0], [6.0]])
     >>> bounds = bn_bounds(x, np.ones(1), np.zeros(1), np.ones((3, 1)))
@@ -232,9 +232,9 @@ def assert_bn_close(actual: Mapping[str, Any], expected: Mapping[str, Any], boun
         bounds: from `bn_bounds`, for the same problem and the dtype in which the less exact of the two ran.
 
     Raises:
-        AssertionError: with the worst index, both numbers, the error in u and the bound. Shapes must be
-            equal: nothing is broadcast.
-        ShapeError: nothing to compare, or a name that is none of the four.
+        AssertionError: they differ by more, or in shape (nothing is broadcast); the message has the worst index,
+            both numbers, the error in u and the bound.
+        ShapeError: nothing to compare, or another name than the four.
 
     >>> x = np.array([[1.0], [2.0], [6.0]])
     >>> bounds = bn_bounds(x, np.ones(1), np.zeros(1), np.ones((3, 1)))

@@ -1,8 +1,8 @@
-"""The command ``micrograd``: draw a function's graph or walk through it, train on digits, run the demonstration.
+"""Run the command ``micrograd``: draw a function's graph, walk through it, check a backward pass, train, and more.
 
-Plain text everywhere, prettier where `rich` is installed and a person is watching. Whatever goes wrong is told in one
-line: exit 2 where the command was at fault, 1 where the file or the training was, 130 after Ctrl-C; a reader that
-closes the pipe is no error.
+Output is plain text, with colours where `rich` is installed and the output is a terminal. An error is one line on the
+standard error: exit 2 where the command was at fault, 1 where the file or the training was, 130 after Ctrl-C; a reader
+that closes the pipe is no error.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The arguments: what each may be, and what is told where it is something else."""
+"""Parse command-line arguments, and report what each may be."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ _SIZES = "sizes of 1 to 1000000 joined by x, at most 10 million numbers, as in 4
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:
-    """The type of a whole number in a range."""
+    """Return the argument type of a whole number in a range.
+
+    >>> whole(1, 10)("3")
+    3
+    """
 
     def parse(text: str) -> int:
         try:
@@ -52,7 +56,11 @@ def _real(low: float, high: float, words: str) -> Callable[[str], float]:
 
 
 def input_shape(text: str) -> tuple[str, tuple[int, ...]]:
-    """The type of ``NAME=SHAPE``."""
+    """Parse ``NAME=SHAPE``.
+
+    >>> input_shape("x=4x3")
+    ('x', (4, 3))
+    """
     name, _, sizes = text.partition("=")
     parts = sizes.split("x")
     if name.isidentifier() and sizes == "scalar":
@@ -68,7 +76,11 @@ def input_shape(text: str) -> tuple[str, tuple[int, ...]]:
 
 
 def setting(text: str) -> tuple[str, Any]:
-    """The type of ``NAME=VALUE``."""
+    """Parse ``NAME=VALUE``.
+
+    >>> setting("axis=(0, 1)")
+    ('axis', (0, 1))
+    """
     name, equals, value = text.partition("=")
     if not name.isidentifier() or not equals:
         raise argparse.ArgumentTypeError(f"expected NAME=VALUE; got {text!r}")
@@ -76,7 +88,7 @@ def setting(text: str) -> tuple[str, Any]:
         return name, ast.literal_eval(value)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         raise argparse.ArgumentTypeError(
-            f"{name}: expected a Python number, string, tuple or such; got {value!r}"
+            f"{name}: expected a Python number, string, tuple, list or dict; got {value!r}"
         ) from None
 
 
@@ -87,7 +99,7 @@ rate_number = _real(1e-12, 1e6, "a number from 1e-12 to 1e6")
 
 
 def of_a_function(command: argparse.ArgumentParser, output: str) -> None:
-    """The arguments of a command that traces a function."""
+    """Add the arguments of a command that traces a function."""
     command.add_argument("target", metavar="FILE.py:FUNCTION", help="the function to trace; the file is executed")
     command.add_argument(
         "--input",
@@ -98,12 +110,12 @@ def of_a_function(command: argparse.ArgumentParser, output: str) -> None:
         help=f"an array argument: {_SIZES}",
     )
     command.add_argument(
-        "--param", metavar="NAME=VALUE", type=setting, action="append", default=[], help="another argument, as axis=0"
+        "--param", metavar="NAME=VALUE", type=setting, action="append", default=[], help="another argument, like axis=0"
     )
     command.add_argument("--eps", type=eps_number, help="short for --param eps=EPS")
     command.add_argument("-o", "--output", metavar="FILE", help=output)
     command.add_argument("--force", action="store_true", help="replace the output if it exists")
-    command.add_argument("--seed", type=seed_number, default=0, help="of the random inputs (default: 0)")
+    command.add_argument("--seed", type=seed_number, default=0, help="seed of the random inputs (default: 0)")
     command.add_argument(
-        "--dtype", choices=("float32", "float64"), default="float64", help="of the inputs (default: float64)"
+        "--dtype", choices=("float32", "float64"), default="float64", help="dtype of the inputs (default: float64)"
     )

@@ -1,4 +1,4 @@
-"""`micrograd check`: the pairs of a student's file, marked, as text, JSON, a page, or tests for a grader."""
+"""Run `micrograd check`: mark the pairs of a student's file, as text, JSON, a page, or tests for a grader."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from micrograd.cli.arguments import eps_number, input_shape, seconds_number, seed_number, setting, whole
-from micrograd.cli.author import text_of
 from micrograd.cli.terminal import CommandError, Terminal, writable
+from micrograd.cli.user_file import text_of
 from micrograd.errors import MicrogradError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _LANGUAGES = ("en", "zh")
 
 
 def add_check(commands: Any) -> None:
-    """The command's arguments."""
+    """Add the command and its arguments."""
     check = commands.add_parser(
         "check",
         help="mark a handwritten backward, line by line",
@@ -70,7 +70,7 @@ def add_check(commands: Any) -> None:
 
 
 def _example(options: argparse.Namespace, parameters: Sequence[str], forward: str) -> dict[str, Any]:
-    """The arguments that were given: shapes, which stand for random arrays, and values."""
+    """Return the arguments that were given: shapes, which stand for random arrays, and values."""
     settings = dict(options.param) | ({} if options.eps is None else {"eps": options.eps})
     shapes = dict(options.input)
     if both := sorted(set(shapes) & set(settings)):
@@ -82,7 +82,7 @@ def _example(options: argparse.Namespace, parameters: Sequence[str], forward: st
 
 
 def _output(options: argparse.Namespace, pairs: Sequence[Pair]) -> Path | None:
-    """Where the page or the tests go, looked at before the work."""
+    """Return the path of the page or of the tests, checked before the work starts."""
     if options.output is None and not options.emit:
         return None
     if len(pairs) > 1:
@@ -100,10 +100,10 @@ def _output(options: argparse.Namespace, pairs: Sequence[Pair]) -> Path | None:
 
 
 def _emit(options: argparse.Namespace, report: Report, pair: Pair, source: str) -> str:
-    """The tests. Raises CommandError where the solution is not right."""
+    """Return the tests. Raises CommandError where the solution is not right."""
     from micrograd.marker.present import emit
 
-    hint = "kind" if options.hint == "fix" else options.hint  # an answer has no place in a test
+    hint = "kind" if options.hint == "fix" else options.hint  # a test gives no fix away
     try:
         if options.emit == "otter":
             return emit.otter(report, pair, hint=hint, language=options.lang)
@@ -119,7 +119,7 @@ def _check(options: argparse.Namespace, terminal: Terminal) -> int:
     from micrograd.marker.present.report_page import page_of
     from micrograd.marker.process.limits import Limits
     from micrograd.marker.process.runner import Request, run_and_walk
-    from micrograd.stepper.terminal import coloured
+    from micrograd.stepper.plain_text import coloured
 
     path = Path(options.file).absolute()
     source = text_of(path, "FILE.py")

@@ -1,4 +1,4 @@
-"""The commands, and `main`, which runs one and answers the exit code."""
+"""Define the commands, and run one of them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import numpy as np
 
 import micrograd
 from micrograd.cli.arguments import of_a_function, whole
-from micrograd.cli.author import arguments_for, at_their_line, first_line, function_in, load
 from micrograd.cli.checking import add_check
 from micrograd.cli.exercising import add_exercise
 from micrograd.cli.probing import add_probe
 from micrograd.cli.terminal import ASCII, CommandError, Terminal, writable
 from micrograd.cli.training import add_train
+from micrograd.cli.user_file import arguments_for, at_user_line, first_line, function_in, load
 from micrograd.errors import MicrogradError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -33,25 +33,25 @@ _EXECUTES = (
 
 
 def _target(options: argparse.Namespace) -> tuple[Path, str]:
-    """The author's file and the name of the function in it."""
+    """Return the path of the user's file and the name of the function in it."""
     file, colon, name = options.target.rpartition(":")
     if not colon or not name.isidentifier() or not file:
-        raise CommandError(f"{options.target}: expected FILE.py:FUNCTION, as examples/bn.py:batchnorm_forward", 2)
+        raise CommandError(f"{options.target}: expected FILE.py:FUNCTION, such as examples/bn.py:batchnorm_forward", 2)
     return Path(file).absolute(), name
 
 
 def _traced(path: Path, name: str, options: argparse.Namespace, *, backward: bool) -> Graph:
-    """The graph of the author's function, after the backward pass from a random gradient if so wished."""
+    """Trace the user's function; with `backward` run the backward pass from a random gradient too."""
     from micrograd.tracing import trace
 
     function = function_in(load(path), name, path)
     arguments = arguments_for(function, name, options)
-    with at_their_line(path):
+    with at_user_line(path):
         graph = trace(function, **arguments)
     if backward:
         first = graph.outputs[0]
         seed = np.random.default_rng(options.seed + 1).standard_normal(first.shape)
-        with at_their_line(path):
+        with at_user_line(path):
             graph.backward(
                 float(seed)
                 if not first.shape and type(graph.value[first.name]) is float
@@ -89,8 +89,8 @@ def _draw(options: argparse.Namespace, terminal: Terminal) -> None:
 
 def _walk(options: argparse.Namespace, terminal: Terminal) -> None:
     from micrograd.stepper import Walk, html_path
-    from micrograd.stepper.terminal import coloured, paged, text_of
-    from micrograd.stepper.walk_data import walk_data
+    from micrograd.stepper.page_data import walk_data
+    from micrograd.stepper.plain_text import coloured, paged, text_of
 
     path, name = _target(options)
     output = None if options.output is None else Path(options.output)
@@ -128,7 +128,7 @@ def _demo(options: argparse.Namespace, terminal: Terminal) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CommandError(f"{folder} cannot be made a folder ({error.strerror})", 2) from None
+        raise CommandError(f"cannot make the folder {folder} ({error.strerror}); choose another", 2) from None
     demo(terminal, folder, options.epochs)
 
 
@@ -163,8 +163,8 @@ def _parser() -> argparse.ArgumentParser:
     draw.add_argument("--backward", action="store_true", help="draw the backward pass as a graph of its own")
     draw.add_argument("--no-values", action="store_true", help="shapes instead of numbers")
     draw.add_argument("--no-grads", action="store_true", help="the forward pass only")
-    draw.add_argument("--no-stages", action="store_true", help="no frames around the steps")
-    draw.add_argument("--full", action="store_true", help="a box for every primitive, however many there are")
+    draw.add_argument("--no-stages", action="store_true", help="no frames around the stages")
+    draw.add_argument("--full", action="store_true", help="a box for every primitive, however many")
     draw.set_defaults(run=_draw)
 
     walk = commands.add_parser(
@@ -174,7 +174,7 @@ def _parser() -> argparse.ArgumentParser:
         "as a page for the browser (one file, works offline), or without -o as text. " + _EXECUTES.format("walk"),
         allow_abbrev=False,
     )
-    of_a_function(walk, "bn.html; where left out the steps are printed")
+    of_a_function(walk, "bn.html; without it the steps are printed")
     walk.add_argument("--lang", choices=("en", "zh"), default="en", help="the language to begin with (default: en)")
     walk.add_argument("--step", action="store_true", help="print one step for each press of Enter")
     walk.add_argument("--backward", action="store_true", help="walk through the backward pass as a graph of its own")
@@ -196,25 +196,25 @@ def _parser() -> argparse.ArgumentParser:
         "--out",
         metavar="FOLDER",
         default="out",
-        help="where the pictures go; existing ones are replaced (default: out)",
+        help="the folder for the pictures; existing ones are replaced (default: out)",
     )
-    demo.add_argument("--epochs", type=whole(1, 10000), default=20, help="of each training (default: 20)")
+    demo.add_argument("--epochs", type=whole(1, 10000), default=20, help="epochs of each training (default: 20)")
     demo.set_defaults(run=_demo)
 
     cache = commands.add_parser(
         "cache",
-        help="where compiled functions are kept on disk",
-        description="Say where the machine code of compiled functions is kept, and how much of it there is. "
-        "The environment variable MICROGRAD_CACHE_DIR names another folder; off keeps nothing.",
+        help="show where compiled functions are kept on disk",
+        description="Show where the machine code of compiled functions is kept, and how much of it there is. "
+        "The environment variable MICROGRAD_CACHE_DIR names another folder; with the value off nothing is kept.",
         allow_abbrev=False,
     )
-    cache.add_argument("--clear", action="store_true", help="remove it")
+    cache.add_argument("--clear", action="store_true", help="remove the compiled functions")
     cache.set_defaults(run=_cache)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line. Answers the exit code.
+    """Run the command line, and return the exit code.
 
     Args:
         arguments: without the name of the program; those of this process where left out.
@@ -225,7 +225,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except SystemExit as error:  # argparse: 0 after --help, 2 after a mistake
         return error.code if isinstance(error.code, int) else 2
-    except BrokenPipeError:  # `micrograd ... | head`: nobody reads on, and nobody is at fault
+    except BrokenPipeError:  # `micrograd ... | head`: the reader has enough, which is no error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""The demonstration: batch normalization drawn, held against the handwritten gradients, and put to use on digits."""
+"""Run the demonstration: draw batch normalization, compare it with handwritten gradients, and train on digits."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from micrograd.batchnorm import batch_norm, batchnorm_backward, batchnorm_forward
 from micrograd.batchnorm.tolerance import unit_roundoff
+from micrograd.cli.terminal import Terminal
 from micrograd.drawing import draw, training_curves
 from micrograd.graph import Graph
 from micrograd.tracing import trace
@@ -24,18 +25,19 @@ FOURTEEN = (
     "dbeta", "dgammax", "dgamma", "dxhat", "divar", "dxmu1", "dsqrtvar", "dvar", "dsq", "dxmu2", "dx1", "dmu", "dx2",
     "dx",
 )  # fmt: skip
-"""What the handwritten backward pass names, in its order: steps 9 to 0."""
+"""The gradients that the handwritten backward pass names, in its order: steps 9 to 0."""
 _EXACT = FOURTEEN[:6]  # the same arithmetic in the same order: equal to the last bit, or wrong
 
 
-class _Terminal(Protocol):
-    def say(self, text: str = "") -> None: ...
-    def table(self, head: Any, rows: Any) -> None: ...
-    def progress(self, label: str, total: int) -> Any: ...
-
-
 def variables_of(function: Callable[..., Any], *args: Any) -> dict[str, Any]:
-    """Call a function and answer its local variables as they are when it returns."""
+    """Call a function and return its local variables as they are when it returns.
+
+    >>> def f(x):
+    ...     y = x + 1
+    ...     return y
+    >>> variables_of(f, 2)
+    {'x': 2, 'y': 3}
+    """
     kept: dict[str, Any] = {}
 
     def note(frame: FrameType, event: str, _: Any) -> None:
@@ -52,11 +54,11 @@ def variables_of(function: Callable[..., Any], *args: Any) -> dict[str, Any]:
 
 
 def allowed(hand: dict[str, Any], u: float) -> dict[str, Any]:
-    """How far composed and handwritten may be apart, entry by entry, roundings counted from where they differ.
+    """Bound how far composed and handwritten gradients may be apart, entry by entry.
 
-    Down to `dxmu1` both do the same. The hand then writes ``-1 / sqrtvar**2 * divar`` where the table has
-    ``-divar * ivar * ivar``: at most 7 u apart; each product after it rounds once more on either side, all within
-    16 u of the size; a sum adds what its terms may.
+    Roundings are counted from where they differ. Down to `dxmu1` both compute the same. The handwritten pass then has
+    ``-1 / sqrtvar**2 * divar`` where the table has ``-divar * ivar * ivar``: at most 7 u apart; each product after it
+    rounds once more on either side, all within 16 u of the size; a sum adds what its terms may.
     """
     size = {name: np.abs(hand[name].astype(np.float64)) for name in FOURTEEN}
     rows = len(size["dx"])
@@ -69,15 +71,15 @@ def allowed(hand: dict[str, Any], u: float) -> dict[str, Any]:
 
 
 def agreement(graph: Graph, hand: dict[str, Any]) -> list[tuple[str, str, str, str, bool]]:
-    """The fourteen gradients of a traced batch norm beside the handwritten ones.
+    """Compare the fourteen gradients of a traced batch norm with the handwritten ones.
 
     Args:
         graph: the traced composed batch norm, after `backward`.
         hand: the variables of the handwritten backward pass, by name.
 
     Returns:
-        For each: name, shape, largest difference in units of roundoff of its largest entry, what is allowed of that,
-        and whether it holds.
+        For each: name, shape, largest difference in units of roundoff of its largest entry, the difference allowed,
+        and whether they agree.
     """
     backward = graph.backward_graph()
     u = unit_roundoff(hand["dx"].dtype)
@@ -102,7 +104,7 @@ def agreement(graph: Graph, hand: dict[str, Any]) -> list[tuple[str, str, str, s
     return rows
 
 
-def _staged(terminal: _Terminal, folder: Path) -> bool:
+def _compare(terminal: Terminal, folder: Path) -> bool:
     rng = np.random.default_rng(0)
     x, gamma, beta, dout = rng.normal(size=(4, 3)), rng.normal(size=3), rng.normal(size=3), rng.normal(size=(4, 3))
     graph = trace(batch_norm, x, gamma, beta).backward(dout)
@@ -120,7 +122,7 @@ def _staged(terminal: _Terminal, folder: Path) -> bool:
     return all(row[4] for row in rows)
 
 
-def demo(terminal: _Terminal, folder: Path, epochs: int = 20) -> None:
+def demo(terminal: Terminal, folder: Path, epochs: int = 20) -> None:
     """Write the pictures into `folder`, print the table, train with and without batch norm and print both accuracies.
 
     Raises:
@@ -130,7 +132,7 @@ def demo(terminal: _Terminal, folder: Path, epochs: int = 20) -> None:
     from micrograd.errors import NumericalError
 
     start = time.perf_counter()
-    equal = _staged(terminal, folder)
+    equal = _compare(terminal, folder)
     terminal.say()
     if not equal:
         raise NumericalError("the composed gradient is not the handwritten one; see the table.")
@@ -141,10 +143,10 @@ def demo(terminal: _Terminal, folder: Path, epochs: int = 20) -> None:
     for label, batch_norm_ in (("with batch norm", True), ("without", False)):
         with terminal.progress(f"{label:<16}", epochs) as show:
 
-            def tell(now: Any, show: Callable[[int, str], None] = show) -> None:
+            def show_epoch(now: Any, show: Callable[[int, str], None] = show) -> None:
                 show(now.epoch, f"loss {now.train_loss:.4f}, test {now.test_accuracy:.1%}")
 
-            _, histories[label] = train_digits(batch_norm=batch_norm_, epochs=epochs, progress=tell)
+            _, histories[label] = train_digits(batch_norm=batch_norm_, epochs=epochs, progress=show_epoch)
     training_curves(
         {k: curves(v) for k, v in histories.items()}, folder / "training.svg", title="Training on handwritten digits"
     )

@@ -1,4 +1,4 @@
-"""`micrograd exercise`: a backward pass with blanks or a planted mistake, as a file or a notebook."""
+"""Run `micrograd exercise`: write a backward pass with blanks or a planted mistake, as a file or a notebook."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from micrograd.cli.arguments import whole
-from micrograd.cli.author import at_their_line
 from micrograd.cli.probing import forward_of, of_a_forward, shapes_and_settings
 from micrograd.cli.terminal import CommandError, Terminal, writable
+from micrograd.cli.user_file import at_user_line
 from micrograd.errors import MicrogradError
 
 __all__ = ["add_exercise"]
@@ -21,7 +21,7 @@ _LESSONS = ("batchnorm", "layernorm", "groupnorm", "softmax", "affine_relu")
 
 
 def add_exercise(commands: Any) -> None:
-    """The command's arguments."""
+    """Add the command and its arguments."""
     exercise = commands.add_parser(
         "exercise",
         help="write an exercise: a backward pass with blanks, or with a planted mistake",
@@ -64,14 +64,14 @@ def _exercise(options: argparse.Namespace, terminal: Terminal) -> None:
         start, path = lesson(options.target, options.lang), Path(f"{options.target}.py")
     elif options.target.endswith(".py") or ":" in options.target:
         _, forward, path = forward_of(options.target)
-        with at_their_line(path):
+        with at_user_line(path):
             start = lesson_of(forward)
     else:
         raise CommandError(f"no exercise {options.target!r}; there are {', '.join(LESSONS)}, or FILE.py:FUNCTION", 2)
     parameters = list(inspect.signature(start.forward).parameters)
     example = shapes_and_settings(options, parameters, start.forward.__name__)
     blanks = options.blanks or (1 if options.kind == "bug" else 3)
-    with at_their_line(path):
+    with at_user_line(path):
         made = exercise(start, options.kind, blanks=blanks, seed=options.seed, language=options.lang, example=example)
     command = _command(options, blanks)
     for at, solved in ((output, False), (solution_path(output), True)):
@@ -89,7 +89,7 @@ def _exercise(options: argparse.Namespace, terminal: Terminal) -> None:
 
 
 def _command(options: argparse.Namespace, blanks: int) -> str:
-    """What makes this exercise again."""
+    """Return the command that writes this exercise again."""
     words = ["micrograd", "exercise", options.target, "--kind", options.kind, "--blanks", str(blanks)]
     words += ["--seed", str(options.seed)] + (["--lang", options.lang] if options.lang != "en" else [])
     words += [f"--input={name}={'x'.join(map(str, shape)) or 'scalar'}" for name, shape in options.input]

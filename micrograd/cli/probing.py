@@ -1,4 +1,4 @@
-"""`micrograd probe`: inputs that make every mistake in a backward visible, and what a test that exists cannot see."""
+"""Run `micrograd probe`: find inputs that make every mistake visible, or say what an existing test cannot see."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from micrograd.cli.arguments import eps_number, input_shape, seed_number, setting
-from micrograd.cli.author import at_their_line, function_in, load, text_of
 from micrograd.cli.terminal import CommandError, Terminal, writable
+from micrograd.cli.user_file import at_user_line, function_in, load, text_of
 
 __all__ = ["add_probe", "forward_of", "of_a_forward", "shapes_and_settings"]
 
 
 def of_a_forward(command: argparse.ArgumentParser) -> None:
-    """The arguments of a command that makes up inputs of a forward."""
+    """Add the arguments of a command that makes up inputs of a forward."""
     command.add_argument(
         "--input", metavar="NAME=SHAPE", type=input_shape, action="append", default=[],
         help="shape of an array argument, as x=5x3 (default: made up by its name)",
@@ -35,7 +35,7 @@ def of_a_forward(command: argparse.ArgumentParser) -> None:
 
 
 def shapes_and_settings(options: argparse.Namespace, parameters: Any, forward: str) -> dict[str, Any]:
-    """The arguments that were given: shapes, which stand for random arrays, and values. Raises CommandError."""
+    """Return the arguments given: shapes, which stand for random arrays, and values. Raises CommandError."""
     settings = dict(options.param) | ({} if options.eps is None else {"eps": options.eps})
     shapes = dict(options.input)
     if both := sorted(set(shapes) & set(settings)):
@@ -47,7 +47,7 @@ def shapes_and_settings(options: argparse.Namespace, parameters: Any, forward: s
 
 
 def forward_of(target: str) -> tuple[types.ModuleType, Callable[..., Any], Path]:
-    """The author's file, executed, and the forward in it: that which is named, or the only one. Raises CommandError."""
+    """Execute the user's file and return the forward in it: the one named, or the only one. Raises CommandError."""
     from micrograd.marker.inputs.pairs import pairs_in
 
     file, colon, name = target.rpartition(":")
@@ -67,7 +67,7 @@ def forward_of(target: str) -> tuple[types.ModuleType, Callable[..., Any], Path]
 
 
 def add_probe(commands: Any) -> None:
-    """The command's arguments."""
+    """Add the command and its arguments."""
     probe = commands.add_parser(
         "probe",
         help="inputs that make every mistake in a handwritten backward visible",
@@ -84,7 +84,7 @@ def add_probe(commands: Any) -> None:
         "the file: a name, or '(x, gamma, beta, dout)'",
     )  # fmt: skip
     probe.add_argument("-o", "--output", metavar="FILE.npz", help="write the inputs there, the gradient as dout")
-    probe.add_argument("--format", choices=("text", "json"), default="text", help="of the answer (default: text)")
+    probe.add_argument("--format", choices=("text", "json"), default="text", help="of the output (default: text)")
     probe.add_argument("--force", action="store_true", help="replace the output if it exists")
     probe.set_defaults(run=_probe)
 
@@ -103,16 +103,16 @@ def _probe(options: argparse.Namespace, terminal: Terminal) -> int:
     module, forward, path = forward_of(options.target)
     if options.lint is not None:
         if options.format == "json":
-            raise CommandError("--lint answers in words; leave --format json out", 2)
+            raise CommandError("--lint prints text only; leave --format json out", 2)
         if options.input or options.param or options.eps is not None:
             raise CommandError("--lint brings all arguments; leave --input, --param and --eps out", 2)
         test = _test(options.lint, module, path)
-        with at_their_line(path):
+        with at_user_line(path):
             lint = judged(forward, test, seed=options.seed)
         terminal.say(lint.text(options.lang))
         return 0 if lint.ok else 1
     example = shapes_and_settings(options, list(inspect.signature(forward).parameters), forward.__name__)
-    with at_their_line(path):
+    with at_user_line(path):
         found = probe(forward, example, seed=options.seed)
     terminal.say(found.as_json() if options.format == "json" else found.text(options.lang))
     if output is not None:
@@ -128,7 +128,7 @@ def _probe(options: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def _test(text: str, module: types.ModuleType, path: Path) -> Any:
-    """The test that was given: arrays of a file, or an expression of the author's. Raises CommandError."""
+    """Return the test that was given: arrays of a file, or an expression of the user's. Raises CommandError."""
     if text.lower().endswith(".npz"):
         try:
             with np.load(text, allow_pickle=False) as file:
@@ -143,8 +143,8 @@ def _test(text: str, module: types.ModuleType, path: Path) -> Any:
         ) from None
     space = {"np": np, **vars(module)}
     try:
-        return eval(compile(tree, "--lint", "eval"), space)  # noqa: S307 - the author's own, as is the file
-    except Exception as error:  # noqa: BLE001 - whatever the author's code raises
+        return eval(compile(tree, "--lint", "eval"), space)  # noqa: S307 - the user's own, as is the file
+    except Exception as error:  # noqa: BLE001 - whatever the user's code raises
         raise CommandError(f"--lint {text!r}: {type(error).__name__}: {error}", 2) from None
 
 

@@ -1,4 +1,4 @@
-"""What a person sees: lines, tables and progress; plain, or pretty where `rich` is installed and somebody watches."""
+"""Print lines, tables and progress: plainly, or through `rich` where it is installed and the output is a terminal."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ASCII = str.maketrans(
 
 
 class CommandError(Exception):
-    """What ends the command: a line for the person, and the exit code."""
+    """End the command with a message of one line and an exit code."""
 
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
@@ -39,9 +39,9 @@ class CommandError(Exception):
 
 
 def writable(path: Path, force: bool) -> None:
-    """Refuse an output that cannot be written, before the work rather than after it. Raises CommandError."""
+    """Refuse an output that cannot be written, before the work starts. Raises CommandError."""
     if path.is_dir():
-        raise CommandError(f"{path} is a directory; name a file in it, as {path / 'bn.svg'}", 2)
+        raise CommandError(f"{path} is a directory; name a file in it, such as {path / 'bn.svg'}", 2)
     if not path.parent.is_dir():
         raise CommandError(f"the folder {path.parent} does not exist; make it first", 2)
     if path.exists() and not force:
@@ -51,7 +51,7 @@ def writable(path: Path, force: bool) -> None:
 
 
 class Terminal:
-    """Writes lines, tables and progress as well as the terminal can: in ASCII, uncoloured, without a moving bar."""
+    """Write lines, tables and progress as the output can show them: in ASCII, or without colours and a moving bar."""
 
     def __init__(self) -> None:
         self.rich: Any = None
@@ -65,7 +65,7 @@ class Terminal:
             self.rich = Console(highlight=False)
 
     def say(self, text: str = "") -> None:
-        """One line (or several) on the standard output."""
+        """Write one line, or several, to the standard output."""
         encoding = sys.stdout.encoding or "ascii"
         try:
             text.encode(encoding)
@@ -75,7 +75,7 @@ class Terminal:
         sys.stdout.flush()
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Columns: the first to the left, the others to the right."""
+        """Write a table: its first column to the left, the others to the right."""
         if self.rich is not None:
             from rich import box
             from rich.table import Table
@@ -97,7 +97,7 @@ class Terminal:
 
     @contextmanager
     def progress(self, label: str, total: int) -> Iterator[Callable[[int, str], None]]:
-        """A bar: call what is given with the steps done and a remark. Where nobody watches, a line now and then."""
+        """Show progress: call what is yielded with the steps done and a remark. Outside a terminal, print lines."""
         if self.rich is not None:
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 

@@ -1,4 +1,4 @@
-"""Pictures of graphs: `draw` to SVG or DOT with no system program, `training_curves` for learning curves."""
+"""Draw graphs with `draw`, to SVG or DOT without a system program, and learning curves with `training_curves`."""
 
 from __future__ import annotations
 

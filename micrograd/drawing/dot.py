@@ -1,7 +1,7 @@
-"""The picture in the DOT language, for people who go on with Graphviz: plain boxes, safe whatever the names are.
+"""Write a picture in the DOT language, for use with Graphviz: plain boxes, safe whatever the names are.
 
-Labels are quoted strings, never HTML-like ones and never records; every attribute is one of `ALLOWED`, so that no link,
-image or style sheet can come in by a name.
+Labels are quoted strings, never HTML-like ones and never records; every attribute is one of `ALLOWED`, so that no name
+can bring in a link, an image or a style sheet.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import graphviz
 
 from micrograd.drawing.labels import dot_text
 from micrograd.drawing.palette import PALETTE
-from micrograd.drawing.view import Block, Box, Line, View
+from micrograd.drawing.view import Block, Box, TextLine, View
 
 __all__ = ["ALLOWED", "dot_of"]
 
@@ -26,7 +26,7 @@ _KINDS = {  # box: ground and border
     "leaf": ("leaf", "leaf-border"),
     "result": ("result", "result-border"),
     "op": ("card", "border"),
-    "fold": ("card", "border"),
+    "cluster": ("card", "border"),
 }
 
 
@@ -34,15 +34,16 @@ def _label(blocks: Iterable[Block]) -> str:
     return _lines(line for block in blocks for line in block.lines)
 
 
-def _lines(lines: Iterable[Line]) -> str:
-    """Lines as one label; `nohtml` keeps a label such as ``<b>`` from being read as markup."""
+def _lines(lines: Iterable[TextLine]) -> str:
+    """Join lines to one label; `nohtml` keeps a label such as ``<b>`` from being read as markup."""
     text: str = graphviz.nohtml("\\n".join(dot_text(line.text) for line in lines))
     return text
 
 
 def _checked(**attributes: str) -> dict[str, str]:
     if not ALLOWED.issuperset(attributes):
-        raise ValueError(f"not an allowed attribute: {sorted(set(attributes) - ALLOWED)}")
+        wrong = sorted(set(attributes) - ALLOWED)
+        raise ValueError(f"not an allowed attribute: {wrong}; add it to ALLOWED if no name can make it harmful.")
     return attributes
 
 
@@ -51,7 +52,7 @@ def _key(index: int) -> str:
 
 
 def dot_of(view: View) -> str:
-    """The view as DOT text; the same text for the same graph."""
+    """Write a view as DOT text; the same text for the same graph."""
     light = {role: colours[0] for role, colours in PALETTE.items()}
     font = {"fontname": "Courier", "fontsize": "11"}
     graph = graphviz.Digraph(
@@ -60,7 +61,7 @@ def dot_of(view: View) -> str:
         edge_attr=_checked(**font),
     )
     if view.notes:
-        graph.attr(**_checked(label=_lines(Line(note) for note in view.notes)))
+        graph.attr(**_checked(label=_lines(TextLine(note) for note in view.notes)))
     boxes = {box.index: box for box in view.boxes}
 
     def put(target: graphviz.Digraph, box: Box) -> None:

@@ -1,7 +1,7 @@
-"""Graphviz behind two functions: `run` lays out or renders DOT text, `version` says with what.
+"""Run Graphviz: `run` lays out or renders DOT text, `version` names the engine.
 
-SVG needs only the layout, for which Graphviz compiled to WebAssembly comes with this package and runs in this process;
-where that is missing, and for PNG and PDF, the `dot` program is asked.
+SVG needs only the layout, for which Graphviz compiled to WebAssembly is installed with this package and runs in this
+process; where that is missing, and for PNG and PDF, the `dot` program runs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _NO_ENGINE = (
 
 @lru_cache(maxsize=1)
 def _wasm() -> Any:
-    """The WebAssembly engine, compiled once (about half a second); None where it cannot be had.
+    """Return the WebAssembly engine, compiled once (about half a second); None where it cannot be imported.
 
     Its wasmtime backend is named on purpose: the other one interprets, and takes seconds for ten edges.
     """
@@ -46,7 +46,7 @@ def _forget(wasm: Any) -> None:
 
 
 def version() -> str:
-    """The engine that lays out pictures, with its version; empty where there is none.
+    """Return the engine that lays out pictures, with its version; empty where there is none.
 
     >>> "graphviz" in version().lower()
     True
@@ -59,11 +59,11 @@ def version() -> str:
 
 
 def run(dot: str, form: str = LAYOUT) -> bytes:
-    """The DOT text laid out (``json0``, the default), or rendered by the `dot` program (``png``, ``pdf``).
+    """Lay DOT text out (``json0``, the default), or render it with the `dot` program (``png``, ``pdf``).
 
     Raises:
         MissingExtraError: there is no engine for this format.
-        GraphError: the engine failed; the message has its version and the end of what it said.
+        GraphError: the engine failed; the message has its version and the end of its output.
     """
     wasm = _wasm() if form == LAYOUT else None
     if wasm is None:
@@ -71,12 +71,12 @@ def run(dot: str, form: str = LAYOUT) -> bytes:
     said = ""
     for _ in range(2):  # the engine's memory can be spoilt by what it drew before: once more with a fresh one
         try:
-            answer: bytes = wasm.render(dot, format=form, backend="wasmtime")
+            laid_out: bytes = wasm.render(dot, format=form, backend="wasmtime")
         except Exception as error:  # noqa: BLE001 - traps and engine errors have no common class
             _forget(wasm)
             said = " ".join(str(error).split())[-200:]
         else:
-            return answer
+            return laid_out
     if shutil.which("dot"):
         return _program(dot, form)
     raise GraphError(
@@ -105,7 +105,7 @@ def _program(dot: str, form: str) -> bytes:
         raise GraphError(f"cannot run {path}: {error.strerror or error}. Reinstall Graphviz.") from None
     if done.returncode != 0 or not done.stdout:
         tail = " / ".join(done.stderr.decode(errors="replace").strip().splitlines()[-3:])
-        raise GraphError(f"{_program_version()} failed with code {done.returncode}: {tail or 'it said nothing'}. "
+        raise GraphError(f"{_program_version()} failed with code {done.returncode}: {tail or 'no output'}. "
                          'The DOT text is draw(g, "bn.dot").')  # fmt: skip
     return done.stdout
 

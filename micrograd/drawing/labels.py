@@ -1,4 +1,4 @@
-"""Text that is safe to draw, and numbers that are short enough to read.
+"""Make text safe to draw, and numbers short enough to read.
 
 Names come from anywhere: a function's source, a file, a network. `clean` makes them printable, the XML writer and the
 DOT writer escape them, and nothing else is ever written into a picture.
@@ -18,14 +18,14 @@ __all__ = ["cells", "clean", "dot_text", "entries", "shape_text", "shorten", "su
 
 SMALL = 16
 """Arrays up to this many entries are drawn as numbers, larger ones as their mean and range."""
-_MINUS = "\u2212"  # in most numbers: worth a short way round the look at each character
+_MINUS = "\u2212"  # in most numbers: worth a test ahead of the look at each character
 _MARKUP = re.compile('[&<>"]')
 _ACROSS = 8  # numbers on one line
 
 
 @lru_cache(maxsize=8192)
 def clean(text: str) -> str:
-    """`text` as it may be drawn: control characters, lone surrogates and what XML has not become U+FFFD.
+    """Replace what cannot be drawn by U+FFFD: control characters, lone surrogates and what XML may not hold.
 
     Invisible formatting characters, which reorder or hide text, are dropped.
 
@@ -46,7 +46,11 @@ def clean(text: str) -> str:
 
 
 def xml_text(text: str) -> str:
-    """`text`, cleaned and escaped for XML content and attribute values."""
+    """Clean `text` and escape it for XML content and attribute values.
+
+    >>> xml_text("a < b")
+    'a &lt; b'
+    """
     text = clean(text)
     if _MARKUP.search(text) is None:
         return text
@@ -54,13 +58,17 @@ def xml_text(text: str) -> str:
 
 
 def dot_text(text: str) -> str:
-    """`text`, cleaned and escaped for a quoted DOT string: no escape sequence or entity is left in it."""
+    """Clean `text` and escape it for a quoted DOT string: no escape sequence or entity is left in it."""
     return clean(text).replace("\\", "\\\\").replace("&", "&amp;").replace('"', '\\"')
 
 
 @lru_cache(maxsize=8192)
 def cells(text: str) -> int:
-    """How many character cells `text` takes in a monospaced font: combining marks none, East Asian wide letters two."""
+    """Count the character cells of `text` in a monospaced font: combining marks none, East Asian wide letters two.
+
+    >>> cells("mu"), cells("均值")
+    (2, 4)
+    """
     if text.replace(_MINUS, "-").isascii():
         return len(text)
     return sum(
@@ -74,7 +82,7 @@ def cells(text: str) -> int:
 
 
 def shorten(text: str, limit: int = 40) -> str:
-    """`text` in at most `limit` cells, with an ellipsis in the middle where something is left out.
+    """Shorten `text` to at most `limit` cells, with an ellipsis in the middle where something is left out.
 
     >>> shorten("a_very_long_name_of_a_variable", 13)
     'a_very…riable'
@@ -93,7 +101,7 @@ def shorten(text: str, limit: int = 40) -> str:
 
 
 def shape_text(shape: tuple[int, ...], dtype: str = "float64") -> str:
-    """A shape as NumPy writes it, with the dtype where it is not float64; empty for one number.
+    """Write a shape as NumPy does, with the dtype where it is not float64; nothing for one number.
 
     >>> shape_text((4, 3)), shape_text((3,), "float32"), shape_text(())
     ('(4, 3)', '(3,) float32', '')
@@ -103,7 +111,7 @@ def shape_text(shape: tuple[int, ...], dtype: str = "float64") -> str:
 
 
 def _digits(largest: float) -> int | None:
-    """Decimals for numbers up to `largest`; None for scientific notation."""
+    """Return the decimals for numbers up to `largest`; None for scientific notation."""
     if largest == 0:
         return 1
     power = math.floor(math.log10(largest))
@@ -127,7 +135,7 @@ def _one(value: float, decimals: int | None) -> str:
 
 
 def entries(value: Any) -> list[str] | None:
-    """A small array as lines of aligned numbers, one row of its last axis a line; None where it is not small.
+    """Write a small array as lines of aligned numbers, one line for each row of its last axis; None where it is large.
 
     >>> [line.replace(chr(0xA0), "_") for line in entries(np.array([[1.0, -0.25], [10.0, 3.0]]))]
     ['_1.0 −0.2', '10.0 _3.0']
@@ -150,7 +158,11 @@ def entries(value: Any) -> list[str] | None:
 
 
 def summary(value: Any) -> list[str]:
-    """A large array in two lines: its mean, and its range; NaN and infinities are counted, not averaged."""
+    """Describe a large array in two lines, mean and range; NaN and infinities are counted in a third.
+
+    >>> summary(np.array([1.0, 2.0, np.nan]))
+    ['mean 1.50', '1.00 … 2.00', '1 not finite']
+    """
     flat = np.ravel(value)
     good = flat[np.isfinite(flat)] if flat.dtype.kind == "f" else flat
     lines = []

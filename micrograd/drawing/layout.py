@@ -1,6 +1,6 @@
-"""Where everything goes: a DOT text of sizes alone for Graphviz, and the coordinates that it answers.
+"""Lay a view out: send Graphviz a DOT text of sizes alone, and read the coordinates that it returns.
 
-No word of the author's reaches the engine: boxes, wires and frames go by number, so no label can be misread.
+No name of the user's reaches the engine: boxes, wires and frames have numbers, so no label can be misread.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from micrograd.drawing.engines import run
 from micrograd.drawing.view import CROWD, View, Wire
 
-__all__ = ["Layout", "Place", "Point", "place"]
+__all__ = ["Coordinates", "Point", "Rectangle", "lay_out"]
 
 Point = tuple[float, float]
 _GAP = 7.0  # between a line and the text over or under it
@@ -21,8 +21,8 @@ _PT = 72.0
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A rectangle, by its centre."""
+class Rectangle:
+    """Hold a rectangle, by its centre."""
 
     x: float
     y: float
@@ -31,19 +31,27 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """Coordinates in points, y downwards: boxes by node, wires and their ways by position, frames by stage."""
+class Coordinates:
+    """Hold where everything goes, in points, y downwards.
+
+    Attributes:
+        width, height: of the picture.
+        boxes: by node.
+        wires: the text on each wire; None where there is none.
+        ways: for each wire one spline, or two with the text between them.
+        frames: by stage.
+    """
 
     width: float
     height: float
-    boxes: dict[int, Place]
-    wires: list[Place | None]
-    ways: list[list[list[Point]]]  # per wire one spline, or two with the text between them
-    frames: dict[int, Place]
+    boxes: dict[int, Rectangle]
+    wires: list[Rectangle | None]
+    ways: list[list[list[Point]]]
+    frames: dict[int, Rectangle]
 
 
 def wire_size(wire: Wire, direction: str) -> tuple[float, float]:
-    """The room for the text on a wire, the line running through its middle; (0, 0) where there is none."""
+    """Return the size of the text on a wire, with the line through its middle; (0, 0) where there is none."""
     sides = [side for side in (wire.forward, wire.backward) if side]
     if not sides:
         return 0.0, 0.0
@@ -98,7 +106,7 @@ def _key(index: int) -> str:
 
 
 def _spine(view: View) -> set[int]:
-    """The wires of the longest way through the picture: they are drawn straight, and the others go around."""
+    """Return the wires of the longest way through the picture: they are drawn straight, and the others go around."""
     depth: dict[int, int] = {box.index: 0 for box in view.boxes}
     last: dict[int, int] = {}  # the wire by which the longest way reaches a box
     for number, wire in sorted(enumerate(view.wires), key=lambda pair: pair[1].edge[1]):
@@ -120,26 +128,26 @@ def _spline(text: str, height: float) -> list[Point]:
 
 @lru_cache(maxsize=16)
 def _laid_out(dot: str) -> dict[str, Any]:
-    """What Graphviz answers. A graph drawn again with other numbers of the same width keeps its layout."""
-    answer: dict[str, Any] = json.loads(run(dot))
-    return answer
+    """Return what Graphviz makes of a DOT text; a graph drawn again with other numbers of the same width is cached."""
+    laid_out: dict[str, Any] = json.loads(run(dot))
+    return laid_out
 
 
-def place(view: View) -> Layout:
-    """Lay the view out. Raises what `engines.run` raises."""
+def lay_out(view: View) -> Coordinates:
+    """Return the coordinates of a view. Raises what `engines.run` raises."""
     found = _laid_out(_dot(view))
     _, _, width, height = map(float, found["bb"].split(","))
-    boxes: dict[int, Place] = {}
-    wires: list[Place | None] = [None] * len(view.wires)
-    frames: dict[int, Place] = {}
+    boxes: dict[int, Rectangle] = {}
+    wires: list[Rectangle | None] = [None] * len(view.wires)
+    frames: dict[int, Rectangle] = {}
     for item in found.get("objects", ()):
         name: str = item["name"]
         if name.startswith("cluster_"):
             left, low, right, high = map(float, item["bb"].split(","))
-            frames[int(name[8:])] = Place((left + right) / 2, height - (low + high) / 2, right - left, high - low)
+            frames[int(name[8:])] = Rectangle((left + right) / 2, height - (low + high) / 2, right - left, high - low)
         elif "pos" in item:
             x, y = map(float, item["pos"].split(","))
-            spot = Place(x, height - y, float(item["width"]) * _PT, float(item["height"]) * _PT)
+            spot = Rectangle(x, height - y, float(item["width"]) * _PT, float(item["height"]) * _PT)
             if name[0] in "bc":
                 boxes[int(name[1:]) if name[0] == "b" else -int(name[1:])] = spot
             else:
@@ -147,4 +155,4 @@ def place(view: View) -> Layout:
     ways: list[list[list[Point]]] = [[] for _ in view.wires]
     for item in sorted(found.get("edges", ()), key=lambda item: str(item.get("id", ""))[:1]):
         ways[int(item["id"][1:])].append(_spline(item["pos"], height))
-    return Layout(width, height, boxes, wires, ways, frames)
+    return Coordinates(width, height, boxes, wires, ways, frames)

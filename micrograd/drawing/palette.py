@@ -1,4 +1,4 @@
-"""The colours, by the role a thing plays, on light paper and on dark. Text passes WCAG contrast 4.5 on its ground."""
+"""Name the colours by role, on light paper and on dark; text passes WCAG contrast 4.5 on its ground."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PALETTE: dict[str, tuple[str, str]] = {
 
 @lru_cache(maxsize=4)
 def css(scope: str) -> str:
-    """The style sheet of a picture: a class per role, filled or (``-line``) stroked; dark where the system is."""
+    """Return the style sheet of a picture: a class per role, filled or (``-line``) stroked; dark as the system is."""
     light = "".join(_rules(scope, side=0))
     dark = "".join(_rules(scope, side=1))
     return (

@@ -1,4 +1,4 @@
-"""`draw`: the picture of a graph, and where it goes."""
+"""Draw a graph and write the picture to a file."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from micrograd.drawing.clusters import LIMIT, clustered
 from micrograd.drawing.dot import dot_of
 from micrograd.drawing.engines import run
-from micrograd.drawing.fold import LIMIT, folded
 from micrograd.drawing.svg import svg_of
 from micrograd.drawing.view import View, view_of
 from micrograd.engine import Tensor
@@ -24,9 +24,11 @@ _DIRECTIONS = ("LR", "TB", "RL", "BT")
 
 
 class Picture:
-    """What `draw` answers: shows itself in a notebook; ``.svg`` and ``.dot`` are texts, ``save`` writes a file.
+    """Hold the picture of a graph, which shows itself in a notebook.
 
     Attributes:
+        svg: the picture as SVG text.
+        dot: the graph as DOT text.
         note: what a picture of a large graph leaves out; empty where it shows everything.
     """
 
@@ -36,19 +38,19 @@ class Picture:
 
     @cached_property
     def dot(self) -> str:
-        """The graph in the DOT language, which any Graphviz reads."""
+        """Return the graph in the DOT language, which any Graphviz reads."""
         return dot_of(self._view)
 
     @cached_property
     def svg(self) -> str:
-        """The picture as SVG. Raises MissingExtraError where no engine is installed."""
+        """Return the picture as SVG. Raises MissingExtraError where no engine is installed."""
         return svg_of(self._view)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write ``.svg`` or ``.dot``, or through the `dot` program ``.png`` or ``.pdf``; an existing file is replaced.
 
         Raises:
-            GraphError: a suffix that is none of these. MissingExtraError: PNG or PDF without `dot`.
+            GraphError: another suffix. MissingExtraError: PNG or PDF without the `dot` program.
             OSError: the folder is missing or cannot be written.
         """
         suffix = suffix_of(path)
@@ -66,17 +68,18 @@ class Picture:
 
 
 def suffix_of(path: str | os.PathLike[str]) -> str:
-    """The format that a path asks for. Raises GraphError where it is not one of `FORMATS`."""
+    """Return the suffix of a path, which names the format. Raises GraphError where it is not one of `FORMATS`."""
     suffix = os.path.splitext(os.fspath(path))[1].lower()
     if suffix not in FORMATS:
         raise GraphError(
-            f"cannot draw to {os.fspath(path)!r}: the suffix {suffix!r} is not one of {', '.join(FORMATS)}."
+            f"cannot draw to {os.fspath(path)!r}: the suffix {suffix!r} is not one of {', '.join(FORMATS)}; "
+            "name the file bn.svg."
         )
     return suffix
 
 
 def write(path: str | os.PathLike[str], content: str | bytes) -> Path:
-    """Write a file so that at every moment it is either what it was or what it shall be."""
+    """Write a file in one move: at every moment it is either the old one or the new one."""
     path = Path(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a directory; name a file in it, as {path / 'bn.svg'}.")
@@ -104,22 +107,26 @@ def draw(
     group: Literal["stage"] | None = "stage",
     full: bool = False,
 ) -> Picture:
-    """The staged picture: forward values on black lines, gradients on red ones, each edge its own.
+    """Draw a graph: forward values on black lines, gradients on red ones, for each edge its own.
 
     Args:
-        graph: a `Graph` (from `micrograd.trace`: the author's names), a tensor (plain names), or a compiled function,
+        graph: a `Graph` (from `micrograd.trace`, with your names), a tensor (plain names), or a compiled function,
             whose kernels are framed.
         path: where to write it: ``.svg`` or ``.dot``; ``.png`` and ``.pdf`` need the `dot` program.
         direction: ``LR`` from left to right, ``TB`` from top to bottom.
         values: numbers of small arrays, mean and range of large ones; False: shapes only.
         grads: what each edge sends back; "not yet" before `Graph.backward`.
         backward: draw the backward pass as a graph of its own, running the other way.
-        group: ``"stage"`` frames the steps of the author's code; None draws no frames.
+        group: ``"stage"`` frames the steps of your code; None draws no frames.
         full: a box for every primitive, however many; False: one for every statement, and for more
             than 2,000 nodes one for every kind of stage.
 
+    Returns:
+        The `Picture`.
+
     Raises:
-        GraphError: nothing to draw, an unknown direction or suffix. MissingExtraError: no engine for that format.
+        GraphError: an unknown direction, group or suffix. TypeError: neither a graph nor a tensor.
+        MissingExtraError: no engine for that format. OSError: the file cannot be written.
 
     >>> import numpy as np, micrograd as mg
     >>> a = mg.Tensor(3.0)
@@ -128,15 +135,15 @@ def draw(
     2
     """
     if direction not in _DIRECTIONS:
-        raise GraphError(f"direction={direction!r} is not one of {', '.join(_DIRECTIONS)}.")
+        raise GraphError(f"direction is {direction!r}; expected one of {', '.join(_DIRECTIONS)}.")
     if group not in ("stage", None):
-        raise GraphError(f'group={group!r} is neither "stage" nor None.')
+        raise GraphError(f'group is {group!r}; expected "stage" or None.')
     if path is not None:
         suffix_of(path)  # before the work
     if isinstance(graph, Tensor):
         graph = Graph.of(graph)
     elif hasattr(graph, "as_graph"):
-        graph, values, grads = graph.as_graph(), False, False  # it keeps neither
+        graph, values, grads = graph.as_graph(), False, False  # a compiled function keeps neither
     if not isinstance(graph, Graph):
         raise TypeError(
             f"draw takes a Graph or a Tensor; got {type(graph).__name__}. Use micrograd.trace(f, x) for a function."
@@ -146,7 +153,7 @@ def draw(
         seeds = len({node.index for node in graph.outputs})
         graph = graph.backward_graph()
     if len(graph.nodes) > LIMIT and not full:
-        view = folded(graph, direction=direction)
+        view = clustered(graph, direction=direction)
     else:
         view = view_of(
             graph, direction=direction, values=values, grads=grads, stages=group == "stage", whole=full, seeds=seeds

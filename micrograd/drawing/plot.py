@@ -1,4 +1,4 @@
-"""Learning curves as SVG, with axes, a legend and a dark side; for the few lines a training run draws."""
+"""Draw learning curves as SVG, with axes and a legend, light and dark."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def training_curves(
     title: str = "Training",
     x: str = "epoch",
 ) -> str:
-    """One panel for each quantity, one line in it for each run.
+    """Draw learning curves: one panel for each quantity, one line in it for each run.
 
     Args:
         histories: ``{"with batch norm": {"loss": [...], "accuracy": [...]}, ...}``; one number an epoch.
         path: where to write the SVG.
-        title: what is announced to those who cannot see the picture.
-        x: what is counted along the bottom.
+        title: the accessible name of the picture, for readers who cannot see it.
+        x: the label of the horizontal axis.
 
     Returns:
-        the SVG.
+        The SVG text.
 
     Raises:
         GraphError: there is nothing to plot.
@@ -45,7 +45,7 @@ def training_curves(
     """
     quantities = list(dict.fromkeys(name for history in histories.values() for name in history))
     if not any(len(series) for history in histories.values() for series in history.values()):
-        raise GraphError("nothing to plot: the histories hold no numbers.")
+        raise GraphError("nothing to plot: the histories hold no numbers; pass {'run': {'loss': [2.0, 1.0]}}.")
     legend = 30.0
     body: list[str] = []
     for position, quantity in enumerate(quantities):
@@ -76,7 +76,7 @@ def training_curves(
 
 
 def _ticks(low: float, high: float, about: int = 5) -> list[float]:
-    """Round numbers that cover the range: steps of 1, 2 or 5 times a power of ten."""
+    """Return round numbers that cover the range: steps of 1, 2 or 5 times a power of ten."""
     raw = (high - low) / about
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(m * power for m in (1, 2, 5, 10) if m * power >= raw * 0.999)
@@ -86,7 +86,7 @@ def _ticks(low: float, high: float, about: int = 5) -> list[float]:
 
 
 def _powers(low: float, high: float) -> list[float]:
-    """Powers of ten that cover a range of positive numbers, in steps that leave at most seven of them."""
+    """Return powers of ten that cover a range of positive numbers, in steps that leave at most seven of them."""
     first, last = math.floor(math.log10(low) + 1e-9), math.ceil(math.log10(high) - 1e-9)
     step = -(-(last - first) // 6) or 1
     return [10.0**n for n in range(first, last + step, step)]

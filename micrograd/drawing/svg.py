@@ -1,4 +1,4 @@
-"""The picture as SVG: one file, no script, no link, no font, no size in points; light or dark as the system is."""
+"""Write a picture as SVG: one file without script, link or font; light or dark as the system is."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable
 
 from micrograd.drawing.labels import xml_text
-from micrograd.drawing.layout import Place, Point, place
+from micrograd.drawing.layout import Point, Rectangle, lay_out
 from micrograd.drawing.palette import css
-from micrograd.drawing.view import LEADING, Block, Box, Frame, Line, View, Wire
+from micrograd.drawing.view import LEADING, Block, Box, Frame, TextLine, View, Wire
 
 __all__ = ["document", "svg_of"]
 
@@ -20,7 +20,7 @@ _ARROW = 7.5
 def document(
     title: str, description: str, width: float, height: float, body: Iterable[str], name: str = "mg-graph"
 ) -> str:
-    """An SVG document around `body`, sized by its viewBox: as wide as its place, but not blown up."""
+    """Return an SVG document around `body`: as wide as the page lets it be, but not wider than it was laid out."""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="{name}" role="img" aria-label="{xml_text(title)}" '
         f'viewBox="0 0 {width:.0f} {height:.0f}" width="100%" style="max-width:{width:.0f}px;height:auto">\n'
@@ -32,12 +32,14 @@ def document(
 
 
 def svg_of(view: View) -> str:
-    """Lay the view out and draw it."""
-    layout = place(view)
+    """Lay a view out and draw it as SVG."""
+    layout = lay_out(view)
     extra = 18.0 * len(view.notes)
     width = max(layout.width + 2 * _MARGIN, *(len(note) * 7.8 + 2 * _MARGIN for note in view.notes), 60.0)
     height = layout.height + 2 * _MARGIN + extra
-    body = [_text(Line(note, "ink", 12, True), width / 2, _MARGIN + 12 + 18 * i) for i, note in enumerate(view.notes)]
+    body = [
+        _text(TextLine(note, "ink", 12, True), width / 2, _MARGIN + 12 + 18 * i) for i, note in enumerate(view.notes)
+    ]
     left = (width - layout.width) / 2
     body.append(f'<g transform="translate({left:.1f} {_MARGIN + extra:.1f})">')
     body += [_frame(frame, layout.frames[frame.index]) for frame in view.frames if frame.index in layout.frames]
@@ -52,7 +54,7 @@ def svg_of(view: View) -> str:
 # ---- pieces --------------------------------------------------------
 
 
-def _text(line: Line, x: float, y: float) -> str:
+def _text(line: TextLine, x: float, y: float) -> str:
     style = f"{line.role} b" if line.bold else line.role
     place_ = f'x="{x:.1f}" y="{y:.1f}" font-size="{line.size}" text-anchor="middle"'
     return f'<text class="{style}" {place_}>{xml_text(line.text)}</text>'
@@ -63,7 +65,7 @@ def _rect(kind: str, x: float, y: float, width: float, height: float, radius: fl
 
 
 def _stack(blocks: Iterable[Block], x: float, top: float) -> list[str]:
-    """Blocks under each other from `top`, centred at `x`."""
+    """Draw blocks under each other from `top`, centred at `x`."""
     made = []
     for block in blocks:
         if block.ground:
@@ -80,7 +82,7 @@ def _height(blocks: Iterable[Block]) -> float:
     return sum(block.height + 2 for block in blocks)
 
 
-def _box(box: Box, at: Place) -> str:
+def _box(box: Box, at: Rectangle) -> str:
     x, y = at.x - at.width / 2, at.y - at.height / 2
     body = [f"<title>{xml_text(box.title)}</title>"]
     if box.kind != "constant":
@@ -92,13 +94,13 @@ def _box(box: Box, at: Place) -> str:
     return f'<g id="{box.id}" class="node">' + "".join(body) + "</g>"
 
 
-def _frame(frame: Frame, at: Place) -> str:
+def _frame(frame: Frame, at: Rectangle) -> str:
     ground = _rect("stage stage-border-line", at.x - at.width / 2, at.y - at.height / 2, at.width, at.height, 8)
     return f'<g id="stage-{frame.index}" class="stage-frame">{ground}</g>'
 
 
-def _plate(frame: Frame, at: Place) -> str:
-    """The title of a stage, on a ground of its own: a line that passes there goes under it."""
+def _plate(frame: Frame, at: Rectangle) -> str:
+    """Draw the title of a stage on a ground of its own, so that a line that passes there goes under it."""
     top = at.y - at.height / 2 + 4
     size = frame.lines[0].size
     wide, high = max(line.width for line in frame.lines) + 4, len(frame.lines) * size * LEADING
@@ -106,7 +108,7 @@ def _plate(frame: Frame, at: Place) -> str:
     return _rect("stage", at.x - wide / 2, top, wide, high, 3) + "".join(texts)
 
 
-def _wire(wire: Wire, at: Place | None, ways: list[list[Point]], direction: str) -> str:
+def _wire(wire: Wire, at: Rectangle | None, ways: list[list[Point]], direction: str) -> str:
     source, target, slot = wire.edge
     body = [f"<title>{xml_text(wire.title)}</title>"]
     shift = _APART if wire.flows else 0.0
@@ -120,8 +122,8 @@ def _wire(wire: Wire, at: Place | None, ways: list[list[Point]], direction: str)
     return f'<g id="edge-{source}-{target}-{slot}" class="edge">' + "".join(body) + "</g>"
 
 
-def _on_wire(wire: Wire, at: Place, direction: str) -> list[str]:
-    """The value over (or left of) the line, the gradient under (or right of) it."""
+def _on_wire(wire: Wire, at: Rectangle, direction: str) -> list[str]:
+    """Draw the value over (or left of) the line, the gradient under (or right of) it."""
     gap = 4.5
     if direction in ("LR", "RL"):
         return [
@@ -135,7 +137,7 @@ def _on_wire(wire: Wire, at: Place, direction: str) -> list[str]:
 
 
 def _arrow(ways: list[list[Point]], shift: float, role: str, *, forwards: bool, thin: bool = False) -> str:
-    """The whole way as one path, moved sideways by `shift`, with a head at its end (backwards: at its start)."""
+    """Draw the whole way as one path, moved sideways by `shift`, with a head at its end (backwards: at its start)."""
     ways = [_moved(way, shift) for way in ways]
     if forwards:
         ways = [*ways[:-1], _shortened(ways[-1])]
@@ -153,7 +155,7 @@ def _arrow(ways: list[list[Point]], shift: float, role: str, *, forwards: bool, 
 
 
 def _moved(way: list[Point], shift: float) -> list[Point]:
-    """The spline moved sideways: both ends of each cubic, with their handles, along the normal (up, going right)."""
+    """Move a spline sideways: both ends of each cubic, with their handles, along the normal (up, going right)."""
     if not shift:
         return way
     moved = [way[0]]
@@ -174,7 +176,7 @@ def _normal(start: Point, end: Point, length: float) -> Point:
 
 
 def _shortened(way: list[Point]) -> list[Point]:
-    """The spline ending where the arrow head begins."""
+    """Cut a spline where the arrow head begins."""
     (ax, ay), (bx, by) = way[-2], way[-1]
     length = math.hypot(bx - ax, by - ay)
     if length < 1e-6:

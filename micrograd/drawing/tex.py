@@ -1,6 +1,6 @@
-r"""The picture as TikZ, for papers and slides: boxes where the SVG has them, formulas in LaTeX, gradients in red.
+r"""Write a picture as TikZ, for papers and slides: boxes where the SVG has them, formulas in LaTeX, gradients in red.
 
-Whoever names a variable may write anything; every name is escaped, and the commands are the table's and this file's.
+A variable may have any name; every name is escaped, and only the table and this file write commands.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Literal
 
 from micrograd.drawing.labels import clean
-from micrograd.drawing.layout import Point, place
+from micrograd.drawing.layout import Point, lay_out
 from micrograd.drawing.palette import PALETTE
 from micrograd.drawing.view import Box, Wire, gradient_names, view_of
 from micrograd.engine import Tensor
@@ -26,16 +26,16 @@ _COLOURS = {
 
 
 def tikz(graph: Graph | Tensor, *, direction: Literal["LR", "TB"] = "LR") -> str:
-    r"""A ``tikzpicture`` of the graph: one box per statement with its formula, and what each edge brings back in red.
+    r"""Write a ``tikzpicture`` of a graph: a box per statement with its formula, and each edge's gradient in red.
 
-    It needs ``\usepackage{amsmath,tikz}`` and ``\usetikzlibrary{arrows.meta}``.
+    LaTeX needs ``\usepackage{amsmath,tikz}`` and ``\usetikzlibrary{arrows.meta}``.
 
     Args:
         graph: a graph, or a tensor.
         direction: ``LR`` from left to right, ``TB`` from top to bottom.
 
     Raises:
-        GraphError: more than 200 nodes. MissingExtraError: there is no Graphviz engine for the layout.
+        GraphError: more than 200 nodes, another direction. MissingExtraError: no Graphviz engine for the layout.
 
     >>> a = Tensor(3.0)
     >>> print(tikz(a * a).splitlines()[0])
@@ -46,12 +46,12 @@ def tikz(graph: Graph | Tensor, *, direction: Literal["LR", "TB"] = "LR") -> str
     if len(graph.nodes) > LIMIT:
         raise GraphError(
             f"tikz draws up to {LIMIT} nodes; graph {graph.name} has {len(graph.nodes):,}. "
-            "Trace a part of it, or draw(graph) to SVG or PDF."
+            "Trace a part of it, or use draw(graph) for SVG or PDF."
         )
     if direction not in ("LR", "TB"):
-        raise GraphError(f"direction={direction!r} is neither LR nor TB.")
+        raise GraphError(f"direction is {direction!r}; expected LR or TB.")
     view = view_of(graph, direction=direction, values=False, grads=True, stages=True, whole=False)
-    layout = place(view)
+    layout = lay_out(view)
     leaving: dict[int, list[tuple[int, int, int]]] = {}
     for edge in graph.edges:
         leaving.setdefault(edge.source, []).append((edge.source, edge.target, edge.slot))
@@ -92,7 +92,7 @@ _TEXT = {c: "\\" + c for c in "#$%&_{}"} | {
 
 
 def _text(words: str) -> str:
-    """Any words as TeX prints them outside formulas."""
+    """Escape words for TeX outside formulas."""
     return "".join(_TEXT.get(character, character) for character in clean(words))
 
 
@@ -107,7 +107,7 @@ def _words(graph: Graph, box: Box, node: Node) -> str:
 
 
 def _wire(wire: Wire, ways: list[list[Point]], names: dict[tuple[int, int, int], str]) -> list[str]:
-    """The line there and, where a gradient takes it, the line back with the gradient's name."""
+    """Draw the line there and, where a gradient takes it, the line back with the gradient's name."""
     path = " -- ".join(_curve(way) for way in ways)
     if not wire.flows:
         style = "mggrey, dotted, ->" if wire.role == "grey" else "->"
@@ -122,7 +122,7 @@ def _wire(wire: Wire, ways: list[list[Point]], names: dict[tuple[int, int, int],
 
 
 def _curve(way: list[Point]) -> str:
-    """A spline of cubic Bézier curves."""
+    """Write a spline of cubic Bézier curves."""
 
     def at(point: Point) -> str:
         return f"({point[0]:.1f},{point[1]:.1f})"

@@ -1,7 +1,7 @@
-"""What is in the picture: a box per statement, a wire per edge, a frame per stage. No coordinates yet.
+"""Decide what is in a picture: a box per statement, a wire per edge, a frame per stage; without coordinates.
 
 The DOT text and the SVG are both written from this. A wire carries the value that flows forward (black) and the
-gradient that its target sends back (red); a value that several read shows that its gradient is the sum over the paths.
+gradient that its target sends back (red); a box that several read shows that its gradient is the sum over the paths.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from micrograd.graph import Graph, Node
 from micrograd.graph.formulas import right_hand, statement_heads
 from micrograd.primitives import TABLE
 
-__all__ = ["CROWD", "Block", "Box", "Frame", "Line", "View", "Wire", "view_of"]
+__all__ = ["CROWD", "Block", "Box", "Frame", "TextLine", "View", "Wire", "view_of"]
 
 EM = 0.602  # width of a character of a monospaced font, in font sizes
 LEADING = 1.28
@@ -25,8 +25,8 @@ CROWD = 600
 """Boxes above which the picture is made quickly: no frames, and values in the boxes instead of on the lines."""
 
 
-class Line(NamedTuple):
-    """One line of text: role is a colour of the palette."""
+class TextLine(NamedTuple):
+    """Hold one line of text; its role is a colour of the palette."""
 
     text: str
     role: str = "ink"
@@ -35,12 +35,12 @@ class Line(NamedTuple):
 
     @property
     def width(self) -> float:
-        """In points."""
+        """Return the width in points."""
         return cells(self.text) * EM * self.size
 
 
 class Block:
-    """Lines of text under each other; `ground` tints what is behind them, as in a table of numbers.
+    """Hold lines of text under each other; `ground` tints what is behind them, as in a table of numbers.
 
     Attributes:
         width, height: in points.
@@ -48,7 +48,7 @@ class Block:
 
     __slots__ = ("ground", "height", "lines", "width")
 
-    def __init__(self, lines: tuple[Line, ...], ground: str = "") -> None:
+    def __init__(self, lines: tuple[TextLine, ...], ground: str = "") -> None:
         self.lines, self.ground = lines, ground
         around = (7, 5) if ground else (0, 0)
         self.width = max((line.width for line in lines), default=0.0) + around[0]
@@ -56,13 +56,13 @@ class Block:
 
 
 class Box:
-    """A statement: its name, formula, shape.
+    """Hold what is written in the box of a statement: its name, formula, shape.
 
     Attributes:
         index: the node it ends in (negative: a copy near one of its readers).
-        kind: leaf, constant, op, result or fold.
+        kind: leaf, constant, op, result or cluster.
         blocks: what is written in it.
-        title: what a pointer that rests on it is told.
+        title: its tooltip.
         stage: index of its stage.
         width, height: in points.
     """
@@ -76,13 +76,22 @@ class Box:
 
     @property
     def id(self) -> str:
-        """The id in the SVG and in the DOT text, from the topological order."""
+        """Return the id in the SVG and in the DOT text, from the topological order."""
         return f"node-{self.index}" if self.index >= 0 else f"node-copy-{-self.index}"
 
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """An edge between two boxes: `forward` stands over the line, `backward` under it; `flows`: a gradient takes it."""
+    """Hold an edge between two boxes, and what is written on it.
+
+    Attributes:
+        source, target: the boxes.
+        edge: source node, target node, slot.
+        forward, backward: what stands over the line, and under it.
+        flows: whether a gradient takes it.
+        role: the colour of the line; grey for a constant's thin one.
+        title: its tooltip.
+    """
 
     source: int
     target: int
@@ -90,22 +99,22 @@ class Wire:
     forward: tuple[Block, ...] = ()
     backward: tuple[Block, ...] = ()
     flows: bool = False
-    role: str = "ink"  # the colour of the line; grey: a constant's thin one
+    role: str = "ink"
     title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A stage: its title, in lines, and its boxes."""
+    """Hold the frame of a stage: its title, in lines, and its boxes."""
 
     index: int
-    lines: tuple[Line, ...]
+    lines: tuple[TextLine, ...]
     boxes: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Everything that is drawn."""
+    """Hold everything that is drawn."""
 
     title: str
     summary: str
@@ -117,15 +126,15 @@ class View:
 
 
 def table(value: Any, role: str, size: float = 12.0) -> Block:
-    """A value as a block: numbers where they are few, else mean and range."""
+    """Return a value as a block: numbers where they are few, else mean and range."""
     lines = entries(value)
     if lines is None:
-        return Block(tuple(Line(text, role, size - 1.5) for text in summary(value)), ground="")
-    return Block(tuple(Line(text, role, size) for text in lines), "red-table" if role == "red" else "table")
+        return Block(tuple(TextLine(text, role, size - 1.5) for text in summary(value)), ground="")
+    return Block(tuple(TextLine(text, role, size) for text in lines), "red-table" if role == "red" else "table")
 
 
 def wrapped(text: str, width: int, most: int = 3) -> list[str]:
-    """A title in lines of about `width` cells."""
+    """Break a title into lines of about `width` cells."""
     lines = [""]
     for word in shorten(text, width * most).split(" "):
         if lines[-1] and cells(lines[-1]) + 1 + cells(word) > width and len(lines) < most:
@@ -136,14 +145,14 @@ def wrapped(text: str, width: int, most: int = 3) -> list[str]:
 
 
 def axes_text(source: tuple[int, ...], target: tuple[int, ...]) -> str:
-    """Over which axes of `target` a gradient is summed on its way back to the broadcast operand of shape `source`."""
+    """Name the axes of `target` over which the gradient of a broadcast operand of shape `source` is summed."""
     lead = len(target) - len(source)
     axes = [*range(lead), *(lead + i for i, size in enumerate(source) if size == 1 and target[lead + i] != 1)]
     return f"Σ over {'axis' if len(axes) == 1 else 'axes'} {', '.join(map(str, axes))}"
 
 
 def gradient_names(graph: Graph, edges: Mapping[int, list[tuple[int, int, int]]]) -> dict[tuple[int, int, int], str]:
-    """What each edge's gradient is called: ``dmu``, or ``dxmu1``, ``dxmu2`` in the order in which they arrive."""
+    """Name the gradient of each edge: ``dmu``, or ``dxmu1``, ``dxmu2`` in the order in which they arrive."""
     names = {}
     for source, leaving in edges.items():
         arriving = sorted(leaving, key=lambda edge: (-edge[1], edge[2]))
@@ -179,7 +188,7 @@ class _Builder:
 
     def value(self, node: Node, role: str = "ink") -> Block:
         value = self.values[node.index]
-        return Block((Line("not run", "grey", 10),)) if value is None else table(value, role)
+        return Block((TextLine("not run", "grey", 10),)) if value is None else table(value, role)
 
     def role(self, node: Node) -> str:
         return "red" if node.index in self.cotangents else "ink"
@@ -188,13 +197,13 @@ class _Builder:
         role = self.role(node)
         if node.op == "constant":
             return self._constant(node)
-        lines = [Line(shorten(node.name, 28), role, 14, True)]
+        lines = [TextLine(shorten(node.name, 28), role, 14, True)]
         if also := [alias for alias, name in self.graph.aliases.items() if name == node.name]:
-            lines.append(Line(shorten(f"= {' = '.join(also)}", 28), role, 10.5))
+            lines.append(TextLine(shorten(f"= {' = '.join(also)}", 28), role, 10.5))
         right = right_hand(self.graph, node, self.heads)
-        lines += [Line(text, "ink", 11) for text in _formula_lines(right)]
+        lines += [TextLine(text, "ink", 11) for text in _formula_lines(right)]
         if text := shape_text(node.shape, node.dtype):
-            lines.append(Line(text, "grey", 10))
+            lines.append(TextLine(text, "grey", 10))
         blocks = [Block(tuple(lines))]
         ends = node.index in self.ends
         if self.with_values and (ends or self.crowded or (node.is_leaf and not self.leaving.get(node.index))):
@@ -205,10 +214,10 @@ class _Builder:
         return Box(node.index, kind, tuple(blocks), self._title(node, right), node.stage)
 
     def _constant(self, node: Node) -> Box:
-        lines = [Line(f"{shorten(node.name, 20)} {shape_text(node.shape, node.dtype)}".strip(), "grey", 10)]
+        lines = [TextLine(f"{shorten(node.name, 20)} {shape_text(node.shape, node.dtype)}".strip(), "grey", 10)]
         value = self.graph.fixed.get(node.index)
         if self.with_values and value is not None:
-            lines += [Line(text, "grey", 9.5) for text in entries(value) or summary(value)]
+            lines += [TextLine(text, "grey", 9.5) for text in entries(value) or summary(value)]
         return Box(node.index, "constant", (Block(tuple(lines)),), self._title(node, ""))
 
     def _title(self, node: Node, right: str) -> str:
@@ -216,7 +225,7 @@ class _Builder:
         return f"{text}  [{node.source}]" if node.source else text
 
     def _sum(self, node: Node, ends: bool) -> list[Block]:
-        """On the box itself: the gradient that is a sum over paths, or the seed that the output was given."""
+        """Write on the box itself the gradient that is a sum over paths, or the seed of an output."""
         paths = [edge for edge in self.leaving.get(node.index, ()) if self._flows(edge)]
         if len(paths) < 2 and not ends and not self.crowded:
             return []
@@ -225,15 +234,15 @@ class _Builder:
         if found is None:
             said = "no gradient" if self.graph.has_grads else "not yet"
             return (
-                [Block((Line(f"d{shorten(node.name, 24)}{several}: {said}", "red", 10),))]
+                [Block((TextLine(f"d{shorten(node.name, 24)}{several}: {said}", "red", 10),))]
                 if several or not self.graph.has_grads
                 else []
             )
-        blocks = [Block((Line(f"d{shorten(node.name, 24)}{several}", "red", 10.5),))]
+        blocks = [Block((TextLine(f"d{shorten(node.name, 24)}{several}", "red", 10.5),))]
         return [*blocks, table(found, "red")] if self.with_values else blocks
 
     def _flows(self, edge: tuple[int, int, int]) -> bool:
-        """Whether a gradient goes back along the edge: it did, or (before backward) its rule would send one."""
+        """Say whether a gradient goes back along the edge: it did, or (before backward) its rule would send one."""
         source, target, slot = edge
         if self.graph.has_grads:
             return edge in self.graph.edge_grads
@@ -248,7 +257,10 @@ class _Builder:
             return Wire(source.index, head, edge, role="grey", title=f"{source.name} → {target.name}")
         role = self.role(source)
         if source.index in self.copied:
-            lines = (Line(shorten(source.name, 24), "ink", 12, True), Line(shape_text(source.shape), "grey", 10))
+            lines = (
+                TextLine(shorten(source.name, 24), "ink", 12, True),
+                TextLine(shape_text(source.shape), "grey", 10),
+            )
             blocks = [
                 Block(tuple(line for line in lines if line.text)),
                 *([self.value(source, "ink")] if self.with_values else ()),
@@ -258,37 +270,37 @@ class _Builder:
         flows = self.with_grads and self._flows(edge)
         start = source.index
         if start in self.shared:
-            named = Block((Line(shorten(source.name, 24), "ink", 12, True),))
+            named = Block((TextLine(shorten(source.name, 24), "ink", 12, True),))
             start = self._copy(source, head, (named,), f"{source.name}, again").index
         if self.crowded:
             return Wire(start, head, edge, flows=flows, role=role, title=f"{source.name} → {target.name}")
-        forward = [Block((Line(f"{shorten(source.name, 24)} {shape_text(source.shape)}".strip(), role, 10),))]
+        forward = [Block((TextLine(f"{shorten(source.name, 24)} {shape_text(source.shape)}".strip(), role, 10),))]
         if self.with_values:
             forward.append(self.value(source, role))
         spread = TABLE[target.op].kind == "map" and source.shape != target.shape
         if spread:
-            forward.append(Block((Line(f"{source.shape} → {target.shape}", "grey", 9.5),)))
+            forward.append(Block((TextLine(f"{source.shape} → {target.shape}", "grey", 9.5),)))
         backward = self._back(edge, source, target, spread) if flows else ()
         title = f"{source.name} → {target.name}" + (f", back: {self.names[edge]}" if flows else "")
         return Wire(start, head, edge, tuple(forward), backward, flows, role, title)
 
     def _copy(self, source: Node, head: int, blocks: tuple[Block, ...], title: str) -> Box:
-        """A box for `source` beside the one reader `head`."""
+        """Return a box for `source` beside its reader `head`."""
         return self.copies.setdefault((source.index, head), Box(-1 - len(self.copies), "leaf", blocks, title))
 
     def _back(self, edge: tuple[int, int, int], source: Node, target: Node, spread: bool) -> tuple[Block, ...]:
         name = f"{shorten(self.names[edge], 24)} {shape_text(source.shape)}".strip()
         found = self.graph.edge_grads.get(edge)
         if found is None:
-            return (Block((Line(f"{name}: not yet", "red", 10),)),)
-        blocks = [Block((Line(name, "red", 10),))]
+            return (Block((TextLine(f"{name}: not yet", "red", 10),)),)
+        blocks = [Block((TextLine(name, "red", 10),))]
         if self.with_values:
             blocks.append(table(found, "red"))
         row = TABLE[target.op]
         if spread:
-            blocks.append(Block((Line(axes_text(source.shape, target.shape), "red", 9.5),)))
+            blocks.append(Block((TextLine(axes_text(source.shape, target.shape), "red", 9.5),)))
         elif row.kind == "reduce" and source.shape != target.shape:
-            blocks.append(Block((Line(f"{target.shape} → {source.shape}", "red", 9.5),)))
+            blocks.append(Block((TextLine(f"{target.shape} → {source.shape}", "red", 9.5),)))
         return tuple(blocks)
 
     def frames(self, boxes: list[Box]) -> list[Frame]:
@@ -301,13 +313,13 @@ class _Builder:
         frames = []
         for stage, indices in sorted(members.items()):
             room = max(12, int(widths[stage] / (EM * 11)))
-            lines = tuple(Line(text, "grey", 11, True) for text in wrapped(self.graph.stages[stage].title, room))
+            lines = tuple(TextLine(text, "grey", 11, True) for text in wrapped(self.graph.stages[stage].title, room))
             frames.append(Frame(stage, lines, tuple(indices)))
         return frames
 
 
 def _formula_lines(text: str, width: int = 24) -> list[str]:
-    """A formula in one line, or in two broken before an operator."""
+    """Break a formula into one line, or two, before an operator."""
     if cells(text) <= width:
         return [text] if text else []
     middle = [i for i, c in enumerate(text) if c in "+−×·" and text[i - 1 : i] == " " and i <= width]
@@ -319,15 +331,15 @@ def _formula_lines(text: str, width: int = 24) -> list[str]:
 def view_of(
     graph: Graph, *, direction: str, values: bool, grads: bool, stages: bool, whole: bool, seeds: int = 0
 ) -> View:
-    """The view of a graph of moderate size.
+    """Return the view of a graph of moderate size.
 
     Args:
         graph: a graph, run or not.
-        direction: LR, TB, RL or BT; where the arrows go.
+        direction: of the arrows, LR, TB, RL or BT.
         values: numbers, or shapes only.
         grads: the lines back.
         stages: frames around the stages.
-        whole: a box for every primitive; False: one for every statement of the author's.
+        whole: a box for every primitive; False: one for every statement of the user's code.
         seeds: for a backward graph, how many of its inputs (the first) are cotangents of outputs.
     """
     builder = _Builder(graph, values, grads, whole, seeds)

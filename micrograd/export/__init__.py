@@ -1,4 +1,4 @@
-"""Graphs for other runtimes: `to_jax` and `to_onnx`."""
+"""Export graphs to other runtimes, with `to_jax` and `to_onnx`."""
 
 from micrograd.export.jax import to_jax
 from micrograd.export.onnx.convert import to_onnx

@@ -1,4 +1,4 @@
-"""A program in JAX: one function for each kind of the table, the sibling of `micrograd.program.program.evaluate`."""
+"""Run a program in JAX: one function for each kind of the table, like `micrograd.program.program.evaluate` in NumPy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["KINDS", "OVERRIDES", "evaluate_jax", "refuse_truncation", "require_j
 
 
 def require_jax() -> Any:
-    """The module `jax`. Raises MissingExtraError where it is not installed."""
+    """Return the module `jax`. Raises MissingExtraError where it is not installed."""
     try:
         import jax
     except ImportError as error:
@@ -50,7 +50,7 @@ def _move(row: Primitive, x: Any, **attrs: Any) -> Any:
 
 
 KINDS: dict[str, Callable[..., Any]] = {"map": _map, "reduce": _reduce, "contract": _contract, "move": _move}
-"""What computes the rows of each kind: called with the row, its operands and its keywords."""
+"""The function that computes the rows of each kind, called with the row, its operands and its keywords."""
 
 
 # ---- rows whose JAX function has another signature -------------------------------------------------------
@@ -62,7 +62,7 @@ def _power(x: Any, *, exponent: float) -> Any:
 
 @functools.cache
 def _tied() -> Any:
-    """The maximum with our share of the gradient at equality, where JAX always gives each operand one half."""
+    """Return a maximum that shares the gradient at equality as the row says; JAX always gives each operand one half."""
     jax = require_jax()
     jnp = jax.numpy
 
@@ -86,7 +86,7 @@ def _maximum(x: Any, y: Any, *, tie: float = 0.5) -> Any:
 
 
 def _gather(x: Any, *, index: Any) -> Any:
-    # an index beyond the end answers NaN; JAX would take the last entry in silence
+    # an index beyond the end gives NaN; JAX would take the last entry in silence
     return require_jax().numpy.asarray(x).at[index].get(mode="fill")
 
 
@@ -106,14 +106,14 @@ OVERRIDES: dict[str, Callable[..., Any]] = {
     "scatter": _scatter,
     "concatenate": _concatenate,
 }
-"""Rows whose name in `jax.numpy` says too little; a test keeps the list short."""
+"""Rows whose function in `jax.numpy` has another signature; a test keeps the list short."""
 
 
 # ---- a whole program -------------------------------------------------------------------------------------
 
 
 def refuse_truncation(program: Program) -> None:
-    """Say so where JAX would make float32 of float64.
+    """Refuse a program of which JAX would make float32 of float64.
 
     Raises:
         DTypeError: a value of the program is float64 and JAX has 64 bits switched off.
@@ -130,7 +130,7 @@ def refuse_truncation(program: Program) -> None:
 
 
 def evaluate_jax(program: Program, given: Mapping[int, Any]) -> dict[int, Any]:
-    """Every value of the program, computed by JAX; `given` holds the value of each feed (tracers too)."""
+    """Compute every value of the program with JAX; `given` holds the value of each feed (tracers too)."""
     known: dict[int, Any] = dict(given)
     for equation in program.equations:
         known[equation.out] = _compute(program, equation, known)
@@ -168,22 +168,23 @@ def _whole(x: Any) -> bool:
 
 
 def to_jax(f_or_graph: Callable[..., Any] | Graph) -> Callable[..., Any]:
-    """The function, or the traced graph, as a JAX function: `jax.jit`, `jax.grad` and `jax.vmap` apply to it.
+    """Convert a function or a traced graph to a JAX function, for `jax.jit`, `jax.grad` and `jax.vmap`.
 
-    A function is captured at the first call with each signature (shapes, dtypes, and all arguments that are no
-    arrays); parameters of a model are those of the moment of each call, and constants inside `jax.jit`. A graph takes
-    its inputs in order. Gradients are JAX's own; where operands of a maximum are equal they are shared as ours are.
-    An integer index beyond the end of its axis answers NaN, as a compiled JAX function cannot raise.
+    A function is captured at the first call with each signature (shapes, dtypes, and all arguments that are not
+    arrays); parameters of a model are read at each call, and are constants inside `jax.jit`. A graph takes its inputs
+    in order. Gradients are JAX's own; equal operands of a maximum share them as in micrograd. An integer index beyond
+    the end of its axis gives NaN, as a compiled JAX function cannot raise.
 
     Args:
-        f_or_graph: a function of arrays, a module in evaluation mode, or what `micrograd.trace` answered.
+        f_or_graph: a function of arrays, a module in evaluation mode, or a graph from `micrograd.trace`.
 
     Returns:
         A function of JAX or NumPy arrays.
 
     Raises:
         MissingExtraError: JAX is not installed. DTypeError (at the call): float64 while JAX has 64 bits switched off.
-        GraphError (at the call): the function changes state or draws random numbers.
+        GraphError (at the call): the function changes state or draws random numbers, or other arguments than the
+            graph's.
 
     >>> import jax
     >>> f = to_jax(lambda x: np.sum(np.tanh(x) ** 2))
@@ -202,7 +203,7 @@ def to_jax(f_or_graph: Callable[..., Any] | Graph) -> Callable[..., Any]:
         leaves, rebuild = flatten((args, kwargs))
         key = (repr(rebuild([None] * len(leaves))), *(_signature(leaf) for leaf in leaves))
         with lock:
-            fitting = [p for p in programs.get(key, ()) if all(ask() == answer for ask, answer in p.assumptions)]
+            fitting = [p for p in programs.get(key, ()) if all(ask() == held for ask, held in p.assumptions)]
             if not fitting:
                 examples, keywords = rebuild([_example(leaf) for leaf in leaves])
                 fitting = [pure(f, examples, keywords)]
@@ -253,7 +254,7 @@ def _signature(leaf: Any) -> Any:
 
 
 def _example(leaf: Any) -> Any:
-    """An array of the same kind, for a call whose values do not matter: JAX shows none while it differentiates."""
+    """Return an array of the same kind, for a call whose values do not matter: JAX has none while it differentiates."""
     if not (hasattr(leaf, "shape") and hasattr(leaf, "dtype")):
         return leaf
     dtype = np.dtype(leaf.dtype)

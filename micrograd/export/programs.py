@@ -1,4 +1,4 @@
-"""One `Program` of a function or a graph, and how far apart two correct runs of it may be."""
+"""Make a `Program` of a function or a graph, and bound how far apart two correct runs of it may be."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Array = np.ndarray[Any, Any]
 
 
 def from_graph(graph: Graph) -> Program:
-    """The program of a graph: inputs become arguments, parameters and constants stay what they are."""
+    """Return the program of a graph: inputs become arguments, parameters and constants stay what they are."""
     values, feeds, equations = [], [], []
     position = 0
     for node in graph.nodes:
@@ -40,7 +40,7 @@ def from_graph(graph: Graph) -> Program:
 
 
 def pure(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Program:
-    """The program of a call that changes nothing and draws nothing.
+    """Return the program of a call that changes no state and draws no random numbers.
 
     Raises:
         GraphError: the call changes state (a training step, batch norm in training) or draws random numbers.
@@ -61,7 +61,7 @@ def pure(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) 
 
 
 def feeds_of(program: Program, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[int, Any]:
-    """The value of each feed for a call with these arguments; state is that of now."""
+    """Return the value of each feed for a call with these arguments; state is read now."""
     leaves, _ = flatten((tuple(args), dict(kwargs)))
     given: dict[int, Any] = {}
     for feed in program.feeds:
@@ -73,18 +73,21 @@ def feeds_of(program: Program, args: Sequence[Any], kwargs: Mapping[str, Any]) -
 
 
 def rounding(program: Program, given: Mapping[int, Any], draws: int = 8) -> list[Any]:
-    """How far apart two correct runs of the program may be, for each output: one number, in the norm of the maximum.
+    """Bound how far apart two correct runs of the program may be: for each output a bound on its largest entry.
 
-    Each result is shaken, at random, by what its rounding may be: the unit roundoff times its size, or times the sum of
-    the sizes of its terms where it is a sum. The bound is 16 times the farthest that an output came, and 16 roundoffs
-    of its own.
+    Each result is changed at random by as much as its rounding may be: the unit roundoff times its size, or times the
+    sum of the sizes of its terms where it is a sum. The bound is 16 times the largest change of the output, and 16
+    roundoffs of its own.
 
     Source: J. Vignes, A stochastic arithmetic for reliable scientific computation, 1993.
 
     Args:
         program: what is run.
         given: the value of each feed.
-        draws: how many runs are shaken.
+        draws: how many runs are changed at random.
+
+    Returns:
+        One number for each output.
     """
     plain = _shaken(program, given, None)
     far = [0.0] * len(program.outputs)

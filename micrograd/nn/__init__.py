@@ -1,4 +1,4 @@
-"""Networks composed of primitives: layers on arrays, and Karpathy's neurons on single numbers."""
+"""Build networks of primitives: layers on arrays, and Karpathy's neurons on single numbers."""
 
 from micrograd import name_conflict as _namesake  # noqa: F401 (first: it says why the engine may be missing)
 from micrograd.nn.activations import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh

@@ -1,4 +1,4 @@
-"""Activations as layers; the functions are in `micrograd.functional`."""
+"""Wrap the activations of `micrograd.functional` as layers."""
 
 from __future__ import annotations
 
@@ -11,21 +11,31 @@ __all__ = ["GELU", "LeakyReLU", "ReLU", "SiLU", "Sigmoid", "Softplus", "Tanh"]
 
 
 class ReLU(Module):
-    """``max(x, 0)``; see `micrograd.functional.relu`."""
+    """Apply ``max(x, 0)`` to each entry; see `micrograd.functional.relu`.
+
+    >>> import numpy as np
+    >>> ReLU()(np.array([-1.0, 2.0]))
+    array([0., 2.])
+    """
 
     def forward(self, x: Any) -> Any:
-        """Any shape to the same shape."""
+        """Return the activation of `x`, in its shape."""
         return f.relu(x)
 
 
 class LeakyReLU(Module):
-    """`x` where positive, ``slope * x`` elsewhere; see `micrograd.functional.leaky_relu`."""
+    """Keep positive entries, and multiply the others by `slope`; see `micrograd.functional.leaky_relu`.
+
+    >>> import numpy as np
+    >>> LeakyReLU(0.1)(np.array([-1.0, 2.0]))
+    array([-0.1,  2. ])
+    """
 
     def __init__(self, slope: float = 0.01) -> None:
         self.slope = float(slope)
 
     def forward(self, x: Any) -> Any:
-        """Any shape to the same shape."""
+        """Return the activation of `x`, in its shape."""
         return f.leaky_relu(x, self.slope)
 
     def __repr__(self) -> str:
@@ -33,40 +43,40 @@ class LeakyReLU(Module):
 
 
 class Tanh(Module):
-    """The hyperbolic tangent; see `micrograd.functional.tanh`."""
+    """Apply the hyperbolic tangent to each entry; see `micrograd.functional.tanh`."""
 
     def forward(self, x: Any) -> Any:
-        """Any shape to the same shape."""
+        """Return the activation of `x`, in its shape."""
         return f.tanh(x)
 
 
 class Sigmoid(Module):
-    """``1 / (1 + exp(-x))``; see `micrograd.functional.sigmoid`."""
+    """Apply ``1 / (1 + exp(-x))`` to each entry; see `micrograd.functional.sigmoid`."""
 
     def forward(self, x: Any) -> Any:
-        """Any shape to the same shape."""
+        """Return the activation of `x`, in its shape."""
         return f.sigmoid(x)
 
 
 class Softplus(Module):
-    """``log(1 + exp(x))``; see `micrograd.functional.softplus`."""
+    """Apply ``log(1 + exp(x))`` to each entry; see `micrograd.functional.softplus`."""
 
     def forward(self, x: Any) -> Any:
-        """Any shape to the same shape."""
+        """Return the activation of `x`, in its shape."""
         return f.softplus(x)
 
 
 class SiLU(Module):
-    """``x * sigmoid(x)``; see `micrograd.functional.silu`."""
+    """Apply ``x * sigmoid(x)`` to each entry; see `micrograd.functional.silu`."""
 
     def forward(self, x: Any) -> Any:
-        """Any shape to the same shape."""
+        """Return the activation of `x`, in its shape."""
         return f.silu(x)
 
 
 class GELU(Module):
-    """The Gaussian error linear unit, tanh form; see `micrograd.functional.gelu`."""
+    """Apply the Gaussian error linear unit, in its tanh form, to each entry; see `micrograd.functional.gelu`."""
 
     def forward(self, x: Any) -> Any:
-        """Any shape to the same shape."""
+        """Return the activation of `x`, in its shape."""
         return f.gelu(x)

@@ -1,4 +1,4 @@
-"""Layers on sequences: rows looked up by number, and attention."""
+"""Build layers on sequences: an embedding, and attention."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Embedding", "MultiHeadAttention"]
 
 
 class Embedding(Module):
-    """A row of `weight` for each whole number.
+    """Look up a row of `weight` for each whole number.
 
     Args:
         rows: how many numbers there are, 0 to ``rows - 1``.
@@ -46,13 +46,15 @@ class Embedding(Module):
         self.weight = Parameter(start.astype(float_dtype(dtype)))
 
     def forward(self, x: Any) -> Any:
-        """Integers of any shape to that shape and one axis more, of `features`."""
+        """Return the rows for integers `x` of any shape: that shape and one more axis, of `features`."""
         numbers = np.asarray(getattr(x, "integers", x))
         if numbers.dtype.kind not in "iu":
-            raise DTypeError(f"{self!r} got {numbers.dtype}; it looks up rows by whole numbers: x.astype(np.int64).")
+            raise DTypeError(f"{self!r} got {numbers.dtype}; expected whole numbers. Use x.astype(np.int64).")
         wrong = (numbers < 0) | (numbers >= self.rows)
         if wrong.any():
-            raise IndexError(f"{self!r} got {numbers[wrong][0]}; it has rows 0 to {self.rows - 1}.")
+            raise IndexError(
+                f"{self!r} got {numbers[wrong][0]}; expected 0 to {self.rows - 1}. Build it with more rows."
+            )
         return p.gather(self.weight, index=x)
 
     def __repr__(self) -> str:
@@ -60,12 +62,12 @@ class Embedding(Module):
 
 
 class MultiHeadAttention(Module):
-    """Self-attention with several heads (Vaswani et al., 2017): ``softmax(q @ k.T / sqrt(d)) @ v`` in each.
+    """Apply self-attention with several heads (Vaswani et al., 2017): ``softmax(q @ k.T / sqrt(d)) @ v`` in each.
 
     Args:
         features: D, the length of a row of the sequence; a multiple of `heads`.
         heads: how many.
-        causal: whether a place sees only itself and those before it.
+        causal: whether a position sees only itself and those before it.
         bias: whether the four linear layers have one.
         rng: a NumPy Generator, or a seed for one.
         dtype: float32 or float64.
@@ -74,7 +76,8 @@ class MultiHeadAttention(Module):
         query, key, value, out: `Linear` layers (D, D).
 
     Raises:
-        ValueError: heads that do not divide the features. ShapeError: when called on anything but (N, T, D).
+        ValueError: heads that do not divide the features, a size below 1.
+        ShapeError: when called on anything but (N, T, D).
 
     >>> MultiHeadAttention(8, 2, causal=True, rng=0)(np.ones((2, 5, 8))).shape
     (2, 5, 8)
@@ -92,17 +95,20 @@ class MultiHeadAttention(Module):
     ) -> None:
         self.features, self.heads = whole("features", features), whole("heads", heads)
         if self.features % self.heads:
-            raise ValueError(f"{features} features cannot be shared by {heads} heads; take a divisor.")
+            raise ValueError(f"{heads} heads do not divide {features} features; use a divisor of {features}.")
         self.causal, rng = causal, np.random.default_rng(rng)
         self.query, self.key, self.value, self.out = (
             Linear(self.features, self.features, bias=bias, init="glorot", rng=rng, dtype=dtype) for _ in range(4)
         )
 
     def forward(self, x: Any) -> Any:
-        """(N, T, D) to (N, T, D)."""
+        """Return the attention over `x`, (N, T, D), in its shape."""
         shape = shape_of(x)
         if len(shape) != 3 or shape[2] != self.features:
-            raise ShapeError(f"{self!r} got shape {shape}; expected (N, T, {self.features}).")
+            raise ShapeError(
+                f"{self!r} got shape {shape}; expected (N, T, {self.features}). "
+                "Reshape or transpose x, or build the layer with another size."
+            )
         n, t, d = shape
         rows = c.reshape(x, (n * t, d))
         q, k, v = (self._split(layer(rows), n, t) for layer in (self.query, self.key, self.value))
@@ -115,7 +121,7 @@ class MultiHeadAttention(Module):
         return c.reshape(self.out(together), shape)
 
     def _split(self, rows: Any, n: int, t: int) -> Any:
-        """(N*T, D) to (N, heads, T, D / heads)."""
+        """Reshape (N*T, D) to (N, heads, T, D / heads)."""
         return c.transpose(c.reshape(rows, (n, t, self.heads, self.features // self.heads)), (0, 2, 1, 3))
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Layers on images (N, C, H, W)."""
+"""Build layers on images (N, C, H, W): convolution and pooling."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ __all__ = ["AvgPool2d", "Conv2d", "MaxPool2d"]
 
 
 class Conv2d(Module):
-    """Convolution over images; see `micrograd.nn.windows.conv2d`.
+    """Convolve images with a window of weights; see `micrograd.nn.windows.conv2d`.
 
     Args:
         inputs: channels of `x`.
         outputs: channels of the result.
         kernel: the size of the window, one number or one for each of height and width.
         stride: how far it moves.
-        padding: how many zeros stand around the image.
-        bias: whether a bias is added (batch norm behind it would subtract it again).
+        padding: how many zeros are put around the image.
+        bias: whether a bias is added (batch norm after it would subtract it again).
         init: a name in `micrograd.nn.initializers`; the inputs of a unit are ``inputs * height * width`` of the window.
         rng: a NumPy Generator, or a seed for one.
         dtype: float32 or float64.
@@ -61,7 +61,7 @@ class Conv2d(Module):
         self.bias = Parameter(np.zeros(self.outputs, float_dtype(dtype))) if bias else None
 
     def forward(self, x: Any) -> Any:
-        """(N, inputs, H, W) to (N, outputs, H', W')."""
+        """Return the convolution of `x`, (N, inputs, H, W): (N, outputs, H', W')."""
         shape = shape_of(x)
         if len(shape) != 4 or shape[1] != self.inputs:
             raise ShapeError(
@@ -81,7 +81,7 @@ def _short(both: tuple[int, int]) -> str:
     return str(both[0]) if both[0] == both[1] else str(both)
 
 
-class _Pool(Module):
+class _Pool2d(Module):
     def __init__(self, kernel: Pair, stride: Pair | None = None) -> None:
         self.kernel = pair("kernel", kernel, 1)
         self.stride = self.kernel if stride is None else pair("stride", stride, 1)
@@ -91,25 +91,25 @@ class _Pool(Module):
         return f"{type(self).__name__}({_short(self.kernel)}{stride})"
 
 
-class MaxPool2d(_Pool):
-    """The largest entry of each window; see `micrograd.nn.windows.max_pool2d`.
+class MaxPool2d(_Pool2d):
+    """Take the largest entry of each window; see `micrograd.nn.windows.max_pool2d`.
 
     >>> MaxPool2d(2)(np.ones((1, 3, 8, 8))).shape
     (1, 3, 4, 4)
     """
 
     def forward(self, x: Any) -> Any:
-        """(N, C, H, W) to (N, C, H', W')."""
+        """Return the maxima of `x`, (N, C, H, W): (N, C, H', W')."""
         return w.max_pool2d(x, self.kernel, self.stride)
 
 
-class AvgPool2d(_Pool):
-    """The mean of each window; see `micrograd.nn.windows.avg_pool2d`.
+class AvgPool2d(_Pool2d):
+    """Take the mean of each window; see `micrograd.nn.windows.avg_pool2d`.
 
     >>> AvgPool2d(2)(np.ones((1, 3, 8, 8))).shape
     (1, 3, 4, 4)
     """
 
     def forward(self, x: Any) -> Any:
-        """(N, C, H, W) to (N, C, H', W')."""
+        """Return the means of `x`, (N, C, H, W): (N, C, H', W')."""
         return w.avg_pool2d(x, self.kernel, self.stride)

@@ -1,6 +1,6 @@
-"""Where parameters start.
+"""Draw the starting values of parameters.
 
-The inputs of a unit are all axes of its weights but the one of the outputs: (inputs, outputs) of `Linear`,
+The inputs of a unit are all axes of its weights except that of the outputs: (inputs, outputs) of `Linear`,
 (outputs, inputs, K, L) of `Conv2d`.
 """
 
@@ -19,19 +19,22 @@ Array = np.ndarray[Any, Any]
 
 
 def float_dtype(dtype: Any) -> np.dtype[Any]:
-    """`dtype`, if it is one that parameters may have.
+    """Return `dtype` as a NumPy dtype, if it is a float.
 
     Raises:
-        DTypeError: it is no float.
+        DTypeError: it is not.
+
+    >>> float_dtype("f4")
+    dtype('float32')
     """
     found: np.dtype[Any] = np.dtype(dtype)
     if found.kind != "f":
-        raise DTypeError(f"dtype is {found}; parameters need a float dtype, np.float32 or np.float64.")
+        raise DTypeError(f"dtype is {found}; expected a float dtype for parameters, np.float32 or np.float64.")
     return found
 
 
 def _fans(shape: tuple[int, ...]) -> tuple[int, int]:
-    """How many inputs a unit has, and how many outputs an input."""
+    """Count the inputs of a unit, and the outputs of an input."""
     if len(shape) == 2:
         return shape[0], shape[1]
     window = int(np.prod(shape[2:], dtype=int))
@@ -77,10 +80,10 @@ INITIALIZERS: dict[str, Callable[[tuple[int, ...], np.random.Generator], Array]]
 
 
 def initial(name: str, shape: tuple[int, ...], rng: np.random.Generator | int | None, dtype: Any) -> Array:
-    """Weights of this shape.
+    """Draw weights of a shape with the initializer of a name.
 
     Raises:
-        ValueError: an unknown name. DTypeError: a dtype that is no float.
+        ValueError: an unknown name. DTypeError: a dtype that is not a float.
 
     >>> initial("glorot", (2, 3), 0, np.float32).shape
     (2, 3)

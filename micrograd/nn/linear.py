@@ -1,4 +1,4 @@
-"""The layer that every network has."""
+"""Build the linear layer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Linear"]
 
 
 class Linear(Module):
-    """``x @ weight + bias``.
+    """Compute ``x @ weight + bias``.
 
     Args:
         inputs: columns of `x`.
@@ -32,7 +32,7 @@ class Linear(Module):
         bias: (outputs,), or None.
 
     Raises:
-        ValueError: a size below 1, an unknown `init`. DTypeError: a dtype that is no float.
+        ValueError: a size below 1, an unknown `init`. DTypeError: a dtype that is not a float.
         ShapeError: when called on anything but (N, inputs).
 
     >>> Linear(2, 3, rng=0)(np.ones((4, 2))).shape
@@ -54,7 +54,7 @@ class Linear(Module):
         self.bias = Parameter(np.zeros(self.outputs, float_dtype(dtype))) if bias else None
 
     def forward(self, x: Any) -> Any:
-        """(N, inputs) to (N, outputs)."""
+        """Return the scores of `x`, (N, inputs): (N, outputs)."""
         shape = shape_of(x)
         if len(shape) != 2 or shape[1] != self.inputs:
             raise ShapeError(

@@ -1,4 +1,4 @@
-"""`Module`: what every layer and network has in common."""
+"""Define `Module`, the base class of layers and networks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Parameter = Tensor
 
 
 class _ForwardSignature:
-    """A module is called with the arguments of its `forward`: `inspect.signature` and `trace` see their names."""
+    """Give a module the signature of its `forward`, so that `inspect.signature` and `trace` see the argument names."""
 
     def __get__(self, module: Module | None, owner: type) -> inspect.Signature:
         if module is None:
@@ -28,11 +28,11 @@ class _ForwardSignature:
 
 
 class Module:
-    """Base class of layers and networks.
+    """Hold parameters, buffers and other modules, and compute with them; the base class of layers and networks.
 
     Assign leaf tensors, other modules, or lists, tuples and dicts of them, to attributes, and define `forward`.
     Parameters are found in the attributes, in the order of assignment; there is nothing to register and
-    no ``super().__init__()`` to forget. `buffers` names the attributes that are state but no parameters.
+    no ``super().__init__()`` to forget. `buffers` names the attributes that are state but not parameters.
 
     >>> class Scale(Module):
     ...     def __init__(self):
@@ -53,19 +53,19 @@ class Module:
     __signature__ = _ForwardSignature()
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """What the module computes. Subclasses define it."""
+        """Compute the output of the module; subclasses define it. Raises NotImplementedError where they do not."""
         raise NotImplementedError(f"{type(self).__name__} defines no forward(); add `def forward(self, x): ...`")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """The same as `forward`."""
+        """Run `forward`."""
         if (capture := capturing()) is not None:
             capture.enter(self)
         return self.forward(*args, **kwargs)
 
     def compile(self, *, threads: int | None = None) -> Any:
-        """The module as machine code, from arrays to arrays; `micrograd.compile` takes whole training steps too.
+        """Compile the module to machine code, from arrays to arrays; `micrograd.compile` takes training steps too.
 
-        Parameters, buffers and the mode (training or evaluation) are those of the moment of each call.
+        Parameters, buffers and the mode (training or evaluation) are read at each call.
 
         Raises:
             MissingExtraError: Numba is not installed.
@@ -75,7 +75,7 @@ class Module:
         return compiled(self, threads=threads)
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
-        """This module and all inside it with their dotted names, outermost first; each once."""
+        """Yield this module and all inside it with their dotted names, outermost first; each once."""
         seen: set[int] = set()
         for name, value in _walk(prefix, self):
             if isinstance(value, Module) and id(value) not in seen:
@@ -83,7 +83,7 @@ class Module:
                 yield name, value
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
-        """The parameters with their dotted names (``layers.0.weight``); one held twice comes once, first name."""
+        """Yield the parameters with their dotted names (``layers.0.weight``); one held twice once, under its first."""
         seen: set[int] = set()
         for name, value in _walk("", self):
             if isinstance(value, Tensor) and value.row is None and id(value) not in seen:
@@ -91,7 +91,7 @@ class Module:
                 yield name, value
 
     def parameters(self) -> list[Tensor]:
-        """The parameters that are not frozen, in the order of `named_parameters`."""
+        """Return the parameters that are not frozen, in the order of `named_parameters`."""
         fixed = {id(p) for _, module in self.named_modules() if module.frozen for _, p in module.named_parameters()}
         return [parameter for _, parameter in self.named_parameters() if id(parameter) not in fixed]
 
@@ -99,7 +99,7 @@ class Module:
         """Leave all parameters inside out of `parameters`, so that an optimiser built after it does not move them.
 
         They stay in `named_parameters` and `state_dict`, and gradients still reach them: `zero_grad` forgets those too.
-        `unfreeze` takes it back. Answers the module.
+        `unfreeze` takes it back. Returns the module.
 
         >>> class Scale(Module):
         ...     def __init__(self):
@@ -113,13 +113,13 @@ class Module:
         return self
 
     def unfreeze(self) -> Module:
-        """Count all parameters inside among `parameters` again. Answers the module."""
+        """List all parameters inside in `parameters` again. Returns the module."""
         for _, module in self.named_modules():
             module.frozen = False
         return self
 
     def count_parameters(self, *, trainable: bool = False) -> int:
-        """How many numbers the parameters hold; with `trainable` those that are not frozen."""
+        """Count the numbers that the parameters hold; with `trainable` those that are not frozen."""
         tensors = self.parameters() if trainable else [parameter for _, parameter in self.named_parameters()]
         return sum(int(np.size(parameter.data)) for parameter in tensors)
 
@@ -128,7 +128,7 @@ class Module:
         forget([parameter for _, parameter in self.named_parameters()])
 
     def train(self, mode: bool = True) -> Module:
-        """Switch this module and all inside it to training, or with False to evaluation. Answers the module."""
+        """Switch this module and all inside it to training, or with False to evaluation. Returns the module."""
         for _, module in self.named_modules():
             module.training = mode
         return self
@@ -146,7 +146,7 @@ class Module:
                 yield f"{name}.{buffer}".lstrip("."), module, buffer
 
     def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
-        """Parameters and buffers as arrays of your own, by dotted name.
+        """Return copies of parameters and buffers as arrays, by dotted name.
 
         >>> class Bias(Module):
         ...     def __init__(self):
@@ -157,14 +157,14 @@ class Module:
         return {name: np.array(getattr(holder, attribute)) for name, holder, attribute in self._state()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over parameters and buffers, all or none of them.
+        """Load parameters and buffers, all or none of them.
 
         Args:
-            state: what `state_dict` of a module of the same architecture answered.
+            state: what `state_dict` of a module of the same architecture returned.
 
         Raises:
-            CheckpointError: listing every name that is missing or too many, and every shape or dtype that differs;
-                nothing has been changed then.
+            CheckpointError: the state does not fit, and nothing was changed; the message lists every name that is
+                missing or unknown, and every shape or dtype that differs.
         """
         places = {name: (holder, attribute) for name, holder, attribute in self._state()}
         wrong = [f"{name}: not in the state" for name in places if name not in state]
@@ -187,7 +187,7 @@ class Module:
         for name, array in new.items():
             holder, attribute = places[name]
             scalar = type(getattr(holder, attribute)) in (float, int)
-            array.flags.writeable = False  # it is ours alone, so that the engine need not copy it
+            array.flags.writeable = False  # nothing else refers to it, so the engine need not copy it
             setattr(holder, attribute, array.item() if scalar else array)
 
     def __repr__(self) -> str:
@@ -199,7 +199,7 @@ class Module:
 
 
 def _walk(name: str, value: Any, path: frozenset[int] = frozenset()) -> Iterator[tuple[str, Any]]:
-    """Every module and tensor reachable through attributes and containers; a module that holds itself ends the walk."""
+    """Yield every module and tensor in attributes and containers; a module that holds itself ends the walk."""
     if isinstance(value, (Module, Tensor)):
         yield name, value
     inside: Any = ()
@@ -226,7 +226,7 @@ def _counts(value: Any, lowest: int) -> bool:
 
 
 def whole(name: str, value: Any) -> int:
-    """`value`, if it is a whole number of at least 1.
+    """Return `value`, if it is a whole number of at least 1.
 
     Raises:
         ValueError: it is not.
@@ -240,7 +240,7 @@ def whole(name: str, value: Any) -> int:
 
 
 def pair(name: str, value: Any, lowest: int) -> tuple[int, int]:
-    """`value` for height and width.
+    """Return `value` for height and width.
 
     Raises:
         ValueError: not one or two whole numbers of at least `lowest`.

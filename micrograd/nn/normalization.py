@@ -1,4 +1,4 @@
-"""Layers that normalize: over the batch, over the features of an example, over groups and neighbours of channels."""
+"""Build layers that normalize: over the batch, over an example's features, over groups and neighbours of channels."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from micrograd import primitives as p
-from micrograd.batchnorm import batch_norm_inference, batch_norm_with_statistics, update_running_statistics
+from micrograd.batchnorm import batch_norm_inference, update_running_statistics
+from micrograd.batchnorm.batchnorm import batch_norm_with_statistics
 from micrograd.errors import ShapeError
 from micrograd.modes import capturing
 from micrograd.nn.initializers import float_dtype
@@ -26,7 +27,7 @@ def _positive_eps(eps: float) -> float:
 
 
 class _BatchNorm(Module):
-    """What both batch norms share: parameters, running statistics, and which are used when."""
+    """Hold what both batch norms share: parameters, running statistics, and which are used when."""
 
     buffers: ClassVar[tuple[str, ...]] = ("running_mean", "running_var", "num_batches_tracked")
     _shape: ClassVar[str]
@@ -48,7 +49,7 @@ class _BatchNorm(Module):
         self.num_batches_tracked = 0
 
     def forward(self, x: Any) -> Any:
-        """The same shape."""
+        """Return `x` normalized, in its shape; in training the running statistics move."""
         shape = shape_of(x)
         if len(shape) != self._axes or shape[1] != self.features:
             raise ShapeError(
@@ -62,7 +63,7 @@ class _BatchNorm(Module):
         m = shape[0] * int(np.prod(shape[2:], dtype=int))
         if m < 2:
             raise ShapeError(
-                f"{self!r} in training got one {self._what}, whose variance is 0 whatever it holds; "
+                f"{self!r} in training got one {self._what}, whose variance is always 0; "
                 "pass at least two, or call eval() first."
             )
         out, mu, var = batch_norm_with_statistics(x, self.gamma, self.beta, self.eps, axis=self._axis)
@@ -89,7 +90,7 @@ class _BatchNorm(Module):
 
 
 class BatchNorm1d(_BatchNorm):
-    """Batch normalization over the rows of an (N, D) batch (Ioffe and Szegedy, 2015).
+    """Normalize each column of an (N, D) batch over its rows (Ioffe and Szegedy, 2015).
 
     In training the batch's own mean and biased variance (1/N) are used, and the running statistics move:
     ``running = (1 - momentum) * running + momentum * batch``, with the *unbiased* variance, m/(m-1) times the biased.
@@ -123,7 +124,7 @@ class BatchNorm1d(_BatchNorm):
 
 
 class BatchNorm2d(_BatchNorm):
-    """Batch normalization of images (N, C, H, W): statistics of each channel over all pixels of the batch.
+    """Normalize each channel of images (N, C, H, W) over all pixels of the batch.
 
     Arguments, attributes and running statistics are those of `BatchNorm1d`, with C for D and m = N * H * W.
 
@@ -136,7 +137,7 @@ class BatchNorm2d(_BatchNorm):
 
 
 class LayerNorm(Module):
-    """Each example over its own last axis or axes (Ba, Kiros and Hinton, 2016); no running statistics.
+    """Normalize each example over its last axis or axes (Ba, Kiros and Hinton, 2016), without running statistics.
 
     Args:
         shape: the sizes of the axes that are normalized over, the last ones of `x`; a number for one.
@@ -159,10 +160,13 @@ class LayerNorm(Module):
         self.gamma, self.beta = Parameter(np.ones(self.shape, dtype)), Parameter(np.zeros(self.shape, dtype))
 
     def forward(self, x: Any) -> Any:
-        """The same shape."""
+        """Return `x` normalized, in its shape."""
         shape = shape_of(x)
         if shape[-len(self.shape) :] != self.shape:
-            raise ShapeError(f"{self!r} got shape {shape}; expected (..., {', '.join(map(str, self.shape))}).")
+            raise ShapeError(
+                f"{self!r} got shape {shape}; expected (..., {', '.join(map(str, self.shape))}). "
+                "Transpose x, or build the layer with another shape."
+            )
         axes = tuple(range(len(shape) - len(self.shape), len(shape)))
         return self.gamma * _normalized(x, axes, self.eps) + self.beta
 
@@ -171,7 +175,7 @@ class LayerNorm(Module):
 
 
 def _normalized(x: Any, axes: tuple[int, ...], eps: float) -> Any:
-    """Mean 0 and variance 1 over these axes, by the steps and names of batch normalization."""
+    """Scale `x` to mean 0 and variance 1 over these axes, by the steps and names of batch normalization."""
     mu = c.mean(x, axes, keepdims=True)
     xmu = x - mu
     sq = p.pow(xmu, exponent=2)
@@ -182,10 +186,10 @@ def _normalized(x: Any, axes: tuple[int, ...], eps: float) -> Any:
 
 
 class GroupNorm(Module):
-    """Each example over groups of its channels and all its pixels (Wu and He, 2018); no running statistics.
+    """Normalize each example over groups of channels and all pixels (Wu and He, 2018), without running statistics.
 
     Args:
-        groups: how many groups; 1 takes all channels together, as many as channels each by itself.
+        groups: how many; with 1 all channels are together, with as many as channels each is by itself.
         channels: C, a multiple of `groups`.
         eps: added to the (biased) variance.
         dtype: float32 or float64.
@@ -204,15 +208,18 @@ class GroupNorm(Module):
     def __init__(self, groups: int, channels: int, *, eps: float = 1e-5, dtype: Any = np.float64) -> None:
         self.groups, self.channels = whole("groups", groups), whole("channels", channels)
         if self.channels % self.groups:
-            raise ValueError(f"{channels} channels cannot be cut into {groups} groups of one size; take a divisor.")
+            raise ValueError(f"{groups} groups do not divide {channels} channels; use a divisor of {channels}.")
         self.eps, dtype = _positive_eps(eps), float_dtype(dtype)
         self.gamma, self.beta = Parameter(np.ones(self.channels, dtype)), Parameter(np.zeros(self.channels, dtype))
 
     def forward(self, x: Any) -> Any:
-        """The same shape."""
+        """Return `x` normalized, in its shape."""
         shape = shape_of(x)
         if len(shape) < 2 or shape[1] != self.channels:
-            raise ShapeError(f"{self!r} got shape {shape}; expected (N, {self.channels}, ...).")
+            raise ShapeError(
+                f"{self!r} got shape {shape}; expected (N, {self.channels}, ...). "
+                "Transpose x, or build the layer with another number of channels."
+            )
         n, rest = shape[0], shape[2:]
         grouped = c.reshape(x, (n, self.groups, self.channels // self.groups, *rest))
         xhat = c.reshape(_normalized(grouped, tuple(range(2, 3 + len(rest))), self.eps), shape)
@@ -224,7 +231,7 @@ class GroupNorm(Module):
 
 
 class LocalResponseNorm(Module):
-    """Each entry over a power of the squares of its neighbours; see `micrograd.nn.windows.local_response_norm`.
+    """Divide each entry by a power of its neighbours' squares; see `micrograd.nn.windows.local_response_norm`.
 
     >>> LocalResponseNorm(5)(np.ones((2, 8, 4, 4))).shape
     (2, 8, 4, 4)
@@ -234,7 +241,7 @@ class LocalResponseNorm(Module):
         self.size, self.alpha, self.beta, self.k = whole("size", size), float(alpha), float(beta), float(k)
 
     def forward(self, x: Any) -> Any:
-        """(N, C, ...) to the same shape."""
+        """Return `x`, (N, C, ...), normalized, in its shape."""
         return local_response_norm(x, self.size, self.alpha, self.beta, self.k)
 
     def __repr__(self) -> str:

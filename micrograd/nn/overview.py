@@ -1,4 +1,4 @@
-"""What a network is made of, as a table."""
+"""Summarise a network as a table of its layers."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from micrograd.engine import no_grad
 from micrograd.nn.module import Module
 from micrograd.numpy_api.composites import shape_of
 
-__all__ = ["Line", "Summary", "calls", "summary"]
+__all__ = ["LayerRow", "Summary", "calls", "summary"]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A layer: its dotted name, its type, the shape of what it answers, and how many numbers it holds itself."""
+class LayerRow:
+    """Hold what the table shows of a layer: dotted name, type, shape of its output, numbers that it holds itself."""
 
     name: str
     kind: str
@@ -28,9 +28,9 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The layers in the order of their calls, and all parameters; printed it is a table."""
+    """Hold the layers in the order of their calls, and how many parameters there are; prints as a table."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[LayerRow, ...]
     parameters: int
     trainable: int
 
@@ -51,7 +51,7 @@ class Summary:
 
 @contextmanager
 def calls(layers: dict[str, Module]) -> Iterator[list[tuple[str, Any]]]:
-    """The calls of these modules inside the block, as (name, answer), in order of their ends."""
+    """Record the calls of these modules inside the block, as (name, output), in the order in which they return."""
     seen: list[tuple[str, Any]] = []
     try:
         for name, layer in layers.items():
@@ -70,7 +70,7 @@ def calls(layers: dict[str, Module]) -> Iterator[list[tuple[str, Any]]]:
 
 @contextmanager
 def evaluating(model: Module) -> Iterator[None]:
-    """The model in evaluation mode and without a graph; each module is in its own mode again afterwards."""
+    """Put a model into evaluation mode, without a graph; afterwards each module has its own mode again."""
     modes = [(module, module.training) for _, module in model.named_modules()]
     model.eval()
     try:
@@ -82,14 +82,14 @@ def evaluating(model: Module) -> Iterator[None]:
 
 
 def summary(model: Module, x: Any) -> Summary:
-    """Run `model` once, in evaluation mode and without a graph, and note what each layer answers.
+    """Run `model` once, in evaluation mode and without a graph, and return its layers as a table.
 
     Args:
-        model: it is not changed.
+        model: any module; it is not changed.
         x: what the model takes, one example or a batch.
 
     Returns:
-        A `Summary`: a line for each call of a module that holds no other module.
+        A `Summary` with a row for each call of a module that holds no other module.
 
     >>> from micrograd import nn
     >>> print(summary(nn.mlp([4, 3, 2], rng=0), np.ones((1, 4))))
@@ -105,6 +105,7 @@ def summary(model: Module, x: Any) -> Summary:
     with evaluating(model), calls(leaves) as seen:
         model(x)
     lines = tuple(
-        Line(name, type(leaves[name]).__name__, shape_of(out), leaves[name].count_parameters()) for name, out in seen
+        LayerRow(name, type(leaves[name]).__name__, shape_of(out), leaves[name].count_parameters())
+        for name, out in seen
     )
     return Summary(lines, model.count_parameters(), model.count_parameters(trainable=True))

@@ -1,4 +1,4 @@
-"""Neurons that compute number by number: the classes and signatures of Andrej Karpathy's micrograd.
+"""Build neurons that compute number by number: the classes and signatures of Andrej Karpathy's micrograd.
 
 With ``random.seed(1337)`` they draw the numbers that his do, so his notebooks run here unchanged, step for step.
 """
@@ -17,7 +17,7 @@ __all__ = ["MLP", "Layer", "Neuron"]
 
 
 class Neuron(Module):
-    """A weighted sum of its inputs plus a bias, through a relu unless `nonlin` is False.
+    """Compute a weighted sum of inputs plus a bias, through a relu unless `nonlin` is False.
 
     Args:
         nin: how many inputs.
@@ -37,9 +37,9 @@ class Neuron(Module):
         self.nonlin = nonlin
 
     def forward(self, x: Sequence[Any]) -> Any:
-        """The activation for `x`, a sequence of `nin` numbers or values."""
+        """Return the activation for `x`, a sequence of `nin` numbers or values."""
         if len(x) != len(self.w):
-            raise ShapeError(f"{self!r} got {len(x)} inputs; pass a list of {len(self.w)} numbers or Values.")
+            raise ShapeError(f"{self!r} got {len(x)} inputs; expected a list of {len(self.w)} numbers or Values.")
         act: Any = self.b
         for weight, number in zip(self.w, x, strict=True):
             act = act + weight * number
@@ -50,7 +50,7 @@ class Neuron(Module):
 
 
 class Layer(Module):
-    """`nout` neurons side by side, each seeing all `nin` inputs; answers a list, or the one value where `nout` is 1.
+    """Hold `nout` neurons that see the same `nin` inputs; returns a list, or the one value where `nout` is 1.
 
     >>> Layer(2, 3)
     Layer of [ReLUNeuron(2), ReLUNeuron(2), ReLUNeuron(2)]
@@ -60,7 +60,7 @@ class Layer(Module):
         self.neurons = [Neuron(nin, **kwargs) for _ in range(nout)]
 
     def forward(self, x: Sequence[Any]) -> Any:
-        """The activations of all neurons for `x`."""
+        """Return the activations of all neurons for `x`."""
         out = [neuron(x) for neuron in self.neurons]
         return out[0] if len(out) == 1 else out
 
@@ -69,7 +69,7 @@ class Layer(Module):
 
 
 class MLP(Module):
-    """A multi-layer perceptron on single numbers: `nin` inputs, then layers of the sizes `nouts`, the last one linear.
+    """Compute a multi-layer perceptron on numbers: `nin` inputs, then layers of the sizes `nouts`, the last one linear.
 
     For arrays, which are some thousand times faster, see `micrograd.nn.mlp`.
 
@@ -84,7 +84,7 @@ class MLP(Module):
         self.layers = [Layer(sizes[i], sizes[i + 1], nonlin=i != last) for i in range(len(nouts))]
 
     def forward(self, x: Any) -> Any:
-        """The output for one example `x`, a list of `nin` numbers or values."""
+        """Return the output for one example `x`, a list of `nin` numbers or values."""
         for layer in self.layers:
             x = layer(x)
         return x

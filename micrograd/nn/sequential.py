@@ -1,4 +1,4 @@
-"""Layers one after the other, and what stands between them."""
+"""Chain layers, with dropout and flattening between them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Dropout", "Flatten", "Sequential", "mlp"]
 
 
 class Dropout(Module):
-    """In training, sets entries to 0 with probability `rate` and divides the others by ``1 - rate``.
+    """Set entries to 0 with probability `rate` in training, and divide the others by ``1 - rate``.
 
     Args:
         rate: 0 <= rate < 1.
@@ -36,7 +36,7 @@ class Dropout(Module):
         f.dropout(np.ones(0), rate, self.rng)  # refuses a bad rate now rather than in the first batch
 
     def forward(self, x: Any) -> Any:
-        """Any shape to the same shape."""
+        """Return `x` with entries dropped, in its shape; in evaluation mode `x` itself."""
         return f.dropout(x, self.rate, self.rng, training=self.training)
 
     def __repr__(self) -> str:
@@ -44,15 +44,22 @@ class Dropout(Module):
 
 
 class Flatten(Module):
-    """All axes but the first in one: (N, 8, 8) to (N, 64)."""
+    """Flatten all axes but the first into one: (N, 8, 8) to (N, 64).
+
+    >>> Flatten()(np.ones((2, 8, 8))).shape
+    (2, 64)
+    """
 
     def forward(self, x: Any) -> Any:
-        """(N, ...) to (N, D)."""
+        """Return `x`, (N, ...), as (N, D)."""
         return x.reshape(shape_of(x)[0], -1)
 
 
 class Sequential(Module):
-    """Modules, or any functions of one argument, one after the other.
+    """Apply modules, or any functions of one argument, one after the other.
+
+    Raises:
+        TypeError: a layer that cannot be called.
 
     >>> Sequential(Linear(2, 3), ReLU())
     Sequential(
@@ -64,11 +71,13 @@ class Sequential(Module):
     def __init__(self, *layers: Any) -> None:
         for position, layer in enumerate(layers):
             if not callable(layer):
-                raise TypeError(f"layer {position} is a {type(layer).__name__}; pass modules, as in Sequential(a, b).")
+                raise TypeError(
+                    f"layer {position} is a {type(layer).__name__}; pass modules or functions, as in Sequential(a, b)."
+                )
         self.layers = list(layers)
 
     def forward(self, x: Any) -> Any:
-        """What the last layer answers."""
+        """Return the output of the last layer."""
         h = x
         for layer in self.layers:
             h = layer(h)
@@ -94,7 +103,7 @@ def mlp(
     rng: np.random.Generator | int | None = None,
     dtype: Any = np.float64,
 ) -> Sequential:
-    """A multi-layer perceptron on arrays: between its linear layers an activation, before it batch norm if asked for.
+    """Build a multi-layer perceptron on arrays, with an activation, and batch norm if wanted, after each hidden layer.
 
     Args:
         sizes: inputs, hidden sizes, outputs, as in ``[64, 64, 64, 10]``.
@@ -104,6 +113,9 @@ def mlp(
         dropout: the rate of a `Dropout` after each activation; 0 for none.
         rng: a NumPy Generator, or a seed for one.
         dtype: float32 or float64.
+
+    Returns:
+        A `Sequential` from (N, inputs) to (N, outputs).
 
     Raises:
         ValueError: fewer than two sizes.

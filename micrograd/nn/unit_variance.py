@@ -19,14 +19,15 @@ __all__ = ["lsuv"]
 def lsuv(
     model: Module, x: Any, *, tolerance: float = 0.05, trials: int = 10, rng: np.random.Generator | int | None = None
 ) -> dict[str, float]:
-    """Layer-sequential unit variance (Mishkin and Matas, 2016): each linear layer and convolution gets orthogonal
-    weights, then, in the order of the forward pass, is scaled until its output on `x` has variance 1.
+    """Scale the weights of each layer until its output on a batch has variance 1 (LSUV; Mishkin and Matas, 2016).
+
+    Each linear layer and convolution gets orthogonal weights; then each is scaled, in the order of the forward pass.
 
     Args:
         model: its weights are replaced; anything with `Linear` and `Conv2d` inside.
         x: a batch, as the model takes it.
         tolerance: how far from 1 the variance may stay.
-        trials: scalings of a layer at most.
+        trials: the most scalings of a layer.
         rng: a NumPy Generator, or a seed for one.
 
     Returns:
@@ -40,11 +41,11 @@ def lsuv(
     >>> found = lsuv(model, np.random.default_rng(0).normal(size=(256, 8)), rng=0)
     >>> {name: round(variance, 1) for name, variance in found.items()}
     {'layers.0': 1.0, 'layers.2': 1.0}
-    """  # noqa: D205
+    """
     rng = np.random.default_rng(rng)
     layers = {name: m for name, m in model.named_modules() if isinstance(m, (Linear, Conv2d))}
     if not layers:
-        raise GraphError(f"{type(model).__name__} has no Linear or Conv2d whose weights could be scaled.")
+        raise GraphError(f"{type(model).__name__} has no weights to scale; pass a model with a Linear or a Conv2d.")
     for layer in layers.values():
         weight = layer.weight
         weight.data = initial("orthogonal", weight.shape, rng, weight.data.dtype)

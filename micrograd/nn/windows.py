@@ -1,4 +1,4 @@
-"""What looks at an image through a window: convolution, pooling, local response normalization.
+"""Compute with windows of an image: convolution, pooling, local response normalization.
 
 Images are (N, C, H, W), as in PyTorch. Each is a gather of all windows, then a matrix product, a maximum or a sum.
 """
@@ -24,12 +24,14 @@ __all__ = ["avg_pool2d", "conv2d", "local_response_norm", "max_pool2d"]
 def _image(x: Any, what: str) -> tuple[int, ...]:
     shape = shape_of(x)
     if len(shape) != 4:
-        raise ShapeError(f"{what} got shape {shape}; expected (N, C, H, W), as x.reshape(-1, 1, 8, 8) makes of digits.")
+        raise ShapeError(f"{what} got shape {shape}; expected (N, C, H, W). Digits: x.reshape(-1, 1, 8, 8).")
     return shape
 
 
-def _places(shape: tuple[int, ...], kernel: tuple[int, int], stride: tuple[int, int], what: str) -> tuple[int, int]:
-    """How many places a window has along height and width."""
+def _window_counts(
+    shape: tuple[int, ...], kernel: tuple[int, int], stride: tuple[int, int], what: str
+) -> tuple[int, int]:
+    """Count the positions of a window along height and width."""
     if kernel[0] > shape[0] or kernel[1] > shape[1]:
         raise ShapeError(
             f"{what}: a window of {kernel[0]}x{kernel[1]} does not fit into {shape[0]}x{shape[1]} pixels "
@@ -39,7 +41,7 @@ def _places(shape: tuple[int, ...], kernel: tuple[int, int], stride: tuple[int, 
 
 
 def _padded(x: Any, before: tuple[int, ...], after: tuple[int, ...]) -> Any:
-    """`x` with so many zeros before and after it along each axis."""
+    """Return `x` with zeros before and after it along each axis."""
     if not any((*before, *after)):
         return x
     shape = shape_of(x)
@@ -54,7 +56,7 @@ def _positions(
     strides: tuple[int, ...],
     order: tuple[int, ...],
 ) -> tuple[np.ndarray[Any, Any], tuple[int, ...]]:
-    """Where in the flat image each entry of each window stands, and the shape of all windows."""
+    """Return the index in the flat image of each entry of each window, and the shape of all windows."""
     windows = sliding_window_view(np.arange(math.prod(shape)).reshape(shape), sizes, axes)
     steps = [slice(None)] * windows.ndim
     for axis, stride in zip(axes, strides, strict=True):
@@ -65,16 +67,16 @@ def _positions(
     return flat, placed.shape
 
 
-# For the batches of a training loop; positions take much more memory than the images, so those of a whole data set go.
+# Kept for the batches of a training loop. Positions take much more memory than images: a data set's are not kept.
 _remembered, _SMALL = lru_cache(maxsize=8)(_positions), 2**18
 
 
 def _windows(
     x: Any, axes: tuple[int, ...], sizes: tuple[int, ...], strides: tuple[int, ...], order: tuple[int, ...]
 ) -> Any:
-    """The windows of `x` along `axes`; `order` transposes its own axes and then those of the window.
+    """Return the windows of `x` along `axes`; `order` transposes its own axes and then those of the window.
 
-    One gather from the flat array: of all ways back, adding at flat positions is NumPy's fastest.
+    They are one gather from the flat array: its gradient adds at flat positions, which is NumPy's fastest way.
     """
     size = math.prod(shape_of(x))
     flat, shape = (_remembered if size <= _SMALL else _positions)(shape_of(x), axes, sizes, strides, order)
@@ -82,7 +84,7 @@ def _windows(
 
 
 def conv2d(x: Any, weight: Any, bias: Any = None, *, stride: Pair = 1, padding: Pair = 0) -> Any:
-    """The cross-correlation that networks call convolution: one matrix product over all windows.
+    """Compute the cross-correlation that networks call convolution, as one matrix product over all windows.
 
     ``out[n, o, i, j] = bias[o] + sum(weight[o] * x[n, :, i*stride : i*stride + K, j*stride : j*stride + L])``.
 
@@ -91,7 +93,7 @@ def conv2d(x: Any, weight: Any, bias: Any = None, *, stride: Pair = 1, padding: 
         weight: (O, C, K, L), as in PyTorch.
         bias: (O,), or None.
         stride: how far the window moves, one number or one for each of height and width.
-        padding: how many zeros stand around the image.
+        padding: how many zeros are put around the image.
 
     Returns:
         (N, O, H', W') with ``H' = (H + 2*padding - K) // stride + 1``.
@@ -110,7 +112,7 @@ def conv2d(x: Any, weight: Any, bias: Any = None, *, stride: Pair = 1, padding: 
         raise ShapeError(f"weight has shape {shape}, x has {channels} channels; expected (O, {channels}, K, L).")
     outputs, _, *kernel = shape
     padded = _padded(x, (0, 0, *padding), (0, 0, *padding))
-    high, wide = _places(shape_of(padded)[2:], (kernel[0], kernel[1]), stride, "conv2d")
+    high, wide = _window_counts(shape_of(padded)[2:], (kernel[0], kernel[1]), stride, "conv2d")
     windows = _windows(padded, (2, 3), (kernel[0], kernel[1]), stride, (0, 2, 3, 1, 4, 5))
     width = channels * kernel[0] * kernel[1]
     table = c.transpose(c.reshape(weight, (outputs, width)), (1, 0))
@@ -125,17 +127,21 @@ def conv2d(x: Any, weight: Any, bias: Any = None, *, stride: Pair = 1, padding: 
 def _pooled(x: Any, kernel: Pair, stride: Pair | None, fold: Any, what: str) -> Any:
     kernel = pair("kernel", kernel, 1)
     stride = kernel if stride is None else pair("stride", stride, 1)
-    _places(_image(x, what)[2:], kernel, stride, what)
-    return fold(_windows(x, (2, 3), kernel, stride, (4, 5, 0, 1, 2, 3)), (0, 1))  # such sums run along whole rows
+    _window_counts(_image(x, what)[2:], kernel, stride, what)
+    windows = _windows(x, (2, 3), kernel, stride, (4, 5, 0, 1, 2, 3))
+    return fold(windows, (0, 1))  # over the first axes, so that sums run along whole rows
 
 
 def max_pool2d(x: Any, kernel: Pair, stride: Pair | None = None) -> Any:
-    """The largest entry of each window; equal largest ones share the gradient (PyTorch gives it to the first).
+    """Take the largest entry of each window; equal largest ones share the gradient (PyTorch gives it to the first).
 
     Args:
         x: (N, C, H, W).
         kernel: the size of the window, one number or one for each of height and width.
-        stride: how far it moves; its own size where left out. What is left over at the edge is not looked at.
+        stride: how far it moves; its own size where left out. A remainder at the edge is left out.
+
+    Returns:
+        (N, C, H', W').
 
     Raises:
         ShapeError: not an image, or a window larger than it. ValueError: kernel or stride below 1.
@@ -148,7 +154,7 @@ def max_pool2d(x: Any, kernel: Pair, stride: Pair | None = None) -> Any:
 
 
 def avg_pool2d(x: Any, kernel: Pair, stride: Pair | None = None) -> Any:
-    """The mean of each window; arguments as in `max_pool2d`.
+    """Take the mean of each window; arguments as in `max_pool2d`.
 
     >>> avg_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), 2)
     array([[[[ 2.5,  4.5],
@@ -158,10 +164,10 @@ def avg_pool2d(x: Any, kernel: Pair, stride: Pair | None = None) -> Any:
 
 
 def local_response_norm(x: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Any:
-    """Each entry over a power of the sum of squares of its neighbours in `size` channels (Krizhevsky et al., 2012).
+    """Divide each entry by a power of the sum of its neighbours' squares in `size` channels (Krizhevsky et al., 2012).
 
     ``x / (k + alpha / size * sum of squares) ** beta``: alpha is divided by the size, as in PyTorch, not in the paper.
-    Of an even `size` the channel itself and one more lie before the middle.
+    With an even `size` there is one neighbour more before the channel than after it.
 
     Args:
         x: (N, C, ...).
@@ -169,6 +175,9 @@ def local_response_norm(x: Any, size: int, alpha: float = 1e-4, beta: float = 0.
         alpha: the weight of the squares.
         beta: the exponent.
         k: keeps the quotient finite.
+
+    Returns:
+        An array or tensor in the shape of `x`.
 
     Raises:
         ShapeError: fewer than two axes. ValueError: a size below 1.
@@ -180,7 +189,7 @@ def local_response_norm(x: Any, size: int, alpha: float = 1e-4, beta: float = 0.
     """
     shape = shape_of(x)
     if len(shape) < 2:
-        raise ShapeError(f"local_response_norm got shape {shape}; expected (N, C, ...).")
+        raise ShapeError(f"local_response_norm got shape {shape}; expected (N, C, ...). Use x[None] for one example.")
     size = whole("size", size)
     others = (0,) * (len(shape) - 2)
     sq = _padded(x * x, (0, size // 2, *others), (0, (size - 1) // 2, *others))

@@ -1,4 +1,4 @@
-"""Optimisers, schedules of the learning rate, and clipping of gradients."""
+"""Update parameters: optimizers, schedules of the learning rate, and clipping of gradients."""
 
 from micrograd.optim.clipping import clip_grad_norm, clip_grad_value
 from micrograd.optim.optimizers import SGD, Adam, AdamW, Optimizer, RMSProp

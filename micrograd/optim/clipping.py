@@ -1,4 +1,4 @@
-"""Gradients that are too large, brought down before a step."""
+"""Clip gradients that are too large, before a step."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["clip_grad_norm", "clip_grad_value"]
 def clip_grad_norm(parameters: Iterable[Tensor], limit: float) -> float:
     """Scale all gradients by one number so that their common norm is at most `limit` (Pascanu et al., 2013).
 
-    Call it between ``backward()`` and ``step()``; parameters without a gradient are passed over.
+    Call it between ``backward()`` and ``step()``; parameters without a gradient are skipped.
 
     Args:
         parameters: leaf tensors.
@@ -26,7 +26,7 @@ def clip_grad_norm(parameters: Iterable[Tensor], limit: float) -> float:
         The norm before: the root of the sum of the squares of all entries, in float64.
 
     Raises:
-        ValueError: a limit that is not above 0. NumericalError: the norm is NaN or infinite; nothing was changed.
+        ValueError: a limit that is not above 0. NumericalError: the norm is NaN or infinite; no gradient was changed.
 
     >>> w = Tensor(np.array([3.0, 4.0]))
     >>> (0.5 * w * w).sum().backward()
@@ -39,8 +39,8 @@ def clip_grad_norm(parameters: Iterable[Tensor], limit: float) -> float:
     norm = math.sqrt(sum(float(np.sum(np.square(np.asarray(parameter.grad, np.float64)))) for parameter in held))
     if not math.isfinite(norm):
         raise NumericalError(
-            f"the norm of the gradients is {norm}; scaling would spread it. Run the step under micrograd.checked() "
-            "to see where it begins."
+            f"the norm of the gradients is {norm}; scaling would spread it to all of them. "
+            "Run the step under micrograd.checked() to see where it begins."
         )
     if norm > limit:
         for parameter in held:
@@ -51,7 +51,7 @@ def clip_grad_norm(parameters: Iterable[Tensor], limit: float) -> float:
 
 
 def clip_grad_value(parameters: Iterable[Tensor], limit: float) -> None:
-    """Bring every entry of every gradient between ``-limit`` and `limit`.
+    """Clip every entry of every gradient to the range from ``-limit`` to `limit`.
 
     Raises:
         ValueError: a limit that is not above 0.

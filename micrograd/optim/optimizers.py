@@ -1,7 +1,7 @@
-"""Optimisers: what a training step does with the gradients.
+"""Update parameters by their gradients.
 
-An optimiser replaces the value of each parameter by a new array and never writes into the old one, so a graph
-recorded before the step keeps the numbers it was computed from.  Definitions, and so hyperparameters, are PyTorch's.
+An optimizer replaces the value of each parameter by a new array and never writes into the old one, so a graph
+recorded before the step keeps the numbers it was computed from. Definitions, and so hyperparameters, are PyTorch's.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _between(name: str, value: Any, low: float, high: float, hint: str) -> float
 
 
 def _alike(given: Any, here: Any) -> bool:
-    """Whether a setting that was read can stand where `here` stands."""
+    """Say whether a setting that was read is of the kind of `here`."""
     if isinstance(here, tuple):
         return isinstance(given, (list, tuple)) and len(given) == len(here) and all(map(_alike, given, here))
     if isinstance(here, (int, float)) and not isinstance(here, bool):
@@ -45,15 +45,15 @@ def _counting(value: Any) -> bool:
 
 
 class Optimizer:
-    """Base class: holds the parameters; a subclass says by what one parameter moves (`_change`).
+    """Hold parameters and move them at each step; a subclass computes by how much (`_change`).
 
     Args:
-        parameters: leaf tensors, as ``model.parameters()`` answers them.
+        parameters: leaf tensors, such as ``model.parameters()``.
         lr: the learning rate; assign it between steps to change it.
 
     Raises:
-        ValueError: no parameters, the same one twice, or a learning rate that is no finite number >= 0.
-        TypeError: something that is no Tensor. GraphError: a tensor that is computed rather than a leaf.
+        ValueError: no parameters, the same one twice, or a learning rate that is not a finite number >= 0.
+        TypeError: something that is not a Tensor. GraphError: a tensor that is computed rather than a leaf.
     """
 
     def __init__(self, parameters: Iterable[Tensor], lr: float) -> None:
@@ -75,11 +75,11 @@ class Optimizer:
         self.lr = lr
         self.steps = 0
         self._memory: list[list[Any]] = [[*self._starts] for _ in self.parameters]
-        self._counts = [0] * len(self.parameters)  # a parameter without a gradient does not age
+        self._counts = [0] * len(self.parameters)  # a step counts only for the parameters that have a gradient
 
     @property
     def lr(self) -> float:
-        """The learning rate of the next step."""
+        """Return the learning rate of the next step."""
         return self._lr
 
     @lr.setter
@@ -87,7 +87,7 @@ class Optimizer:
         self._lr = _between("lr", value, 0.0, math.inf, "usual are 0.1 for SGD and 0.001 for Adam")
 
     def zero_grad(self) -> None:
-        """Forget the gradients: 0 for numbers, None for arrays."""
+        """Clear the gradients: 0 for numbers, None for arrays."""
         forget(self.parameters)
 
     def step(self) -> None:
@@ -101,7 +101,9 @@ class Optimizer:
         for position, parameter in enumerate(self.parameters):
             if parameter.grad is not None and shape_of(parameter.grad) != parameter.shape:
                 got = shape_of(parameter.grad)
-                raise ShapeError(f"parameter {position} has shape {parameter.shape}, its gradient {got}.")
+                raise ShapeError(
+                    f"parameter {position} has shape {parameter.shape}, its gradient {got}; they must be equal."
+                )
         if (capture := capturing()) is not None:
             self._capture(capture)
             return
@@ -115,15 +117,15 @@ class Optimizer:
             change, memory[:] = self._change(parameter.raw, parameter.grad, memory, *scalars)
             value = parameter.raw - change
             if type(value) is np.ndarray:
-                value.flags.writeable = False  # it is ours alone, so that the engine need not copy it
+                value.flags.writeable = False  # nothing else refers to it, so the engine need not copy it
             parameter.data = value
 
     def _capture(self, capture: Capture) -> None:
-        """The same on tensors; what differs from call to call (memory, counts, learning rate) is read anew by each."""
+        """Record the step in a compiled function; memory, counts and learning rate are read anew by each call."""
         capture.assume(self._settings)
         capture.counted(vars(self), "steps")
         counts = self._counts
-        groups: dict[int, tuple[list[int], list[Any]]] = {}  # what has moved equally often shares the numbers of a step
+        groups: dict[int, tuple[list[int], list[Any]]] = {}  # parameters of one age share the numbers of a step
         for position, parameter in enumerate(self.parameters):
             g = parameter.grad
             if g is None:
@@ -153,25 +155,25 @@ class Optimizer:
         return [capture.host(lambda nth=nth: self._scalars(count())[nth]) for nth in many]  # type: ignore[misc]
 
     _starts: ClassVar[tuple[float, ...]] = ()
-    """What the memory of a parameter starts with."""
+    """The starting values of a parameter's memory."""
     _ages: ClassVar[bool] = False
-    """Whether the numbers of a step depend on how many there were."""
+    """Whether the numbers of a step depend on how many steps came before."""
 
     def _settings(self) -> tuple[Any, ...]:
-        """The numbers that are the same in every step; a compiled step is compiled again when they change."""
+        """Return the numbers that are the same in every step; a compiled step is compiled again when they change."""
         return ()
 
     def _scalars(self, count: int) -> tuple[float, ...]:
-        """The numbers of step `count` (1, 2...) of a parameter."""
+        """Return the numbers of step `count` (1, 2...) of a parameter."""
         del count
         return (self.lr,)
 
     def _change(self, value: Any, g: Any, memory: Sequence[Any], *scalars: Any) -> tuple[Any, Sequence[Any]]:
-        """What is subtracted from a parameter, and its new memory: a function of arrays or of tensors."""
-        raise NotImplementedError(f"{type(self).__name__} defines no _change()")
+        """Return what is subtracted from a parameter, and its new memory; called with arrays or with tensors."""
+        raise NotImplementedError(f"{type(self).__name__} defines no _change(); return the change and the memory.")
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the next step depends on besides parameters and gradients; the arrays are copies.
+        """Return all that the next step depends on besides parameters and gradients; the arrays are copies.
 
         Returns:
             kind (the name of the class), settings by name, steps, counts (how often each parameter has moved) and
@@ -188,10 +190,10 @@ class Optimizer:
         }  # fmt: skip
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` of an optimizer of the same kind and parameters answered, all or nothing.
+        """Load what `state_dict` of an optimizer of the same kind and parameters returned, all or nothing.
 
         Raises:
-            CheckpointError: listing every difference; nothing has been changed then.
+            CheckpointError: the state does not fit, and nothing was changed; the message lists every difference.
         """
         if wrong := self.differences(state):
             raise CheckpointError(
@@ -208,7 +210,7 @@ class Optimizer:
             slots[:] = [np.array(v) if isinstance(v, np.ndarray) else v for v in given]
 
     def differences(self, state: Mapping[str, Any]) -> list[str]:
-        """What keeps `state` from being loaded, a line for each difference; empty where nothing does."""
+        """Return what keeps `state` from being loaded, a line for each difference; empty where it fits."""
         mine = self.state_dict()
         if state.get("kind") != mine["kind"]:
             return [f"optimizer: {state.get('kind')} in the state, {mine['kind']} here"]
@@ -253,7 +255,7 @@ class Optimizer:
 
 
 class SGD(Optimizer):
-    """Stochastic gradient descent, with momentum (Sutskever et al., 2013, as PyTorch writes it).
+    """Descend along the gradient (SGD), with momentum if wanted (Sutskever et al., 2013, as PyTorch writes it).
 
     ``g += weight_decay * w``; ``velocity = momentum * velocity + g`` (from `g` itself at first);
     ``w -= lr * velocity``, with `nesterov` ``w -= lr * (g + momentum * velocity)``.
@@ -292,7 +294,7 @@ class SGD(Optimizer):
             raise ValueError("nesterov looks ahead along the momentum, which is 0; pass momentum=0.9 too.")
         self.nesterov = nesterov
 
-    _starts = (-0.0,)  # the number that changes no bit of what is added to it: the first velocity is the gradient
+    _starts = (-0.0,)  # added to a number it changes no bit: the first velocity is the gradient
 
     def _settings(self) -> tuple[Any, ...]:
         return self.momentum, self.weight_decay, self.nesterov
@@ -308,7 +310,7 @@ class SGD(Optimizer):
 
 
 class Adam(Optimizer):
-    """Adaptive moments (Kingma and Ba, 2015), with PyTorch's placement of `eps`.
+    """Scale steps by adaptive moments (Kingma and Ba, 2015), with PyTorch's placement of `eps`.
 
     ``m = b1 * m + (1 - b1) * g``; ``v = b2 * v + (1 - b2) * g**2``; after `t` steps
     ``w -= lr / (1 - b1**t) * m / (sqrt(v) / sqrt(1 - b2**t) + eps)``.
@@ -359,7 +361,7 @@ class Adam(Optimizer):
         return self.lr, self.lr / (1.0 - first**count), 1.0 / math.sqrt(1.0 - second**count)
 
     def _decayed(self, value: Any, g: Any, lr: Any) -> tuple[Any, Any]:
-        """The gradient that enters the moments, and what is subtracted besides."""
+        """Return the gradient that enters the moments, and what is subtracted besides."""
         del lr
         return (g + self.weight_decay * value if self.weight_decay else g), 0.0
 
@@ -373,7 +375,7 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019): ``w -= lr * weight_decay * w`` besides.
+    """Run Adam with decoupled weight decay (Loshchilov and Hutter, 2019): ``w -= lr * weight_decay * w`` besides.
 
     >>> w = Tensor(np.array([1.0]))
     >>> AdamW([w], weight_decay=0.01)
@@ -385,7 +387,7 @@ class AdamW(Adam):
 
 
 class RMSProp(Optimizer):
-    """Gradients over the root of their mean square (Tieleman and Hinton, 2012), as PyTorch writes it.
+    """Divide gradients by the root of their mean square (Tieleman and Hinton, 2012, as PyTorch writes it).
 
     ``v = alpha * v + (1 - alpha) * g**2``; ``w -= lr * g / (sqrt(v) + eps)``. `centered` subtracts the square of the
     mean gradient from `v` (Graves, 2013); with `momentum` the quotients are added up as in `SGD`.

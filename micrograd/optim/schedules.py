@@ -1,4 +1,4 @@
-"""Learning rates that change: a number for each epoch, or step, to assign to an optimiser."""
+"""Schedule the learning rate: a number for each epoch, or step, to assign to an optimizer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Schedule = Callable[[int], float]
 
 
 def step_decay(lr: float, every: int, gamma: float = 0.1) -> Schedule:
-    """`lr`, multiplied by `gamma` after each `every` epochs. Raises ValueError where `every` is below 1.
+    """Multiply `lr` by `gamma` after each `every` epochs. Raises ValueError where `every` is below 1.
 
     >>> [round(step_decay(1.0, 2)(epoch), 3) for epoch in range(4)]
     [1.0, 1.0, 0.1, 0.1]
@@ -23,7 +23,7 @@ def step_decay(lr: float, every: int, gamma: float = 0.1) -> Schedule:
 
 
 def exponential(lr: float, gamma: float) -> Schedule:
-    """`lr`, multiplied by `gamma` after each epoch.
+    """Multiply `lr` by `gamma` after each epoch.
 
     >>> exponential(1.0, 0.5)(3)
     0.125
@@ -32,7 +32,7 @@ def exponential(lr: float, gamma: float) -> Schedule:
 
 
 def cosine(lr: float, epochs: int, lowest: float = 0.0) -> Schedule:
-    """From `lr` down to `lowest` along half a cosine in `epochs` epochs, then flat (Loshchilov and Hutter, 2017).
+    """Lower `lr` to `lowest` along half a cosine in `epochs` epochs, then keep it (Loshchilov and Hutter, 2017).
 
     Raises ValueError where `epochs` is below 1.
 
@@ -45,7 +45,7 @@ def cosine(lr: float, epochs: int, lowest: float = 0.0) -> Schedule:
 
 
 def linear(lr: float, epochs: int, lowest: float = 0.0) -> Schedule:
-    """From `lr` down to `lowest` in a straight line in `epochs` epochs, then flat.
+    """Lower `lr` to `lowest` in a straight line in `epochs` epochs, then keep it.
 
     Raises ValueError where `epochs` is below 1.
 
@@ -58,7 +58,7 @@ def linear(lr: float, epochs: int, lowest: float = 0.0) -> Schedule:
 
 
 def warmup(schedule: Schedule, epochs: int) -> Schedule:
-    """Rises in a straight line to what `schedule` begins with, in `epochs` epochs, and then follows it.
+    """Rise in a straight line to the first rate of `schedule`, in `epochs` epochs, then follow `schedule`.
 
     Raises ValueError where `epochs` is below 1.
 
@@ -71,11 +71,11 @@ def warmup(schedule: Schedule, epochs: int) -> Schedule:
 
 
 def one_cycle(highest: float, epochs: int, *, rise: float = 0.3, start: float = 25.0, end: float = 1e4) -> Schedule:
-    """Up from ``highest / start`` and down to ``highest / start / end`` along half cosines (Smith and Topin, 2018).
+    """Rise from ``highest / start``, then fall to ``highest / start / end``, in half cosines (Smith and Topin, 2018).
 
-    The numbers are PyTorch's: the top stands at ``rise * epochs - 1``, the bottom at ``epochs - 1``.
+    The numbers are PyTorch's: the top is at ``rise * epochs - 1``, the bottom at ``epochs - 1``.
 
-    Raises ValueError where `epochs` is below 2 or `rise` not between 0 and 1, or rises in less than an epoch.
+    Raises ValueError where `epochs` is below 2, or `rise` is not between ``1 / epochs`` and 1.
 
     >>> [round(one_cycle(1.0, 10)(epoch), 3) for epoch in (0, 1, 2, 9)]
     [0.04, 0.52, 1.0, 0.0]
@@ -83,7 +83,7 @@ def one_cycle(highest: float, epochs: int, *, rise: float = 0.3, start: float = 
     top, bottom = rise * epochs - 1.0, epochs - 1.0
     if epochs < 2 or not 0.0 < rise < 1.0 or top <= 0.0:
         raise ValueError(
-            f"epochs is {epochs}, rise is {rise}; expected at least 2 epochs, and a share from 1/epochs to 1."
+            f"epochs is {epochs}, rise is {rise}; expected at least 2 epochs, and a rise between 1/epochs and 1."
         )
 
     def between(first: float, last: float, part: float) -> float:

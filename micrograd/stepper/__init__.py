@@ -1,6 +1,6 @@
-"""`walk`: step through any graph, node by node, forward and backward.
+"""Step through any graph with `walk`, node by node, forward and backward.
 
-One self-contained page for a browser, the same page in a notebook, or the steps as text in a terminal.
+A walk is one self-contained page for a browser, the same page in a notebook, or the steps as text in a terminal.
 """
 
 from __future__ import annotations
@@ -15,49 +15,52 @@ from micrograd.drawing.picture import write
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
 from micrograd.graph import Graph
-from micrograd.stepper import notebook, terminal
+from micrograd.stepper import notebook, plain_text
 from micrograd.stepper.page import html_of
-from micrograd.stepper.walk_data import encoded, walk_data
+from micrograd.stepper.page_data import WalkData, encoded, walk_data
 
 __all__ = ["Walk", "html_path", "walk"]
 
 
 class Walk:
-    """What `walk` answers: shows itself in a notebook and prints as text; ``.html`` is the page, ``save`` writes it.
+    """Hold the walk through a graph: it shows itself in a notebook and prints as text.
 
     Attributes:
         data: everything that is shown, as plain data.
+        html: the page.
+        json: `data` as JSON.
+        text: the steps as plain text.
     """
 
-    def __init__(self, data: dict[str, Any]) -> None:
+    def __init__(self, data: WalkData) -> None:
         self.data = data
 
     @cached_property
     def html(self) -> str:
-        """The page: one file, no network."""
+        """Return the page: one file, which asks the network for nothing."""
         return html_of(self.data)
 
     @cached_property
     def json(self) -> str:
-        """`data` as JSON; NaN and the infinities are strings."""
+        """Return `data` as JSON; NaN and the infinities are strings."""
         return encoded(self.data)
 
     @property
     def text(self) -> str:
-        """The steps as plain text."""
-        return terminal.text_of(self.data)
+        """Return the steps as plain text."""
+        return plain_text.text_of(self.data)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the page to an ``.html`` file; an existing file is replaced.
 
         Raises:
-            GraphError: another suffix. OSError: the folder is missing or cannot be written.
+            GraphError: the path does not end in ``.html``. OSError: the folder is missing or cannot be written.
         """
         return write(html_path(path), self.html)
 
     def step(self) -> None:
         """Print one step for each press of Enter."""
-        terminal.paged(self.data, colour=terminal.coloured(sys.stdout))
+        plain_text.paged(self.data, colour=plain_text.coloured(sys.stdout))
 
     def __str__(self) -> str:
         return self.text
@@ -79,10 +82,12 @@ class Walk:
 
 
 def html_path(path: str | os.PathLike[str]) -> Path:
-    """The path of a page. Raises GraphError where it does not end in ``.html``."""
+    """Return the path of a page. Raises GraphError where it does not end in ``.html``."""
     path = Path(path)
     if path.suffix.lower() not in (".html", ".htm"):
-        raise GraphError(f"cannot walk to {str(path)!r}: the suffix {path.suffix!r} is not .html; name it bn.html.")
+        raise GraphError(
+            f"cannot write a walk to {str(path)!r}: the suffix {path.suffix!r} is not .html; name it bn.html."
+        )
     return path
 
 
@@ -94,21 +99,23 @@ def walk(
     title: str | None = None,
     seed: Any = None,
 ) -> Walk:
-    """A walk through a graph: forward one step per node, backward one per node and one for each edge it sends along.
+    """Walk through a graph: forward one step per node, backward one per node and one for each edge it sends along.
 
-    With a path the page is written there. Without one the answer shows itself in a notebook; in a terminal the steps
+    With a path the page is written there. Without one the walk shows itself in a notebook; in a terminal the steps
     are printed.
 
     Args:
         graph: a `Graph` that has been run (from `micrograd.trace`), or a tensor. A backward graph walks too.
         path: an ``.html`` file.
         lang: the language to begin with, ``en`` or ``zh``; the page has a switch.
-        title: of the page.
-        seed: the gradient of the output to walk back from, as for `Graph.backward`. Where left out that of the last
-            `backward`; where there was none 1 for a single number, and made-up numbers for an array.
+        title: of the page; "Walk through" and the name of the graph where left out.
+        seed: the gradient of the output to walk back from, as for `Graph.backward`: an array of the shape of the
+            output. Where left out that of the last `backward`; where there was none 1 for a single number, and made-up
+            numbers for an array.
 
     Raises:
-        GraphError: the graph has not been run or has more than 2,000 nodes; the path ends in something else.
+        GraphError: the graph has not been run or has more than 2,000 nodes; the path does not end in ``.html``.
+        TypeError: neither a graph nor a tensor. OSError: the file cannot be written.
 
     >>> import micrograd as mg
     >>> a = mg.Tensor(3.0)
@@ -128,5 +135,5 @@ def walk(
     if path is not None:
         made.save(path)
     elif sys.stdout.isatty():
-        sys.stdout.write(terminal.text_of(made.data, terminal.coloured(sys.stdout)))
+        sys.stdout.write(plain_text.text_of(made.data, plain_text.coloured(sys.stdout)))
     return made

@@ -1,4 +1,4 @@
-"""The numbers of single cells: where a cell's numbers come from, and its formula with the numbers put in."""
+"""Write the formula of one cell with its numbers, and find the cells that they come from."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from micrograd.graph import Graph, Node
 from micrograd.primitives import TABLE
 from micrograd.stepper.mathml import ATOM, Piece, applied_to, bracketed, constant_element, math, name_element, stop_at
+from micrograd.stepper.walk_types import MovedCells
 
 __all__ = ["Cells", "figure", "moved_cells", "sum_of_numbers", "with_numbers"]
 
@@ -21,13 +22,13 @@ _Term = TypeVar("_Term")
 
 
 def size(shape: Sequence[int]) -> int:
-    """How many cells a shape has."""
+    """Count the cells of a shape."""
     return int(np.prod(shape, dtype=int))
 
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """The cells of a graph's values.
+    """Hold the numbers of a graph, cell by cell.
 
     Attributes:
         side: ``forward`` or ``backward``, the graph.
@@ -40,14 +41,14 @@ class Cells:
     sources: Mapping[int, list[int]]
 
     def number(self, node: Node, at: int) -> Piece:
-        """One cell as a number, marked with the graph, the node and the cell that it is."""
+        """Write one cell as a number, marked with its graph, its node and its flat index."""
         value = float(np.asarray(self.values[node.index]).flat[at])
         text = f'<mn data-of="{self.side}:{node.index}:{at}">{figure(value)}</mn>'
         return Piece(text, 2 if value < 0 else ATOM, False, value < 0)
 
 
 def figure(value: float) -> str:
-    """A number as it is shown in a formula: four significant digits, a real minus.
+    """Write a number as formulas show it: four significant digits, a real minus.
 
     >>> figure(-0.123456), figure(3.0), figure(1e-7), figure(float("nan"))
     ('−0.1235', '3', '1e−07', 'NaN')
@@ -62,11 +63,17 @@ def figure(value: float) -> str:
 # ---- where cells come from --------------------------------------------------------
 
 
-def moved_cells(graph: Graph, node: Node) -> dict[str, list[int]] | None:
-    """Where the cells of a node of kind move come from, or go to, found by moving an array of indices.
+def moved_cells(graph: Graph, node: Node) -> MovedCells | None:
+    """Find where the cells of a node of kind move come from, or go to, by moving an array of indices.
 
-    ``from``: for each cell the flat index among the operands' cells, one operand after the other; ``to``: for each cell
-    of the operand the cell it is added to. None for other kinds.
+    Returns:
+        ``from``: for each cell the flat index among the operands' cells, one operand after the other; or ``to``: for
+        each cell of the operand the cell it is added to. None for other kinds.
+
+    >>> from micrograd.tracing import trace
+    >>> graph = trace(lambda x: x.T, np.zeros((2, 3)))
+    >>> moved_cells(graph, graph.nodes[1])
+    {'from': [0, 3, 1, 4, 2, 5]}
     """
     if node.is_leaf or TABLE[node.op].kind != "move":
         return None
@@ -84,7 +91,7 @@ def moved_cells(graph: Graph, node: Node) -> dict[str, list[int]] | None:
 
 
 def _broadcast_cell(at: int, shape: tuple[int, ...], of: tuple[int, ...]) -> int:
-    """The flat index in an operand of shape `of` that a cell of the result reads."""
+    """Return the flat index in an operand of shape `of` that a cell of the result reads."""
     if not of:
         return 0
     place = np.unravel_index(at, shape)[len(shape) - len(of) :]
@@ -92,7 +99,7 @@ def _broadcast_cell(at: int, shape: tuple[int, ...], of: tuple[int, ...]) -> int
 
 
 def _reduced_cells(node: Node, of: tuple[int, ...], at: int) -> list[int]:
-    """The flat indices of the operand that one cell of a reduction folds together."""
+    """Return the flat indices of the operand that one cell of a reduction folds together."""
     axis = node.attrs.get("axis")
     axes = range(len(of)) if axis is None else [a % len(of) for a in (axis if isinstance(axis, tuple) else (axis,))]
     unit = tuple(1 if a in axes else length for a, length in enumerate(of))
@@ -103,7 +110,7 @@ def _reduced_cells(node: Node, of: tuple[int, ...], at: int) -> list[int]:
 
 
 def _multiplied_cells(left: tuple[int, ...], right: tuple[int, ...], at: int) -> list[tuple[int, int]]:
-    """The pairs of flat indices that a matrix product multiplies for one cell of its result."""
+    """Return the pairs of flat indices that a matrix product multiplies for one cell of its result."""
     a, b = np.arange(size(left)).reshape(left), np.arange(size(right)).reshape(right)
     a, b = np.atleast_2d(a), b.reshape(-1, 1) if b.ndim == 1 else b
     lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
@@ -118,7 +125,7 @@ def _multiplied_cells(left: tuple[int, ...], right: tuple[int, ...], at: int) ->
 
 
 def _total(op: str, terms: Sequence[_Term], write: Callable[[_Term], Piece]) -> Piece:
-    """Terms joined as the row says: a sum, or the largest of; the middle of many is left out."""
+    """Join terms as the row says, in a sum or a maximum; the middle of many is left out."""
     shown = list(terms) if len(terms) <= _TERMS else [*terms[: _TERMS - 2], terms[-1]]
     pieces = [write(term) for term in shown]
     if op != "sum":
@@ -135,8 +142,8 @@ def _total(op: str, terms: Sequence[_Term], write: Callable[[_Term], Piece]) -> 
     return Piece(f"<mrow>{text}</mrow>", 1 if len(terms) > 1 else ATOM, False, bool(pieces) and pieces[0].minus)
 
 
-class _Writer:
-    """The formula of one cell: maps and moves are followed to their operands, reductions are written out."""
+class _CellFormula:
+    """Write the formula of one cell: follow maps and moves to their operands, write reductions out."""
 
     def __init__(self, graph: Graph, cells: Cells, stop: Callable[[Node], bool]) -> None:
         self.graph, self.cells, self.stop = graph, cells, stop
@@ -185,13 +192,13 @@ class _Writer:
 
 
 def _left(node: Node, label: str) -> str:
-    """The first cell of a value, by its name: with as many zeros as it has axes."""
+    """Name the first cell of a value: with as many zeros as it has axes."""
     left = name_element(label)
     return f"<msub>{left}<mn>{','.join('0' * len(node.shape))}</mn></msub>" if node.shape else left
 
 
 def sum_of_numbers(cells: Cells, label: str, node: Node, terms: Sequence[Node]) -> str:
-    """The sum over the paths with the numbers of the first cell; without terms just that number."""
+    """Write the sum over the paths with the numbers of the first cell; without terms just that number."""
     if cells.values.get(node.index) is None or 0 in node.shape:
         return ""
     value = cells.number(node, 0).text
@@ -200,7 +207,7 @@ def sum_of_numbers(cells: Cells, label: str, node: Node, terms: Sequence[Node]) 
 
 
 def with_numbers(graph: Graph, node: Node, cells: Cells, label: str | None = None, *, deep: bool = False) -> str:
-    """The formula with the numbers of the first cell put in: ``xmu₀₀ = 0.1257 − 0.0662 = 0.05955``.
+    """Write a formula with the numbers of the first cell: ``xmu₀₀ = 0.1257 − 0.0662 = 0.05955``.
 
     Each number that is a cell of a node carries ``data-of``: its graph, the node and its flat index.
 
@@ -210,10 +217,13 @@ def with_numbers(graph: Graph, node: Node, cells: Cells, label: str | None = Non
         cells: of that graph.
         label: the name on the left where it is not the node's own.
         deep: go through the parts of the statement; False: one primitive.
+
+    Returns:
+        MathML; empty where the values are not known or the array has no cell.
     """
     if cells.values.get(node.index) is None or 0 in node.shape:
         return ""
     value, left = cells.number(node, 0).text, _left(node, label or node.name)
     if node.is_leaf:
         return math(left, "<mo>=</mo>", value)
-    return math(left, "<mo>=</mo>", _Writer(graph, cells, stop_at(deep)).piece(node, 0).text, "<mo>=</mo>", value)
+    return math(left, "<mo>=</mo>", _CellFormula(graph, cells, stop_at(deep)).piece(node, 0).text, "<mo>=</mo>", value)

@@ -1,4 +1,4 @@
-"""Formulas in MathML Core, from the rows of the table; `cells` puts numbers in.
+"""Write formulas with names in MathML Core, from the rows of the table; `cells` writes them with numbers.
 
 `micrograd.graph.formulas` decides how a row is written and where brackets go; here its TeX, which is the table's own
 and holds operands as single private-use characters, becomes MathML. No name ever passes through TeX: names are escaped.
@@ -58,12 +58,12 @@ _SIGNS = {
 
 
 def _one(parts: list[str]) -> str:
-    """Several elements as one."""
+    """Join several elements into one."""
     return parts[0] if len(parts) == 1 else f"<mrow>{''.join(parts)}</mrow>"
 
 
 def name_element(name: str, of: str = "") -> str:
-    """A name as text: ``gamma`` is γ, ``xhat`` an x with a hat, ``dxhat`` its differential; others as they are.
+    """Write a name: ``gamma`` as γ, ``xhat`` as an x with a hat, ``dxhat`` as its differential; others as they are.
 
     With `of` it is marked (``data-of``) as the name of that node.
 
@@ -86,7 +86,7 @@ NOT_IN_HTML = re.compile(f"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd{_PLA
 
 
 def printable(text: str) -> str:
-    """`text` as HTML may hold it."""
+    """Replace the characters that HTML may not hold."""
     return NOT_IN_HTML.sub("\ufffd", text)
 
 
@@ -104,7 +104,11 @@ def _simple(name: str) -> str | None:
 
 
 def constant_element(value: float) -> tuple[str, int]:
-    """A number of the author's own, with how strongly it binds: 0.25 is one quarter."""
+    """Write a number of the user's formula, and return how strongly it binds: 0.25 is one quarter.
+
+    >>> constant_element(2.0)
+    ('<mn>2</mn>', 9)
+    """
     text, level = number(value)
     if match := re.fullmatch(r"(−?)1/(\d+)", text):
         whole = f"<mfrac><mn>1</mn><mn>{match[2]}</mn></mfrac>"
@@ -125,13 +129,13 @@ _TOKEN = re.compile(
 
 
 def _elements(tokens: list[str], until: str = "") -> list[str]:
-    """MathML of the tokens (in reverse order, taken from the end) up to the mark `until`."""
+    """Write the tokens (in reverse order, taken from the end) up to the mark `until` in MathML."""
     made: list[str] = []
     while tokens:
         mark = tokens.pop()
         if mark == until:
             break
-        if mark == "−":  # `applied` was told that the operand begins with a minus; here it is the operand itself
+        if mark == "−":  # for `applied` it marks an operand that begins with a minus; the operand has its own
             continue
         if mark in ("^", "_"):
             raised = _argument(tokens)
@@ -177,7 +181,7 @@ def _argument(tokens: list[str]) -> str:
 
 
 def _text(tokens: list[str]) -> str:
-    """The letters of a group such as ``{T}`` or of the mark that follows."""
+    """Return the letters of a group such as ``{T}`` or of the mark that follows."""
     if not tokens or tokens[-1] != "{":
         return escape(tokens.pop()) if tokens else ""
     tokens.pop()
@@ -194,7 +198,7 @@ def _translated(tex: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """MathML of an expression, with what decides its brackets: level, openness to the right, a minus in front."""
+    """Hold the MathML of an expression and what decides its brackets: level, openness to the right, leading minus."""
 
     text: str
     level: int = ATOM
@@ -203,12 +207,12 @@ class Piece:
 
 
 def bracketed(piece: Piece) -> Piece:
-    """The same in brackets."""
+    """Put an expression in brackets."""
     return Piece(f"<mrow><mo>(</mo>{piece.text}<mo>)</mo></mrow>")
 
 
 def applied_to(node: Node, operands: list[Piece]) -> Piece:
-    """The row's formula of its operands."""
+    """Write the formula of a node, given those of its operands."""
     row = TABLE[node.op]
     if row.level < ATOM:  # -(-2), and 3 - (-2), but -2 + 3, and max(-2, 3)
         first = 0 if row.tex.startswith("-") else 1
@@ -221,7 +225,7 @@ def applied_to(node: Node, operands: list[Piece]) -> Piece:
 
 
 def math(*parts: str) -> str:
-    """One formula of its parts."""
+    """Join parts into one ``<math>`` element."""
     return f"<math>{''.join(parts)}</math>"
 
 
@@ -231,7 +235,7 @@ def math(*parts: str) -> str:
 def _printed(
     graph: Graph, root: Node, stop: Callable[[Node], bool], side: str, called: Mapping[int, Piece], one: int = -1
 ) -> Piece:
-    """The right-hand side of `root` down to the nodes where `stop` holds; operands are printed first, no recursion.
+    """Write the right-hand side of `root` down to the nodes where `stop` holds, operands first, without recursion.
 
     `called` gives nodes other names. With `one`, the upstream gradient, each node counts as what it multiplies that
     gradient by: the local derivative.
@@ -266,14 +270,14 @@ _ONE = Piece("<mn>1</mn>")
 
 
 def _of_one(node: Node, operands: list[Piece]) -> Piece | None:
-    """In a local derivative 1 · x is x, and copying a gradient or adding its copies up is left out."""
+    """Simplify a node of a local derivative: 1 · x is x, and copying a gradient or adding up its copies is left out."""
     if node.op in ("mul", "matmul") and any(piece is _ONE for piece in operands):
         return operands[1] if operands[0] is _ONE else operands[0]
     return operands[0] if node.op == "cast" or TABLE[node.op].kind in ("move", "reduce") else None
 
 
 def stop_at(deep: bool) -> Callable[[Node], bool]:
-    """Where a formula ends: at names of the author's own, or at the next node."""
+    """Return the test that says where a formula ends: at names of the user's own, or at the next node."""
     return own_name if deep else lambda _: True
 
 
@@ -286,7 +290,7 @@ def with_names(
     deep: bool = False,
     called: Mapping[int, str] | None = None,
 ) -> str:
-    """``xmu = x − μ`` as MathML.
+    """Write ``xmu = x − μ``.
 
     Args:
         graph: any graph, forward or backward.
@@ -305,7 +309,7 @@ def with_names(
 
 
 def local_derivative(graph: Graph, node: Node, upstream: int, result: str, operand: str) -> str:
-    """``∂xhat/∂xmu = ivar``: what the gradient `node` multiplies the upstream gradient by.
+    """Write ``∂xhat/∂xmu = ivar``: what the gradient `node` multiplies the upstream gradient by.
 
     Args:
         graph: the backward graph.
@@ -322,12 +326,12 @@ def local_derivative(graph: Graph, node: Node, upstream: int, result: str, opera
 
 
 def equal_names(left: str, right: str, of: str) -> str:
-    """``dx₁ = dxmu``: a gradient that is passed on as it is."""
+    """Write ``dx₁ = dxmu``: a gradient that is passed on as it is."""
     return math(name_element(left, of), "<mo>=</mo>", name_element(right, of))
 
 
 def sum_of_names(left: str, of: str, terms: Sequence[tuple[str, str]]) -> str:
-    """``dxmu = dxmu₁ + dxmu₂``: the sum over the paths, without the middle of very many."""
+    """Write ``dxmu = dxmu₁ + dxmu₂``: the sum over the paths, without the middle of very many."""
     cut = len(terms) > _TERMS
     shown = [name_element(*term) for term in (terms[: _TERMS // 2] if cut else terms)]
     shown += ["<mo>⋯</mo>", name_element(*terms[-1])] if cut else []

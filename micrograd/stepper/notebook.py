@@ -1,4 +1,4 @@
-"""A walk in a notebook: the same page, in a sandboxed frame, or as a widget where `anywidget` is installed."""
+"""Show a walk in a notebook: the page in a sandboxed frame, or as a widget where `anywidget` is installed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _CSS = ".micrograd-walk { border: 0; width: 100%; }"
 
 
 def frame(html: str, title: str) -> str:
-    """The page as an `iframe` that needs no file and no server; its script runs apart from the notebook's."""
+    """Return the page as an `iframe` that needs no file and no server; its script runs apart from the notebook's."""
     return (
         f'<iframe sandbox="allow-scripts" title="{escape(title)}" width="100%" height="{_HEIGHT}" '
         f'style="border:0" srcdoc="{escape(html)}"></iframe>'
@@ -37,7 +37,7 @@ def frame(html: str, title: str) -> str:
 
 
 def widget(html: str, title: str) -> Any:
-    """The page as an anywidget; None where that is not installed."""
+    """Return the page as an anywidget; None where that is not installed."""
     try:
         import anywidget
         import traitlets

@@ -1,7 +1,7 @@
-"""The page: one HTML file with its style, its script and its data inside, which asks the network for nothing.
+"""Write the page: one HTML file with its style, its script and its data, which asks the network for nothing.
 
-The template has a handful of holes, so they are filled here, each by text that is escaped for its place: a template
-engine would be a dependency for the sake of six replacements. The content-security-policy allows exactly this script
+The template has a handful of holes, which are filled here, each by text that is escaped for its place: a template
+engine would be a dependency for the sake of eight replacements. The content-security-policy allows exactly this script
 and this style sheet, by their hashes; whatever a name may hold, no other can run.
 """
 
@@ -13,38 +13,27 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from html import escape
-from importlib.resources import files
 from typing import Any
 
 from micrograd.drawing.palette import FONT, PALETTE
 from micrograd.stepper.mathml import printable
+from micrograd.stepper.page_data import encoded
+from micrograd.stepper.page_script import page_file, script
 from micrograd.stepper.page_text import LANGUAGES, PAGE
-from micrograd.stepper.rules_js import rules
-from micrograd.stepper.walk_data import encoded
 
 __all__ = ["html_of", "policy", "script", "stylesheet"]
 
 _HOLE = re.compile(r"\{\{(\w+)\}\}")
 
 
-@lru_cache(maxsize=8)
-def _file(name: str) -> str:
-    return files("micrograd.stepper").joinpath("page", name).read_text(encoding="utf-8")
-
-
-def script() -> str:
-    """The one script: the table's rows in JavaScript, those declared since too, then the page's own."""
-    return f"{rules()}{_file('script.js')}"
-
-
 @lru_cache(maxsize=1)
 def stylesheet() -> str:
-    """The one style sheet: the pictures' colours by role, light and dark, what wears them, then the page's own."""
+    """Return the style sheet: the colours by role, light and dark, the classes that use them, then ``style.css``."""
     light, dark = ("".join(f"--{role}:{pair[side]};" for role, pair in PALETTE.items()) for side in (0, 1))
-    worn = "".join(f".{role}{{fill:var(--{role})}}.{role}-line{{stroke:var(--{role})}}" for role in PALETTE)
+    classes = "".join(f".{role}{{fill:var(--{role})}}.{role}-line{{stroke:var(--{role})}}" for role in PALETTE)
     return (
         f':root{{{light}}}:root[data-theme="dark"]{{{dark}}}.canvas text{{font-family:{FONT}}}\n'
-        f".canvas{{{worn}}}\n{_file('style.css')}"
+        f".canvas{{{classes}}}\n{page_file('style.css')}"
     )
 
 
@@ -55,7 +44,7 @@ def _hash(text: str) -> str:
 
 @lru_cache(maxsize=4)
 def policy(script: str, style: str) -> str:
-    """The content-security-policy of a page with this script and this style sheet."""
+    """Return the content-security-policy of a page with this script and this style sheet."""
     return (
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; img-src data:; "
         "base-uri 'none'; form-action 'none'"
@@ -63,16 +52,16 @@ def policy(script: str, style: str) -> str:
 
 
 def html_of(data: Mapping[str, Any], *, above: str = "", more_script: str = "", more_style: str = "") -> str:
-    """The page for what `micrograd.stepper.walk_data.walk_data` answers.
+    """Return the page of a walk.
 
     Args:
-        data: what is walked through.
-        above: HTML that stands above the walk, escaped by whoever wrote it.
-        more_script: what belongs to it, after the page's own.
-        more_style: the same of style.
+        data: what `micrograd.stepper.page_data.walk_data` returns.
+        above: HTML to put above the walk; the caller has escaped it.
+        more_script: JavaScript for it, put after the page's own.
+        more_style: CSS for it, put after the page's own.
 
     >>> from micrograd.tracing import trace
-    >>> from micrograd.stepper.walk_data import walk_data
+    >>> from micrograd.stepper.page_data import walk_data
     >>> html_of(walk_data(trace(lambda a: a * a + a, 3.0 * __import__("numpy").ones(1)))).count("<script")
     2
     """
@@ -87,4 +76,4 @@ def html_of(data: Mapping[str, Any], *, above: str = "", more_script: str = "", 
         "script": code,
         "no_script": escape(PAGE["no_script"][LANGUAGES.index(data["lang"])]),
     }
-    return _HOLE.sub(lambda hole: holes[hole[1]], _file("template.html"))
+    return _HOLE.sub(lambda hole: holes[hole[1]], page_file("template.html"))

@@ -1,7 +1,7 @@
-"""Every string that a walk shows, in English and in Simplified Chinese, under the same keys.
+"""Hold every string that a walk shows, in English and in Simplified Chinese, under the same keys.
 
-`PAGE` is what the page's script asks for, with holes ``{0}``, ``{1}``; `SENTENCES` is what is written here, with holes
-by name. The Chinese terms are those of the field: 计算图, 前向传播, 反向传播, 梯度, 上游梯度, 广播, 节点, 边.
+`PAGE` has the strings of the page's script, with holes ``{0}``, ``{1}``; `SENTENCES` those of the steps, with holes by
+name. The Chinese terms are those of the field: 计算图, 前向传播, 反向传播, 梯度, 上游梯度, 广播, 节点, 边.
 """
 
 from __future__ import annotations
@@ -194,12 +194,12 @@ SENTENCES: dict[str, tuple[str, str]] = {
 
 
 def page_words() -> dict[str, dict[str, str]]:
-    """Language, then key: what stands in the page."""
+    """Return the strings of the page, by language and key."""
     return {language: {key: texts[i] for key, texts in PAGE.items()} for i, language in enumerate(LANGUAGES)}
 
 
 def say(language: str, key: str, **holes: object) -> str:
-    """The sentence under `key` with its holes filled. What fills them is never read as a template.
+    """Return the sentence under `key` with its holes filled; what fills them is never read as a template.
 
     >>> say("zh", "head.backward", name="xmu")
     'xmu 的梯度'

@@ -1,7 +1,8 @@
-"""The rows of the table in JavaScript, so that a page can compute a graph again: made from the rows, it cannot drift.
+"""Translate the rows of the table to JavaScript, so that a page can compute a graph again.
 
 A `map` row's `scalar` template is Python for one number; its syntax tree is written out as a JavaScript expression. A
 `reduce` row names the ufunc that it folds with, which is a map row. Cells of a `move` row come with the graph's data.
+Since the rules are made from the rows, the two cannot differ.
 """
 
 from __future__ import annotations
@@ -34,10 +35,10 @@ const pow = (x, y) => y == 0.5 ? Math.sqrt(x)
 
 
 def javascript(template: str) -> str:
-    """A row's `scalar` template as a JavaScript expression of ``x`` (the operands) and ``a`` (the attributes).
+    """Translate a row's `scalar` template to JavaScript, an expression of ``x`` (operands) and ``a`` (attributes).
 
     Raises:
-        ValueError: the template has something that is not translated; the row is then not live.
+        ValueError: the template holds something that is not translated; the row is then not live.
 
     >>> javascript("1.0 / {0}")
     '(1 / x[0])'
@@ -78,12 +79,12 @@ def _expression(node: ast.expr) -> str:
             return f"pow({_expression(base)}, {_expression(exponent)})"
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in _FUNCTIONS:
             return f"{_FUNCTIONS[name]}({', '.join(_expression(argument) for argument in args)})"
-    raise ValueError(f"not translated to JavaScript: {ast.unparse(node)}")
+    raise ValueError(f"cannot translate {ast.unparse(node)} to JavaScript; add it to micrograd.stepper.rules_js")
 
 
 @lru_cache(maxsize=256)
 def map_rule(row: Primitive) -> str | None:
-    """The JavaScript expression of a map row; None where it has none and the row is not live."""
+    """Return the JavaScript expression of a map row; None where it cannot be translated and the row is not live."""
     if row.kind != "map" or not row.scalar:
         return None
     try:
@@ -94,14 +95,14 @@ def map_rule(row: Primitive) -> str | None:
 
 @lru_cache(maxsize=256)
 def reduce_rule(row: Primitive) -> str | None:
-    """The name of the map row that a reduce row folds with: ``add`` for ``sum``."""
+    """Return the name of the map row that a reduce row folds with: ``add`` for ``sum``."""
     if row.kind != "reduce":
         return None
     return next((r.name for r in TABLE.values() if r.kind == "map" and r.array == row.array and map_rule(r)), None)
 
 
 def live_operations(graph: Graph) -> bool:
-    """Whether a page can compute every node of `graph` again: floats and masks, through rows that are live."""
+    """Say whether a page can compute every node of `graph` again: floats and masks, through rows that are live."""
     return all(node.dtype in _DTYPES and (node.is_leaf or _live(node)) for node in graph.nodes)
 
 
@@ -115,9 +116,9 @@ def _live(node: Node) -> bool:
 
 
 def rules() -> str:
-    """The script ``const RULES = {map: {mul: (x, a) => ...}, cast: {...}, reduce: {sum: "add"}};``.
+    """Write the script ``const RULES = {map: {mul: (x, a) => ...}, cast: {...}, reduce: {sum: "add"}};``.
 
-    `x` holds the operands' numbers of one cell and `a` the attributes; a reduction folds with the map rule it names.
+    `x` holds the operands' numbers for one cell and `a` the attributes; a reduction folds with the map rule it names.
     """
     maps = {row.name: rule for row in TABLE.values() if (rule := map_rule(row)) is not None}
     reduces = {row.name: rule for row in TABLE.values() if (rule := reduce_rule(row)) is not None}

@@ -1,4 +1,4 @@
-"""Checking gradients, and the laws that every primitive obeys: for users' functions and for rows that users add.
+"""Check gradients of your functions, and the laws that every primitive obeys for rows that you add.
 
 >>> import numpy as np
 >>> check_grad(np.tanh, np.array([0.1, -2.0])).entries

@@ -1,7 +1,7 @@
-"""Where primitives are tested: numbers for each domain that a row names, and the calls made with them.
+"""Draw the operands that primitives are tested with, and list the calls made with them.
 
-Values stand on a jittered grid, and each operand on a grid of its own, so no two of them tie and none is
-near the kink of `abs`, `max` or `maximum`: ties have a test of their own, by name.
+Values lie on a jittered grid, and each operand on a grid of its own, so no two of them tie and none is
+near the kink of `abs`, `max` or `maximum`: ties have a test of their own.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Shape = tuple[int, ...]
 
 
 def _grid(rng: np.random.Generator, shape: Shape, slot: int) -> Array:
-    """Distinct numbers 1/4 apart, 0.04 or more from those of another slot."""
+    """Draw distinct numbers 1/4 apart, 0.04 or more from those of another slot."""
     count = int(np.prod(shape, dtype=int))
     steps = rng.permutation(count) * 0.25 + 0.03 + 0.08 * slot
     return np.asarray((steps + rng.uniform(-0.02, 0.02, count)).reshape(shape))
@@ -55,9 +55,13 @@ DOMAINS: dict[str, Callable[[np.random.Generator, Shape, int], Array]] = {
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One call of a primitive: the operands, the keywords, and the seed of whatever a law draws besides.
+    """Hold one call of a primitive.
 
-    ``measurable`` is False where the result has too few digits for a numeric slope (a cast to float32).
+    Attributes:
+        operands: arrays, one for each slot.
+        attrs: the keywords.
+        seed: of whatever a law draws besides.
+        measurable: False where the result has too few digits for a numeric slope (a cast to float32).
     """
 
     operands: tuple[Array, ...]
@@ -71,7 +75,7 @@ class Case:
 
 
 def operand(row: Primitive, slot: int, shape: Shape, rng: np.random.Generator) -> Array:
-    """A random operand of `row` for one slot, from the domain that the row names."""
+    """Draw a random operand of `row` for one slot, from the domain that the row names."""
     return np.asarray(DOMAINS[row.domain[min(slot, len(row.domain) - 1)]](rng, shape, slot))
 
 
@@ -148,9 +152,9 @@ def _build(row: Primitive, calls: list[tuple[list[Shape], dict[str, Any]]], seed
 
 
 def cases_of(row: Primitive, seed: int = 0) -> list[Case]:
-    """The calls that the laws make of a row: the shapes of its kind, broadcasting included, and its keywords.
+    """List the calls that the laws make of a row: the shapes of its kind, broadcasting included, and its keywords.
 
-    A new row of kind ``move``, or one with keywords, has no calls here: hand `check_primitive` its own.
+    A new row of kind ``move``, or one with keywords, has no calls here: pass `check_primitive` its own.
 
     >>> from micrograd.primitives import TABLE
     >>> print(cases_of(TABLE["sum"])[3])
@@ -172,7 +176,7 @@ def cases_of(row: Primitive, seed: int = 0) -> list[Case]:
 
 
 def empty_cases_of(row: Primitive) -> list[Case]:
-    """Calls with arrays of no entry."""
+    """List calls with arrays of no entry."""
     if row.kind == "move":
         calls = _EMPTY_MOVES.get(row.name, [])
     elif row.kind == "reduce":

@@ -1,8 +1,8 @@
-"""`check_grad`: is this gradient right?  Asked of numbers that no rule of ours has touched.
+"""Check gradients against slopes that are measured numerically.
 
 The vector-Jacobian product of a function, from the engine or from a backward pass written by hand, is compared entry by
-entry with slopes measured by `micrograd.testing.numeric`, for a random cotangent.  A check that could not
-have failed is refused rather than passed: float32, noise, kinks, nothing but zeros.
+entry with slopes measured by `micrograd.testing.numeric`, for a random cotangent. A check that could not
+have failed is refused rather than passed: float32, noise, kinks, only zeros.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from micrograd.engine import Tensor, sweep, toposort
 from micrograd.errors import DTypeError, GraphError, MicrogradError, ShapeError
-from micrograd.testing.numeric import Line, Slope, central_slope, complex_slope, gap_at_zero
+from micrograd.testing.numeric import LineFunction, Slope, central_slope, complex_slope, gap_at_zero
 from micrograd.transforms import gradients
 
 __all__ = ["NOT_ANALYTIC", "GradCheck", "GradientError", "check_grad"]
@@ -26,7 +26,7 @@ Array = np.ndarray[Any, Any]
 
 NOT_ANALYTIC = frozenset({"abs", "sign", "maximum", "max", "cast", "greater", "greater_equal", "less", "less_equal",
                           "equal", "not_equal"})  # fmt: skip
-"""Rows that a complex step cannot see through: they compare, or they forget the imaginary part."""
+"""Rows for which a complex step gives a wrong slope: they compare, or they drop the imaginary part."""
 
 _U = 2.0**-53  # unit roundoff of float64
 _ROUGH = 2.0**-20  # central differences that agree to fewer digits than this measure nothing
@@ -34,12 +34,12 @@ _KINK = 2.0**-20  # a gap between the one-sided slopes that counts, relative to 
 
 
 class GradientError(MicrogradError, AssertionError):
-    """A gradient that disagrees with the slope measured from outside."""
+    """Report a gradient that disagrees with the measured slope."""
 
 
 @dataclass(frozen=True, slots=True)
 class GradCheck:
-    """What a check that passed has seen.
+    """Hold the figures of a check that passed.
 
     Attributes:
         method: ``complex`` or ``central``.
@@ -64,29 +64,29 @@ def check_grad(
     entries: int = 256,
     tolerance: float = 4096.0,
 ) -> GradCheck:
-    """Compare the gradient of `f` with slopes measured numerically, or raise.
+    """Compare the gradient of `f` with slopes measured numerically, and raise where they disagree.
 
     Args:
-        f: a function of arrays that answers an array, or a tuple of an array and anything (a cache).
+        f: a function of arrays that returns an array, or a tuple of an array and anything (a cache).
         arrays: where to check: float64 arrays of any shape, or Python floats.
         backward: a handwritten backward pass to check instead of the engine's. Called ``backward(dout, cache)``
-            where `f` answers a tuple, else ``backward(dout, *arrays)``; answers one gradient per array.
+            where `f` returns a tuple, else ``backward(dout, *arrays)``; returns one gradient per array.
         method: ``complex`` (exact, for analytic functions), ``central`` (for all), or ``auto``: complex if possible.
         seed: of the random cotangent, and of the entries chosen.
         subgradient: at a kink accept any slope between the left and the right one, instead of an error.
-        entries: how many entries of each array are compared; of a larger array so many are drawn.
+        entries: how many entries of each array are compared, drawn at random where it has more.
         tolerance: the difference allowed, in units of u = 2**-53 times the size of the terms that the slope sums.
             Central differences add ten times their own estimated error.
 
     Returns:
-        What was compared, how, and the largest difference.
+        A `GradCheck`: what was compared, how, and the largest difference.
 
     Raises:
         GradientError: a gradient is wrong; the message has the worst index, both numbers, the error in u, the bound,
             the seed and, for the engine, the first node whose rule disagrees with its own slope.
         DTypeError: not float64.
         ShapeError: a gradient of the wrong shape.
-        GraphError: nothing that a check could be made of: noise, a changed argument, a kink, only zeros.
+        GraphError: a check is not possible: noise, a changed argument, a kink, only zeros.
 
     >>> check_grad(lambda x, w: np.tanh(x @ w), np.ones((2, 3)), np.ones((3, 2))).method
     'complex'
@@ -119,7 +119,7 @@ def check_grad(
             bound = tolerance * _U * scale + 10 * slope.error + (_KINK * scale if low != high else 0.0)
             error = max(low - got, got - high, 0.0) if np.isfinite(got) else np.inf
             if not np.isfinite(slope.value) and not np.isfinite(got):
-                continue  # told below, if there is nothing else
+                continue  # reported below, if there is nothing else
             if not error <= bound:
                 _fail(name, index, got, slope, error, scale, bound, seed, chosen, array, roots, cotangent)
             worst = max(worst, error / (_U * scale) if scale else 0.0)
@@ -133,7 +133,7 @@ def check_grad(
 
 
 class _Subject:
-    """The function under test with the point where it is tested, and the ways to run it there."""
+    """Hold the function under test and the point where it is tested, and run it there."""
 
     def __init__(self, f: Callable[..., Any], arrays: Sequence[Any]) -> None:
         self.f = f
@@ -156,22 +156,22 @@ class _Subject:
             self.arrays.append(np.array(array, np.float64))
 
     def run(self, arrays: Sequence[Array]) -> Any:
-        """What `f` answers at `arrays`; raises if it changed one of them."""
+        """Return what `f` returns at `arrays`; raise where it changed one of them."""
         given: list[Any] = [a.item() if s else a.copy() for a, s in zip(arrays, self.scalar, strict=True)]
-        answer = self.f(*given if self.plain else map(Tensor, given))
+        returned = self.f(*given if self.plain else map(Tensor, given))
         for name, before, after in zip(self.names, arrays, given, strict=True):
             if self.plain and not np.array_equal(before, after, equal_nan=True):
                 raise GraphError(f"f changed its argument {name}; give it a copy to work on ({name} = {name}.copy()).")
-        self.cache = answer[1] if isinstance(answer, tuple) and len(answer) > 1 else None
-        return answer
+        self.cache = returned[1] if isinstance(returned, tuple) and len(returned) > 1 else None
+        return returned
 
     def out(self, arrays: Sequence[Array]) -> Array:
-        """The array that `f` answers at `arrays`."""
+        """Return the array that `f` returns at `arrays`."""
         first = _first(self.run(arrays))
         return np.asarray(first.data if isinstance(first, Tensor) else first)
 
     def probe(self) -> Array:
-        """The output; raises unless it is real, and the same twice."""
+        """Return the output; raise unless it is real, and the same twice."""
         try:
             out = self.out(self.arrays)
         except (AttributeError, TypeError):
@@ -179,7 +179,7 @@ class _Subject:
             out = self.out(self.arrays)
         self.shape = out.shape
         if out.dtype.kind != "f":
-            raise DTypeError(f"f answered {out.dtype}; only a float output has a gradient.")
+            raise DTypeError(f"f returned {out.dtype}; expected floats, since only a float output has a gradient.")
         again = self.out(self.arrays)
         if again.shape != out.shape or not np.array_equal(out, again, equal_nan=True):
             by = float(np.max(np.abs(out - again))) if again.shape == out.shape else np.inf
@@ -187,7 +187,7 @@ class _Subject:
         return out
 
     def recorded(self) -> Tensor | None:
-        """The output as a tensor, where `f` can be recorded."""
+        """Return the output as a tensor; None where `f` cannot be recorded."""
         try:
             out = _first(self.f(*(Tensor(a.item() if s else a) for a, s in zip(self.arrays, self.scalar, strict=True))))
         except Exception:  # noqa: BLE001 - a handwritten forward need not run on tensors
@@ -195,24 +195,29 @@ class _Subject:
         return out if isinstance(out, Tensor) else None
 
     def engine_gradients(self, cotangent: Array, roots: list[Tensor]) -> list[Array]:
-        """The gradients that the engine answers; puts the recorded output in `roots`."""
+        """Return the engine's gradients, and put the recorded output in `roots`."""
         leaves = [Tensor(a.item() if s else a) for a, s in zip(self.arrays, self.scalar, strict=True)]
         out = _first(self.f(*leaves))
         if not isinstance(out, Tensor):
-            raise GraphError(f"f answered a {type(out).__name__} that was not computed from its arguments.")
+            raise GraphError(
+                f"f returned a {type(out).__name__} that was not computed from its arguments; "
+                "return an array computed from them."
+            )
         plain = self.out(self.arrays)
         if out.shape != plain.shape or not np.allclose(out.data, plain, rtol=1e-9, atol=1e-12, equal_nan=True):
-            raise GradientError("f computes something else on tensors than on arrays: the values differ.")
+            raise GradientError(
+                "f computes something else on tensors than on arrays: the values differ; do not branch on their type."
+            )
         roots.append(out)
         seed = cotangent.item() if type(out.raw) is float else cotangent
         return [np.asarray(g) for g in gradients(out, leaves, seed, allow_unused=True)]
 
     def handwritten(self, backward: Callable[..., Any], cotangent: Array) -> list[Array]:
-        """The gradients that a handwritten backward pass answers, checked for number and shape."""
-        answer = self.run(self.arrays)
+        """Return the gradients of a handwritten backward pass, checked for number and shape."""
+        returned = self.run(self.arrays)
         dout = cotangent.item() if not cotangent.shape and any(self.scalar) else cotangent.copy()
         given = [a.item() if s else a.copy() for a, s in zip(self.arrays, self.scalar, strict=True)]
-        got = backward(dout, self.cache) if isinstance(answer, tuple) else backward(dout, *given)
+        got = backward(dout, self.cache) if isinstance(returned, tuple) else backward(dout, *given)
         got = list(got) if isinstance(got, (tuple, list)) else [got]
         if len(got) != len(self.arrays):
             raise GradientError(f"backward returned {len(got)} gradients for {len(self.arrays)} inputs "
@@ -225,27 +230,27 @@ class _Subject:
                                  "a gradient has the shape of its input (sum over the broadcast axes).")  # fmt: skip
         return [np.asarray(g) for g in got]
 
-    def line(self, directions: dict[int, Array]) -> Line:
-        """The outputs along a line through the point."""
+    def line(self, directions: dict[int, Array]) -> LineFunction:
+        """Return the outputs along a line through the point."""
 
         def along(t: Any) -> Array:
             moved = list(self.arrays)
             for position, direction in directions.items():
                 moved[position] = moved[position] + t * direction
-            out = self.out(moved)  # a mask may choose more or fewer entries there: no slope to measure
+            out = self.out(moved)  # a mask may choose more or fewer entries there: then there is no slope
             return out if out.shape == self.shape else np.full(self.shape, np.nan)
 
         return along
 
-    def unit(self, position: int, place: int) -> tuple[Line, float]:
-        """The line through one entry, and the size of that entry."""
+    def unit(self, position: int, place: int) -> tuple[LineFunction, float]:
+        """Return the line through one entry, and the size of that entry."""
         array = self.arrays[position]
         direction = np.zeros(array.shape)
         direction.flat[place] = 1.0
         return self.line({position: direction}), max(1.0, abs(float(array.flat[place])))
 
     def slope(self, position: int, place: int, cotangent: Array, method: str) -> Slope:
-        """The measured slope by one entry."""
+        """Measure the slope by one entry."""
         line, size = self.unit(position, place)
         return complex_slope(line, cotangent) if method == "complex" else central_slope(line, cotangent, size)
 
@@ -253,7 +258,7 @@ class _Subject:
         self, position: int, place: int, slope: Slope, scale: float, cotangent: Array, subgradient: bool,
         roots: list[Tensor], index: tuple[int, ...],
     ) -> tuple[float, float]:  # fmt: skip
-        """The least and the largest slope that is right at an entry: equal unless there is a kink."""
+        """Return the least and the largest right slope at an entry: equal unless there is a kink."""
         line, size = self.unit(position, place)
         if not np.isfinite(slope.value):
             return slope.value, slope.value
@@ -279,12 +284,12 @@ def _names(f: Callable[..., Any], count: int) -> list[str]:
     return [named[i] if i < len(named) else f"argument {i}" for i in range(count)]
 
 
-def _first(answer: Any) -> Any:
-    return answer[0] if isinstance(answer, tuple) else answer
+def _first(returned: Any) -> Any:
+    return returned[0] if isinstance(returned, tuple) else returned
 
 
 def _choose(subject: _Subject, method: str, cotangent: Array, rng: np.random.Generator, root: Tensor | None) -> str:
-    """Complex step or central differences; raises where the complex step was asked for and cannot work."""
+    """Choose complex step or central differences; raise where the complex step was asked for and cannot work."""
     if method == "central":
         return method
     blunt = (
@@ -294,7 +299,7 @@ def _choose(subject: _Subject, method: str, cotangent: Array, rng: np.random.Gen
     )
     if blunt:
         if method == "complex":
-            raise GraphError(f'{blunt} is not analytic: a complex step goes past it blindly; use method="central".')
+            raise GraphError(f'{blunt} is not analytic: a complex step gives a wrong slope; use method="central".')
         return "central"
     line = subject.line({i: np.asarray(rng.standard_normal(a.shape)) for i, a in enumerate(subject.arrays)})
     try:
@@ -317,7 +322,7 @@ def _choose(subject: _Subject, method: str, cotangent: Array, rng: np.random.Gen
 
 
 def _kinked(root: Tensor | None) -> str:
-    """The row of the recorded node that is nearest to its kink; empty where none has one."""
+    """Name the row of the recorded node that is nearest to its kink; empty where none has one."""
     nearest, name = np.inf, ""
     for node in toposort([root]) if root is not None else ():
         if node.row is None or node.row.name not in NOT_ANALYTIC:
@@ -336,7 +341,7 @@ def _kinked(root: Tensor | None) -> str:
 
 
 def _guilty(root: Tensor, cotangent: Array) -> str:
-    """The first node, from the output backwards, whose rule disagrees with the slope of its own forward."""
+    """Name the first node, from the output backwards, whose rule disagrees with the slope of its own forward."""
     rng = np.random.default_rng(0)
     order = {node: i for i, node in enumerate(toposort([root]))}
     seed = cotangent.item() if type(root.raw) is float else cotangent

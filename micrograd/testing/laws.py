@@ -1,7 +1,7 @@
-"""The laws that every row of the table obeys, each a named function ``law(row, case)``.
+"""State the laws that every row of the table obeys, each as a function ``law(row, case)``.
 
-`check_primitive` runs them all; whoever adds a row calls it on the row.  A law says nothing of how a row is
-written: it compares the row with NumPy, with slopes measured from outside, and with itself.
+`check_primitive` runs them all; call it on every row that you add. A law does not depend on how a row is written: it
+compares the row with NumPy, with measured slopes, and with itself.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ LAWS: list[Law] = []
 
 
 class LawError(MicrogradError, AssertionError):
-    """A primitive that breaks a law."""
+    """Report a primitive that breaks a law."""
 
 
 def law(function: Law) -> Law:
-    """Put `function` among the laws."""
+    """Add `function` to the laws."""
     LAWS.append(function)
     return function
 
 
 def check_primitive(row: Primitive, cases: Iterable[Case] | None = None, *, seed: int = 0) -> int:
-    """Hold a row to every law, on every case.
+    """Check a row against every law, on every case.
 
     Args:
         row: a row of the table.
@@ -75,15 +75,15 @@ def check_primitive(row: Primitive, cases: Iterable[Case] | None = None, *, seed
 
 
 def hold(one: Law, row: Primitive, case: Case) -> None:
-    """Apply one law; what it raises is told with row, law and case."""
+    """Apply one law; report what it raises with row, law and case."""
     try:
         with np.errstate(all="ignore"):
             one(row, case)
     except Exception as error:
         if isinstance(error, LawError) and error.__cause__ is not None:
             raise
-        told = f"{type(error).__name__}: {error}" if not isinstance(error, LawError) else str(error)
-        raise LawError(f"{row.name} breaks the law '{one.__name__.replace('_', ' ')}' on ({case})\n  {told}") from error
+        what = f"{type(error).__name__}: {error}" if not isinstance(error, LawError) else str(error)
+        raise LawError(f"{row.name} breaks the law '{one.__name__.replace('_', ' ')}' on ({case})\n  {what}") from error
 
 
 # ---- what the laws share ---------------------------------------------------------------------------------
@@ -95,7 +95,7 @@ def _require(holds: Any, message: str) -> None:
 
 
 def _same(got: Any, wanted: Any, what: str) -> None:
-    """Bitwise equal, shape and dtype included."""
+    """Require bitwise equality, shape and dtype included."""
     got, wanted = np.asarray(got), np.asarray(wanted)
     _require(got.shape == wanted.shape, f"{what}: shape {got.shape}, expected {wanted.shape}")
     _require(got.dtype == wanted.dtype, f"{what}: dtype {got.dtype}, expected {wanted.dtype}")
@@ -104,7 +104,7 @@ def _same(got: Any, wanted: Any, what: str) -> None:
 
 
 def _close(got: Any, wanted: Any, what: str, terms: Any = None, units: float = 64) -> None:
-    """Equal but for a few roundings of the terms that are summed."""
+    """Require equality up to a few roundings of the terms that are summed."""
     got, wanted = np.asarray(got), np.asarray(wanted)
     _require(got.shape == wanted.shape, f"{what}: shape {got.shape}, expected {wanted.shape}")
     size = np.abs(wanted) if terms is None else terms
@@ -115,7 +115,7 @@ def _close(got: Any, wanted: Any, what: str, terms: Any = None, units: float = 6
 
 
 def _rules(row: Primitive, count: int) -> list[bool]:
-    """For each operand, whether a gradient flows to it."""
+    """Say for each operand whether a gradient flows to it."""
     return [row.vjp[0] is not None] * count if row.variadic else [rule is not None for rule in row.vjp]
 
 
@@ -124,12 +124,12 @@ def _slots(row: Primitive, case: Case) -> list[int]:
 
 
 def _tensors(operands: Sequence[Any]) -> list[Any]:
-    """The operands as leaves; masks, which have no gradient, as they are."""
+    """Return the operands as leaves; masks, which have no gradient, as they are."""
     return [Tensor(x) if np.asarray(x).dtype.kind == "f" else x for x in operands]
 
 
 def _moving(row: Primitive, case: Case) -> tuple[Callable[..., Any], list[Array]]:
-    """The row as a function of the operands that gradients flow to, and those operands."""
+    """Return the row as a function of the operands that gradients flow to, and those operands."""
     slots = _slots(row, case)
 
     def f(*moving: Any) -> Any:
@@ -142,13 +142,13 @@ def _moving(row: Primitive, case: Case) -> tuple[Callable[..., Any], list[Array]
 
 
 def _cotangent(out: Any, case: Case, salt: int = 0) -> Any:
-    """A random cotangent in the shape and dtype of the tensor `out`."""
+    """Draw a cotangent in the shape and dtype of the tensor `out`."""
     g = np.random.default_rng([case.seed, 77, salt]).standard_normal(out.shape).astype(out.dtype)
     return g.item() if type(out.raw) is float else g
 
 
 def _pull(row: Primitive, case: Case, g: Any = None, salt: int = 0) -> tuple[list[Array], Any]:
-    """The gradients by the moving operands for one cotangent, and the cotangent."""
+    """Return the gradients by the moving operands for one cotangent, and the cotangent."""
     f, moving = _moving(row, case)
     leaves = [Tensor(x) for x in moving]
     out = f(*leaves)
@@ -157,7 +157,7 @@ def _pull(row: Primitive, case: Case, g: Any = None, salt: int = 0) -> tuple[lis
 
 
 def _agrees(f: Callable[..., Any], arrays: Sequence[Array], case: Case) -> None:
-    """`check_grad`, where a gradient that is 0 by measurement and by rule is agreement too."""
+    """Run `check_grad`; a gradient that is 0 by measurement and by rule passes too."""
     try:
         check_grad(f, *arrays, seed=case.seed)
     except GraphError as error:
@@ -166,7 +166,7 @@ def _agrees(f: Callable[..., Any], arrays: Sequence[Array], case: Case) -> None:
 
 
 def reference(row: Primitive, case: Case) -> Any:
-    """What NumPy answers for a case, spelled otherwise than the row spells it.
+    """Compute a case with NumPy, by another function than the row's where there is one.
 
     Raises:
         ValueError: NumPy refuses the case.
@@ -209,7 +209,7 @@ def reference(row: Primitive, case: Case) -> Any:
 
 @law
 def forward_equals_numpy(row: Primitive, case: Case) -> None:
-    """The row computes what NumPy's function of that name computes."""
+    """Require that the row computes what NumPy's function of that name computes."""
     got, wanted = row.forward(*case.operands, **case.attrs), reference(row, case)
     terms = None if row.kind == "map" else np.abs(np.asarray(wanted, float)).max(initial=1.0) * 8
     _close(np.asarray(got, float), np.asarray(wanted, float), "value", terms, units=4)
@@ -218,20 +218,20 @@ def forward_equals_numpy(row: Primitive, case: Case) -> None:
 
 @law
 def the_scalar_template_equals_the_array_function(row: Primitive, case: Case) -> None:
-    """On plain Python numbers the template answers what the array function answers, entry by entry."""
+    """Require that the template returns on Python numbers what the array function does, entry by entry."""
     if row.kind != "map" or not row.scalar:
         return
     wanted = np.asarray(row.forward(*case.operands, **case.attrs))
     columns = [np.broadcast_to(x, wanted.shape).ravel().tolist() for x in case.operands]
     for numbers, value in zip(zip(*columns, strict=True), wanted.ravel().tolist(), strict=True):
         got = row.forward(*numbers, **case.attrs)
-        _require(type(got) in (float, bool), f"the template answers a {type(got).__name__}")
+        _require(type(got) in (float, bool), f"the template returns a {type(got).__name__}")
         _close(float(got), float(value), f"template at {numbers}", units=8)
 
 
 @law
 def float32_stays_float32(row: Primitive, case: Case) -> None:
-    """Value and gradient keep float32; a comparison answers bool, a cast what it was told."""
+    """Require that value and gradient keep float32; a comparison returns bool, a cast the dtype that it names."""
     small = Case(
         tuple(x.astype(np.float32) if x.dtype.kind == "f" else x for x in case.operands), case.attrs, case.seed
     )
@@ -245,31 +245,31 @@ def float32_stays_float32(row: Primitive, case: Case) -> None:
 
 
 def _layouts(x: Array) -> dict[str, Array]:
-    """The same numbers in other layouts; the last one has equal numbers along the first axis."""
+    """Return the same numbers in other layouts; the last one has equal numbers along the first axis."""
     wide = np.zeros(tuple(2 * s for s in x.shape), x.dtype)
     wide[tuple(slice(None, None, 2) for _ in x.shape)] = x
-    answer = {"Fortran": np.asfortranarray(x), "strided": wide[tuple(slice(None, None, 2) for _ in x.shape)],
-              "big-endian": x.astype(x.dtype.newbyteorder(">"))}  # fmt: skip
+    laid_out = {"Fortran": np.asfortranarray(x), "strided": wide[tuple(slice(None, None, 2) for _ in x.shape)],
+                "big-endian": x.astype(x.dtype.newbyteorder(">"))}  # fmt: skip
     if x.ndim:
-        answer["negative"] = np.flip(np.flip(x).copy())
-        answer["broadcast"] = np.broadcast_to(x[:1], x.shape)
-    return answer
+        laid_out["negative"] = np.flip(np.flip(x).copy())
+        laid_out["broadcast"] = np.broadcast_to(x[:1], x.shape)
+    return laid_out
 
 
 @law
 def layouts_agree(row: Primitive, case: Case) -> None:
-    """Fortran, strided, negative, broadcast and big-endian operands give the same value and gradient."""
+    """Require the same value and gradient for Fortran, strided, negative, broadcast and big-endian operands."""
     for slot, x in enumerate(case.operands):
         for name, laid in _layouts(x).items():
             plain = np.array(laid, laid.dtype.newbyteorder("="), order="C")
-            answers = []
+            results = []
             for one in (plain, laid):
                 operands = [one if i == slot else o for i, o in enumerate(case.operands)]
                 leaves = _tensors(operands)
                 out = row(*(leaves if any(isinstance(o, Tensor) for o in leaves) else operands), **case.attrs)
                 flowing = [leaves[i] for i in _slots(row, case)]
-                answers.append([out.data, *(gradients(out, flowing, _cotangent(out, case)) if flowing else [])])
-            for got, wanted in zip(answers[1], answers[0], strict=True):
+                results.append([out.data, *(gradients(out, flowing, _cotangent(out, case)) if flowing else [])])
+            for got, wanted in zip(results[1], results[0], strict=True):
                 if np.asarray(wanted).dtype == bool:
                     _same(got, wanted, f"operand {slot} {name}")
                 else:
@@ -279,7 +279,7 @@ def layouts_agree(row: Primitive, case: Case) -> None:
 
 @law
 def operands_are_left_alone(row: Primitive, case: Case) -> None:
-    """Neither the value nor a rule writes to an operand, the output or the cotangent."""
+    """Require that neither forward nor a rule writes to an operand, the output or the cotangent."""
     operands = [x.copy() for x in case.operands]
     out = np.asarray(row.forward(*operands, **case.attrs))
     for before, after in zip(case.operands, operands, strict=True):
@@ -298,14 +298,14 @@ def operands_are_left_alone(row: Primitive, case: Case) -> None:
 
 @law
 def the_result_cannot_be_changed(row: Primitive, case: Case) -> None:
-    """The value of a node is read-only and shares nothing with the arrays the author holds."""
+    """Require that the value of a node is read-only and shares no memory with the user's arrays."""
     operands = [x.copy() for x in case.operands]
     out = row(*_tensors(operands), **case.attrs).data
     if isinstance(out, float):
         return
     _require(not out.flags.writeable, "the value of a node can be written to")
     for x in operands:
-        _require(not np.shares_memory(out, x), "the value of a node shares memory with the author's array")
+        _require(not np.shares_memory(out, x), "the value of a node shares memory with the user's array")
 
 
 # ---- the gradient ----------------------------------------------------------------------------------------
@@ -313,7 +313,7 @@ def the_result_cannot_be_changed(row: Primitive, case: Case) -> None:
 
 @law
 def the_pullback_is_adjoint_to_the_slope(row: Primitive, case: Case) -> None:
-    """``<g, J v> == <J^T g, v>``, with J v measured."""
+    """Require ``<g, J v> == <J^T g, v>``, with J v measured."""
     if not row.flows or not case.measurable:
         return
     f, moving = _moving(row, case)
@@ -330,14 +330,14 @@ def the_pullback_is_adjoint_to_the_slope(row: Primitive, case: Case) -> None:
 
 @law
 def every_entry_of_the_gradient_is_right(row: Primitive, case: Case) -> None:
-    """`check_grad`, entry by entry."""
+    """Require that `check_grad` passes, entry by entry."""
     if row.flows and case.measurable:
         _agrees(*_moving(row, case), case)
 
 
 @law
 def the_pullback_is_linear(row: Primitive, case: Case) -> None:
-    """``J^T (2 g - h) == 2 J^T g - J^T h``."""
+    """Require ``J^T (2 g - h) == 2 J^T g - J^T h``."""
     if not row.flows:
         return
     (of_g, g), (of_h, h) = _pull(row, case), _pull(row, case, salt=1)
@@ -349,7 +349,7 @@ def the_pullback_is_linear(row: Primitive, case: Case) -> None:
 
 @law
 def no_cotangent_no_gradient(row: Primitive, case: Case) -> None:
-    """A cotangent of zeros pulls back to zeros."""
+    """Require that a cotangent of zeros pulls back to zeros."""
     if not row.flows:
         return
     _, g = _pull(row, case)
@@ -358,7 +358,7 @@ def no_cotangent_no_gradient(row: Primitive, case: Case) -> None:
 
 
 def _pulled_sum(row: Primitive, case: Case) -> tuple[Callable[..., Any], list[Array]]:
-    """The gradient, contracted with fixed numbers, as a function of the operands: what second order differentiates."""
+    """Return the gradient, contracted with fixed numbers, as a function of the operands, to be differentiated again."""
     f, moving = _moving(row, case)
     rng = np.random.default_rng([case.seed, 9])
     weights = [rng.standard_normal(x.shape) for x in moving]
@@ -377,7 +377,7 @@ def _pulled_sum(row: Primitive, case: Case) -> tuple[Callable[..., Any], list[Ar
 
 @law
 def the_second_order_is_right(row: Primitive, case: Case) -> None:
-    """The gradient of the gradient against central differences of the gradient."""
+    """Require that the gradient of the gradient equals central differences of the gradient."""
     if row.flows and case.measurable:
         h, moving = _pulled_sum(row, case)
         try:
@@ -389,7 +389,7 @@ def the_second_order_is_right(row: Primitive, case: Case) -> None:
 
 @law
 def the_second_order_is_symmetric(row: Primitive, case: Case) -> None:
-    """``<u, H v> == <v, H u>``."""
+    """Require ``<u, H v> == <v, H u>``."""
     if not row.flows or not case.measurable:
         return
     f, moving = _moving(row, case)
@@ -411,7 +411,7 @@ def the_second_order_is_symmetric(row: Primitive, case: Case) -> None:
 
 @law
 def the_pullback_of_the_pullback_is_the_slope(row: Primitive, case: Case) -> None:
-    """`micrograd.jvp`, two sweeps, equals the measured slope of every output."""
+    """Require that `micrograd.jvp`, two sweeps, equals the measured slope of every output."""
     if not row.flows or not case.measurable:
         return
     f, moving = _moving(row, case)
@@ -427,7 +427,7 @@ def the_pullback_of_the_pullback_is_the_slope(row: Primitive, case: Case) -> Non
 
 @law
 def the_tracked_sweep_equals_the_raw_sweep(row: Primitive, case: Case) -> None:
-    """The backward pass on tensors and on raw arrays: the same bits."""
+    """Require the same bits from the backward pass on tensors and on raw arrays."""
     if not row.flows:
         return
     f, moving = _moving(row, case)
@@ -443,7 +443,7 @@ def the_tracked_sweep_equals_the_raw_sweep(row: Primitive, case: Case) -> None:
 
 @law
 def a_gradient_has_the_shape_of_its_operand(row: Primitive, case: Case) -> None:
-    """Broadcast operands get their gradient folded back, in their own dtype."""
+    """Require gradients in the shape and dtype of their operands, also of broadcast ones."""
     for gradient, operand in zip(_pull(row, case)[0] if row.flows else [], _moving(row, case)[1], strict=row.flows):
         shape, dtype = np.shape(gradient), np.asarray(gradient).dtype
         _require(shape == operand.shape, f"a gradient has shape {shape}, its operand {operand.shape}")
@@ -452,7 +452,7 @@ def a_gradient_has_the_shape_of_its_operand(row: Primitive, case: Case) -> None:
 
 @law
 def one_tensor_in_two_slots_gets_both_parts(row: Primitive, case: Case) -> None:
-    """``a * a``: the gradient is the sum over the slots, and the slope of the composed function."""
+    """Require for ``a * a`` that the gradient is the sum over the slots, and the slope of the composed function."""
     slots = _slots(row, case)
     if len(slots) < 2 or len({case.operands[slot].shape for slot in slots}) > 1:
         return
@@ -476,7 +476,7 @@ def one_tensor_in_two_slots_gets_both_parts(row: Primitive, case: Case) -> None:
 
 @law
 def a_constant_in_another_slot_changes_nothing(row: Primitive, case: Case) -> None:
-    """The gradient by one operand is the same whether the others are tensors or plain arrays."""
+    """Require the same gradient by one operand whether the others are tensors or plain arrays."""
     slots = _slots(row, case)
     if len(slots) < 2:
         return
@@ -491,7 +491,7 @@ def a_constant_in_another_slot_changes_nothing(row: Primitive, case: Case) -> No
 
 @law
 def a_slot_without_rule_gets_nothing(row: Primitive, case: Case) -> None:
-    """Where the row says that no gradient flows, none does."""
+    """Require that no gradient flows where the row says so."""
     flows = _rules(row, len(case.operands))
     leaves = _tensors(case.operands)
     if all(flows) or not any(isinstance(x, Tensor) for x in leaves):
@@ -508,11 +508,11 @@ def a_slot_without_rule_gets_nothing(row: Primitive, case: Case) -> None:
 
 @law
 def a_number_is_an_array_of_no_axes(row: Primitive, case: Case) -> None:
-    """A Python float, a 0-d array and a 1-entry array agree, in value and gradient."""
+    """Require that a Python float, a 0-d array and a 1-entry array agree, in value and gradient."""
     if row.kind != "map" or not all(x.size for x in case.operands):
         return
     first = [x.ravel()[0].item() for x in case.operands]
-    answers = []
+    results = []
     for make in (lambda n: n, np.array, lambda n: np.array([n])):
         leaves: list[Any] = [
             Tensor(make(n)) if type(n) is float else (n if make is not np.array else np.array(n)) for n in first
@@ -522,14 +522,14 @@ def a_number_is_an_array_of_no_axes(row: Primitive, case: Case) -> None:
         pulled = (
             gradients(out, flowing, 1.0 if type(out.raw) is float else np.ones(out.shape, out.dtype)) if flowing else []
         )
-        answers.append([float(np.asarray(n).reshape(())) for n in (out.data, *pulled)])
-    for other in answers[1:]:
-        _close(np.array(other), np.array(answers[0]), "float, 0-d and 1-entry array", units=16)
+        results.append([float(np.asarray(n).reshape(())) for n in (out.data, *pulled)])
+    for other in results[1:]:
+        _close(np.array(other), np.array(results[0]), "float, 0-d and 1-entry array", units=16)
 
 
 @law
 def empty_arrays_pass(row: Primitive, case: Case) -> None:  # noqa: ARG001 - every law is called alike
-    """Arrays of no entry give what NumPy gives, an error included, and gradients of no entry."""
+    """Require of arrays of no entry what NumPy gives, an error included, and gradients of no entry."""
     for empty in empty_cases_of(row):
         try:
             wanted = reference(row, empty)
@@ -574,13 +574,13 @@ def _at_edge(row: Primitive, case: Case, edge: float) -> None:
 
 @law
 def nan_goes_through_as_in_numpy(row: Primitive, case: Case) -> None:
-    """NaN in an operand gives NaN exactly where NumPy does."""
+    """Require that NaN in an operand gives NaN exactly where NumPy does."""
     _at_edge(row, case, math.nan)
 
 
 @law
 def infinity_goes_through_as_in_numpy(row: Primitive, case: Case) -> None:
-    """So does infinity of either sign; a number never raises where an array would not."""
+    """Require the same of infinity of either sign; a number never raises where an array would not."""
     _at_edge(row, case, math.inf)
     if "positive" not in row.domain:
         _at_edge(row, case, -math.inf)
@@ -596,7 +596,7 @@ def _output(row: Primitive, case: Case) -> tuple[Any, list[Any]] | None:
 
 @law
 def nothing_is_recorded_under_no_grad(row: Primitive, case: Case) -> None:
-    """The value is the same and is a leaf."""
+    """Require under `no_grad` the same value, as a leaf."""
     found = _output(row, case)
     with no_grad():
         quiet = _output(row, case)
@@ -607,7 +607,7 @@ def nothing_is_recorded_under_no_grad(row: Primitive, case: Case) -> None:
 
 @law
 def the_node_remembers_the_call(row: Primitive, case: Case) -> None:
-    """Row, operands (the very tensors, in order), the values read and the keywords."""
+    """Require that the node has the row, the operands themselves in order, the values read and the keywords."""
     found = _output(row, case)
     if not found:
         return
@@ -621,7 +621,7 @@ def the_node_remembers_the_call(row: Primitive, case: Case) -> None:
 
 @law
 def keywords_survive(row: Primitive, case: Case) -> None:
-    """The keywords are on the node, and are plain data."""
+    """Require that the keywords are on the node, and are plain data."""
     found = _output(row, case)
     if not found:
         return
@@ -650,13 +650,13 @@ def _copies(row: Primitive, case: Case, copied: Callable[[Any], Any], how: str) 
 
 @law
 def pickle_returns_the_node(row: Primitive, case: Case) -> None:
-    """Same row, value and gradient after a round trip."""
+    """Require the same row, value and gradient after a round trip through pickle."""
     _copies(row, case, lambda node: pickle.loads(pickle.dumps(node)), "pickle")  # noqa: S301 - our own bytes
 
 
 @law
 def deepcopy_returns_the_node(row: Primitive, case: Case) -> None:
-    """Same row, value and gradient, on operands of its own."""
+    """Require the same row, value and gradient of a deep copy, on operands of its own."""
     _copies(row, case, copy.deepcopy, "deepcopy")
 
 
@@ -665,7 +665,7 @@ def deepcopy_returns_the_node(row: Primitive, case: Case) -> None:
 
 @law
 def the_formula_has_a_hole_for_every_operand(row: Primitive, case: Case) -> None:
-    """The TeX template names each operand and only operands and keywords, and its braces match."""
+    """Require that the TeX template names each operand, and only operands and keywords, and that its braces match."""
     holes = {name for _, name, _, _ in string.Formatter().parse(row.tex) if name is not None}
     wanted = {str(slot) for slot in range(len(row.domain))}
     _require(wanted <= holes, f"no hole for operand {sorted(wanted - holes)} in {row.tex!r}")
@@ -676,7 +676,7 @@ def the_formula_has_a_hole_for_every_operand(row: Primitive, case: Case) -> None
 
 @law
 def the_row_is_complete(row: Primitive, case: Case) -> None:  # noqa: ARG001 - every law is called alike
-    """Kind, NumPy name, domain, label, level and spelling in ONNX are there and known."""
+    """Require that kind, NumPy name, domain, label, level and ONNX name are given and known."""
     _require(row.kind in KINDS, f"kind {row.kind!r}")
     _require(hasattr(np, row.array), f"numpy has no {row.array}")
     _require(set(row.domain) <= DOMAINS.keys(), f"domain {row.domain} is not among {sorted(DOMAINS)}")
@@ -688,7 +688,7 @@ def the_row_is_complete(row: Primitive, case: Case) -> None:  # noqa: ARG001 - e
 
 @law
 def the_row_prints_in_one_line(row: Primitive, case: Case) -> None:
-    """The row and its node say their name, without the graph below them."""
+    """Require that row and node print their name, without the graph below them."""
     _require(repr(row) == f"<primitive {row.name}>", f"repr {row!r}")
     _require(pickle.loads(pickle.dumps(row)) is row, "pickle makes another row")  # noqa: S301 - our own bytes
     found = _output(row, case)

@@ -1,12 +1,12 @@
-"""Slopes measured from outside: complex step and central differences along a line.
+"""Measure slopes numerically: by complex step, and by central differences along a line.
 
-Both look at a function of one real number, ``line(t) = f(x + t * direction)``, and answer the slope of every output
-at ``t = 0``.
+Both take a function of one real number, ``line(t) = f(x + t * direction)``, and return the slope of a weighted sum of
+its outputs at ``t = 0``.
 
 - Complex step (Squire and Trapp 1998): ``Im f(x + ih v) / h`` subtracts nothing, so h may be 1e-20 and the
   slope is right to the last bits, if `f` is analytic and runs on complex numbers.
 - Central differences, extrapolated to step 0 (Ridders 1982): for everything else; about ten digits, with
-  an estimate of its own error.
+  an estimate of the error.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Line", "Slope", "central_slope", "complex_slope", "gap_at_zero"]
+__all__ = ["LineFunction", "Slope", "central_slope", "complex_slope", "gap_at_zero"]
 
-Line = Callable[[Any], np.ndarray[Any, Any]]
-"""The outputs of a function along a line through the point of interest, as an array."""
+LineFunction = Callable[[Any], np.ndarray[Any, Any]]
+"""The outputs of a function along a line through a point, as an array."""
 
 _LEVELS = 12  # steps at which the function is finite: from 2**-3 to 2**-14 of the size of the input
 _HALVINGS = 40  # before giving up finding one
@@ -30,7 +30,14 @@ _U = 2.0**-53
 
 @dataclass(frozen=True, slots=True)
 class Slope:
-    """A measured slope: its value, the size of the terms that it sums, the estimated error, the last step."""
+    """Hold a measured slope.
+
+    Attributes:
+        value: the slope.
+        scale: the sum of the sizes of the terms that it sums.
+        error: the estimated error.
+        step: the last step.
+    """
 
     value: float
     scale: float
@@ -38,8 +45,8 @@ class Slope:
     step: float
 
 
-def complex_slope(line: Line, weights: np.ndarray[Any, Any]) -> Slope:
-    """The slope of ``sum(weights * line(t))`` at 0, by one evaluation at an imaginary step.
+def complex_slope(line: LineFunction, weights: np.ndarray[Any, Any]) -> Slope:
+    """Measure the slope of ``sum(weights * line(t))`` at 0, by one evaluation at an imaginary step.
 
     >>> complex_slope(lambda t: np.exp(np.array([0.0, 1.0]) + t), np.array([1.0, 0.0])).value
     1.0
@@ -48,11 +55,11 @@ def complex_slope(line: Line, weights: np.ndarray[Any, Any]) -> Slope:
     return Slope(float(slopes.sum()), float(np.abs(slopes).sum()), 0.0, _TINY)
 
 
-def central_slope(line: Line, weights: np.ndarray[Any, Any], size: float = 1.0) -> Slope:
-    """The slope of ``sum(weights * line(t))`` at 0, by central differences extrapolated to step 0.
+def central_slope(line: LineFunction, weights: np.ndarray[Any, Any], size: float = 1.0) -> Slope:
+    """Measure the slope of ``sum(weights * line(t))`` at 0, by central differences extrapolated to step 0.
 
     Args:
-        line: the outputs along the line; where it answers NaN or infinity (out of the domain) the step is halved.
+        line: the outputs along the line; where it returns NaN or infinity (out of the domain) the step is halved.
         weights: one weight per output.
         size: the scale of the input; steps start at an eighth of it.
 
@@ -88,10 +95,10 @@ def central_slope(line: Line, weights: np.ndarray[Any, Any], size: float = 1.0) 
     return best
 
 
-def gap_at_zero(line: Line, weights: np.ndarray[Any, Any], step: float) -> tuple[float, float, float]:
-    """Left slope, right slope and their gap, 0 where the function is smooth at 0.
+def gap_at_zero(line: LineFunction, weights: np.ndarray[Any, Any], step: float) -> tuple[float, float, float]:
+    """Measure the slopes left and right of 0 and their gap, which is 0 where the function is smooth.
 
-    The gap of a smooth function halves with the step; that of a kink stays, which tells the two apart.
+    The gap of a smooth function halves with the step; that of a kink stays.
 
     >>> gap_at_zero(lambda t: np.abs(np.array([0.0]) + t), np.array([1.0]), 1e-4)
     (-1.0, 1.0, 2.0)

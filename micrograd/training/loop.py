@@ -1,4 +1,4 @@
-"""The training loop: batches, loss, backward, step, a record of how it went, and a checkpoint to go on from."""
+"""Train a network: batches, loss, backward, step, with a history and a checkpoint to go on from."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Loss = Callable[[Any, Any], Any]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where training stands after an epoch; what the `progress` callback of `train` is given."""
+    """Hold the figures of an epoch, for the `progress` callback of `train`."""
 
     epoch: int
     epochs: int
@@ -54,9 +54,13 @@ class Progress:
 
 @dataclass(slots=True)
 class History:
-    """One entry an epoch, plain lists of numbers: training loss and accuracy over the epoch's own batches, test loss
-    and accuracy after it, seconds since the start.
-    """  # noqa: D205
+    """Hold the figures of a training, in plain lists with one number an epoch.
+
+    Attributes:
+        train_loss, train_accuracy: over the epoch's own batches.
+        test_loss, test_accuracy: after the epoch.
+        seconds: since the start.
+    """
 
     train_loss: list[float] = field(default_factory=list)
     train_accuracy: list[float] = field(default_factory=list)
@@ -65,15 +69,15 @@ class History:
     seconds: list[float] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, list[float]]:
-        """The lists by name, ready for JSON."""
+        """Return the lists by name, ready for JSON."""
         return asdict(self)
 
 
 def evaluate(model: Module, x: Any, y: Any, *, loss: Loss = f.cross_entropy, size: int = 1024) -> tuple[float, float]:
-    """The mean loss and the accuracy of `model` on `x`, `y`, in evaluation mode and without a graph.
+    """Return the mean loss and the accuracy of `model` on `x`, `y`, in evaluation mode and without a graph.
 
     Args:
-        model: answers (N, C) scores.
+        model: returns (N, C) scores.
         x: (N, D) examples.
         y: (N,) integer labels.
         loss: ``loss(scores, labels)``, a mean over rows.
@@ -118,26 +122,26 @@ def train(
     watch: Literal["loss", "accuracy"] = "loss",
     progress: Callable[[Progress], None] | None = None,
 ) -> History:
-    """Train `model` on `data`; it is changed in place and left in evaluation mode.
+    """Train `model` on `data` in place, and leave it in evaluation mode.
 
     The same model, data and seed give the same parameters, bit for bit, on the same machine; also where the process was
     killed, at any moment, and the same call was made again with ``resume=True``.
 
     Args:
-        model: answers (N, C) scores for (N, D) examples.
-        data: what `micrograd.training.data.digits` answers, or another `Dataset`.
+        model: returns (N, C) scores for (N, D) examples.
+        data: what `micrograd.training.data.digits` returns, or another `Dataset`.
         epochs: how often all of the training examples are seen.
         batch_size: rows in a step; see `micrograd.training.data.batches` for the last one.
         optimizer: over the parameters of `model`; ``SGD(lr=0.1, momentum=0.9)`` where left out.
         schedule: the learning rate of each epoch; that of the optimizer throughout where left out.
         loss: ``loss(scores, labels)``.
         seed: of the order of the examples.
-        clip: gradients whose norm, over all parameters, is larger are scaled down to it.
-        checkpoint: a file to go on from, written at the start and after each epoch; Ctrl-C then ends the step that was
-            begun, writes it and says so. See `micrograd.training.checkpoint`.
-        resume: go on from that file; where it is not there, begin.
-        every: write it after so many steps instead, and at the end.
-        settings: whatever else must be the same for that (JSON); seed, batch size and number of examples must anyway.
+        clip: the largest norm of the gradients, over all parameters; larger ones are scaled down to it.
+        checkpoint: a file to go on from, written at the start and after each epoch; Ctrl-C then finishes the current
+            step, writes the file and says so. See `micrograd.training.checkpoint`.
+        resume: go on from that file; where it does not exist, begin.
+        every: write the file after so many steps instead, and at the end.
+        settings: more values that must be equal to resume (JSON); seed, batch size and number of examples always must.
         log: a file for a line of JSON after each step: step, epoch, loss, lr, accuracy, seconds. A resumed training
             goes on with it where the checkpoint is.
         patience: stop after so many epochs without a better one, and leave the model as it was after the best.
@@ -149,21 +153,27 @@ def train(
 
     Raises:
         NumericalError: the loss became NaN or infinite. ValueError: a number out of range, `resume` without a file.
-        CheckpointError: the file is damaged or of another training; nothing has been changed.
+        CheckpointError: the file is damaged or of another training; nothing was changed.
         KeyboardInterrupt: after Ctrl-C, with a message that says how to go on.
+
+    >>> from micrograd.nn import Linear
+    >>> x, y = np.array([[-1.0], [-2.0], [1.0], [2.0]]), np.array([0, 0, 1, 1])
+    >>> history = train(Linear(1, 2, rng=0), Dataset(x, y, x, y), epochs=3, batch_size=2)
+    >>> len(history.test_loss), history.test_accuracy[-1]
+    (3, 1.0)
     """
     for name, number in (("epochs", epochs), ("every", every), ("patience", patience)):
         if number is not None and number < 1:
             raise ValueError(f"{name} is {number}; expected at least 1.")
     if clip is not None and not 0.0 < clip < math.inf:
-        raise ValueError(f"clip is {clip}; expected a finite norm above 0, as 1.0.")
+        raise ValueError(f"clip is {clip}; expected a finite norm above 0, such as 1.0.")
     if watch not in _WATCHED:
         raise ValueError(f"watch is {watch!r}; expected 'loss' or 'accuracy'.")
     if checkpoint is None and (resume or every is not None):
         raise ValueError("resume and every need a file; pass checkpoint='training.safetensors' too.")
     optimizer = optimizer or SGD(model.parameters(), lr=0.1, momentum=0.9)
     rng = np.random.default_rng(seed)
-    keeper = _Keeper(
+    keeper = _TrainingFile(
         checkpoint, model, optimizer, rng,
         {"seed": seed, "batch_size": batch_size, "examples": len(data.x_train), "clip": clip,
          "watch": None if patience is None else watch, **(settings or {})},
@@ -188,7 +198,7 @@ def train(
             if schedule is not None:
                 optimizer.lr = schedule(at.epoch)
             model.train()
-            order = copy.deepcopy(rng)  # `rng` stays at the start of the epoch, from where its order can be drawn again
+            order = copy.deepcopy(rng)  # a checkpoint has `rng` as it was before, so that the order can be drawn again
             for x, y in islice(batches(data.x_train, data.y_train, batch_size, order), at.batch, None):
                 value, accuracy = _step(model, optimizer, x, y, loss, clip, at)
                 at.count(value, accuracy, len(y))
@@ -223,7 +233,7 @@ def train(
 def _step(
     model: Module, optimizer: Optimizer, x: Any, y: Any, loss: Loss, clip: float | None, at: _Position
 ) -> tuple[float, float]:
-    """Forward, backward, step: the loss of the batch and its accuracy, both from before the step."""
+    """Make one step, and return the loss of the batch and its accuracy from before it."""
     scores = model(x)
     cost = loss(scores, y)
     value = cost.item()
@@ -244,18 +254,18 @@ _WATCHED: dict[str, Callable[[History], list[float]]] = {
     "loss": lambda history: history.test_loss,
     "accuracy": lambda history: [-value for value in history.test_accuracy],
 }
-"""What is smaller in a better epoch."""
+"""For each quantity that can be watched, numbers that are smaller in a better epoch."""
 
 
 def _stale(history: History, watch: str) -> int:
-    """How many epochs ago the best one was; a loss that is no number is never better."""
+    """Count the epochs since the best one; a loss that is NaN is never better."""
     numbers = [math.inf if math.isnan(value) else value for value in _WATCHED[watch](history)]
     return len(numbers) - 1 - numbers.index(min(numbers)) if numbers else 0
 
 
 @dataclass(slots=True)
 class _Position:
-    """Where a training is: epochs and steps that are complete, batches of the epoch that is not, and their sums."""
+    """Hold where a training is: complete epochs and steps, batches of the epoch that is not, and their sums."""
 
     epoch: int = 0
     batch: int = 0
@@ -273,8 +283,8 @@ class _Position:
         self.epoch, self.batch, self.seen, self.total, self.right = self.epoch + 1, 0, 0, 0.0, 0.0
 
 
-class _Keeper:
-    """Writes and reads the checkpoint of a training."""
+class _TrainingFile:
+    """Write and read the checkpoint of a training."""
 
     def __init__(
         self, path: str | os.PathLike[str] | None, model: Module, optimizer: Optimizer, rng: np.random.Generator,
@@ -283,9 +293,9 @@ class _Keeper:
         self.path, self.model, self.optimizer, self.rng, self.settings = path, model, optimizer, rng, settings
 
     def begin(self, resume: bool) -> tuple[_Position, History, dict[str, Any] | None]:
-        """Where training goes on: what was saved, or the start, which is saved at once.
+        """Return where training goes on: what was saved, or the start, which is saved at once.
 
-        An older file would else be taken for this training's, if it is killed before its first checkpoint.
+        Else an older file could be taken for this training's, if it is killed before its first checkpoint.
         """
         at, history, best = _Position(), History(), None
         if self.path is None:
@@ -299,7 +309,7 @@ class _Keeper:
         return at, history, dict(held.arrays) or None
 
     def save(self, at: _Position, history: History, best: Mapping[str, Any] | None) -> None:
-        """Everything, as it is now."""
+        """Write everything as it is now."""
         if self.path is not None:
             extra = {"at": asdict(at), "history": history.as_dict(), "settings": self.settings}
             save(self.path, self.model, self.optimizer, rng=self.rng, step=at.step, extra={"train": extra}, arrays=best)
@@ -327,13 +337,13 @@ class _Keeper:
             raise CheckpointError(
                 f"{file} is of another training; nothing was loaded. {len(wrong)} difference(s):\n  "
                 + "\n  ".join(wrong)
-                + "\nGo on with the settings that it was begun with, or begin anew."
+                + "\nResume with the settings it was started with, or start again without resume."
             )
         return at, history
 
 
 class _Log:
-    """A line of JSON a step; what an interrupted training wrote beyond its checkpoint is dropped."""
+    """Write a line of JSON a step; lines of an interrupted training after its checkpoint are dropped."""
 
     def __init__(self, path: str | os.PathLike[str] | None, step: int) -> None:
         self.file = None
@@ -357,13 +367,13 @@ class _Log:
             self.file.write(json.dumps(line) + "\n")
 
     def sync(self) -> None:
-        """On the disk, so that no checkpoint is ahead of its log."""
+        """Force the lines to the disk, so that no checkpoint is ahead of its log."""
         if self.file is not None:
             os.fsync(self.file.fileno())
 
 
 def _until(path: Path, step: int) -> Iterator[bytes]:
-    """The lines of a log up to `step`; none where `step` is 0."""
+    """Yield the lines of a log up to `step`; none where `step` is 0."""
     if step and path.exists():
         for line in path.read_bytes().splitlines(keepends=True):
             try:
@@ -376,7 +386,7 @@ def _until(path: Path, step: int) -> Iterator[bytes]:
 
 @contextmanager
 def _deferred_interrupt(wanted: bool) -> Iterator[Callable[[], bool]]:
-    """Ctrl-C is noted rather than raised, so that no step is cut in two; a second one is raised at once."""
+    """Note Ctrl-C rather than raise it, so that no step is cut in two; a second one is raised at once."""
     ours = threading.current_thread() is threading.main_thread()
     if not wanted or not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield lambda: False
@@ -410,7 +420,7 @@ _SCHEDULES: dict[str, Callable[[float, int], Schedule]] = {
 
 
 def _images(x: Any) -> Any:
-    """(N, 64) to (N, 1, 8, 8)."""
+    """Reshape (N, 64) to (N, 1, 8, 8)."""
     return x.reshape(len(x), 1, 8, 8)
 
 
@@ -455,7 +465,7 @@ def train_digits(
         schedule: ``"cosine"`` down to 0, ``"constant"``, or ``"step"``: a tenth after each third of the epochs.
         seed: of the starting weights and of the order of the examples; the split of the data is always the same.
         dtype: float32 or float64.
-        loop: what else `train` is given: checkpoint, resume, every, log, patience, watch, clip, progress.
+        loop: other arguments of `train`: checkpoint, resume, every, log, patience, watch, clip, progress.
 
     Returns:
         The trained model, in evaluation mode, and its `History`.
@@ -463,6 +473,10 @@ def train_digits(
     Raises:
         MissingExtraError: scikit-learn is not installed. ValueError: an unknown network, optimizer or schedule; also as
             `train`.
+
+    >>> model, history = train_digits(hidden=(16,), epochs=1)
+    >>> len(history.test_accuracy), history.test_accuracy[0] > 0.8
+    (1, True)
     """
     known: Any
     for name, value, known in (

@@ -33,7 +33,7 @@ def test_unit_roundoff_is_half_the_gap_above_one(dtype: str, u: float) -> None:
 
 
 def test_integers_are_not_rounded() -> None:
-    with pytest.raises(DTypeError, match="int64 is not rounded"):
+    with pytest.raises(DTypeError, match="dtype is int64; expected a floating-point dtype"):
         unit_roundoff(np.int64)
 
 

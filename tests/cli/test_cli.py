@@ -29,7 +29,7 @@ INPUTS = ["--input", "x=4x3", "--input", "gamma=3", "--input", "beta=3"]
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Every test works in a folder of its own; the authors' files it loaded are forgotten."""
+    """Every test works in a folder of its own; the users' files it loaded are forgotten."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     yield
@@ -49,7 +49,7 @@ def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[Any]:
     return subprocess.run(command, capture_output=True, timeout=120, check=False, **options)
 
 
-def author(text: str | bytes, name: str = "model.py") -> str:
+def user_file(text: str | bytes, name: str = "model.py") -> str:
     path = Path(name)
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     return str(path)
@@ -110,14 +110,15 @@ def test_the_seed_decides_the_numbers(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_draw_a_scalar_function(capsys: pytest.CaptureFixture[str]) -> None:
-    target = author("def f(a, b=2.0):\n    c = a * b\n    return c\n") + ":f"
+    target = user_file("def f(a, b=2.0):\n    c = a * b\n    return c\n") + ":f"
     assert said(capsys, "draw", target, "--input", "a=scalar", "-o", "f.svg")[0] == 0
     assert "a · 2" in Path("f.svg").read_text(encoding="utf-8")
 
 
 def test_a_large_graph_is_summarised_and_said(capsys: pytest.CaptureFixture[str]) -> None:
     target = (
-        author("def f(x):\n    for _ in range(1100):\n        y = x * 0.5\n        x = y + 1.0\n    return x\n") + ":f"
+        user_file("def f(x):\n    for _ in range(1100):\n        y = x * 0.5\n        x = y + 1.0\n    return x\n")
+        + ":f"
     )
     code, out, _ = said(capsys, "draw", target, "--input", "x=2", "-o", "f.svg")
     assert code == 0
@@ -179,7 +180,7 @@ def test_a_wrong_walk_is_told_in_a_line(capsys: pytest.CaptureFixture[str], argu
 
 
 def test_a_graph_too_large_to_walk_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    author("def f(x):\n    for _ in range(3000):\n        x = x + 1.0\n    return x\n")
+    user_file("def f(x):\n    for _ in range(3000):\n        x = x + 1.0\n    return x\n")
     code, _, err = said(capsys, "walk", "model.py:f", "--input", "x=2", "-o", "f.html")
     assert code == 1
     assert "up to 2,000 nodes" in err
@@ -210,14 +211,14 @@ def test_a_graph_too_large_to_walk_is_told(capsys: pytest.CaptureFixture[str]) -
         (["draw", TARGET, "--input", "x=0x3"], "expected NAME=SHAPE with sizes of 1 to 1000000 joined by x"),
         (["draw", TARGET, "--input", "x=1000000x1000000"], "at most 10 million numbers"),
         (["draw", TARGET, "--input", "4x3"], "expected NAME=SHAPE"),
-        (["draw", TARGET, "--param", "eps=__import__('os')"], "eps: expected a Python number, string, tuple or such"),
+        (["draw", TARGET, "--param", "eps=__import__('os')"], "eps: expected a Python number, string, tuple, list or dict"),
         (["train", "digits", "--epochs", "0"], "--epochs: expected a whole number from 1 to 10000; got '0'"),
         (["train", "digits", "--lr", "-1"], "--lr: expected a number from 1e-12 to 1e6; got '-1'"),
         (["train", "digits", "--batch-size", "1"], "--batch-size: expected a whole number from 2 to 1437; got '1'"),
-        (["train", "digits", "--out", "curves.png"], "learning curves are written as .svg"),
+        (["train", "digits", "--out", "curves.png"], "--out curves.png: expected a name that ends in .svg"),
         (["train", "digits", "--out", "there.svg"], "there.svg exists; use --force"),
         (["train", "cifar"], "invalid choice: 'cifar'"),
-        (["demo", "--out", "there.svg"], "there.svg cannot be made a folder"),
+        (["demo", "--out", "there.svg"], "cannot make the folder there.svg (File exists); choose another"),
         ([], "COMMAND"),
     ],
     ids=lambda v: " ".join(a for a in v if str(BN) not in a and a not in INPUTS)[:50] if isinstance(v, list) else "",
@@ -265,7 +266,7 @@ def test_png_without_dot_is_exit_2(capsys: pytest.CaptureFixture[str], monkeypat
     assert len(err.splitlines()) == 1
 
 
-# ---- what is wrong with the author's file: exit 1, and the author's own line ----------
+# ---- what is wrong with the user's file: exit 1, and the user's own line ----------
 
 
 @pytest.mark.parametrize(
@@ -289,7 +290,7 @@ def test_png_without_dot_is_exit_2(capsys: pytest.CaptureFixture[str], monkeypat
 def test_a_fault_in_the_file_is_told_with_its_line(
     text: str | bytes, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, out, err = said(capsys, "draw", f"{author(text)}:f", "--input", "x=4x3", "-o", "f.svg")
+    code, out, err = said(capsys, "draw", f"{user_file(text)}:f", "--input", "x=4x3", "-o", "f.svg")
     assert (code, out) == (1, "")
     assert err.startswith(f"micrograd: {message}"), err
     assert len(err.splitlines()) == 1
@@ -320,7 +321,9 @@ def test_a_closed_pipe_is_no_fault() -> None:
 
 def test_ctrl_c_is_130() -> None:
     target = (
-        author("import pathlib, time\ndef f(x):\n    pathlib.Path('here').touch()\n    time.sleep(60)\n    return x\n")
+        user_file(
+            "import pathlib, time\ndef f(x):\n    pathlib.Path('here').touch()\n    time.sleep(60)\n    return x\n"
+        )
         + ":f"
     )
     process = subprocess.Popen(
@@ -338,7 +341,8 @@ def test_ctrl_c_is_130() -> None:
 def test_a_terminal_that_is_not_utf8() -> None:
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
     target = (
-        author("def f(x):\n    for _ in range(1100):\n        y = x * 0.5\n        x = y + 1.0\n    return x\n") + ":f"
+        user_file("def f(x):\n    for _ in range(1100):\n        y = x * 0.5\n        x = y + 1.0\n    return x\n")
+        + ":f"
     )
     done = run("draw", target, "--input", "x=2", "-o", "f.svg", env=environment)
     assert (done.returncode, done.stderr) == (0, b"")
@@ -346,7 +350,7 @@ def test_a_terminal_that_is_not_utf8() -> None:
     assert b"2 201 nodes" in done.stdout
     done = run(
         "draw",
-        author("def f(x):\n    raise ValueError('σ → 0')\n") + ":f",
+        user_file("def f(x):\n    raise ValueError('σ → 0')\n") + ":f",
         "--input",
         "x=2",
         "-o",

@@ -56,7 +56,7 @@ def test_resume_goes_on_where_it_was(capsys: pytest.CaptureFixture[str]) -> None
     Path("c").unlink()
     code, out, _ = said(capsys, *QUICK, *files, "--epochs", "1", "--resume")
     assert code == 0
-    assert "c is not there yet: training begins" in out
+    assert "c does not exist yet: training begins" in out
     assert said(capsys, *QUICK, *files, "--resume")[0] == 0
     again = Path("log").read_text(encoding="utf-8")
     losses = [[json.loads(line)["loss"] for line in text.splitlines()] for text in (whole, again)]
@@ -78,12 +78,12 @@ def test_the_best_epoch_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["--resume"], "--resume needs --checkpoint FILE"),
         (["--every", "3"], "--every needs --checkpoint FILE"),
-        (["--checkpoint", "there"], "there exists; --resume goes on from it, --force begins anew"),
+        (["--checkpoint", "there"], "there exists; --resume goes on from it, --force starts again"),
         (["--log", "there"], "there exists; use --force to replace it"),
         (["--checkpoint", "no/c"], "the folder no does not exist"),
         (["--checkpoint", "folder"], "folder is a directory"),
         (["--checkpoint", "there", "--resume"], "there: truncated"),
-        (["--hidden", "64,0"], "expected sizes from 1 to 10000 joined by commas, as 64,64; got '64,0'"),
+        (["--hidden", "64,0"], "expected sizes from 1 to 10000 joined by commas, such as 64,64; got '64,0'"),
         (["--hidden", ""], "expected sizes from 1 to 10000"),
         (["--dropout", "1"], "expected a number from 0 to below 1; got '1'"),
         (["--dropout", "x"], "expected a number from 0 to below 1; got 'x'"),
@@ -91,7 +91,7 @@ def test_the_best_epoch_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         (["--patience", "0"], "--patience: expected a whole number from 1"),
         (["--optimizer", "lion"], "invalid choice: 'lion'"),
         (["--schedule", "linear"], "invalid choice: 'linear'"),
-        (["--model", "conv", "--hidden", "3"], "--hidden is of the perceptron; leave it out with --model conv"),
+        (["--model", "conv", "--hidden", "3"], "--hidden is for --model mlp; leave it out with --model conv"),
     ],
     ids=lambda v: " ".join(v) if isinstance(v, list) else "",
 )

@@ -401,7 +401,7 @@ def looped(x: Any, times: int = 800) -> Any:
     return x
 
 
-def test_a_large_graph_is_folded_by_stage() -> None:
+def test_a_large_graph_is_clustered_by_stage() -> None:
     picture = draw(mg.trace(looped, np.ones(2)))
     assert picture.note == "graph has 2\u202f401 nodes; showing clusters, pass full=True."
     said = [text for g in groups(picture.svg, "node").values() for text, _ in words(g)]
@@ -552,9 +552,9 @@ def test_what_draw_refuses(tmp_path: Path) -> None:
     graph = staged()
     with pytest.raises(GraphError, match=r"the suffix '\.gif' is not one of \.svg, \.dot, \.png, \.pdf"):
         draw(graph, tmp_path / "bn.gif")
-    with pytest.raises(GraphError, match="direction='up' is not one of LR, TB"):
+    with pytest.raises(GraphError, match="direction is 'up'; expected one of LR, TB"):
         draw(graph, direction="up")  # type: ignore[arg-type]
-    with pytest.raises(GraphError, match="group='line' is neither"):
+    with pytest.raises(GraphError, match="group is 'line'; expected \"stage\" or None"):
         draw(graph, group="line")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"draw takes a Graph or a Tensor; got ndarray\. Use micrograd\.trace"):
         draw(np.ones(3))  # type: ignore[arg-type]

@@ -77,7 +77,7 @@ def test_a_neuron_is_the_sum_he_writes_in_the_order_he_adds() -> None:
 
 
 def test_too_few_inputs_are_an_error_where_his_would_drop_weights() -> None:
-    with pytest.raises(ShapeError, match=r"ReLUNeuron\(3\) got 2 inputs; pass a list of 3 numbers or Values"):
+    with pytest.raises(ShapeError, match=r"ReLUNeuron\(3\) got 2 inputs; expected a list of 3 numbers or Values"):
         Neuron(3)([1.0, 2.0])
 
 

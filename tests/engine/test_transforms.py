@@ -159,12 +159,12 @@ def test_a_graph_that_is_passed_in_is_left_alone() -> None:
         (
             lambda: mg.grad(lambda x: x * 2)(X),
             GraphError,
-            r"<lambda> answered shape \(3,\); grad needs one number\. Sum it",
+            r"<lambda> returned shape \(3,\); grad needs one number\. Sum it",
         ),
         (
             lambda: mg.grad(lambda x: 3.0)(X),
             GraphError,
-            r"<lambda> answered a float that was not computed from its arg",
+            r"<lambda> returned a float that was not computed from its arg",
         ),
         (lambda: mg.grad(np.sum, 1)(X), GraphError, r"argnums names argument 1, but 1 positional argument"),
         (lambda: mg.jvp(np.tanh, [X], []), GraphError, r"jvp got 1 argument\(s\) and 0 tangent\(s\)"),

@@ -138,7 +138,7 @@ def test_indices_that_onnx_cannot_be_given_are_refused_with_the_line(tmp_path: P
         return y * 2
 
     with pytest.raises(
-        GraphError, match=r"^y = gather at line test_export_onnx.py:\d+: ONNX indexes the first axes .*; transpose"
+        GraphError, match=r"^y = gather at line test_export_onnx.py:\d+: ONNX indexes only the first axes .*; transpose"
     ):
         to_onnx(f, tmp_path / "f.onnx", np.ones((2, 3)), np.array([0, 1]))
     assert not (tmp_path / "f.onnx").exists()
@@ -197,7 +197,7 @@ def test_a_wrong_file_is_never_written(tmp_path: Path, monkeypatch: pytest.Monke
             return np.tanh(x)
 
         with pytest.raises(
-            NumericalError, match=r"out: the ONNX file answers numbers .* from ours, where rounding explains"
+            NumericalError, match=r"out: the ONNX file computes numbers .* from those of NumPy, where rounding explains"
         ):
             to_onnx(f, tmp_path / "f.onnx", np.ones(3))
     finally:

@@ -320,7 +320,7 @@ REFUSED: list[tuple[Any, type[Exception], str]] = [
     (lambda: nn.Conv2d(1, 2, 3, stride=True), ValueError, "stride is True"),
     (lambda: nn.Conv2d(1, 2, 3, padding=-1), ValueError, "padding is -1; expected a whole number of at least 0"),
     (lambda: nn.Conv2d(1, 2, 3, init="best"), ValueError, "init is 'best'; expected 'he'"),
-    (lambda: nn.Conv2d(1, 2, 3, dtype=int), DTypeError, "parameters need a float dtype"),
+    (lambda: nn.Conv2d(1, 2, 3, dtype=int), DTypeError, "dtype is int64; expected a float dtype for parameters"),
     (
         lambda: w.conv2d(normal(1, 1, 3, 3), normal(1, 1, 2, 2), normal(2)),
         ShapeError,
@@ -337,16 +337,16 @@ REFUSED: list[tuple[Any, type[Exception], str]] = [
     (lambda: nn.BatchNorm2d(2)(normal(1, 2, 1, 1)), ShapeError, "got one pixel"),
     (lambda: nn.LayerNorm(3)(normal(2, 4)), ShapeError, r"expected \(\.\.\., 3\)"),
     (lambda: nn.LayerNorm(3, eps=0.0), ValueError, "eps is 0.0; expected a positive number"),
-    (lambda: nn.GroupNorm(3, 4), ValueError, "4 channels cannot be cut into 3 groups"),
+    (lambda: nn.GroupNorm(3, 4), ValueError, "3 groups do not divide 4 channels; use a divisor of 4"),
     (lambda: nn.GroupNorm(2, 4)(normal(2, 3)), ShapeError, r"expected \(N, 4, \.\.\.\)"),
     (lambda: nn.LocalResponseNorm(0), ValueError, "size is 0"),
     (lambda: w.local_response_norm(normal(3), 2), ShapeError, r"expected \(N, C, \.\.\.\)"),
     (lambda: w.local_response_norm(normal(3, 3), 0), ValueError, "size is 0"),
-    (lambda: nn.MultiHeadAttention(6, 4), ValueError, "6 features cannot be shared by 4 heads"),
+    (lambda: nn.MultiHeadAttention(6, 4), ValueError, "4 heads do not divide 6 features; use a divisor of 6"),
     (lambda: nn.MultiHeadAttention(6, 2)(normal(2, 6)), ShapeError, r"expected \(N, T, 6\)"),
-    (lambda: nn.Embedding(3, 2)(np.array([0, 3])), IndexError, "got 3; it has rows 0 to 2"),
+    (lambda: nn.Embedding(3, 2)(np.array([0, 3])), IndexError, "got 3; expected 0 to 2"),
     (lambda: nn.Embedding(3, 2)(np.array([-1])), IndexError, "got -1"),
-    (lambda: nn.Embedding(3, 2)(np.array([0.5])), DTypeError, "looks up rows by whole numbers"),
+    (lambda: nn.Embedding(3, 2)(np.array([0.5])), DTypeError, "got float64; expected whole numbers"),
 ]
 
 
@@ -410,7 +410,7 @@ def test_lsuv_brings_every_layer_to_unit_variance_and_leaves_the_mode_alone() ->
 
 
 def test_lsuv_refuses_what_it_cannot_scale() -> None:
-    with pytest.raises(GraphError, match="has no Linear or Conv2d"):
+    with pytest.raises(GraphError, match="has no weights to scale; pass a model with a Linear or a Conv2d"):
         nn.lsuv(nn.Sequential(nn.ReLU()), normal(2, 2))
     with pytest.raises(GraphError, match=r"output of layers\.0 is constant on x"):
         nn.lsuv(nn.Sequential(nn.Linear(2, 2)), np.zeros((3, 2)))

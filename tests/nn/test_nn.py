@@ -217,7 +217,7 @@ def test_starting_weights_have_the_promised_spread() -> None:
         (lambda: nn.Linear(2, 2.0), ValueError, "outputs is 2.0; expected a whole number"),  # type: ignore[arg-type]
         (lambda: nn.Linear(2, True), ValueError, "outputs is True"),
         (lambda: nn.Linear(2, 2, init="xavier"), ValueError, "init is 'xavier'; expected 'he' (for relu) or 'glorot'"),
-        (lambda: nn.Linear(2, 2, dtype=int), DTypeError, "dtype is int64; parameters need a float dtype"),
+        (lambda: nn.Linear(2, 2, dtype=int), DTypeError, "dtype is int64; expected a float dtype for parameters"),
         (lambda: nn.BatchNorm1d(-1), ValueError, "features is -1"),
         (lambda: nn.BatchNorm1d(2, eps=0.0), ValueError, "eps is 0.0; expected a positive number"),
         (lambda: nn.BatchNorm1d(2, eps=float("nan")), ValueError, "eps is nan"),
@@ -229,7 +229,7 @@ def test_starting_weights_have_the_promised_spread() -> None:
         (lambda: nn.Linear(3, 2)(np.ones(3)), ShapeError, "Linear(3, 2) got shape (3,); expected (N, 3)"),
         (lambda: nn.BatchNorm1d(3)(np.ones((2, 4))), ShapeError, "got shape (2, 4); expected (N, 3)"),
         (lambda: nn.BatchNorm1d(3)(np.ones((2, 3, 4))), ShapeError, "got shape (2, 3, 4); expected (N, 3)"),
-        (lambda: nn.BatchNorm1d(3)(np.ones((1, 3))), ShapeError, "in training got one row, whose variance is 0"),
+        (lambda: nn.BatchNorm1d(3)(np.ones((1, 3))), ShapeError, "in training got one row, whose variance is always 0"),
     ],
 )  # fmt: skip
 def test_bad_arguments_are_told(make: Any, error: type, message: str) -> None:

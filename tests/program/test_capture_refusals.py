@@ -135,8 +135,8 @@ HERE = r" at line test_capture_refusals.py:\d+: its value changes from call to c
         (lambda x: np.zeros((6, 5)) + np.array([x, x])[0], "turning a tensor into a plain array", "use the tensor"),
         (lambda x: np.argmax(x), "np.argmax() of a tensor", "return the tensor and look at its values outside"),
         (lambda x: x[x > 0], "an index computed by tensors", "use np.where"),
-        (lambda x: functional.accuracy(x, Y), "accuracy()", "answer the scores and judge them outside"),
-        (lambda x: mg.batch_norm(x, GAMMA, BETA, 0.0), "looking for constant columns, as eps=0 demands,", "pass"),
+        (lambda x: functional.accuracy(x, Y), "accuracy()", "return the scores and compute it outside"),
+        (lambda x: mg.batch_norm(x, GAMMA, BETA, 0.0), "the search for constant columns (eps=0)", "pass"),
         (lambda x: any(x == 1.0), "a branch on a tensor value", "use np.where"),
     ],
 )  # fmt: skip

@@ -6,8 +6,6 @@ import itertools
 import json
 import math
 import re
-import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -85,16 +83,15 @@ def both(graph: mg.Graph) -> dict[str, mg.Graph]:
 # ---- without a browser -----------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="no node to check the script's syntax with")
-def test_the_script_is_javascript() -> None:
-    command = ["node", "--check", str(PAGES / "script.js")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
+def script_and_template() -> tuple[str, str]:
+    """The modules of the page's script, and its template, as they are written."""
+    modules = "".join(path.read_text(encoding="utf-8") for path in sorted(PAGES.rglob("*.js")))
+    return modules, (PAGES / "template.html").read_text(encoding="utf-8")
 
 
 def test_every_word_that_the_page_asks_for_is_there_in_both_languages() -> None:
-    script, template = ((PAGES / name).read_text(encoding="utf-8") for name in ("script.js", "template.html"))
-    asked = set(re.findall(r"""\bt\('(\w+)'""", script)) | set(
+    script, template = script_and_template()
+    asked = set(re.findall(r"""\b(?:t|section|entry)\('(\w+)'""", script)) | set(
         re.findall(r'data-(?:word|label|placeholder)="(\w+)"', template)
     )
     asked |= set(re.findall(r"'(key_\w+|help_\w+|predict_\w+)'", script)) | {
@@ -108,7 +105,7 @@ def test_every_word_that_the_page_asks_for_is_there_in_both_languages() -> None:
 
 
 def test_no_word_of_a_language_stands_in_the_script_or_the_template() -> None:
-    script, template = ((PAGES / name).read_text(encoding="utf-8") for name in ("script.js", "template.html"))
+    script, template = script_and_template()
     script = re.sub(r"/\*.*?\*/|//[^\n]*", "", script, flags=re.DOTALL)
     said = re.compile(r">\s*[A-Za-z]{3,}[^<{]*<")  # words between tags
     assert not said.search(template.partition("<body>")[2])
@@ -626,6 +623,24 @@ def test_large_arrays_are_summed_up(opened: Callable[..., Seen]) -> None:
     assert seen.page.locator(".histogram rect").count() > 3
     corner = float(seen.page.locator(".summary td").first.get_attribute("data-value"))
     assert corner == pytest.approx(x[0, 0], rel=1e-9)
+
+
+def test_a_cell_of_a_large_graph_can_be_chosen(opened: Callable[..., Seen]) -> None:
+    """The page has no cells of a move there, so the cell lights up alone; the console stays empty."""
+
+    def moved(x: Any) -> Any:
+        y = x[:2, :3]
+        z = y.T
+        return z * 2.0
+
+    walk = mg.walk(mg.trace(moved, np.arange(5000.0).reshape(100, 50)))
+    assert walk.data["limits"]["live"] is False
+    seen = opened(walk, "#step=3")
+    assert seen.where[1] == "Compute z"
+    seen.page.click('td[data-of="forward:2:1"]')
+    assert seen.page.locator("#step td.chosen").count() == 1
+    assert seen.page.locator("#step td.from").count() == 0
+    assert "z[0, 1]" in seen.page.inner_text("#trace")
 
 
 def test_numbers_that_are_none(opened: Callable[..., Seen]) -> None:

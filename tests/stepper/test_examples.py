@@ -14,7 +14,7 @@ from mathml_reader import wrong
 from paths import EXAMPLES
 
 from micrograd.graph import Graph
-from micrograd.stepper.walk_data import walk_data
+from micrograd.stepper.page_data import walk_data
 
 PAGES = [
     "batch-norm", "batch-norm-compact", "layer-norm", "softmax-cross-entropy", "two-layer-mlp", "why-plus-equals",

@@ -17,7 +17,7 @@ from micrograd.graph import Graph
 from micrograd.primitives import TABLE
 from micrograd.stepper.cells import figure
 from micrograd.stepper.mathml import TAGS, Piece, applied_to, constant_element, name_element, printable, with_names
-from micrograd.stepper.walk_data import walk_data
+from micrograd.stepper.page_data import walk_data
 from micrograd.tracing import trace
 
 

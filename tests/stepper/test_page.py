@@ -25,8 +25,8 @@ from micrograd.graph import Graph, Stage
 from micrograd.source.names import Source
 from micrograd.stepper import Walk, notebook, walk
 from micrograd.stepper.page import html_of, script, stylesheet
+from micrograd.stepper.page_data import walk_data
 from micrograd.stepper.page_text import LANGUAGES, PAGE, SENTENCES, page_words, say
-from micrograd.stepper.walk_data import walk_data
 from micrograd.tracing import trace
 
 # ---- what a page is --------------------------------------------------------
@@ -176,8 +176,9 @@ def test_chinese_is_chinese() -> None:
 
 
 def test_the_page_asks_for_words_that_are_there() -> None:
-    text = (Path(mg.__file__).parent / "stepper" / "page" / "script.js").read_text(encoding="utf-8")
-    template = (Path(mg.__file__).parent / "stepper" / "page" / "template.html").read_text(encoding="utf-8")
+    pages = Path(mg.__file__).parent / "stepper" / "page"
+    text = "".join(path.read_text(encoding="utf-8") for path in pages.rglob("*.js"))
+    template = (pages / "template.html").read_text(encoding="utf-8")
     asked = set(re.findall(r"\bt\('(\w+)'", text)) | set(
         re.findall(r"data-(?:word|label|placeholder)=\"(\w+)\"", template)
     )

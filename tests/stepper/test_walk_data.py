@@ -18,7 +18,9 @@ from micrograd.errors import GraphError
 from micrograd.graph import Graph
 from micrograd.primitives import TABLE
 from micrograd.stepper.cells import moved_cells
-from micrograd.stepper.walk_data import LIMIT, encoded, folded_axes, made_up_seed, walk_data
+from micrograd.stepper.page_data import LIMIT, encoded, walk_data
+from micrograd.stepper.page_data.build import made_up_seed
+from micrograd.stepper.page_data.steps import folded_axes
 from micrograd.tracing import trace
 
 # ---- batch normalization --------------------------------------------------------

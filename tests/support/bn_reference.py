@@ -102,7 +102,7 @@ def source_of_backward() -> str:
 def compiled(source: str | ast.Module) -> Callable[..., Any]:
     """The function `batchnorm_backward` that `source` defines."""
     tree = ast.parse(source) if isinstance(source, str) else source
-    namespace = dict(vars(batchnorm))
+    namespace = dict(batchnorm.batchnorm_backward.__globals__)
     exec(compile(ast.fix_missing_locations(tree), "<batchnorm_backward>", "exec"), namespace)
     return namespace["batchnorm_backward"]  # type: ignore[no-any-return]
 

@@ -165,7 +165,7 @@ def test_a_loader_shuffles_each_epoch_anew_and_always_alike() -> None:
     [
         ({"epoch": 0}, "holds epoch, position and seed"),
         ({"epoch": 0, "position": -1, "seed": 0}, "holds epoch, position and seed"),
-        ({"epoch": 0, "position": 3, "seed": 0}, "stands at batch 3, this DataLoader has 2 an epoch"),
+        ({"epoch": 0, "position": 3, "seed": 0}, "is at batch 3, this DataLoader has 2 an epoch"),
     ],
 )
 def test_a_loader_refuses_the_state_of_something_else(state: dict[str, int], says: str) -> None:

@@ -420,7 +420,7 @@ def test_another_training_is_not_resumed(tmp_path: Path) -> None:
         "  batch_size: 8 in the checkpoint, 9 here",
         "  watch: 'loss' in the checkpoint, None here",
         "  note: [1, 2] in the checkpoint, [1, 3] here",
-        "Go on with the settings that it was begun with, or begin anew.",
+        "Resume with the settings it was started with, or start again without resume.",
     ]
     assert state(model) == before
 

@@ -1,1 +1,1 @@
-"""Write a program as an ONNX file."""
+"""Write programs as ONNX files."""

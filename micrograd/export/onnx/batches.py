@@ -1,4 +1,4 @@
-"""A program for batches of any size: captured at three, so that what differs is a formula of the size.
+"""Capture a program for batches of any size, at three sizes: what differs becomes a formula of the size.
 
 Whatever is ``a + b * batch`` at three sizes (a length, a bound of a slice) is taken to be so at all.
 """
@@ -21,12 +21,12 @@ __all__ = ["ONE_SIZE", "Blocks", "Captures", "at_one_size", "at_three_sizes", "b
 
 Array = np.ndarray[Any, Any]
 ONE_SIZE = "leave batch= out, and the file is for one size"
-"""What to do where a function is not the same for every batch."""
+"""The advice where a function is not the same for every batch."""
 
 
 @dataclass(frozen=True)
 class Captures:
-    """One program for each size of the batch; a single one where the size is fixed.
+    """Hold one program for each size of the batch; a single one where the size is fixed.
 
     Attributes:
         sizes: of the batch.
@@ -41,7 +41,7 @@ class Captures:
     known: tuple[Mapping[int, Any], ...]
 
     def of(self, equation: Equation) -> tuple[Equation, ...]:
-        """An equation of the first program in all of them."""
+        """Return an equation of the first program in all of them."""
         return tuple(by_out[equation.out] for by_out in self._equations)
 
     @cached_property
@@ -49,12 +49,12 @@ class Captures:
         return [{equation.out: equation for equation in program.equations} for program in self.programs]
 
     def shapes(self, operand: Operand) -> list[tuple[int, ...]]:
-        """The shape of an operand at each size."""
+        """Return the shape of an operand at each size."""
         return [program.values[operand].shape if isinstance(operand, int) else () for program in self.programs]
 
 
 def at_one_size(program: Program, args: Sequence[Any]) -> Captures:
-    """The captures of a program whose sizes are fixed."""
+    """Return the captures of a program whose sizes are fixed. Raises GraphError for arguments of other shapes."""
     given = {v: x if program.values[v].weak else np.asarray(x) for v, x in feeds_of(program, args, {}).items()}
     for feed in program.feeds:
         if feed.kind == "argument" and np.shape(given[feed.value]) != program.values[feed.value].shape:
@@ -64,7 +64,7 @@ def at_one_size(program: Program, args: Sequence[Any]) -> Captures:
 
 
 def at_three_sizes(f: Callable[..., Any], args: Sequence[Any]) -> Captures:
-    """The captures of a function for a batch as long as the first axis of its first array, and for two other sizes.
+    """Return the captures of a function for a batch as long as its first array, and for two other sizes.
 
     Raises:
         ShapeError: no argument has an axis. GraphError: the function computes other operations for another size.
@@ -98,7 +98,7 @@ def at_three_sizes(f: Callable[..., Any], args: Sequence[Any]) -> Captures:
 
 
 def _apart(one: Program, other: Program) -> str | None:
-    """Where two programs differ in more than lengths, indices and numbers; None where they do not."""
+    """Say where two programs differ in more than lengths, indices and numbers; None where they do not."""
     for a, b in zip(one.equations, other.equations, strict=False):
         same = {key: value for key, value in a.attrs.items() if key not in ("index", "shape")}
         if (
@@ -116,7 +116,7 @@ def _apart(one: Program, other: Program) -> str | None:
 
 
 def line_of(values: Sequence[int], sizes: Sequence[int]) -> tuple[int, int] | None:
-    """The a and b of ``a + b * size``; None where the values lie on no such line.
+    """Return a and b of ``a + b * size``; None where the values lie on no such line.
 
     >>> line_of([12, 16, 44], [3, 4, 11]), line_of([9, 16, 121], [3, 4, 11])
     ((0, 4), None)
@@ -128,10 +128,10 @@ def line_of(values: Sequence[int], sizes: Sequence[int]) -> tuple[int, int] | No
 
 @dataclass(frozen=True)
 class Blocks:
-    """Positions in a flat array that are alike for every example of the batch.
+    """Hold positions in a flat array that are alike for every example of the batch.
 
     Attributes:
-        base: (a, b), the positions within one example; the batch stands between the two axes.
+        base: shape (a, b), the positions within one example; the axis of the batch is between the two.
         length: how many entries an example has.
     """
 
@@ -140,7 +140,7 @@ class Blocks:
 
 
 def blocks_of(positions: Sequence[Array], sizes: Sequence[int], totals: Sequence[int]) -> Blocks | None:
-    """The blocks that flat positions at each size are made of; None where they are not alike.
+    """Return the blocks that flat positions at each size are made of; None where they are not alike.
 
     >>> blocks_of([np.array([1, 4, 0, 3]), np.array([1, 4, 7, 0, 3, 6])], [2, 3], [6, 9])
     Blocks(base=array([[1],

@@ -1,4 +1,4 @@
-"""A program as an ONNX file: one function for each kind of the table, and the checks that a file passes.
+"""Convert a program to an ONNX file, with one function for each kind of the table, and check the file.
 
 Written for opset 18, the first in which the axes of all reductions are operands.
 """
@@ -13,7 +13,7 @@ import numpy as np
 
 from micrograd.errors import GraphError, NumericalError
 from micrograd.export.onnx.batches import ONE_SIZE, Captures, at_one_size, at_three_sizes, blocks_of
-from micrograd.export.onnx.file import Writer, require_onnx
+from micrograd.export.onnx.file import OnnxWriter, require_onnx
 from micrograd.export.programs import from_graph, pure, rounding
 from micrograd.graph import Graph
 from micrograd.primitives import TABLE, Primitive
@@ -30,7 +30,7 @@ COMPARISONS = ("greater", "greater_equal", "less", "less_equal", "equal", "not_e
 # ---- one function a kind ---------------------------------------------------------------------------------
 
 
-def _map(w: Writer, row: Primitive, equation: Equation) -> None:
+def _map(w: OnnxWriter, row: Primitive, equation: Equation) -> None:
     dtype = w.program.values[equation.out].dtype
     if row.name in COMPARISONS:
         dtypes = [w.program.values[o] for o in equation.operands if isinstance(o, int)]
@@ -45,7 +45,7 @@ def _map(w: Writer, row: Primitive, equation: Equation) -> None:
     w.emit(row.onnx, inputs, w.called[equation.out])
 
 
-def _reduce(w: Writer, row: Primitive, equation: Equation) -> None:
+def _reduce(w: OnnxWriter, row: Primitive, equation: Equation) -> None:
     axis, keepdims = equation.attrs.get("axis"), equation.attrs.get("keepdims", False)
     inputs = [w.operand(equation.operands[0], w.program.values[equation.out].dtype)]
     if axis is not None:
@@ -53,12 +53,12 @@ def _reduce(w: Writer, row: Primitive, equation: Equation) -> None:
     w.emit(row.onnx, inputs, w.called[equation.out], keepdims=int(keepdims), noop_with_empty_axes=int(axis == ()))
 
 
-def _contract(w: Writer, row: Primitive, equation: Equation) -> None:
+def _contract(w: OnnxWriter, row: Primitive, equation: Equation) -> None:
     dtype = w.program.values[equation.out].dtype
     w.emit(row.onnx, [w.operand(o, dtype) for o in w.operands(equation)], w.called[equation.out])
 
 
-def _move(w: Writer, row: Primitive, equation: Equation) -> None:
+def _move(w: OnnxWriter, row: Primitive, equation: Equation) -> None:
     inputs = [w.operand(o, w.program.values[equation.out].dtype) for o in w.operands(equation)]
     attrs: dict[str, dict[str, Any]] = {
         "reshape": {"allowzero": 1},
@@ -70,26 +70,26 @@ def _move(w: Writer, row: Primitive, equation: Equation) -> None:
     w.emit(row.onnx, inputs, w.called[equation.out], **attrs.get(row.name, {}))
 
 
-KINDS: dict[str, Callable[[Writer, Primitive, Equation], None]] = {
+KINDS: dict[str, Callable[[OnnxWriter, Primitive, Equation], None]] = {
     "map": _map,
     "reduce": _reduce,
     "contract": _contract,
     "move": _move,
 }
-"""What writes the rows of each kind."""
+"""The function that writes the rows of each kind."""
 
 
 # ---- rows that ONNX spells with more than one node --------------------------------------------------------
 
 
-def _cast(w: Writer, row: Primitive, equation: Equation) -> None:
+def _cast(w: OnnxWriter, row: Primitive, equation: Equation) -> None:
     source = equation.operands[0]
     dtype = w.program.values[source].dtype if isinstance(source, int) else "float64"
     to = w.type_of(w.program.values[equation.out].dtype)
     w.emit(row.onnx, [w.operand(source, dtype)], w.called[equation.out], to=to)
 
 
-def _not_equal(w: Writer, row: Primitive, equation: Equation) -> None:  # noqa: ARG001 (called as all are)
+def _not_equal(w: OnnxWriter, row: Primitive, equation: Equation) -> None:  # noqa: ARG001 (called as all are)
     strong = [
         w.program.values[o].dtype for o in equation.operands if isinstance(o, int) and not w.program.values[o].weak
     ]
@@ -98,7 +98,7 @@ def _not_equal(w: Writer, row: Primitive, equation: Equation) -> None:  # noqa: 
     w.emit("Not", [equal], w.called[equation.out])
 
 
-def _gather(w: Writer, row: Primitive, equation: Equation) -> None:
+def _gather(w: OnnxWriter, row: Primitive, equation: Equation) -> None:
     source = equation.operands[0]
     x, out = w.operand(source, w.program.values[equation.out].dtype), w.called[equation.out]
     items = items_of(equation.attrs["index"])
@@ -110,8 +110,8 @@ def _gather(w: Writer, row: Primitive, equation: Equation) -> None:
         _at_positions(w, x, equation, w.captures.shapes(source), out)
 
 
-def _at_positions(w: Writer, x: str, equation: Equation, shapes: Sequence[tuple[int, ...]], out: str) -> None:
-    """A fixed index: where each entry stands in the flat array, or in the examples of a batch that is left open."""
+def _at_positions(w: OnnxWriter, x: str, equation: Equation, shapes: Sequence[tuple[int, ...]], out: str) -> None:
+    """Write a fixed index as positions in the flat array, or in the examples of a batch of open size."""
     places = [_places(twin, shape) for twin, shape in zip(w.captures.of(equation), shapes, strict=True)]
     if all(np.array_equal(places[0], other) for other in places[1:]):
         flat = w.emit("Reshape", [x, w.constant(np.array([-1]), "shape")])
@@ -120,7 +120,7 @@ def _at_positions(w: Writer, x: str, equation: Equation, shapes: Sequence[tuple[
     sizes, totals = w.captures.sizes, [int(np.prod(shape, dtype=int)) for shape in shapes]
     blocks = blocks_of([place.ravel() for place in places], sizes, totals)
     if blocks is None:
-        raise w.refuse("its index is not alike for every example", ONE_SIZE)
+        raise w.refuse("its index is not the same for every example", ONE_SIZE)
     rows = w.emit("Reshape", [x, w.whole([(m, blocks.length) for m in sizes], "shape")])
     taken = w.emit("Gather", [rows, w.constant(blocks.base, "index")], axis=1)
     if len(blocks.base) > 1:
@@ -132,8 +132,8 @@ def _places(equation: Equation, shape: tuple[int, ...]) -> Any:
     return np.arange(int(np.prod(shape, dtype=int))).reshape(shape)[equation.attrs["index"]]
 
 
-def _slice(w: Writer, x: str, equation: Equation, out: str) -> None:
-    """An index of slices, whole numbers and new axes: a Slice, and a Reshape where the axes are others."""
+def _slice(w: OnnxWriter, x: str, equation: Equation, out: str) -> None:
+    """Write an index of slices, whole numbers and new axes: as a Slice, and a Reshape where the axes change."""
     shapes = w.captures.shapes(equation.operands[0])
     found = [_bounds(twin.attrs["index"], shape)
              for twin, shape in zip(w.captures.of(equation), shapes, strict=True)]  # fmt: skip
@@ -145,12 +145,12 @@ def _slice(w: Writer, x: str, equation: Equation, out: str) -> None:
 
 
 def _axes(index: Any, rank: int) -> list[Any]:
-    """What is taken along each axis that there was."""
+    """Return the part of the index for each axis of the operand."""
     return [item for item in spelled_out(index, rank) if item is not None]
 
 
 def _bounds(index: Any, shape: tuple[int, ...]) -> list[tuple[int, int, int, int]]:
-    """Start, end, axis and step along each axis of which not everything is taken, as ONNX spells them."""
+    """Return start, end, axis and step along each axis of which not everything is taken, as ONNX spells them."""
     found = []
     for axis, (item, size) in enumerate(zip(_axes(index, len(shape)), shape, strict=True)):
         whole = not isinstance(item, slice)
@@ -160,7 +160,7 @@ def _bounds(index: Any, shape: tuple[int, ...]) -> list[tuple[int, int, int, int
     return found
 
 
-def _scatter(w: Writer, row: Primitive, equation: Equation) -> None:
+def _scatter(w: OnnxWriter, row: Primitive, equation: Equation) -> None:
     made = w.program.values[equation.out]
     x, out, items = (
         w.operand(equation.operands[0], made.dtype),
@@ -172,7 +172,7 @@ def _scatter(w: Writer, row: Primitive, equation: Equation) -> None:
         w.emit(row.onnx, [_zeros(w, w.captures.shapes(equation.out), made.dtype), stacked, x], out, reduction="add")
         return
     shapes = w.captures.shapes(equation.out)
-    if all(isinstance(item, slice) and item.step in (None, 1) for item in items):  # zeros around it
+    if all(isinstance(item, slice) and item.step in (None, 1) for item in items):  # zeros around the operand
         pads = []
         for twin, shape in zip(w.captures.of(equation), shapes, strict=True):
             bounds = [item.indices(size) for item, size in
@@ -190,17 +190,15 @@ def _scatter(w: Writer, row: Primitive, equation: Equation) -> None:
     w.emit("Reshape", [flat, w.whole(shapes, "shape")], out, allowzero=1)
 
 
-def _zeros(w: Writer, shapes: Sequence[tuple[int, ...]], dtype: str) -> str:
+def _zeros(w: OnnxWriter, shapes: Sequence[tuple[int, ...]], dtype: str) -> str:
     return w.same([np.zeros(shape, dtype) for shape in shapes], "zeros")
 
 
-def _stacked(w: Writer, equation: Equation) -> str:
-    """Arrays of whole numbers that index the first axes, beside one another along a last axis."""
+def _stacked(w: OnnxWriter, equation: Equation) -> str:
+    """Stack arrays of whole numbers that index the first axes along a new last axis."""
     columns = list(zip(*(items_of(twin.attrs["index"]) for twin in w.captures.of(equation)), strict=True))
     if not all(isinstance(column[0], (Index, np.ndarray)) for column in columns):
-        raise w.refuse(
-            "ONNX indexes the first axes only by arrays that the call is given", "transpose before the index"
-        )
+        raise w.refuse("ONNX indexes only the first axes by arrays that are arguments", "transpose before the index")
     shapes = []
     for number in range(len(w.captures.sizes)):
         parts = [w.captures.shapes(column[0].value)[number] if isinstance(column[0], Index) else column[number].shape
@@ -219,21 +217,21 @@ def _stacked(w: Writer, equation: Equation) -> str:
     return spread[0] if len(spread) == 1 else w.emit("Concat", spread, axis=-1)
 
 
-OVERRIDES: dict[str, Callable[[Writer, Primitive, Equation], None]] = {
+OVERRIDES: dict[str, Callable[[OnnxWriter, Primitive, Equation], None]] = {
     "cast": _cast,
     "not_equal": _not_equal,
     "gather": _gather,
     "scatter": _scatter,
 }
-"""Rows that need more than a node of their name; a test keeps the list short."""
+"""Rows that need more than one node of their name; a test keeps the list short."""
 
 
 # ---- a whole file ----------------------------------------------------------------------------------------
 
 
 def _model(captures: Captures, names: list[str], batch: str) -> Any:
-    """The file of a program, and the names of its outputs."""
-    w = Writer(captures, batch)
+    """Return the ONNX model of a program."""
+    w = OnnxWriter(captures, batch)
     program, onnx, inputs = w.program, w.onnx, []
     feeds = {feed.value for feed in program.feeds}
     for feed in program.feeds:
@@ -256,7 +254,7 @@ def _model(captures: Captures, names: list[str], batch: str) -> Any:
             continue  # a number, known now
         if not row.onnx and row.name not in OVERRIDES:
             raise w.refuse(
-                "ONNX has no operator of this meaning", "write it of other operations, or add a name to the row"
+                "ONNX has no operator of this meaning", "compose it of other operations, or add a name to the row"
             )
         OVERRIDES.get(row.name, KINDS[row.kind])(w, row, equation)
     outputs, seen = [], {*feeds}
@@ -273,8 +271,8 @@ def _model(captures: Captures, names: list[str], batch: str) -> Any:
     )
 
 
-def _info(w: Writer, value: int, name: str) -> Any:
-    """Type and shape of an input or output; a length that goes with the batch has the batch's name, or none."""
+def _info(w: OnnxWriter, value: int, name: str) -> Any:
+    """Return type and shape of an input or output; a length that depends on the batch has its name, or none."""
     lengths = [
         axis[0] if len(set(axis)) == 1 else w.batch if axis == w.captures.sizes else None
         for axis in zip(*w.captures.shapes(value), strict=True)
@@ -293,33 +291,34 @@ def to_onnx(
     names: list[str] | None = None,
     batch: str | None = None,
 ) -> Any:
-    """Write the function, the model or the traced graph to an ONNX file, and check that it computes the same.
+    """Write a function, a model or a traced graph to an ONNX file, and check that it computes the same.
 
-    Inputs are the arrays among `args`, in order; parameters and constants become initialisers. Values have the names
-    that the author gives them. The file is for the shapes of `args`, or with `batch` for any length of the first axis:
+    Inputs are the arrays among `args`, in order; parameters and constants become initializers. Values have the names
+    of your variables. The file is for the shapes of `args`, or with `batch` for any length of the first axis:
     then the function is captured for two more lengths, and what differs between them becomes a formula of the length.
 
     The file is checked by `onnx.checker`, run by ONNX's reference evaluator on `args` (with `batch` at all three
     lengths), and written only if the results are those of NumPy, up to rounding (`micrograd.export.programs.rounding`).
 
-    Batch norm comes out as the operations it is composed of, so no convention of momentum (ONNX weighs the old value,
-    PyTorch the new one) or of the variance is left to be converted.
+    Batch norm is written as the operations it is composed of, so no convention of momentum (ONNX weighs the old value,
+    PyTorch the new one) or of the variance has to be converted.
 
     Args:
-        f_or_graph: a function of arrays, a module in evaluation mode, or what `micrograd.trace` answered.
+        f_or_graph: a function of arrays, a module in evaluation mode, or a graph from `micrograd.trace`.
         path: of the file.
         *args: arguments to capture the function with; of a graph that has been run they may be left out.
-        names: of the inputs, where the author's are not wanted.
-        batch: a name for the first axis of the arguments (of those that are as long as the first array), to leave it
-            open: ``"N"``. Not for graphs, which are of one size.
+        names: of the inputs, in place of those in your code.
+        batch: a name such as ``"N"`` for the first axis of the arguments that are as long as the first array, which is
+            then left open. Not for graphs, which are of one size.
 
     Returns:
         The `onnx.ModelProto`.
 
     Raises:
-        MissingExtraError: onnx is not installed. GraphError: an operation that ONNX has no word for, a model that is
+        MissingExtraError: onnx is not installed. GraphError: an operation that ONNX does not have, a model that is
             training, or with `batch` a function that computes something else for another length. ShapeError: no
-            argument has an axis to leave open. NumericalError: the file computes something else.
+            argument has an axis to leave open. NumericalError: the file computes something else. OSError: the file
+            cannot be written.
 
     >>> import os, tempfile
     >>> path = os.path.join(tempfile.mkdtemp(), "f.onnx")
@@ -361,14 +360,14 @@ def to_onnx(
 
 
 def _compare(model: Any, captures: Captures, number: int) -> None:
-    """Run the file by ONNX's own evaluator at one size, and compare."""
+    """Run the file with ONNX's own evaluator at one size, and compare."""
     program, given, known = captures.programs[number], captures.given[number], captures.known[number]
     arguments = sorted((feed.position, feed.value) for feed in program.feeds if feed.kind == "argument")
     feeds = {info.name: given[v] for info, (_, v) in zip(model.graph.input, arguments, strict=True)}
     with np.errstate(all="ignore"):
-        answers = require_onnx().reference.ReferenceEvaluator(model).run(None, feeds)
+        outputs = require_onnx().reference.ReferenceEvaluator(model).run(None, feeds)
     bounds = rounding(program, given)
-    for info, value, theirs, bound in zip(model.graph.output, program.outputs, answers, bounds, strict=True):
+    for info, value, theirs, bound in zip(model.graph.output, program.outputs, outputs, bounds, strict=True):
         ours = np.asarray(known[value])
         with np.errstate(all="ignore"):
             apart = np.abs(np.asarray(theirs, float) - ours.astype(float))
@@ -376,6 +375,6 @@ def _compare(model: Any, captures: Captures, number: int) -> None:
         worst = float(apart[np.isfinite(ours)].max(initial=0.0)) if same else np.inf
         if worst > bound:
             raise NumericalError(
-                f"{info.name}: the ONNX file answers numbers {worst:.2g} from ours, where rounding explains "
-                f"{bound:.2g}; nothing was written. This is a fault of micrograd or of onnx.reference: please tell us."
+                f"{info.name}: the ONNX file computes numbers {worst:.2g} from those of NumPy, where rounding explains "
+                f"{bound:.2g}; nothing was written. This is a fault of micrograd or onnx.reference: please report it."
             )

@@ -1,4 +1,4 @@
-"""The file that is being written: its nodes and initialisers, and every number in it that goes with the batch."""
+"""Write the nodes and initializers of an ONNX file, and every number in it that depends on the batch."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from micrograd.export.onnx.batches import ONE_SIZE, Captures, line_of
 from micrograd.program.program import Equation, Operand
 from micrograd.source.names import unique
 
-__all__ = ["Numbers", "Writer", "require_onnx"]
+__all__ = ["Numbers", "OnnxWriter", "require_onnx"]
 
 Numbers = Operand | tuple[float, ...]
-"""A value by its index, a number, or a number for each size of the batch."""
+"""A value by its index, a number, or one number for each size of the batch."""
 
 
 def require_onnx() -> Any:
-    """The onnx module. Raises MissingExtraError where it is not installed."""
+    """Return the module `onnx`. Raises MissingExtraError where it is not installed."""
     try:
         import onnx
         import onnx.helper
@@ -32,11 +32,11 @@ def require_onnx() -> Any:
     return onnx
 
 
-class Writer:
-    """The nodes and initialisers of one file.
+class OnnxWriter:
+    """Collect the nodes and initializers of one file.
 
     Args:
-        captures: of the program that is written; of several sizes of the batch where that is left open.
+        captures: of the program that is written; at several sizes of the batch where that is left open.
         batch: the name of the open axis; empty where there is none.
     """
 
@@ -53,13 +53,13 @@ class Writer:
         self.at: Equation | None = None
 
     def emit(self, op: str, inputs: list[str], out: str = "", **attrs: Any) -> str:
-        """A node; answers the name of its output."""
+        """Add a node, and return the name of its output."""
         out = out or unique(f"{op.lower()}_of_{inputs[0] or 'none'}", self.taken)
         self.nodes.append(self.onnx.helper.make_node(op, inputs, [out], name=out, **attrs))
         return out
 
     def constant(self, array: Any, hint: str = "constant") -> str:
-        """The name of an initialiser with these entries; equal ones are one."""
+        """Return the name of an initializer with these entries; equal ones are one."""
         array = np.asarray(array)
         key = array.dtype.str, array.shape, array.tobytes()
         if key not in self.constants:
@@ -68,23 +68,23 @@ class Writer:
         return self.constants[key]
 
     def initializer(self, array: Any, name: str) -> None:
-        """An initialiser of that name."""
+        """Add an initializer of that name."""
         whole = np.ascontiguousarray(array).reshape(np.shape(array))
         self.initializers.append(self.onnx.numpy_helper.from_array(whole, name))
 
     def type_of(self, dtype: str) -> int:
-        """ONNX's number of a dtype."""
+        """Return ONNX's number of a dtype."""
         return int(self.onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
 
     # ---- operands ------------------------------------------------------------------------------------
 
     def operands(self, equation: Equation) -> list[Numbers]:
-        """Its operands; of a number that goes with the batch all that it was."""
+        """Return the operands of an equation; for a number that depends on the batch, its value at each size."""
         columns = zip(*(twin.operands for twin in self.captures.of(equation)), strict=True)
         return [column[0] if len(set(column)) == 1 else tuple(map(float, column)) for column in columns]
 
     def operand(self, operand: Numbers, dtype: str) -> str:
-        """The name of an operand, cast where it is of another dtype; numbers take the dtype they stand beside."""
+        """Return the name of an operand, cast where its dtype is another; numbers take the dtype they stand beside."""
         if isinstance(operand, tuple):
             return self.number(operand, dtype)
         if isinstance(operand, float):
@@ -99,10 +99,10 @@ class Writer:
             return self.called[operand]
         return self.emit("Cast", [self.called[operand]], to=self.type_of(dtype))
 
-    # ---- what goes with the batch --------------------------------------------------------------------
+    # ---- what depends on the batch -------------------------------------------------------------------
 
     def size(self) -> str:
-        """The name of the length of the batch, an int64 array of one entry."""
+        """Return the name of the length of the batch, an int64 array of one entry."""
         if not self.length:
             first = next(
                 self.called[f.value] for f in self.program.feeds if f.kind == "argument" and self.is_open(f.value)
@@ -111,13 +111,13 @@ class Writer:
         return self.length
 
     def is_open(self, value: int) -> bool:
-        """Whether the first axis of a value is the batch."""
+        """Say whether the first axis of a value is the batch."""
         return bool(self.batch) and [shape[:1] for shape in self.captures.shapes(value)] == [
             (m,) for m in self.captures.sizes
         ]
 
     def whole(self, numbers: Sequence[Sequence[int]], hint: str) -> str:
-        """The name of an int64 array whose entries are these for the sizes of the batch, one row each."""
+        """Return the name of an int64 array whose entries are these for the sizes of the batch, one row each."""
         if len({len(row) for row in numbers}) > 1:
             raise self.refuse(f"has another number of {hint} for another batch", ONE_SIZE)
         columns = list(zip(*numbers, strict=True))
@@ -134,7 +134,7 @@ class Writer:
         return self.lines[key]
 
     def number(self, numbers: tuple[float, ...], dtype: str) -> str:
-        """The name of a number that goes with the batch, as N does, or 1/N."""
+        """Return the name of a number that depends on the batch, as N does, or 1/N."""
         for turned in (False, True):
             with np.errstate(all="ignore"):
                 values = np.divide(1.0, numbers) if turned else np.array(numbers)
@@ -150,7 +150,7 @@ class Writer:
         raise self.refuse(f"reads a number that is {', '.join(f'{n:g}' for n in numbers)} for other batches", ONE_SIZE)
 
     def same(self, arrays: Sequence[Any], hint: str) -> str:
-        """The name of an array that is made anew for each batch: the same, one number throughout, or 0, 1, 2, ..."""
+        """Return the name of an array made for each batch: the same, one number throughout, or 0, 1, 2, ..."""
         first = np.asarray(arrays[0])
         if all(np.array_equal(first, other, equal_nan=first.dtype.kind == "f") for other in arrays[1:]):
             return self.constant(first, hint)
@@ -163,7 +163,7 @@ class Writer:
         raise self.refuse("reads an array of constants made for one batch", ONE_SIZE)
 
     def refuse(self, what: str, instead: str) -> GraphError:
-        """An error that names the node that is being written, and the author's line."""
+        """Return an error that names the node that is being written, and the user's line."""
         if self.at is None:
             return GraphError(f"{self.program.name}: {what}; {instead}.")
         name = self.program.values[self.at.out].name or f"value {self.at.out}"

@@ -111,7 +111,7 @@ def page_of(report: Report, walk: Mapping[str, Any] | None = None, *, hint: str 
 
     Args:
         report: what is shown.
-        walk: the walk through the forward (`micrograd.stepper.walk_data.walk_data`); without it the findings alone.
+        walk: the walk through the forward (`micrograd.stepper.page_data.walk_data`); without it the findings alone.
         hint: ``where``, ``kind`` or ``fix``: how much is given away.
         language: to begin with, ``en`` or ``zh``; with a walk the page has a switch.
 

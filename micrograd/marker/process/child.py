@@ -155,7 +155,7 @@ def _given(forward: Callable[..., Any], example: Any, drawn: Mapping[str, Any]) 
 
 def _walk(task: Task) -> str:
     """What a walk through the forward shows, as a line of JSON; nothing where the forward cannot be traced."""
-    from micrograd.stepper.walk_data import encoded, walk_data
+    from micrograd.stepper.page_data import encoded, walk_data
     from micrograd.tracing import trace
 
     module = load(task.source, task.file, (task.forward,), namespace=task.namespace)

@@ -1,6 +1,6 @@
-"""Checkpoints: model, optimizer and random state in one safetensors file, whole or not at all.
+"""Save model, optimizer and random state to one safetensors file, and load them, whole or not at all.
 
-`files` says how a file replaces another, `tensors` what is in one, `state` what of a training goes in and comes back.
+`files` replaces one file by another, `tensors` reads and writes the format, `state` what of a training goes in.
 """
 
 from micrograd.training.checkpoint.state import Checkpoint, load, peek, save

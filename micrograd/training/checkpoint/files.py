@@ -1,4 +1,4 @@
-"""How a file replaces another: at every moment, also after a crash, its path holds the whole old or the whole new."""
+"""Replace a file: at every moment, also after a crash, its path holds the whole old or the whole new one."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ with contextlib.suppress(ImportError):  # Windows
 
 __all__ = ["replace"]
 
-_STALE = 3600.0  # seconds after which an unfinished file is nobody's, where writers cannot hold a lock
+_STALE = 3600.0  # seconds after which an unfinished file counts as left behind, where writers cannot hold a lock
 
 
 def replace(path: Path, parts: Iterable[bytes | memoryview[Any]]) -> None:
     """Write `parts` one after the other in place of the file `path`: temporary file, flush, fsync, rename, fsync.
 
-    What killed writers left beside it is removed. Permissions are those of a new file; a symbolic link stays one.
+    Temporary files of killed writers are removed. Permissions are those of a new file; a symbolic link stays one.
 
     Raises:
         OSError: the file cannot be written; the old one is as it was.
@@ -49,7 +49,7 @@ def replace(path: Path, parts: Iterable[bytes | memoryview[Any]]) -> None:
 
 
 def _begin(path: Path) -> tuple[int, Path]:
-    """A new file beside `path`, locked for as long as it is open: a lock dies with its process."""
+    """Open a new file beside `path`, locked for as long as it is open: a lock ends with its process."""
     while True:
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -83,7 +83,7 @@ def _remove_unless_held(leftover: Path) -> None:
 
 
 def _sync(folder: Path) -> None:
-    """The new name itself, on the disk."""
+    """Force the new name of the file to the disk."""
     if os.name != "posix":
         return
     descriptor = os.open(folder, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""What of a training goes into a checkpoint, and how it comes back: all of it, or nothing."""
+"""Save the state of a training to a checkpoint, and load all of it, or nothing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PARTS = ("model", "optimizer", "arrays")  # an array's name begins with its par
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a checkpoint holds besides the state of model, optimizer and generators.
+    """Hold what a checkpoint has besides the state of model, optimizer and generators.
 
     Attributes:
         step: how many steps had been made.
@@ -48,24 +48,24 @@ def save(
     extra: Any = None,
     arrays: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write all that is needed to go on into one safetensors file, in place of an older one.
+    """Save all that is needed to go on to one safetensors file, in place of an older one.
 
-    The parameters and buffers of `model` and the state of every generator in it (that of a `Dropout`), the memory,
-    counts and settings of `optimizer`, the state of `rng`. A parameter held twice is written once. The file is
-    replaced whole or not at all, however the process or the machine ends.
+    The file holds the parameters and buffers of `model`, the state of every generator in it (that of a `Dropout`), the
+    memory, counts and settings of `optimizer`, and the state of `rng`. A parameter held twice is written once. The file
+    is replaced whole or not at all, however the process or the machine ends.
 
     Args:
         path: the file, usually ``*.safetensors``.
-        model: whose state is written.
-        optimizer: likewise.
-        rng: the generator that shuffles, say; any bit generator of NumPy.
+        model: whose state is saved.
+        optimizer: whose state is saved too.
+        rng: a generator, such as the one that shuffles; with any of NumPy's bit generators.
         step: how many steps have been made.
         extra: anything else, of numbers, strings, lists and dicts (JSON; tuples come back as lists).
         arrays: more arrays, by name.
 
     Raises:
         DTypeError: an array that is complex, longdouble or of objects, by its name.
-        CheckpointError: `extra` is not of JSON. ValueError: `step` is no whole number of at least 0.
+        CheckpointError: `extra` is not of JSON. ValueError: `step` is not a whole number of at least 0.
         OSError: the file cannot be written; the old one is as it was.
 
     >>> import tempfile
@@ -102,9 +102,9 @@ def save(
 def load(
     path: str | os.PathLike[str], model: Module, optimizer: Optimizer | None = None, *, rng: Generator | None = None
 ) -> Checkpoint:
-    """Take over what `save` wrote. Everything is checked before anything is changed.
+    """Load what `save` wrote; everything is checked before anything is changed.
 
-    A file with an optimizer or a generator serves a model alone too.
+    A model alone can be loaded from a file with an optimizer or a generator too.
 
     Args:
         path: the file.
@@ -112,9 +112,12 @@ def load(
         optimizer: of the same kind, over as many parameters.
         rng: with the same bit generator.
 
+    Returns:
+        A `Checkpoint`: the step, and what else was saved.
+
     Raises:
-        CheckpointError: the file is damaged, is no checkpoint, or does not fit: all differences are listed. Nothing
-            has been changed then. Nothing is ever unpickled.
+        CheckpointError: the file is damaged, is no checkpoint, or does not fit, and nothing was changed; the message
+            lists all differences. Nothing is ever unpickled.
         OSError: the file cannot be read.
     """
     arrays, value = tensors.read(Path(path))
@@ -150,7 +153,7 @@ def load(
 
 
 def peek(path: str | os.PathLike[str]) -> Checkpoint:
-    """What a checkpoint holds besides the state of the model. Raises as `load`."""
+    """Return what a checkpoint has besides the state of the model. Raises as `load`."""
     arrays, value = tensors.read(Path(path))
     parts = _parts(arrays)
     if wrong := _ill_formed(value):
@@ -163,7 +166,7 @@ def _held(value: Mapping[str, Any], parts: Mapping[str, Mapping[str, Array]]) ->
 
 
 def _arrays_of(model: Module) -> dict[str, Array]:
-    """What `state_dict` answers, without a copy."""
+    """Return what `state_dict` returns, without a copy."""
     return {name: np.asarray(getattr(holder, attribute)) for name, holder, attribute in model._state()}
 
 
@@ -184,7 +187,7 @@ def _ill_formed(value: Mapping[str, Any]) -> list[str]:
 
 
 def _unlike(given: Mapping[str, Array], here: Mapping[str, Array]) -> list[str]:
-    """Where the arrays of a file differ from those of a model, in name, shape or dtype."""
+    """List where the arrays of a file differ from those of a model, in name, shape or dtype."""
     wrong = [f"{name}: not in the checkpoint" for name in here if name not in given]
     wrong += [f"{name}: no such parameter or buffer in the model" for name in given if name not in here]
     for name, array in ((n, a) for n, a in given.items() if n in here):
@@ -196,7 +199,7 @@ def _unlike(given: Mapping[str, Array], here: Mapping[str, Array]) -> list[str]:
 
 
 def _memory(state: Any, arrays: Mapping[str, Array], many: int) -> dict[str, Any] | None:
-    """The state of an optimizer of `many` parameters as its `load_state_dict` takes it; None where there is none."""
+    """Return the state of an optimizer of `many` parameters for its `load_state_dict`; None where there is none."""
     if not isinstance(state, dict):
         return None
     numbers = state.get("numbers")
@@ -208,7 +211,7 @@ def _memory(state: Any, arrays: Mapping[str, Array], many: int) -> dict[str, Any
 
 
 def _generators(model: Module) -> Iterator[tuple[str, Generator]]:
-    """The generators held by the modules of a model, by dotted name; one held twice comes once."""
+    """Yield the generators held by the modules of a model, by dotted name; one held twice comes once."""
     seen: set[int] = set()
     for path, module in model.named_modules():
         for name, held in vars(module).items():
@@ -220,7 +223,7 @@ def _generators(model: Module) -> Iterator[tuple[str, Generator]]:
 
 
 def _plain(state: Any) -> Any:
-    """The state of a bit generator as JSON has it: its integers have any number of digits."""
+    """Return the state of a bit generator as JSON can hold it: its integers have any number of digits."""
     if isinstance(state, Mapping):
         return {name: _plain(value) for name, value in state.items()}
     if isinstance(state, np.ndarray):
@@ -235,7 +238,7 @@ def _unplain(state: Any) -> Any:
 
 
 def _state_for(generator: Generator, name: str, given: Any, wrong: list[str]) -> Any:
-    """The state as `generator` takes it, tried on another of its kind; what keeps it from that goes to `wrong`."""
+    """Return the state as `generator` takes it, tried on another of its kind; add what is wrong with it to `wrong`."""
     kind = type(generator.bit_generator)
     found = given.get("bit_generator") if isinstance(given, dict) else None
     if found != kind.__name__:

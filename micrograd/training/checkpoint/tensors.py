@@ -1,7 +1,7 @@
-"""What is in a safetensors file: arrays by name and one JSON value; every file that is not exactly so is refused.
+"""Read and write safetensors files: arrays by name and one JSON value; any other file is refused.
 
-Eight bytes with the length of a JSON header, the header, the bytes of the arrays: that little is written and read
-here, because a name that comes twice must be refused, every refusal explained, and an array written without a copy.
+The format is eight bytes with the length of a JSON header, the header, and the bytes of the arrays. It is read and
+written here because a name that comes twice must be refused, every refusal explained, and arrays not copied.
 https://github.com/huggingface/safetensors#format
 """
 
@@ -48,7 +48,7 @@ _FOREIGN = [
 
 
 def storable(name: str, array: Any) -> Array:
-    """The array as it goes into a file: in C order, little-endian. Raises DTypeError, with its name."""
+    """Return the array as it goes into a file, in C order and little-endian. Raises DTypeError, with its name."""
     array = np.asarray(array)
     stored = array.dtype.newbyteorder("<")
     if stored not in _NAMES:
@@ -63,7 +63,7 @@ def write(path: Path, arrays: Mapping[str, Array], value: Any) -> None:
     """Write `arrays`, which are `storable`, and `value`, of JSON.
 
     Raises:
-        CheckpointError: `value` is not of JSON. OSError: the file cannot be written; an older one is as it was.
+        CheckpointError: `value` is not JSON. OSError: the file cannot be written; an older one is as it was.
     """
     try:
         text = json.dumps(value)
@@ -84,16 +84,16 @@ def write(path: Path, arrays: Mapping[str, Array], value: Any) -> None:
 
 
 def read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
-    """The arrays, read-only, and the value of a file.
+    """Return the arrays, read-only, and the value of a file.
 
     Raises:
-        CheckpointError: the file is damaged, foreign or of a newer format; it says all that is wrong.
+        CheckpointError: the file is damaged, foreign or of a newer format; the message lists all that is wrong.
         OSError: the file cannot be read.
     """
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise FileNotFoundError(f"the checkpoint {path} does not exist.") from None
+        raise FileNotFoundError(f"the checkpoint {path} does not exist; save one first, or correct the path.") from None
     entries, value, start = _header(path.name, content)
     arrays: dict[str, Array] = {}
     for name, entry in entries.items():
@@ -104,7 +104,7 @@ def read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
 
 
 class _TwiceError(ValueError):
-    """A JSON object that has a name twice."""
+    """Refuse a JSON object that has a name twice."""
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def _parsed(file: str, what: str, text: str) -> dict[str, Any]:
     try:
         found = json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
-        reason = error if isinstance(error, _TwiceError) else f"no JSON ({error})"
+        reason = error if isinstance(error, _TwiceError) else f"not JSON ({error})"
         raise CheckpointError(f"{file}: {what}: {reason}.") from None
     if not isinstance(found, dict):
         raise CheckpointError(f"{file}: {what}: a {type(found).__name__}; expected an object.")
@@ -127,20 +127,20 @@ def _parsed(file: str, what: str, text: str) -> dict[str, Any]:
 
 
 def _header(file: str, content: bytes) -> tuple[dict[str, Any], dict[str, Any], int]:
-    """The entries of the arrays, the value, and where the arrays begin. CheckpointError for all that is wrong."""
+    """Return the entries of the arrays, the value, and where the arrays begin. Raises CheckpointError."""
     size = int.from_bytes(content[:8], "little")
     if len(content) < 8 or content[8:9] != b"{" or size > len(content) - 8:
         for magic, kind in _FOREIGN:
             if magic.match(content):
                 raise CheckpointError(
-                    f"{file}: this is {kind}, no checkpoint of micrograd; micrograd never unpickles: "
+                    f"{file}: this is {kind}, not a checkpoint of micrograd; micrograd never unpickles: "
                     "unpickling executes what the file says. Write it with micrograd.training.checkpoint.save."
                 )
     if len(content) < 8:
         raise CheckpointError(f"{file}: truncated (the length of the header needs 8 bytes, file has {len(content)}).")
     if size > _LONGEST_HEADER:
         raise CheckpointError(
-            f"{file}: no safetensors file (its header would have {size} bytes; at most {_LONGEST_HEADER} are allowed)."
+            f"{file}: not a safetensors file (a header of {size} bytes; at most {_LONGEST_HEADER} are allowed)."
         )
     if size > len(content) - 8:
         raise CheckpointError(f"{file}: truncated (header needs {size + 8} bytes, file has {len(content)}).")
@@ -154,7 +154,7 @@ def _header(file: str, content: bytes) -> tuple[dict[str, Any], dict[str, Any], 
         raise CheckpointError(f"{file}: damaged; nothing was loaded. {len(wrong)} fault(s):\n  " + "\n  ".join(wrong))
     if not isinstance(metadata, dict) or not isinstance(metadata.get(_KEY), str):
         raise CheckpointError(
-            f"{file}: a safetensors file, but no checkpoint of micrograd (its metadata has no text {_KEY!r}). "
+            f"{file}: a safetensors file, but not a checkpoint of micrograd (its metadata has no text {_KEY!r}). "
             "For arrays alone: model.load_state_dict(safetensors.numpy.load_file(path))."
         )
     value = _parsed(file, "the metadata", metadata[_KEY])
@@ -171,7 +171,7 @@ def _whole(values: Any) -> bool:
 
 
 def _layout(entries: Mapping[str, Any], room: int) -> list[str]:
-    """What is wrong with the entries of a header before `room` bytes of data, a line for each fault."""
+    """List what is wrong with the entries of a header before `room` bytes of data, a line for each fault."""
     wrong: list[str] = []
     spans: list[tuple[int, int, str]] = []
     for name, entry in entries.items():

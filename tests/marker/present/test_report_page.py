@@ -17,7 +17,7 @@ from micrograd.marker.present.report_page import page_of
 from micrograd.marker.report import Report
 from micrograd.marker.student.loading import load
 from micrograd.stepper.page import html_of
-from micrograd.stepper.walk_data import walk_data
+from micrograd.stepper.page_data import walk_data
 from micrograd.tracing import trace
 
 CHECK = Path(sys.modules["micrograd"].__file__ or "").parent / "marker" / "page"

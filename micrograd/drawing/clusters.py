@@ -1,4 +1,4 @@
-"""The summary of a large graph: stages (or operations) of one kind are one box, however often they are repeated."""
+"""Summarise a large graph: draw all stages, or operations, of one kind as one box."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 from collections import Counter
 
 from micrograd.drawing.labels import shorten
-from micrograd.drawing.view import Block, Box, Line, View, Wire
+from micrograd.drawing.view import Block, Box, TextLine, View, Wire
 from micrograd.graph import Graph
 
-__all__ = ["LIMIT", "folded"]
+__all__ = ["LIMIT", "clustered"]
 
 LIMIT = 2000
 """Nodes up to which a graph is drawn whole."""
@@ -18,12 +18,12 @@ _LISTED = 6  # operations named in a box
 
 
 def spaced(count: int) -> str:
-    """A count as it is read: 50 231."""
+    """Write a count with thin spaces: 50 231."""
     return f"{count:,}".replace(",", "\u202f")
 
 
-def folded(graph: Graph, *, direction: str) -> View:
-    """One box for all stages with the same title (up to numbers), one for all nodes of an operation outside stages."""
+def clustered(graph: Graph, *, direction: str) -> View:
+    """Return a view with a box for all stages of a title (up to numbers) and one for each operation outside stages."""
     key_of_stage = [("stage", re.sub(r"\d+", "#", stage.title)) for stage in graph.stages]
     keys = [
         key_of_stage[node.stage] if node.stage is not None else ("leaf" if node.is_leaf else "op", node.op)
@@ -53,28 +53,28 @@ def folded(graph: Graph, *, direction: str) -> View:
         if repeats[key] > 1:
             title = re.sub(r"\d+", "…", title)
         size = count = sum(operations[position].values())
-        lines = [Line(shorten(title, 36), "ink", 14, True)]
+        lines = [TextLine(shorten(title, 36), "ink", 14, True)]
         if key[0] == "leaf" and count <= _LISTED:
             names = (node.name for node, here in zip(graph.nodes, at, strict=True) if here == position)
-            lines.append(Line(shorten(", ".join(names), 36), "ink", 12))
+            lines.append(TextLine(shorten(", ".join(names), 36), "ink", 12))
             count = 0
         times = repeats[key] if key[0] == "stage" else count
         if times > 1:
-            lines.append(Line(f"× {spaced(times)}", "ink", 12))
+            lines.append(TextLine(f"× {spaced(times)}", "ink", 12))
         if key[0] == "stage":
             said = [f"{spaced(n)} {op}" for op, n in operations[position].most_common(_LISTED)]
-            lines += [Line(text, "grey", 10.5) for text in said]
+            lines += [TextLine(text, "grey", 10.5) for text in said]
             if len(operations[position]) > _LISTED:
-                lines.append(Line("…", "grey", 10.5))
+                lines.append(TextLine("…", "grey", 10.5))
         boxes.append(
-            Box(position, "leaf" if key[0] == "leaf" else "fold", (Block(tuple(lines)),), f"{title}: {size} nodes")
+            Box(position, "leaf" if key[0] == "leaf" else "cluster", (Block(tuple(lines)),), f"{title}: {size} nodes")
         )
     wires = [
         Wire(
             a,
             b,
             (a, b, 0),
-            (Block((Line(f"{spaced(n)} edge{'s' if n > 1 else ''}", "grey", 10),)),),
+            (Block((TextLine(f"{spaced(n)} edge{'s' if n > 1 else ''}", "grey", 10),)),),
             title=f"{n} edges",
         )
         for (a, b), n in sorted(between.items())

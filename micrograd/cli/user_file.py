@@ -1,4 +1,4 @@
-"""The author's file: executed, its function found and given its arguments; errors told at the author's own line."""
+"""Execute the user's file, find the function in it and make its arguments; report errors at the user's own line."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ import numpy as np
 from micrograd.cli.terminal import CommandError
 from micrograd.errors import MicrogradError, MissingExtraError
 
-__all__ = ["arguments_for", "at_their_line", "first_line", "function_in", "load", "text_of"]
+__all__ = ["arguments_for", "at_user_line", "first_line", "function_in", "load", "text_of"]
 
 
 def text_of(path: Path, wanted: str = "FILE.py:FUNCTION") -> str:
-    """The text of a Python file. Raises CommandError where it cannot be read."""
+    """Return the text of a Python file. Raises CommandError where it cannot be read."""
     if not path.is_file():
         raise CommandError(f"{path}: {'is a directory' if path.is_dir() else 'no such file'}; give {wanted}", 2)
     try:
@@ -38,21 +38,21 @@ def text_of(path: Path, wanted: str = "FILE.py:FUNCTION") -> str:
 
 
 def load(path: Path) -> types.ModuleType:
-    """Execute a Python file as a module. Raises CommandError, with the author's own line, for what is wrong in it."""
+    """Execute a Python file as a module. Raises CommandError, with the user's own line, for what is wrong in it."""
     text = text_of(path)
     name = path.stem if path.stem.isidentifier() and path.stem not in sys.modules else f"_drawn_{path.stem}"
     module = types.ModuleType(name)
     module.__file__ = str(path)
     sys.modules[name] = module
     sys.path.insert(0, str(path.parent))
-    with at_their_line(path):
+    with at_user_line(path):
         exec(compile(text, str(path), "exec"), module.__dict__)  # noqa: S102 - said in the help and in SECURITY.md
     return module
 
 
 @contextmanager
-def at_their_line(path: Path) -> Iterator[None]:
-    """Tell what the author's code raises with the innermost line of the author's file, and no traceback."""
+def at_user_line(path: Path) -> Iterator[None]:
+    """Report what the user's code raises with the innermost line of the user's file, and no traceback."""
     try:
         yield
     except SyntaxError as error:
@@ -65,7 +65,7 @@ def at_their_line(path: Path) -> Iterator[None]:
         raise CommandError(
             f"{_line(error, path)}: the code called exit({error.code!r}); put that under if __name__ == '__main__'", 1
         ) from None
-    except Exception as error:  # noqa: BLE001 - whatever the author's code raises
+    except Exception as error:  # noqa: BLE001 - whatever the user's code raises
         kind = "" if isinstance(error, MicrogradError) else f"{type(error).__name__}: "
         raise CommandError(f"{_line(error, path)}: {kind}{first_line(error)}", 1) from None
 
@@ -80,12 +80,12 @@ def _line(error: BaseException, path: Path) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """The message of an error as one line."""
+    """Return the message of an error as one line."""
     return " ".join(str(error).split()) or "no message"
 
 
 def function_in(module: types.ModuleType, name: str, path: Path) -> Callable[..., Any]:
-    """The function of that name. Raises CommandError, with those that there are, where there is none."""
+    """Return the function of that name. Raises CommandError where there is none, and lists those that there are."""
     found = vars(module).get(name)
     if callable(found) and not isinstance(found, type):
         return found  # type: ignore[no-any-return]
@@ -98,7 +98,7 @@ def function_in(module: types.ModuleType, name: str, path: Path) -> Callable[...
 
 
 def arguments_for(function: Callable[..., Any], name: str, options: argparse.Namespace) -> dict[str, Any]:
-    """The arrays and settings, by parameter. Raises CommandError where they do not fit the signature."""
+    """Return the arrays and settings, by parameter. Raises CommandError where they do not fit the signature."""
     parameters = inspect.signature(function).parameters
     settings = dict(options.param)
     if options.eps is not None:

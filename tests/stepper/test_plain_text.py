@@ -10,8 +10,8 @@ import pytest
 from walked import batchnorm
 
 import micrograd as mg
-from micrograd.stepper import terminal, walk
-from micrograd.stepper.walk_data import walk_data
+from micrograd.stepper import plain_text, walk
+from micrograd.stepper.page_data import walk_data
 from micrograd.tracing import trace
 
 
@@ -64,7 +64,7 @@ def test_up_to_a_page_of_cells_large_ones_are_summarised_too() -> None:
 
 def test_control_characters_in_a_name_do_not_reach_the_terminal() -> None:
     graph = trace(lambda x: x * 2.0, np.ones(2))
-    text = terminal.text_of(walk_data(graph, title="a\x1b[31mb"))
+    text = plain_text.text_of(walk_data(graph, title="a\x1b[31mb"))
     assert "\x1b" not in text
 
 
@@ -87,24 +87,24 @@ def test_nothing_is_printed_where_nobody_watches(capsys: pytest.CaptureFixture[s
 def test_colours_can_be_refused(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    assert terminal.coloured(Screen())
+    assert plain_text.coloured(Screen())
     monkeypatch.setenv(name, value)
-    assert not terminal.coloured(Screen())
-    assert not terminal.coloured(io.StringIO())
+    assert not plain_text.coloured(Screen())
+    assert not plain_text.coloured(io.StringIO())
 
 
 def test_one_step_for_each_enter() -> None:
     data = walk_data(batchnorm())
     answers = iter(["", "", "q"])
     said: list[str] = []
-    terminal.paged(data, said.append, lambda question: next(answers))
+    plain_text.paged(data, said.append, lambda question: next(answers))
     assert [text[:6] for text in said] == ["[1/46]", "[2/46]", "[3/46]"]
 
 
 def test_the_last_step_asks_for_nothing() -> None:
     data = walk_data(trace(lambda x: x * 2.0, np.ones(1)))
     asked: list[str] = []
-    terminal.paged(data, lambda text: None, lambda question: asked.append(question) or "")
+    plain_text.paged(data, lambda text: None, lambda question: asked.append(question) or "")
     assert len(asked) == len(data["steps"]) - 1
 
 
@@ -114,7 +114,7 @@ def test_the_end_of_the_input_stops() -> None:
     def ended(question: str) -> str:
         raise EOFError
 
-    terminal.paged(walk_data(batchnorm()), said.append, ended)
+    plain_text.paged(walk_data(batchnorm()), said.append, ended)
     assert len(said) == 2
     assert said[1] == ""
 

@@ -1,15 +1,17 @@
-"""A walk as text: the steps one after the other, with formulas and numbers; colours only where a person is watching."""
+"""Write a walk as text: the steps one after the other, with formulas and numbers, in colour for a terminal."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TextIO
+from collections.abc import Callable, Iterator
+from typing import TextIO
 
 import numpy as np
 
 from micrograd.drawing.labels import cells, clean
+from micrograd.stepper.page_data import WalkData
 from micrograd.stepper.page_text import say
+from micrograd.stepper.walk_types import ArrayData, NodeData
 
 __all__ = ["coloured", "paged", "steps_of", "text_of"]
 
@@ -17,8 +19,8 @@ _SHOWN = 64  # cells of an array that are printed
 _RED, _BOLD, _PLAIN = "\x1b[31m", "\x1b[1m", "\x1b[0m"
 
 
-def _numbers(array: Mapping[str, Any]) -> list[str]:
-    """A value as lines of text."""
+def _numbers(array: ArrayData) -> list[str]:
+    """Write a value as lines of text."""
     shape = tuple(array["shape"])
     if "data" not in array:
         summary = array["summary"]
@@ -33,8 +35,8 @@ def _numbers(array: Mapping[str, Any]) -> list[str]:
     return np.array2string(numbers, precision=4, suppress_small=True, max_line_width=100).splitlines()
 
 
-def _source(data: Mapping[str, Any], node: Mapping[str, Any]) -> list[str]:
-    """The author's line with the sub-expression underlined."""
+def _source(data: WalkData, node: NodeData) -> list[str]:
+    """Write the user's line with the sub-expression underlined."""
     at = node["source"]
     if at is None:
         return []
@@ -48,7 +50,7 @@ def _source(data: Mapping[str, Any], node: Mapping[str, Any]) -> list[str]:
     return [head + line.lstrip(), " " * before + "^" * max(1, cells(line[start:end]))]
 
 
-def _step(data: Mapping[str, Any], number: int, colour: bool) -> str:
+def _step(data: WalkData, number: int, colour: bool) -> str:
     step, lang = data["steps"][number], data["lang"]
     back = step["phase"] == "backward"
     forward, backward = (data["graphs"][side]["nodes"] for side in ("forward", "backward"))
@@ -80,13 +82,13 @@ def _step(data: Mapping[str, Any], number: int, colour: bool) -> str:
     return "\n".join(lines)
 
 
-def steps_of(data: Mapping[str, Any], colour: bool = False) -> Iterator[str]:
-    """Each step as a paragraph."""
+def steps_of(data: WalkData, colour: bool = False) -> Iterator[str]:
+    """Write each step as a paragraph."""
     return (_step(data, number, colour) for number in range(len(data["steps"])))
 
 
-def text_of(data: Mapping[str, Any], colour: bool = False) -> str:
-    """All the steps, under a line that counts them."""
+def text_of(data: WalkData, colour: bool = False) -> str:
+    """Write all the steps, under a line that counts them."""
     phases = [step["phase"] for step in data["steps"]]
     head = say(
         data["lang"], "terminal.steps", name=clean(data["title"]),
@@ -96,12 +98,12 @@ def text_of(data: Mapping[str, Any], colour: bool = False) -> str:
 
 
 def coloured(stream: TextIO) -> bool:
-    """Whether colours are wanted there: a terminal, not a dumb one, and the reader has not said no."""
+    """Say whether to write in colour: to a terminal that has colours, unless the variable ``NO_COLOR`` is set."""
     return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
 
 def paged(
-    data: Mapping[str, Any],
+    data: WalkData,
     write: Callable[[str], object] = print,
     ask: Callable[[str], str] | None = None,
     colour: bool = False,
@@ -109,19 +111,19 @@ def paged(
     """Print one step for each press of Enter; ``q`` or the end of the input stops.
 
     Args:
-        data: what `micrograd.stepper.walk_data.walk_data` answers.
-        write: is given each step.
-        ask: is given the question, and answers what was typed; `input` where left out.
-        colour: whether the terminal has colours.
+        data: what `micrograd.stepper.page_data.walk_data` returns.
+        write: called with each step.
+        ask: called with the question; returns what was typed. `input` where left out.
+        colour: whether to write in colour.
     """
     steps = list(steps_of(data, colour))
     for number, step in enumerate(steps, 1):
         write(step)
         if number < len(steps):
             try:
-                answer = (ask or input)(say(data["lang"], "terminal.more"))
+                typed = (ask or input)(say(data["lang"], "terminal.more"))
             except EOFError:
                 write("")
                 return
-            if answer.strip().lower().startswith("q"):
+            if typed.strip().lower().startswith("q"):
                 return

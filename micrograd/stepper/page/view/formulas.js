@@ -1,0 +1,75 @@
+// Formulas: MathML from the data of the walk, with the numbers of the chosen cell.
+
+import {follow} from '../model/cells.js';
+import {data} from '../model/data.js';
+import {alone} from '../model/numbers.js';
+import {unravel} from '../model/shapes.js';
+import {currentStep, state} from '../model/state.js';
+import {values} from '../model/values.js';
+import {t} from '../model/words.js';
+import {h} from './elements.js';
+
+/** @import {Side, StepData} from '../model/data.js' */
+
+const MATHML = 'http://www.w3.org/1998/Math/MathML';
+const ATTRIBUTES = ['display', 'data-of', 'mathvariant', 'stretchy', 'fence', 'form', 'lspace', 'rspace', 'displaystyle',
+  'accent', 'columnalign', 'linethickness', 'width', 'separator', 'scriptlevel', 'movablelimits'];
+
+/**
+ * Make the element of a formula; whatever the text holds, only elements and attributes of MathML come through.
+ * @param {string} text as mathml.py wrote it
+ * @returns {HTMLElement}
+ */
+export function mathOf(text) {
+  const box = h('div', {class: 'math', role: 'group', 'aria-label': t('rule')});
+  const parsed = new DOMParser().parseFromString(`<p>${text.replace('<math', `<math xmlns="${MATHML}"`)}</p>`, 'application/xml');
+  if (parsed.querySelector('parsererror')) return box;
+  for (const element of parsed.documentElement.querySelectorAll('*')) {
+    if (element.namespaceURI !== MATHML || !/^m[a-z]+$/.test(element.localName)) { element.remove(); continue; }
+    for (const {name} of [...element.attributes]) if (!ATTRIBUTES.includes(name)) element.removeAttribute(name);
+  }
+  box.append(...[...parsed.documentElement.children].map((math) => document.importNode(math, true)));
+  return box;
+}
+
+/**
+ * Put the numbers of the chosen cell, as they are now, into a formula that was written for cell 0.
+ *
+ * "forward:3:0" marks cell 0 of node 3 of the forward graph. The i-th cell of a node that cell 0 comes from gives way
+ * to the i-th that the chosen cell comes from: origins are in the same order for every cell.
+ * @param {HTMLElement} math
+ * @param {StepData} s
+ * @returns {number} the cell
+ */
+export function fillNumbers(math, s) {
+  const tags = [...math.querySelectorAll('mn[data-of]')].map((element) => {
+    const [side, index, cell] = /** @type {HTMLElement} */ (element).dataset.of?.split(':') ?? [];
+    return {element, side: /** @type {Side} */ (side), index: +index, cell: +cell};
+  });
+  const side = s.phase, index = /** @type {number} */ (side === 'forward' ? s.node : s.edge ? s.edge.grad : s.gradient);
+  const {chosen} = state;
+  const wanted = s === currentStep() && chosen && chosen.graph === side && chosen.node === index ? chosen.cell : 0;
+  if (!state.edited && !wanted) return 0;
+  const graph = data.graphs[side];
+  const parts = new Set(tags.filter((tag) => tag.side === side && tag.index !== index).map((tag) => tag.index));
+  const originsOf = (/** @type {number} */ cell) => {
+    const lists = new Map([[index, [cell]]]);
+    for (const [node, c] of follow(graph, index, cell, -1, (other) => parts.has(other))) {
+      lists.set(node, [...(lists.get(node) || []), c].sort((a, b) => a - b));
+    }
+    return lists;
+  };
+  const from = originsOf(0), to = originsOf(wanted);
+  for (const {element, ...tag} of tags) {
+    const nth = from.get(tag.index)?.indexOf(tag.cell) ?? -1;
+    const cell = tag.side === side && nth >= 0 ? to.get(tag.index)?.[nth] ?? tag.cell : tag.cell;
+    const numbers = /** @type {Float64Array} */ (values[tag.side][tag.index]);
+    const text = alone(numbers[cell], 4), before = element.previousElementSibling?.textContent;
+    const own = /** @type {HTMLElement} */ (element.parentElement), bracketed = before === '(' && own.children.length === 3;
+    if (text[0] !== '\u2212' && bracketed) own.replaceWith(element); // brackets were for the sign
+    element.textContent = text[0] === '\u2212' && before && !'=('.includes(before) ? `(${text})` : text;
+  }
+  const subscript = math.querySelector('msub > mn:last-child');
+  if (subscript) subscript.textContent = unravel(wanted, graph.nodes[index].shape).join(',');
+  return wanted;
+}

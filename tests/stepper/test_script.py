@@ -1,0 +1,247 @@
+"""The script of the page: modules that a browser could load one by one, joined into one script."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import types
+from collections import Counter
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints, is_typeddict
+
+import pytest
+
+import micrograd as mg
+from micrograd.stepper import walk_types
+from micrograd.stepper.page_script import join_modules, page_file, script
+
+PAGES = Path(mg.__file__).parent / "stepper" / "page"
+MODULES = sorted(path.relative_to(PAGES).as_posix() for path in PAGES.rglob("*.js"))
+NODE = shutil.which("node")
+needs_node = pytest.mark.skipif(NODE is None, reason="node is not installed: the syntax of the script was not checked")
+
+IMPORT = re.compile(r"^import \{([^}]*)\} from '([^']*)';\n", re.MULTILINE)
+TOP_LEVEL = re.compile(r"^(?:export )?(?:const|let|function) (?:(\w+)|\{([^}]*)\})", re.MULTILINE)
+FUNCTION = re.compile(
+    r"(\*/\n)?^(?:export )?(?:function (\w+)\((.*)\) \{$|const (\w+) = (?:\(([^=\n]*?)\)|(\w+)) =>)", re.MULTILINE
+)
+
+
+def names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def declared(text: str) -> list[str]:
+    """The names that a module declares at its top."""
+    return [name for one, many in TOP_LEVEL.findall(text) for name in ([one] if one else names(many))]
+
+
+def exported(text: str) -> list[str]:
+    return declared("".join(line for line in text.splitlines(keepends=True) if line.startswith("export ")))
+
+
+def target(module: str, path: str) -> str:
+    return ((PAGES / module).parent / path).resolve().relative_to(PAGES.resolve()).as_posix()
+
+
+# ---- the modules ----------------------------------------------------------------------------------------
+
+
+def checked(text: str, *options: str) -> str:
+    """What node says against a script's syntax."""
+    command = [NODE or "node", *options, "--check", "-"]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
+    return done.stderr if done.returncode else ""
+
+
+@needs_node
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_is_javascript(module: str) -> None:
+    assert checked(page_file(module), "--input-type=module") == ""
+
+
+@needs_node
+def test_the_joined_script_is_javascript() -> None:
+    assert checked(script()) == ""
+
+
+@needs_node
+def test_the_syntax_check_can_fail() -> None:
+    assert "SyntaxError" in checked(script().replace("const ", "const const ", 1))
+    assert "SyntaxError" in checked("const a = 1;\nconst a = 2;\n")  # what two modules of one name would come to
+
+
+def undefined_imports(modules: dict[str, str]) -> list[str]:
+    """What is imported from a module that does not export it."""
+    return [
+        f"{module}: {name}"
+        for module, text in modules.items()
+        for listed, path in IMPORT.findall(text)
+        for name in names(listed)
+        if name not in exported(modules[target(module, path)])
+    ]
+
+
+def test_every_name_that_is_imported_is_exported() -> None:
+    modules = {module: page_file(module) for module in MODULES}
+    assert undefined_imports(modules) == []
+    renamed = modules | {"model/words.js": modules["model/words.js"].replace("function t(", "function text(")}
+    assert "main.js: t" not in undefined_imports(renamed)
+    assert "view/arrays.js: t" in undefined_imports(renamed)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_name_that_is_imported_is_used(module: str) -> None:
+    text = page_file(module)
+    rest = IMPORT.sub("", text)
+    assert [n for listed, _ in IMPORT.findall(text) for n in names(listed) if not re.search(rf"\b{n}\b", rest)] == []
+
+
+def test_no_name_is_declared_in_two_modules() -> None:
+    """They share one function once they are joined."""
+    found = Counter(name for module in MODULES for name in declared(page_file(module)))
+    assert [name for name, count in found.items() if count > 1] == []
+    assert {"data", "steps", "forward", "render", "svg"} <= set(found)
+
+
+def test_every_module_says_its_job_first() -> None:
+    for module in MODULES:
+        assert re.match(r"// [A-Z]", page_file(module)), module
+
+
+def untyped(text: str) -> list[str]:
+    """The functions at the top of a module, and their parameters, that no comment ahead of them describes."""
+    found = []
+    for match in FUNCTION.finditer(text):
+        name, given = match[2] or match[4], match[3] or match[5] or match[6] or ""
+        comment = text[: match.start()].rpartition("/**")[2] if match[1] else ""
+        if not comment:
+            found.append(name)
+            continue
+        parameters = re.findall(r"@param \{[^\n]*\} \[?(?:\.\.\.)?(\w+)", comment)
+        wanted = re.sub(
+            r"\{[^{}]*\}", "options", given
+        )  # a parameter that is taken apart has a name in the comment only
+        if len(parameters) != len(names(wanted)):
+            found.append(f"{name}({given})")
+    return found
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_function_has_types(module: str) -> None:
+    assert untyped(page_file(module)) == []
+
+
+def test_the_test_of_types_can_fail() -> None:
+    assert untyped("const f = (x) => x;\n") == ["f"]
+    assert untyped("/** Do it. */\nfunction f(x, y) {\n}\n") == ["f(x, y)"]
+    assert untyped("/**\n * Do it.\n * @param {number} x\n */\nexport const f = (x) => x;\n") == []
+
+
+# ---- joined ---------------------------------------------------------------------------------------------
+
+
+def test_every_module_is_in_the_script_once() -> None:
+    joined = script()
+    for module in MODULES:
+        assert joined.count(page_file(module).splitlines()[0]) == 1, module
+
+
+def test_types_and_imports_are_not_in_the_script() -> None:
+    assert not re.search(r"^(?:import|export)\b|@param|@returns|@typedef", script(), re.MULTILINE)
+
+
+def test_a_module_comes_after_those_that_it_imports() -> None:
+    modules = {"main.js": "import {b} from './x/b.js';\nimport {a} from './a.js';\nb(a);\n",
+               "x/b.js": "import {a} from '../a.js';\nexport const b = () => a;\n", "a.js": "export let a = 1;\n"}  # fmt: skip
+    assert join_modules("main.js", modules.__getitem__).splitlines()[2:-1] == [
+        "let a = 1;",
+        "const b = () => a;",
+        "b(a);",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("modules", "message"),
+    [
+        ({"a.js": "import {b} from './b.js';\n", "b.js": "import {a} from './a.js';\n"}, r"circle: a\.js -> b\.js -> a\.js"),
+        ({"a.js": "import b from './b.js';\n"}, "cannot join \"import b from './b.js';\""),
+        ({"a.js": "import {b as c} from 'b';\n"}, "cannot join"),
+        ({"a.js": "export default 1;\n"}, "cannot join 'export default 1;'"),
+        ({"a.js": "export {b};\n"}, "cannot join"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_joined_is_refused(modules: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        join_modules("a.js", modules.__getitem__)
+
+
+# ---- the types of the data are those of Python -----------------------------------------------------------
+
+
+def fields_in_javascript() -> dict[str, set[str]]:
+    """The fields of every object type that data.js names; [brackets] mark those that may be missing."""
+    text = page_file("model/data.js")
+    found = {}
+    for block in re.findall(r"/\*\*.*?\*/", text, re.DOTALL):
+        if name := re.search(r"@typedef \{object\} (\w+)", block):
+            found[name[1]] = set(re.findall(r"@property \{[^\n]*\} (\[?\w+\]?)$", block, re.MULTILINE))
+    return found
+
+
+def fields_in_python() -> dict[str, set[str]]:
+    """The fields of every TypedDict."""
+    found: dict[str, set[str]] = {}
+    for name, made in vars(walk_types).items():
+        if is_typeddict(made):
+            found[name] = {*made.__required_keys__} | {f"[{key}]" for key in made.__optional_keys__}
+    return found
+
+
+def test_the_types_of_the_page_are_those_of_python() -> None:
+    assert fields_in_javascript() == fields_in_python()
+    assert len(fields_in_python()) > 12
+
+
+def misfits(value: Any, kind: Any, at: str = "walk") -> list[str]:
+    """Where data is not what its type says: a field too many or too few, or an object where none belongs."""
+    kinds = get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    if Any in kinds:
+        return []
+    if isinstance(value, list):
+        entry = next((get_args(k)[0] for k in kinds if get_origin(k) is list), None)
+        return (
+            [f"{at}: a list"]
+            if entry is None
+            else [w for i, v in enumerate(value) for w in misfits(v, entry, f"{at}[{i}]")]
+        )
+    if not isinstance(value, dict):
+        plain = {k for k in kinds if isinstance(k, type) and get_origin(k) is None and not is_typeddict(k)} | {
+            str for k in kinds if get_origin(k) is Literal
+        }
+        return [] if isinstance(value, tuple(plain)) else [f"{at}: {value!r}"]
+    for k in kinds:
+        if get_origin(k) is dict:
+            return [w for key, v in value.items() for w in misfits(v, get_args(k)[1], f"{at}.{key}")]
+        if is_typeddict(k):
+            hints = get_type_hints(k)
+            wrong = [f"{at}: no {key}" for key in sorted({*k.__required_keys__} - {*value})]
+            wrong += [f"{at}: {key}" for key in sorted({*value} - {*hints})]
+            return wrong + [w for key in value if key in hints for w in misfits(value[key], hints[key], f"{at}.{key}")]
+    return [f"{at}: an object"]
+
+
+def test_the_data_of_a_walk_is_what_its_types_say() -> None:
+    from test_stepper_data import batchnorm
+
+    data = mg.walk(batchnorm()).data
+    assert misfits(data, walk_types.WalkData) == []
+    first = data["steps"][0]
+    broken = {**data, "steps": [{**first, "extra": 1, "node": None}], "lang_": "en", "stages": {}}
+    assert misfits(broken, walk_types.WalkData) == [
+        "walk: lang_",
+        "walk.stages: an object",
+        "walk.steps[0]: extra",
+        "walk.steps[0].node: None",
+    ]
