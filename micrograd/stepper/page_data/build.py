@@ -130,7 +130,7 @@ def _graph_data(graph: Graph, sources: SourceBlocks, whole: bool, origins: Mappi
             "kind": node.op if node.is_leaf else TABLE[node.op].kind,
             "shape": list(node.shape),
             "dtype": node.dtype,
-            "operands": [_operand_data(o, slot, called) for slot, o in enumerate(node.operands)],
+            "operands": [_operand_data(o, slot, list(called)) for slot, o in enumerate(node.operands)],
             "attrs": {key: attribute_data(attr) for key, attr in node.attrs.items()},
             "stage": node.stage,
             "source": sources.range(node.source),
