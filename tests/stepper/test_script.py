@@ -233,7 +233,7 @@ def misfits(value: Any, kind: Any, at: str = "walk") -> list[str]:
 
 
 def test_the_data_of_a_walk_is_what_its_types_say() -> None:
-    from test_stepper_data import batchnorm
+    from walked import batchnorm
 
     data = mg.walk(batchnorm()).data
     assert misfits(data, walk_types.WalkData) == []
