@@ -18,17 +18,18 @@ from micrograd.errors import GraphError
 from micrograd.export.numpy_source.listing import Line
 from micrograd.marker.exercises import exercise_messages
 from micrograd.marker.exercises.blanks import axis_blanked, mistakes_in, rule_blanked, shape_blanked
-from micrograd.marker.exercises.exercise_messages import COMMENTS, KINDS, LANGUAGES, WORDS, say
+from micrograd.marker.exercises.exercise_messages import COMMENTS, EXERCISES, WORDS
 from micrograd.marker.exercises.exercises import LESSONS, Exercise, exercise, lesson, lesson_of
 from micrograd.marker.exercises.files import notebook_text, python_text, solution_path, suffix_of
+from micrograd.marker.messages import LANGUAGES, say
+from micrograd.marker.mistakes import MISTAKES
 from micrograd.marker.probing import visible_inputs
 from micrograd.marker.probing.trial import Trial
-from micrograd.marker.report import KINDS as MISTAKES
 
 MADE = {
     (name, kind): exercise(lesson(name), kind, seed=5, blanks=2)
     for name in LESSONS
-    for kind in KINDS
+    for kind in EXERCISES
     if (name, kind) != ("affine_relu", "edge")
 }
 
@@ -93,9 +94,8 @@ def test_words_have_the_same_holes_in_both_languages() -> None:
     for key, sentences in WORDS.items():
         holes = [{hole for _, hole, _, _ in string.Formatter().parse(sentence) if hole} for sentence in sentences]
         assert holes[0] == holes[1], key
-    assert {key.partition(".")[2] for key in WORDS if key.startswith("why.")} <= {*MISTAKES}
-    assert {f"task.{kind}" for kind in KINDS} <= {*WORDS}
-    assert exercise_messages.KINDS == exercising._KINDS
+    assert {f"task.{kind}" for kind in EXERCISES} <= {*WORDS}
+    assert exercise_messages.EXERCISES == exercising._KINDS
     assert exercising._LESSONS == LESSONS
 
 
@@ -182,7 +182,7 @@ def test_there_are_as_many_blanks_as_places() -> None:
     ("arguments", "message"),
     [
         ({"kind": "riddle"}, "there is no kind of exercise 'riddle'; there are line, rule, edge, shape, axis, bug"),
-        ({"language": "fr"}, "there is no language 'fr'; there are en, zh"),
+        ({"language": "fr"}, 'language=\'fr\' is neither "en" nor "zh"'),
         ({"kind": "edge"}, "affine_relu_backward has no place for an exercise of the kind 'edge'; choose another kind"),
     ],
 )
@@ -353,7 +353,7 @@ def test_the_solution_has_the_answers() -> None:
     made = MADE["batchnorm", "bug"]
     text = python_text(made, "bn.py", "micrograd exercise batchnorm", solved=True)
     for answer in made.answers:
-        why = say("en", f"why.{answer.why}")
+        why = say("en", MISTAKES[answer.why].answer)
         assert f"{answer.number}. `{answer.right}` (it said `{answer.wrong}`: {why})" in text
 
 

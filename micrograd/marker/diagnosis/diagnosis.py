@@ -13,10 +13,10 @@ from micrograd.marker.diagnosis.examination import Examination, Status
 from micrograd.marker.diagnosis.finding import Suspicion, found_at
 from micrograd.marker.diagnosis.returned import absent, lacking, last_return, missing, permuted
 from micrograd.marker.repair.edits.edit import Edit
-from micrograd.marker.repair.search import TIERS, Bench, Goal, Mended, Search, as_call, search
+from micrograd.marker.repair.search import TIERS, Bench, Goal, Mended, SearchJob, as_call, search
 from micrograd.marker.repair.synthesis import can_mend, required, written
 from micrograd.marker.report import Finding, Span
-from micrograd.marker.student.instrumented import Program
+from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.recording import record, scope_in
 from micrograd.marker.student.scope import Scope
 from micrograd.marker.student.statements import Root, Statement, path_of
@@ -44,7 +44,7 @@ class Diagnoser:
         deadline: when to stop searching, by `time.perf_counter`.
     """
 
-    program: Program
+    program: StudentCode
     cases: Sequence[Case]
     quantities: Sequence[Quantities]
     fresh: Callable[[], Sequence[Case]]
@@ -72,7 +72,7 @@ class Diagnoser:
 
     def one(self, now: Examination, wrong: frozenset[int]) -> bool:
         """Find one mistake and mend it, or give its gradients up. Answers whether to go on."""
-        job = Search(self.program, self.cases, now.recordings, self.fresh, self.deadline)
+        job = SearchJob(self.program, self.cases, now.recordings, self.fresh, self.deadline)
         lost = absent(now, wrong)
         statement = last_return(now) if lost else None
         if statement is not None and missing(now, wrong, job) is None:
@@ -96,7 +96,9 @@ class Diagnoser:
         self.given_up |= affected or wrong
         return True
 
-    def located(self, now: Examination, wrong: frozenset[int], job: Search) -> tuple[Mended | None, Suspicion | None]:
+    def located(
+        self, now: Examination, wrong: frozenset[int], job: SearchJob
+    ) -> tuple[Mended | None, Suspicion | None]:
         """The edit that mends it, and the statement under suspicion, as far as either is found."""
         order, slices = self.candidates(now, wrong)
         returned = missing(now, wrong, job) or permuted(now, wrong, job)
@@ -184,7 +186,7 @@ class Diagnoser:
         return None
 
     def solvable(
-        self, now: Examination, wrong: frozenset[int], order: Sequence[int], job: Search, *, sure: bool = False
+        self, now: Examination, wrong: frozenset[int], order: Sequence[int], job: SearchJob, *, sure: bool = False
     ) -> Suspicion | None:
         """The first statement that another value would mend, if that value is one that the engine knows.
 
@@ -262,7 +264,7 @@ class Diagnoser:
         return sorted(made, key=lambda entry: entry[2])
 
     def pruned(
-        self, weighed: Sequence[tuple[Statement, Root, float]], wanted: frozenset[int], job: Search
+        self, weighed: Sequence[tuple[Statement, Root, float]], wanted: frozenset[int], job: SearchJob
     ) -> list[tuple[Statement, Root, float]]:
         """Expressions that no other value of could mend it come later: only another shape might."""
         made = []
@@ -361,7 +363,7 @@ class Diagnoser:
         lost = text.source[mended.start : mended.end].count("\n") - mended.new.count("\n")
         if lost:
             self.shift.append((text.place(mended.end)[0] - lost, lost))
-        self.program = Program(source, self.program.module, self.program.name, self.program.file)
+        self.program = StudentCode(source, self.program.module, self.program.name, self.program.file)
 
     def add(self, finding: Finding) -> None:
         """Keep a finding, in the places of the student's own text."""

@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from micrograd.marker.gradient_names import meanings, normal
 from micrograd.marker.repair.search import States, states_of
-from micrograd.marker.student.instrumented import Program
+from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.recording import Event, Recording, record
 from micrograd.marker.student.statements import Root, Statement, path_of
-from micrograd.marker.truth.alignment import Quantities, Quantity, agree, meanings, normal
+from micrograd.marker.truth.alignment import Quantities, Quantity, agree
 from micrograd.marker.truth.cases import MISSING, Case, judged
 
 __all__ = ["Examination", "Status", "fits"]
@@ -68,7 +69,7 @@ class Examination:
     """
 
     def __init__(
-        self, program: Program, cases: Sequence[Case], quantities: Sequence[Quantities], *, scopes: bool = True
+        self, program: StudentCode, cases: Sequence[Case], quantities: Sequence[Quantities], *, scopes: bool = True
     ) -> None:
         self.program = program
         self.cases = cases

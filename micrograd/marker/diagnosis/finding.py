@@ -12,6 +12,7 @@ import numpy as np
 
 from micrograd.marker.diagnosis.examination import Examination, Status
 from micrograd.marker.diagnosis.kinds import Evidence, classified
+from micrograd.marker.gradient_names import meanings
 from micrograd.marker.repair.edits.edit import Edit
 from micrograd.marker.repair.search import Bench, Mended
 from micrograd.marker.report import Finding, Fix, Span, shown
@@ -19,7 +20,6 @@ from micrograd.marker.student.recording import record, scope_in
 from micrograd.marker.student.scope import Scope
 from micrograd.marker.student.spans import Text
 from micrograd.marker.student.statements import Root, Statement
-from micrograd.marker.truth.alignment import meanings
 from micrograd.marker.truth.cases import MISSING, with_statistics_fixed
 
 __all__ = ["Suspicion", "found_at"]

@@ -19,24 +19,13 @@ from micrograd.marker.diagnosis.signatures import (
     tensor_ratio,
     two_paths,
 )
+from micrograd.marker.gradient_names import meanings
+from micrograd.marker.mistakes import BY_TAG
 from micrograd.marker.repair.edits.edit import Change, Edit
-from micrograd.marker.truth.alignment import Quantities, meanings
+from micrograd.marker.truth.alignment import Quantities
 from micrograd.marker.truth.cases import scale_of
 
 __all__ = ["Evidence", "Kind", "classified"]
-
-_BY_TAG = {
-    "negate": "sign", "constant": "factor", "count": "count", "bessel": "bessel", "mean_sum": "count",
-    "axis": "wrong_axis", "axis_missing": "no_axis", "axis_superfluous": "wrong_axis", "unsummed": "unsummed",
-    "oversummed": "operator", "keepdims": "keepdims", "transpose": "transposed", "mask": "mask", "compare": "mask",
-    "index": "index", "order": "swapped_value", "assign": "accumulated", "accumulate": "overwritten",
-    "in_place": "in_place", "copy": "in_place", "returns": "return_order", "factor_name": "gamma_missing",
-    "divide_name": "gamma_missing", "drop_factor": "gamma_twice", "term": "path_missing",
-    "term_number": "eps_missing", "drop_term": "path_twice", "power": "power", "name": "swapped_value",
-    "function": "operator", "operator": "operator", "exchange": "sign", "call": "call_error",
-    "complement": "swapped_value", "unpack": "swapped_value", "aug_sign": "path_sign", "eps_outside": "eps_outside",
-    "regroup": "operator", "rewritten": "operator", "returned": "missing_result",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +133,7 @@ def classified(evidence: Evidence) -> Kind:
         "aug_sign",
         "eps_outside",
     ):
-        return Kind(_BY_TAG[tag])
+        return Kind(BY_TAG[tag])
     pairs = [(evidence.got, evidence.wanted)]
     if evidence.inner_got:
         pairs.append((evidence.inner_got, evidence.inner_wanted))
@@ -155,7 +144,7 @@ def classified(evidence: Evidence) -> Kind:
     if evidence.nonlinear and tag in ("name", "factor_name", "drop_factor", "rewritten", ""):
         return Kind("upstream_ignored")
     if tag in ("axis", "axis_missing", "axis_superfluous", "transpose", "index", "compare", "mask", "order"):
-        return Kind(_BY_TAG[tag])
+        return Kind(BY_TAG[tag])
     if evidence.in_exponent:
         return Kind("power")
     if tag == "factor_name" and isinstance(edit, Edit) and _is_mask(edit.detail, evidence.scopes):
@@ -211,7 +200,7 @@ def classified(evidence: Evidence) -> Kind:
         more = old and old <= set(re.findall(r"[A-Za-z_]\w*", edit.new))
         return Kind("gamma_missing" if more else "operator")
     if tag:
-        return Kind(_BY_TAG.get(tag, "unknown"))
+        return Kind(BY_TAG.get(tag, "unknown"))
     return Kind("unknown")
 
 
@@ -247,7 +236,7 @@ def _by_shape(evidence: Evidence, pairs: Sequence[tuple[list[Any], list[Any]]]) 
         if evidence.tag == "keepdims":
             return Kind("keepdims")
         if evidence.tag in ("axis", "axis_missing"):
-            return Kind(_BY_TAG[evidence.tag])
+            return Kind(BY_TAG[evidence.tag])
         if evidence.tag == "axis_superfluous":
             return Kind("wrong_axis")
         if evidence.tag == "unsummed":

@@ -16,7 +16,7 @@ from micrograd.marker.diagnosis.harmless import left_out
 from micrograd.marker.diagnosis.reference import differences
 from micrograd.marker.inputs.task import Argument, Call, Probe, Task
 from micrograd.marker.report import Finding, Output, Report, shown
-from micrograd.marker.student.instrumented import Program
+from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.loading import load
 from micrograd.marker.student.slicing import loss_only
 from micrograd.marker.truth import cases as c
@@ -45,7 +45,7 @@ def mark(task: Task, module: types.ModuleType | None = None, early: Callable[[Re
     started = time.perf_counter()
     if module is None:
         module = load(task.source, task.file, (task.forward, task.backward), namespace=task.namespace)
-    program = Program(task.source, module, task.backward, task.file)
+    program = StudentCode(task.source, module, task.backward, task.file)
     forward, receiver = _forward(task, module)
     loss = loss_only(program, module, task.call.outputs[0]) if task.forward == task.backward else None
     try:
@@ -94,7 +94,7 @@ def mark(task: Task, module: types.ModuleType | None = None, early: Callable[[Re
     return replace(report, findings=tuple(findings), seconds=time.perf_counter() - started)
 
 
-def _ordered(program: Program, cases: Sequence[Case], results: Sequence[Any]) -> tuple[list[Case], list[Any]]:
+def _ordered(program: StudentCode, cases: Sequence[Case], results: Sequence[Any]) -> tuple[list[Case], list[Any]]:
     """Edits are tried on the first case: one that shows a mistake, and of loops the smallest."""
     loops = any(statement.looped for statement in program.statements)
 
@@ -133,7 +133,7 @@ def _forward(task: Task, module: types.ModuleType) -> tuple[Callable[..., Any], 
     return found, lambda: eval(task.receiver, vars(module))  # noqa: S307 - the student's own constructor
 
 
-def _answer(program: Program, case: Case) -> Any:
+def _answer(program: StudentCode, case: Case) -> Any:
     """The result of the backward as it is, or the exception that it raised."""
     try:
         return case.call(program.plain())

@@ -9,7 +9,7 @@ import numpy as np
 
 from micrograd.errors import MicrogradError
 from micrograd.marker.inputs.task import Task
-from micrograd.marker.student.instrumented import Program
+from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.loading import load
 from micrograd.marker.student.recording import record
 from micrograd.marker.truth.alignment import Quantities, agree
@@ -45,7 +45,7 @@ def held(task: Task, probes: int = 2) -> tuple[str, ...]:
     def receiver() -> Any:
         return eval(task.receiver, vars(module)) if task.receiver else None  # noqa: S307 - a class of the student's
 
-    program = Program(task.source, module, task.backward, task.file)
+    program = StudentCode(task.source, module, task.backward, task.file)
     found: list[str] | None = None
     for probe in task.probes[:probes]:
         try:

@@ -20,7 +20,7 @@ from micrograd.errors import GraphError
 from micrograd.marker.repair.edits.candidates import edits_of
 from micrograd.marker.repair.edits.edit import Change, Edit
 from micrograd.marker.repair.edits.of_statements import changes_of
-from micrograd.marker.student.instrumented import HOLE, Program, replaced
+from micrograd.marker.student.instrumented import HOLE, StudentCode, replaced
 from micrograd.marker.student.recording import Recording
 from micrograd.marker.student.scope import Scope
 from micrograd.marker.student.statements import Root, Statement
@@ -110,7 +110,7 @@ class Bench:
     """
 
     def __init__(
-        self, program: Program, case: Case, statement: Statement, root: Root, scopes: Sequence[Scope], runs: int
+        self, program: StudentCode, case: Case, statement: Statement, root: Root, scopes: Sequence[Scope], runs: int
     ) -> None:
         self.program = program
         self.case = case
@@ -238,10 +238,10 @@ def signature(value: Any) -> Any:
 
 
 @dataclass(slots=True)
-class Search:
+class SearchJob:
     """What a search needs, and how long it may take."""
 
-    program: Program
+    program: StudentCode
     cases: Sequence[Case]
     recordings: Sequence[Recording]
     fresh: Callable[[], Sequence[Case]]
@@ -322,7 +322,7 @@ def parsed(edit: Edit) -> ast.expr:
     return made
 
 
-def placed(program: Program, root: Root, edit: Edit) -> tuple[int, int, str] | None:
+def placed(program: StudentCode, root: Root, edit: Edit) -> tuple[int, int, str] | None:
     """The range and the text of an edit, with brackets where they are needed; None where none make it right."""
     if edit.token is not None:
         return edit.token
@@ -354,7 +354,7 @@ def placed(program: Program, root: Root, edit: Edit) -> tuple[int, int, str] | N
 
 
 def search(
-    job: Search,
+    job: SearchJob,
     order: Sequence[tuple[Statement, Root, float]],
     goal: Goal,
     tiers: Sequence[float] = TIERS,

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.marker.student.instrumented import Program
+from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.statements import Statement
 
 __all__ = ["Event", "Recording", "duplicate", "record", "same_value", "scope_in"]
@@ -166,7 +166,7 @@ class _Watcher:
     """The hooks, and what they know of the frames that are running."""
 
     def __init__(
-        self, program: Program, scopes: set[int], replacements: Mapping[tuple[int, str], Replacement], most: int
+        self, program: StudentCode, scopes: set[int], replacements: Mapping[tuple[int, str], Replacement], most: int
     ) -> None:
         self.program = program
         self.scopes = scopes
@@ -285,7 +285,7 @@ def _kept(value: Any, memo: dict[int, Any]) -> Any:
 
 
 def record(
-    program: Program,
+    program: StudentCode,
     call: Callable[[Callable[..., Any]], Any],
     *,
     scopes: set[int] | None = None,

@@ -19,6 +19,7 @@ import numpy as np
 from micrograd.engine import sweep
 from micrograd.errors import MicrogradError
 from micrograd.graph import Graph
+from micrograd.graph.cotangents import uneven
 from micrograd.marker.inputs.task import Probe, Task
 from micrograd.marker.student.recording import duplicate
 from micrograd.pytree import flatten, paths
@@ -298,8 +299,8 @@ def _upstream(probe: Probe, outputs: Sequence[Any]) -> tuple[Any, ...]:
             made.append(value)
         elif output.ndim == 0:
             made.append(1.0)
-        else:  # a mean of its own in every column, so that no sum of it vanishes
-            made.append(rng.standard_normal(output.shape) + 0.6 * rng.standard_normal(output.shape[-1:]))
+        else:
+            made.append(uneven(output.shape, rng, 0.6))
     return tuple(made)
 
 

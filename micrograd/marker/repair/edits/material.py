@@ -6,6 +6,7 @@ import ast
 
 import numpy as np
 
+from micrograd.marker.gradient_names import normal
 from micrograd.marker.repair.edits.edit import wrapped
 from micrograd.marker.student.scope import Scope, index_like, is_value
 
@@ -54,5 +55,5 @@ class Material:
 
 def kin(a: str, b: str) -> bool:
     """Whether two names are easily mistaken for each other: dx1 and dx2, xmu and dxmu."""
-    a, b = a.lower().replace("_", ""), b.lower().replace("_", "")
+    a, b = normal(a), normal(b)
     return a.rstrip("0123456789") == b.rstrip("0123456789") or a == "d" + b or b == "d" + a or a[:3] == b[:3]
