@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from micrograd.cli import exercising, main
 from micrograd.errors import GraphError
 from micrograd.export.numpy_source.listing import Line
-from micrograd.marker.exercises import exercise_messages
+from micrograd.marker.exercises import exercise_messages, exercises
 from micrograd.marker.exercises.blanks import axis_blanked, mistakes_in, rule_blanked, shape_blanked
 from micrograd.marker.exercises.exercise_messages import COMMENTS, EXERCISES, WORDS
-from micrograd.marker.exercises.exercises import LESSONS, Exercise, exercise, lesson, lesson_of
+from micrograd.marker.exercises.exercises import LESSONS, Exercise, Lesson, exercise, lesson, lesson_of
 from micrograd.marker.exercises.files import notebook_text, python_text, solution_path, suffix_of
 from micrograd.marker.messages import LANGUAGES, say
 from micrograd.marker.mistakes import MISTAKES
@@ -81,6 +81,13 @@ def test_every_comment_of_a_lesson_is_translated(name: str) -> None:
     assert {*english} <= {*COMMENTS}
     assert not any(comment in chinese for comment in english)
     assert all(COMMENTS[comment] in chinese for comment in english)
+
+
+def test_a_forward_may_take_arguments_by_position_only() -> None:
+    text = lesson("affine_relu").text.replace("(x, w, b)", "(x, /, w, b)")
+    start = Lesson(text, exercises._executed(text, "affine_relu_forward"))
+    assert "/" in text
+    assert exercise(start, "line").asked == exercise(lesson("affine_relu"), "line").asked
 
 
 def test_no_translation_is_left_over() -> None:

@@ -9,7 +9,7 @@ import re
 
 __all__ = ["arrives", "gradient_target", "meanings", "node_of", "normal"]
 
-_NAME = r"(?P<of>[^\W\d_]\w*)"
+_NAME = r"(?P<of>[^\W_]\w*)"
 _SPELLINGS = tuple(
     (re.compile(pattern), like_a_word)
     for pattern, like_a_word in (

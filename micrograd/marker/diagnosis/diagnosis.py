@@ -12,7 +12,7 @@ import numpy as np
 from micrograd.marker.diagnosis.examination import Examination, Status
 from micrograd.marker.diagnosis.finding import Suspicion, found_at
 from micrograd.marker.diagnosis.returned import absent, lacking, last_return, missing, permuted
-from micrograd.marker.repair.edits.edit import Edit
+from micrograd.marker.repair.edits.base import Edit
 from micrograd.marker.repair.search import TIERS, Bench, Goal, Mended, SearchJob, as_call, search
 from micrograd.marker.repair.synthesis import can_mend, required, written
 from micrograd.marker.report import Finding, Span

@@ -13,7 +13,7 @@ import numpy as np
 from micrograd.marker.diagnosis.examination import Examination, Status
 from micrograd.marker.diagnosis.kinds import Evidence, classified
 from micrograd.marker.gradient_names import meanings
-from micrograd.marker.repair.edits.edit import Edit
+from micrograd.marker.repair.edits.base import Edit
 from micrograd.marker.repair.search import Bench, Mended
 from micrograd.marker.report import Finding, Fix, Span, shown
 from micrograd.marker.student.recording import record, scope_in

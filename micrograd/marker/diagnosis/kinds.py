@@ -21,7 +21,7 @@ from micrograd.marker.diagnosis.signatures import (
 )
 from micrograd.marker.gradient_names import meanings
 from micrograd.marker.mistakes import BY_TAG
-from micrograd.marker.repair.edits.edit import Change, Edit
+from micrograd.marker.repair.edits.base import Change, Edit
 from micrograd.marker.truth.alignment import Quantities
 from micrograd.marker.truth.cases import scale_of
 

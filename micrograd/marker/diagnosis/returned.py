@@ -7,7 +7,7 @@ import ast
 import numpy as np
 
 from micrograd.marker.diagnosis.examination import Examination
-from micrograd.marker.repair.edits.edit import Change
+from micrograd.marker.repair.edits.base import Change
 from micrograd.marker.repair.search import Goal, Mended, SearchJob
 from micrograd.marker.report import Finding, shown
 from micrograd.marker.student.statements import Statement

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from micrograd.errors import GraphError
+from micrograd.marker.repair.edits.base import Change, Edit
 from micrograd.marker.repair.edits.candidates import edits_of
-from micrograd.marker.repair.edits.edit import Change, Edit
 from micrograd.marker.repair.edits.of_statements import changes_of
 from micrograd.marker.student.instrumented import HOLE, StudentCode, replaced
 from micrograd.marker.student.recording import Recording

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.marker.repair.edits.edit import Edit
+from micrograd.marker.repair.edits.base import Edit
 from micrograd.marker.repair.search import Bench
 from micrograd.marker.student.scope import Scope
 from micrograd.marker.truth.cases import scale_of
