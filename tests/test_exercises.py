@@ -102,7 +102,7 @@ def test_words_have_the_same_holes_in_both_languages() -> None:
         holes = [{hole for _, hole, _, _ in string.Formatter().parse(sentence) if hole} for sentence in sentences]
         assert holes[0] == holes[1], key
     assert {f"task.{kind}" for kind in EXERCISES} <= {*WORDS}
-    assert exercise_messages.EXERCISES == exercising._KINDS
+    assert exercise_messages.EXERCISES is exercising.EXERCISES
     assert exercising._LESSONS == LESSONS
 
 
@@ -360,7 +360,7 @@ def test_the_solution_has_the_answers() -> None:
     made = MADE["batchnorm", "bug"]
     text = python_text(made, "bn.py", "micrograd exercise batchnorm", solved=True)
     for answer in made.answers:
-        why = say("en", MISTAKES[answer.why].answer)
+        why = say("en", MISTAKES[answer.why].solution)
         assert f"{answer.number}. `{answer.right}` (it said `{answer.wrong}`: {why})" in text
 
 

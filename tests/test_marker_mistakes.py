@@ -20,7 +20,7 @@ ALWAYS = ("summary", "what", "why", "step")
 REPORTED = {"by", "edge_name", "edge_name_cap", "expected", "got", "of", "reason", "shapes", "source", "target", "to"}
 HOLES = {
     "summary": set[str](), "what": REPORTED, "why": REPORTED, "step": REPORTED,
-    "planted": {"other", "target", "what"}, "planted_whole": {"target"}, "answer": set[str](),
+    "planted": {"other", "target", "what"}, "planted_whole": {"target"}, "solution": set[str](),
 }  # fmt: skip
 
 
@@ -126,6 +126,14 @@ def test_every_kind_that_the_code_names_has_a_row() -> None:
     found = named_in_code(("Kind", "Finding", "Mutant", "_mutant"))
     assert len(found) >= 25
     assert found - {""} <= {*MISTAKES}
+
+
+def test_whatever_is_planted_has_words() -> None:
+    bugs, mutants = named_in_code(("AlteredLine",)), named_in_code(("Mutant", "_mutant"))
+    assert len(bugs) >= 8
+    assert len(mutants) >= 15
+    assert [kind for kind in bugs if not MISTAKES[kind].solution[0]] == []
+    assert [kind for kind in mutants if not MISTAKES[kind].planted[0]] == []
 
 
 def test_every_tag_that_the_code_names_has_a_row() -> None:

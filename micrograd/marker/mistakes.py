@@ -25,7 +25,7 @@ class Mistake(NamedTuple):
         step: the smallest next step, which asks rather than tells: the edit itself belongs to the hint level ``fix``.
         planted: what a probe says of one that is made in a right backward; empty where none is.
         planted_whole: the same where it is made in the whole of a gradient, where that has words of its own.
-        answer: what the solution of an exercise says of one that was planted in it; empty where none is.
+        solution: what the solution of an exercise says of one that was planted in it; empty where none is.
         tags: the edits of `micrograd.marker.repair` that mend it, where nothing else is known.
     """
 
@@ -36,7 +36,7 @@ class Mistake(NamedTuple):
     step: Phrase
     planted: Phrase = ("", "")
     planted_whole: Phrase = ("", "")
-    answer: Phrase = ("", "")
+    solution: Phrase = ("", "")
     tags: tuple[str, ...] = ()
 
 
@@ -49,7 +49,7 @@ _ROWS = (
         step=("Which step of the forward is differentiated here, and does its derivative bring a minus?",
               "这里是对前向的哪一步求导？它的导数带负号吗？"),
         planted=("{target} with the other sign", "{target} 的符号反了"),
-        answer=("the sign", "符号"),
+        solution=("the sign", "符号"),
         tags=("negate", "exchange")),
     Mistake("factor",
         summary=("a constant factor is missing or superfluous (2, 1/2)", "缺少或多了一个常数因子（2、1/2）"),
@@ -102,7 +102,7 @@ _ROWS = (
         step=("Along which axis did the forward repeat this value?", "前向沿哪个轴重复使用了这个量？"),
         planted=("{target} summed along axis {what}", "{target} 沿轴 {what} 求了和"),
         planted_whole=("{target} spread along the wrong axis", "{target} 沿错误的轴广播"),
-        answer=("another axis", "轴不对"),
+        solution=("another axis", "轴不对"),
         tags=("axis", "axis_superfluous")),
     Mistake("unsummed", summary=("the sum over a broadcast axis is missing", "没有沿广播的轴求和"),
         what=("A sum is missing{shapes}.", "缺少一次求和{shapes}。"),
@@ -132,7 +132,7 @@ _ROWS = (
              "对乘积 a * b，关于 a 的导数是 b：另一个因子要带上。"),
         step=("By what does the forward multiply here?", "前向在这里乘以了什么？"),
         planted=("{what} missing in {target}", "{target} 中漏掉了 {what}"),
-        answer=("a factor was missing", "漏掉了一个因子"),
+        solution=("a factor was missing", "漏掉了一个因子"),
         tags=("factor_name", "divide_name")),
     Mistake("gamma_twice", summary=("a forward value multiplies once too often", "多乘了一次前向的值"),
         what=("A factor comes in once too often{by}.", "多乘了一次因子{by}。"),
@@ -159,7 +159,7 @@ _ROWS = (
         step=("Write down the derivative of this one step of the forward. What is its exponent?",
               "写出前向这一步的导数。它的指数是几？"),
         planted=("1/({what}) for {what} in {target}", "{target} 中把 {what} 写成了 1/({what})"),
-        answer=("another power", "幂次不对"),
+        solution=("another power", "幂次不对"),
         tags=("power",)),
     Mistake("swapped_value",
         summary=("another forward value or gradient stands where this one belongs: xmu for xhat",
@@ -170,7 +170,7 @@ _ROWS = (
              "对乘积 a * b，关于 a 的导数是 b，而且正是前向所乘的那个 b。"),
         step=("Which two values does the forward multiply in this step?", "前向在这一步把哪两个值相乘？"),
         planted=("{what} for {other} in {target}", "{target} 中把 {other} 写成了 {what}"),
-        answer=("another value stood there", "用错了值"),
+        solution=("another value stood there", "用错了值"),
         tags=("order", "name", "complement", "unpack")),
     Mistake("path_missing",
         summary=("the contribution of one path is missing from the sum", "和里漏掉了一条路径的梯度"),
@@ -181,7 +181,7 @@ _ROWS = (
               "找出前向中所有用到 {source} 的行：每一行对应和里的一项。"),
         planted=("{what} left out of {target}", "{target} 中漏掉了 {what}"),
         planted_whole=("{target} taken as 0", "把 {target} 当成了 0"),
-        answer=("a path was missing", "漏掉了一条路径"),
+        solution=("a path was missing", "漏掉了一条路径"),
         tags=("term",)),
     Mistake("path_sign", summary=("a contribution is subtracted where it is added", "一份梯度应当相加，却被减去了"),
         what=("A path has the wrong sign: {edge_name} is subtracted where it should be added.",
@@ -191,7 +191,7 @@ _ROWS = (
              "沿几条路径传来的梯度总是相加的。负号只属于其中某一份，由它的导数带来。"),
         step=("Does that term have its own minus already?", "那一项是否已经带有自己的负号？"),
         planted=("{what} subtracted in {target}", "{target} 中把 {what} 加写成了减"),
-        answer=("a path was subtracted", "一条路径被减去了"),
+        solution=("a path was subtracted", "一条路径被减去了"),
         tags=("aug_sign",)),
     Mistake("path_twice", summary=("a contribution is counted twice", "一份梯度算了两次"),
         what=("A path is counted twice: {edge_name}.", "一条路径算了两次：{edge_name}。"),
@@ -297,7 +297,7 @@ _ROWS = (
              "前向放行之处，梯度也放行；其余各处梯度为零。"),
         step=("For which entries does the output depend on the input?", "输出依赖于输入的哪些元素？"),
         planted=("the mask inverted in {target}", "{target} 中的掩码取反了"),
-        answer=("the mask", "掩码"),
+        solution=("the mask", "掩码"),
         tags=("mask", "compare")),
     Mistake("index", summary=("another index, slice, stride or shape", "下标、切片、步长或形状不同"),
         what=("It is the wrong part of an array: an index, a slice, a stride or a shape is off{shapes}.",

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.marker.diagnosis.examination import Examination, Status
+from micrograd.marker.diagnosis.examination import Examination, Status, fits
 from micrograd.marker.diagnosis.finding import Suspicion, found_at
 from micrograd.marker.diagnosis.returned import absent, lacking, last_return, missing, permuted
 from micrograd.marker.repair.edits.base import Edit
@@ -18,7 +18,6 @@ from micrograd.marker.repair.synthesis import can_mend, required, written
 from micrograd.marker.report import Finding, Span
 from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.recording import record, scope_in
-from micrograd.marker.student.scope import Scope
 from micrograd.marker.student.statements import Root, Statement, path_of
 from micrograd.marker.truth.alignment import Quantities
 from micrograd.marker.truth.cases import Case
@@ -52,7 +51,6 @@ class Diagnoser:
     findings: list[Finding] = field(default_factory=list)
     shift: list[tuple[int, int]] = field(default_factory=list)
     given_up: set[int] = field(default_factory=set)
-    tried: int = 0
     done: bool = False  # whether the last fix makes all gradients right
 
     def run(self) -> list[Finding]:
@@ -80,7 +78,6 @@ class Diagnoser:
             self.given_up |= lost
             return True
         mended, suspicion = self.located(now, wrong, job)
-        self.tried += job.tried
         if mended is not None:
             self.add(found_at(now, mended.statement, mended.root, mended, suspicion))
             self.apply(mended)
@@ -199,14 +196,9 @@ class Diagnoser:
                 continue
             if now.status(number).state in ("outside", "right", "size") or number in now.forward_part:
                 continue
-            scopes = job.scopes(statement)
-            if not scopes:
-                continue
-            bench = Bench(
-                self.program, self.cases[0], statement, statement.roots[0], scopes, len(now.recordings[0].of(number))
-            )
-            wanted = required(bench)
-            if wanted is None or np.allclose(wanted, bench.original[0], rtol=1e-6, atol=1e-12):
+            bench = job.bench(statement, statement.roots[0])
+            wanted = None if bench is None else required(bench)
+            if bench is None or wanted is None or np.allclose(wanted, bench.original[0], rtol=1e-6, atol=1e-12):
                 continue
             known = self.quantities[0].equal_to(wanted, ("grad", "edge"))
             if known or first is None:
@@ -225,8 +217,8 @@ class Diagnoser:
         names = scope_in(events)
         if names is None:
             return None
-        scope = Scope(names, {**vars(self.program.module), **names}, self.program.text)
-        return required(Bench(self.program, case, statement, statement.roots[0], [scope], len(events)))
+        scopes = [self.program.scope(names)]
+        return required(Bench(self.program, case, statement, statement.roots[0], scopes, len(events)))
 
     def aims(self, wrong: frozenset[int], slices: Mapping[int, set[int]]) -> list[frozenset[int]]:
         """All wrong gradients at once; then each by itself, the one with the least code behind it first."""
@@ -269,13 +261,9 @@ class Diagnoser:
         """Expressions that no other value of could mend it come later: only another shape might."""
         made = []
         for statement, root, penalty in weighed:
-            scopes = job.scopes(statement) if penalty < 0.9 and not job.late() else []
-            extra = 0.0
-            if scopes:
-                runs = len(job.recordings[0].of(statement.number))
-                bench = Bench(self.program, self.cases[0], statement, root, scopes, runs)
-                extra = 0.7 if can_mend(bench, sorted(wanted)) is False else 0.0
-            made.append((statement, root, penalty + extra))
+            bench = job.bench(statement, root) if penalty < 0.9 and not job.late() else None
+            hopeless = bench is not None and can_mend(bench, sorted(wanted)) is False
+            made.append((statement, root, penalty + 0.7 * hopeless))
         return sorted(made, key=lambda entry: entry[2])
 
     def suspected(self, now: Examination, wrong: frozenset[int], order: Sequence[int]) -> Suspicion | None:
@@ -332,8 +320,6 @@ class Diagnoser:
                 continue
             value = events[-1].writes[name]
             meant = quantities.meant_by(name, now.aliases[0])
-            from micrograd.marker.diagnosis.examination import fits
-
             if any(fits(value, quantity.value) for quantity in meant):
                 after += 1
         return after > 0

@@ -27,6 +27,9 @@ from micrograd.marker.truth.cases import scale_of
 
 __all__ = ["Evidence", "Kind", "classified"]
 
+_SURE = {"returns", "returned", "assign", "accumulate", "call", "copy", "in_place", "unpack", "aug_sign", "eps_outside"}
+"""Edits that say what kind of mistake it is, whatever the numbers are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -58,7 +61,6 @@ class Evidence:
         nonlinear: whether the value wanted is proportional to the upstream gradient and the one there is not.
         gradient: whether the sub-expression, or what comes in, is a gradient rather than a forward value.
         in_exponent: whether the edit is inside an exponent.
-        target: the name assigned.
     """
 
     got: list[Any]
@@ -71,8 +73,6 @@ class Evidence:
     nonlinear: bool = False
     gradient: bool = False
     in_exponent: bool = False
-    target: str = ""
-
     frozen: list[list[Any]] = field(default_factory=list)  # per case the inputs' gradients with statistics held fixed
     read: frozenset[str] = frozenset()  # the names in the expression
 
@@ -121,18 +121,7 @@ def _eps(scope: Mapping[str, Any]) -> float | None:
 def classified(evidence: Evidence) -> Kind:
     """The class of a mistake."""
     tag, edit = evidence.tag, evidence.edit
-    if tag in (
-        "returns",
-        "returned",
-        "assign",
-        "accumulate",
-        "call",
-        "copy",
-        "in_place",
-        "unpack",
-        "aug_sign",
-        "eps_outside",
-    ):
+    if tag in _SURE:
         return Kind(BY_TAG[tag])
     pairs = [(evidence.got, evidence.wanted)]
     if evidence.inner_got:
@@ -165,11 +154,7 @@ def classified(evidence: Evidence) -> Kind:
         if tag == "term_number":
             return Kind("eps_missing")
         for named in (_mine(known, evidence.scopes), known) if tag != "rewritten" else ():
-            tensor = (
-                tensor_ratio(got, wanted, named)
-                if tag not in ("complement", "exchange") and not _sums(evidence)
-                else None
-            )
+            tensor = None if tag in ("complement", "exchange") or _sums(evidence) else tensor_ratio(got, wanted, named)
             if tensor is not None:
                 return _by_tensor(evidence, *tensor)
     if _sums(evidence) and not evidence.gradient:
@@ -232,15 +217,8 @@ def _is_mask(name: str, scopes: Sequence[Mapping[str, Any]]) -> bool:
 
 def _by_shape(evidence: Evidence, pairs: Sequence[tuple[list[Any], list[Any]]]) -> Kind | None:
     """Mistakes that show in the shape, before any number is looked at."""
-    if evidence.tag in ("axis", "axis_missing", "axis_superfluous", "unsummed", "keepdims", "mean_sum", "transpose"):
-        if evidence.tag == "keepdims":
-            return Kind("keepdims")
-        if evidence.tag in ("axis", "axis_missing"):
-            return Kind(BY_TAG[evidence.tag])
-        if evidence.tag == "axis_superfluous":
-            return Kind("wrong_axis")
-        if evidence.tag == "unsummed":
-            return Kind("unsummed")
+    if evidence.tag in ("axis", "axis_missing", "axis_superfluous", "unsummed", "keepdims"):
+        return Kind(BY_TAG[evidence.tag])
     if evidence.edit is not None or not pairs:
         return None
     got, wanted = pairs[0]

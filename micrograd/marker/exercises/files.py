@@ -49,7 +49,7 @@ def _answers(exercise: Exercise) -> list[str]:
     lines = []
     for answer in exercise.answers:
         if answer.wrong:
-            why = say(exercise.language, MISTAKES[answer.why].answer)
+            why = say(exercise.language, MISTAKES[answer.why].solution)
             text = {"right": answer.right, "wrong": answer.wrong, "why": why}
             lines.append(say(exercise.language, WORDS["answer.bug"], number=answer.number, **text))
         else:

@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from micrograd.errors import GraphError
+from micrograd.marker.student.scope import Scope
 from micrograd.marker.student.spans import Text
 from micrograd.marker.student.statements import Root, Statement, Target, path_of, reads_of, roots_of, targets_of
 
@@ -147,6 +148,11 @@ class StudentCode:
         """The variables of the loops around a statement, the outermost first."""
         heads = [self.statements[number] for number in statement.controls]
         return tuple(name for head in heads if isinstance(head.node, ast.For) for name in head.names)
+
+    def scope(self, names: Mapping[str, Any], statement: Statement | None = None) -> Scope:
+        """Return what expressions are evaluated in, with these variables; with the loops around a statement, if any."""
+        loops = self.loops_of(statement) if statement is not None else ()
+        return Scope(names, {**vars(self.module), **names}, self.text, loops, self.items if loops else ())
 
     @cached_property
     def items(self) -> tuple[str, ...]:

@@ -128,14 +128,12 @@ class Recording:
         result: what the function returned.
         error: what it raised.
         last: the event that was running when it did.
-        truncated: whether there were more events than are kept.
     """
 
     events: list[Event] = field(default_factory=list)
     result: Any = None
     error: Exception | None = None
     last: Event | None = None
-    truncated: bool = False
     by_statement: dict[int, list[Event]] = field(default_factory=dict)
 
     def of(self, number: int) -> list[Event]:
@@ -216,8 +214,6 @@ class _Watcher:
         if len(recording.events) < self.most:
             recording.events.append(event)
             recording.by_statement.setdefault(number, []).append(event)
-        else:
-            recording.truncated = True
 
     def put(self, number: int, name: str, value: Any) -> Any:
         frame = sys._getframe(1)
