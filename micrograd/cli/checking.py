@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from micrograd.cli.arguments import eps_number, input_shape, seconds_number, seed_number, setting, whole
+from micrograd.cli.probing import shapes_and_settings
 from micrograd.cli.terminal import CommandError, Terminal, writable
 from micrograd.cli.user_file import text_of
 from micrograd.errors import MicrogradError
+from micrograd.marker.messages import LANGUAGES
 
 if TYPE_CHECKING:
     from micrograd.marker.inputs.pairs import Pair
     from micrograd.marker.report import Report
 
 __all__ = ["add_check"]
-
-_LANGUAGES = ("en", "zh")
 
 
 def add_check(commands: Any) -> None:
@@ -51,7 +51,7 @@ def add_check(commands: Any) -> None:
         "--hint", choices=("where", "kind", "fix"), default="fix",
         help="how much is given away: the line, the kind of mistake too, or the fix as well (default: fix)",
     )  # fmt: skip
-    check.add_argument("--lang", choices=_LANGUAGES, default="en", help="the language (default: en)")
+    check.add_argument("--lang", choices=LANGUAGES, default="en", help="the language (default: en)")
     check.add_argument(
         "--reference", metavar="NAME", default="", help="compare the forward with one of micrograd's: batch_norm"
     )
@@ -67,18 +67,6 @@ def add_check(commands: Any) -> None:
     )
     check.add_argument("--seed", type=seed_number, default=0, help="of the random inputs (default: 0)")
     check.set_defaults(run=_check)
-
-
-def _example(options: argparse.Namespace, parameters: Sequence[str], forward: str) -> dict[str, Any]:
-    """Return the arguments that were given: shapes, which stand for random arrays, and values."""
-    settings = dict(options.param) | ({} if options.eps is None else {"eps": options.eps})
-    shapes = dict(options.input)
-    if both := sorted(set(shapes) & set(settings)):
-        raise CommandError(f"{both[0]!r} is given as --input and as a setting; give it once", 2)
-    for name in {**shapes, **settings}:
-        if parameters and name not in parameters:
-            raise CommandError(f"{forward} has no parameter {name!r}; its parameters: {', '.join(parameters)}", 2)
-    return {**shapes, **settings}
 
 
 def _output(options: argparse.Namespace, pairs: Sequence[Pair]) -> Path | None:
@@ -128,7 +116,7 @@ def _check(options: argparse.Namespace, terminal: Terminal) -> int:
     except MicrogradError as error:
         raise CommandError(str(error), 2) from None
     output = _output(options, pairs)
-    examples = [_example(options, parameters_of(source, pair.forward), pair.forward) for pair in pairs]
+    examples = [shapes_and_settings(options, parameters_of(source, p.forward) or None, p.forward) for p in pairs]
     limits = Limits(options.seconds, options.memory << 20)
     reports, walk = [], None
     for pair, example in zip(pairs, examples, strict=True):

@@ -13,10 +13,10 @@ from micrograd.cli.probing import forward_of, of_a_forward, shapes_and_settings
 from micrograd.cli.terminal import CommandError, Terminal, writable
 from micrograd.cli.user_file import at_user_line
 from micrograd.errors import MicrogradError
+from micrograd.marker.exercises.exercise_messages import EXERCISES
 
 __all__ = ["add_exercise"]
 
-_KINDS = ("line", "rule", "edge", "shape", "axis", "bug")
 _LESSONS = ("batchnorm", "layernorm", "groupnorm", "softmax", "affine_relu")
 
 
@@ -32,7 +32,7 @@ def add_exercise(commands: Any) -> None:
     )
     exercise.add_argument("target", metavar="NAME", help="a layer, or FILE.py:FUNCTION")
     exercise.add_argument(
-        "--kind", choices=_KINDS, default="line",
+        "--kind", choices=EXERCISES, default="line",
         help="what is left out: a line, a local rule, a path and its sum, a shape, an axis; or a bug is planted "
         "(default: line)",
     )  # fmt: skip

@@ -15,6 +15,7 @@ import numpy as np
 from micrograd.cli.arguments import eps_number, input_shape, seed_number, setting
 from micrograd.cli.terminal import CommandError, Terminal, writable
 from micrograd.cli.user_file import at_user_line, function_in, load, text_of
+from micrograd.marker.messages import LANGUAGES
 
 __all__ = ["add_probe", "forward_of", "of_a_forward", "shapes_and_settings"]
 
@@ -30,18 +31,27 @@ def of_a_forward(command: argparse.ArgumentParser) -> None:
         help="another argument, as \"pool_param={'stride': 2}\"",
     )  # fmt: skip
     command.add_argument("--eps", type=eps_number, help="short for --param eps=EPS")
-    command.add_argument("--lang", "--language", choices=("en", "zh"), default="en", help="the language (default: en)")
+    command.add_argument("--lang", "--language", choices=LANGUAGES, default="en", help="the language (default: en)")
     command.add_argument("--seed", type=seed_number, default=0, help="of the random numbers (default: 0)")
 
 
 def shapes_and_settings(options: argparse.Namespace, parameters: Any, forward: str) -> dict[str, Any]:
-    """Return the arguments given: shapes, which stand for random arrays, and values. Raises CommandError."""
+    """Return the arguments that were given: shapes, which stand for random arrays, and values.
+
+    Args:
+        options: the command's.
+        parameters: of the forward; None where they are not known.
+        forward: its name.
+
+    Raises:
+        CommandError: one is given twice, or the forward has no such parameter.
+    """
     settings = dict(options.param) | ({} if options.eps is None else {"eps": options.eps})
     shapes = dict(options.input)
     if both := sorted(set(shapes) & set(settings)):
         raise CommandError(f"{both[0]!r} is given as --input and as a setting; give it once", 2)
     for name in {**shapes, **settings}:
-        if name not in parameters:
+        if parameters is not None and name not in parameters:
             raise CommandError(f"{forward} has no parameter {name!r}; its parameters: {', '.join(parameters)}", 2)
     return {**shapes, **settings}
 

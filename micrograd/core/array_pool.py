@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["KEPT", "SMALLEST", "apply", "copy", "release"]
+__all__ = ["KEPT", "SMALLEST", "apply", "copy", "release", "unused"]
 
 SMALLEST = 1 << 18 if getattr(sys, "_is_gil_enabled", lambda: True)() else sys.maxsize  # counts are exact with a GIL
 KEPT = 1 << 26
@@ -41,14 +41,21 @@ def _holders(arrays: list[Array], place: int) -> int:
 _FREE = _holders([np.empty(0)], 0)  # what an array counts that only its list holds, in this Python
 
 
-def _take(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """Return an array of that kind with any content: an unused one, else a new one, kept if there is room."""
-    arrays = _pool.arrays.setdefault((shape, dtype), [])
+def unused(arrays: list[Array]) -> Array | None:
+    """Return an array of the list that nothing else refers to, open for writing; None where there is none."""
     for place in range(len(arrays)):
         if _holders(arrays, place) == _FREE:
             found = arrays[place]
             found.setflags(write=True)
             return found
+    return None
+
+
+def _take(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Return an array of that kind with any content: an unused one, else a new one, kept if there is room."""
+    arrays = _pool.arrays.setdefault((shape, dtype), [])
+    if (found := unused(arrays)) is not None:
+        return found
     fresh: Array = np.empty(shape, dtype)
     if _pool.size + fresh.nbytes <= KEPT:
         _pool.size += fresh.nbytes

@@ -9,13 +9,18 @@ import numpy as np
 from micrograd.graph.graph import Graph
 from micrograd.graph.nodes import Node
 
-__all__ = ["seeded_outputs", "upstream_for"]
+__all__ = ["seeded_outputs", "uneven", "upstream_for"]
 
 
 def seeded_outputs(graph: Graph) -> list[Node]:
     """Return the outputs that get a gradient: the first, and those that are no lesser than it."""
     first, *others = graph.outputs
     return [first, *(n for n in others if first.shape and n.shape == first.shape and not n.is_leaf)]
+
+
+def uneven(shape: tuple[int, ...], rng: np.random.Generator, spread: float) -> Any:
+    """Draw numbers whose columns have means of their own, so that no sum along an axis vanishes."""
+    return rng.standard_normal(shape) + spread * rng.standard_normal(shape[-1:])
 
 
 def upstream_for(out: Any, rng: np.random.Generator) -> Any:
@@ -25,7 +30,7 @@ def upstream_for(out: Any, rng: np.random.Generator) -> Any:
         value = float(rng.uniform(1.3, 2.2))
         return value if not isinstance(out, np.ndarray) else np.asarray(value, out.dtype)
     for _ in range(50):
-        g = rng.standard_normal(shape) + 0.5 * rng.standard_normal(shape[-1]) + 0.4
+        g = uneven(shape, rng, 0.5) + 0.4
         means = [abs(g.mean(axis=axis)).min(initial=1.0) for axis in range(len(shape))]
         if min(means) > 0.03:
             break

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from micrograd.marker.messages import say, translated
+from micrograd.marker.messages import WORDS, say, translated
 from micrograd.marker.present.rendering import findings_of
 from micrograd.marker.present.telling import told
 from micrograd.marker.report import Finding, Report
@@ -27,7 +27,7 @@ def _report(forward: Function, backward: Function) -> Report:
 def _checked(forward: Any, backward: Any, language: str) -> Report:
     for function in (forward, backward):
         if not callable(function):
-            raise AssertionError(say(language, "grade.undefined"))
+            raise AssertionError(say(language, WORDS["grade.undefined"]))
     return _report(forward, backward)
 
 
@@ -76,11 +76,11 @@ def judge(report: Report, name: str, *, step: bool, hint: str = "kind", language
         raise AssertionError(translated(report.problem, language))
     mistakes = findings_of(report)[0]
     own = next((finding for finding in mistakes if name in (finding.means, finding.target)), None)
-    lines = [say(language, "grade.wrong" if step else "grade.output", name=name)]
+    lines = [say(language, WORDS["grade.wrong" if step else "grade.output"], name=name)]
     if own is not None:
         lines += _lines(report, own, mistakes.index(own) == 0, hint, language)
     elif mistakes:
-        lines += [say(language, "grade.first"), *_lines(report, mistakes[0], True, hint, language)]
+        lines += [say(language, WORDS["grade.first"]), *_lines(report, mistakes[0], True, hint, language)]
     raise AssertionError("\n".join(lines))
 
 

@@ -1,8 +1,8 @@
-"""Every sentence of a report, in English and in Simplified Chinese, under the same keys.
+"""Say things in English and in Simplified Chinese: the one way to do it, and the sentences of a report.
 
-Those about the kinds of mistakes are in `micrograd.marker.mistakes`. Holes are filled by name, and what fills them is
-never read as a template. Problems, which a child process words in English, are read back into their holes to be said
-in Chinese.
+The sentences about the kinds of mistakes are in `micrograd.marker.mistakes`, those of probes and exercises in their own
+rooms. Holes are filled by name, and what fills them is never read as a template. Problems, which a child process words
+in English, are read back into their holes to be said in Chinese.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ import re
 from functools import lru_cache
 
 from micrograd.errors import GraphError
-from micrograd.marker.mistakes import SENTENCES
 
-__all__ = ["LANGUAGES", "PROBLEMS", "WORDS", "problem", "say", "translated"]
+__all__ = ["HTML_TAGS", "LANGUAGES", "PROBLEMS", "WORDS", "Phrase", "place_of", "problem", "say", "translated"]
 
 LANGUAGES = ("en", "zh")
+HTML_TAGS = {"en": "en", "zh": "zh-Hans"}
+Phrase = tuple[str, str]
+"""A text in each of `LANGUAGES`."""
 
-WORDS: dict[str, tuple[str, str]] = {
+WORDS: dict[str, Phrase] = {
     "title": ("{file}: {backward}, checked against {forward}", "{file}：{backward}，对照 {forward} 检查"),
     "cell": ("this cell", "本单元格"),
     "title.loss": ("{file}: the gradients of {forward}", "{file}：{forward} 的梯度"),
@@ -133,12 +135,6 @@ WORDS: dict[str, tuple[str, str]] = {
         "Look at both sides of the comparison: what are the values, and their shapes, just before this line?",
         "看看比较的两边：在这一行之前，它们的值和形状各是什么？",
     ),
-    "what.eps_extra": ("eps stands where the forward has none{by}.", "前向在这里没有 eps{by}。"),
-    "why.eps_extra": (
-        "A derivative is taken at the very value that the forward used: with eps only where the forward had it.",
-        "导数要在前向所用的那个值处取：前向有 eps 的地方才有 eps，没有的地方就没有。",
-    ),
-    "step.eps_extra": ("Where exactly does the forward add eps?", "前向究竟在哪里加上了 eps？"),
     "by": (": the value is {ratio} times what it should be", "：得到的是正确值的 {ratio} 倍"),
     "of": (", {edge_name}", "：{edge_name}"),
     "grade.good": ("{name} is right.", "{name} 正确。"),
@@ -160,7 +156,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "edge_name.none": ("one contribution", "其中一份"),
 }
 
-PROBLEMS: dict[str, tuple[str, str]] = {
+PROBLEMS: dict[str, Phrase] = {
     "syntax": ("{at}: syntax error: {message}", "{at}：语法错误：{message}"),
     "exit": (
         "{at}: the code called exit(), which ends the program; take that out",
@@ -259,22 +255,27 @@ PROBLEMS: dict[str, tuple[str, str]] = {
 }
 
 
-def _language(language: str) -> int:
+def place_of(language: str) -> int:
+    """Return the place of a language in a `Phrase`.
+
+    Raises:
+        GraphError: another language.
+    """
     if language not in LANGUAGES:
         raise GraphError(f'language={language!r} is neither "en" nor "zh".')
     return LANGUAGES.index(language)
 
 
-def say(language: str, key: str, **holes: object) -> str:
-    """The sentence under `key` with its holes filled.
+def say(language: str, phrase: Phrase, /, **holes: object) -> str:
+    """Fill the holes of a phrase in one language.
 
     Raises:
         GraphError: another language.
 
-    >>> say("en", "fix.drop", line=3, old="2 *")
+    >>> say("en", WORDS["fix.drop"], line=3, old="2 *")
     'Fix: in line 3 take `2 *` out.'
     """
-    return _filled((WORDS.get(key) or SENTENCES[key])[_language(language)], holes)
+    return _filled(phrase[place_of(language)], holes)
 
 
 _HOLE = re.compile(r"\{(\w+)(!r)?\}")
@@ -315,7 +316,7 @@ def translated(text: str, language: str) -> str:
     >>> translated("bn.py:3: ran out of memory", "zh")
     'bn.py:3：内存不足'
     """
-    if not _language(language):
+    if not place_of(language):
         return text
     lines = []
     for line in text.split("\n"):

@@ -13,6 +13,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from micrograd.marker.mistakes import MISTAKES
+
 __all__ = ["KINDS", "SEVERITIES", "Finding", "Fix", "Output", "Report", "Shown", "Span", "shown"]
 
 SEVERITIES = ("wrong", "shape", "harmless", "forward")
@@ -20,44 +22,8 @@ SEVERITIES = ("wrong", "shape", "harmless", "forward")
 array of the caller's is changed, and the gradients are right all the same; ``forward``: the forward differs from the
 reference it was compared with."""
 
-KINDS: dict[str, str] = {
-    "sign": "the sign is wrong",
-    "factor": "a constant factor is missing or superfluous (2, 1/2)",
-    "count": "a factor N (a number of entries) is missing or superfluous: a mean for a sum, a sum for a mean",
-    "bessel": "N - 1 where N belongs, or the other way round",
-    "wrong_count": "the size of another axis: D for N",
-    "no_axis": "summed over everything: axis= is missing",
-    "wrong_axis": "summed over another axis",
-    "unsummed": "the sum over a broadcast axis is missing",
-    "keepdims": "right numbers, another number of axes: (1, D) for (D,)",
-    "gamma_missing": "a forward value that multiplies is missing (gamma, a weight, ivar)",
-    "gamma_twice": "a forward value multiplies once too often",
-    "eps_missing": "eps is missing",
-    "power": "another power of a right value: sigma for 1/sigma, x**2 for x",
-    "swapped_value": "another forward value or gradient stands where this one belongs: xmu for xhat",
-    "path_missing": "the contribution of one path is missing from the sum",
-    "path_sign": "a contribution is subtracted where it is added",
-    "path_twice": "a contribution is counted twice",
-    "constant_statistics": "mean and variance are treated as constants",
-    "path_dropped_harmless": "a contribution that is always zero was left out",
-    "wrong_path": "the contribution of another path",
-    "upstream_ignored": "the result is not linear in the upstream gradient",
-    "return_order": "the gradients are returned in another order",
-    "transposed": "a transpose is missing or superfluous, or the operands of a matrix product are exchanged",
-    "overwritten": "assigned where it should be added: = for +=",
-    "accumulated": "added where it should be assigned: += for =",
-    "stale": "the second call answers other gradients than the first",
-    "in_place": "an argument or a cached value is changed in place",
-    "call_error": "the code raises an exception",
-    "other_norm": "the formula of another normalization (batch norm for layer norm)",
-    "mask": "the mask is missing, inverted or taken of the wrong value",
-    "index": "another index, slice, stride or shape",
-    "operator": "another operator or function",
-    "missing_result": "a gradient is not returned",
-    "eps_outside": "eps is added outside the square root",
-    "unknown": "another mistake",
-}
-"""Every kind of finding, in a few words (the language tables of `micrograd.marker.messages` have a row for each)."""
+KINDS: dict[str, str] = {row.name: row.summary[0] for row in MISTAKES.values()}
+"""Every kind of finding, in a few words; what else is said of each is in `micrograd.marker.mistakes`."""
 
 
 @dataclass(frozen=True, slots=True)

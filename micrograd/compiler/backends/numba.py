@@ -14,6 +14,7 @@ from micrograd.compiler.backends.numpy import refuse_range, run_as_written
 from micrograd.compiler.codegen.kernel import LINGER, TURNS
 from micrograd.compiler.codegen.lower import Lowered, Native, lower, memory_of
 from micrograd.compiler.runtime.worker import HELPER
+from micrograd.core.array_pool import unused
 from micrograd.errors import MissingExtraError
 from micrograd.primitives import TABLE
 from micrograd.program.program import Equation, Feed, Program, concrete
@@ -27,11 +28,6 @@ KEPT = 1 << 29
 """A workspace keeps at most so many bytes of them."""
 
 
-def _holders(arrays: list[Any], place: int) -> int:
-    return sys.getrefcount(arrays[place])
-
-
-_FREE = _holders([np.empty(0)], 0)  # what an array counts that only its list holds, in this Python
 _EXACT = getattr(sys, "_is_gil_enabled", lambda: True)()  # without a GIL counts are not
 
 
@@ -52,11 +48,8 @@ class Workspace:
     def result(self, shape: tuple[int, ...], dtype: Any) -> Any:
         """An array with any content that nobody else holds."""
         arrays = self.kept.setdefault((shape, dtype), [])
-        for place in range(len(arrays)):
-            if _holders(arrays, place) == _FREE:
-                found = arrays[place]
-                found.setflags(write=True)
-                return found
+        if (found := unused(arrays)) is not None:
+            return found
         fresh = np.empty(shape, dtype)
         if _EXACT and self.size + fresh.nbytes <= KEPT:
             self.size += fresh.nbytes

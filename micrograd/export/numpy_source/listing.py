@@ -20,7 +20,7 @@ from micrograd.export.numpy_source.available import Holdings, author_sizes, held
 from micrograd.export.numpy_source.printing import LONG, Names, Printer, identifier, only_unit_axes, scattered
 from micrograd.export.numpy_source.spelling import Expr, atom
 from micrograd.export.numpy_source.symbols import Symbols
-from micrograd.export.numpy_source.traces import Traced, alike, traced_on
+from micrograd.export.numpy_source.traces import TracedSizes, alike, traced_on
 from micrograd.graph import Graph
 from micrograd.graph.formulas import own_name
 
@@ -160,7 +160,7 @@ def listed_backward(
 class _Lister:
     """Writes one backward."""
 
-    def __init__(self, forward: Callable[..., Any], traced: Traced, holdings: Holdings, name: str) -> None:
+    def __init__(self, forward: Callable[..., Any], traced: TracedSizes, holdings: Holdings, name: str) -> None:
         self.traced, self.holdings, self.name = traced, holdings, name
         self.graph, self.pairs, self.backward = traced.forwards[0], traced.pairs[0], traced.backwards[0]
         seeds = [n.index for n in self.backward.nodes if n.op == "input" and self.pairs.origins[n.index] is None]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import inspect
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,13 +12,14 @@ import numpy as np
 from micrograd.graph import Graph
 from micrograd.graph.backward import Pairs, backward_structure
 from micrograd.graph.cotangents import seeded_outputs, upstream_for
+from micrograd.source.by_parameter import call_by_parameter
 from micrograd.tracing import trace
 
-__all__ = ["Traced", "alike", "traced_on"]
+__all__ = ["TracedSizes", "alike", "traced_on"]
 
 
 @dataclass(frozen=True, slots=True)
-class Traced:
+class TracedSizes:
     """A forward on inputs of several sizes: the graphs of both directions, and what was given and answered."""
 
     forwards: tuple[Graph, ...]
@@ -30,30 +29,22 @@ class Traced:
     results: tuple[Any, ...]
 
 
-def traced_on(forward: Callable[..., Any], arguments: Sequence[Mapping[str, Any]], seed: int) -> Traced:
+def traced_on(forward: Callable[..., Any], arguments: Sequence[Mapping[str, Any]], seed: int) -> TracedSizes:
     """Trace a forward on each set of arguments, and its backward pass from a random upstream gradient."""
     forwards, backwards, pairs, results = [], [], [], []
-    kinds = {name: p.kind for name, p in inspect.signature(forward).parameters.items()}
     for place, given in enumerate(arguments):
         rng = np.random.default_rng([seed, place])
-
-        def run(call: Callable[..., Any], given: Mapping[str, Any] = given, place: int = place) -> Any:
-            np.random.seed(seed + place)  # noqa: NPY002 - what students' dropout draws from
-            named = copy.deepcopy(dict(given))
-            first = [named.pop(n) for n in given if kinds.get(n) is inspect.Parameter.POSITIONAL_ONLY]
-            return call(*first, **named)
-
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            results.append(run(forward))
-            graph = run(lambda *args, **kwargs: trace(forward, *args, **kwargs))
+            results.append(call_by_parameter(forward, given, seed=seed + place))
+            graph = call_by_parameter(forward, given, through=trace, seed=seed + place)
             ups = [upstream_for(graph.value[node.name], rng) for node in seeded_outputs(graph)]
             ups += [None] * (len(graph.outputs) - len(ups))
             graph.backward(tuple(ups) if len(ups) > 1 else ups[0])
             pairs.append(Pairs())
             backwards.append(Graph(**backward_structure(graph, pairs[-1])))
         forwards.append(graph)
-    return Traced(tuple(forwards), tuple(backwards), tuple(pairs), tuple(arguments), tuple(results))
+    return TracedSizes(tuple(forwards), tuple(backwards), tuple(pairs), tuple(arguments), tuple(results))
 
 
 def alike(graphs: Sequence[Graph]) -> bool:

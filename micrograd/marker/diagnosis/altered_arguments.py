@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from micrograd.marker.report import Finding, Span
-from micrograd.marker.student.instrumented import Program
+from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.recording import Event, duplicate, record, same_value
 from micrograd.marker.truth.cases import Case
 from micrograd.pytree import paths
@@ -16,7 +16,7 @@ from micrograd.pytree import paths
 __all__ = ["changed_arguments"]
 
 
-def changed_arguments(program: Program, case: Case) -> list[Finding]:
+def changed_arguments(program: StudentCode, case: Case) -> list[Finding]:
     """A remark for each array of the arguments that the backward changes, at the first line that writes into it.
 
     An upstream gradient may be wanted by another branch, and a cache by a second call.

@@ -9,16 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.marker.diagnosis.examination import Examination, Status
+from micrograd.marker.diagnosis.examination import Examination, Status, fits
 from micrograd.marker.diagnosis.finding import Suspicion, found_at
 from micrograd.marker.diagnosis.returned import absent, lacking, last_return, missing, permuted
-from micrograd.marker.repair.edits.edit import Edit
-from micrograd.marker.repair.search import TIERS, Bench, Goal, Mended, Search, as_call, search
+from micrograd.marker.repair.edits.base import Edit
+from micrograd.marker.repair.search import TIERS, Bench, Goal, Mended, SearchJob, as_call, search
 from micrograd.marker.repair.synthesis import can_mend, required, written
 from micrograd.marker.report import Finding, Span
-from micrograd.marker.student.instrumented import Program
+from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.recording import record, scope_in
-from micrograd.marker.student.scope import Scope
 from micrograd.marker.student.statements import Root, Statement, path_of
 from micrograd.marker.truth.alignment import Quantities
 from micrograd.marker.truth.cases import Case
@@ -44,7 +43,7 @@ class Diagnoser:
         deadline: when to stop searching, by `time.perf_counter`.
     """
 
-    program: Program
+    program: StudentCode
     cases: Sequence[Case]
     quantities: Sequence[Quantities]
     fresh: Callable[[], Sequence[Case]]
@@ -52,7 +51,6 @@ class Diagnoser:
     findings: list[Finding] = field(default_factory=list)
     shift: list[tuple[int, int]] = field(default_factory=list)
     given_up: set[int] = field(default_factory=set)
-    tried: int = 0
     done: bool = False  # whether the last fix makes all gradients right
 
     def run(self) -> list[Finding]:
@@ -72,7 +70,7 @@ class Diagnoser:
 
     def one(self, now: Examination, wrong: frozenset[int]) -> bool:
         """Find one mistake and mend it, or give its gradients up. Answers whether to go on."""
-        job = Search(self.program, self.cases, now.recordings, self.fresh, self.deadline)
+        job = SearchJob(self.program, self.cases, now.recordings, self.fresh, self.deadline)
         lost = absent(now, wrong)
         statement = last_return(now) if lost else None
         if statement is not None and missing(now, wrong, job) is None:
@@ -80,7 +78,6 @@ class Diagnoser:
             self.given_up |= lost
             return True
         mended, suspicion = self.located(now, wrong, job)
-        self.tried += job.tried
         if mended is not None:
             self.add(found_at(now, mended.statement, mended.root, mended, suspicion))
             self.apply(mended)
@@ -96,7 +93,9 @@ class Diagnoser:
         self.given_up |= affected or wrong
         return True
 
-    def located(self, now: Examination, wrong: frozenset[int], job: Search) -> tuple[Mended | None, Suspicion | None]:
+    def located(
+        self, now: Examination, wrong: frozenset[int], job: SearchJob
+    ) -> tuple[Mended | None, Suspicion | None]:
         """The edit that mends it, and the statement under suspicion, as far as either is found."""
         order, slices = self.candidates(now, wrong)
         returned = missing(now, wrong, job) or permuted(now, wrong, job)
@@ -184,7 +183,7 @@ class Diagnoser:
         return None
 
     def solvable(
-        self, now: Examination, wrong: frozenset[int], order: Sequence[int], job: Search, *, sure: bool = False
+        self, now: Examination, wrong: frozenset[int], order: Sequence[int], job: SearchJob, *, sure: bool = False
     ) -> Suspicion | None:
         """The first statement that another value would mend, if that value is one that the engine knows.
 
@@ -197,14 +196,9 @@ class Diagnoser:
                 continue
             if now.status(number).state in ("outside", "right", "size") or number in now.forward_part:
                 continue
-            scopes = job.scopes(statement)
-            if not scopes:
-                continue
-            bench = Bench(
-                self.program, self.cases[0], statement, statement.roots[0], scopes, len(now.recordings[0].of(number))
-            )
-            wanted = required(bench)
-            if wanted is None or np.allclose(wanted, bench.original[0], rtol=1e-6, atol=1e-12):
+            bench = job.bench(statement, statement.roots[0])
+            wanted = None if bench is None else required(bench)
+            if bench is None or wanted is None or np.allclose(wanted, bench.original[0], rtol=1e-6, atol=1e-12):
                 continue
             known = self.quantities[0].equal_to(wanted, ("grad", "edge"))
             if known or first is None:
@@ -223,8 +217,8 @@ class Diagnoser:
         names = scope_in(events)
         if names is None:
             return None
-        scope = Scope(names, {**vars(self.program.module), **names}, self.program.text)
-        return required(Bench(self.program, case, statement, statement.roots[0], [scope], len(events)))
+        scopes = [self.program.scope(names)]
+        return required(Bench(self.program, case, statement, statement.roots[0], scopes, len(events)))
 
     def aims(self, wrong: frozenset[int], slices: Mapping[int, set[int]]) -> list[frozenset[int]]:
         """All wrong gradients at once; then each by itself, the one with the least code behind it first."""
@@ -262,18 +256,14 @@ class Diagnoser:
         return sorted(made, key=lambda entry: entry[2])
 
     def pruned(
-        self, weighed: Sequence[tuple[Statement, Root, float]], wanted: frozenset[int], job: Search
+        self, weighed: Sequence[tuple[Statement, Root, float]], wanted: frozenset[int], job: SearchJob
     ) -> list[tuple[Statement, Root, float]]:
         """Expressions that no other value of could mend it come later: only another shape might."""
         made = []
         for statement, root, penalty in weighed:
-            scopes = job.scopes(statement) if penalty < 0.9 and not job.late() else []
-            extra = 0.0
-            if scopes:
-                runs = len(job.recordings[0].of(statement.number))
-                bench = Bench(self.program, self.cases[0], statement, root, scopes, runs)
-                extra = 0.7 if can_mend(bench, sorted(wanted)) is False else 0.0
-            made.append((statement, root, penalty + extra))
+            bench = job.bench(statement, root) if penalty < 0.9 and not job.late() else None
+            hopeless = bench is not None and can_mend(bench, sorted(wanted)) is False
+            made.append((statement, root, penalty + 0.7 * hopeless))
         return sorted(made, key=lambda entry: entry[2])
 
     def suspected(self, now: Examination, wrong: frozenset[int], order: Sequence[int]) -> Suspicion | None:
@@ -330,8 +320,6 @@ class Diagnoser:
                 continue
             value = events[-1].writes[name]
             meant = quantities.meant_by(name, now.aliases[0])
-            from micrograd.marker.diagnosis.examination import fits
-
             if any(fits(value, quantity.value) for quantity in meant):
                 after += 1
         return after > 0
@@ -361,7 +349,7 @@ class Diagnoser:
         lost = text.source[mended.start : mended.end].count("\n") - mended.new.count("\n")
         if lost:
             self.shift.append((text.place(mended.end)[0] - lost, lost))
-        self.program = Program(source, self.program.module, self.program.name, self.program.file)
+        self.program = StudentCode(source, self.program.module, self.program.name, self.program.file)
 
     def add(self, finding: Finding) -> None:
         """Keep a finding, in the places of the student's own text."""

@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from micrograd.marker.gradient_names import meanings, normal
 from micrograd.marker.repair.search import States, states_of
-from micrograd.marker.student.instrumented import Program
+from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.recording import Event, Recording, record
 from micrograd.marker.student.statements import Root, Statement, path_of
-from micrograd.marker.truth.alignment import Quantities, Quantity, agree, meanings, normal
+from micrograd.marker.truth.alignment import Quantities, Quantity, agree
 from micrograd.marker.truth.cases import MISSING, Case, judged
 
 __all__ = ["Examination", "Status", "fits"]
@@ -64,16 +65,13 @@ class Examination:
         program: the student's text, perhaps with earlier mistakes mended.
         cases: the probes.
         quantities: what the engine knows of each.
-        scopes: whether the variables before each statement are kept.
     """
 
-    def __init__(
-        self, program: Program, cases: Sequence[Case], quantities: Sequence[Quantities], *, scopes: bool = True
-    ) -> None:
+    def __init__(self, program: StudentCode, cases: Sequence[Case], quantities: Sequence[Quantities]) -> None:
         self.program = program
         self.cases = cases
         self.quantities = quantities
-        every = set(range(len(program.statements))) if scopes else set()
+        every = set(range(len(program.statements)))
         self.recordings = [record(program, case.call, scopes=every if not n else set()) for n, case in enumerate(cases)]
         self.found = [
             judged(case, recording.result) if recording.error is None else None
@@ -301,22 +299,6 @@ class Examination:
                     if self.status(parent.statement.number).state in ("suspect", "unknown", "odd"):
                         return False
         return True
-
-    def unknown_parents(self, number: int) -> list[int]:
-        """The statements of unknown standing that a statement depends on directly or through others of that kind."""
-        found: list[int] = []
-        stack = [number]
-        while stack:
-            current = stack.pop()
-            for event in self.recordings[0].of(current)[-1:]:
-                for parent in event.parents:
-                    other = parent.statement.number
-                    state = self.status(other).state
-                    if other != number and other not in found and state in ("unknown", "misshapen", "size", "odd"):
-                        found.append(other)
-                        if state != "size":
-                            stack.append(other)
-        return found
 
     def order(self) -> list[int]:
         """Statement numbers in the order in which they first ran."""

@@ -12,14 +12,13 @@ import numpy as np
 
 from micrograd.marker.diagnosis.examination import Examination, Status
 from micrograd.marker.diagnosis.kinds import Evidence, classified
-from micrograd.marker.repair.edits.edit import Edit
+from micrograd.marker.gradient_names import meanings
+from micrograd.marker.repair.edits.base import Edit
 from micrograd.marker.repair.search import Bench, Mended
 from micrograd.marker.report import Finding, Fix, Span, shown
 from micrograd.marker.student.recording import record, scope_in
-from micrograd.marker.student.scope import Scope
 from micrograd.marker.student.spans import Text
 from micrograd.marker.student.statements import Root, Statement
-from micrograd.marker.truth.alignment import meanings
 from micrograd.marker.truth.cases import MISSING, with_statistics_fixed
 
 __all__ = ["Suspicion", "found_at"]
@@ -105,11 +104,11 @@ def _evidence(
         events = record(now.program, case.call, scopes={statement.number}).of(statement.number)
         scopes.append(scope_in(events) or {})
     target = root.name if root is not None and root.name else (statement.names[0] if statement.names else "")
-    made = Evidence([], [], scopes, now.quantities, edit=mended.edit if mended else None, target=target)
+    made = Evidence([], [], scopes, now.quantities, edit=mended.edit if mended else None)
     made.frozen = [with_statistics_fixed(case) for case in now.cases]
     if mended is not None and root is not None and isinstance(mended.edit, Edit):
         for scope_names in scopes:
-            scope = Scope(scope_names, {**vars(now.program.module), **scope_names}, now.program.text)
+            scope = now.program.scope(scope_names)
             bench = Bench(now.program, now.cases[0], statement, root, [scope], 1)
             values = bench.values(mended.edit)
             made.got.append(bench.original[0])
@@ -148,7 +147,7 @@ def _by_upstream(now: Examination, made: Evidence, statement: Statement, root: R
         names_then = scope_in(events)
         if names_then is None:
             return
-        scope = Scope(names_then, {**vars(now.program.module), **names_then}, now.program.text)
+        scope = now.program.scope(names_then)
         bench = Bench(now.program, one, statement, root, [scope], 1)
         values = bench.values(edit)
         inner = scope.value(edit.node)

@@ -15,7 +15,7 @@ from micrograd.engine import Tensor
 from micrograd.graph import Graph
 from micrograd.marker.diagnosis.examination import fits
 from micrograd.marker.report import Finding
-from micrograd.marker.student.instrumented import Program
+from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.recording import Event, record
 from micrograd.marker.truth.cases import Case
 from micrograd.primitives import TABLE
@@ -26,7 +26,7 @@ _ZERO = 1e-9
 """What is smaller than this share of the terms that cancel in it is zero."""
 
 
-def left_out(program: Program, case: Case) -> list[Finding]:
+def left_out(program: StudentCode, case: Case) -> list[Finding]:
     """A remark for each line that computes a gradient without a path that brings nothing, with what makes it so."""
     graph = case.graph
     if graph is None:
@@ -109,7 +109,7 @@ def _is_zero(value: Any, like: Any) -> bool:
     )
 
 
-def _reading(program: Program, event: Event, part: Any, rest: Any, back: Any) -> ast.expr | None:
+def _reading(program: StudentCode, event: Event, part: Any, rest: Any, back: Any) -> ast.expr | None:
     """The sub-expression of a statement that is the other parts of the gradient, if the part is nowhere in it."""
     found: ast.expr | None = None
     for root in event.statement.roots:
@@ -126,7 +126,7 @@ def _reading(program: Program, event: Event, part: Any, rest: Any, back: Any) ->
     return found
 
 
-def _value(program: Program, event: Event, expr: ast.expr) -> Any:
+def _value(program: StudentCode, event: Event, expr: ast.expr) -> Any:
     """The value of a sub-expression before its statement ran; None where it is no array of floats."""
     if not isinstance(expr, (ast.Name, ast.BinOp, ast.UnaryOp, ast.Call)):
         return None

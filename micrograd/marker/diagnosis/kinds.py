@@ -19,24 +19,16 @@ from micrograd.marker.diagnosis.signatures import (
     tensor_ratio,
     two_paths,
 )
-from micrograd.marker.repair.edits.edit import Change, Edit
-from micrograd.marker.truth.alignment import Quantities, meanings
+from micrograd.marker.gradient_names import meanings
+from micrograd.marker.mistakes import BY_TAG
+from micrograd.marker.repair.edits.base import Change, Edit
+from micrograd.marker.truth.alignment import Quantities
 from micrograd.marker.truth.cases import scale_of
 
 __all__ = ["Evidence", "Kind", "classified"]
 
-_BY_TAG = {
-    "negate": "sign", "constant": "factor", "count": "count", "bessel": "bessel", "mean_sum": "count",
-    "axis": "wrong_axis", "axis_missing": "no_axis", "axis_superfluous": "wrong_axis", "unsummed": "unsummed",
-    "oversummed": "operator", "keepdims": "keepdims", "transpose": "transposed", "mask": "mask", "compare": "mask",
-    "index": "index", "order": "swapped_value", "assign": "accumulated", "accumulate": "overwritten",
-    "in_place": "in_place", "copy": "in_place", "returns": "return_order", "factor_name": "gamma_missing",
-    "divide_name": "gamma_missing", "drop_factor": "gamma_twice", "term": "path_missing",
-    "term_number": "eps_missing", "drop_term": "path_twice", "power": "power", "name": "swapped_value",
-    "function": "operator", "operator": "operator", "exchange": "sign", "call": "call_error",
-    "complement": "swapped_value", "unpack": "swapped_value", "aug_sign": "path_sign", "eps_outside": "eps_outside",
-    "regroup": "operator", "rewritten": "operator", "returned": "missing_result",
-}  # fmt: skip
+_SURE = {"returns", "returned", "assign", "accumulate", "call", "copy", "in_place", "unpack", "aug_sign", "eps_outside"}
+"""Edits that say what kind of mistake it is, whatever the numbers are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +61,6 @@ class Evidence:
         nonlinear: whether the value wanted is proportional to the upstream gradient and the one there is not.
         gradient: whether the sub-expression, or what comes in, is a gradient rather than a forward value.
         in_exponent: whether the edit is inside an exponent.
-        target: the name assigned.
     """
 
     got: list[Any]
@@ -82,8 +73,6 @@ class Evidence:
     nonlinear: bool = False
     gradient: bool = False
     in_exponent: bool = False
-    target: str = ""
-
     frozen: list[list[Any]] = field(default_factory=list)  # per case the inputs' gradients with statistics held fixed
     read: frozenset[str] = frozenset()  # the names in the expression
 
@@ -132,19 +121,8 @@ def _eps(scope: Mapping[str, Any]) -> float | None:
 def classified(evidence: Evidence) -> Kind:
     """The class of a mistake."""
     tag, edit = evidence.tag, evidence.edit
-    if tag in (
-        "returns",
-        "returned",
-        "assign",
-        "accumulate",
-        "call",
-        "copy",
-        "in_place",
-        "unpack",
-        "aug_sign",
-        "eps_outside",
-    ):
-        return Kind(_BY_TAG[tag])
+    if tag in _SURE:
+        return Kind(BY_TAG[tag])
     pairs = [(evidence.got, evidence.wanted)]
     if evidence.inner_got:
         pairs.append((evidence.inner_got, evidence.inner_wanted))
@@ -155,7 +133,7 @@ def classified(evidence: Evidence) -> Kind:
     if evidence.nonlinear and tag in ("name", "factor_name", "drop_factor", "rewritten", ""):
         return Kind("upstream_ignored")
     if tag in ("axis", "axis_missing", "axis_superfluous", "transpose", "index", "compare", "mask", "order"):
-        return Kind(_BY_TAG[tag])
+        return Kind(BY_TAG[tag])
     if evidence.in_exponent:
         return Kind("power")
     if tag == "factor_name" and isinstance(edit, Edit) and _is_mask(edit.detail, evidence.scopes):
@@ -176,11 +154,7 @@ def classified(evidence: Evidence) -> Kind:
         if tag == "term_number":
             return Kind("eps_missing")
         for named in (_mine(known, evidence.scopes), known) if tag != "rewritten" else ():
-            tensor = (
-                tensor_ratio(got, wanted, named)
-                if tag not in ("complement", "exchange") and not _sums(evidence)
-                else None
-            )
+            tensor = None if tag in ("complement", "exchange") or _sums(evidence) else tensor_ratio(got, wanted, named)
             if tensor is not None:
                 return _by_tensor(evidence, *tensor)
     if _sums(evidence) and not evidence.gradient:
@@ -211,7 +185,7 @@ def classified(evidence: Evidence) -> Kind:
         more = old and old <= set(re.findall(r"[A-Za-z_]\w*", edit.new))
         return Kind("gamma_missing" if more else "operator")
     if tag:
-        return Kind(_BY_TAG.get(tag, "unknown"))
+        return Kind(BY_TAG.get(tag, "unknown"))
     return Kind("unknown")
 
 
@@ -243,15 +217,8 @@ def _is_mask(name: str, scopes: Sequence[Mapping[str, Any]]) -> bool:
 
 def _by_shape(evidence: Evidence, pairs: Sequence[tuple[list[Any], list[Any]]]) -> Kind | None:
     """Mistakes that show in the shape, before any number is looked at."""
-    if evidence.tag in ("axis", "axis_missing", "axis_superfluous", "unsummed", "keepdims", "mean_sum", "transpose"):
-        if evidence.tag == "keepdims":
-            return Kind("keepdims")
-        if evidence.tag in ("axis", "axis_missing"):
-            return Kind(_BY_TAG[evidence.tag])
-        if evidence.tag == "axis_superfluous":
-            return Kind("wrong_axis")
-        if evidence.tag == "unsummed":
-            return Kind("unsummed")
+    if evidence.tag in ("axis", "axis_missing", "axis_superfluous", "unsummed", "keepdims"):
+        return Kind(BY_TAG[evidence.tag])
     if evidence.edit is not None or not pairs:
         return None
     got, wanted = pairs[0]

@@ -14,9 +14,10 @@ from micrograd.marker.diagnosis.altered_arguments import changed_arguments
 from micrograd.marker.diagnosis.diagnosis import Diagnoser
 from micrograd.marker.diagnosis.harmless import left_out
 from micrograd.marker.diagnosis.reference import differences
+from micrograd.marker.inputs.calling import function_named
 from micrograd.marker.inputs.task import Argument, Call, Probe, Task
 from micrograd.marker.report import Finding, Output, Report, shown
-from micrograd.marker.student.instrumented import Program
+from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.loading import load
 from micrograd.marker.student.slicing import loss_only
 from micrograd.marker.truth import cases as c
@@ -24,7 +25,7 @@ from micrograd.marker.truth.alignment import Quantities
 from micrograd.marker.truth.cases import MISSING, Case, UnrunnableError, judged, prepare, refreshed
 from micrograd.pytree import flatten
 
-__all__ = ["Argument", "Call", "Probe", "Task", "mark"]
+__all__ = ["Argument", "Call", "Probe", "Task", "forward_of", "mark"]
 
 FRESH = 2
 
@@ -45,8 +46,8 @@ def mark(task: Task, module: types.ModuleType | None = None, early: Callable[[Re
     started = time.perf_counter()
     if module is None:
         module = load(task.source, task.file, (task.forward, task.backward), namespace=task.namespace)
-    program = Program(task.source, module, task.backward, task.file)
-    forward, receiver = _forward(task, module)
+    program = StudentCode(task.source, module, task.backward, task.file)
+    forward, receiver = forward_of(task, module)
     loss = loss_only(program, module, task.call.outputs[0]) if task.forward == task.backward else None
     try:
         cases = [prepare(task, forward, probe, receiver, loss) for probe in task.probes]
@@ -94,7 +95,7 @@ def mark(task: Task, module: types.ModuleType | None = None, early: Callable[[Re
     return replace(report, findings=tuple(findings), seconds=time.perf_counter() - started)
 
 
-def _ordered(program: Program, cases: Sequence[Case], results: Sequence[Any]) -> tuple[list[Case], list[Any]]:
+def _ordered(program: StudentCode, cases: Sequence[Case], results: Sequence[Any]) -> tuple[list[Case], list[Any]]:
     """Edits are tried on the first case: one that shows a mistake, and of loops the smallest."""
     loops = any(statement.looped for statement in program.statements)
 
@@ -123,17 +124,16 @@ def _quantities(case: Case) -> Quantities:
     return Quantities(case.graph, dict(zip(names, case.expected, strict=True)))
 
 
-def _forward(task: Task, module: types.ModuleType) -> tuple[Callable[..., Any], Callable[[], Any]]:
-    """The forward, unbound where it is a method, and what makes a fresh object for it."""
-    found: Any = module
-    for part in task.forward.split("."):
-        found = getattr(found, part)
-    if not task.receiver:
-        return found, lambda: None
-    return found, lambda: eval(task.receiver, vars(module))  # noqa: S307 - the student's own constructor
+def forward_of(task: Task, module: types.ModuleType) -> tuple[Callable[..., Any], Callable[[], Any]]:
+    """Return the forward, unbound where it is a method, and what makes a fresh object for it."""
+
+    def receiver() -> Any:
+        return eval(task.receiver, vars(module)) if task.receiver else None  # noqa: S307 - the student's constructor
+
+    return function_named(module, task.forward), receiver
 
 
-def _answer(program: Program, case: Case) -> Any:
+def _answer(program: StudentCode, case: Case) -> Any:
     """The result of the backward as it is, or the exception that it raised."""
     try:
         return case.call(program.plain())

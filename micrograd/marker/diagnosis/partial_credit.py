@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from micrograd.errors import MicrogradError
+from micrograd.marker.diagnosis.marking import forward_of
 from micrograd.marker.inputs.task import Task
-from micrograd.marker.student.instrumented import Program
+from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.loading import load
 from micrograd.marker.student.recording import record
 from micrograd.marker.truth.alignment import Quantities, agree
@@ -38,14 +39,8 @@ def held(task: Task, probes: int = 2) -> tuple[str, ...]:
         probes: on how many probes a value has to agree.
     """
     module = load(task.source, task.file, (task.forward, task.backward), namespace=task.namespace)
-    forward: Any = module
-    for part in task.forward.split("."):
-        forward = getattr(forward, part)
-
-    def receiver() -> Any:
-        return eval(task.receiver, vars(module)) if task.receiver else None  # noqa: S307 - a class of the student's
-
-    program = Program(task.source, module, task.backward, task.file)
+    forward, receiver = forward_of(task, module)
+    program = StudentCode(task.source, module, task.backward, task.file)
     found: list[str] | None = None
     for probe in task.probes[:probes]:
         try:

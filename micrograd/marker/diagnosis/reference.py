@@ -20,7 +20,7 @@ from micrograd.marker.diagnosis.diagnosis import Diagnoser
 from micrograd.marker.inputs.layouts import EPS
 from micrograd.marker.inputs.task import Argument, Call, Probe, Task
 from micrograd.marker.report import Finding
-from micrograd.marker.student.instrumented import Program
+from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.truth.alignment import Quantities
 from micrograd.marker.truth.cases import Case, UnrunnableError, judged, refreshed, scale_of
 
@@ -57,7 +57,7 @@ def differences(
         raise UnrunnableError(f"there is no reference {task.reference!r}; there is {', '.join(REFERENCES)}.")
     if task.receiver:
         raise UnrunnableError(f"{task.forward} is a method; a reference is compared with plain functions.")
-    program = Program(task.source, module, task.forward, task.file)
+    program = StudentCode(task.source, module, task.forward, task.file)
     forward = program.plain()
     as_backward = replace(
         task, forward="", backward=task.forward,

@@ -7,8 +7,8 @@ import ast
 import numpy as np
 
 from micrograd.marker.diagnosis.examination import Examination
-from micrograd.marker.repair.edits.edit import Change
-from micrograd.marker.repair.search import Goal, Mended, Search
+from micrograd.marker.repair.edits.base import Change
+from micrograd.marker.repair.search import Goal, Mended, SearchJob
 from micrograd.marker.report import Finding, shown
 from micrograd.marker.student.statements import Statement
 from micrograd.marker.truth.cases import close
@@ -34,7 +34,7 @@ def lacking(now: Examination, statement: Statement, positions: frozenset[int]) -
     )  # fmt: skip
 
 
-def missing(now: Examination, wrong: frozenset[int], job: Search) -> Mended | None:
+def missing(now: Examination, wrong: frozenset[int], job: SearchJob) -> Mended | None:
     """Whether fewer gradients are returned than asked for; the return statement with the variable that holds it."""
     lost = absent(now, wrong)
     statement = last_return(now)
@@ -79,7 +79,7 @@ def last_return(now: Examination) -> Statement | None:
     return None
 
 
-def permuted(now: Examination, wrong: frozenset[int], job: Search) -> Mended | None:
+def permuted(now: Examination, wrong: frozenset[int], job: SearchJob) -> Mended | None:
     """Whether the gradients are all there in another order; the return statement with the right one."""
     if len(wrong) < 2 or any(s is None for s in now.states):
         return None

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from micrograd.export.numpy_source.listing import Line
 
-__all__ = ["BLANK", "Edit", "axis_blanked", "mistakes_in", "rule_blanked", "shape_blanked"]
+__all__ = ["BLANK", "AlteredLine", "axis_blanked", "mistakes_in", "rule_blanked", "shape_blanked"]
 
 BLANK = "___"
 
 
 @dataclass(frozen=True, slots=True)
-class Edit:
+class AlteredLine:
     """Another text for a line.
 
     Attributes:
@@ -72,7 +72,7 @@ def _product(line: Line, tree: ast.expr) -> tuple[ast.expr, list[ast.expr]] | No
     return top, [node for node in inner if isinstance(node, ast.expr)]
 
 
-def rule_blanked(line: Line) -> Edit | None:
+def rule_blanked(line: Line) -> AlteredLine | None:
     """``np.sum(dgammax * ___, axis=0)``: the local rule left out; None where the line has none.
 
     >>> rule_blanked(Line("dvar", "-0.5 * dstd / std", "", "path", upstream="dstd")).statement
@@ -82,7 +82,7 @@ def rule_blanked(line: Line) -> Edit | None:
     if tree is None:
         return None
     if (other := _beside(line, tree)) is not None:
-        return Edit(_replaced(line, other, BLANK), _text(line, other))
+        return AlteredLine(_replaced(line, other, BLANK), _text(line, other))
     found = _product(line, tree)
     if found is None or not _only_spread(tree, found[0]):
         return None
@@ -92,7 +92,7 @@ def rule_blanked(line: Line) -> Edit | None:
     start, end = upstream.col_offset - top.col_offset, (upstream.end_col_offset or 0) - top.col_offset
     answer = (raw[:start] + b"\0" + raw[end:]).decode()
     answer = answer.replace("\0 * ", "").replace(" * \0", "").replace("\0", "1")
-    return Edit(_replaced(line, top, f"{line.upstream} * {BLANK}"), answer)
+    return AlteredLine(_replaced(line, top, f"{line.upstream} * {BLANK}"), answer)
 
 
 def _beside(line: Line, tree: ast.expr) -> ast.expr | None:
@@ -119,16 +119,16 @@ def _only_spread(tree: ast.expr, top: ast.expr) -> bool:
     return False
 
 
-def axis_blanked(line: Line) -> Edit | None:
+def axis_blanked(line: Line) -> AlteredLine | None:
     """``np.sum(dout, axis=___)``; None where nothing is summed along an axis."""
     tree = _tree(line)
     for node in ast.walk(tree) if tree else ():
         if isinstance(node, ast.keyword) and node.arg == "axis":
-            return Edit(_replaced(line, node.value, BLANK), _text(line, node.value))
+            return AlteredLine(_replaced(line, node.value, BLANK), _text(line, node.value))
     return None
 
 
-def shape_blanked(line: Line, message: str, known: Sequence[str]) -> Edit | None:
+def shape_blanked(line: Line, message: str, known: Sequence[str]) -> AlteredLine | None:
     """``np.broadcast_to(dvar / N, ___)``, or a shape to predict; None where the function has no names for it.
 
     Args:
@@ -140,16 +140,16 @@ def shape_blanked(line: Line, message: str, known: Sequence[str]) -> Edit | None
     for node in ast.walk(tree) if tree else ():
         match node:
             case ast.Call(func=ast.Attribute(attr="broadcast_to"), args=[_, ast.Tuple() as shape]):
-                return Edit(_replaced(line, shape, BLANK), _text(line, shape))
+                return AlteredLine(_replaced(line, shape, BLANK), _text(line, shape))
     if not line.shape or not {n.id for n in ast.walk(ast.parse(line.shape)) if isinstance(n, ast.Name)} <= {*known}:
         return None
-    return Edit(f'{line.statement}\nassert {line.target}.shape == {BLANK}, "{message}"', line.shape)
+    return AlteredLine(f'{line.statement}\nassert {line.target}.shape == {BLANK}, "{message}"', line.shape)
 
 
 # ---- planted mistakes --------------------------------------------------------
 
 
-def mistakes_in(line: Line, alike: Mapping[str, Sequence[str]]) -> Iterator[Edit]:
+def mistakes_in(line: Line, alike: Mapping[str, Sequence[str]]) -> Iterator[AlteredLine]:
     """Ways to make a line wrong that a student might.
 
     Args:
@@ -161,28 +161,28 @@ def mistakes_in(line: Line, alike: Mapping[str, Sequence[str]]) -> Iterator[Edit
         return
     whole = line.text
     if isinstance(tree, ast.UnaryOp):
-        yield Edit(f"{line.target} = {_text(line, tree.operand)}", whole, "sign")
+        yield AlteredLine(f"{line.target} = {_text(line, tree.operand)}", whole, "sign")
     elif isinstance(tree, ast.BinOp) and isinstance(tree.op, (ast.Mult, ast.Div)) and _negative(tree):
-        yield Edit(f"{line.target} = {whole.removeprefix('-')}", whole, "sign")
+        yield AlteredLine(f"{line.target} = {whole.removeprefix('-')}", whole, "sign")
     if line.kind == "sum" and isinstance(tree, ast.BinOp):
-        yield Edit(_replaced(line, tree, _text(line, tree.left)), whole, "path_missing")
-        yield Edit(f"{line.target} = {_text(line, tree.left)} - {_text(line, tree.right)}", whole, "path_sign")
+        yield AlteredLine(_replaced(line, tree, _text(line, tree.left)), whole, "path_missing")
+        yield AlteredLine(f"{line.target} = {_text(line, tree.left)} - {_text(line, tree.right)}", whole, "path_sign")
     for node in ast.walk(tree):
         if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Div)):
             if not _reads(node.right, line.upstream):
-                yield Edit(_replaced(line, node, _text(line, node.left)), whole, "gamma_missing")
+                yield AlteredLine(_replaced(line, node, _text(line, node.left)), whole, "gamma_missing")
             if isinstance(node.op, ast.Mult) and not _reads(node.left, line.upstream):
-                yield Edit(_replaced(line, node, _text(line, node.right)), whole, "gamma_missing")
+                yield AlteredLine(_replaced(line, node, _text(line, node.right)), whole, "gamma_missing")
         elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
-            yield Edit(_replaced(line, node, _text(line, node.left)), whole, "power")
+            yield AlteredLine(_replaced(line, node, _text(line, node.left)), whole, "power")
         elif isinstance(node, ast.keyword) and node.arg == "axis" and isinstance(node.value, ast.Constant):
-            yield Edit(_replaced(line, node.value, "1" if node.value.value == 0 else "0"), whole, "wrong_axis")
+            yield AlteredLine(_replaced(line, node.value, "1" if node.value.value == 0 else "0"), whole, "wrong_axis")
         elif isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.Gt):
             left, right = _text(line, node.left), _text(line, node.comparators[0])
-            yield Edit(_replaced(line, node, f"{left} < {right}"), whole, "mask")
+            yield AlteredLine(_replaced(line, node, f"{left} < {right}"), whole, "mask")
         elif isinstance(node, ast.Name):
             for other in alike.get(node.id, ()):
-                yield Edit(_replaced(line, node, other), whole, "swapped_value")
+                yield AlteredLine(_replaced(line, node, other), whole, "swapped_value")
 
 
 def _negative(node: ast.expr) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["COMMENTS", "KINDS", "LANGUAGES", "WORDS", "say", "translated"]
+from micrograd.marker.messages import Phrase
 
-LANGUAGES = ("en", "zh")
-KINDS = ("line", "rule", "edge", "shape", "axis", "bug")
+__all__ = ["COMMENTS", "EXERCISES", "WORDS", "translated"]
 
-WORDS: dict[str, tuple[str, str]] = {
+EXERCISES = ("line", "rule", "edge", "shape", "axis", "bug")
+
+WORDS: dict[str, Phrase] = {
     "title": ("Exercise: the backward pass of {forward}.", "练习：{forward} 的反向传播。"),
     "title.solution": ("Solution: the backward pass of {forward}.", "答案：{forward} 的反向传播。"),
     "task.line": (
@@ -53,14 +54,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "answers": ("Answers", "答案"),
     "answer": ("{number}. {answer}", "{number}. {answer}"),
     "answer.bug": ("{number}. `{right}` (it said `{wrong}`: {why})", "{number}. `{right}`（原文为 `{wrong}`：{why}）"),
-    "why.sign": ("the sign", "符号"),
-    "why.path_missing": ("a path was missing", "漏掉了一条路径"),
-    "why.path_sign": ("a path was subtracted", "一条路径被减去了"),
-    "why.gamma_missing": ("a factor was missing", "漏掉了一个因子"),
-    "why.power": ("another power", "幂次不对"),
-    "why.swapped_value": ("another value stood there", "用错了值"),
-    "why.wrong_axis": ("another axis", "轴不对"),
-    "why.mask": ("the mask", "掩码"),
     "cell.forward": ("The forward pass. It is right.", "前向传播，是正确的。"),
     "cell.backward": ("The backward pass.", "反向传播。"),
     "cell.mark": ("Run this cell to mark it.", "运行这个单元格来批改。"),
@@ -105,15 +98,6 @@ COMMENTS: dict[str, str] = {
     "step 3: let the positive ones through": "第3步：只让正数通过",
 }
 """Each comment of the lessons, without its ``#``, in Chinese."""
-
-
-def say(language: str, key: str, **holes: object) -> str:
-    """A sentence in a language, its holes filled.
-
-    >>> say("en", "hint.rule", to="xhat", of="xmu")
-    'how xhat changes with xmu'
-    """
-    return WORDS[key][LANGUAGES.index(language)].format(**holes)
 
 
 def translated(source: str) -> str:

@@ -22,12 +22,14 @@ import numpy as np
 
 from micrograd.errors import GraphError
 from micrograd.export.numpy_source.listing import Line, Listing, listed_backward
-from micrograd.marker.exercises.blanks import BLANK, Edit, axis_blanked, mistakes_in, rule_blanked, shape_blanked
-from micrograd.marker.exercises.exercise_messages import KINDS, LANGUAGES, say, translated
+from micrograd.marker.exercises.blanks import BLANK, AlteredLine, axis_blanked, mistakes_in, rule_blanked, shape_blanked
+from micrograd.marker.exercises.exercise_messages import EXERCISES, WORDS, translated
 from micrograd.marker.inputs.task import Probe
+from micrograd.marker.messages import place_of, say
 from micrograd.marker.probing import visible_inputs
 from micrograd.marker.probing.trial import Trial
 from micrograd.marker.probing.visibility import VISIBLE
+from micrograd.source.by_parameter import call_by_parameter
 
 __all__ = ["LESSONS", "Answer", "Exercise", "Lesson", "exercise", "lesson", "lesson_of"]
 
@@ -70,7 +72,7 @@ class Exercise:
     """One exercise and its solution.
 
     Attributes:
-        kind: one of `KINDS`.
+        kind: one of `micrograd.marker.exercises.exercise_messages.EXERCISES`.
         language: ``en`` or ``zh``.
         seed: that it was made from.
         forward, backward: names of the functions.
@@ -118,7 +120,7 @@ def lesson(name: str, language: str = "en") -> Lesson:
         raise GraphError(f"there is no lesson {name!r}; there are {', '.join(LESSONS)}, or give FILE.py:FUNCTION.")
     text = (importlib.resources.files("micrograd.marker.exercises.lessons") / f"{name}.py").read_text(encoding="utf-8")
     text = text[text.index("import numpy") :]
-    text = translated(text) if language == "zh" else text
+    text = translated(text) if place_of(language) else text
     return Lesson(text, _executed(text, f"{name}_forward"))
 
 
@@ -192,10 +194,9 @@ def exercise(
     >>> [line.strip() for line in made.asked.splitlines() if "___" in line]
     ['db = np.sum(dh, axis=___)  # 1: which axis?']
     """
-    if kind not in KINDS:
-        raise GraphError(f"there is no kind of exercise {kind!r}; there are {', '.join(KINDS)}.")
-    if language not in LANGUAGES:
-        raise GraphError(f"there is no language {language!r}; there are {', '.join(LANGUAGES)}.")
+    if kind not in EXERCISES:
+        raise GraphError(f"there is no kind of exercise {kind!r}; there are {', '.join(EXERCISES)}.")
+    place_of(language)
     rng = random.Random(f"{seed} {kind}")  # noqa: S311 - which line is blank
     found = [*visible_inputs.make(start.forward, example), *visible_inputs.make(start.forward, example, seed=1)]
     varied = [_varied(probe, place).arguments for place, probe in enumerate(found[:3])]
@@ -234,8 +235,7 @@ class _Judge:
         self.trials = [Trial(start.forward, probe.arguments, seed=probe.seed) for probe in found]
         self.given: list[list[Any]] = []
         for probe in found:
-            np.random.seed(probe.seed % 2**32)  # noqa: NPY002 - what students' dropout draws from
-            result = start.forward(**copy.deepcopy(dict(probe.arguments)))
+            result = call_by_parameter(start.forward, probe.arguments, seed=probe.seed)
             cached = listing.parameters == ("cache",)
             self.given.append([result[-1]] if cached else [probe.arguments[name] for name in listing.parameters])
 
@@ -302,24 +302,24 @@ class _Maker:
             turn[place] = seen[answers[place]] = seen.get(answers[place], 0) + 1
         return sorted(sorted(order, key=lambda place: turn[place])[:count])
 
-    def _blank(self, line: Line, kind: str) -> Edit | None:
+    def _blank(self, line: Line, kind: str) -> AlteredLine | None:
         if kind == "line":
-            return Edit(f"{line.target} = {BLANK}", line.text) if "\n" not in line.statement else None
+            return AlteredLine(f"{line.target} = {BLANK}", line.text) if "\n" not in line.statement else None
         if kind == "rule":
             return rule_blanked(line) if line.kind == "path" else None
         if kind == "axis":
             return axis_blanked(line)
-        return shape_blanked(line, say(self.language, "shape.assert"), self.lengths)
+        return shape_blanked(line, say(self.language, WORDS["shape.assert"]), self.lengths)
 
     def _hint(self, line: Line, kind: str) -> str:
         if kind in ("axis", "shape"):
-            return say(self.language, f"hint.{kind}")
+            return say(self.language, WORDS[f"hint.{kind}"])
         if kind == "rule":
-            return say(self.language, "hint.rule", of=line.of, to=line.to)
+            return say(self.language, WORDS["hint.rule"], of=line.of, to=line.to)
         if line.kind == "sum":
-            return say(self.language, "hint.sum", of=line.of)
+            return say(self.language, WORDS["hint.sum"], of=line.of)
         several = any(other.kind == "sum" and other.of == line.of for other in self.listing.lines)
-        return say(self.language, "hint.path" if several else "hint.only", of=line.of, to=line.to)
+        return say(self.language, WORDS["hint.path" if several else "hint.only"], of=line.of, to=line.to)
 
     @staticmethod
     def _marked(statement: str, number: int, hint: str) -> str:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from micrograd.errors import GraphError
-from micrograd.marker.exercises.exercise_messages import say
+from micrograd.marker.exercises.exercise_messages import WORDS
 from micrograd.marker.exercises.exercises import Exercise
+from micrograd.marker.messages import say
+from micrograd.marker.mistakes import MISTAKES
 
 __all__ = ["notebook_text", "python_text", "solution_path", "suffix_of"]
 
@@ -39,7 +41,7 @@ def solution_path(path: Path) -> Path:
 def _task(exercise: Exercise) -> str:
     count = len(exercise.answers)
     key = "task.bugs" if exercise.kind == "bug" and count > 1 else f"task.{exercise.kind}"
-    return say(exercise.language, key, count=count)
+    return say(exercise.language, WORDS[key], count=count)
 
 
 def _answers(exercise: Exercise) -> list[str]:
@@ -47,16 +49,16 @@ def _answers(exercise: Exercise) -> list[str]:
     lines = []
     for answer in exercise.answers:
         if answer.wrong:
-            why = say(exercise.language, f"why.{answer.why}")
+            why = say(exercise.language, MISTAKES[answer.why].solution)
             text = {"right": answer.right, "wrong": answer.wrong, "why": why}
-            lines.append(say(exercise.language, "answer.bug", number=answer.number, **text))
+            lines.append(say(exercise.language, WORDS["answer.bug"], number=answer.number, **text))
         else:
-            lines.append(say(exercise.language, "answer", number=answer.number, answer=f"`{answer.right}`"))
+            lines.append(say(exercise.language, WORDS["answer"], number=answer.number, answer=f"`{answer.right}`"))
     return lines
 
 
 def _title(exercise: Exercise, solved: bool) -> str:
-    return say(exercise.language, "title.solution" if solved else "title", forward=exercise.forward)
+    return say(exercise.language, WORDS["title.solution" if solved else "title"], forward=exercise.forward)
 
 
 def _check(exercise: Exercise) -> str:
@@ -78,11 +80,11 @@ def python_text(exercise: Exercise, file: str, command: str, *, solved: bool = F
     lang = "" if language == "en" else f" --lang {language}"
     head = [_title(exercise, solved), ""]
     if solved:
-        head += [say(language, "answers"), "", *_answers(exercise)]
+        head += [say(language, WORDS["answers"]), "", *_answers(exercise)]
     else:
-        head += [_task(exercise), "", say(language, "mark"), "", f"    micrograd check {file}{lang}", ""]
-        head += [say(language, "mark.hint")]
-    head += ["", say(language, "made", command=command)]
+        head += [_task(exercise), "", say(language, WORDS["mark"]), "", f"    micrograd check {file}{lang}", ""]
+        head += [say(language, WORDS["mark.hint"])]
+    head += ["", say(language, WORDS["made"], command=command)]
     body = exercise.solved if solved else exercise.asked
     tail = [
         'if __name__ == "__main__":', "    import micrograd as mg", "",
@@ -114,16 +116,16 @@ def notebook_text(exercise: Exercise, command: str, *, solved: bool = False) -> 
         told += [*_answers(exercise), ""]
     else:
         told += [_task(exercise), ""]
-    told.append(say(language, "made", command=command))
+    told.append(say(language, WORDS["made"], command=command))
     mark = f"import micrograd as mg\n\n{_check(exercise)}"
     mark = mark if language == "en" else mark.replace("mg.check", "print(mg.check") + ")"
     cells = [
         _cell("markdown", "title", "\n".join(told)),
-        _cell("markdown", "given", say(language, "cell.forward")),
+        _cell("markdown", "given", say(language, WORDS["cell.forward"])),
         _cell("code", "forward", exercise.given.strip()),
-        _cell("markdown", "asked", say(language, "cell.backward")),
+        _cell("markdown", "asked", say(language, WORDS["cell.backward"])),
         _cell("code", "backward", (exercise.solved if solved else exercise.asked).strip()),
-        _cell("markdown", "marking", say(language, "cell.mark")),
+        _cell("markdown", "marking", say(language, WORDS["cell.mark"])),
         _cell("code", "mark", mark),
     ]
     book = {

@@ -17,17 +17,16 @@ from typing import Any
 import numpy as np
 
 from micrograd.errors import GraphError
-from micrograd.marker.inputs.pairs import Pair, assigned, gradient_target, returned
+from micrograd.marker.gradient_names import arrives, gradient_target, normal
+from micrograd.marker.inputs.pairs import Pair, assigned, returned
 from micrograd.marker.inputs.task import Argument, Call, Probe
 from micrograd.marker.messages import problem
 from micrograd.pytree import paths
+from micrograd.source.by_parameter import call_by_parameter
 
 __all__ = ["Stopped", "Watch", "answer_of", "call_of", "function_named", "inputs_of", "receiver_of", "result_of"]
 
 _CACHE = re.compile(r"(?:\w*_)?(?:caches?|ctx|context|saved|memory|memo|stash|stored|tape|intermediates?)(?:_\w+)?\d*")
-_UPSTREAM = re.compile(
-    r"d_?out\w*|d[yzah]\d?|g|grads?|grad_?out\w*|out\w*_grad|upstream\w*|delta\w*|error|dvalues|top_diff|dL\w*"
-)
 _SETTINGS = re.compile(r"\w*_(?:params?|config|options)|config|options")
 
 
@@ -174,11 +173,7 @@ def _no_result(name: str, result: Any) -> str:
 
 def result_of(forward: Callable[..., Any], probe: Probe) -> Any:
     """What the forward answers for copies of a probe's arguments."""
-    np.random.seed(probe.seed)  # noqa: NPY002 - what students' dropout draws from
-    arguments = copy.deepcopy(dict(probe.arguments))
-    kinds = {name: p.kind for name, p in inspect.signature(forward).parameters.items()}
-    positional = [arguments.pop(n) for n in list(arguments) if kinds.get(n) is inspect.Parameter.POSITIONAL_ONLY]
-    return forward(*positional, **arguments)
+    return call_by_parameter(forward, probe.arguments, seed=probe.seed)
 
 
 def answer_of(backward: Callable[..., Any], call: Call, probe: Probe, result: Any) -> Any:
@@ -298,7 +293,7 @@ def _arguments(
     ]
     origins: dict[str, tuple[str, Any]] = {}
     caches = [p.name for p in parameters if _CACHE.fullmatch(p.name) and p.name not in arguments]
-    ups = [p.name for p in parameters if p.name not in {*arguments, *said, *caches} and _UPSTREAM.fullmatch(p.name)]
+    ups = [p.name for p in parameters if p.name not in {*arguments, *said, *caches} and arrives(p.name)]
     ups = (
         ups
         or [p.name for p in parameters if p.name not in {*arguments, *said, *caches} and gradient_target(p.name)][:1]
@@ -345,8 +340,8 @@ Results = tuple[tuple[int | str | None, str], ...]
 
 def _matches(name: str, path: str) -> bool:
     """Whether a gradient's name says that it belongs to an input: ``dgamma`` to ``gamma``, ``W1`` to ``params.W1``."""
-    target, last = gradient_target(name) or name, path.rpartition(".")[2]
-    return target == last or target.lower().replace("_", "") == last.lower().replace("_", "")
+    last = path.rpartition(".")[2]
+    return name == f"d{last}" or normal(gradient_target(name) or name) == normal(last)
 
 
 def _by_name(keyed: Keyed, inputs: Sequence[str]) -> Results:

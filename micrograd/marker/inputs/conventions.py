@@ -12,7 +12,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from micrograd.marker.inputs.layouts import EPS, Dims, Entry, Layout
+from micrograd.marker.inputs.layouts import EPS, ArgumentLayout, Dims, Fill
 
 __all__ = ["conventional", "settings_read"]
 
@@ -118,7 +118,7 @@ def _settings(forward: Function, parameter: str) -> dict[str, Any]:
         if EPS.fullmatch(key):
             settings[key] = 1e-5
         elif key.startswith("running") and needed:
-            settings[key] = Entry("ones" if "var" in key or "std" in key else "zeros", ("D",))
+            settings[key] = Fill("ones" if "var" in key or "std" in key else "zeros", ("D",))
         elif needed or key in ("mode", "seed"):
             settings[key] = _number(key)
     return settings
@@ -131,12 +131,12 @@ def _source(forward: Function) -> str:
         return ""
 
 
-def _number(name: str) -> Entry:
+def _number(name: str) -> Fill:
     """A number or flag of that name."""
     value = _NUMBERS.get(name, 1)
     if name in _GROUPS:
-        return Entry("divisor", top="C")
-    return Entry("number" if isinstance(value, float) else "value", value=value)
+        return Fill("divisor", top="C")
+    return Fill("number" if isinstance(value, float) else "value", value=value)
 
 
 def _role(name: str) -> str:
@@ -159,7 +159,7 @@ def _families(forward: Function, names: Sequence[str]) -> list[str]:
     return [*first, *(family for family in _FAMILIES if family not in first)]
 
 
-def conventional(forward: Function) -> Iterator[Layout]:
+def conventional(forward: Function) -> Iterator[ArgumentLayout]:
     """Guesses of the arguments, the likeliest first."""
     parameters = [p for p in inspect.signature(forward).parameters.values() if p.name != "self"]
     bound = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -181,26 +181,26 @@ def conventional(forward: Function) -> Iterator[Layout]:
         if {"weight", "labels"} <= roles:
             classes = "M"
         for wanted in ("labels", "like data", "one-hot") if "labels" in roles else ("",):
-            entries: dict[str, Entry] = {}
+            entries: dict[str, Fill] = {}
             for p in parameters:
                 entry = _entry(forward, p, dims, classes, wanted)
                 if entry is not None:
                     entries[p.name] = entry
             if re.search(r"embed|lookup", called) and family == "rows":  # whole numbers, each of a row of the weight
-                rows = {n: Entry("labels", ("N", "T"), top="D") for n in entries if _role(n) == "data"}
-                yield Layout({**entries, **rows})
-            yield Layout(entries)
+                rows = {n: Fill("labels", ("N", "T"), top="D") for n in entries if _role(n) == "data"}
+                yield ArgumentLayout({**entries, **rows})
+            yield ArgumentLayout(entries)
 
 
 def _entry(
     forward: Function, parameter: inspect.Parameter, dims: Mapping[str, Dims], classes: str, wanted: str
-) -> Entry | None:
+) -> Fill | None:
     name, role = parameter.name, _role(parameter.name)
     default = parameter.default
     if EPS.fullmatch(name):
-        return Entry("value", value=1e-5 if default is parameter.empty else default)
+        return Fill("value", value=1e-5 if default is parameter.empty else default)
     if settings_read(forward, name) or re.search(r"_?(params?|config|options|settings)$", name):
-        return Entry("settings", value=_settings(forward, name))
+        return Fill("settings", value=_settings(forward, name))
     if default is not parameter.empty:
         return None
     if name in _NUMBERS:
@@ -208,8 +208,8 @@ def _entry(
     if role == "labels":
         shape = dims.get("labels", ("N",))
         if wanted == "labels":
-            return Entry("labels", shape, top=classes)
-        return Entry("one-hot", (*shape, classes), top=classes) if wanted == "one-hot" else Entry("array", dims["data"])
+            return Fill("labels", shape, top=classes)
+        return Fill("one-hot", (*shape, classes), top=classes) if wanted == "one-hot" else Fill("array", dims["data"])
     if role == "mask":
-        return Entry("mask", dims.get("mask", dims["data"]), value=float)
-    return Entry("scale" if role == "scale" else "array", dims.get(role, dims["data"]))
+        return Fill("mask", dims.get("mask", dims["data"]), value=float)
+    return Fill("scale" if role == "scale" else "array", dims.get(role, dims["data"]))

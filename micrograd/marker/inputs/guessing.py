@@ -5,7 +5,6 @@ The guesses of `micrograd.marker.inputs.conventions` are tried until the functio
 
 from __future__ import annotations
 
-import copy
 import inspect
 import math
 import warnings
@@ -16,7 +15,8 @@ import numpy as np
 
 from micrograd.errors import GraphError
 from micrograd.marker.inputs.conventions import conventional
-from micrograd.marker.inputs.layouts import EPS, Entry, Layout, axes_in, factor_of, sizes_of
+from micrograd.marker.inputs.layouts import EPS, ArgumentLayout, Fill, axes_in, factor_of, sizes_of
+from micrograd.source.by_parameter import call_by_parameter
 
 __all__ = ["fitted", "outputs_of", "runs", "shapes_of"]
 
@@ -45,7 +45,7 @@ def _shape(value: Any) -> tuple[int, ...] | None:
     return value if _is_shape(value) else value.shape if isinstance(value, np.ndarray) else None
 
 
-def _bound(entries: Mapping[str, Entry], given: Mapping[str, Any]) -> dict[str, int] | None:
+def _bound(entries: Mapping[str, Fill], given: Mapping[str, Any]) -> dict[str, int] | None:
     """The sizes of the axes under which a layout is the example; None where it cannot be."""
     sizes: dict[str, int] = {}
     products: list[tuple[str, int]] = []
@@ -76,9 +76,9 @@ def _bound(entries: Mapping[str, Entry], given: Mapping[str, Any]) -> dict[str, 
     return sizes
 
 
-def _by_lengths(given: Mapping[str, Any], like: Mapping[str, Entry]) -> Layout:
+def _by_lengths(given: Mapping[str, Any], like: Mapping[str, Fill]) -> ArgumentLayout:
     """A layout in which axes of one length are one axis."""
-    entries: dict[str, Entry] = {}
+    entries: dict[str, Fill] = {}
     sizes: dict[str, int] = {}
     classes = ""
     for name, value in given.items():
@@ -90,15 +90,15 @@ def _by_lengths(given: Mapping[str, Any], like: Mapping[str, Entry]) -> Layout:
         classes = classes or next((d for d in reversed(dims) if isinstance(d, str)), "")
         kind = getattr(getattr(value, "dtype", None), "kind", "f")
         if kind in "iu":
-            entries[name] = Entry("labels", dims, top=classes)
+            entries[name] = Fill("labels", dims, top=classes)
         elif kind == "b":
-            entries[name] = Entry("mask", dims)
+            entries[name] = Fill("mask", dims)
         else:
-            entries[name] = Entry(like[name].kind if name in like and like[name].kind == "scale" else "array", dims)
-    return Layout(entries, sizes)
+            entries[name] = Fill(like[name].kind if name in like and like[name].kind == "scale" else "array", dims)
+    return ArgumentLayout(entries, sizes)
 
 
-def _product(length: int, sizes: Mapping[str, int], before: Sequence[Entry]) -> str:
+def _product(length: int, sizes: Mapping[str, int], before: Sequence[Fill]) -> str:
     """The axes that a length is the product of, as where an image is taken as one row; empty where there are none."""
     if length in sizes.values():
         return ""
@@ -110,7 +110,7 @@ def _product(length: int, sizes: Mapping[str, int], before: Sequence[Entry]) -> 
     return ""
 
 
-def _completed(layout: Layout, given: Mapping[str, Any], guess: Mapping[str, Entry]) -> Layout:
+def _completed(layout: ArgumentLayout, given: Mapping[str, Any], guess: Mapping[str, Fill]) -> ArgumentLayout:
     """With what is no array as it was given, and what was not given as it is guessed."""
     entries = {}
     for name in (*guess, *(n for n in given if n not in guess)):
@@ -120,12 +120,12 @@ def _completed(layout: Layout, given: Mapping[str, Any], guess: Mapping[str, Ent
         elif isinstance(value, dict):
             asked = guess[name].value if name in guess and guess[name].kind == "settings" else {}
             extra = {key: v for key, v in asked.items() if EPS.fullmatch(str(key))}
-            entries[name] = Entry("settings", value={**extra, **value})
+            entries[name] = Fill("settings", value={**extra, **value})
         elif name in given:
-            entries[name] = Entry("value", value=value)
+            entries[name] = Fill("value", value=value)
         else:
             entries[name] = guess[name]
-    return Layout(entries, layout.sizes, layout.fixed)
+    return ArgumentLayout(entries, layout.sizes, layout.fixed)
 
 
 # ---- what runs --------------------------------------------------------
@@ -142,22 +142,16 @@ def outputs_of(forward: Function, arguments: Mapping[str, Any]) -> list[Any]:
     """
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        result = _call(forward, copy.deepcopy(dict(arguments)))
+        result = call_by_parameter(forward, arguments)
     found = [r for r in (result if isinstance(result, (tuple, list)) else [result]) if _is_float(r)]
     return found[:1] if found and not np.shape(found[0]) else found
-
-
-def _call(forward: Function, arguments: dict[str, Any]) -> Any:
-    kinds = {name: p.kind for name, p in inspect.signature(forward).parameters.items()}
-    positional = [arguments.pop(n) for n in list(arguments) if kinds.get(n) is inspect.Parameter.POSITIONAL_ONLY]
-    return forward(*positional, **arguments)
 
 
 def _is_float(value: Any) -> bool:
     return isinstance(value, (float, np.floating)) or (isinstance(value, np.ndarray) and value.dtype.kind == "f")
 
 
-def shapes_of(forward: Function, layout: Layout, sizes: Mapping[str, int]) -> list[tuple[int, ...]]:
+def shapes_of(forward: Function, layout: ArgumentLayout, sizes: Mapping[str, int]) -> list[tuple[int, ...]]:
     """The shapes of what the function answers in these sizes; none where it raises, or answers no finite numbers."""
     try:
         outputs = outputs_of(forward, layout.draw(np.random.default_rng(7), sizes))
@@ -167,18 +161,18 @@ def shapes_of(forward: Function, layout: Layout, sizes: Mapping[str, int]) -> li
     return [np.shape(out) for out in outputs] if good else []
 
 
-def runs(forward: Function, layout: Layout, sizes: Mapping[str, int]) -> bool:
+def runs(forward: Function, layout: ArgumentLayout, sizes: Mapping[str, int]) -> bool:
     """Whether the function answers finite numbers in these sizes."""
     return bool(shapes_of(forward, layout, sizes))
 
 
-def _tame(layout: Layout, kind: str) -> Layout:
+def _tame(layout: ArgumentLayout, kind: str) -> ArgumentLayout:
     """The same with arrays of another kind: logarithms and roots want positive numbers."""
-    entries = {n: Entry(kind, e.dims) if e.kind == "array" else e for n, e in layout.entries.items()}
-    return Layout(entries, layout.sizes, layout.fixed)
+    entries = {n: Fill(kind, e.dims) if e.kind == "array" else e for n, e in layout.entries.items()}
+    return ArgumentLayout(entries, layout.sizes, layout.fixed)
 
 
-def fitted(forward: Function, example: Mapping[str, Any] | Sequence[Any] = ()) -> Layout:
+def fitted(forward: Function, example: Mapping[str, Any] | Sequence[Any] = ()) -> ArgumentLayout:
     """A layout with which the function runs.
 
     Args:
@@ -192,14 +186,14 @@ def fitted(forward: Function, example: Mapping[str, Any] | Sequence[Any] = ()) -
     given = _given(forward, example)
     guesses = list(conventional(forward))
     like = guesses[0].entries if guesses else {}
-    candidates: list[Layout] = []
+    candidates: list[ArgumentLayout] = []
     for guess in guesses:
         sizes = _bound(guess.entries, given)
         if sizes is not None:
-            candidates.append(_completed(Layout(guess.entries, sizes), given, guess.entries))
+            candidates.append(_completed(ArgumentLayout(guess.entries, sizes), given, guess.entries))
     if any(_shape(value) is not None for value in given.values()):
         candidates.append(_completed(_by_lengths(given, like), given, like))
-    spread: Layout | None = None
+    spread: ArgumentLayout | None = None
     for layout in [*candidates, *(_tame(layout, "positive") for layout in candidates)]:
         for sizes in sizes_of(layout):
             if shapes := shapes_of(forward, layout, sizes):
@@ -211,7 +205,7 @@ def fitted(forward: Function, example: Mapping[str, Any] | Sequence[Any] = ()) -
     if spread is not None:
         return spread
     for layout in candidates[::-1]:  # the example as it is, with no other sizes
-        still = Layout(layout.entries, layout.sizes, fixed=True)
+        still = ArgumentLayout(layout.entries, layout.sizes, fixed=True)
         if layout.sizes and runs(forward, still, layout.sizes):
             return still
     signature = str(inspect.signature(forward))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["EPS", "SIZES", "Dims", "Entry", "Layout", "axes_in", "factor_of", "sizes_of"]
+__all__ = ["EPS", "SIZES", "ArgumentLayout", "Dims", "Fill", "axes_in", "factor_of", "sizes_of"]
 
 Dims = tuple[str | int, ...]
 
@@ -29,7 +29,7 @@ EPS = re.compile(r"_?eps(ilon)?_?")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Fill:
     """How one parameter gets its value.
 
     Attributes:
@@ -47,7 +47,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class ArgumentLayout:
     """One guess of all arguments.
 
     Attributes:
@@ -56,7 +56,7 @@ class Layout:
         fixed: whether no other sizes are possible.
     """
 
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, Fill]
     sizes: Mapping[str, int] = field(default_factory=dict)
     fixed: bool = False
 
@@ -98,7 +98,7 @@ def _length(dim: str | int, sizes: Mapping[str, int]) -> int:
 
 
 def _drawn(
-    name: str, entry: Entry, rng: np.random.Generator, sizes: Mapping[str, int], eps: float | None, spread: float
+    name: str, entry: Fill, rng: np.random.Generator, sizes: Mapping[str, int], eps: float | None, spread: float
 ) -> Any:
     shape = tuple(_length(dim, sizes) for dim in entry.dims)
     match entry.kind:
@@ -114,7 +114,7 @@ def _drawn(
             for key, value in settings.items():
                 if eps is not None and EPS.fullmatch(str(key)):
                     settings[key] = eps
-                elif isinstance(value, Entry):
+                elif isinstance(value, Fill):
                     settings[key] = _drawn(str(key), value, rng, sizes, None, 1.0)
             return settings
         case "labels" | "one-hot":
@@ -141,10 +141,10 @@ def _drawn(
     return spread * array
 
 
-def sizes_of(layout: Layout) -> list[dict[str, int]]:
+def sizes_of(layout: ArgumentLayout) -> list[dict[str, int]]:
     """Sets of sizes for the axes of a layout: those of the example first, where no two of them are alike.
 
-    >>> layout = Layout({"x": Entry("array", ("N", "D"))}, {"N": 4, "D": 4})
+    >>> layout = ArgumentLayout({"x": Fill("array", ("N", "D"))}, {"N": 4, "D": 4})
     >>> sizes_of(layout)[0]["N"], sizes_of(layout)[0]["D"]
     (5, 3)
     """

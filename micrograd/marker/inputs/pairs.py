@@ -13,16 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from micrograd.errors import GraphError
+from micrograd.marker.gradient_names import gradient_target
 
-__all__ = ["Pair", "assigned", "chosen", "gradient_target", "pairs_in", "parameters_of", "returned"]
+__all__ = ["Pair", "assigned", "chosen", "pairs_in", "parameters_of", "returned"]
 
 _FORWARD = {"forward", "forwards", "fwd", "fw"}
 _BACKWARD = {"backward", "backwards", "bwd", "bw", "backprop", "bprop", "back", "grad", "gradient"}
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_GRADIENT = re.compile(
-    r"(?:d(?:L|l|J|Loss|loss)_?d_?|grads?_|gradients?_|g_|delta_|del_|partial_|d_|d)(?P<a>\w+)"
-    r"|(?P<b>\w+?)_?(?:grads?|gradients?|bar)"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +40,6 @@ class Pair:
     backward: str
     kind: str
     line: int
-
-
-def gradient_target(name: str) -> str:
-    """What a name says it is the gradient of: ``gamma`` of ``dgamma``, ``d_gamma``, ``grad_gamma``, ``dL_dgamma``.
-
-    Empty where it says nothing of the kind.
-
-    >>> [gradient_target(name) for name in ("dx", "dL_dx", "grad_w", "x_grad", "dW1", "out")]
-    ['x', 'x', 'w', 'x', 'W1', '']
-    """
-    found = _GRADIENT.fullmatch(name)
-    return (found["a"] or found["b"]) if found else ""
 
 
 def _words(name: str) -> list[str]:

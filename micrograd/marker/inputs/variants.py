@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from micrograd.marker.inputs.guessing import outputs_of, runs
-from micrograd.marker.inputs.layouts import Dims, Entry, Layout, axes_in
+from micrograd.marker.inputs.layouts import ArgumentLayout, Dims, Fill, axes_in
 
 __all__ = ["variant"]
 
@@ -21,13 +21,13 @@ _SIDE = re.compile(r"height|width|(?<![A-Za-z])[hwHW](?![a-z])|(?<=[a-z])[hw]$")
 _WINDOW = re.compile(r".*(pool|kernel|window|filter|stride).*", re.IGNORECASE)
 
 
-def variant(forward: Callable[..., Any], layout: Layout, sizes: Mapping[str, int]) -> Layout:
+def variant(forward: Callable[..., Any], layout: ArgumentLayout, sizes: Mapping[str, int]) -> ArgumentLayout:
     """A layout that differs in more than its sizes, where the function takes one; the layout itself where not.
 
     >>> from micrograd.marker.inputs.layouts import SIZES
     >>> def flat(x, w):
     ...     return x.reshape(len(x), -1) @ w
-    >>> layout = Layout({"x": Entry("array", ("N", "D")), "w": Entry("array", ("D", "M"))})
+    >>> layout = ArgumentLayout({"x": Fill("array", ("N", "D")), "w": Fill("array", ("D", "M"))})
     >>> variant(flat, layout, SIZES[0]).entries["x"].dims
     ('N', 'D', 'T')
     """
@@ -42,7 +42,7 @@ def variant(forward: Callable[..., Any], layout: Layout, sizes: Mapping[str, int
 # ---- windows that are no squares -------------------------------------------------------------------------------
 
 
-def _unequal(layout: Layout) -> Layout | None:
+def _unequal(layout: ArgumentLayout) -> ArgumentLayout | None:
     """With a height and a width that differ where they were alike; None where there are no such two."""
     plain = {name: entry.value for name, entry in layout.entries.items() if entry.kind == "value"}
     changed = {name: replace(layout.entries[name], value=value) for name, value in _apart(plain).items()}
@@ -57,7 +57,7 @@ def _apart(values: Mapping[Any, Any]) -> dict[Any, Any]:
     found: dict[Any, Any] = {}
     pairs: dict[str, list[tuple[Any, int]]] = {}
     for name, entry in values.items():
-        match entry.value if isinstance(entry, Entry) and entry.kind == "value" else entry:
+        match entry.value if isinstance(entry, Fill) and entry.kind == "value" else entry:
             case (int() as height, int() as width) if height == width and _WINDOW.fullmatch(str(name)):
                 found[name] = (height, _other(width))
             case bool():
@@ -79,9 +79,9 @@ def _other(length: int) -> int:
 # ---- examples of more axes -------------------------------------------------------------------------------------
 
 
-def _split(layout: Layout) -> Layout | None:
+def _split(layout: ArgumentLayout) -> ArgumentLayout | None:
     """With two axes for the last one of the first array, where that is a matrix; None where there is no such array."""
-    data, entry = next(((n, e) for n, e in layout.entries.items() if e.kind == "array"), ("", Entry("array")))
+    data, entry = next(((n, e) for n, e in layout.entries.items() if e.kind == "array"), ("", Fill("array")))
     if layout.fixed or len(entry.dims) != 2 or axes_in(entry.dims[1]) != [entry.dims[1]]:
         return None
     taken = {axis for e in layout.entries.values() for dim in e.dims for axis in axes_in(dim)}
@@ -96,7 +96,9 @@ def _split(layout: Layout) -> Layout | None:
     return replace(layout, entries={**entries, data: replace(entry, dims=(*entry.dims, new))})
 
 
-def _is_flattened(forward: Callable[..., Any], layout: Layout, split: Layout, sizes: Mapping[str, int]) -> bool:
+def _is_flattened(
+    forward: Callable[..., Any], layout: ArgumentLayout, split: ArgumentLayout, sizes: Mapping[str, int]
+) -> bool:
     """Whether the function answers the same for examples of two axes as for the rows that these make."""
     data = next(name for name, entry in split.entries.items() if entry != layout.entries[name])
     try:

@@ -13,7 +13,7 @@ from typing import Any
 
 from micrograd.errors import GraphError
 from micrograd.marker.inputs.pairs import Pair
-from micrograd.marker.messages import say
+from micrograd.marker.messages import WORDS, say
 from micrograd.marker.report import Report
 
 __all__ = ["graded", "nbgrader", "otter"]
@@ -58,7 +58,7 @@ def otter(report: Report, pair: Pair, *, hint: str = "kind", language: str = "en
     tests = graded(report)
     parameters = ", ".join(dict.fromkeys((pair.forward, pair.backward)))
     head = (
-        f'"""{say(language, "emit.head", backward=pair.backward)}"""\n\n'
+        f'"""{say(language, WORDS["emit.head"], backward=pair.backward)}"""\n\n'
         "from otter.test_files import test_case\n\n"
         "from micrograd.marker.grading import assert_gradient, assert_step\n\n"
         f"OK_FORMAT = False\n\nname = {pair.backward!r}\npoints = None\n"
@@ -66,8 +66,8 @@ def otter(report: Report, pair: Pair, *, hint: str = "kind", language: str = "en
     parts = [head]
     for name, step in tests:
         good, bad = (
-            say(language, "grade.good", name=name),
-            say(language, "grade.wrong" if step else "grade.output", name=name),
+            say(language, WORDS["grade.good"], name=name),
+            say(language, WORDS["grade.wrong" if step else "grade.output"], name=name),
         )
         parts.append(
             f"\n\n@test_case(\n    name={name!r},\n    points=1,\n    hidden={step},\n"
@@ -92,7 +92,7 @@ def nbgrader(report: Report, pair: Pair, source: str, *, hint: str = "kind", lan
     """
     tests = graded(report)
     before, solution, after = _divided(source, pair.backward)
-    cells = [_markdown(f"# {pair.backward}\n\n{say(language, 'emit.head', backward=pair.backward)}")]
+    cells = [_markdown(f"# {pair.backward}\n\n{say(language, WORDS['emit.head'], backward=pair.backward)}")]
     for number, text in enumerate((before, solution, after)):
         if text.strip():
             kind = {"solution": True} if number == 1 else {"locked": True}

@@ -11,7 +11,7 @@ from html import escape
 import numpy as np
 
 from micrograd.drawing.labels import cells, clean
-from micrograd.marker.messages import LANGUAGES, say, translated
+from micrograd.marker.messages import HTML_TAGS, WORDS, say, translated
 from micrograd.marker.present.telling import Told, level, shape_of, told
 from micrograd.marker.report import Finding, Output, Report
 
@@ -45,25 +45,25 @@ def findings_of(report: Report) -> tuple[list[Finding], list[Finding]]:
 
 def _title(report: Report, language: str) -> str:
     cell = "ipykernel" in report.file or report.file.startswith("<ipython")
-    file = say(language, "cell") if cell else clean(os.path.basename(report.file) or report.file)
+    file = say(language, WORDS["cell"]) if cell else clean(os.path.basename(report.file) or report.file)
     key = "title.loss" if report.forward == report.backward else "title"
-    return say(language, key, file=file, forward=report.forward, backward=report.backward)
+    return say(language, WORDS[key], file=file, forward=report.forward, backward=report.backward)
 
 
 def summary(report: Report, language: str) -> str:
     """The verdict in one sentence."""
     if report.verdict == "failed":
-        return say(language, "failed")
+        return say(language, WORDS["failed"])
     if report.ok:
         shape = any(finding.severity == "shape" for finding in report.findings)
-        return say(language, "right.shape" if shape else "right", probes=report.probes)
+        return say(language, WORDS["right.shape" if shape else "right"], probes=report.probes)
     count = len(findings_of(report)[0])
-    return say(language, "wrong.none" if not count else "wrong.one" if count == 1 else "wrong.more", count=count)
+    return say(language, WORDS["wrong.none" if not count else "wrong.one" if count == 1 else "wrong.more"], count=count)
 
 
 def count(reports: Sequence[Report], language: str) -> str:
     """How many of several pairs are right."""
-    return say(language, "summary", right=sum(report.ok for report in reports), all=len(reports))
+    return say(language, WORDS["summary"], right=sum(report.ok for report in reports), all=len(reports))
 
 
 def _number(x: float) -> str:
@@ -73,21 +73,21 @@ def _number(x: float) -> str:
 def _detail(output: Output, language: str) -> str:
     """What is to be said of a gradient that came back: its shape, and how far off it is."""
     if output.got is None:
-        return shape_of(output.expected) if output.right else say(language, "table.none")
+        return shape_of(output.expected) if output.right else say(language, WORDS["table.none"])
     if output.got.shape != output.expected.shape:
-        return say(language, "table.shape", got=shape_of(output.got), expected=shape_of(output.expected))
+        return say(language, WORDS["table.shape"], got=shape_of(output.got), expected=shape_of(output.expected))
     if output.right:
         return shape_of(output.expected)
     if not np.isfinite(output.error):
-        return say(language, "table.nan")
-    return say(language, "table.off", error=_number(output.error), bound=_number(output.bound))
+        return say(language, WORDS["table.nan"])
+    return say(language, WORDS["table.off"], error=_number(output.error), bound=_number(output.bound))
 
 
 def _state(output: Output, language: str) -> str:
     key = "right" if output.right else "wrong"
     if output.right and output.got is not None and output.got.shape != output.expected.shape:
         key = "shape"
-    return say(language, f"column.{key}")
+    return say(language, WORDS[f"column.{key}"])
 
 
 def _pad(text: str, width: int) -> str:
@@ -154,9 +154,9 @@ def _printed(report: Report, language: str) -> list[str]:
     more = len(lines) - len(shown)
     return [
         "",
-        say(language, "printed"),
+        say(language, WORDS["printed"]),
         *shown,
-        *([f"    {say(language, 'printed.more', count=more)}"] if more else []),
+        *([f"    {say(language, WORDS['printed.more'], count=more)}"] if more else []),
     ]
 
 
@@ -191,14 +191,17 @@ def to_text(report: Report, *, hint: str = "fix", language: str = "en", colour: 
         shown = told(report, finding, first=number == 1, hint=hint, language=language)
         lines += ["", *_headed(f"{number}. {shown.head}", pen), *_paragraphs(shown, pen)]
     if remarks:
-        lines += ["", pen(say(language, "remarks"), "bold")]
+        lines += ["", pen(say(language, WORDS["remarks"]), "bold")]
     for finding in remarks:
         shown = told(report, finding, first=False, hint=hint, language=language)
         lines += ["", *_headed(f"- {shown.head}", pen), *_paragraphs(shown, pen)]
     lines += _printed(report, language)
     if mistakes and depth < 2:
         more = ("kind", "fix")[depth]
-        lines += ["", pen(say(language, "level.more", more=say(language, f"level.{more}"), level=more), "faint")]
+        lines += [
+            "",
+            pen(say(language, WORDS["level.more"], more=say(language, WORDS[f"level.{more}"]), level=more), "faint"),
+        ]
     return "\n".join(lines)
 
 
@@ -309,13 +312,13 @@ def to_html(report: Report, *, hint: str = "fix", language: str = "en") -> str:
         for number, finding in enumerate(mistakes, 1)
     ]
     if remarks:
-        parts.append(f"<p>{escape(say(language, 'remarks'))}</p>")
+        parts.append(f"<p>{escape(say(language, WORDS['remarks']))}</p>")
         parts += [_finding_html(told(report, f, first=False, hint=hint, language=language), 0) for f in remarks]
     printed: Sequence[str] = _printed(report, language)
     if printed:
         parts.append(f"<p>{escape(printed[1])}</p><pre>{escape(chr(10).join(line[4:] for line in printed[2:]))}</pre>")
-    tag = ("en", "zh-Hans")[LANGUAGES.index(language)]
     return (
-        f'<section class="mg-check" lang="{tag}"><style>{_STYLE}</style><p>{escape(_title(report, language))}</p>'
+        f'<section class="mg-check" lang="{HTML_TAGS[language]}"><style>{_STYLE}</style>'
+        f"<p>{escape(_title(report, language))}</p>"
         f"{verdict_html(report, language)}{outputs_html(report, language)}{''.join(parts)}</section>"
     )

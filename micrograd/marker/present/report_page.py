@@ -13,8 +13,8 @@ from importlib.resources import files
 from typing import Any
 
 from micrograd.drawing.labels import clean
-from micrograd.marker.inputs.pairs import gradient_target
-from micrograd.marker.messages import LANGUAGES, say
+from micrograd.marker.gradient_names import node_of
+from micrograd.marker.messages import HTML_TAGS, LANGUAGES, WORDS, say
 from micrograd.marker.present.rendering import (
     code_html,
     findings_of,
@@ -31,8 +31,6 @@ from micrograd.marker.report import Finding, Report
 from micrograd.stepper.page import html_of, policy
 
 __all__ = ["page_of"]
-
-_TAGS = {"en": "en", "zh": "zh-Hans"}
 
 
 @lru_cache(maxsize=2)
@@ -62,7 +60,7 @@ def _places(finding: Finding, walk: Mapping[str, Any]) -> dict[str, str]:
                 "edges": " ".join(f"{s}-{t}-{slot}" for s, t, slot in edges),
                 "step": str(shown[0]) if shown else "",
             }
-    name = gradient_target(finding.means)
+    name = node_of(finding.means)
     found = [i for i, node in enumerate(nodes) if node["name"] == name]
     found = found or [i for i, node in enumerate(nodes) if name and node["statement"] == name][-1:]
     shown = [
@@ -79,9 +77,9 @@ def _button(finding: Finding, number: int, walk: Mapping[str, Any], language: st
         return ""
     data = "".join(f' data-{key}="{value}"' for key, value in places.items() if value)
     if "edges" in places and finding.edge is not None:
-        label = say(language, "page.edge", source=finding.edge[0], to=finding.edge[1])
+        label = say(language, WORDS["page.edge"], source=finding.edge[0], to=finding.edge[1])
     else:
-        label = say(language, "page.node", name=gradient_target(finding.means))
+        label = say(language, WORDS["page.node"], name=node_of(finding.means))
     button = f'<button type="button" data-finding="{number}"{data} aria-pressed="false">'
     return f"<p>{button}{escape(clean(label))}</button></p>"
 
@@ -92,7 +90,7 @@ def _panel(report: Report, walk: Mapping[str, Any], hint: str, language: str) ->
     pointed = False
     for number, finding in enumerate([*mistakes, *remarks]):
         if number == len(mistakes):
-            parts.append(f"<p>{escape(say(language, 'remarks'))}</p>")
+            parts.append(f"<p>{escape(say(language, WORDS['remarks']))}</p>")
         shown = told(report, finding, first=number == 0, hint=hint, language=language)
         button = _button(finding, number, walk, language)
         pointed = pointed or bool(button)
@@ -102,8 +100,9 @@ def _panel(report: Report, walk: Mapping[str, Any], hint: str, language: str) ->
             f'<div class="said">{said_html(shown)}</div><div class="mended">{fix_html(shown)}</div></article>'
         )
     if pointed:
-        parts.append(f'<p class="proof">{escape(say(language, "page.legend"))}</p>')
-    return f'<div lang="{_TAGS[language]}"><h2>{escape(say(language, "page.findings"))}</h2>{"".join(parts)}</div>'
+        parts.append(f'<p class="proof">{escape(say(language, WORDS["page.legend"]))}</p>')
+    title = escape(say(language, WORDS["page.findings"]))
+    return f'<div lang="{HTML_TAGS[language]}"><h2>{title}</h2>{"".join(parts)}</div>'
 
 
 def page_of(report: Report, walk: Mapping[str, Any] | None = None, *, hint: str = "fix", language: str = "en") -> str:
@@ -119,12 +118,12 @@ def page_of(report: Report, walk: Mapping[str, Any] | None = None, *, hint: str 
         GraphError: another hint level or language.
     """
     level(hint)
-    title = f"{os.path.basename(report.file)}: {say(language, 'page.title', backward=report.backward)}"
+    title = f"{os.path.basename(report.file)}: {say(language, WORDS['page.title'], backward=report.backward)}"
     if walk is None:
         return _plain(report, title, hint, language)
     above = "".join(_panel(report, walk, hint, language) for language in LANGUAGES)
     data = {**walk, "title": title, "lang": language}
-    label = escape(say(language, "page.findings"))
+    label = escape(say(language, WORDS["page.findings"]))
     section = f'<section id="check" aria-label="{label}" tabindex="0">{above}</section>\n'
     return html_of(data, above=section, more_script=_file("check.js"), more_style=_file("check.css"))
 
@@ -136,7 +135,7 @@ def _plain(report: Report, title: str, hint: str, language: str) -> str:
     style, rest = body[start : body.index("</style>")], body[body.index("</style>") + len("</style>") :]
     style += "html{color-scheme:light dark}body{margin:1.5rem}"
     return (
-        f'<!doctype html>\n<html lang="{_TAGS[language]}"><head><meta charset="utf-8">'
+        f'<!doctype html>\n<html lang="{HTML_TAGS[language]}"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy("", style)}">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{escape(clean(title))}</title>'
         f"<style>{style}</style></head><body>{body[: start - len('<style>')]}{rest}</body></html>\n"

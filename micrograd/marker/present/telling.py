@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from micrograd.drawing.labels import cells, clean
 from micrograd.errors import GraphError
-from micrograd.marker.inputs.pairs import gradient_target
-from micrograd.marker.messages import say, translated
+from micrograd.marker.gradient_names import node_of
+from micrograd.marker.messages import WORDS, say, translated
+from micrograd.marker.mistakes import EPS_EXTRA, MISTAKES
 from micrograd.marker.report import Finding, Fix, Report, Shown, Span
 
 __all__ = ["HINTS", "Told", "edited", "marked", "sample", "shape_of", "smallest", "told"]
@@ -103,7 +104,7 @@ def edited(source: str, fix: Fix) -> tuple[tuple[str, int, str], ...]:
 
 def _target(finding: Finding, language: str) -> str:
     named = finding.target or (finding.means if finding.kind == "missing_result" else "")
-    return named or say(language, "target.value")
+    return named or say(language, WORDS["target.value"])
 
 
 def _head(finding: Finding, first: bool, language: str) -> str:
@@ -113,13 +114,13 @@ def _head(finding: Finding, first: bool, language: str) -> str:
         "reference": finding.means or "the reference",
     }
     if finding.kind == "call_error":
-        return say(language, "head.raises", **holes)
+        return say(language, WORDS["head.raises"], **holes)
     if finding.kind in ("return_order", "missing_result"):
-        return say(language, "head.return", **holes)
+        return say(language, WORDS["head.return"], **holes)
     if finding.kind == "in_place" and finding.severity == "harmless":
-        return say(language, "head.caller", **holes)
+        return say(language, WORDS["head.caller"], **holes)
     key = {"wrong": "wrong" if first else "next"}.get(finding.severity, finding.severity)
-    return say(language, f"head.{key}", **holes)
+    return say(language, WORDS[f"head.{key}"], **holes)
 
 
 def _means(finding: Finding, words: AbstractSet[str], language: str) -> str:
@@ -133,32 +134,38 @@ def _means(finding: Finding, words: AbstractSet[str], language: str) -> str:
     holes = {"target": _target(finding, language), "means": finding.means}
     if finding.edge is not None and finding.kind not in ("path_missing", "path_twice", "path_sign"):
         key = "means.edge.same" if finding.means == finding.target else "means.edge"
-        return say(language, key, **holes, source=_known(finding.edge[0], words), to=_known(finding.edge[1], words))
-    name = gradient_target(finding.means)
+        return say(
+            language, WORDS[key], **holes, source=_known(finding.edge[0], words), to=_known(finding.edge[1], words)
+        )
+    name = node_of(finding.means)
     whole = name.rstrip("0123456789")
     if name not in words and whole not in ("", name):  # dx1, one of two paths into x
-        return say(language, "means.part", **holes, name=whole)
+        return say(language, WORDS["means.part"], **holes, name=whole)
     if not name:
         return ""
-    return say(language, "means.same" if finding.means == finding.target else "means", **holes, name=name)
+    return say(language, WORDS["means.same" if finding.means == finding.target else "means"], **holes, name=name)
 
 
 def _holes(finding: Finding, words: AbstractSet[str], language: str) -> dict[str, object]:
     """What fills the sentences about a kind of mistake."""
     source, to = (_known(name, words) for name in finding.edge or ("", ""))
-    edge = say(language, "edge_name", source=source, to=to) if finding.edge else say(language, "edge_name.none")
+    edge = (
+        say(language, WORDS["edge_name"], source=source, to=to)
+        if finding.edge
+        else say(language, WORDS["edge_name.none"])
+    )
     both = finding.expected is not None and finding.got is not None
     shapes = {"got": shape_of(finding.got), "expected": shape_of(finding.expected)}
     differ = both and shapes["got"] != shapes["expected"]
     return {
         **shapes,
         "target": _target(finding, language),
-        "by": say(language, "by", ratio=finding.ratio) if finding.ratio else "",
-        "shapes": say(language, "shapes", **shapes) if differ else "",
+        "by": say(language, WORDS["by"], ratio=finding.ratio) if finding.ratio else "",
+        "shapes": say(language, WORDS["shapes"], **shapes) if differ else "",
         "edge_name": edge,
         "edge_name_cap": edge[:1].upper() + edge[1:],
-        "of": say(language, "of", edge_name=edge) if finding.edge else "",
-        "source": source or gradient_target(finding.means) or _target(finding, language),
+        "of": say(language, WORDS["of"], edge_name=edge) if finding.edge else "",
+        "source": source or node_of(finding.means) or _target(finding, language),
         "to": to,
         "reason": " ".join(translated(line, language) for line in finding.reason.split("\n")),
     }
@@ -168,8 +175,8 @@ def _values(finding: Finding, language: str) -> tuple[tuple[str, str], ...]:
     if finding.expected is None or finding.got is None or finding.severity == "harmless":
         return ()
     return (
-        (say(language, "expected"), sample(finding.expected)),
-        (say(language, "got"), sample(finding.got)),
+        (say(language, WORDS["expected"]), sample(finding.expected)),
+        (say(language, WORDS["got"]), sample(finding.got)),
     )
 
 
@@ -203,9 +210,11 @@ def _fix(fix: Fix, language: str) -> str:
     old, new = (clean(" ".join(text.split())) for text in (old, new))
     if not old:
         words = _TOKEN.findall(before.rstrip()) or _TOKEN.findall(after.lstrip())[:1]
-        place = say(language, "fix.after" if before.strip() else "fix.before", text=clean(words[-1] if words else ""))
-        return say(language, "fix.insert", line=fix.span.line, new=new, place=place if words else "")
-    return say(language, "fix.replace" if new else "fix.drop", line=fix.span.line, old=old, new=new)
+        place = say(
+            language, WORDS["fix.after" if before.strip() else "fix.before"], text=clean(words[-1] if words else "")
+        )
+        return say(language, WORDS["fix.insert"], line=fix.span.line, new=new, place=place if words else "")
+    return say(language, WORDS["fix.replace" if new else "fix.drop"], line=fix.span.line, old=old, new=new)
 
 
 def _known(name: str, words: AbstractSet[str]) -> str:
@@ -247,29 +256,26 @@ def told(report: Report, finding: Finding, *, first: bool, hint: str, language: 
     source = report.source or "\n" * (finding.span.line - 1) + finding.source
     code = marked(source, finding.span)
     if key := _unfinished(finding, code):
-        return Told(say(language, f"head.{key}", line=finding.span.line), code, (say(language, f"step.{key}"),))
+        return Told(
+            say(language, WORDS[f"head.{key}"], line=finding.span.line), code, (say(language, WORDS[f"step.{key}"]),)
+        )
     remark = finding.severity == "harmless"
     if not depth and not remark:
         return Told(head, code)
     words = set(re.findall(r"\w+", source))
     holes = _holes(finding, words, language)
-    kind = finding.kind
-    if (
-        kind == "eps_missing"
-        and finding.fix is not None
-        and finding.fix.old.count("eps") > finding.fix.new.count("eps")
-    ):
-        kind = "eps_extra"
-    what, why, step = (_line(say(language, f"{part}.{kind}", **holes)) for part in ("what", "why", "step"))
+    row, fix = MISTAKES[finding.kind], finding.fix
+    if row.name == "eps_missing" and fix is not None and fix.old.count("eps") > fix.new.count("eps"):
+        row = EPS_EXTRA
+    what, why, step = (_line(say(language, phrase, **holes)) for phrase in (row.what, row.why, row.step))
     sentences: Sequence[str] = [s for s in (_line(_means(finding, words, language)), what) if s]
-    sentences = [*sentences, say(language, "why") + why] if why else sentences
+    sentences = [*sentences, say(language, WORDS["why"]) + why] if why else sentences
     values = _values(finding, language)
     if depth < 2 or remark:
-        return Told(head, code, tuple(sentences), values, "" if remark else say(language, "step") + step)
-    if finding.fix is None:
-        told_ = say(language, "step") + step
-        return Told(head, code, tuple(sentences), values, told_, proof=say(language, "fix.none"))
-    fix = finding.fix
+        return Told(head, code, tuple(sentences), values, "" if remark else say(language, WORDS["step"]) + step)
+    if fix is None:
+        told_ = say(language, WORDS["step"]) + step
+        return Told(head, code, tuple(sentences), values, told_, proof=say(language, WORDS["fix.none"]))
     key = "forward" if finding.severity == "forward" else "whole" if fix.whole else "part"
-    proof = say(language, f"fix.{key}", probes=fix.probes, reference=finding.means)
+    proof = say(language, WORDS[f"fix.{key}"], probes=fix.probes, reference=finding.means)
     return Told(head, code, tuple(sentences), values, _fix(fix, language), edited(source, fix), proof)

@@ -16,9 +16,10 @@ import numpy as np
 from micrograd.errors import GraphError
 from micrograd.graph.cotangents import upstream_for
 from micrograd.marker.inputs.guessing import fitted, outputs_of
-from micrograd.marker.inputs.layouts import EPS, SIZES, Layout
+from micrograd.marker.inputs.layouts import EPS, SIZES, ArgumentLayout
+from micrograd.marker.messages import say
 from micrograd.marker.probing.mutants import mutants_of
-from micrograd.marker.probing.probe_messages import described, number, say
+from micrograd.marker.probing.probe_messages import WORDS, described, number
 from micrograd.marker.probing.traps import Trap, traps_of
 from micrograd.marker.probing.trial import Mutant, Trial
 from micrograd.marker.probing.visible_inputs import LARGE, SPREADS, VisibleProbe, searched
@@ -45,7 +46,7 @@ class Cause:
 
     def text(self, language: str = "en") -> str:
         """The weakness in a few words: ``gamma = 1 everywhere``."""
-        return say(language, self.key, **self.holes)
+        return say(language, WORDS[self.key], **self.holes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,24 +79,24 @@ class Lint:
     def text(self, language: str = "en") -> str:
         """The judgement, in ``en`` or ``zh``."""
         if self.ok:
-            lines = [say(language, "lint.good", visible=self.visible)]
+            lines = [say(language, WORDS["lint.good"], visible=self.visible)]
         else:
             counts = {"blind": len(self.blind), "visible": self.visible, "bar": f"{self.bar:g}"}
-            lines = [say(language, "lint.blind", **counts)]
+            lines = [say(language, WORDS["lint.blind"], **counts)]
         if self.better.possible > self.better.mutants:
-            lines.append(say(language, "probe.part", tried=self.better.mutants, possible=self.better.possible))
+            lines.append(say(language, WORDS["probe.part"], tried=self.better.mutants, possible=self.better.possible))
         for cause in self.causes:
             key = "lint.cause" if cause.key else "lint.together"
             named = cause.text(language) if cause.key else ""
-            lines.append(say(language, key, cause=named, count=len(cause.hides)))
+            lines.append(say(language, WORDS[key], cause=named, count=len(cause.hides)))
             for mutant, change in _unlike(cause.hides)[:_EXAMPLES]:
                 mistake = described(mutant, language)
-                lines.append(say(language, "lint.mistake", mistake=mistake, change=number(change)))
+                lines.append(say(language, WORDS["lint.mistake"], mistake=mistake, change=number(change)))
         if self.traps:
-            lines.append(say(language, "lint.traps"))
-            lines += [say(language, "lint.trap", trap=trap.text(language)) for trap in self.traps]
+            lines.append(say(language, WORDS["lint.traps"]))
+            lines += [say(language, WORDS["lint.trap"], trap=trap.text(language)) for trap in self.traps]
         if not self.ok:
-            lines.append(say(language, "lint.better", inputs=self.better.inputs(), seen=self.better.seen,
+            lines.append(say(language, WORDS["lint.better"], inputs=self.better.inputs(), seen=self.better.seen,
                              visible=self.visible, name=self.forward))  # fmt: skip
         return "\n".join(lines)
 
@@ -191,7 +192,7 @@ class _Patient:
         forward: Callable[..., Any],
         arguments: dict[str, Any],
         upstream: tuple[Any, ...],
-        layout: Layout,
+        layout: ArgumentLayout,
         seed: int,
     ) -> None:
         self.forward, self.arguments, self.upstream, self.layout, self.seed = forward, arguments, upstream, layout, seed

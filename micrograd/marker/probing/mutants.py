@@ -6,32 +6,33 @@ A mutant edits one node of the backward graph, or the nodes that one line of a l
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from micrograd.graph import Graph, Node
-from micrograd.marker.probing.trial import Change, Edit, Mutant, Place, Trial
+from micrograd.graph import Node
+from micrograd.graph.replay import NodeEdit, Replay
+from micrograd.marker.probing.trial import EdgeKey, Mutant, Trial
 
 __all__ = ["mutants_of"]
 
 
-def _scaled(factor: float) -> Change:
+def _scaled(factor: float) -> Callable[[Any], Any]:
     return lambda value: value * factor
 
 
-def _fixed(value: Any) -> Change:
+def _fixed(value: Any) -> Callable[[Any], Any]:
     return lambda _: value
 
 
-def _less(part: Any) -> Change:
+def _less(part: Any) -> Callable[[Any], Any]:
     return lambda total: total - part
 
 
-def _with(**new: Any) -> Change:
+def _with(**new: Any) -> Callable[[Any], Any]:
     return lambda attrs: {**attrs, **new}
 
 
@@ -46,11 +47,11 @@ class _Maker:
     def __init__(self, trial: Trial) -> None:
         self.trial, self.graph, self.backward = trial, trial.graph, trial.backward
         self.fan_out = Counter(source for source, _, _ in trial.gain.values())
-        self.gains: dict[Place, list[int]] = defaultdict(list)
+        self.gains: dict[EdgeKey, list[int]] = defaultdict(list)
         for index, place in trial.gain.items():
             self.gains[place].append(index)
 
-    def _line(self, place: Place) -> tuple[Any, ...]:
+    def _line(self, place: EdgeKey) -> tuple[Any, ...]:
         """What the edges that one operand of one line became have in common: in a loop there are many."""
         node = self.graph.nodes[place[1]]
         if node.source is None:
@@ -69,10 +70,10 @@ class _Maker:
         )
 
     def all(self) -> list[Mutant]:
-        lines: dict[tuple[Any, ...], list[Place]] = defaultdict(list)
+        lines: dict[tuple[Any, ...], list[EdgeKey]] = defaultdict(list)
         for place in self.trial.gain.values():
             lines[self._line(place)].append(place)
-        nodes: dict[Place, list[Node]] = defaultdict(list)
+        nodes: dict[EdgeKey, list[Node]] = defaultdict(list)
         for node in self.backward.nodes:
             place_ = None if node.is_leaf else self.trial.place_of(node)
             if place_ is not None and not self.trial.is_gain(node.index):
@@ -92,8 +93,8 @@ class _Maker:
     def _mutant(
         self,
         kind: str,
-        places: Sequence[Place],
-        edits: Sequence[Edit],
+        places: Sequence[EdgeKey],
+        edits: Sequence[NodeEdit],
         what: str = "",
         detail: str = "",
         other: str = "",
@@ -103,7 +104,7 @@ class _Maker:
         key = f"{kind}|{self.graph.nodes[source].name}|{self.graph.nodes[end].name}|{slot}|{detail}"
         return Mutant(kind, target, what or target, key, other, tuple(edits))
 
-    def _of_edge(self, places: list[Place], gains: list[int]) -> Iterator[Mutant]:
+    def _of_edge(self, places: list[EdgeKey], gains: list[int]) -> Iterator[Mutant]:
         source, end, _ = places[0]
         several = self.fan_out[source] > 1
         added = self.graph.nodes[end].op == "add" and any(isinstance(o, float) for o in self.graph.nodes[end].operands)
@@ -131,7 +132,7 @@ class _Maker:
         known = count in lengths or count in [int(np.prod(shape)) for shape in shapes]
         return (count, lengths) if known else (0, [])
 
-    def _of_count(self, node: Node, places: list[Place], gains: list[int]) -> Iterator[Mutant]:
+    def _of_count(self, node: Node, places: list[EdgeKey], gains: list[int]) -> Iterator[Mutant]:
         """What goes wrong with the 1/N of a mean."""
         count, lengths = self._count(node)
         if not count:
@@ -146,7 +147,7 @@ class _Maker:
             wrong = [(i, "out", _scaled(count / other)) for i in gains]
             yield self._mutant("wrong_count", places, wrong, f"1/{other}", "other")
 
-    def _of_rule(self, places: list[Place], nodes: list[list[Node]]) -> Iterator[Mutant]:
+    def _of_rule(self, places: list[EdgeKey], nodes: list[list[Node]]) -> Iterator[Mutant]:
         """What goes wrong inside the local rule, on every edge that one line became."""
         alike: dict[tuple[int, str], list[Node]] = defaultdict(list)
         for members in nodes:
@@ -160,13 +161,13 @@ class _Maker:
             elif op == "sum" and live:
                 yield from self._of_sum(places, members, detail)
             elif op == "broadcast" and live and len(members[0].shape) == 2 and self._size(members[0].reads[0]) > 1:
-                edits: list[Edit] = [(n.index, 0, _turned) for n in members]
+                edits: list[NodeEdit] = [(n.index, 0, _turned) for n in members]
                 yield self._mutant("wrong_axis", places, edits, "", f"spread{detail}")
             elif op == "transpose" and not live:
-                plain: list[Edit] = [(n.index, "attrs", _fixed(None)) for n in members]
+                plain: list[NodeEdit] = [(n.index, "attrs", _fixed(None)) for n in members]
                 yield self._mutant("transposed", places, plain, self._names(members[0].reads), detail)
             elif op == "where" and live:
-                turned: list[Edit] = [(n.index, 0, np.logical_not) for n in members]
+                turned: list[NodeEdit] = [(n.index, 0, np.logical_not) for n in members]
                 yield self._mutant("mask", places, turned, "", detail)
             yield from self._of_eps(places, members, detail)
             for read in dict.fromkeys(members[0].reads):
@@ -178,24 +179,24 @@ class _Maker:
     def _names(self, indices: Sequence[int]) -> str:
         return " ".join(dict.fromkeys(self.trial.name_of(index) for index in indices))
 
-    def _of_product(self, places: list[Place], members: list[Node], detail: str) -> Iterator[Mutant]:
+    def _of_product(self, places: list[EdgeKey], members: list[Node], detail: str) -> Iterator[Mutant]:
         first = members[0]
         for slot, operand in enumerate(first.operands):
             if isinstance(operand, float):
                 if self._count(self.graph.nodes[places[0][1]])[0]:
                     continue
-                edits: list[Edit] = [(n.index, slot, _fixed(1.0)) for n in members]
+                edits: list[NodeEdit] = [(n.index, slot, _fixed(1.0)) for n in members]
                 yield self._mutant("factor", places, edits, f"{operand:g}", f"{detail}.{slot}")
             elif operand not in self.trial.live and first.index in self.trial.live:
                 what, detail_ = self.trial.name_of(operand), f"{detail}.{slot}"
-                gone: list[Edit] = [(n.index, slot, np.ones_like) for n in members]
+                gone: list[NodeEdit] = [(n.index, slot, np.ones_like) for n in members]
                 yield self._mutant("gamma_missing", places, gone, what, detail_)
-                twice: list[Edit] = [(n.index, slot, np.square) for n in members]
+                twice: list[NodeEdit] = [(n.index, slot, np.square) for n in members]
                 yield self._mutant("gamma_twice", places, twice, what, detail_)
-                turned: list[Edit] = [(n.index, slot, np.reciprocal) for n in members]
+                turned: list[NodeEdit] = [(n.index, slot, np.reciprocal) for n in members]
                 yield self._mutant("power", places, turned, what, detail_)
                 for other in self._neighbours(operand):
-                    swapped: list[Edit] = [(first.index, slot, _fixed(self.graph.values[other]))]
+                    swapped: list[NodeEdit] = [(first.index, slot, _fixed(self.graph.values[other]))]
                     if len(members) == 1:
                         name = self.graph.nodes[other].name
                         yield self._mutant("swapped_value", places, swapped, name, f"{detail_}.{other}", what)
@@ -209,11 +210,11 @@ class _Maker:
         nodes = [self.graph.nodes[i] for i in dict.fromkeys(near)]
         return [n.index for n in nodes if n.shape == own.shape and n.dtype == own.dtype and n.op != "constant"]
 
-    def _of_sum(self, places: list[Place], members: list[Node], detail: str) -> Iterator[Mutant]:
+    def _of_sum(self, places: list[EdgeKey], members: list[Node], detail: str) -> Iterator[Mutant]:
         axis, ndim = members[0].attrs.get("axis"), len(self.backward.nodes[members[0].reads[0]].shape)
         keep = bool(members[0].attrs.get("keepdims"))
 
-        def attrs(**new: Any) -> list[Edit]:
+        def attrs(**new: Any) -> list[NodeEdit]:
             return [(n.index, "attrs", _with(**new)) for n in members]
 
         if axis is not None and ndim > 1:
@@ -235,37 +236,33 @@ class _Maker:
     def _without(self) -> dict[str, dict[int, Any]]:
         """For each number that the forward adds (an eps): its node, and what the backward then reads."""
         found: dict[str, dict[int, Any]] = {}
+        replay = Replay(self.graph)
         for node in self.graph.nodes:
             added = [o for o in node.operands if isinstance(o, float)] if node.op == "add" else []
             if not added or not 0 < added[0] < 1:
                 continue
-            nodes = list(self.graph.nodes)
-            nodes[node.index] = replace(node, operands=tuple(0.0 if isinstance(o, float) else o for o in node.operands))
-            bare = Graph(nodes, [n.index for n in self.graph.outputs], fixed=self.graph.fixed)
-            with np.errstate(all="ignore"):
-                bare.run(*(self.graph.value[n.name] for n in self.graph.inputs))
-            values = bare.values
+            values = replay([(node.index, s, _fixed(0.0)) for s, o in enumerate(node.operands) if isinstance(o, float)])
             found[f"{added[0]:g}"] = {
                 b: values[f] for b, f in self.trial.origin.items() if not np.array_equal(values[f], self.trial.true[b])
             }
         return found
 
-    def _of_eps(self, places: list[Place], members: list[Node], detail: str) -> Iterator[Mutant]:
+    def _of_eps(self, places: list[EdgeKey], members: list[Node], detail: str) -> Iterator[Mutant]:
         for eps, values in self._without.items():
             for slot, operand in enumerate(members[0].operands):
                 if isinstance(operand, int) and operand in values and len(members) == 1:
-                    edit: Edit = (members[0].index, slot, _fixed(values[operand]))
+                    edit: NodeEdit = (members[0].index, slot, _fixed(values[operand]))
                     name = self.trial.name_of(operand)
                     yield self._mutant("eps_missing", places, [edit], eps, f"{detail}.{slot}", name)
 
-    def _of_paths(self, places: list[Place], members: list[Node], read: int, detail: str) -> Iterator[Mutant]:
+    def _of_paths(self, places: list[EdgeKey], members: list[Node], read: int, detail: str) -> Iterator[Mutant]:
         """One path of a sum left out where the sum is used, but not elsewhere."""
         parts = self.trial.parts.get(read, [])
         if len(members) > 1:
             return
         for number, part in enumerate(parts):
             slots = [slot for slot, operand in enumerate(members[0].operands) if operand == read]
-            without: list[Edit] = [(members[0].index, s, _less(self.trial.true[part])) for s in slots]
+            without: list[NodeEdit] = [(members[0].index, s, _less(self.trial.true[part])) for s in slots]
             made = self._mutant("path_missing", places, without, self.trial.name_of(part), f"{detail}.{number}")
             yield replace(made, part=part)
 
@@ -273,7 +270,7 @@ class _Maker:
         seeds = [n for n in self.backward.nodes if n.op == "input" and n.index not in self.trial.origin]
         for node in seeds:
             if np.size(self.trial.true[node.index]) > 1:
-                edit: Edit = (node.index, "out", np.ones_like)
+                edit: NodeEdit = (node.index, "out", np.ones_like)
                 yield Mutant("upstream_ignored", node.name, node.name, f"upstream_ignored|{node.name}", edits=(edit,))
         ends = self.backward.outputs
         for i, first in enumerate(ends):

@@ -1,41 +1,16 @@
-"""What probes, the judgement of a test and exercises say, in English and in Simplified Chinese, under the same keys."""
+"""What probes and the judgement of a test say, in English and in Simplified Chinese."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from micrograd.marker.messages import Phrase, say
+from micrograd.marker.mistakes import MISTAKES
 from micrograd.marker.probing.trial import Mutant
 
-__all__ = ["LANGUAGES", "WORDS", "described", "listed", "number", "say"]
+__all__ = ["WORDS", "described", "number"]
 
-LANGUAGES = ("en", "zh")
-
-WORDS: dict[str, tuple[str, str]] = {
-    # mistakes
-    "path_missing": ("{what} left out of {target}", "{target} 中漏掉了 {what}"),
-    "path_missing.all": ("{target} taken as 0", "把 {target} 当成了 0"),
-    "path_sign": ("{what} subtracted in {target}", "{target} 中把 {what} 加写成了减"),
-    "path_twice": ("{what} counted twice in {target}", "{target} 中 {what} 算了两次"),
-    "sign": ("{target} with the other sign", "{target} 的符号反了"),
-    "factor": ("the factor {what} missing in {target}", "{target} 中漏掉了因子 {what}"),
-    "factor.all": ("{target} doubled", "{target} 多乘了 2"),
-    "count": ("the factor {what} missing in {target}", "{target} 中漏掉了因子 {what}"),
-    "bessel": ("N - 1 for N in the {what} of {target}", "{target} 的 {what} 中把 N 写成了 N - 1"),
-    "wrong_count": ("{what}, with the length of another axis, in {target}", "{target} 中用了另一个轴的长度：{what}"),
-    "gamma_missing": ("{what} missing in {target}", "{target} 中漏掉了 {what}"),
-    "gamma_twice": ("{what} twice in {target}", "{target} 中 {what} 乘了两次"),
-    "power": ("1/({what}) for {what} in {target}", "{target} 中把 {what} 写成了 1/({what})"),
-    "swapped_value": ("{what} for {other} in {target}", "{target} 中把 {other} 写成了 {what}"),
-    "eps_missing": ("eps = {what} missing from {other} in {target}", "{target} 的 {other} 中漏掉了 eps = {what}"),
-    "no_axis": ("{target} summed over everything", "{target} 对所有轴求了和"),
-    "wrong_axis": ("{target} summed along axis {what}", "{target} 沿轴 {what} 求了和"),
-    "wrong_axis.all": ("{target} spread along the wrong axis", "{target} 沿错误的轴广播"),
-    "unsummed": ("{target} not summed over the broadcast axis", "{target} 没有对广播的轴求和"),
-    "keepdims": ("{target} with one axis too many (keepdims)", "{target} 多了一个轴（keepdims）"),
-    "transposed": ("{what} without its transpose in {target}", "{target} 中 {what} 没有转置"),
-    "mask": ("the mask inverted in {target}", "{target} 中的掩码取反了"),
-    "upstream_ignored": ("ones in the place of {target}", "用全 1 代替了 {target}"),
-    "return_order": ("{what} and {other} exchanged", "{what} 与 {other} 的位置调换了"),
+WORDS: dict[str, Phrase] = {
     # a probe
     "probe.inputs": ("{name}: {inputs}", "{name}：{inputs}"),
     "probe.part": (
@@ -117,20 +92,12 @@ WORDS: dict[str, tuple[str, str]] = {
 }
 
 
-def say(language: str, key: str, **holes: object) -> str:
-    """A sentence in a language, its holes filled.
-
-    >>> say("en", "sign", target="dmu")
-    'dmu with the other sign'
-    """
-    return WORDS[key][LANGUAGES.index(language)].format(**holes)
-
-
 def described(mutant: Mutant, language: str = "en") -> str:
     """A mistake in words: ``dxmu2 left out of dmu``."""
-    whole = f"{mutant.kind}.all"
-    key = whole if mutant.what == mutant.target and whole in WORDS else mutant.kind
-    return say(language, key, what=mutant.what, other=mutant.other, target=mutant.target)
+    row = MISTAKES[mutant.kind]
+    whole = mutant.what == mutant.target and row.planted_whole[0]
+    phrase = row.planted_whole if whole else row.planted
+    return say(language, phrase, what=mutant.what, other=mutant.other, target=mutant.target)
 
 
 def number(value: float) -> str:
@@ -140,14 +107,3 @@ def number(value: float) -> str:
     ('0.0066', '5.9e-17', '0')
     """
     return "inf" if np.isinf(value) else f"{value:.2g}"
-
-
-def listed(words: list[str], language: str = "en") -> str:
-    """Words in a row, as a sentence has them.
-
-    >>> listed(["a", "b", "c"])
-    'a, b and c'
-    """
-    if language == "zh":
-        return "、".join(words)
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from micrograd.marker.inputs.guessing import outputs_of
-from micrograd.marker.probing.probe_messages import number, say
+from micrograd.marker.messages import say
+from micrograd.marker.probing.probe_messages import WORDS, number
 from micrograd.marker.probing.trial import Mutant, Trial
 
 __all__ = ["Trap", "traps_of"]
@@ -36,7 +37,7 @@ class Trap:
 
     def text(self, language: str = "en") -> str:
         """It in words."""
-        return say(language, self.key, **self.holes)
+        return say(language, WORDS[self.key], **self.holes)
 
 
 def traps_of(

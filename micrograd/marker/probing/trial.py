@@ -7,9 +7,7 @@ each edge of the forward graph first gets a factor 1, whose backward is a node o
 from __future__ import annotations
 
 import copy
-import inspect
 import warnings
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -21,16 +19,14 @@ from micrograd.graph import Graph, Node
 from micrograd.graph.backward import Pairs, backward_structure
 from micrograd.graph.cotangents import seeded_outputs, upstream_for
 from micrograd.graph.formulas import own_name, right_hand
-from micrograd.primitives import TABLE
+from micrograd.graph.replay import NodeEdit, Replay
+from micrograd.source.by_parameter import call_by_parameter
 from micrograd.tracing import trace
 
-__all__ = ["Change", "Edit", "Mutant", "Place", "Trial"]
+__all__ = ["EdgeKey", "Mutant", "Trial"]
 
-Place = tuple[int, int, int]  # an edge of the forward graph: source, target, slot
+EdgeKey = tuple[int, int, int]  # an edge of the forward graph: source, target, slot
 _SHORT = 32  # characters of a formula that stands for a name
-
-Change = Callable[[Any], Any]
-Edit = tuple[int, int | str, Change]  # a node of the backward graph, what of it (a slot, "out", "attrs"), how
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +49,7 @@ class Mutant:
     what: str
     key: str
     other: str = ""
-    edits: tuple[Edit, ...] = ()
+    edits: tuple[NodeEdit, ...] = ()
     swap: tuple[int, int] | None = None
     part: int | None = None
 
@@ -72,13 +68,9 @@ class Trial:
         self, forward: Callable[..., Any], arguments: Mapping[str, Any], upstream: Sequence[Any] = (), seed: int = 0
     ) -> None:
         self.arguments = copy.deepcopy(dict(arguments))
-        given = copy.deepcopy(self.arguments)
-        kinds = {name: p.kind for name, p in inspect.signature(forward).parameters.items()}
-        positional = [given.pop(name) for name in arguments if kinds.get(name) is inspect.Parameter.POSITIONAL_ONLY]
-        np.random.seed(seed % 2**32)  # noqa: NPY002 - what students' dropout draws from
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self.graph = trace(forward, *positional, **given)
+            self.graph = call_by_parameter(forward, self.arguments, through=trace, seed=seed)
             rng = np.random.default_rng([seed, 1])
             self.upstream = tuple(upstream) or tuple(
                 upstream_for(self.graph.value[node.name], rng) for node in seeded_outputs(self.graph)
@@ -95,8 +87,9 @@ class Trial:
         self.gained.run(*(self.graph.value[node.name] for node in self.graph.inputs)).backward(seeds)
         pairs = Pairs()
         self.backward = Graph(**backward_structure(self.gained, pairs))
-        self.true: list[Any] = list(self.backward.values)
-        self.gain: dict[int, Place] = {}  # the factor 1 on the way back
+        self._replay = Replay(self.backward)
+        self.true = self._replay.values
+        self.gain: dict[int, EdgeKey] = {}  # the factor 1 on the way back
         for place, node in self._edge_node.items():
             found = pairs.edges.get((self._moved[place[0]], node, 0))
             if found is not None:
@@ -115,40 +108,11 @@ class Trial:
 
     # ---- running -------------------------------------------------------------------------------------
 
-    def values(self, edits: Sequence[Edit]) -> list[Any] | None:
-        """The value of each node with these edits; None where that cannot be computed."""
-        at: dict[int, list[tuple[int | str, Change]]] = defaultdict(list)
-        for index, what, change in edits:
-            at[index].append((what, change))
-        values, dirty = list(self.true), set[int]()
-        try:
-            with np.errstate(all="ignore"):
-                for index in range(min(at, default=0), len(values)):
-                    if index not in at and dirty.isdisjoint(self._reads[index]):
-                        continue
-                    node, changes = self.backward.nodes[index], dict(at.get(index, ()))
-                    if node.is_leaf:
-                        values[index] = changes["out"](values[index])
-                        dirty.add(index)
-                        continue
-                    operands = [values[o] if isinstance(o, int) else o for o in node.operands]
-                    operands = [changes[i](o) if i in changes else o for i, o in enumerate(operands)]
-                    attrs = changes["attrs"](node.attrs) if "attrs" in changes else node.attrs
-                    value = operands[0] if attrs is None else _applied(node, operands, attrs)
-                    values[node.index] = changes["out"](value) if "out" in changes else value
-                    dirty.add(node.index)
-        except (ValueError, TypeError, IndexError, ZeroDivisionError):
-            return None
-        return values
-
-    @cached_property
-    def _reads(self) -> list[tuple[int, ...]]:
-        return [node.reads for node in self.backward.nodes]
-
     def outputs(self, mutant: Mutant | None = None) -> list[Any] | None:
         """The gradients of the inputs under a mutant; None where it raises."""
-        values = self.values(mutant.edits) if mutant else self.true
-        if values is None:
+        try:
+            values = self._replay(mutant.edits) if mutant else self.true
+        except (ValueError, TypeError, IndexError, ZeroDivisionError):
             return None
         found = [values[node.index] for node in self.backward.outputs]
         if mutant is not None and mutant.swap is not None:
@@ -193,7 +157,7 @@ class Trial:
 
     # ---- names ---------------------------------------------------------------------------------------
 
-    def label(self, place: Place) -> str:
+    def label(self, place: EdgeKey) -> str:
         """What flows along an edge of the forward graph: ``dxmu2``; for part of a statement ``d(Σ x)``."""
         label, index = self._pairs.edges[place]
         source = self.graph.nodes[place[0]]
@@ -203,7 +167,7 @@ class Trial:
         formula = right_hand(self.graph, source, self._authors)
         return f"d({formula})" if len(formula) <= _SHORT else label
 
-    def place_of(self, node: Node) -> Place | None:
+    def place_of(self, node: Node) -> EdgeKey | None:
         """The edge of the forward graph whose rule a node of the backward graph belongs to."""
         return self.gain.get(node.index) or self.rule.get(node.statement)
 
@@ -274,18 +238,11 @@ class Trial:
         return found
 
 
-def _applied(node: Node, operands: list[Any], attrs: Mapping[str, Any]) -> Any:
-    row = TABLE[node.op]
-    if row.kind != "map":
-        operands = [np.asarray(o) for o in operands]
-    return row.forward(*operands, **attrs)
-
-
-def _with_gains(graph: Graph, pairs: Pairs) -> tuple[Graph, dict[Place, int]]:
+def _with_gains(graph: Graph, pairs: Pairs) -> tuple[Graph, dict[EdgeKey, int]]:
     """The graph with a factor 1 on every edge along which a gradient flows, and where these are."""
     nodes: list[Node] = []
     moved: dict[int, int] = {}
-    where: dict[Place, int] = {}
+    where: dict[EdgeKey, int] = {}
     fixed: dict[int, Any] = {}
     for node in graph.nodes:
         operands: list[int | float] = []

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from micrograd.marker.inputs.guessing import fitted, shapes_of
-from micrograd.marker.inputs.layouts import Layout, sizes_of
+from micrograd.marker.inputs.layouts import ArgumentLayout, sizes_of
 from micrograd.marker.inputs.task import Probe
 from micrograd.marker.inputs.variants import variant
-from micrograd.marker.probing.probe_messages import described, number, say
+from micrograd.marker.messages import say
+from micrograd.marker.probing.probe_messages import WORDS, described, number
 from micrograd.marker.probing.trial import Mutant, Trial
 from micrograd.marker.probing.visibility import VISIBLE, Hidden, Survey, survey_of
 
@@ -78,25 +79,25 @@ class VisibleProbe:
 
     def text(self, language: str = "en") -> str:
         """What it shows, in ``en`` or ``zh``."""
-        lines = [say(language, "probe.inputs", name=self.forward, inputs=self.inputs())]
+        lines = [say(language, WORDS["probe.inputs"], name=self.forward, inputs=self.inputs())]
         if self.possible > self.mutants:
-            lines.append(say(language, "probe.part", tried=self.mutants, possible=self.possible))
+            lines.append(say(language, WORDS["probe.part"], tried=self.mutants, possible=self.possible))
         if self.faint:
-            lines.append(say(language, "probe.most", seen=self.seen, visible=self.visible, bar=f"{self.bar:g}"))
+            lines.append(say(language, WORDS["probe.most"], seen=self.seen, visible=self.visible, bar=f"{self.bar:g}"))
             for mutant, change in self.faint:
                 mistake = described(mutant, language)
-                lines.append(say(language, "probe.faint", mistake=mistake, change=number(change)))
+                lines.append(say(language, WORDS["probe.faint"], mistake=mistake, change=number(change)))
         elif self.least is not None:
             mutant, change = self.least
             said = {"least": number(change), "faintest": described(mutant, language)}
-            lines.append(say(language, "probe.all", visible=self.visible, **said))
+            lines.append(say(language, WORDS["probe.all"], visible=self.visible, **said))
         if self.hidden:
-            lines.append(say(language, "probe.hidden", tried=self.tried))
+            lines.append(say(language, WORDS["probe.hidden"], tried=self.tried))
             alike = {(h.mutant.target, h.identity): h for h in reversed(self.hidden)}  # taken as 0, doubled, turned
             for hidden in reversed(alike.values()):
                 key = "probe.identity" if hidden.identity else "probe.harmless"
                 said = {"identity": hidden.identity, "error": number(hidden.error)}
-                lines.append(say(language, key, mistake=described(hidden.mutant, language), **said))
+                lines.append(say(language, WORDS[key], mistake=described(hidden.mutant, language), **said))
         return "\n".join(lines)
 
     def as_json(self) -> str:
@@ -160,7 +161,7 @@ def make(
     return probes
 
 
-def _fitting(forward: Callable[..., Any], layout: Layout) -> list[dict[str, int]]:
+def _fitting(forward: Callable[..., Any], layout: ArgumentLayout) -> list[dict[str, int]]:
     """The sizes of the axes with which the function runs, and answers as few axes of length 1 as it can.
 
     A loop that runs once shows no mistake in its variable.
@@ -211,7 +212,9 @@ class Search:
         )
 
 
-def searched(forward: Callable[..., Any], layout: Layout, *, seed: int = 0, tolerance: float = VISIBLE) -> Search:
+def searched(
+    forward: Callable[..., Any], layout: ArgumentLayout, *, seed: int = 0, tolerance: float = VISIBLE
+) -> Search:
     """Random probes until one shows every mistake that can be seen, or all kinds have been tried."""
     fitting = _fitting(forward, layout)
 

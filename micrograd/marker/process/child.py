@@ -8,7 +8,6 @@ the standard error, which the runner collects.
 from __future__ import annotations
 
 import contextlib
-import copy
 import inspect
 import json
 import os
@@ -34,6 +33,7 @@ from micrograd.marker.process.limits import Limits
 from micrograd.marker.process.wire import unpacked
 from micrograd.marker.report import Finding, Report
 from micrograd.marker.student.loading import UnloadableError, line_of, load
+from micrograd.source.by_parameter import call_by_parameter
 
 __all__ = ["main", "task_of"]
 
@@ -163,8 +163,7 @@ def _walk(task: Task) -> str:
     if task.receiver:
         forward = getattr(eval(task.receiver, vars(module)), task.forward.partition(".")[2])  # noqa: S307 - as above
     try:
-        graph = trace(forward, **copy.deepcopy(dict(task.probes[0].arguments)))
-        data = walk_data(graph)
+        data = walk_data(call_by_parameter(forward, task.probes[0].arguments, through=trace))
     except Exception:  # noqa: BLE001 - then there is a report without a walk
         return ""
     return f'{{"walk":{encoded(data)}}}'

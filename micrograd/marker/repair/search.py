@@ -11,16 +11,16 @@ import ast
 import time
 import types
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from micrograd.errors import GraphError
+from micrograd.marker.repair.edits.base import Change, Edit
 from micrograd.marker.repair.edits.candidates import edits_of
-from micrograd.marker.repair.edits.edit import Change, Edit
 from micrograd.marker.repair.edits.of_statements import changes_of
-from micrograd.marker.student.instrumented import HOLE, Program, replaced
+from micrograd.marker.student.instrumented import HOLE, StudentCode, replaced
 from micrograd.marker.student.recording import Recording
 from micrograd.marker.student.scope import Scope
 from micrograd.marker.student.statements import Root, Statement
@@ -110,7 +110,7 @@ class Bench:
     """
 
     def __init__(
-        self, program: Program, case: Case, statement: Statement, root: Root, scopes: Sequence[Scope], runs: int
+        self, program: StudentCode, case: Case, statement: Statement, root: Root, scopes: Sequence[Scope], runs: int
     ) -> None:
         self.program = program
         self.case = case
@@ -238,16 +238,14 @@ def signature(value: Any) -> Any:
 
 
 @dataclass(slots=True)
-class Search:
+class SearchJob:
     """What a search needs, and how long it may take."""
 
-    program: Program
+    program: StudentCode
     cases: Sequence[Case]
     recordings: Sequence[Recording]
     fresh: Callable[[], Sequence[Case]]
     deadline: float
-    tried: int = 0
-    benches: dict[tuple[int, int, str], Bench] = field(default_factory=dict)
 
     def late(self) -> bool:
         """Whether the time is up."""
@@ -258,15 +256,14 @@ class Search:
         events = [event for event in self.recordings[0].of(statement.number) if event.scope is not None]
         if not events:
             return []
-        loops = self.program.loops_of(statement)
+        names = [event.scope or {} for event in events]
+        chosen = _telling_apart(names, self.program.loops_of(statement))
+        return [self.program.scope(names[place], statement) for place in chosen]
 
-        chosen = _telling_apart([event.scope or {} for event in events], loops)
-        made = []
-        for place in chosen:
-            names = events[place].scope or {}
-            space = {**vars(self.program.module), **names}
-            made.append(Scope(names, space, self.program.text, loops, self.program.items if loops else ()))
-        return made
+    def bench(self, statement: Statement, root: Root) -> Bench | None:
+        """Return an expression in its variables on the first case; None where its statement did not run."""
+        scopes, runs = self.scopes(statement), len(self.recordings[0].of(statement.number))
+        return Bench(self.program, self.cases[0], statement, root, scopes, runs) if scopes else None
 
     def verified(self, mended: Mended, goal: Goal) -> Mended | None:
         """The edit as text, run on every case and on fresh probes; None where it fails on one."""
@@ -322,7 +319,7 @@ def parsed(edit: Edit) -> ast.expr:
     return made
 
 
-def placed(program: Program, root: Root, edit: Edit) -> tuple[int, int, str] | None:
+def placed(program: StudentCode, root: Root, edit: Edit) -> tuple[int, int, str] | None:
     """The range and the text of an edit, with brackets where they are needed; None where none make it right."""
     if edit.token is not None:
         return edit.token
@@ -354,7 +351,7 @@ def placed(program: Program, root: Root, edit: Edit) -> tuple[int, int, str] | N
 
 
 def search(
-    job: Search,
+    job: SearchJob,
     order: Sequence[tuple[Statement, Root, float]],
     goal: Goal,
     tiers: Sequence[float] = TIERS,
@@ -371,12 +368,9 @@ def search(
     """
     prepared: list[tuple[Statement, Root, float, Bench, list[Edit]]] = []
     for statement, root, penalty in order:
-        scopes = job.scopes(statement)
-        if scopes:
-            runs = len(job.recordings[0].of(statement.number))
-            prepared.append(
-                (statement, root, penalty, Bench(job.program, job.cases[0], statement, root, scopes, runs), [])
-            )
+        bench = job.bench(statement, root)
+        if bench is not None:
+            prepared.append((statement, root, penalty, bench, []))
     seen: dict[int, set[Any]] = {}
     low = -9.0
     for tier in tiers:
@@ -391,7 +385,6 @@ def search(
                     if low < change.cost + penalty <= tier:
                         cost = change.cost + penalty
                         made = Mended(statement, None, change, change.start, change.end, change.new, cost)
-                        job.tried += 1
                         good = job.verified(made, goal)
                         if good:
                             found.append(good)
@@ -415,7 +408,6 @@ def search(
                 if mark in known:
                     continue
                 known.add(mark)
-                job.tried += 1
                 if bench.single and edit.tag != "copy" and not goal.reached(0, bench.run(values[0])):
                     continue
                 position = placed(job.program, root, edit)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.marker.repair.edits.edit import Edit
+from micrograd.marker.repair.edits.base import Edit
 from micrograd.marker.repair.search import Bench
 from micrograd.marker.student.scope import Scope
 from micrograd.marker.truth.cases import scale_of
@@ -22,6 +22,24 @@ from micrograd.marker.truth.cases import scale_of
 __all__ = ["can_mend", "required", "solved", "written"]
 
 MOST = 130  # entries of a value that is solved for
+
+
+def _step(x: Any) -> float:
+    """How far an argument is moved to see what follows: as far as it is large, so that nothing is lost to rounding."""
+    return max(scale_of(x), 1e-3)
+
+
+def _slopes(function: Callable[[Any], Any], x: Any, base: Any) -> Any | None:
+    """The matrix of a linear function, column by column; None where it has no finite value near `x`."""
+    columns = []
+    for at in range(x.size):
+        moved = x.copy()
+        moved.flat[at] += _step(x)
+        there = function(moved)
+        if there is None or there.shape != base.shape or not np.isfinite(there).all():
+            return None
+        columns.append((there - base) / _step(x))
+    return np.stack(columns, axis=1)
 
 
 def solved(function: Callable[[Any], Any], start: Any, wanted: Any, *, relative: float = 1e-7) -> Any | None:
@@ -42,16 +60,9 @@ def solved(function: Callable[[Any], Any], start: Any, wanted: Any, *, relative:
     base = function(x)
     if base is None or base.shape != np.shape(wanted) or not np.isfinite(base).all():
         return None
-    step = max(scale_of(x), 1e-3)
-    columns = []
-    for at in range(x.size):
-        moved = x.copy()
-        moved.flat[at] += step
-        there = function(moved)
-        if there is None or there.shape != base.shape or not np.isfinite(there).all():
-            return None
-        columns.append((there - base) / step)
-    matrix = np.stack(columns, axis=1)
+    matrix = _slopes(function, x, base)
+    if matrix is None:
+        return None
     gap = wanted - base
     try:
         change, _, rank, _ = np.linalg.lstsq(matrix, gap, rcond=1e-9)
@@ -118,16 +129,9 @@ def can_mend(bench: Bench, positions: Sequence[int]) -> bool | None:
     base = answer(x)
     if base is None:
         return None
-    step = max(scale_of(x), 1e-3)
-    columns = []
-    for at in range(x.size):
-        moved = x.copy()
-        moved.flat[at] += step
-        there = answer(moved)
-        if there is None:
-            return None
-        columns.append((there - base) / step)
-    matrix = np.stack(columns, axis=1)
+    matrix, step = _slopes(answer, x, base), _step(x)
+    if matrix is None:
+        return None
     along = np.random.default_rng(3).standard_normal(x.size)
     there = answer(x + step * along.reshape(x.shape))
     if there is None or scale_of(there - base - step * matrix @ along) > 1e-6 * (scale_of(there) + scale_of(base)):
@@ -160,10 +164,10 @@ def _atoms(
         value = scope.names[name]
         if loops and isinstance(value, np.ndarray) and 0 < value.ndim <= len(loops):
             text = f"{name}[{', '.join(loops[: value.ndim])}]"
-            found.setdefault(text, (_worth(text, scope), 0.3))
+            found.setdefault(text, (scope.value_of(text), 0.3))
         if loops and isinstance(value, np.ndarray) and value.ndim > 1:
             for loop in loops:
-                found.setdefault(f"{name}[{loop}]", (_worth(f"{name}[{loop}]", scope), 0.4))
+                found.setdefault(f"{name}[{loop}]", (scope.value_of(f"{name}[{loop}]"), 0.4))
     for statement in statements:
         for node in ast.walk(statement):
             if isinstance(node, (ast.BinOp, ast.Call, ast.Subscript)) and len(found) < 40:
@@ -175,13 +179,6 @@ def _atoms(
                     bracketed = f"({text})" if isinstance(node, ast.BinOp) else text
                     found[bracketed] = (value, 0.3)
     return [(text, value, cost) for text, (value, cost) in found.items() if value is not None]
-
-
-def _worth(text: str, scope: Scope) -> Any:
-    try:
-        return eval(text, scope.space)  # noqa: S307 - an index in the student's names
-    except Exception:  # noqa: BLE001 - out of range, another number of axes
-        return None
 
 
 def _library(shape: tuple[int, ...], atoms: Sequence[tuple[str, Any, float]]) -> _Library:

@@ -14,17 +14,17 @@ from functools import cached_property
 from typing import Any
 
 from micrograd.errors import GraphError
+from micrograd.marker.student.scope import Scope
 from micrograd.marker.student.spans import Text
 from micrograd.marker.student.statements import Root, Statement, Target, path_of, reads_of, roots_of, targets_of
 
-__all__ = ["HOLE", "Program"]
+__all__ = ["HOLE", "StudentCode"]
 
 HOLE = "__mg_value"
-Function = ast.FunctionDef
 _BLOCKS = (ast.For, ast.While, ast.If, ast.With, ast.Try)
 
 
-class Program:
+class StudentCode:
     """The backward and the functions of the same file that it calls.
 
     Args:
@@ -45,7 +45,7 @@ class Program:
         defined = _defined(self.tree)
         if name not in defined:
             raise GraphError(f"{file}: no function {name!r} in the text.")
-        self.functions: dict[str, Function] = {name: defined[name]}
+        self.functions: dict[str, ast.FunctionDef] = {name: defined[name]}
         queue = [name]
         while queue:
             current = queue.pop()
@@ -67,7 +67,7 @@ class Program:
 
     # ---- variants ------------------------------------------------------------------------------------
 
-    def _code(self, function: Function) -> types.CodeType:
+    def _code(self, function: ast.FunctionDef) -> types.CodeType:
         module = ast.Module([function], [])
         try:
             return compile(module, self.file, "exec", dont_inherit=True)
@@ -111,7 +111,7 @@ class Program:
         """The backward with a call before and after every statement: ``__mg_at``, ``__mg_put``, ``__mg_return``."""
         return self._build(self._watched_codes, hooks)[0]
 
-    def with_function(self, key: str, function: Function) -> Callable[..., Any]:
+    def with_function(self, key: str, function: ast.FunctionDef) -> Callable[..., Any]:
         """The backward with one function exchanged for an edited one."""
         return self._build({**self._plain_codes, key: self._code(_stripped(function))}, {})[0]
 
@@ -121,12 +121,12 @@ class Program:
         codes = {**self._plain_codes, statement.function: self._code(_stripped(function))}
         return self._build(codes, {})
 
-    def with_expression(self, statement: Statement, root: Root, node: ast.expr, new: ast.expr) -> Function:
+    def with_expression(self, statement: Statement, root: Root, node: ast.expr, new: ast.expr) -> ast.FunctionDef:
         """The function of a statement with one sub-expression of one of its expressions exchanged."""
-        made: Function = replaced(self.functions[statement.function], root.expr, replaced(root.expr, node, new))
+        made: ast.FunctionDef = replaced(self.functions[statement.function], root.expr, replaced(root.expr, node, new))
         return made
 
-    def edited(self, statement: Statement, start: int, end: int, new: str) -> Function | None:
+    def edited(self, statement: Statement, start: int, end: int, new: str) -> ast.FunctionDef | None:
         """The function of a statement after a change of the text inside it; None where it is no Python then."""
         node = statement.node
         head = self.text.range(node)
@@ -141,13 +141,18 @@ class Program:
         body = made.body  # type: ignore[attr-defined]
         for inner in body:
             ast.increment_lineno(inner, node.lineno - 2)
-        function: Function = replaced(self.functions[statement.function], node, body)
+        function: ast.FunctionDef = replaced(self.functions[statement.function], node, body)
         return function
 
     def loops_of(self, statement: Statement) -> tuple[str, ...]:
         """The variables of the loops around a statement, the outermost first."""
         heads = [self.statements[number] for number in statement.controls]
         return tuple(name for head in heads if isinstance(head.node, ast.For) for name in head.names)
+
+    def scope(self, names: Mapping[str, Any], statement: Statement | None = None) -> Scope:
+        """Return what expressions are evaluated in, with these variables; with the loops around a statement, if any."""
+        loops = self.loops_of(statement) if statement is not None else ()
+        return Scope(names, {**vars(self.module), **names}, self.text, loops, self.items if loops else ())
 
     @cached_property
     def items(self) -> tuple[str, ...]:
@@ -158,7 +163,7 @@ class Program:
 
     # ---- watching ------------------------------------------------------------------------------------
 
-    def _watch(self, key: str, function: Function) -> Function:
+    def _watch(self, key: str, function: ast.FunctionDef) -> ast.FunctionDef:
         made = copy.copy(function)
         made.decorator_list = []
         local = _locals(function)
@@ -313,9 +318,9 @@ def replaced(function: Any, old: ast.AST, new: Any) -> Any:
     return found
 
 
-def _defined(tree: ast.Module) -> dict[str, Function]:
+def _defined(tree: ast.Module) -> dict[str, ast.FunctionDef]:
     """The functions of a file by name, methods as ``Class.method``; of two of one name the last."""
-    found: dict[str, Function] = {}
+    found: dict[str, ast.FunctionDef] = {}
 
     def visit(body: list[ast.stmt], prefix: str) -> None:
         for node in body:
@@ -330,7 +335,7 @@ def _defined(tree: ast.Module) -> dict[str, Function]:
     return found
 
 
-def _stripped(function: Function) -> Function:
+def _stripped(function: ast.FunctionDef) -> ast.FunctionDef:
     if not function.decorator_list:
         return function
     made = copy.copy(function)

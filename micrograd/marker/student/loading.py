@@ -74,7 +74,6 @@ def load(
     wanted: Iterable[str],
     *,
     namespace: Mapping[str, Any] | None = None,
-    tree: ast.Module | None = None,
     note: Callable[[str], object] = lambda _: None,
 ) -> types.ModuleType:
     """Execute a student's text as a module.
@@ -84,7 +83,6 @@ def load(
         file: its file; need not exist.
         wanted: functions (or ``Class.method``) that must be there afterwards.
         namespace: names that are there before.
-        tree: what to execute in place of the text, its lines being those of the text.
         note: told of each statement that failed and was passed over, as ``bn.py:3: ...``.
 
     Raises:
@@ -95,7 +93,7 @@ def load(
     wanted = [name.partition(".")[0] for name in wanted]
     short = os.path.basename(file) or file
     remember(source, file)
-    tree = ast.parse(source, file) if tree is None else tree
+    tree = ast.parse(source, file)
     module = types.ModuleType(_module_name(file))
     module.__file__ = file
     vars(module).update(namespace or {})

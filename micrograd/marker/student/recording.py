@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.marker.student.instrumented import Program
+from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.statements import Statement
 
 __all__ = ["Event", "Recording", "duplicate", "record", "same_value", "scope_in"]
@@ -128,14 +128,12 @@ class Recording:
         result: what the function returned.
         error: what it raised.
         last: the event that was running when it did.
-        truncated: whether there were more events than are kept.
     """
 
     events: list[Event] = field(default_factory=list)
     result: Any = None
     error: Exception | None = None
     last: Event | None = None
-    truncated: bool = False
     by_statement: dict[int, list[Event]] = field(default_factory=dict)
 
     def of(self, number: int) -> list[Event]:
@@ -166,7 +164,7 @@ class _Watcher:
     """The hooks, and what they know of the frames that are running."""
 
     def __init__(
-        self, program: Program, scopes: set[int], replacements: Mapping[tuple[int, str], Replacement], most: int
+        self, program: StudentCode, scopes: set[int], replacements: Mapping[tuple[int, str], Replacement], most: int
     ) -> None:
         self.program = program
         self.scopes = scopes
@@ -216,8 +214,6 @@ class _Watcher:
         if len(recording.events) < self.most:
             recording.events.append(event)
             recording.by_statement.setdefault(number, []).append(event)
-        else:
-            recording.truncated = True
 
     def put(self, number: int, name: str, value: Any) -> Any:
         frame = sys._getframe(1)
@@ -285,7 +281,7 @@ def _kept(value: Any, memo: dict[int, Any]) -> Any:
 
 
 def record(
-    program: Program,
+    program: StudentCode,
     call: Callable[[Callable[..., Any]], Any],
     *,
     scopes: set[int] | None = None,

@@ -11,13 +11,13 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from micrograd.marker.student.instrumented import Program
+from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.statements import path_of
 
 __all__ = ["loss_only"]
 
 
-def loss_only(program: Program, module: types.ModuleType, key: int | None) -> Callable[..., Any] | None:
+def loss_only(program: StudentCode, module: types.ModuleType, key: int | None) -> Callable[..., Any] | None:
     """The function of the program cut down to its result number `key`; None where that cannot be done.
 
     It keeps its lines and its file, so that a trace of it has the student's own names.

@@ -46,7 +46,7 @@ class Statement:
     """One statement of the student's, watched as a unit.
 
     Attributes:
-        number: position in `Program.statements`.
+        number: position in `StudentCode.statements`.
         node: the syntax; of a block only its head belongs to it.
         function: where it stands.
         looped: whether it stands in a loop.

@@ -7,7 +7,6 @@ decides whether it is.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,14 +15,11 @@ from typing import Any
 import numpy as np
 
 from micrograd.graph import Graph
+from micrograd.marker.gradient_names import meanings, normal
 from micrograd.marker.truth.cases import scale_of
 
-__all__ = ["Quantities", "Quantity", "agree", "meanings", "normal"]
+__all__ = ["Quantities", "Quantity", "agree"]
 
-_GRADIENT = re.compile(
-    r"(?:d(?:L|l|J|j|loss|Loss|E|out)?_d_?|dL|grads?_|gradients?_|grad|g_|d_|D_?|d|delta_?|del_|partial_)(?P<a>\w+)"
-    r"|(?P<b>\w+?)_?(?:grads?|gradients?|bar|_d)"
-)
 _SYNONYMS = (
     {"mu", "mean", "m", "avg", "xmean", "samplemean", "means", "average", "meanx", "batchmean", "muB", "u"},
     {"var", "variance", "v", "sigma2", "samplevar", "xvar", "varx", "sigmasq", "sigmasquared", "s2", "batchvar"},
@@ -76,15 +72,6 @@ class Quantity:
         return str(self.key[0])
 
 
-def normal(name: str) -> str:
-    """A name without what styles differ in: case, underscores, primes.
-
-    >>> normal("x_Hat'")
-    'xhat'
-    """
-    return name.replace("_", "").replace("'", "").lower()
-
-
 def agree(a: Any, b: Any, relative: float = _RELATIVE) -> bool:
     """Whether two values are equal in shape and, to rounding, in every entry."""
     x, y = np.asarray(a), np.asarray(b)
@@ -93,24 +80,6 @@ def agree(a: Any, b: Any, relative: float = _RELATIVE) -> bool:
     with np.errstate(all="ignore"):
         off = np.abs(x.astype(float) - y.astype(float))
         return bool(np.all(off <= relative * max(scale_of(x), scale_of(y)) + 1e-300))
-
-
-def meanings(name: str) -> list[tuple[str, int]]:
-    """What a gradient's name may be the gradient of, with the number of the path (0: all of it).
-
-    >>> meanings("dxmu2"), meanings("grad_w"), meanings("out")
-    ([('xmu2', 0), ('xmu', 2)], [('w', 0)], [])
-    """
-    last = re.split(r"[.\[]", name)[-1].strip("]'\"")
-    found = _GRADIENT.fullmatch(last)
-    if not found:
-        return []
-    base = found["a"] or found["b"]
-    made = [(base.strip("_"), 0)]
-    numbered = re.fullmatch(r"(\w*?[A-Za-z_])_?(\d)", base)
-    if numbered:
-        made.append((numbered[1].strip("_"), int(numbered[2])))
-    return made
 
 
 class _Stack:

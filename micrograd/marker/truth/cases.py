@@ -19,6 +19,7 @@ import numpy as np
 from micrograd.engine import sweep
 from micrograd.errors import MicrogradError
 from micrograd.graph import Graph
+from micrograd.graph.cotangents import uneven
 from micrograd.marker.inputs.task import Probe, Task
 from micrograd.marker.student.recording import duplicate
 from micrograd.pytree import flatten, paths
@@ -270,10 +271,7 @@ def prepare(
         case.graph = _traced(forward, probe, make_receiver)
         _seed(case, case.graph, outputs)
     except Exception as error:  # noqa: BLE001 - what cannot be traced is measured, and the report says why
-        case.graph, case.why_not = None, str(error) or type(error).__name__
-        case.expected = [measured(case, name) for _, name in task.call.results]
-        case.scales = [scale_of(value) for value in case.expected]
-        case.relative = 2e-6
+        replace_truth(case, str(error) or type(error).__name__)
     if any(getattr(np.asarray(o), "dtype", None) in (np.float32, np.float16) for o in outputs):
         case.relative = max(case.relative, _COARSE.get(str(np.asarray(outputs[0]).dtype), 0.0))
     return case
@@ -298,8 +296,8 @@ def _upstream(probe: Probe, outputs: Sequence[Any]) -> tuple[Any, ...]:
             made.append(value)
         elif output.ndim == 0:
             made.append(1.0)
-        else:  # a mean of its own in every column, so that no sum of it vanishes
-            made.append(rng.standard_normal(output.shape) + 0.6 * rng.standard_normal(output.shape[-1:]))
+        else:
+            made.append(uneven(output.shape, rng, 0.6))
     return tuple(made)
 
 
@@ -423,9 +421,9 @@ def refreshed(probe: Probe, number: int) -> Probe:
     return Probe(rebuild([other(leaf) for leaf in leaves]), (), probe.seed + 100 + number)
 
 
-def replace_truth(case: Case) -> None:
-    """Measure the truth instead of taking the engine's: the trace has lost something."""
-    case.graph, case.why_not = None, "a measured slope contradicts the traced one"
+def replace_truth(case: Case, why_not: str = "a measured slope contradicts the traced one") -> None:
+    """Measure the truth instead of taking the engine's: the trace has lost something, or there is none."""
+    case.graph, case.why_not = None, why_not
     case.expected = [measured(case, name) for _, name in case.task.call.results]
     case.scales = [scale_of(value) for value in case.expected]
     case.relative = 2e-6

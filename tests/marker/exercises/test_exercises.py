@@ -16,19 +16,20 @@ from hypothesis import strategies as st
 from micrograd.cli import exercising, main
 from micrograd.errors import GraphError
 from micrograd.export.numpy_source.listing import Line
-from micrograd.marker.exercises import exercise_messages
+from micrograd.marker.exercises import exercise_messages, exercises
 from micrograd.marker.exercises.blanks import axis_blanked, mistakes_in, rule_blanked, shape_blanked
-from micrograd.marker.exercises.exercise_messages import COMMENTS, KINDS, LANGUAGES, WORDS, say
-from micrograd.marker.exercises.exercises import LESSONS, Exercise, exercise, lesson, lesson_of
+from micrograd.marker.exercises.exercise_messages import COMMENTS, EXERCISES, WORDS
+from micrograd.marker.exercises.exercises import LESSONS, Exercise, Lesson, exercise, lesson, lesson_of
 from micrograd.marker.exercises.files import notebook_text, python_text, solution_path, suffix_of
+from micrograd.marker.messages import LANGUAGES, say
+from micrograd.marker.mistakes import MISTAKES
 from micrograd.marker.probing import visible_inputs
 from micrograd.marker.probing.trial import Trial
-from micrograd.marker.report import KINDS as MISTAKES
 
 MADE = {
     (name, kind): exercise(lesson(name), kind, seed=5, blanks=2)
     for name in LESSONS
-    for kind in KINDS
+    for kind in EXERCISES
     if (name, kind) != ("affine_relu", "edge")
 }
 
@@ -82,6 +83,13 @@ def test_every_comment_of_a_lesson_is_translated(name: str) -> None:
     assert all(COMMENTS[comment] in chinese for comment in english)
 
 
+def test_a_forward_may_take_arguments_by_position_only() -> None:
+    text = lesson("affine_relu").text.replace("(x, w, b)", "(x, /, w, b)")
+    start = Lesson(text, exercises._executed(text, "affine_relu_forward"))
+    assert "/" in text
+    assert exercise(start, "line").asked == exercise(lesson("affine_relu"), "line").asked
+
+
 def test_no_translation_is_left_over() -> None:
     used = {line.partition("# ")[2] for name in LESSONS for line in lesson(name).text.splitlines() if "# " in line}
     assert {*COMMENTS} == used
@@ -93,9 +101,8 @@ def test_words_have_the_same_holes_in_both_languages() -> None:
     for key, sentences in WORDS.items():
         holes = [{hole for _, hole, _, _ in string.Formatter().parse(sentence) if hole} for sentence in sentences]
         assert holes[0] == holes[1], key
-    assert {key.partition(".")[2] for key in WORDS if key.startswith("why.")} <= {*MISTAKES}
-    assert {f"task.{kind}" for kind in KINDS} <= {*WORDS}
-    assert exercise_messages.KINDS == exercising._KINDS
+    assert {f"task.{kind}" for kind in EXERCISES} <= {*WORDS}
+    assert exercise_messages.EXERCISES is exercising.EXERCISES
     assert exercising._LESSONS == LESSONS
 
 
@@ -182,7 +189,7 @@ def test_there_are_as_many_blanks_as_places() -> None:
     ("arguments", "message"),
     [
         ({"kind": "riddle"}, "there is no kind of exercise 'riddle'; there are line, rule, edge, shape, axis, bug"),
-        ({"language": "fr"}, "there is no language 'fr'; there are en, zh"),
+        ({"language": "fr"}, 'language=\'fr\' is neither "en" nor "zh"'),
         ({"kind": "edge"}, "affine_relu_backward has no place for an exercise of the kind 'edge'; choose another kind"),
     ],
 )
@@ -353,7 +360,7 @@ def test_the_solution_has_the_answers() -> None:
     made = MADE["batchnorm", "bug"]
     text = python_text(made, "bn.py", "micrograd exercise batchnorm", solved=True)
     for answer in made.answers:
-        why = say("en", f"why.{answer.why}")
+        why = say("en", MISTAKES[answer.why].solution)
         assert f"{answer.number}. `{answer.right}` (it said `{answer.wrong}`: {why})" in text
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from paths import TESTS
 
 from micrograd.errors import GraphError
-from micrograd.marker.inputs.pairs import chosen, gradient_target, pairs_in, parameters_of, returned
+from micrograd.marker.inputs.pairs import chosen, pairs_in, parameters_of, returned
 
 TEACH = TESTS / "teach"
 
@@ -141,25 +139,6 @@ def test_imported_functions_may_be_named() -> None:
 
 
 # ---- what names and return statements say ----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("name", "target"),
-    [
-        *[(f"{head}gamma", "gamma") for head in ("d", "d_", "grad_", "dL_d", "dL_d_", "gradient_", "delta_")],
-        ("gamma_grad", "gamma"), ("gammagrad", "gamma"), ("dW1", "W1"), ("dprev_h", "prev_h"), ("out", ""), ("x", ""),
-    ],
-)  # fmt: skip
-def test_gradient_names(name: str, target: str) -> None:
-    assert gradient_target(name) == target
-
-
-@given(st.from_regex(r"[A-Za-z_]\w{0,12}", fullmatch=True))
-def test_d_before_any_name_says_it(name: str) -> None:
-    assert (
-        name.lstrip("_") in (gradient_target(f"d{name}"), gradient_target(f"d{name}").lstrip("_"))
-        or name[:1] in "Ll_dJ"
-    )
 
 
 def test_what_is_returned() -> None:

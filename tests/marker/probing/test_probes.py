@@ -16,10 +16,11 @@ from micrograd.batchnorm import batchnorm_forward
 from micrograd.errors import GraphError
 from micrograd.marker.inputs.conventions import settings_read
 from micrograd.marker.inputs.guessing import fitted, outputs_of
-from micrograd.marker.inputs.layouts import SIZES, Entry, Layout, sizes_of
+from micrograd.marker.inputs.layouts import SIZES, ArgumentLayout, Fill, sizes_of
 from micrograd.marker.inputs.variants import variant
+from micrograd.marker.messages import LANGUAGES
 from micrograd.marker.probing import visibility, visible_inputs
-from micrograd.marker.probing.probe_messages import LANGUAGES, WORDS, described
+from micrograd.marker.probing.probe_messages import WORDS, described
 from micrograd.marker.probing.trial import Trial
 from micrograd.marker.report import KINDS
 from tests.teach import corpus, faults
@@ -237,7 +238,7 @@ def test_a_layout_of_one_size_stays_so() -> None:
 
     assert fitted(fixed, [(4, 3)]).sizes == {"N": 4, "D": 3}
     assert {p.arguments["x"].shape for p in visible_inputs.make(fixed, [(4, 3)])} == {(4, 3)}
-    assert sizes_of(Layout({"x": Entry("array", ("n4",))}, {"n4": 4}, fixed=True)) == [{"n4": 4}]
+    assert sizes_of(ArgumentLayout({"x": Fill("array", ("n4",))}, {"n4": 4}, fixed=True)) == [{"n4": 4}]
 
 
 # ---- the chosen probe --------------------------------------------------------
@@ -382,13 +383,13 @@ def test_one_probe_shows_all_mistakes_planted_in_handwritten_backwards(name: str
 
 
 def test_of_a_very_large_graph_a_part_is_tried_and_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = visible_inputs.probe(affine)
+    whole = mg.probe(affine)
     assert whole.possible == whole.mutants
     assert "possible" not in whole.text()
     small = functools.partial(visibility.survey_of, most=1)
     monkeypatch.setattr(visible_inputs, "survey_of", small)
     monkeypatch.setattr(visibility, "LEAST", 5)
-    part = visible_inputs.probe(affine)
+    part = mg.probe(affine)
     assert (part.mutants, part.possible) == (5, whole.mutants)
     assert f"5 of its {whole.mutants} possible mistakes were tried" in part.text()
     assert f"在 {whole.mutants} 种可能的错误中" in part.text("zh")
@@ -396,7 +397,7 @@ def test_of_a_very_large_graph_a_part_is_tried_and_said_so(monkeypatch: pytest.M
     assert (data["tried"], data["possible"]) == (5, whole.mutants)
     assert json.loads(whole.as_json())["hidden"] == []
     test = (*whole.arguments.values(), whole.upstream)
-    assert f"5 of its {whole.mutants} possible mistakes were tried" in visible_inputs.probe(affine, lint=test).text()
+    assert f"5 of its {whole.mutants} possible mistakes were tried" in mg.probe(affine, lint=test).text()
 
 
 # ---- other arguments than those of the example -------------------------------------------------------------------
@@ -430,7 +431,7 @@ def test_a_window_that_is_square_in_the_example_is_not_square_in_the_last_probe(
     ],
 )
 def test_a_height_that_is_a_width_and_nothing_else_is_changed(settings: Any, expected: Any) -> None:
-    layout = Layout({"x": Entry("array", ("N",)), "param": Entry("settings", value=settings)})
+    layout = ArgumentLayout({"x": Fill("array", ("N",)), "param": Fill("settings", value=settings)})
     found = variant(lambda x, param: x * 1.0, layout, SIZES[0])
     assert found.entries["param"].value == (expected or settings)
 

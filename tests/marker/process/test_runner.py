@@ -284,6 +284,9 @@ def test_a_walk_comes_along() -> None:
     assert report.verdict == "right"
     assert walk is not None
     assert walk["graphs"]["forward"]["nodes"][0]["name"] == "x"
+    positional = RIGHT.replace("def f_forward(x)", "def f_forward(x, /)")
+    assert positional != RIGHT
+    assert run_and_walk(Request(positional, "hw.py", "f_forward", "f_backward"), LIMITS)[1] is not None
     report, walk = run_and_walk(Request("1/0", "hw.py", "f_forward", "f_backward"), LIMITS)
     assert (report.verdict, walk) == ("failed", None)
 

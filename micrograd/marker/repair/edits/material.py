@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from micrograd.marker.repair.edits.edit import wrapped
+from micrograd.marker.gradient_names import normal
+from micrograd.marker.repair.edits.base import wrapped
 from micrograd.marker.student.scope import Scope, index_like, is_value
 
 __all__ = ["Material", "kin"]
@@ -39,8 +41,15 @@ class Material:
         return self.text.of(node)
 
     def operand(self, node: ast.expr, level: int) -> str:
-        """The same, in brackets where it binds less than `level` (`micrograd.marker.repair.edits.edit.wrapped`)."""
+        """The same, in brackets where it binds less than `level` (`micrograd.marker.repair.edits.base.wrapped`)."""
         return wrapped(self.of(node), node, level)
+
+    def exchanged(self, elements: Sequence[ast.expr]) -> Iterator[str]:
+        """The texts of a row of expressions, each with two neighbours exchanged."""
+        for place in range(len(elements) - 1):
+            parts = [self.of(element) for element in elements]
+            parts[place], parts[place + 1] = parts[place + 1], parts[place]
+            yield ", ".join(parts)
 
     def bracketed(self, node: ast.expr) -> bool:
         """Whether a node stands in brackets of its own."""
@@ -54,5 +63,5 @@ class Material:
 
 def kin(a: str, b: str) -> bool:
     """Whether two names are easily mistaken for each other: dx1 and dx2, xmu and dxmu."""
-    a, b = a.lower().replace("_", ""), b.lower().replace("_", "")
+    a, b = normal(a), normal(b)
     return a.rstrip("0123456789") == b.rstrip("0123456789") or a == "d" + b or b == "d" + a or a[:3] == b[:3]

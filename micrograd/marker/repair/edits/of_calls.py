@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.marker.repair.edits.edit import REDUCTIONS, Edit, called
+from micrograd.marker.repair.edits.base import REDUCTIONS, Edit, called
 from micrograd.marker.repair.edits.material import Material
 from micrograd.marker.repair.edits.of_operators import products
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from micrograd.marker.repair.edits.edit import INSTEAD, OPERATORS, REDUCTIONS, Edit, called
+from micrograd.marker.repair.edits.base import INSTEAD, OPERATORS, REDUCTIONS, Edit, called
 from micrograd.marker.repair.edits.material import Material
 from micrograd.marker.student.scope import is_number
 
 __all__ = ["edits_of_operator", "products"]
 
 
-def edits_of_operator(here: Material, node: ast.expr, left: ast.expr, op: str, right: ast.expr) -> Iterator[Edit]:
+def edits_of_operator(here: Material, node: ast.BinOp) -> Iterator[Edit]:
     """Edits of ``left op right``, without those inside its operands."""
+    left, op, right = node.left, OPERATORS.get(type(node.op)), node.right
+    if op is None:
+        return
     level = {"+": 1, "-": 1, "**": 4}.get(op, 2)
     for other in INSTEAD.get(op, ()):
         wanted = {"+": 1, "-": 1, "**": 4}.get(other, 2)

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from micrograd.marker.repair.edits.edit import Edit
+from micrograd.marker.gradient_names import meanings
+from micrograd.marker.repair.edits.base import Edit
 from micrograd.marker.repair.edits.material import Material
 from micrograd.marker.student.scope import is_number, is_value
-from micrograd.marker.truth.alignment import meanings
 
 __all__ = ["edits_around"]
 

@@ -1,14 +1,17 @@
-"""One change of a text that is tried, and the operators and functions that most edits speak of."""
+"""One change of a text that is tried, and the operators and functions that most edits are about."""
 
 from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
 
-__all__ = ["INSTEAD", "OPERATORS", "REDUCTIONS", "Change", "Edit", "called", "level_of", "wrapped"]
+__all__ = ["COMPARISONS", "INSTEAD", "OPERATORS", "REDUCTIONS", "Change", "Edit", "called", "level_of", "wrapped"]
 
 OPERATORS: dict[type[ast.operator], str] = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**", ast.MatMult: "@", ast.FloorDiv: "//",
+}  # fmt: skip
+COMPARISONS: dict[type[ast.cmpop], str] = {
+    ast.Gt: ">", ast.GtE: ">=", ast.Lt: "<", ast.LtE: "<=", ast.Eq: "==", ast.NotEq: "!=",
 }  # fmt: skip
 INSTEAD: dict[str, tuple[str, ...]] = {
     "+": ("-", "*", "/"), "-": ("+", "*", "/"), "*": ("/", "+", "-", "@"), "/": ("*", "-"), "**": ("*",), "@": ("*",),
