@@ -88,6 +88,12 @@ def rounding(program: Program, given: Mapping[int, Any], draws: int = 8) -> list
 
     Returns:
         One number for each output.
+
+    >>> from micrograd.tracing import trace
+    >>> program = from_graph(trace(lambda x: x * 0.1, np.ones(3)))
+    >>> (bound,) = rounding(program, {0: np.ones(3)})
+    >>> 1e-17 < bound < 1e-15
+    True
     """
     plain = _shaken(program, given, None)
     far = [0.0] * len(program.outputs)

@@ -54,6 +54,15 @@ class Optimizer:
     Raises:
         ValueError: no parameters, the same one twice, or a learning rate that is not a finite number >= 0.
         TypeError: something that is not a Tensor. GraphError: a tensor that is computed rather than a leaf.
+
+    >>> class SignDescent(Optimizer):
+    ...     def _change(self, value, g, memory, lr):
+    ...         return lr * np.sign(g), memory
+    >>> w = Tensor(np.array([1.0, -2.0]))
+    >>> (w * w).sum().backward()
+    >>> SignDescent([w], lr=0.5).step()
+    >>> w.data
+    array([ 0.5, -1.5])
     """
 
     def __init__(self, parameters: Iterable[Tensor], lr: float) -> None:
