@@ -131,7 +131,7 @@ def apply_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: 
     target = out[0] if isinstance(out, tuple) else out
     if not is_tracked((*inputs, where)):
         return _ufunc_by_numpy(called, method, inputs, target, where, kwargs)
-    options = {key: value for key, value in kwargs.items() if value is not None}
+    options = {key: value for key, value in kwargs.items() if value is not None} if kwargs else kwargs
     made = lift(_composed_ufunc(called, method, present(inputs), options))
     if where is not True:
         if target is None:
