@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from micrograd import primitives as p
 from micrograd.core import validation
 from micrograd.engine import Tensor, sweep, toposort
 from micrograd.errors import GraphError, ShapeError
@@ -294,5 +295,7 @@ def gradients(
                              "pass allow_unused=True for zeros.")  # fmt: skip
         zero = 0.0 if type(node.raw) is float else np.zeros(node.shape, node.dtype)
         gradient = found.get(node, Tensor(zero) if track else zero)
+        if track and type(node.raw) is not float and gradient.dtype != node.dtype:
+            gradient = p.cast(gradient, dtype=node.dtype.name)
         found_for.append(gradient if track else validation.owned(gradient, node.raw, owners))
     return found_for

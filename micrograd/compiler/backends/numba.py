@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from micrograd.compiler.backends.numpy import refuse_range, run_as_written
+from micrograd.compiler.codegen.fusion import PRINTED
 from micrograd.compiler.codegen.kernel import LINGER, TURNS
 from micrograd.compiler.codegen.lower import Lowered, Native, lower, memory_of
 from micrograd.compiler.runtime.worker import HELPER
@@ -28,6 +29,9 @@ KEPT = 1 << 29
 """A workspace keeps at most so many bytes of them."""
 
 
+unset = np.empty
+"""What makes memory with any content; tests put a function here that fills it, so that reading it shows."""
+
 _EXACT = getattr(sys, "_is_gil_enabled", lambda: True)()  # without a GIL counts are not
 
 
@@ -40,7 +44,7 @@ class Workspace:
     __slots__ = ("arenas", "kept", "size", "views")
 
     def __init__(self, ends: dict[str, int]) -> None:
-        self.arenas = {dtype: np.empty(entries, dtype) for dtype, entries in sorted(ends.items())}
+        self.arenas = {dtype: unset(entries, dtype) for dtype, entries in sorted(ends.items())}
         self.views: dict[int, Any] = {}
         self.kept: dict[tuple[Any, ...], list[Any]] = {}
         self.size = 0
@@ -50,7 +54,7 @@ class Workspace:
         arrays = self.kept.setdefault((shape, dtype), [])
         if (found := unused(arrays)) is not None:
             return found
-        fresh = np.empty(shape, dtype)
+        fresh = unset(shape, dtype)
         if _EXACT and self.size + fresh.nbytes <= KEPT:
             self.size += fresh.nbytes
             arrays.append(fresh)
@@ -98,9 +102,11 @@ class Entry:
         self.seconds = time.perf_counter() - start
 
     def _integer(self, size: int | tuple[str, Any]) -> int:
-        """An integer argument of a printed function: a size, the address of a product, or a place in the workspace."""
+        """An integer argument of a printed function: a size, an index, the address of a product, or a place."""
         if isinstance(size, int):
             return size
+        if size[0] == "index":
+            return int(size[1])
         if size[0] == "linger":  # where NumPy or BLAS runs in between, the core is theirs
             return 0 if any(isinstance(step, Equation) for step in self.lowered.steps) else LINGER * TURNS
         from micrograd.compiler.runtime.blas import address
@@ -128,7 +134,7 @@ class Entry:
     def _driver(self) -> Callable[[Sequence[Any]], Any]:
         """A Python function, printed for this program, that binds the arguments and runs the steps."""
         lowered, lines = self.lowered, ["def run(leaves):"]
-        names: dict[str, Any] = {"empty": np.empty, "array": np.asarray, "ready": _ready, "pool": self.pool,
+        names: dict[str, Any] = {"empty": unset, "array": np.asarray, "ready": _ready, "pool": self.pool,
                                  "fresh": self._fresh, "entry": self, "alone": np.zeros(8, np.int64)}  # fmt: skip
         write = lines.append
         own = lowered.memory.own
@@ -316,15 +322,14 @@ def names(*, interpreted: bool = False) -> dict[str, Any]:
         found[f"gemm{bits}"] = blas.plain_product if interpreted else getattr(blas, f"gemm{bits}")
     found["at"] = pointers.flat_slice if interpreted else pointers.at
     found["at_bool"] = pointers.flat_slice_bool if interpreted else pointers.at_bool
-    return found | {name: getattr(barrier, name) for name in ("take", "load", "store", "leave_core")}
+    return found | {name: plain if interpreted else getattr(barrier, name) for name, plain in barrier.PLAIN.items()}
 
 
 def signature(lowered: Lowered, native: Native) -> Any:
     """The Numba types of a printed function's arguments: arrays that are read come in read-only, all are in C order."""
     from numba import types
 
-    of = {name: getattr(types, "boolean" if name == "bool" else name) for name in
-          ("float32", "float64", "bool", "int64", "int32", "int16", "int8", "uint8")}  # fmt: skip
+    of = {name: getattr(types, "boolean" if name == "bool" else name) for name in PRINTED}
     fed = {lowered.memory.own[feed.value] for feed in lowered.program.feeds}
     arrays = {lowered.memory.own[v]: v for v in native.segment.arrays}
     kinds: list[Any] = []

@@ -8,16 +8,16 @@ first dimension is a row that stays in the cache.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from micrograd.compiler.codegen.expressions import cast_text, scalar_text
 from micrograd.compiler.codegen.fusion import Grouping, Kernel, is_big, weight_of
+from micrograd.compiler.optimize.rewriter import Shift
 from micrograd.primitives import TABLE
-from micrograd.program.program import Equation
+from micrograd.program.program import COMPARISONS, Equation, dtype_of
 from micrograd.program.views import ONE
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ SPILLED_IN_ROW, SPILLED_IN_MEMORY = 6, 24
 """What costs more additions an entry is stored for the next pass: over a row in the cache, over memory."""
 BLOCK = 256
 """Entries of a contiguous sum that are added up in the dtype of the data; the sums of blocks are added in float64."""
-
-COMPARISONS = ("greater", "greater_equal", "less", "less_equal", "equal", "not_equal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +42,25 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """Memory that a nest reads or writes: a place in the printed function, indexed by these loops (`ONE`: by 0).
+    """Memory that a nest reads or writes: a place in the printed function, and the loop that indexes each axis.
 
-    `sizes` are the variables that hold the length of each axis.
+    `sizes` are the variables that hold the length of each axis; `indices` those of the index where it is no loop's,
+    empty for index 0.
     """
 
     name: str
     loops: tuple[int, ...]
     sizes: tuple[str, ...] = ()
+    indices: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:
         """The text of the place of one entry, counted from the first."""
         text = ""
-        for loop, size in zip(self.loops, self.sizes, strict=True):
+        for loop, size, index in zip(self.loops, self.sizes, self.indices, strict=True):
             text = f"({text}) * {size}" if "+" in text else f"{text} * {size}" if text else ""
-            if loop != ONE:
-                text = f"{text} + i{loop}" if text else f"i{loop}"
+            added = index if loop < 0 else f"i{loop}"
+            text = f"{text} + {added}" if text and added else text or added
         return text or "0"
 
     def at(self) -> str:
@@ -98,7 +98,9 @@ class Nest:
         self.depth = len(order)
         self.loop_of = {dim: loop for loop, dims in enumerate(order) for dim in dims}
         self.known: dict[Item, Array | str] = {}
+        self.alone: dict[Item, Array | str] = {}
         self.storing: list[Root] = []
+        self.variables: set[str] = set()  # that hold an item, rather than a copy of what stands in memory
 
     # ---- what items are ----------------------------------------------------------------------------------
 
@@ -163,7 +165,7 @@ class Nest:
             (operand,) = self._operands(item)
             inner = self._support(operand) if isinstance(operand, Item) else frozenset[int]()
             return inner - item.pending
-        return frozenset(item.axes) - {ONE}
+        return frozenset(axis for axis in item.axes if axis >= 0)
 
     def _equation(self, item: Item) -> Equation:
         return self.found.maker[item.value]
@@ -227,21 +229,41 @@ class Nest:
         spills = self._spills(at, passes, looper)
         for n in levels:
             early = [r for r in roots if not (looper[r.item] or at in r.along) and level[r.item] == n]
-            kept = [Root(*self._kept(at, i)) for i in flat if level[i] == n and i not in self.known]
+            standing = {r.item: r.target for r in early if r.action == "store"}
+            waiting = [i for i in flat if level[i] == n and i not in self.known]
+            kept = [Root(*self._kept(at, i)) for i in waiting if i not in standing]
             if early or kept:
-                with self.writer.serial(at):
+                with self._serial(at):
                     self.emit(at + 1, [*kept, *early])
                 self.known.update((root.item, root.target) for root in kept)
+                self.known.update((item, standing[item]) for item in waiting if item in standing)
             done, stores = passes[n]
             if done or stores:
                 self._loop(at, done, stores, [i for i, first in spills.items() if first == n])
             results = [r for r in roots if r.item in done and self.known[r.item] != r.target]
             if results:  # of reductions over this very dimension
-                with self.writer.serial(at):
+                with self._serial(at):
                     self.emit(at + 1, results)
+
+    @contextmanager
+    def _serial(self, at: int) -> Iterator[None]:
+        """Print what one thread does between two shared passes.
+
+        What it computes on the way stands in variables and memory of its own: it knows them again when its turn comes,
+        and the other thread never does.
+        """
+        if not self.writer.shares(at):
+            yield
+            return
+        everyone = self.known
+        self.known = everyone | self.alone
+        with self.writer.serial(at):
+            yield
+        self.known, self.alone = everyone, self.known
 
     def _postpone(self, needed: list[Item], level: dict[Item, int], folds: list[Item], roots: list[Item]) -> None:
         """Move a reduction to a later pass over memory that reads its operands anyway, if its own then reads less."""
+        together = {value for shift in self.writer.shifts for value in (shift.total, shift.squares)}
         reads = {item: self._read_from_memory([item]) for item in (*folds, *roots)}
         last = max((level[item] for item in roots), default=0)
         due = dict.fromkeys(needed, last + 1)  # the first pass that needs an item
@@ -250,7 +272,7 @@ class Nest:
         for item in reversed(needed):
             if not self._open(item):
                 continue
-            if item in folds:
+            if item in folds and item.value not in together:
                 read = [
                     frozenset[int]().union(*(reads[i] for i in (*folds, *roots) if i is not item and level[i] == n))
                     for n in range(last + 1)
@@ -283,10 +305,14 @@ class Nest:
         return frozenset(found)
 
     def _kept(self, at: int, item: Item) -> tuple[str, Item, Array | str]:
-        """How an item that does not vary along loop `at` waits for its readers: as a variable or in a small array."""
+        """How an item that does not vary along loop `at` waits for its readers: as a variable or in a small array.
+
+        Threads that share the loop read what one of them has set, so it stands in memory, be it one number.
+        """
         loops = tuple(sorted(loop for loop in self._support(item) if loop > at))
-        if not loops:
-            return "keep", item, self.writer.name("k")
+        if not loops and not self.writer.shares(at):
+            self.variables.add(name := self.writer.name("k"))
+            return "keep", item, name
         return "store", item, self.writer.scratch(self, at, item, loops)
 
     def _spills(self, at: int, passes: Any, looper: dict[Item, bool]) -> dict[Item, int]:
@@ -335,15 +361,61 @@ class Nest:
         writer.begin(at)
         if at == 0:
             self.storing = stores
-        outer = dict(self.known)
-        self._hoist(at, [root.item for root in inner])
-        with writer.loop(self, at, [root for _, root in after], [item for item, _ in after]):
-            self.emit(at + 1, inner)
-        self.known = outer
+        before = dict(self.known)
+        self._pass(at, inner, after)
         for root in inner[len(stores) + len(folds) :]:
             self.known[root.item] = root.target
         for item, root in after:
             self.known[item] = writer.folded(self, at, item, root)
+        for shift in sorted(writer.shifts, key=lambda shift: shift.start):
+            if {self._whole(shift.total), self._whole(shift.squares)} <= {*folds}:
+                self._again(at, shift, inner, after, before)
+
+    def _pass(self, at: int, roots: list[Root], folds: list[tuple[Item, Root]]) -> None:
+        outer = dict(self.known)
+        self._hoist(at, [root.item for root in roots])
+        with self.writer.loop(self, at, [root for _, root in folds], [item for item, _ in folds]):
+            self.emit(at + 1, roots)
+        self.known = outer
+
+    def _again(
+        self, at: int, shift: Shift, roots: list[Root], folds: list[tuple[Item, Root]], before: dict[Item, Array | str]
+    ) -> None:
+        """Shift by the mean where the start was far from it, and run what rests on the start in this pass once more.
+
+        Not where something would be added up twice or stay out of date: there the guard of the squares sees to it.
+        """
+        start = next((i for i in self._behind(self.item(shift.total)) if i.value == shift.start), None)
+        if start is None:
+            return
+        place = self.writer.array(start) if self._leaf(start) and start not in before else before.get(start)
+        rests = [root for root in roots if start in self._behind(root.item)]
+        again = [(item, root) for item, root in folds if root in rests]
+        twice = any(root.action != "store" and root not in (r for _, r in again) for root in rests)
+        if twice or any(i != start and start in self._behind(i) for i in before):
+            return
+        if place is None or (isinstance(place, str) and (place not in self.variables or self.writer.shares(at))):
+            return
+        with self.writer.far(self, at, shift, place):
+            known, self.known = self.known, before
+            self._pass(at, rests, again)
+            self.known = known
+            for item, root in again:
+                self.writer.folded(self, at, item, root, known[item])
+
+    def _behind(self, item: Item) -> set[Item]:
+        """All that an item is computed from in this kernel, down to memory, itself included."""
+        found, stack = set[Item](), [item]
+        while stack:
+            item = stack.pop()
+            if item not in found:
+                found.add(item)
+                stack += [o for o in self._operands(item) if isinstance(o, Item)] if self._inside(item) else []
+        return found
+
+    def _whole(self, value: int) -> Item | None:
+        """A value of this kernel as a whole; None where it is made elsewhere."""
+        return self.item(value) if value in self.kernel.axes else None
 
     def _accumulator(self, at: int, item: Item, loops: tuple[int, ...]) -> Array | str:
         if at == 0:
@@ -392,13 +464,12 @@ class Nest:
         dtype = self.dtype(item)
         operands = self._operands(item)
         given = [self.dtype(o) if isinstance(o, Item) else "" for o in operands]
-        weak = [isinstance(o, Item) and self.program.values[o.value].weak for o in operands]
         if equation.op == "cast":
             return cast_text(local[operands[0]], given[0], dtype)  # type: ignore[index]
         wanted = [dtype] * len(operands)
         if equation.op in COMPARISONS:
-            strong = [d for d, w in zip(given, weak, strict=True) if d and not w]
-            wanted = [np.result_type(*strong).name if strong else "float64"] * len(operands)
+            read = [o.value if isinstance(o, Item) else o for o in operands]
+            wanted = [dtype_of(self.program.values, read)] * len(operands)
         elif equation.op == "where":
             wanted[0] = "bool"
         texts = []

@@ -1,27 +1,67 @@
 """A program under reconstruction: equations are put one by one, equal ones are put once, and exact identities vanish.
 
-Every rewrite here keeps each number bit for bit (``x * 1``, ``--x``, a cast to the same dtype, squares for ``x ** 2``
-as NumPy computes them); what changes the rounding stands in `micrograd.compiler.optimize.algebra`, with its promise.
+Every rewrite here keeps each number bit for bit, and its dtype (``x * 1``, ``--x``, a cast to the same dtype, squares
+for ``x ** 2`` as NumPy computes them); what changes the rounding stands in `algebra.py`, with its promise. What a
+rewrite proposes is taken only if it has the shape and the dtype of what it replaces.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from micrograd.primitives import TABLE
-from micrograd.program.program import Equation, Feed, Index, Operand, Program, Value, evaluate
+from micrograd.program.program import COMPARISONS, Equation, Feed, Index, Operand, Program, Value, dtype_of, evaluate
 from micrograd.program.views import Axes, varying, view_axes
 
-__all__ = ["Rewriter", "Rule", "rewrite", "same", "without_dead"]
+__all__ = ["Notes", "Rewriter", "Rule", "Shift", "rewrite", "same", "without_dead"]
 
 _FOLDED = 1 << 16
 """Constants of up to so many entries are computed once, at compile time."""
 
-COMPARISONS = {"greater", "greater_equal", "less", "less_equal", "equal", "not_equal"}
+FAR = 8
+"""How many times larger a sum of squares about the start may be than that about the mean: so many times larger is its
+rounding, too."""
+
+_EXACT = 2**53
+"""Whole numbers up to here are exact in float64."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """Statistics of ``x - start``, which are taken again about the mean where that is far from the start.
+
+    Attributes:
+        start: what is subtracted, with unit axes where x is summed.
+        total, squares: the sum of ``x - start``, and of its squares.
+        readers: the values that are computed from the start, and may be when it has changed.
+        share: 1/N.
+    """
+
+    start: int
+    total: int
+    squares: int
+    readers: frozenset[int]
+    share: float
+
+
+@dataclass(slots=True)
+class Notes:
+    """What the rules know of values and the printed function has to observe.
+
+    Attributes:
+        guards: values that must be finite, or else the call is computed as it was written.
+        whole: values that no rule may take apart, since a difference of their parts would lose digits.
+        shifts: statistics that may be taken again.
+    """
+
+    guards: set[int] = field(default_factory=set)
+    whole: set[int] = field(default_factory=set)
+    shifts: set[Shift] = field(default_factory=set)
 
 
 class Rewriter:
@@ -30,7 +70,8 @@ class Rewriter:
     Attributes:
         values, feeds, equations: of the program so far.
         maker: the equation that makes a value.
-        guards: values that must be finite, or else the call is computed as the author wrote it.
+        notes: what the rules noted, of values of this program.
+        instead: values that whatever is put from now on reads another one for.
     """
 
     def __init__(self, program: Program) -> None:
@@ -40,9 +81,24 @@ class Rewriter:
         self.equations: list[Equation] = []
         self.maker: dict[int, Equation] = {}
         self.constants: dict[int, Any] = {f.value: f.array for f in program.feeds if f.kind == "constant"}
-        self.guards: set[int] = set()
+        self.notes = Notes()
+        self.instead: dict[int, Operand] = {}
         self._known: dict[Any, Operand] = {}
         self._varies: dict[int, Axes] = {}
+
+    # ---- notes -------------------------------------------------------------------------------------------
+
+    def guard(self, operand: Operand) -> None:
+        """Note that a value must be finite: the one that is computed, where it is a view of another."""
+        while equation := self.made_by(operand, "broadcast", "reshape", "transpose"):
+            operand = equation.operands[0]
+        if isinstance(operand, int):
+            self.notes.guards.add(operand)
+
+    def keep_whole(self, operand: Operand) -> None:
+        """Note that no rule may take a value apart."""
+        if isinstance(operand, int):
+            self.notes.whole.add(operand)
 
     # ---- what is known of an operand ---------------------------------------------------------------------
 
@@ -52,8 +108,7 @@ class Rewriter:
 
     def dtype(self, *operands: Operand) -> str:
         """The dtype that an elementwise operation of the operands has in NumPy."""
-        strong = [self.values[o].dtype for o in operands if isinstance(o, int) and not self.values[o].weak]
-        return np.result_type(*strong).name if strong else "float64"
+        return dtype_of(self.values, operands)
 
     def made_by(self, operand: Operand, *ops: str) -> Equation | None:
         """The equation of an operand if it is one of `ops`."""
@@ -66,7 +121,7 @@ class Rewriter:
             return operand
         if operand in self.constants:
             array = np.asarray(self.constants[operand])
-            if array.dtype.kind == "f" and array.size and (array == array.flat[0]).all():
+            if array.dtype.kind in "fiu" and array.size and (array == array.flat[0]).all():
                 return float(array.flat[0])
         inner = self.made_by(operand, "broadcast", "reshape")
         return self.number(inner.operands[0]) if inner is not None else None
@@ -100,12 +155,14 @@ class Rewriter:
         """
         if TABLE[op].kind == "reduce":
             return self._reduce(op, operands[0], like, line, attrs)
+        made = like or self._made(op, operands, attrs)
         same = self._identity(op, operands, attrs)
-        if same is not None:
+        if same is not None and self.fits(same, made):
             return same
-        if op == "pow" and attrs["exponent"] == 2:
+        if op in ("mul", "pow") and isinstance(same, int) and self.shape(same) == made.shape:  # x * 1, of another dtype
+            return self.put("cast", same, like=made, line=line, dtype=made.dtype)
+        if op == "pow" and attrs["exponent"] == 2 and self.dtype(operands[0]) == made.dtype:
             return self.put("mul", operands[0], operands[0], like=like, line=line)
-        made = like or Value(self._shape(op, operands, attrs), self._dtype(op, operands, attrs))
         if TABLE[op].kind == "map" and (alike := self._uniform(made.shape, operands)):
             leads = [len(made.shape) - len(self.shape(o)) for o in operands]
             parts = [self.first(o, [a - n for a in alike if a >= n], 1) for o, n in zip(operands, leads, strict=True)]
@@ -121,7 +178,7 @@ class Rewriter:
         if key in self._known:
             return self._known[key]
         if self._constant(equation, made):
-            inputs = {v: self.constants[v] for v in equation.reads}
+            inputs = {v: float(self.constants[v]) if self.values[v].weak else self.constants[v] for v in equation.reads}
             place = len(self.values)
             small = Program("", (*self.values, made), (), (replace(equation, out=place),), ())
             answer: Operand = self.constant(np.asarray(evaluate(small, inputs)[place], made.dtype))
@@ -150,14 +207,28 @@ class Rewriter:
         over = tuple(sorted(a % len(shape) for a in axes)) if shape else ()
         kept = tuple(1 if a in over else size for a, size in enumerate(shape))
         wanted = kept if attrs.get("keepdims") else tuple(s for a, s in enumerate(shape) if a not in over)
-        dtype = like.dtype if like is not None else self.dtype(x)
-        if not shape:
-            return x
+        made = like or Value(wanted, _folded_dtype(op, self.dtype(x)))
         if all(shape[a] == 1 for a in over):
-            return self.reshape(x, wanted)
-        name = like.name if like is not None else ""
-        made = self._keep(Equation(op, (x,), -1, {"axis": over, "keepdims": True}, line), Value(kept, dtype, name))
-        return self.reshape(made, wanted)
+            return self._cast(self.reshape(x, wanted), made)
+        if self._exact_in_float64(op, x, made.dtype, int(np.prod([shape[a] for a in over], dtype=int))):
+            wide = self.put("cast", x, line=line, dtype="float64")
+            return self._cast(self._reduce(op, wide, replace(made, dtype="float64", name=""), line, attrs), made)
+        inner = replace(made, shape=kept, weak=False)
+        return self.reshape(self._keep(Equation(op, (x,), -1, {"axis": over, "keepdims": True}, line), inner), wanted)
+
+    def _cast(self, x: Operand, made: Value) -> Operand:
+        """`x` in the dtype of `made`, by its name."""
+        if self.dtype(x) == made.dtype:
+            return x
+        return self.put("cast", x, like=replace(made, weak=False), dtype=made.dtype)
+
+    def _exact_in_float64(self, op: str, x: Operand, made: str, count: int) -> bool:
+        """Whether a reduction of whole numbers or truth values is exact in float64, for which loops can be printed."""
+        dtype = np.dtype(self.dtype(x))
+        if dtype.kind not in "biu" or (op != "max" and np.dtype(made).kind not in "iu"):
+            return False
+        largest = 1 if dtype.kind == "b" else max(-int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
+        return largest * (1 if op == "max" else count) <= _EXACT
 
     def reshape(self, x: Operand, shape: tuple[int, ...]) -> Operand:
         """`x` in another shape."""
@@ -165,8 +236,12 @@ class Rewriter:
 
     def first(self, x: Operand, axes: Iterable[int], budget: int = 24) -> Operand | None:
         """`x` at index 0 of `axes`, which stay as unit axes; None where that takes more than `budget` equations."""
+        return self.entry(x, dict.fromkeys(axes, 0), budget)
+
+    def entry(self, x: Operand, places: Mapping[int, int], budget: int = 24) -> Operand | None:
+        """`x` at one index along each axis in `places`, and otherwise as `first`."""
         shape = self.shape(x)
-        left = {a for a in axes if shape[a] != 1}
+        left = {a: index for a, index in places.items() if shape[a] != 1}
         if not left or isinstance(x, float):
             return x
         if budget <= 0:
@@ -179,7 +254,8 @@ class Rewriter:
             for operand in equation.operands:
                 own = self.shape(operand)
                 lead = len(shape) - len(own)
-                part = self.first(operand, [a - lead for a in left if a >= lead], budget - len(parts) - 1)
+                inside = {a - lead: index for a, index in left.items() if a >= lead}
+                part = self.entry(operand, inside, budget - len(parts) - 1)
                 if part is None:
                     return None
                 parts.append(part)
@@ -190,7 +266,7 @@ class Rewriter:
             axes_in = view_axes(equation, [self.shape(o) for o in equation.operands], shape)
         if equation is not None and axes_in is not None and equation.op != "gather":
             source = equation.operands[0]
-            inner = self.first(source, [a for a, to in enumerate(axes_in) if to in left], budget - 1)
+            inner = self.entry(source, {a: left[to] for a, to in enumerate(axes_in) if to in left}, budget - 1)
             if inner is None:
                 return None
             if equation.op == "reshape":
@@ -198,7 +274,7 @@ class Rewriter:
             if equation.op == "transpose":
                 return self.put("transpose", inner, axes=equation.attrs["axes"])
             return self.put("broadcast", inner, shape=goal)
-        index = tuple(slice(0, 1) if a in left else slice(None) for a in range(len(shape)))
+        index = tuple(slice(left[a], left[a] + 1) if a in left else slice(None) for a in range(len(shape)))
         return self.put("gather", x, like=replace(self.values[x], shape=goal, name=""), index=index)
 
     def varies(self, x: Operand) -> Axes:
@@ -223,7 +299,7 @@ class Rewriter:
         x = operands[0]
         if op == "mul":
             for a, b in ((0, 1), (1, 0)):
-                if self.number(operands[b]) == 1.0 and self._unwidened(operands[a], operands[b]):
+                if self.number(operands[b]) == 1.0:
                     return operands[a]
         elif op == "neg" and (inner := self.made_by(x, "neg")):
             return inner.operands[0]
@@ -243,19 +319,25 @@ class Rewriter:
                 return x
             if inner := self.made_by(x, "transpose"):
                 return self.put("transpose", inner.operands[0], axes=tuple(inner.attrs["axes"][a] for a in axes))
-        elif op == "where" and same(*operands[1:]) and self.shape(x) in ((), self.shape(operands[1])):
+        elif op == "where" and same(*operands[1:]):
             return operands[1]
         return None
 
-    def _unwidened(self, kept: Operand, dropped: Operand) -> bool:
-        """Whether `kept` alone has the shape and dtype that it has beside `dropped`."""
-        shape = self.shape(kept)
-        together = np.broadcast_shapes(shape, self.shape(dropped))
-        return isinstance(kept, int) and together == shape and (
-            self.values[kept].weak or self.dtype(kept, dropped) == self.values[kept].dtype
-        )  # fmt: skip
+    def fits(self, operand: Operand, made: Value) -> bool:
+        """Whether an operand may stand in the place of `made`: whether it has its shape and dtype."""
+        if isinstance(operand, float):
+            return made.weak and not made.shape
+        value = self.values[operand]
+        return (value.shape, value.dtype, value.weak) == (made.shape, made.dtype, made.weak)
 
     # ---- shapes and dtypes of what is put without `like` ---------------------------------------------------
+
+    def _made(self, op: str, operands: tuple[Operand, ...], attrs: dict[str, Any]) -> Value:
+        shape = self._shape(op, operands, attrs)
+        weak = TABLE[op].kind == "map" and all(
+            isinstance(o, float) or (self.values[o].weak and not self.values[o].shape) for o in operands
+        )
+        return Value(shape, self._dtype(op, operands, attrs), weak=weak and op != "cast" and op not in COMPARISONS)
 
     def _shape(self, op: str, operands: tuple[Operand, ...], attrs: dict[str, Any]) -> tuple[int, ...]:
         shapes = [self.shape(o) for o in operands]
@@ -268,11 +350,10 @@ class Rewriter:
         raise ValueError(f"the shape of {op} must be given")
 
     def _dtype(self, op: str, operands: tuple[Operand, ...], attrs: dict[str, Any]) -> str:
-        if op in COMPARISONS:
-            return "bool"
-        if op == "cast":
-            return str(attrs["dtype"])
-        return self.dtype(*(operands[1:] if op == "where" else operands))
+        if TABLE[op].kind != "map":
+            return self.dtype(*operands)
+        known = tuple(self.dtype(o) if isinstance(o, int) and not self.values[o].weak else "" for o in operands)
+        return _mapped_dtype(op, known, attrs.get("exponent"), attrs.get("dtype", ""))
 
     # ---- the result --------------------------------------------------------------------------------------
 
@@ -287,6 +368,20 @@ class Rewriter:
 
     def _as_value(self, operand: Operand) -> int:
         return operand if isinstance(operand, int) else self.constant(np.float64(operand))
+
+
+@functools.lru_cache(maxsize=None, typed=True)  # x**2 and x**2.0 of whole numbers differ
+def _mapped_dtype(op: str, dtypes: tuple[str, ...], exponent: Any, to: str) -> str:
+    """The dtype of an elementwise operation, asked of NumPy; an empty dtype is that of a number."""
+    attrs: dict[str, Any] = {"dtype": to} if op == "cast" else {"exponent": exponent} if op == "pow" else {}
+    with np.errstate(all="ignore"):
+        return np.asarray(TABLE[op].forward(*(np.ones(1, d) if d else 1.0 for d in dtypes), **attrs)).dtype.name
+
+
+@functools.cache
+def _folded_dtype(op: str, dtype: str) -> str:
+    """The dtype of a reduction: sums of short whole numbers and of truth values are longer."""
+    return str(np.asarray(TABLE[op].forward(np.ones(1, dtype))).dtype)
 
 
 def same(a: Operand, b: Operand) -> bool:
@@ -314,28 +409,46 @@ def _frozen(attrs: Any) -> Any:
 Rule = Callable[[Rewriter, Equation, tuple[Operand, ...]], Operand | None]
 
 
-def rewrite(program: Program, *rules: Rule) -> tuple[Program, set[int]]:
+def rewrite(program: Program, *rules: Rule, notes: Notes | None = None) -> tuple[Program, Notes]:
     """The program put anew, each equation through the first of `rules` that answers; dead equations are left out.
 
-    Answers the program and the values whose finiteness the rules rely on.
+    A result of another shape or dtype than that of the equation is not taken. Values are counted anew, so `notes` on
+    those of `program` are carried over.
+
+    Returns:
+        The program, and the notes on its values: those carried over and those that the rules made.
     """
-    made = Rewriter(program)
+    made, old = Rewriter(program), notes or Notes()
     at: dict[int, Operand] = {feed.value: feed.value for feed in program.feeds}
+
+    def now(value: int) -> Operand:
+        operand = at[value]
+        return made.instead.get(operand, operand) if isinstance(operand, int) else operand
+
     for equation in program.equations:
-        operands = tuple(at[o] if isinstance(o, int) else o for o in equation.operands)
+        operands = tuple(now(o) if isinstance(o, int) else o for o in equation.operands)
         attrs = dict(equation.attrs)
         if "index" in attrs:
             attrs["index"] = _moved(attrs["index"], at)
-        moved = replace(equation, operands=operands, attrs=attrs)
+        moved, like = replace(equation, operands=operands, attrs=attrs), program.values[equation.out]
         for rule in rules:
             answer = rule(made, moved, operands)
-            if answer is not None:
+            if answer is not None and made.fits(answer, like):
                 break
         else:
-            like = program.values[equation.out]
             answer = made.put(equation.op, *operands, like=like, line=equation.line, **attrs)
         at[equation.out] = answer
-    return without_dead(made.program_of(at.__getitem__)), made.guards
+        if equation.out in old.guards:
+            made.guard(answer)
+        if equation.out in old.whole:
+            made.keep_whole(answer)
+    for shift in old.shifts:
+        values = shift.start, shift.total, shift.squares, *shift.readers
+        start, total, squares, *readers = (at.get(v) for v in values)  # what nothing reads is left out
+        if isinstance(start, int) and isinstance(total, int) and isinstance(squares, int):
+            still = frozenset(reader for reader in readers if isinstance(reader, int))
+            made.notes.shifts.add(Shift(start, total, squares, still, shift.share))
+    return without_dead(made.program_of(now)), made.notes
 
 
 def _moved(index: Any, at: dict[int, Operand]) -> Any:
