@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from micrograd.compiler.program import Equation, Index, Operand, Value
-from micrograd.compiler.rewriter import Rewriter, Rule, same
+from micrograd.compiler.rewriter import FAR, Rewriter, Rule, Shift, same
 
 __all__ = ["centred", "factored", "picked"]
 
@@ -46,23 +46,33 @@ def _behind(made: Rewriter, operand: Operand) -> Operand:
 # ---- centring ------------------------------------------------------------------------------------------------
 
 
+KERNELS = ("float32", "float64")  # the dtypes of kernels, which watch the guards
+
+
 @dataclass(frozen=True, slots=True)
 class _Centre:
-    """``x`` shifted by its first entry along `axes`: the shifted values, their sum and their mean."""
+    """``x`` shifted by its first entry along `axes`: the start, the shifted values, their sum and their mean.
+
+    `written` is the mean of x as the user wrote it, `share` is 1/N.
+    """
 
     axes: tuple[int, ...]
+    start: Operand
     shifted: Operand
     total: Operand
     mean: Operand
+    written: int
+    share: float
 
 
 def centred() -> Rule:
     """The rule for ``x - mean(x)`` and for the sum of its squares."""
     centres: dict[Operand, _Centre] = {}  # by the value x - mean(x)
+    means: dict[Operand, int] = {}  # the mean as written, by what is read instead of it
 
     def rule(made: Rewriter, equation: Equation, operands: tuple[Operand, ...]) -> Operand | None:
         if equation.op == "sub":
-            found = _mean_of(made, operands[0], operands[1])
+            found = _mean_of(made, operands[0], operands[1], means)
             if found is None:
                 return None
             centre = _shift(made, operands[0], *found)
@@ -76,19 +86,33 @@ def centred() -> Rule:
             if not isinstance(root, int) or not same(*square.operands) or root not in centres:
                 return None
             centre, old = centres[root], made.program.values[equation.out]
-            shape = made.shape(root)
-            if _axes(equation, len(shape)) != centre.axes:
+            if _axes(equation, len(made.shape(root))) != centre.axes:
                 return None
-            squares = made.put("mul", centre.shifted, centre.shifted)
-            raw = made.put("sum", squares, axis=centre.axes, keepdims=True)
-            spread = made.put("sub", raw, made.put("mul", centre.total, centre.mean))
-            spread = made.put("maximum", spread, 0.0, tie=0.0)
-            if isinstance(spread, int):
-                made.guards.add(spread)
-            return _renamed(made, made.reshape(spread, old.shape), old)
+            mean = made.put("add", centre.start, centre.mean)  # to more digits than as written, and without another sum
+            means[_behind(made, mean)] = centre.written
+            made.instead[centre.written] = _renamed(
+                made, made.reshape(mean, made.shape(centre.written)), made.values[centre.written]
+            )
+            return _renamed(made, made.reshape(_spread(made, centre, mean), old.shape), old)
         return None
 
     return rule
+
+
+def _spread(made: Rewriter, centre: _Centre, about: Operand) -> Operand:
+    """The sum of squares about the mean: that about the start less ``N * mean**2``; NaN where too little is left."""
+    raw = made.put("sum", made.put("mul", centre.shifted, centre.shifted), axis=centre.axes, keepdims=True)
+    moved = made.put("mul", centre.total, centre.mean)
+    near = made.put("less_equal", moved, made.put("mul", 1.0 - 1.0 / FAR, raw))
+    spread = made.put("where", near, made.put("sub", raw, moved), float("nan"))
+    made.guard(spread)
+    if isinstance(centre.mean, int):  # which is finite where the squares are
+        made.notes.guards.discard(centre.mean)
+    start, total, squares = (_behind(made, operand) for operand in (centre.start, centre.total, raw))
+    if start in made.maker and made.made_by(total, "sum") and made.made_by(squares, "sum"):
+        readers = frozenset(o for o in (centre.shifted, about) if isinstance(o, int))
+        made.notes.shifts.add(Shift(int(start), int(total), int(squares), readers, centre.share))
+    return spread
 
 
 def _renamed(made: Rewriter, operand: Operand, old: Value) -> Operand:
@@ -103,11 +127,14 @@ def _axes(equation: Equation, ndim: int) -> tuple[int, ...]:
     return tuple(sorted(a % ndim for a in axes))
 
 
-def _mean_of(made: Rewriter, x: Operand, other: Operand) -> tuple[tuple[int, ...], float] | None:
-    """The axes and 1/count if `other` is the mean of `x` over some axes, broadcast along them."""
-    if not isinstance(x, int) or not made.values[x].dtype.startswith("float"):
+def _mean_of(
+    made: Rewriter, x: Operand, other: Operand, means: dict[Operand, int]
+) -> tuple[tuple[int, ...], float, int] | None:
+    """The axes, 1/count and the mean itself if `other` is the mean of `x` over some axes, broadcast along them."""
+    if not isinstance(x, int) or made.values[x].dtype not in KERNELS:
         return None
-    product = made.made_by(_behind(made, other), "mul")
+    inner = _behind(made, other)
+    product = made.made_by(means.get(inner, inner), "mul")
     if product is None:
         return None
     for a, b in (product.operands, product.operands[::-1]):
@@ -121,7 +148,7 @@ def _mean_of(made: Rewriter, x: Operand, other: Operand) -> tuple[tuple[int, ...
         aligned = (1,) * (len(shape) - len(given)) + given
         if share != 1.0 / count or not _along(made, other, aligned, kept, axes):
             continue
-        return axes, share
+        return axes, share, product.out
     return None
 
 
@@ -136,20 +163,33 @@ def _along(
     )
 
 
-def _shift(made: Rewriter, x: Operand, axes: tuple[int, ...], share: float) -> _Centre | None:
-    start = made.first(x, axes)
+def _shift(made: Rewriter, x: Operand, axes: tuple[int, ...], share: float, written: int) -> _Centre | None:
+    start = _typical(made, x, axes)
     if start is None or not isinstance(x, int):
         return None
-    value = made.values[x]
-    # a first entry that is huge, infinite or nan would spoil its whole column: then nothing is shifted
-    usable = made.put("less", made.put("abs", start), float(np.sqrt(np.finfo(value.dtype).max)))
-    start = made.put("where", usable, start, 0.0)
     shifted = made.put("sub", x, start)
+    made.keep_whole(shifted)
     total = made.put("sum", shifted, axis=axes, keepdims=True)
     mean = made.put("mul", share, total)
-    if isinstance(mean, int):
-        made.guards.add(mean)
-    return _Centre(axes, shifted, total, mean)
+    made.guard(mean)
+    return _Centre(axes, start, shifted, total, mean, written, share)
+
+
+def _typical(made: Rewriter, x: Operand, axes: tuple[int, ...]) -> Operand | None:
+    """What x may be about: its first entry along `axes`, or the mean of four, which if they are equal is what they are.
+
+    One entry in a hundred is so far from the mean that its column is summed again, and all other columns with it; of
+    means of four entries one in a million is. None where even one entry of x takes too many equations.
+    """
+    shape = made.shape(x)
+    along = max(axes, key=lambda axis: shape[axis])
+    if shape[along] >= 4:
+        places = [shape[along] * part // 4 for part in range(4)]
+        entries = [made.entry(x, {**dict.fromkeys(axes, 0), along: place}, 8) for place in places]
+        if not any(entry is None for entry in entries):
+            a, b, c, d = entries
+            return made.put("mul", 0.25, made.put("add", made.put("add", a, b), made.put("add", c, d)))  # type: ignore[arg-type]
+    return made.first(x, axes)
 
 
 # ---- factoring -----------------------------------------------------------------------------------------------
@@ -176,7 +216,7 @@ def factored() -> Rule:
             return None
         x, old = operands[0], made.program.values[equation.out]
         shape = made.shape(x)
-        if not shape or not made.values[x].dtype.startswith("float"):
+        if not shape or made.values[x].dtype not in KERNELS:
             return None
         axes = _axes(equation, len(shape))
         terms = _terms(made, x, shape, axes, sums, split=True)
@@ -196,8 +236,7 @@ def factored() -> Rule:
         kept = tuple(1 if a in axes else size for a, size in enumerate(shape))
         if made.shape(total) != kept or made.dtype(total) != old.dtype:
             return None
-        if isinstance(total, int):
-            made.guards.add(total)
+        made.guard(total)
         return _renamed(made, made.reshape(total, old.shape), old)
 
     return rule
@@ -244,7 +283,7 @@ def _terms(
 ) -> list[_Term] | None:
     """The terms of a summand (one, where it is not to be `split`); None where there are too many.
 
-    A value whose sum is known is not taken apart.
+    A value whose sum is known is not taken apart, nor one that is noted as whole.
     """
 
     def constant(operand: Operand) -> bool:
@@ -257,7 +296,7 @@ def _terms(
             return [_Term((operand,), ())]
         equation = made.maker.get(operand) if isinstance(operand, int) else None
         whole = _Term((), (operand,))
-        if equation is None or depth > _LONGEST or made.dtype(operand) != made.dtype(x):
+        if equation is None or depth > _LONGEST or made.dtype(operand) != made.dtype(x) or operand in made.notes.whole:
             return [whole]
         if depth and made.shape(operand) == shape and _key(whole, shape, axes) in sums:
             return [whole]

@@ -104,9 +104,11 @@ class Entry:
         self.seconds = time.perf_counter() - start
 
     def _integer(self, size: int | tuple[str, Any]) -> int:
-        """An integer argument of a printed function: a size, the address of a product, or a place in the workspace."""
+        """An integer argument of a printed function: a size, an index, the address of a product, or a place."""
         if isinstance(size, int):
             return size
+        if size[0] == "index":
+            return int(size[1])
         if size[0] == "linger":  # where NumPy or BLAS runs in between, the core is theirs
             return 0 if any(isinstance(step, Equation) for step in self.lowered.steps) else LINGER * TURNS
         from micrograd.compiler.blas import address

@@ -107,7 +107,7 @@ class Grouping:
             source = equation.operands[0]
             if not isinstance(source, int):
                 break
-            axes = tuple(ONE if to == ONE else axes[to] for to in inner)
+            axes = tuple(to if to < 0 else axes[to] for to in inner)
             value = source
         return value, axes
 
@@ -117,8 +117,11 @@ class Grouping:
         return self.behind(operand, axes[len(axes) - len(own) :])
 
 
-def group(program: Program, fortran: Iterable[int] = ()) -> Grouping:
-    """The steps of a program, of whose feeds some stand in Fortran order."""
+def group(program: Program, fortran: Iterable[int] = (), standing: Iterable[int] = ()) -> Grouping:
+    """The steps of a program, of whose feeds some stand in Fortran order.
+
+    The values `standing` are never computed twice: they may change.
+    """
     maker = {e.out: e for e in program.equations}
     found = Grouping(program, [], maker, {}, {f.value for f in program.feeds}, {}, frozenset(fortran))
     stage: dict[int, int] = dict.fromkeys(found.stored, -1)
@@ -143,7 +146,7 @@ def group(program: Program, fortran: Iterable[int] = ()) -> Grouping:
             source = int(equation.operands[0])
             found.aliases[equation.out] = found.behind(source, tuple(range(len(found.shape(source)))))[0]
         barriers.append((at, Step(kind, equation=equation)))
-    _store(found, kernels, needs)
+    _store(found, kernels, needs, {*standing})
     ordered = [(kernel.stage, 1, Step("kernel", kernel)) for kernel in kernels]
     ordered += [(at, 0, step) for at, step in barriers]
     found.steps = [step for _, _, step in sorted(ordered, key=lambda entry: entry[:2])]
@@ -167,7 +170,7 @@ def _kind(found: Grouping, equation: Equation) -> str:
         return "product"
     if equation.op == "reshape" and isinstance(equation.operands[0], int):
         base, axes = found.behind(equation.operands[0], tuple(range(len(shapes[0]))))
-        long = [axis for axis in axes if axis != ONE]
+        long = [axis for axis in axes if axis >= 0]
         whole = long == [axis for axis, size in enumerate(shapes[0]) if size != 1]
         if whole and base not in found.fortran:
             return "alias"
@@ -199,7 +202,7 @@ def _join(found: Grouping, equation: Equation, kernels: list[Kernel], stage: dic
         assert dims is not None
     for value, axes in reads:
         if value not in chosen.axes:
-            chosen.loads[value].add(tuple(ONE if to == ONE else dims[to] for to in axes))
+            chosen.loads[value].add(tuple(to if to < 0 else dims[to] for to in axes))
     if reduces:
         over = set(equation.attrs["axis"])
         chosen.spaces[equation.out] = dims
@@ -222,12 +225,12 @@ def _fit(
         for dim, to in zip(kernel.axes[value], axes, strict=True):
             if dim == ONE:
                 continue
-            if to == ONE or dims[to] not in (None, dim):
+            if to < 0 or dims[to] not in (None, dim):
                 return None
             dims[to] = dim
     for value, axes in reads:
         for known in kernel.loads.get(value, ()):
-            wanted = {to: dim for dim, to in zip(known, axes, strict=True) if to != ONE and dim != ONE}
+            wanted = {to: dim for dim, to in zip(known, axes, strict=True) if to >= 0 and dim >= 0}
             if wanted and all(dims[to] in (None, dim) for to, dim in wanted.items()):
                 related = True
                 for to, dim in wanted.items():
@@ -263,18 +266,18 @@ def _alike(kernel: Kernel, space: tuple[int, ...], more: int) -> list[int | None
         for axes in known:
             if (
                 len(axes) == len(space)
-                and {*axes} - {ONE} == {*range(len(kernel.sizes))}
-                and space == tuple(1 if dim == ONE else kernel.sizes[dim] for dim in axes)
+                and {dim for dim in axes if dim >= 0} == {*range(len(kernel.sizes))}
+                and space == tuple(1 if dim < 0 else kernel.sizes[dim] for dim in axes)
             ):
-                return [*axes]
+                return [max(dim, ONE) for dim in axes]
     return None
 
 
 # ---- what stands in memory -----------------------------------------------------------------------------------
 
 
-def _store(found: Grouping, kernels: list[Kernel], needs: set[int]) -> None:
-    """Decide which values stand in memory: what leaves, reductions, and what is dearer to compute again."""
+def _store(found: Grouping, kernels: list[Kernel], needs: set[int], standing: set[int]) -> None:
+    """Decide which values stand in memory: what leaves, reductions, and what may not or is dearer to compute again."""
     users: dict[int, set[int]] = defaultdict(set)
     order = [e for e in found.program.equations if e.out in found.home]
     place = {id(kernel): number for number, kernel in enumerate(kernels)}
@@ -311,6 +314,7 @@ def _store(found: Grouping, kernels: list[Kernel], needs: set[int]) -> None:
                 inner |= sums[base]
         cost[value], bases[value], sums[value] = total, big, inner
         dear = total > RECOMPUTED or len(big) > 2 or not is_big(shape)  # small values are kept: they cost no pass
+        dear |= value in standing
         if leaves or (elsewhere and dear):
             _stand(found, kernel, value)
         elif elsewhere:

@@ -12,9 +12,9 @@ from micrograd.compiler.algebra import centred, factored, picked
 from micrograd.compiler.grouping import Grouping, Step, group
 from micrograd.compiler.positions import positions_fed
 from micrograd.compiler.program import Equation, Program
-from micrograd.compiler.rewriter import rewrite
+from micrograd.compiler.rewriter import Notes, rewrite
 from micrograd.compiler.segment import PARALLEL, Memory, Segment
-from micrograd.compiler.views import ONE, is_unit_reshape
+from micrograd.compiler.views import is_unit_reshape
 
 __all__ = ["Lowered", "Native", "lower", "optimised"]
 
@@ -51,12 +51,17 @@ class Lowered:
     answers: dict[int, int]
 
 
-def optimised(program: Program) -> tuple[Program, set[int]]:
-    """The program after every rewrite, and the values whose finiteness these rely on."""
-    program, _ = rewrite(program, picked)
-    program, early = rewrite(program, centred())
-    program, late = rewrite(program, factored())
-    return program, early | late
+def optimised(program: Program) -> tuple[Program, Notes]:
+    """The program after every rewrite, and what these rely on."""
+    notes = Notes()
+    for rule in (picked, centred(), factored()):
+        program, notes = rewrite(program, rule, notes=notes)
+    left = {*program.outputs, *(w.value for w in program.writes)}
+    for shift in [*notes.shifts]:  # the start of one may only change where nothing else reads it
+        read = {e.out for e in program.equations if shift.start in e.reads}
+        if shift.start in left or not read <= shift.readers:
+            notes.shifts.discard(shift)
+    return program, notes
 
 
 def lower(program: Program, layouts: Mapping[int, str], threads: int, *, blas: bool = False) -> Lowered:
@@ -69,16 +74,17 @@ def lower(program: Program, layouts: Mapping[int, str], threads: int, *, blas: b
         blas: whether matrix products may be called from inside the printed functions; where threads share passes they
             are not, since a waiting thread would take the core that BLAS wants.
     """
-    program, guards = optimised(program)
+    program, notes = optimised(program)
     program = positions_fed(program)
-    found = group(program, [value for value, order in layouts.items() if order == "F"])
+    fortran = [value for value, order in layouts.items() if order == "F"]
+    found = group(program, fortran, {shift.start for shift in notes.shifts})
     fed = {feed.value for feed in program.feeds}
     made: dict[int, tuple[int, ...]] = {}
     answers: dict[int, int] = {}
     for value in (*program.outputs, *(w.value for w in program.writes)):
         shape = program.values[value].shape
         base, axes = found.behind(value, tuple(range(len(shape))))
-        alike = is_unit_reshape(program.values[base].shape, shape) and [a for a in axes if a != ONE] == [
+        alike = is_unit_reshape(program.values[base].shape, shape) and [a for a in axes if a >= 0] == [
             a for a, size in enumerate(shape) if size != 1
         ]
         if alike and base in found.stored and base not in fed and base not in found.aliases and base not in made:
@@ -97,7 +103,8 @@ def lower(program: Program, layouts: Mapping[int, str], threads: int, *, blas: b
         if any(step.equation is not None or (step.kernel is not None and step.kernel.stores) for step in pending):
             segment = Segment(f"native{len(steps)}", found, memory, threads)
             segment.parallel_function = shared
-            segment.guards = frozenset(guards)
+            segment.guards = frozenset(notes.guards)
+            segment.shifts = frozenset(notes.shifts)
             for step in pending:
                 if step.kernel is not None:
                     segment.kernel(step.kernel)

@@ -16,6 +16,7 @@ import numpy as np
 
 from micrograd.compiler.grouping import Grouping, Kernel, is_big, weight_of
 from micrograd.compiler.program import Equation
+from micrograd.compiler.rewriter import Shift
 from micrograd.compiler.scalars import cast_text, scalar_text
 from micrograd.compiler.views import ONE
 from micrograd.primitives import TABLE
@@ -44,23 +45,25 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """Memory that a nest reads or writes: a place in the printed function, indexed by these loops (`ONE`: by 0).
+    """Memory that a nest reads or writes: a place in the printed function, and the loop that indexes each axis.
 
-    `sizes` are the variables that hold the length of each axis.
+    `sizes` are the variables that hold the length of each axis; `indices` those of the index where it is no loop's,
+    empty for index 0.
     """
 
     name: str
     loops: tuple[int, ...]
     sizes: tuple[str, ...] = ()
+    indices: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:
         """The text of the place of one entry, counted from the first."""
         text = ""
-        for loop, size in zip(self.loops, self.sizes, strict=True):
+        for loop, size, index in zip(self.loops, self.sizes, self.indices, strict=True):
             text = f"({text}) * {size}" if "+" in text else f"{text} * {size}" if text else ""
-            if loop != ONE:
-                text = f"{text} + i{loop}" if text else f"i{loop}"
+            added = index if loop < 0 else f"i{loop}"
+            text = f"{text} + {added}" if text and added else text or added
         return text or "0"
 
     def at(self) -> str:
@@ -99,6 +102,7 @@ class Nest:
         self.loop_of = {dim: loop for loop, dims in enumerate(order) for dim in dims}
         self.known: dict[Item, Array | str] = {}
         self.storing: list[Root] = []
+        self.variables: set[str] = set()  # that hold an item, rather than a copy of what stands in memory
 
     # ---- what items are ----------------------------------------------------------------------------------
 
@@ -163,7 +167,7 @@ class Nest:
             (operand,) = self._operands(item)
             inner = self._support(operand) if isinstance(operand, Item) else frozenset[int]()
             return inner - item.pending
-        return frozenset(item.axes) - {ONE}
+        return frozenset(axis for axis in item.axes if axis >= 0)
 
     def _equation(self, item: Item) -> Equation:
         return self.found.maker[item.value]
@@ -227,11 +231,14 @@ class Nest:
         spills = self._spills(at, passes, looper)
         for n in levels:
             early = [r for r in roots if not (looper[r.item] or at in r.along) and level[r.item] == n]
-            kept = [Root(*self._kept(at, i)) for i in flat if level[i] == n and i not in self.known]
+            standing = {r.item: r.target for r in early if r.action == "store"}
+            waiting = [i for i in flat if level[i] == n and i not in self.known]
+            kept = [Root(*self._kept(at, i)) for i in waiting if i not in standing]
             if early or kept:
                 with self.writer.serial(at):
                     self.emit(at + 1, [*kept, *early])
                 self.known.update((root.item, root.target) for root in kept)
+                self.known.update((item, standing[item]) for item in waiting if item in standing)
             done, stores = passes[n]
             if done or stores:
                 self._loop(at, done, stores, [i for i, first in spills.items() if first == n])
@@ -242,6 +249,7 @@ class Nest:
 
     def _postpone(self, needed: list[Item], level: dict[Item, int], folds: list[Item], roots: list[Item]) -> None:
         """Move a reduction to a later pass over memory that reads its operands anyway, if its own then reads less."""
+        together = {value for shift in self.writer.shifts for value in (shift.total, shift.squares)}
         reads = {item: self._read_from_memory([item]) for item in (*folds, *roots)}
         last = max((level[item] for item in roots), default=0)
         due = dict.fromkeys(needed, last + 1)  # the first pass that needs an item
@@ -250,7 +258,7 @@ class Nest:
         for item in reversed(needed):
             if not self._open(item):
                 continue
-            if item in folds:
+            if item in folds and item.value not in together:
                 read = [
                     frozenset[int]().union(*(reads[i] for i in (*folds, *roots) if i is not item and level[i] == n))
                     for n in range(last + 1)
@@ -286,7 +294,8 @@ class Nest:
         """How an item that does not vary along loop `at` waits for its readers: as a variable or in a small array."""
         loops = tuple(sorted(loop for loop in self._support(item) if loop > at))
         if not loops:
-            return "keep", item, self.writer.name("k")
+            self.variables.add(name := self.writer.name("k"))
+            return "keep", item, name
         return "store", item, self.writer.scratch(self, at, item, loops)
 
     def _spills(self, at: int, passes: Any, looper: dict[Item, bool]) -> dict[Item, int]:
@@ -335,15 +344,61 @@ class Nest:
         writer.begin(at)
         if at == 0:
             self.storing = stores
-        outer = dict(self.known)
-        self._hoist(at, [root.item for root in inner])
-        with writer.loop(self, at, [root for _, root in after], [item for item, _ in after]):
-            self.emit(at + 1, inner)
-        self.known = outer
+        before = dict(self.known)
+        self._pass(at, inner, after)
         for root in inner[len(stores) + len(folds) :]:
             self.known[root.item] = root.target
         for item, root in after:
             self.known[item] = writer.folded(self, at, item, root)
+        for shift in sorted(writer.shifts, key=lambda shift: shift.start):
+            if {self._whole(shift.total), self._whole(shift.squares)} <= {*folds}:
+                self._again(at, shift, inner, after, before)
+
+    def _pass(self, at: int, roots: list[Root], folds: list[tuple[Item, Root]]) -> None:
+        outer = dict(self.known)
+        self._hoist(at, [root.item for root in roots])
+        with self.writer.loop(self, at, [root for _, root in folds], [item for item, _ in folds]):
+            self.emit(at + 1, roots)
+        self.known = outer
+
+    def _again(
+        self, at: int, shift: Shift, roots: list[Root], folds: list[tuple[Item, Root]], before: dict[Item, Array | str]
+    ) -> None:
+        """Shift by the mean where the start was far from it, and run what rests on the start in this pass once more.
+
+        Not where something would be added up twice or stay out of date: there the guard of the squares sees to it.
+        """
+        start = next((i for i in self._behind(self.item(shift.total)) if i.value == shift.start), None)
+        if start is None:
+            return
+        place = self.writer.array(start) if self._leaf(start) and start not in before else before.get(start)
+        rests = [root for root in roots if start in self._behind(root.item)]
+        again = [(item, root) for item, root in folds if root in rests]
+        twice = any(root.action != "store" and root not in (r for _, r in again) for root in rests)
+        if twice or any(i != start and start in self._behind(i) for i in before):
+            return
+        if place is None or (isinstance(place, str) and (place not in self.variables or not self.writer.alone(at))):
+            return
+        with self.writer.far(self, at, shift, place):
+            known, self.known = self.known, before
+            self._pass(at, rests, again)
+            self.known = known
+            for item, root in again:
+                self.writer.folded(self, at, item, root, known[item])
+
+    def _behind(self, item: Item) -> set[Item]:
+        """All that an item is computed from in this kernel, down to memory, itself included."""
+        found, stack = set[Item](), [item]
+        while stack:
+            item = stack.pop()
+            if item not in found:
+                found.add(item)
+                stack += [o for o in self._operands(item) if isinstance(o, Item)] if self._inside(item) else []
+        return found
+
+    def _whole(self, value: int) -> Item | None:
+        """A value of this kernel as a whole; None where it is made elsewhere."""
+        return self.item(value) if value in self.kernel.axes else None
 
     def _accumulator(self, at: int, item: Item, loops: tuple[int, ...]) -> Array | str:
         if at == 0:

@@ -6,8 +6,8 @@ as NumPy computes them); what changes the rounding stands in `micrograd.compiler
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,12 +16,50 @@ from micrograd.compiler.program import Equation, Feed, Index, Operand, Program, 
 from micrograd.compiler.views import Axes, varying, view_axes
 from micrograd.primitives import TABLE
 
-__all__ = ["Rewriter", "Rule", "rewrite", "same", "without_dead"]
+__all__ = ["Notes", "Rewriter", "Rule", "Shift", "rewrite", "same", "without_dead"]
 
 _FOLDED = 1 << 16
 """Constants of up to so many entries are computed once, at compile time."""
 
+FAR = 8
+"""How many times larger a sum of squares about the start may be than that about the mean: so many times larger is its
+rounding, too."""
+
+
 COMPARISONS = {"greater", "greater_equal", "less", "less_equal", "equal", "not_equal"}
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """Statistics of ``x - start``, which are taken again about the mean where that is far from the start.
+
+    Attributes:
+        start: what is subtracted, with unit axes where x is summed.
+        total, squares: the sum of ``x - start``, and of its squares.
+        readers: the values that are computed from the start, and may be when it has changed.
+        share: 1/N.
+    """
+
+    start: int
+    total: int
+    squares: int
+    readers: frozenset[int]
+    share: float
+
+
+@dataclass(slots=True)
+class Notes:
+    """What the rules know of values and the printed function has to observe.
+
+    Attributes:
+        guards: values that must be finite, or else the call is computed as it was written.
+        whole: values that no rule may take apart, since a difference of their parts would lose digits.
+        shifts: statistics that may be taken again.
+    """
+
+    guards: set[int] = field(default_factory=set)
+    whole: set[int] = field(default_factory=set)
+    shifts: set[Shift] = field(default_factory=set)
 
 
 class Rewriter:
@@ -30,7 +68,8 @@ class Rewriter:
     Attributes:
         values, feeds, equations: of the program so far.
         maker: the equation that makes a value.
-        guards: values that must be finite, or else the call is computed as the author wrote it.
+        notes: what the rules noted, of values of this program.
+        instead: values that whatever is put from now on reads another one for.
     """
 
     def __init__(self, program: Program) -> None:
@@ -40,9 +79,24 @@ class Rewriter:
         self.equations: list[Equation] = []
         self.maker: dict[int, Equation] = {}
         self.constants: dict[int, Any] = {f.value: f.array for f in program.feeds if f.kind == "constant"}
-        self.guards: set[int] = set()
+        self.notes = Notes()
+        self.instead: dict[int, Operand] = {}
         self._known: dict[Any, Operand] = {}
         self._varies: dict[int, Axes] = {}
+
+    # ---- notes -------------------------------------------------------------------------------------------
+
+    def guard(self, operand: Operand) -> None:
+        """Note that a value must be finite: the one that is computed, where it is a view of another."""
+        while equation := self.made_by(operand, "broadcast", "reshape", "transpose"):
+            operand = equation.operands[0]
+        if isinstance(operand, int):
+            self.notes.guards.add(operand)
+
+    def keep_whole(self, operand: Operand) -> None:
+        """Note that no rule may take a value apart."""
+        if isinstance(operand, int):
+            self.notes.whole.add(operand)
 
     # ---- what is known of an operand ---------------------------------------------------------------------
 
@@ -165,8 +219,12 @@ class Rewriter:
 
     def first(self, x: Operand, axes: Iterable[int], budget: int = 24) -> Operand | None:
         """`x` at index 0 of `axes`, which stay as unit axes; None where that takes more than `budget` equations."""
+        return self.entry(x, dict.fromkeys(axes, 0), budget)
+
+    def entry(self, x: Operand, places: Mapping[int, int], budget: int = 24) -> Operand | None:
+        """`x` at one index along each axis in `places`, and otherwise as `first`."""
         shape = self.shape(x)
-        left = {a for a in axes if shape[a] != 1}
+        left = {a: index for a, index in places.items() if shape[a] != 1}
         if not left or isinstance(x, float):
             return x
         if budget <= 0:
@@ -179,7 +237,8 @@ class Rewriter:
             for operand in equation.operands:
                 own = self.shape(operand)
                 lead = len(shape) - len(own)
-                part = self.first(operand, [a - lead for a in left if a >= lead], budget - len(parts) - 1)
+                inside = {a - lead: index for a, index in left.items() if a >= lead}
+                part = self.entry(operand, inside, budget - len(parts) - 1)
                 if part is None:
                     return None
                 parts.append(part)
@@ -190,7 +249,7 @@ class Rewriter:
             axes_in = view_axes(equation, [self.shape(o) for o in equation.operands], shape)
         if equation is not None and axes_in is not None and equation.op != "gather":
             source = equation.operands[0]
-            inner = self.first(source, [a for a, to in enumerate(axes_in) if to in left], budget - 1)
+            inner = self.entry(source, {a: left[to] for a, to in enumerate(axes_in) if to in left}, budget - 1)
             if inner is None:
                 return None
             if equation.op == "reshape":
@@ -198,7 +257,7 @@ class Rewriter:
             if equation.op == "transpose":
                 return self.put("transpose", inner, axes=equation.attrs["axes"])
             return self.put("broadcast", inner, shape=goal)
-        index = tuple(slice(0, 1) if a in left else slice(None) for a in range(len(shape)))
+        index = tuple(slice(left[a], left[a] + 1) if a in left else slice(None) for a in range(len(shape)))
         return self.put("gather", x, like=replace(self.values[x], shape=goal, name=""), index=index)
 
     def varies(self, x: Operand) -> Axes:
@@ -314,15 +373,23 @@ def _frozen(attrs: Any) -> Any:
 Rule = Callable[[Rewriter, Equation, tuple[Operand, ...]], Operand | None]
 
 
-def rewrite(program: Program, *rules: Rule) -> tuple[Program, set[int]]:
+def rewrite(program: Program, *rules: Rule, notes: Notes | None = None) -> tuple[Program, Notes]:
     """The program put anew, each equation through the first of `rules` that answers; dead equations are left out.
 
-    Answers the program and the values whose finiteness the rules rely on.
+    Values are counted anew, so `notes` on those of `program` are carried over.
+
+    Returns:
+        The program, and the notes on its values: those carried over and those that the rules made.
     """
-    made = Rewriter(program)
+    made, old = Rewriter(program), notes or Notes()
     at: dict[int, Operand] = {feed.value: feed.value for feed in program.feeds}
+
+    def now(value: int) -> Operand:
+        operand = at[value]
+        return made.instead.get(operand, operand) if isinstance(operand, int) else operand
+
     for equation in program.equations:
-        operands = tuple(at[o] if isinstance(o, int) else o for o in equation.operands)
+        operands = tuple(now(o) if isinstance(o, int) else o for o in equation.operands)
         attrs = dict(equation.attrs)
         if "index" in attrs:
             attrs["index"] = _moved(attrs["index"], at)
@@ -335,7 +402,17 @@ def rewrite(program: Program, *rules: Rule) -> tuple[Program, set[int]]:
             like = program.values[equation.out]
             answer = made.put(equation.op, *operands, like=like, line=equation.line, **attrs)
         at[equation.out] = answer
-    return without_dead(made.program_of(at.__getitem__)), made.guards
+        if equation.out in old.guards:
+            made.guard(answer)
+        if equation.out in old.whole:
+            made.keep_whole(answer)
+    for shift in old.shifts:
+        values = shift.start, shift.total, shift.squares, *shift.readers
+        start, total, squares, *readers = (at.get(v) for v in values)  # what nothing reads is left out
+        if isinstance(start, int) and isinstance(total, int) and isinstance(squares, int):
+            still = frozenset(reader for reader in readers if isinstance(reader, int))
+            made.notes.shifts.add(Shift(start, total, squares, still, shift.share))
+    return without_dead(made.program_of(now)), made.notes
 
 
 def _moved(index: Any, at: dict[int, Operand]) -> Any:

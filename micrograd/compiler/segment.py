@@ -7,7 +7,7 @@ serves every shape that has the same structure.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,8 @@ from micrograd.compiler.grouping import Grouping, Kernel
 from micrograd.compiler.moves import print_move
 from micrograd.compiler.nest import BLOCK, Array, Item, Nest, Root
 from micrograd.compiler.program import Equation
-from micrograd.compiler.views import ONE
+from micrograd.compiler.rewriter import FAR, Shift
+from micrograd.compiler.views import ONE, index_of
 
 __all__ = ["Memory", "Pass", "Segment"]
 
@@ -90,6 +91,7 @@ class Segment:
         self.passes = 0
         self.parallel = False
         self.guards: frozenset[int] = frozenset()
+        self.shifts: frozenset[Shift] = frozenset()
         self._shared = False
         self.loops: list[Pass] = []
         self.made: list[dict[int, None]] = []
@@ -164,7 +166,7 @@ class Segment:
             entries.reverse()
         merged: list[tuple[int, int]] = []
         for axis, size in entries:
-            if axis != ONE and merged and merged[-1][0] == axis:
+            if axis >= 0 and merged and merged[-1][0] == axis:
                 merged[-1] = axis, merged[-1][1] * size
             else:
                 merged.append((axis, size))
@@ -172,7 +174,8 @@ class Segment:
 
     def made_of(self, name: str, loops: Sequence[int], sizes: Sequence[int]) -> Array:
         """Memory in C order with axes of these sizes."""
-        return Array(name, tuple(loops), tuple(self.size(size) for size in sizes))
+        indices = tuple(self.size(("index", index_of(loop))) if loop < ONE else "" for loop in loops)
+        return Array(name, tuple(loops), tuple(self.size(size) for size in sizes), indices)
 
     def vector(self, value: int) -> str:
         """The memory of a value, from its first entry."""
@@ -279,10 +282,14 @@ class Segment:
         size = int(np.prod(self.found.shape(value), dtype=int))
         if size != shape[0] * shape[1]:
             return None
-        turned = [a for a in axes if a != ONE] == [1, 0]
+        turned = [a for a in axes if a >= 0] == [1, 0]
         if self.memory.layout.get(value) == "F":
             turned = not turned
         return self.vector(value), turned, shape[0] if turned else shape[1]
+
+    def alone(self, at: int) -> bool:
+        """Whether a thread need not share with others what it computes before a pass over loop `at`."""
+        return at > 0 or not self._shared
 
     def serial(self, at: int) -> Any:
         """The context of what one thread does between two shared passes."""
@@ -358,6 +365,40 @@ class Segment:
             with self.block(f"if turns > {TURNS}:"):
                 self.line("leave_core()")
 
+    @contextmanager
+    def far(self, nest: Nest, at: int, shift: Shift, start: Array | str) -> Iterator[None]:
+        """The text around a pass that is run again, by one thread, where the mean of shifted values is far from 0.
+
+        What was subtracted is changed at its place, `start`.
+        """
+        total, squares = (nest.known[nest.item(value)] for value in (shift.total, shift.squares))
+        texts = [source.at() if isinstance(source, Array) else source for source in (total, squares)]
+        dtype = found_dtype(self.found, shift.start)
+        mean = f"{self.constant(shift.share, dtype)} * {texts[0]}"
+        test = f"{texts[0]} * ({mean}) > {self.constant(1.0 - 1.0 / FAR, dtype)} * {texts[1]}"
+        far, passed, loops = self.name("far"), self._passed, len(self.loops)
+        with self.serial(at):
+            self.line(f"{far} = 0")
+            with self._each(start, at):
+                self.line(f"{far} |= {test}")
+            shared, self._shared = self._shared, self._shared and at > 0
+            with self.block(f"if {far} != 0:"):
+                with self._each(start, at), self.block(f"if {test}:"):
+                    self.line(f"{start.at() if isinstance(start, Array) else start} += {mean}")
+                yield
+            self._shared = shared
+        self._passed = passed
+        del self.loops[loops:]
+
+    @contextmanager
+    def _each(self, place: Array | str, at: int) -> Iterator[None]:
+        """Loops inside of loop `at` over every entry of an array; none for a variable."""
+        with ExitStack() as inside:
+            for loop in place.loops if isinstance(place, Array) else ():
+                if loop > at:
+                    inside.enter_context(self.counted(f"i{loop}", "0", self.size(self.loop_sizes[loop])))
+            yield
+
     def _start(self, roots: Sequence[Root], items: Sequence[Item], nest: Nest) -> None:
         for root, item in zip(roots, items, strict=True):
             short = "f32" if nest.dtype(item) == "float32" else "f64"
@@ -389,20 +430,21 @@ class Segment:
 
     _blocked: set[Any] = set()  # noqa: RUF012 (replaced, never changed)
 
-    def folded(self, nest: Nest, at: int, item: Item, root: Root) -> Array | str:
-        """Where the result of a reduction stands once its loop has ended."""
+    def folded(self, nest: Nest, at: int, item: Item, root: Root, into: Array | str | None = None) -> Array | str:
+        """Where the result of a reduction stands once its loop has ended: `into`, where that is known."""
         short = "f32" if nest.dtype(item) == "float32" else "f64"
         self.made[-1][item.value] = None
         if at > 0:
             if isinstance(root.target, Array):
                 return root.target
-            name = self.name("r")
+            name = into if isinstance(into, str) else self.name("r")
             self.line(f"{name} = {short}({root.target})")
             return name
         own = Item(item.value, nest.item(item.value).axes)
         loops = root.target.loops if isinstance(root.target, Array) else ()
         target = self.array(own) if item.value in self.found.stored and item == nest.item(item.value) else None
-        if target is None or tuple(loop for loop in target.loops if loop != ONE) != loops:
+        target = into if isinstance(into, Array) else target
+        if target is None or tuple(loop for loop in target.loops if loop >= 0) != loops:
             target = self.scratch(nest, 0, item, loops)  # the shares are added up in the order they lie in
         with self.serial(0):
             self._combine(target, root, loops, short)
@@ -460,8 +502,7 @@ class Segment:
         """Note that a value is computed; where a rewrite relies on it, notice that it is not finite."""
         self.made[-1][value] = None
         if value in self.guards:
-            with self.block(f"if not np.abs({text}) < np.inf:"):
-                self.line("bad = 1")
+            self.line(f"bad |= not np.abs({text}) < np.inf")  # a branch would keep the loop from being vectorized
 
     def limits(self, limits: Mapping[int, int]) -> None:
         """Refuse integers that are out of range before anything is read by them."""
@@ -548,11 +589,11 @@ def _order(found: Grouping, kernel: Kernel, segment: Segment) -> list[list[int]]
     stores = [Item(v, plain.item(v).axes) for v in kernel.stores]
     arrays = []
     for item in (*leaves, *stores):
-        axes = item.axes[::-1] if segment.memory.layout.get(item.value) == "F" else item.axes
-        arrays.append(tuple(a for a in axes if a != ONE))
+        axes = [a for a, size in zip(item.axes, found.shape(item.value), strict=True) if size != 1]
+        arrays.append(tuple(axes[::-1] if segment.memory.layout.get(item.value) == "F" else axes))
     votes: dict[tuple[int, ...], int] = {}
-    for axes in arrays:
-        votes[axes] = votes.get(axes, 0) + 1
+    for loops in (tuple(a for a in axes if a >= 0) for axes in arrays):
+        votes[loops] = votes.get(loops, 0) + 1
     longest: tuple[int, ...] = max(votes, key=lambda axes: (len({*axes}), votes[axes]), default=())
     order = list(dict.fromkeys(longest))
     order += [d for d in range(len(kernel.sizes)) if d not in order]

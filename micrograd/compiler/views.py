@@ -1,7 +1,7 @@
 """Views: operations that only rename axes, so that a kernel may read through them instead of copying.
 
-A view is described by one entry per axis of the array that is read: the axis of the result that runs along it, or
-`ONE` where the index is always 0.
+A view is described by one entry per axis of the array that is read: the axis of the result that runs along it, or,
+below 0, the one index that it is read at: `ONE` for index 0, and `fixed` for any other.
 """
 
 from __future__ import annotations
@@ -12,11 +12,25 @@ from typing import Any
 from micrograd.compiler.program import Equation
 from micrograd.primitives import TABLE
 
-__all__ = ["ONE", "Axes", "is_unit_reshape", "unit_reshape", "varying", "view_axes"]
+__all__ = ["ONE", "Axes", "fixed", "index_of", "is_unit_reshape", "unit_reshape", "varying", "view_axes"]
 
 ONE = -1
 
 Axes = tuple[bool, ...]
+
+
+def fixed(index: int) -> int:
+    """The entry for an axis that is read at this index only.
+
+    >>> fixed(0) == ONE, index_of(fixed(3))
+    (True, 3)
+    """
+    return -1 - index
+
+
+def index_of(entry: int) -> int:
+    """The index that such an entry stands for."""
+    return -1 - entry
 
 
 def unit_reshape(old: Sequence[int], new: Sequence[int]) -> tuple[int, ...] | None:
@@ -49,12 +63,12 @@ def view_axes(equation: Equation, shapes: Sequence[tuple[int, ...]], out: tuple[
         order = attrs["axes"]
         return tuple(ONE if shape[axis] == 1 else order.index(axis) for axis in range(len(shape)))
     if op == "gather":
-        return _first(attrs["index"], shape)
+        return _placed(attrs["index"], shape)
     return None
 
 
-def _first(index: Any, shape: tuple[int, ...]) -> tuple[int, ...] | None:
-    """The index ``x[0:1, :]``: what is first along some axes."""
+def _placed(index: Any, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The index ``x[3:4, :]``: one place along some axes."""
     items = index if isinstance(index, tuple) else (index,)
     if len(items) != len(shape) or not all(isinstance(i, slice) for i in items):
         return None
@@ -62,8 +76,8 @@ def _first(index: Any, shape: tuple[int, ...]) -> tuple[int, ...] | None:
     for axis, item in enumerate(items):
         if item == slice(None) or shape[axis] == 1:
             axes.append(axis if shape[axis] != 1 else ONE)
-        elif item == slice(0, 1):
-            axes.append(ONE)
+        elif type(item.start) is type(item.stop) is int and 0 <= item.start == item.stop - 1 and item.step in (None, 1):
+            axes.append(fixed(item.start))
         else:
             return None
     return tuple(axes)
@@ -85,6 +99,6 @@ def varying(
     if axes is None:
         return plain
     for may, to in zip(operands[0], axes, strict=True):
-        if to != ONE:
+        if to >= 0:
             found[to] |= may
     return tuple(found)
