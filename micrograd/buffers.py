@@ -65,11 +65,13 @@ def copy(x: Array) -> Array:
 
 
 def apply(ufunc: np.ufunc, *operands: Any) -> Any:
-    """``ufunc(*operands)`` for an elementwise function whose result has the operands' dtype.
+    """``ufunc(*operands)`` for an elementwise function whose result has the operands' dtype where these are floats.
 
     The result is written into a kept array where its shape and dtype are those of the largest operand.
     """
     out = max((x for x in operands if type(x) is np.ndarray), key=lambda x: x.nbytes)
+    if out.dtype.kind != "f":  # half of a truth value is a float
+        return ufunc(*operands)
     for x in operands:
         fits = type(x) is float or (x.dtype == out.dtype and x.shape == out.shape[out.ndim - x.ndim :])
         if not fits or not out.flags.c_contiguous:
