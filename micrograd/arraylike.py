@@ -21,6 +21,9 @@ from micrograd.source import user_line
 
 __all__ = ["ArrayLike"]
 
+_and, _or = c.bitwise(c.logical_and), c.bitwise(c.logical_or)
+_xor, _not = c.bitwise(c.logical_xor), c.bitwise(c.logical_not)
+
 
 class ArrayLike:
     """The operators and methods of an array, composed of primitives."""
@@ -228,6 +231,20 @@ class ArrayLike:
 
     __hash__ = object.__hash__
 
+    def __and__(self, other: Any) -> Any:
+        return _and(self, other)
+
+    def __or__(self, other: Any) -> Any:
+        return _or(self, other)
+
+    def __xor__(self, other: Any) -> Any:
+        return _xor(self, other)
+
+    def __invert__(self) -> Any:
+        return _not(self)
+
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
+
     def __getitem__(self, index: Any) -> Any:
         return c.getitem(self, index)
 
@@ -265,6 +282,14 @@ class ArrayLike:
         """See `numpy.min`."""
         return c.amin(self, axis, keepdims=keepdims)
 
+    def any(self, axis: c.Axis = None, keepdims: bool = False) -> Any:
+        """See `numpy.any`."""
+        return c.any_of(self, axis, keepdims=keepdims)
+
+    def all(self, axis: c.Axis = None, keepdims: bool = False) -> Any:
+        """See `numpy.all`."""
+        return c.all_of(self, axis, keepdims=keepdims)
+
     def clip(self, low: Any = None, high: Any = None) -> Any:
         """See `numpy.clip`."""
         return c.clip(self, low, high)
@@ -296,9 +321,9 @@ class ArrayLike:
         return c.swapaxes(self, a, b)
 
     def astype(self, dtype: Any) -> Any:
-        """The values in another float dtype; the gradient comes back in this one."""
+        """The values in another float dtype; the gradient comes back in this one. Truth values become any numbers."""
         name = np.dtype(dtype).name
-        if np.dtype(dtype).kind != "f":
+        if np.dtype(dtype).kind != "f" and not (np.dtype(dtype).kind in "biu" and self.dtype.kind in "biu"):
             raise DTypeError(f"astype({name}) would lose the gradient; use .data.astype({name}) for plain values.")
         return p.cast(self, dtype=name)
 

@@ -6,7 +6,7 @@ and `var` is four nodes: nothing here is a fused node, and no derivative is writ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,10 @@ from micrograd.errors import DTypeError, ShapeError
 from micrograd.modes import capturing
 
 __all__ = [
-    "amax", "amin", "broadcast_to", "clip", "concatenate", "divide", "dot", "expand_dims", "getitem", "logaddexp",
-    "matmul", "maximum", "mean", "minimum", "moveaxis", "power", "reshape", "squeeze", "stack", "std", "sum",
-    "swapaxes", "transpose", "var",
+    "all_of", "amax", "amin", "any_of", "bitwise", "broadcast_to", "clip", "concatenate", "divide", "dot",
+    "expand_dims", "getitem", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor", "matmul",
+    "maximum", "mean", "minimum", "moveaxis", "power", "reshape", "squeeze", "stack", "std", "sum", "swapaxes",
+    "transpose", "truth", "var",
 ]  # fmt: skip
 
 Axis = int | Sequence[int] | None
@@ -93,7 +94,12 @@ def amax(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
 
 def amin(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     """The smallest value over `axis`: ``-max(-x)``."""
-    return -amax(-x, axis, keepdims=keepdims)
+    if not hasattr(x, "dtype") or x.dtype.kind == "f":
+        return -amax(-x, axis, keepdims=keepdims)
+    if x.dtype.kind == "b":
+        return all_of(x, axis, keepdims=keepdims)
+    last = np.array(-1 if x.dtype.kind == "i" else np.iinfo(x.dtype).max, x.dtype)  # -x may not fit
+    return p.sub(last, amax(p.sub(last, x), axis, keepdims=keepdims))
 
 
 def _is_node(x: Any) -> bool:
@@ -107,6 +113,11 @@ def maximum(x: Any, y: Any) -> Any:
 
 def minimum(x: Any, y: Any) -> Any:
     """The smaller of two, elementwise: ``-maximum(-x, -y)``."""
+    x, y = (o.item() if isinstance(o, np.generic) else o for o in (x, y))
+    dtype = np.result_type(*(o.dtype if hasattr(o, "dtype") else o for o in (x, y)))
+    if dtype.kind in "biu":
+        return p.where(p.less(x, y), x, y)  # no gradient flows
+    x, y = (p.cast(o, dtype=dtype.name) if getattr(o, "dtype", dtype).kind in "biu" else o for o in (x, y))
     return -maximum(-x, -y)
 
 
@@ -124,10 +135,15 @@ def clip(x: Any, low: Any = None, high: Any = None) -> Any:
 
 def divide(x: Any, y: Any) -> Any:
     """``x * (1/y)``; a numerator of 1 is `reciprocal` alone, as in the staged graph."""
+    if isinstance(y, (int, float)):
+        return x * (1.0 / y if y else p.reciprocal(float(y)))
+    if not hasattr(y, "dtype") and np.asarray(y).dtype.kind in "biu":
+        y = np.asarray(y)
+    if hasattr(y, "dtype") and y.dtype.kind in "biu":  # NumPy's reciprocal of a whole number is a whole number
+        dtype = np.result_type(y.dtype, x.dtype if hasattr(x, "dtype") else 1.0)
+        y = p.cast(y, dtype=dtype.name if dtype.kind == "f" else "float64")
     if not _is_node(y):
-        if isinstance(y, (int, float)):
-            return x * (1.0 / y if y else p.reciprocal(float(y)))
-        return p.mul(x, p.reciprocal(np.asarray(y, float) if np.asarray(y).dtype.kind in "iub" else y))
+        return p.mul(x, p.reciprocal(y))
     inverse = p.reciprocal(y)
     if type(x) in (int, float) and x == 1:
         return inverse
@@ -142,7 +158,64 @@ def power(x: Any, exponent: Any) -> Any:
         kind = type(exponent).__name__
         raise DTypeError(f"the exponent must be a real number; got {kind}. Write exp(y * log(x)) for x ** y.")
     number = exponent.item() if isinstance(exponent, np.generic) else exponent
-    return p.pow(x, exponent=int(number) if isinstance(number, float) and number.is_integer() else number)
+    whole = isinstance(number, float) and number.is_integer() and getattr(x, "dtype", np.dtype(float)).kind == "f"
+    return p.pow(x, exponent=int(number) if whole else number)
+
+
+def truth(x: Any) -> Any:
+    """Whether each entry is not 0."""
+    return x if x.dtype.kind == "b" else p.not_equal(x, 0)
+
+
+def logical_and(x: Any, y: Any) -> Any:
+    """Whether both are true, elementwise."""
+    return p.where(_truth_of(x), _truth_of(y), np.array(False))
+
+
+def logical_or(x: Any, y: Any) -> Any:
+    """Whether one of two is true, elementwise."""
+    return p.where(_truth_of(x), np.array(True), _truth_of(y))
+
+
+def logical_xor(x: Any, y: Any) -> Any:
+    """Whether just one of two is true, elementwise."""
+    return p.not_equal(_truth_of(x), _truth_of(y))
+
+
+def logical_not(x: Any) -> Any:
+    """Whether each entry is 0."""
+    return p.equal(truth(x), np.array(False))
+
+
+def any_of(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
+    """Whether an entry over `axis` is true."""
+    return p.greater(sum(truth(x), axis, keepdims=keepdims), 0)
+
+
+def all_of(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
+    """Whether all entries over `axis` are true."""
+    return logical_not(any_of(logical_not(x), axis, keepdims=keepdims))
+
+
+def _truth_of(x: Any) -> Any:
+    return truth(x if hasattr(x, "dtype") else np.asarray(x))
+
+
+def bitwise(logical: Callable[..., Any]) -> Callable[..., Any]:
+    """``& | ^ ~`` between truth values, by the logical function of the same meaning.
+
+    Raises:
+        DTypeError (at the call): whole numbers or floats, whose bits are no part of the graph.
+    """
+
+    def call(*operands: Any) -> Any:
+        for x in operands:
+            dtype = x.dtype if hasattr(x, "dtype") else np.asarray(x).dtype
+            if dtype.kind != "b":
+                raise DTypeError(f"&, |, ^ and ~ take truth values on graph values; got {dtype}. Compare first, x > 0.")
+        return logical(*operands)
+
+    return call
 
 
 def matmul(x: Any, y: Any) -> Any:

@@ -150,12 +150,20 @@ def cumsum(a: Any, axis: int | None = None) -> Any:
     """`numpy.cumsum`: the product with a triangle of ones."""
     if axis is None:
         a, axis = c.reshape(a, -1), 0
+    a = _counted(a)
     n = shape_of(a)[normal_axis(axis, len(shape_of(a)))]  # type: ignore[index]
     return c.moveaxis(c.matmul(c.moveaxis(a, axis, -1), np.triu(np.ones((n, n)).astype(a.dtype))), -1, axis)
 
 
+def _counted(a: Any) -> Any:
+    """Truth values and short whole numbers in the dtype that NumPy adds and multiplies them up in."""
+    dtype = np.add.reduce(np.zeros(1, a.dtype)).dtype
+    return a if dtype == a.dtype else p.cast(a, dtype=dtype.name)
+
+
 def prod(a: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     """`numpy.prod`: halves multiplied with each other until one entry is left, so that zeros are no special case."""
+    a = _counted(a)
     shape = shape_of(a)
     chosen = normal_axis(axis, len(shape))
     axes = tuple(range(len(shape))) if chosen is None else (chosen,) if isinstance(chosen, int) else chosen
@@ -195,4 +203,6 @@ def average(a: Any, axis: Axis = None, weights: Any = None, *, keepdims: bool = 
         shape[axis] = -1
         weights = c.reshape(weights, shape)
     weights = c.broadcast_to(weights, shape_of(a))
+    if weights.dtype.kind in "biu":
+        weights = p.cast(weights, dtype=np.result_type(weights.dtype, a.dtype).name)
     return c.divide(c.sum(a * weights, axis, keepdims=keepdims), c.sum(weights, axis, keepdims=keepdims))

@@ -60,8 +60,21 @@ UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
     np.not_equal: p.not_equal,
 }  # type: ignore[dict-item, unused-ignore]
 
+LOGIC: dict[np.ufunc, Callable[..., Any]] = {
+    np.logical_and: c.logical_and,
+    np.logical_or: c.logical_or,
+    np.logical_xor: c.logical_xor,
+    np.logical_not: c.logical_not,
+    np.bitwise_and: c.bitwise(c.logical_and),
+    np.bitwise_or: c.bitwise(c.logical_or),
+    np.bitwise_xor: c.bitwise(c.logical_xor),
+    np.invert: c.bitwise(c.logical_not),
+}
+"""Functions of truth values, through which no gradient flows; a trace leaves them to NumPy."""
+
 _REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {
-    np.add: c.sum, np.maximum: c.amax, np.minimum: c.amin, np.multiply: k.prod
+    np.add: c.sum, np.maximum: c.amax, np.minimum: c.amin, np.multiply: k.prod, np.logical_or: c.any_of,
+    np.logical_and: c.all_of,
 }  # fmt: skip
 
 
@@ -102,6 +115,9 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.amax: _reduction(c.amax),
     np.min: _reduction(c.amin),
     np.amin: _reduction(c.amin),
+    np.any: _reduction(c.any_of),
+    np.all: _reduction(c.all_of),
+    np.count_nonzero: _reduction(lambda a, axis, **more: c.sum(c.truth(a), axis, **more)),
     np.dot: c.dot,
     np.clip: lambda a, a_min=None, a_max=None, *, min=None, max=None: c.clip(  # noqa: A006 - NumPy's names
         a, min if a_min is None else a_min, max if a_max is None else a_max
@@ -173,7 +189,7 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
 
 
 def _available() -> str:
-    known: list[Any] = [*UFUNCS, *FUNCTIONS]
+    known: list[Any] = [*UFUNCS, *LOGIC, *FUNCTIONS]
     return ", ".join(sorted({f.__name__ for f in known}))
 
 
@@ -197,6 +213,8 @@ def call_ufunc(ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any
     _refuse_keywords(name, kwargs, {"where": True, "out": None})
     if method == "__call__" and ufunc in UFUNCS:
         return UFUNCS[ufunc](*inputs, **kwargs)
+    if method == "__call__" and ufunc in LOGIC:
+        return LOGIC[ufunc](*inputs, **kwargs)
     if method == "reduce" and ufunc in _REDUCTIONS:
         _refuse_keywords(f"{name}.reduce", kwargs, {"dtype": None, "out": None})
         return _REDUCTIONS[ufunc](inputs[0], kwargs.pop("axis", 0), **kwargs)

@@ -19,6 +19,7 @@ import numpy as np
 
 from micrograd import composites as c
 from micrograd import ingest
+from micrograd import primitives as p
 from micrograd.engine import Tensor, sweep, toposort
 from micrograd.errors import GraphError, ShapeError
 from micrograd.modes import capturing
@@ -267,6 +268,8 @@ def gradients(
                              "pass allow_unused=True for zeros.")  # fmt: skip
         zero = 0.0 if type(node.raw) is float else np.zeros(node.shape, node.dtype)
         answer = found.get(node, Tensor(zero) if track else zero)
+        if track and type(node.raw) is not float and answer.dtype != node.dtype:
+            answer = p.cast(answer, dtype=node.dtype.name)
         answers.append(answer if track else ingest.owned(answer, node.raw, owners))
     return answers
 

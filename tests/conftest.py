@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from browsing import browser, opened  # noqa: F401 - fixtures
 from code_lines import ENGINE_LIMIT, code_lines
+from filled import FILLS
 from hypothesis import HealthCheck, settings
 
 from micrograd import engine
+from micrograd.compiler import entry
 from micrograd.primitives import TABLE
 
 # `ci` draws the same examples in every run, so a red build can be repeated; `fuzz` is for a person with a coffee:
@@ -48,6 +50,12 @@ def _sealed() -> Iterator[None]:
     found = leaks(dict(table), dict(errors))
     if found:
         pytest.fail("this test leaks: " + "; ".join(found))
+
+
+@pytest.fixture(autouse=True)
+def _unset_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What no compiled function has written is NaN, or with ``UNSET=pattern`` a pattern, so that reading it shows."""
+    monkeypatch.setattr(entry, "unset", FILLS[os.environ.get("UNSET", "nan")])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

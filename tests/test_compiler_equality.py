@@ -7,48 +7,35 @@ from typing import Any
 
 import numpy as np
 import pytest
+from compiled import close, interpreted
+from filled import FILLS
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from strategies import OPERATIONS, Program, inputs_of, margin, programs, seeds
 
 import micrograd as mg
+from micrograd.compiler import entry
 from micrograd.compiler.capture import capture
-from micrograd.compiler.entry import Entry
 from micrograd.compiler.lowering import lower
-from micrograd.compiler.program import Equation, evaluate
+from micrograd.compiler.program import Equation
 from micrograd.engine import Tensor
 from micrograd.primitives import TABLE
 
 numba = pytest.importorskip("numba")
 
 
-def interpreted(f: Any, *args: Any, threads: int = 1) -> tuple[Any, Any]:
-    """The answers of a captured call, as printed and as the program says."""
-    with np.errstate(all="ignore"):
-        program = capture(f, args, {})
-    layouts = {
-        feed.value: "F"
-        for feed in program.feeds
-        if feed.kind == "argument"
-        and args[feed.position].flags.f_contiguous
-        and not args[feed.position].flags.c_contiguous
-    }
-    got = Entry(program, layouts, threads, interpreted=True).run(args)
-    known = evaluate(program, {f.value: args[f.position] if f.kind == "argument" else f.array for f in program.feeds})
-    return got, program.rebuild([known[v] for v in program.outputs])
-
-
-def close(a: Any, b: Any, scale: float = 1.0) -> None:
-    a, b = np.asarray(a), np.asarray(b)
-    assert a.shape == b.shape
-    assert a.dtype == b.dtype
-    u = np.finfo(b.dtype).eps if b.dtype.kind == "f" else 0.0
-    assert np.array_equal(np.isnan(a), np.isnan(b))
-    fine = np.isfinite(b)
-    assert np.array_equal(a[~fine & ~np.isnan(b)], b[~fine & ~np.isnan(b)])
-    size = max(float(np.abs(b[fine]).max(initial=0.0)), scale)
-    assert np.abs(a[fine] - b[fine]).max(initial=0.0) <= 256 * u * size
+@pytest.fixture(autouse=True, params=FILLS)
+def _unset_memory(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of this file runs twice, with memory filled with NaN and with a pattern."""
+    monkeypatch.setattr(entry, "unset", FILLS[request.param])
 
 
 def both(program: Program) -> Any:
@@ -202,8 +189,65 @@ GRAPHS, STEPS = (int(n) for n in os.environ.get("GROWN", "15x12").split("x"))
 """How many graphs are grown, and to how many operations: ``GROWN=125x100`` for the long run."""
 
 
+def floats(x: Any) -> Any:
+    """Truth values and whole numbers as floats."""
+    return x if x.dtype.kind == "f" else x * 0.5
+
+
+def fit(*arrays: Any) -> bool:
+    """Whether shapes broadcast."""
+    try:
+        np.broadcast_shapes(*(array.shape for array in arrays))
+    except ValueError:
+        return False
+    return True
+
+
+def exact(known: list[Any], place: int) -> Any:
+    """A value that was computed without rounding, so that every way of computing compares it alike."""
+    x = known[place % len(known)]
+    return x if x.dtype.kind in "bi" else known[place % 3]
+
+
+def truth(known: list[Any], place: int) -> Any:
+    """A value that was computed without rounding as truth values."""
+    x = exact(known, place)
+    return x if x.dtype.kind == "b" else x > 0.25
+
+
+COMPARED: dict[str, Any] = {
+    "number": lambda x, y, number: np.equal(x, number),
+    "not number": lambda x, y, number: np.not_equal(number, x),
+    "above": lambda x, y, number: x > number,
+    "below": lambda x, y, number: x * 1.0 <= number,
+    "itself": lambda x, y, number: x >= x * 1,
+    "number first": lambda x, y, number: number > x,
+    "two": lambda x, y, number: x < y,
+}
+CHOSEN: dict[str, Any] = {
+    "where": lambda x, y, m: np.where(m, x, y),
+    "numbers": lambda x, y, m: np.where(m, 1, 0.25) * m,
+    "whole": lambda x, y, m: np.where(m, 1, 0),
+    "zero": lambda x, y, m: np.where(m, x, 0),
+    "times": lambda x, y, m: m * x,
+    "rest": lambda x, y, m: x * (1 - m) + 1.0 * m,
+    "share": lambda x, y, m: np.sum(m * x) / (np.sum(m) + 1),
+    "and": lambda x, y, m: m & (y > y * 2) if y.dtype.kind != "f" else m & m,
+}
+SCALED: dict[str, Any] = {
+    "1.0": lambda m: m * 1.0, "1": lambda m: 1 * m, "True": lambda m: m * True, "/1": lambda m: m / 1, "/3": lambda m: m / 3,
+    "+0": lambda m: m + 0, "1-": lambda m: 1 - m, "square": lambda m: (m * 1) ** 2, "not": lambda m: ~m,
+    "or": lambda m: m | ~m, "xor": lambda m: m ^ m, "float32": lambda m: m.astype(np.float32),
+    "int8": lambda m: m.astype(np.int8) * 100 + m, "uint8": lambda m: m.astype(np.uint8) * 200 * 2, "minus": lambda m: -(m * 1.0),
+    "one": lambda m: np.sum(m[:1], axis=0) if m.shape else m, "root": lambda m: np.sqrt(m * 4), "sum": lambda m: m + m,
+}  # fmt: skip
+
+
 class Growing(RuleBasedStateMachine):
-    """A graph of the table's primitives over random shapes, axes, layouts and dtypes, compiled as it grows."""
+    """A graph of the table's primitives over random shapes, axes, layouts and dtypes, compiled as it grows.
+
+    Among its inputs are truth values and whole numbers; what is computed of them has the dtype that NumPy gives it.
+    """
 
     @initialize(seed=seeds, shape=st.lists(st.integers(1, 4), min_size=1, max_size=3), dtype=st.sampled_from(["f4", "f8"]),
                 order=st.sampled_from("CF"))  # fmt: skip
@@ -211,11 +255,13 @@ class Growing(RuleBasedStateMachine):
         rng = np.random.default_rng(seed)
         self.inputs = [np.array(rng.standard_normal(shape), dtype, order=order) for _ in range(2)]
         self.inputs.append(np.array(rng.standard_normal(shape[-1:]), dtype))
+        self.inputs.append(np.array(rng.integers(0, 2, shape), bool, order=order))
+        self.inputs.append(rng.integers(-3, 4, shape[-1:]).astype(rng.choice(["i1", "u1", "i4", "u4", "i8"])))
         self.steps: list[Any] = []
         self.dirty = True
 
     def values(self, inputs: Any) -> list[Any]:
-        known = list(inputs)
+        *known, self.whole = inputs  # whole numbers stand beside floats and never alone
         for step in self.steps:
             known.append(step(known))
         return known
@@ -224,11 +270,8 @@ class Growing(RuleBasedStateMachine):
     def pair(self, op: str, a: int, b: int) -> None:
         def step(known: list[Any]) -> Any:
             x, y = known[a % len(known)], known[b % len(known)]
-            try:
-                np.broadcast_shapes(x.shape, y.shape)
-            except ValueError:
-                y = x
-            return {"add": lambda: x + y, "sub": lambda: x - y, "mul": lambda: 0.5 * x * y,
+            y = y if fit(x, y) else x
+            return {"add": lambda: x + y, "sub": lambda: floats(x) - y, "mul": lambda: 0.5 * x * y,
                     "maximum": lambda: np.maximum(x, y)}[op]()  # fmt: skip
 
         self.add(step)
@@ -238,7 +281,7 @@ class Growing(RuleBasedStateMachine):
     )
     def alone(self, op: str, a: int) -> None:
         def step(known: list[Any]) -> Any:
-            x = known[a % len(known)]
+            x = floats(known[a % len(known)])
             return {"neg": lambda: -x, "tanh": lambda: np.tanh(x), "exp": lambda: np.exp(-abs(x)),
                     "sqrt": lambda: np.sqrt(x * x + 1.0), "log": lambda: np.log(1.0 + x * x), "square": lambda: 0.3 * x**2,
                     "reciprocal": lambda: 1.0 / (2.0 + x * x), "where": lambda: np.where(x > 0, x, 0.1 * x)}[op]()  # fmt: skip
@@ -268,6 +311,57 @@ class Growing(RuleBasedStateMachine):
 
         self.add(step)
 
+    @rule(
+        op=st.sampled_from([*COMPARED]), a=st.integers(0, 99), b=st.integers(0, 99), number=st.sampled_from([1, 0.5, 2])
+    )
+    def compare(self, op: str, a: int, b: int, number: float) -> None:
+        def step(known: list[Any]) -> Any:
+            x, y = exact(known, a), exact(known, b)
+            return COMPARED[op](x, y if fit(x, y) else x, number)
+
+        self.add(step)
+
+    @rule(op=st.sampled_from([*CHOSEN]), a=st.integers(0, 99), b=st.integers(0, 99), mask=st.integers(0, 99))
+    def choose(self, op: str, a: int, b: int, mask: int) -> None:
+        def step(known: list[Any]) -> Any:
+            x, m = known[a % len(known)], truth(known, mask)
+            y = known[b % len(known)]
+            return CHOSEN[op](x, y, m) if fit(x, y, m) else CHOSEN[op](m, m, m)
+
+        self.add(step)
+
+    @rule(op=st.sampled_from([*SCALED]), a=st.integers(0, 99))
+    def scale(self, op: str, a: int) -> None:
+        self.add(lambda known: SCALED[op](truth(known, a)))
+
+    @rule(op=st.sampled_from([np.any, np.all, np.min, np.sum, np.mean]), a=st.integers(0, 99), axis=st.integers(0, 3),
+          keepdims=st.booleans())  # fmt: skip
+    def count(self, op: Any, a: int, axis: int, keepdims: bool) -> None:
+        def step(known: list[Any]) -> Any:
+            m = truth(known, a)
+            return op(m, axis=None if axis == 3 or not m.shape else axis % len(m.shape), keepdims=keepdims)
+
+        self.add(step)
+
+    @rule(op=st.sampled_from(["+", "*", ">", "max", "where"]), a=st.integers(0, 99))
+    def beside_whole(self, op: str, a: int) -> None:
+        def step(known: list[Any]) -> Any:
+            k, x = self.whole, floats(known[a % 4])
+            return {"+": lambda: x + k, "*": lambda: k * x, ">": lambda: x > k, "max": lambda: np.maximum(k, x),
+                    "where": lambda: np.where(x > 0.5, k, x)}[op]()  # fmt: skip
+
+        self.add(step)
+
+    @rule(a=st.integers(0, 99), b=st.integers(0, 99))
+    def product(self, a: int, b: int) -> None:
+        def step(known: list[Any]) -> Any:
+            x, y = known[a % len(known)], known[b % len(known)]
+            if len(x.shape) != 2 or len(y.shape) != 2 or x.shape[0] != y.shape[0]:
+                return x + x
+            return 0.1 * (x.T @ y)
+
+        self.add(step)
+
     def add(self, step: Any) -> None:
         if len(self.steps) < STEPS:
             self.steps.append(step)
@@ -280,24 +374,33 @@ class Growing(RuleBasedStateMachine):
 
         def f(*inputs: Any) -> Any:
             known = self.values(inputs)
-            total = sum((np.sum(np.tanh(v)) for v in known[3:]), np.sum(known[0]))
-            return known[-1] * 1.0, total
+            last = known[-1]
+            total = sum((np.sum(np.tanh(floats(v))) for v in known[3:]), np.sum(known[0]))
+            return last * 1.0 if last.dtype.kind == "f" else last, total
 
         def with_gradients(*inputs: Any) -> Any:
             return f(*inputs), mg.grad(lambda *i: f(*i)[1], (0, 1, 2))(*inputs)
 
-        ties = margin(f(*(Tensor(x) for x in self.inputs))[1])
-        got, expected = interpreted(f if ties < 1e-3 else with_gradients, *self.inputs)
+        given = list(self.inputs)
+        with np.errstate(all="ignore"):
+            coarsest = min((v.dtype for v in self.values(given) if v.dtype.kind == "f"), key=lambda d: d.itemsize)
+            plain = f(*given)
+        ties = margin(f(*map(Tensor, given[:3]), *given[3:])[1], exact=True)
+        got, expected = interpreted(f if ties < 1e-3 else with_gradients, *given)
         for g, e in zip(_leaves(got), _leaves(expected), strict=True):
-            close(g, e)
+            close(g, e, coarsest=coarsest)
+        for g, e in zip(_leaves(got), plain, strict=False):
+            close(g, e, coarsest=coarsest)
 
 
 def _leaves(tree: Any) -> list[Any]:
     return [leaf for part in tree for leaf in _leaves(part)] if isinstance(tree, (tuple, list)) else [tree]
 
 
-TestGrowing = Growing.TestCase
-TestGrowing.settings = settings(max_examples=GRAPHS, stateful_step_count=STEPS + 2, deadline=None)
+def test_graphs_that_grow() -> None:
+    run_state_machine_as_test(
+        Growing, settings=settings(max_examples=GRAPHS, stateful_step_count=STEPS + 2, deadline=None)
+    )
 
 
 @settings(max_examples=60, deadline=None)

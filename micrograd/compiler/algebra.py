@@ -336,9 +336,12 @@ def picked(made: Rewriter, equation: Equation, operands: tuple[Operand, ...]) ->
         labels = made.constant(column)
     else:
         return None
-    if made.shape(labels) != (n,) or not np.array_equal(rows, np.arange(n)):
+    floats = isinstance(operands[0], float) or made.dtype(operands[0]).startswith("float")
+    if made.shape(labels) != (n,) or not floats or not np.array_equal(rows, np.arange(n)):
         return None
-    places = made.constant(np.arange(c, dtype=made.values[labels].dtype).reshape(1, c))
+    dtype = np.dtype(made.values[labels].dtype)
+    columns = np.arange(c, dtype=dtype if c - 1 <= np.iinfo(dtype).max else np.int64)  # more columns than it can count
+    places = made.constant(columns.reshape(1, c))
     mask = made.put("equal", places, made.reshape(labels, (n, 1)))
     old = made.program.values[equation.out]
     if equation.op == "gather":

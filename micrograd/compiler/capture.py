@@ -228,10 +228,10 @@ class _Assembly:
         assert node.row is not None
         line = self.recorder.line_of(node)
         operands: list[Operand] = []
+        beside = _floats_beside(node)
         for operand, raw in zip(self.operands(node), node.args, strict=True):
-            if len(node.args) > 1 and isinstance(raw, np.ndarray) and raw.dtype.kind in "iu":
-                # whole numbers beside floats, as NumPy casts them
-                dtype = np.result_type(*(a if isinstance(a, np.ndarray) else 0.0 for a in node.args)).name
+            dtype = beside if isinstance(raw, np.ndarray) and raw.dtype.kind in "iu" else ""
+            if dtype and dtype != raw.dtype.name:
                 if isinstance(operand, Tensor):
                     at = self.value(raw.astype(dtype))
                     self.equations.append(Equation("cast", (self.place[operand],), at, {"dtype": dtype}, line))
@@ -278,6 +278,15 @@ def _only(flat: list[Any]) -> Any:
 
 def _own(leaf: Any) -> Any:
     return leaf.copy() if isinstance(leaf, np.ndarray) else leaf
+
+
+def _floats_beside(node: Tensor) -> str:
+    """The dtype that NumPy casts whole numbers to which an operation has beside floats; empty where it has none."""
+    assert node.row is not None
+    args = node.args[1:] if node.row.name == "where" else node.args  # what is chosen from, whatever chooses
+    if len(args) < 2 or not any(type(a) is float or a.dtype.kind == "f" for a in args):
+        return ""
+    return str(np.result_type(*(a.dtype if isinstance(a, np.ndarray) else 0.0 for a in args)))
 
 
 def _stand_ins(node: Tensor) -> list[Integers]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import os
 import threading
 import warnings
@@ -158,7 +159,7 @@ class Compiled:
                 array = np.asarray(leaf)
                 parts.append((array.shape, array.dtype, "C" if array.flags.c_contiguous else "F"))
             else:
-                parts.append((type(leaf), _hashable(leaf)))
+                parts.append((type(leaf), *_hashable(leaf)))
         if not kwargs and all(type(a) is np.ndarray for a in args):
             return tuple(parts)
         return ("tree", _structure((args, kwargs)), *parts)
@@ -270,10 +271,12 @@ def _structure(tree: Any) -> Any:
     return None
 
 
-def _hashable(leaf: Any) -> Any:
+def _hashable(leaf: Any) -> tuple[Any, ...]:
     """A plain argument as part of a key: by value where it can be, else by identity."""
+    if isinstance(leaf, float):  # 0.0 is equal to -0.0 and nan to nothing
+        return leaf if leaf == leaf else "nan", math.copysign(1.0, leaf)
     try:
         hash(leaf)
     except TypeError:
-        return ("object", id(leaf))
-    return leaf
+        return (("object", id(leaf)),)
+    return (leaf,)

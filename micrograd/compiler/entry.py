@@ -26,6 +26,10 @@ KEPT = 1 << 29
 """A workspace keeps at most so many bytes of them."""
 
 
+unset = np.empty
+"""What makes memory with any content; tests put a function here that fills it, so that reading it shows."""
+
+
 def _holders(arrays: list[Any], place: int) -> int:
     return sys.getrefcount(arrays[place])
 
@@ -43,7 +47,7 @@ class Workspace:
     __slots__ = ("arenas", "kept", "size", "views")
 
     def __init__(self, ends: dict[str, int]) -> None:
-        self.arenas = {dtype: np.empty(entries, dtype) for dtype, entries in sorted(ends.items())}
+        self.arenas = {dtype: unset(entries, dtype) for dtype, entries in sorted(ends.items())}
         self.views: dict[int, Any] = {}
         self.kept: dict[tuple[Any, ...], list[Any]] = {}
         self.size = 0
@@ -56,7 +60,7 @@ class Workspace:
                 found = arrays[place]
                 found.setflags(write=True)
                 return found
-        fresh = np.empty(shape, dtype)
+        fresh = unset(shape, dtype)
         if _EXACT and self.size + fresh.nbytes <= KEPT:
             self.size += fresh.nbytes
             arrays.append(fresh)
@@ -136,7 +140,7 @@ class Entry:
     def _driver(self) -> Callable[[Sequence[Any]], Any]:
         """A Python function, printed for this program, that binds the arguments and runs the steps."""
         lowered, lines = self.lowered, ["def run(leaves):"]
-        names: dict[str, Any] = {"empty": np.empty, "array": np.asarray, "ready": _ready, "pool": self.pool,
+        names: dict[str, Any] = {"empty": unset, "array": np.asarray, "ready": _ready, "pool": self.pool,
                                  "fresh": self._fresh, "entry": self, "alone": np.zeros(8, np.int64)}  # fmt: skip
         write = lines.append
         own = lowered.memory.own

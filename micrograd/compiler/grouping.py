@@ -13,11 +13,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from micrograd.compiler.positions import is_move
-from micrograd.compiler.program import Equation, Operand, Program
+from micrograd.compiler.program import COMPARISONS, Equation, Operand, Program, dtype_of
+from micrograd.compiler.scalars import WHOLE
 from micrograd.compiler.views import ONE, view_axes
 from micrograd.primitives import TABLE
 
-__all__ = ["Grouping", "Kernel", "Step", "group", "is_big", "weight_of"]
+__all__ = ["PRINTED", "Grouping", "Kernel", "Step", "group", "is_big", "weight_of"]
+
+PRINTED = frozenset({
+    "float32", "float64", "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
+})  # fmt: skip
+"""The dtypes that printed functions read and write; NumPy computes the others."""
 
 _WEIGHTS = {"reciprocal": 3, "sqrt": 4, "exp": 12, "log": 14, "tanh": 16, "pow": 40}
 RECOMPUTED = 16
@@ -157,16 +163,16 @@ def _kind(found: Grouping, equation: Equation) -> str:
     shapes = [found.shape(o) for o in equation.operands]
     out = found.shape(equation.out)
     dtypes = {found.program.values[v].dtype for v in (*equation.reads, equation.out)}
-    if dtypes - {"float32", "float64", "bool", "int64", "int32", "uint8", "int8", "int16"}:
+    if not dtypes <= PRINTED:
         return "host"
     if view_axes(equation, shapes, out) is not None and isinstance(equation.operands[0], int):
         return "view"
     row = TABLE[equation.op]
-    if row.kind == "map" and (row.scalar or equation.op == "cast"):
+    if row.kind == "map" and (row.scalar or equation.op == "cast") and _as_numpy(found, equation):
         return "fused"
     if row.kind == "reduce" and found.program.values[equation.out].dtype.startswith("float"):
         return "fused"
-    if row.kind == "contract" and [len(s) for s in shapes] == [2, 2] and len(dtypes) == 1:
+    if row.kind == "contract" and [len(s) for s in shapes] == [2, 2] and dtypes in ({"float32"}, {"float64"}):
         return "product"
     if equation.op == "reshape" and isinstance(equation.operands[0], int):
         base, axes = found.behind(equation.operands[0], tuple(range(len(shapes[0]))))
@@ -175,6 +181,19 @@ def _kind(found: Grouping, equation: Equation) -> str:
         if whole and base not in found.fortran:
             return "alias"
     return "move" if is_move(equation, found.program) else "host"
+
+
+def _as_numpy(found: Grouping, equation: Equation) -> bool:
+    """Whether an elementwise operation can be printed so that it computes in the dtypes that NumPy computes it in."""
+    values = found.program.values
+    if values[equation.out].dtype.startswith("float"):
+        return True
+    if equation.op not in WHOLE:
+        return False
+    # NumPy compares uint64 with int64 exactly, though what they have in common is float64
+    floats = [o for o in equation.operands if not isinstance(o, int) or values[o].dtype.startswith("float")]
+    alone = equation.op in COMPARISONS and not floats
+    return not alone or not dtype_of(values, equation.operands).startswith("float")
 
 
 # ---- joining -------------------------------------------------------------------------------------------------

@@ -88,6 +88,11 @@ class Integers:
             f"index a tensor with it, x[np.arange(N), {self._name}], or cast it, {self._name}.astype(np.float64)",
         )
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or not hasattr(np.ndarray, name):
+            raise AttributeError(f"'numpy.ndarray' object has no attribute {name!r}")
+        return self._refuse()
+
     def _beside(self, other: Any) -> Any:
         """Arithmetic: a tensor on the other side takes over; everything else would compute whole numbers."""
         return NotImplemented if hasattr(other, "__primitive__") else self._refuse()
@@ -111,13 +116,14 @@ class Integers:
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _beside
     __matmul__ = __rmatmul__ = __pow__ = __rpow__ = __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = _beside
     __lt__ = __le__ = __gt__ = __ge__ = _beside
+    __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __lshift__ = __rshift__ = __abs__ = _refuse
     min = max = sum = mean = tolist = item = copy = argmax = argmin = any = all = reshape = ravel = flatten = _refuse
 
     def __eq__(self, other: object) -> Any:
-        return self is other or self._beside(other)
+        return self._beside(other)
 
     def __ne__(self, other: object) -> Any:
-        return self is not other and self._beside(other)
+        return self._beside(other)
 
     def __hash__(self) -> int:
         return id(self)

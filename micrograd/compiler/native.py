@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from micrograd.compiler.grouping import PRINTED
 from micrograd.compiler.lowering import Lowered, Native
 from micrograd.errors import MissingExtraError
 
@@ -42,8 +43,7 @@ def signature(lowered: Lowered, native: Native) -> Any:
     """The Numba types of a printed function's arguments: arrays that are read come in read-only, all are in C order."""
     from numba import types
 
-    of = {name: getattr(types, "boolean" if name == "bool" else name) for name in
-          ("float32", "float64", "bool", "int64", "int32", "int16", "int8", "uint8")}  # fmt: skip
+    of = {name: getattr(types, "boolean" if name == "bool" else name) for name in PRINTED}
     fed = {lowered.memory.own[feed.value] for feed in lowered.program.feeds}
     arrays = {lowered.memory.own[v]: v for v in native.segment.arrays}
     kinds: list[Any] = []

@@ -12,10 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from micrograd.compiler.grouping import Grouping, Kernel, is_big, weight_of
-from micrograd.compiler.program import Equation
+from micrograd.compiler.program import COMPARISONS, Equation, dtype_of
 from micrograd.compiler.rewriter import Shift
 from micrograd.compiler.scalars import cast_text, scalar_text
 from micrograd.compiler.views import ONE
@@ -30,8 +28,6 @@ SPILLED_IN_ROW, SPILLED_IN_MEMORY = 6, 24
 """What costs more additions an entry is stored for the next pass: over a row in the cache, over memory."""
 BLOCK = 256
 """Entries of a contiguous sum that are added up in the dtype of the data; the sums of blocks are added in float64."""
-
-COMPARISONS = ("greater", "greater_equal", "less", "less_equal", "equal", "not_equal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -447,13 +443,12 @@ class Nest:
         dtype = self.dtype(item)
         operands = self._operands(item)
         given = [self.dtype(o) if isinstance(o, Item) else "" for o in operands]
-        weak = [isinstance(o, Item) and self.program.values[o.value].weak for o in operands]
         if equation.op == "cast":
             return cast_text(local[operands[0]], given[0], dtype)  # type: ignore[index]
         wanted = [dtype] * len(operands)
         if equation.op in COMPARISONS:
-            strong = [d for d, w in zip(given, weak, strict=True) if d and not w]
-            wanted = [np.result_type(*strong).name if strong else "float64"] * len(operands)
+            read = [o.value if isinstance(o, Item) else o for o in operands]
+            wanted = [dtype_of(self.program.values, read)] * len(operands)
         elif equation.op == "where":
             wanted[0] = "bool"
         texts = []

@@ -8,7 +8,7 @@ a running mean), a number or array that the host makes for each call (a learning
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,12 @@ import numpy as np
 from micrograd.errors import GraphError
 from micrograd.primitives import TABLE
 
-__all__ = ["Equation", "Feed", "Index", "Operand", "Program", "Value", "Write", "concrete", "evaluate"]
+__all__ = [
+    "COMPARISONS", "Equation", "Feed", "Index", "Operand", "Program", "Value", "Write", "concrete", "dtype_of",
+    "evaluate",
+]  # fmt: skip
+
+COMPARISONS = frozenset({"greater", "greater_equal", "less", "less_equal", "equal", "not_equal"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +151,25 @@ class Program:
         if missing := [v for v in (*self.outputs, *(w.value for w in self.writes)) if v not in made]:
             raise GraphError(f"program {self.name}: answers value {missing[0]}, which is never made")
         return self
+
+
+def dtype_of(values: Sequence[Value], operands: Iterable[Operand]) -> str:
+    """Return the dtype in which NumPy computes an elementwise operation of these operands.
+
+    Numbers written inline and weak values widen no float, but whole numbers and truth values beside them are float64.
+
+    >>> dtype_of([Value((2,), "bool"), Value((2,), "float32")], (0, 1))
+    'float32'
+    >>> dtype_of([Value((2,), "bool"), Value((2,), "float32")], (0, 2.0))
+    'float64'
+    """
+    strong, weak = list[str](), list[float]()
+    for operand in operands:
+        if isinstance(operand, int) and not values[operand].weak:
+            strong.append(values[operand].dtype)
+        else:
+            weak = [1.0]
+    return str(np.result_type(*strong, *weak))
 
 
 def evaluate(program: Program, given: Mapping[int, Any]) -> dict[int, Any]:

@@ -1,18 +1,30 @@
 """A program under reconstruction: equations are put one by one, equal ones are put once, and exact identities vanish.
 
-Every rewrite here keeps each number bit for bit (``x * 1``, ``--x``, a cast to the same dtype, squares for ``x ** 2``
-as NumPy computes them); what changes the rounding stands in `micrograd.compiler.algebra`, with its promise.
+Every rewrite here keeps each number bit for bit, and its dtype (``x * 1``, ``--x``, a cast to the same dtype, squares
+for ``x ** 2`` as NumPy computes them); what changes the rounding stands in `micrograd.compiler.algebra`, with its
+promise. What a rewrite proposes is taken only if it has the shape and the dtype of what it replaces.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from micrograd.compiler.program import Equation, Feed, Index, Operand, Program, Value, evaluate
+from micrograd.compiler.program import (
+    COMPARISONS,
+    Equation,
+    Feed,
+    Index,
+    Operand,
+    Program,
+    Value,
+    dtype_of,
+    evaluate,
+)
 from micrograd.compiler.views import Axes, varying, view_axes
 from micrograd.primitives import TABLE
 
@@ -25,8 +37,8 @@ FAR = 8
 """How many times larger a sum of squares about the start may be than that about the mean: so many times larger is its
 rounding, too."""
 
-
-COMPARISONS = {"greater", "greater_equal", "less", "less_equal", "equal", "not_equal"}
+_EXACT = 2**53
+"""Whole numbers up to here are exact in float64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +118,7 @@ class Rewriter:
 
     def dtype(self, *operands: Operand) -> str:
         """The dtype that an elementwise operation of the operands has in NumPy."""
-        strong = [self.values[o].dtype for o in operands if isinstance(o, int) and not self.values[o].weak]
-        return np.result_type(*strong).name if strong else "float64"
+        return dtype_of(self.values, operands)
 
     def made_by(self, operand: Operand, *ops: str) -> Equation | None:
         """The equation of an operand if it is one of `ops`."""
@@ -120,7 +131,7 @@ class Rewriter:
             return operand
         if operand in self.constants:
             array = np.asarray(self.constants[operand])
-            if array.dtype.kind == "f" and array.size and (array == array.flat[0]).all():
+            if array.dtype.kind in "fiu" and array.size and (array == array.flat[0]).all():
                 return float(array.flat[0])
         inner = self.made_by(operand, "broadcast", "reshape")
         return self.number(inner.operands[0]) if inner is not None else None
@@ -154,12 +165,14 @@ class Rewriter:
         """
         if TABLE[op].kind == "reduce":
             return self._reduce(op, operands[0], like, line, attrs)
+        made = like or self._made(op, operands, attrs)
         same = self._identity(op, operands, attrs)
-        if same is not None:
+        if same is not None and self.fits(same, made):
             return same
-        if op == "pow" and attrs["exponent"] == 2:
+        if op in ("mul", "pow") and isinstance(same, int) and self.shape(same) == made.shape:  # x * 1, of another dtype
+            return self.put("cast", same, like=made, line=line, dtype=made.dtype)
+        if op == "pow" and attrs["exponent"] == 2 and self.dtype(operands[0]) == made.dtype:
             return self.put("mul", operands[0], operands[0], like=like, line=line)
-        made = like or Value(self._shape(op, operands, attrs), self._dtype(op, operands, attrs))
         if TABLE[op].kind == "map" and (alike := self._uniform(made.shape, operands)):
             leads = [len(made.shape) - len(self.shape(o)) for o in operands]
             parts = [self.first(o, [a - n for a in alike if a >= n], 1) for o, n in zip(operands, leads, strict=True)]
@@ -175,7 +188,7 @@ class Rewriter:
         if key in self._known:
             return self._known[key]
         if self._constant(equation, made):
-            inputs = {v: self.constants[v] for v in equation.reads}
+            inputs = {v: float(self.constants[v]) if self.values[v].weak else self.constants[v] for v in equation.reads}
             place = len(self.values)
             small = Program("", (*self.values, made), (), (replace(equation, out=place),), ())
             answer: Operand = self.constant(np.asarray(evaluate(small, inputs)[place], made.dtype))
@@ -204,14 +217,28 @@ class Rewriter:
         over = tuple(sorted(a % len(shape) for a in axes)) if shape else ()
         kept = tuple(1 if a in over else size for a, size in enumerate(shape))
         wanted = kept if attrs.get("keepdims") else tuple(s for a, s in enumerate(shape) if a not in over)
-        dtype = like.dtype if like is not None else self.dtype(x)
-        if not shape:
-            return x
+        made = like or Value(wanted, _folded_dtype(op, self.dtype(x)))
         if all(shape[a] == 1 for a in over):
-            return self.reshape(x, wanted)
-        name = like.name if like is not None else ""
-        made = self._keep(Equation(op, (x,), -1, {"axis": over, "keepdims": True}, line), Value(kept, dtype, name))
-        return self.reshape(made, wanted)
+            return self._cast(self.reshape(x, wanted), made)
+        if self._exact_in_float64(op, x, made.dtype, int(np.prod([shape[a] for a in over], dtype=int))):
+            wide = self.put("cast", x, line=line, dtype="float64")
+            return self._cast(self._reduce(op, wide, replace(made, dtype="float64", name=""), line, attrs), made)
+        inner = replace(made, shape=kept, weak=False)
+        return self.reshape(self._keep(Equation(op, (x,), -1, {"axis": over, "keepdims": True}, line), inner), wanted)
+
+    def _cast(self, x: Operand, made: Value) -> Operand:
+        """`x` in the dtype of `made`, by its name."""
+        if self.dtype(x) == made.dtype:
+            return x
+        return self.put("cast", x, like=replace(made, weak=False), dtype=made.dtype)
+
+    def _exact_in_float64(self, op: str, x: Operand, made: str, count: int) -> bool:
+        """Whether a reduction of whole numbers or truth values is exact in float64, for which loops can be printed."""
+        dtype = np.dtype(self.dtype(x))
+        if dtype.kind not in "biu" or (op != "max" and np.dtype(made).kind not in "iu"):
+            return False
+        largest = 1 if dtype.kind == "b" else max(-int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
+        return largest * (1 if op == "max" else count) <= _EXACT
 
     def reshape(self, x: Operand, shape: tuple[int, ...]) -> Operand:
         """`x` in another shape."""
@@ -282,7 +309,7 @@ class Rewriter:
         x = operands[0]
         if op == "mul":
             for a, b in ((0, 1), (1, 0)):
-                if self.number(operands[b]) == 1.0 and self._unwidened(operands[a], operands[b]):
+                if self.number(operands[b]) == 1.0:
                     return operands[a]
         elif op == "neg" and (inner := self.made_by(x, "neg")):
             return inner.operands[0]
@@ -302,19 +329,25 @@ class Rewriter:
                 return x
             if inner := self.made_by(x, "transpose"):
                 return self.put("transpose", inner.operands[0], axes=tuple(inner.attrs["axes"][a] for a in axes))
-        elif op == "where" and same(*operands[1:]) and self.shape(x) in ((), self.shape(operands[1])):
+        elif op == "where" and same(*operands[1:]):
             return operands[1]
         return None
 
-    def _unwidened(self, kept: Operand, dropped: Operand) -> bool:
-        """Whether `kept` alone has the shape and dtype that it has beside `dropped`."""
-        shape = self.shape(kept)
-        together = np.broadcast_shapes(shape, self.shape(dropped))
-        return isinstance(kept, int) and together == shape and (
-            self.values[kept].weak or self.dtype(kept, dropped) == self.values[kept].dtype
-        )  # fmt: skip
+    def fits(self, operand: Operand, made: Value) -> bool:
+        """Whether an operand may stand in the place of `made`: whether it has its shape and dtype."""
+        if isinstance(operand, float):
+            return made.weak and not made.shape
+        value = self.values[operand]
+        return (value.shape, value.dtype, value.weak) == (made.shape, made.dtype, made.weak)
 
     # ---- shapes and dtypes of what is put without `like` ---------------------------------------------------
+
+    def _made(self, op: str, operands: tuple[Operand, ...], attrs: dict[str, Any]) -> Value:
+        shape = self._shape(op, operands, attrs)
+        weak = TABLE[op].kind == "map" and all(
+            isinstance(o, float) or (self.values[o].weak and not self.values[o].shape) for o in operands
+        )
+        return Value(shape, self._dtype(op, operands, attrs), weak=weak and op != "cast" and op not in COMPARISONS)
 
     def _shape(self, op: str, operands: tuple[Operand, ...], attrs: dict[str, Any]) -> tuple[int, ...]:
         shapes = [self.shape(o) for o in operands]
@@ -327,11 +360,10 @@ class Rewriter:
         raise ValueError(f"the shape of {op} must be given")
 
     def _dtype(self, op: str, operands: tuple[Operand, ...], attrs: dict[str, Any]) -> str:
-        if op in COMPARISONS:
-            return "bool"
-        if op == "cast":
-            return str(attrs["dtype"])
-        return self.dtype(*(operands[1:] if op == "where" else operands))
+        if TABLE[op].kind != "map":
+            return self.dtype(*operands)
+        known = tuple(self.dtype(o) if isinstance(o, int) and not self.values[o].weak else "" for o in operands)
+        return _mapped_dtype(op, known, attrs.get("exponent"), attrs.get("dtype", ""))
 
     # ---- the result --------------------------------------------------------------------------------------
 
@@ -346,6 +378,20 @@ class Rewriter:
 
     def _as_value(self, operand: Operand) -> int:
         return operand if isinstance(operand, int) else self.constant(np.float64(operand))
+
+
+@functools.lru_cache(maxsize=None, typed=True)  # x**2 and x**2.0 of whole numbers differ
+def _mapped_dtype(op: str, dtypes: tuple[str, ...], exponent: Any, to: str) -> str:
+    """The dtype of an elementwise operation, asked of NumPy; an empty dtype is that of a number."""
+    attrs: dict[str, Any] = {"dtype": to} if op == "cast" else {"exponent": exponent} if op == "pow" else {}
+    with np.errstate(all="ignore"):
+        return np.asarray(TABLE[op].forward(*(np.ones(1, d) if d else 1.0 for d in dtypes), **attrs)).dtype.name
+
+
+@functools.cache
+def _folded_dtype(op: str, dtype: str) -> str:
+    """The dtype of a reduction: sums of short whole numbers and of truth values are longer."""
+    return str(np.asarray(TABLE[op].forward(np.ones(1, dtype))).dtype)
 
 
 def same(a: Operand, b: Operand) -> bool:
@@ -376,7 +422,8 @@ Rule = Callable[[Rewriter, Equation, tuple[Operand, ...]], Operand | None]
 def rewrite(program: Program, *rules: Rule, notes: Notes | None = None) -> tuple[Program, Notes]:
     """The program put anew, each equation through the first of `rules` that answers; dead equations are left out.
 
-    Values are counted anew, so `notes` on those of `program` are carried over.
+    A result of another shape or dtype than that of the equation is not taken. Values are counted anew, so `notes` on
+    those of `program` are carried over.
 
     Returns:
         The program, and the notes on its values: those carried over and those that the rules made.
@@ -393,13 +440,12 @@ def rewrite(program: Program, *rules: Rule, notes: Notes | None = None) -> tuple
         attrs = dict(equation.attrs)
         if "index" in attrs:
             attrs["index"] = _moved(attrs["index"], at)
-        moved = replace(equation, operands=operands, attrs=attrs)
+        moved, like = replace(equation, operands=operands, attrs=attrs), program.values[equation.out]
         for rule in rules:
             answer = rule(made, moved, operands)
-            if answer is not None:
+            if answer is not None and made.fits(answer, like):
                 break
         else:
-            like = program.values[equation.out]
             answer = made.put(equation.op, *operands, like=like, line=equation.line, **attrs)
         at[equation.out] = answer
         if equation.out in old.guards:

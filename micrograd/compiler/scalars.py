@@ -11,12 +11,19 @@ import ast
 import functools
 from collections.abc import Sequence
 
+from micrograd.compiler.program import COMPARISONS
 from micrograd.primitives import TABLE
 
-__all__ = ["OVERRIDES", "cast_text", "scalar_text"]
+__all__ = ["OVERRIDES", "WHOLE", "cast_text", "scalar_text"]
 
 OVERRIDES = ("cast", "exp", "log", "maximum", "pow", "sign", "tanh")
 """Rows whose template is not printed as it stands; a test holds this list."""
+
+WHOLE = frozenset({"add", "cast", "maximum", "mul", "neg", "sub", "where", *COMPARISONS})
+"""Rows that can be printed for whole numbers and truth values, as NumPy computes them."""
+
+_LOGIC = {"add": "({0} | {1})", "maximum": "({0} | {1})", "mul": "({0} & {1})"}
+"""What arithmetic means to NumPy between truth values."""
 
 _TYPES = {"float32": "f32", "float64": "f64", "int32": "np.int32", "int64": "np.int64"}
 _POWERS: dict[float, str] = {
@@ -43,10 +50,15 @@ def scalar_text(op: str, operands: Sequence[str], dtype: str, attrs: dict[str, o
     """The expression of `op` on operands that are of `dtype` already."""
     short = "32" if dtype == "float32" else "64"
     x = operands[0]
+    if dtype == "bool" and op in _LOGIC:
+        return _LOGIC[op].format(*operands)
+    if dtype.startswith(("int", "uint")) and op not in COMPARISONS:  # Numba computes in 64 bits, NumPy wraps around
+        text = f"max({', '.join(operands)})" if op == "maximum" else TABLE[op].scalar.format(*operands)
+        return f"np.{dtype}({text})"
     if op in ("exp", "log", "tanh"):
         return f"{op}{short}({x})"
     if op == "maximum":
-        return f"largest{short}({', '.join(operands)})" if dtype.startswith("float") else f"max({', '.join(operands)})"
+        return f"largest{short}({', '.join(operands)})"
     if op == "pow":
         exponent: object = attrs["exponent"]
         if isinstance(exponent, (int, float)) and exponent in _POWERS:

@@ -102,6 +102,7 @@ class Segment:
         self._values: dict[str, int] = {}
         self._shares: dict[str, str] = {}
         self._named: dict[Any, str] = {}
+        self._works: set[str] = set()
 
     # ---- writing -----------------------------------------------------------------------------------------
 
@@ -195,6 +196,7 @@ class Segment:
         """A piece of the workspace."""
         times = self.threads if per_thread else 1
         self.memory.arena[key] = (dtype, entries * times)
+        self._works.add(dtype)
         name = self.name("a")
         start, length = self.size(("place", key)), self.size(entries)
         start = f"{start} + tid * {length}" if per_thread and self.threads > 1 else start
@@ -540,7 +542,7 @@ class Segment:
 
         It answers 0, or 1 where a guard is not finite, or 2 where an integer is out of range.
         """
-        dtypes = sorted({dtype for dtype, _ in self.memory.arena.values()})
+        dtypes = sorted(self._works)  # what NumPy alone works on may be of a dtype that Numba has not
         arguments = [
             "tid",
             "sizes",

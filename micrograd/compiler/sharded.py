@@ -209,7 +209,8 @@ class ShardedEntry:
         """The answer of a call, whose changes of state have taken place."""
         outputs = self._run(*self._given(leaves))
         count = len(self.program.outputs)
-        answers = [self._host(x) for x in outputs[:count]]
+        dtypes = [self.program.values[v].dtype for v in self.program.outputs]  # JAX may count in 32 bits
+        answers = [self._host(x).astype(dtype, copy=False) for x, dtype in zip(outputs[:count], dtypes, strict=True)]
         made: dict[int, tuple[Any, Any]] = {}
         for write, x in zip(self.program.writes, outputs[count:], strict=True):
             host = self._host(x)

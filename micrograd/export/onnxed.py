@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from micrograd.compiler.positions import items_of, spelled_out
-from micrograd.compiler.program import Equation, Index
+from micrograd.compiler.program import COMPARISONS, Equation, Index, dtype_of
 from micrograd.errors import GraphError, NumericalError
 from micrograd.export.batches import ONE_SIZE, Captures, at_one_size, at_three_sizes, blocks_of
 from micrograd.export.onnx_file import Writer, require_onnx
@@ -24,8 +24,6 @@ from micrograd.tree import paths
 __all__ = ["KINDS", "OPSET", "OVERRIDES", "to_onnx"]
 
 OPSET = 18
-COMPARISONS = ("greater", "greater_equal", "less", "less_equal", "equal", "not_equal")
-
 
 # ---- one function a kind ---------------------------------------------------------------------------------
 
@@ -33,9 +31,7 @@ COMPARISONS = ("greater", "greater_equal", "less", "less_equal", "equal", "not_e
 def _map(w: Writer, row: Primitive, equation: Equation) -> None:
     dtype = w.program.values[equation.out].dtype
     if row.name in COMPARISONS:
-        dtypes = [w.program.values[o] for o in equation.operands if isinstance(o, int)]
-        strong = [value.dtype for value in dtypes if not value.weak]
-        dtype = np.result_type(*strong).name if strong else "float64"
+        dtype = dtype_of(w.program.values, equation.operands)
         if dtype == "bool":  # only equality is defined for these
             dtype = "float32"
     inputs = [w.operand(o, "bool" if row.name == "where" and not slot else dtype)
@@ -90,10 +86,7 @@ def _cast(w: Writer, row: Primitive, equation: Equation) -> None:
 
 
 def _not_equal(w: Writer, row: Primitive, equation: Equation) -> None:  # noqa: ARG001 (called as all are)
-    strong = [
-        w.program.values[o].dtype for o in equation.operands if isinstance(o, int) and not w.program.values[o].weak
-    ]
-    dtype = np.result_type(*strong).name if strong else "float64"
+    dtype = dtype_of(w.program.values, equation.operands)
     equal = w.emit(TABLE["equal"].onnx, [w.operand(o, dtype) for o in w.operands(equation)])
     w.emit("Not", [equal], w.called[equation.out])
 
