@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 from collections.abc import Iterator
@@ -13,9 +14,11 @@ from browsing import browser, opened  # noqa: F401 - fixtures
 from code_lines import ENGINE_LIMIT, code_lines
 from filled import FILLS
 from hypothesis import HealthCheck, settings
+from thread_law import own_memory, uphold
 
 from micrograd import engine
 from micrograd.compiler import entry
+from micrograd.compiler.segment import Segment
 from micrograd.primitives import TABLE
 
 # `ci` draws the same examples in every run, so a red build can be repeated; `fuzz` is for a person with a coffee:
@@ -56,6 +59,22 @@ def _sealed() -> Iterator[None]:
 def _unset_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """What no compiled function has written is NaN, or with ``UNSET=pattern`` a pattern, so that reading it shows."""
     monkeypatch.setattr(entry, "unset", FILLS[os.environ.get("UNSET", "nan")])
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _printed_programs_are_lawful() -> Iterator[None]:
+    """Hold every function that the compiler prints in these tests to the law of threads."""
+    source = Segment.source
+
+    @functools.wraps(source)
+    def lawful(segment: Segment) -> tuple[str, list[str]]:
+        text, arguments = source(segment)
+        uphold(text, own_memory(segment))
+        return text, arguments
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Segment, "source", lawful)
+        yield
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

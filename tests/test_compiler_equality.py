@@ -249,6 +249,9 @@ class Growing(RuleBasedStateMachine):
     Among its inputs are truth values and whole numbers; what is computed of them has the dtype that NumPy gives it.
     """
 
+    most = 1 << 62
+    """Two arrays that broadcast to more entries than this are not paired."""
+
     @initialize(seed=seeds, shape=st.lists(st.integers(1, 4), min_size=1, max_size=3), dtype=st.sampled_from(["f4", "f8"]),
                 order=st.sampled_from("CF"))  # fmt: skip
     def begin(self, seed: int, shape: list[int], dtype: str, order: str) -> None:
@@ -270,7 +273,8 @@ class Growing(RuleBasedStateMachine):
     def pair(self, op: str, a: int, b: int) -> None:
         def step(known: list[Any]) -> Any:
             x, y = known[a % len(known)], known[b % len(known)]
-            y = y if fit(x, y) else x
+            fits = fit(x, y) and np.prod(np.broadcast_shapes(x.shape, y.shape), dtype=int) <= self.most
+            y = y if fits else x
             return {"add": lambda: x + y, "sub": lambda: floats(x) - y, "mul": lambda: 0.5 * x * y,
                     "maximum": lambda: np.maximum(x, y)}[op]()  # fmt: skip
 

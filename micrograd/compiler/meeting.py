@@ -2,18 +2,60 @@
 
 Entry 0 counts who has arrived (the caller, or the second thread), entry 1 says that the second thread has left, entry 2
 is the pass that may begin; each pass has two more, the next chunk to take and how many are done.
+
+Where Numba's JIT is off, and where tests run the printed text, the same in plain Python (`PLAIN`) stands in.
 """
 
 from __future__ import annotations
 
 import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from llvmlite import ir
-from numba import types
+from numba import config, types
 from numba.extending import intrinsic
 
-__all__ = ["leave_core", "load", "store", "take"]
+__all__ = ["PLAIN", "leave_core", "load", "store", "take"]
+
+
+# ---- in plain Python -------------------------------------------------------------------------------------
+
+_counting = threading.Lock()
+
+
+def _plain_take(sync: Any, place: int) -> int:
+    with _counting:
+        found = int(sync[place])
+        sync[place] = found + 1
+        return found
+
+
+def _plain_load(sync: Any, place: int) -> int:
+    with _counting:
+        return int(sync[place])
+
+
+def _plain_store(sync: Any, place: int, value: int) -> None:
+    with _counting:
+        sync[place] = value
+
+
+def _plain_leave_core() -> None:
+    time.sleep(0)
+
+
+PLAIN: Mapping[str, Callable[..., Any]] = {
+    "take": _plain_take,
+    "load": _plain_load,
+    "store": _plain_store,
+    "leave_core": _plain_leave_core,
+}
+
+
+# ---- in machine code -------------------------------------------------------------------------------------
 
 
 def _place(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -58,3 +100,6 @@ def store(typingctx: Any, sync: Any, place: Any, value: Any) -> Any:
 
 leave_core = types.ExternalFunction("SwitchToThread" if sys.platform == "win32" else "sched_yield", types.int32())
 """Let another thread run on this core: both may have been put on the same one."""
+
+if config.DISABLE_JIT:
+    take, load, store, leave_core = PLAIN.values()

@@ -36,7 +36,7 @@ def names(*, interpreted: bool = False) -> dict[str, Any]:
         found[f"gemm{bits}"] = blas.plain_product if interpreted else getattr(blas, f"gemm{bits}")
     found["at"] = pointers.flat_slice if interpreted else pointers.at
     found["at_bool"] = pointers.flat_slice_bool if interpreted else pointers.at_bool
-    return found | {name: getattr(meeting, name) for name in ("take", "load", "store", "leave_core")}
+    return found | {name: plain if interpreted else getattr(meeting, name) for name, plain in meeting.PLAIN.items()}
 
 
 def signature(lowered: Lowered, native: Native) -> Any:

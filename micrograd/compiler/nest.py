@@ -8,7 +8,8 @@ first dimension is a row that stays in the cache.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +98,7 @@ class Nest:
         self.depth = len(order)
         self.loop_of = {dim: loop for loop, dims in enumerate(order) for dim in dims}
         self.known: dict[Item, Array | str] = {}
+        self.alone: dict[Item, Array | str] = {}
         self.storing: list[Root] = []
         self.variables: set[str] = set()  # that hold an item, rather than a copy of what stands in memory
 
@@ -231,7 +233,7 @@ class Nest:
             waiting = [i for i in flat if level[i] == n and i not in self.known]
             kept = [Root(*self._kept(at, i)) for i in waiting if i not in standing]
             if early or kept:
-                with self.writer.serial(at):
+                with self._serial(at):
                     self.emit(at + 1, [*kept, *early])
                 self.known.update((root.item, root.target) for root in kept)
                 self.known.update((item, standing[item]) for item in waiting if item in standing)
@@ -240,8 +242,24 @@ class Nest:
                 self._loop(at, done, stores, [i for i, first in spills.items() if first == n])
             results = [r for r in roots if r.item in done and self.known[r.item] != r.target]
             if results:  # of reductions over this very dimension
-                with self.writer.serial(at):
+                with self._serial(at):
                     self.emit(at + 1, results)
+
+    @contextmanager
+    def _serial(self, at: int) -> Iterator[None]:
+        """Print what one thread does between two shared passes.
+
+        What it computes on the way stands in variables and memory of its own: it knows them again when its turn comes,
+        and the other thread never does.
+        """
+        if not self.writer.shares(at):
+            yield
+            return
+        everyone = self.known
+        self.known = everyone | self.alone
+        with self.writer.serial(at):
+            yield
+        self.known, self.alone = everyone, self.known
 
     def _postpone(self, needed: list[Item], level: dict[Item, int], folds: list[Item], roots: list[Item]) -> None:
         """Move a reduction to a later pass over memory that reads its operands anyway, if its own then reads less."""
@@ -287,9 +305,12 @@ class Nest:
         return frozenset(found)
 
     def _kept(self, at: int, item: Item) -> tuple[str, Item, Array | str]:
-        """How an item that does not vary along loop `at` waits for its readers: as a variable or in a small array."""
+        """How an item that does not vary along loop `at` waits for its readers: as a variable or in a small array.
+
+        Threads that share the loop read what one of them has set, so it stands in memory, be it one number.
+        """
         loops = tuple(sorted(loop for loop in self._support(item) if loop > at))
-        if not loops:
+        if not loops and not self.writer.shares(at):
             self.variables.add(name := self.writer.name("k"))
             return "keep", item, name
         return "store", item, self.writer.scratch(self, at, item, loops)
@@ -373,7 +394,7 @@ class Nest:
         twice = any(root.action != "store" and root not in (r for _, r in again) for root in rests)
         if twice or any(i != start and start in self._behind(i) for i in before):
             return
-        if place is None or (isinstance(place, str) and (place not in self.variables or not self.writer.alone(at))):
+        if place is None or (isinstance(place, str) and (place not in self.variables or self.writer.shares(at))):
             return
         with self.writer.far(self, at, shift, place):
             known, self.known = self.known, before

@@ -289,17 +289,17 @@ class Segment:
             turned = not turned
         return self.vector(value), turned, shape[0] if turned else shape[1]
 
-    def alone(self, at: int) -> bool:
-        """Whether a thread need not share with others what it computes before a pass over loop `at`."""
-        return at > 0 or not self._shared
+    def shares(self, at: int) -> bool:
+        """Return whether threads share the passes over loop `at`."""
+        return at == 0 and self._shared
 
     def serial(self, at: int) -> Any:
-        """The context of what one thread does between two shared passes."""
-        return self.block("if tid == 0:") if at == 0 and self._shared else nullcontext()
+        """Return the context of what one thread does between two shared passes."""
+        return self.block("if tid == 0:") if self.shares(at) else nullcontext()
 
     def begin(self, at: int) -> None:
         """The threads meet before a shared pass."""
-        if at == 0 and self._shared:
+        if self.shares(at):
             self.passes += 1
             with self.block("if tid == 0:"):
                 self.line(f"store(sync, 2, {self.passes})")
@@ -507,12 +507,20 @@ class Segment:
             self.line(f"bad |= not np.abs({text}) < np.inf")  # a branch would keep the loop from being vectorized
 
     def limits(self, limits: Mapping[int, int]) -> None:
-        """Refuse integers that are out of range before anything is read by them."""
+        """Refuse integers that are out of range before anything is read by them.
+
+        Each thread looks for itself. The caller leaves last: afterwards the integers may change, and a second thread
+        that found nothing wrong with them would wait for a pass that never begins.
+        """
+        leave = ["return 2"]
+        if self.parallel:
+            leave = ["if tid != 0:", "    store(sync, 1, 1)", "elif take(sync, 0) != 0:",
+                     "    while load(sync, 1) == 0:", "        leave_core()", *leave]  # fmt: skip
         for value in [v for v in self.arrays if v in limits]:
             flat, length = self.vector(value), self.size(int(np.prod(self.found.shape(value), dtype=int)))
             self.head.append(f"for i in range({length}):")
             self.head.append(f"    if {flat}[i] < 0 or {flat}[i] >= {self.size(limits[value])}:")
-            self.head.append("        return 2")
+            self.head += ["        " + text for text in leave]
 
     def action(self, root: Root, text: str, dtype: str) -> None:
         """What happens to a value that has been computed."""
