@@ -175,7 +175,7 @@ class Traced(Likeness):
     def copy(self, order: Any = "C") -> Any:
         """An array of its own with the present entries."""
         value = self.present()
-        return Traced(Memory(value if isinstance(value, Tensor) else value.copy(order), made=_here()))
+        return Traced(Memory(value if isinstance(value, Tensor) else value.copy(order), made=_here(), order=order))
 
     def __copy__(self) -> Any:
         return self.copy()
@@ -256,7 +256,7 @@ class Traced(Likeness):
             return self
         if not isinstance(value, Tensor) or kind.kind != "f":
             return adopt(raw_value(value).astype(kind, casting=casting))
-        return self.copy() if kind == self.dtype else own(p.cast(value, dtype=kind.name))
+        return self.copy(order) if kind == self.dtype else own(p.cast(value, dtype=kind.name))
 
     # ---- writing -------------------------------------------------------------------------------------
 

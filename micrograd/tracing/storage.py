@@ -76,11 +76,16 @@ class Memory:
         base: the present entries: an array that nobody else writes to, or a tensor.
         origin: the array of the caller's that this one stands for.
         made: the author's frames where the array was made.
+        order: of the entries in memory, as NumPy's functions name it.
     """
 
-    __slots__ = ("_layout", "base", "exposed", "first", "made", "origin", "owner", "pending", "slot", "written")
+    __slots__ = (
+        "_layout", "_order", "base", "exposed", "first", "made", "origin", "owner", "pending", "slot", "written",
+    )  # fmt: skip
 
-    def __init__(self, base: Any, origin: Array | None = None, made: list[Source] | None = None) -> None:
+    def __init__(
+        self, base: Any, origin: Array | None = None, made: list[Source] | None = None, order: Any = "K"
+    ) -> None:
         self.base = base
         self.first = base if isinstance(base, Tensor) else None
         self.origin = origin
@@ -91,6 +96,7 @@ class Memory:
         self.owner: Array | None = None  # for each entry the number of the waiting write that set it; -1: none
         self.slot: Array | None = None  # and its place in what that write wrote
         self._layout: Array | None = None
+        self._order = order
 
     @property
     def tracked(self) -> bool:
@@ -112,7 +118,7 @@ class Memory:
         """The position of each entry, in the memory order that NumPy would have: views of it are views there."""
         if self._layout is None:
             raw = self.base.raw if isinstance(self.base, Tensor) else self.base
-            made = np.empty_like(raw, np.intp, subok=False)
+            made = np.empty_like(raw, np.intp, order=self._order, subok=False)
             made[...] = np.arange(made.size).reshape(made.shape)
             self._layout = made
         return self._layout

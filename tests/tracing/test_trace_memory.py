@@ -173,3 +173,36 @@ def test_random_programs(program: list[Any], seed: int) -> None:
             if node.index in graph.grads
         )
         assert got == pytest.approx(slopes[1], rel=2e-5, abs=2e-6)
+
+
+COPIES: list[Any] = [
+    lambda x: x.copy(),
+    lambda x: x.copy("C"),
+    lambda x: x.copy("F"),
+    lambda x: x.copy("K"),
+    lambda x: x.copy("A"),
+    lambda x: np.copy(x),
+    lambda x: np.copy(x, order="C"),
+    lambda x: np.array(x),
+    lambda x: np.array(x, order="F"),
+    lambda x: x.astype(float),
+    lambda x: x.flatten(),
+]
+
+
+@pytest.mark.parametrize("copied", COPIES)
+@pytest.mark.parametrize(
+    "given", [lambda x: x, lambda x: x.T, lambda x: x[::-1], lambda x: x * 1.0, lambda x: x.T * 1.0]
+)
+@pytest.mark.parametrize("viewed", [lambda x: x.ravel(), lambda x: x.T.ravel(), lambda x: x.reshape(-1)])
+def test_a_view_of_a_copy_is_a_view_where_numpy_makes_one(copied: Any, given: Any, viewed: Any) -> None:
+    """The order of the entries of a copy in memory says whether `ravel` shows them or copies them again."""
+
+    def f(x: Any) -> Any:
+        made = copied(given(x))
+        viewed(made)[1:] = 0.5
+        return np.sum(made * 2.0)
+
+    x = np.arange(6.0).reshape(2, 3)
+    graph = mg.trace(f, x.copy())
+    assert graph.value[graph.outputs[0].name] == f(x.copy())
