@@ -20,7 +20,7 @@ from micrograd.stepper.page import html_of
 from micrograd.stepper.walk_data import walk_data
 from micrograd.tracing import trace
 
-CHECK = Path(sys.modules["micrograd"].__file__ or "").parent / "marker" / "page"
+CHECK = Path(sys.modules["micrograd"].__file__ or "").parent / "marker" / "present" / "page_files"
 
 
 @pytest.fixture(scope="module")

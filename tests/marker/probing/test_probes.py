@@ -382,13 +382,13 @@ def test_one_probe_shows_all_mistakes_planted_in_handwritten_backwards(name: str
 
 
 def test_of_a_very_large_graph_a_part_is_tried_and_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = visible_inputs.probe(affine)
+    whole = mg.probe(affine)
     assert whole.possible == whole.mutants
     assert "possible" not in whole.text()
     small = functools.partial(visibility.survey_of, most=1)
     monkeypatch.setattr(visible_inputs, "survey_of", small)
     monkeypatch.setattr(visibility, "LEAST", 5)
-    part = visible_inputs.probe(affine)
+    part = mg.probe(affine)
     assert (part.mutants, part.possible) == (5, whole.mutants)
     assert f"5 of its {whole.mutants} possible mistakes were tried" in part.text()
     assert f"在 {whole.mutants} 种可能的错误中" in part.text("zh")
@@ -396,7 +396,7 @@ def test_of_a_very_large_graph_a_part_is_tried_and_said_so(monkeypatch: pytest.M
     assert (data["tried"], data["possible"]) == (5, whole.mutants)
     assert json.loads(whole.as_json())["hidden"] == []
     test = (*whole.arguments.values(), whole.upstream)
-    assert f"5 of its {whole.mutants} possible mistakes were tried" in visible_inputs.probe(affine, lint=test).text()
+    assert f"5 of its {whole.mutants} possible mistakes were tried" in mg.probe(affine, lint=test).text()
 
 
 # ---- other arguments than those of the example -------------------------------------------------------------------
