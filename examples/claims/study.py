@@ -294,8 +294,8 @@ def main(claims: Sequence[Claim], arguments: Sequence[str] | None = None) -> int
         folder.mkdir(parents=True, exist_ok=True)
         for claim, results in parts:
             _picture(claim, results, folder / f"{claim.name}.svg")
-        (folder / "results.json").write_text(json.dumps(record, separators=(",", ":"), allow_nan=False) + "\n")
         text.write_text(page(parts, conditions, pictures), encoding="utf-8")
+    (options.out / "results.json").write_text(json.dumps(record, separators=(",", ":"), allow_nan=False) + "\n")
     for claim, results in parts:
         verdict, sentence = claim.judge(results)
         print(f"{claim.title}: {_WORDS[verdict]} {sentence}")

@@ -177,7 +177,9 @@ class TracedArray(ArrayMethods):
     def copy(self, order: Any = "C") -> Any:
         """Return an array of its own with the present entries."""
         value = self.present()
-        return TracedArray(Storage(value if isinstance(value, Tensor) else value.copy(order), made=_here()))
+        return TracedArray(
+            Storage(value if isinstance(value, Tensor) else value.copy(order), made=_here(), order=order)
+        )
 
     def __copy__(self) -> Any:
         return self.copy()
@@ -197,7 +199,7 @@ class TracedArray(ArrayMethods):
             return self
         if not isinstance(value, Tensor) or kind.kind != "f":
             return adopt(raw_value(value).astype(kind, casting=casting))
-        return self.copy() if kind == self.dtype else own(p.cast(value, dtype=kind.name))
+        return self.copy(order) if kind == self.dtype else own(p.cast(value, dtype=kind.name))
 
     # ---- writing -------------------------------------------------------------------------------------
 

@@ -83,6 +83,7 @@ class Storage:
         pending: the writes that wait.
         owner: for each entry the number of the waiting write that set it; -1: none.
         slot: for each entry its place in what that write wrote.
+        order: of the entries in memory, as NumPy's functions name it.
     """
 
     base: Any
@@ -94,6 +95,7 @@ class Storage:
     pending: list[Write] = field(default_factory=list)
     owner: Array | None = None
     slot: Array | None = None
+    order: Any = "K"
     _layout: Array | None = None
 
     @property
@@ -116,7 +118,7 @@ class Storage:
         """Return the position of each entry, in the memory order that NumPy would have: views of it are views there."""
         if self._layout is None:
             raw = self.base.raw if isinstance(self.base, Tensor) else self.base
-            made = np.empty_like(raw, np.intp, subok=False)
+            made = np.empty_like(raw, np.intp, order=self.order, subok=False)
             made[...] = np.arange(made.size).reshape(made.shape)
             self._layout = made
         return self._layout

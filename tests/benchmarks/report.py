@@ -244,17 +244,16 @@ torch's `from_numpy` and MyGrad's `copy=False` share the memory.
 
 {plot}{table}
 
-The raw samples are in [{samples}]({samples}).
+A run writes its raw samples to `out/bench/results.json`; those of this table are not kept.
 """
 
 
 def publish(result: Mapping[str, Any], folder: Path, page: str = "index") -> list[Path]:
-    """A page of the documentation: ``PAGE.md`` with its plot and samples, beside those of other pages."""
+    """A page of the documentation: ``PAGE.md`` with its plot, beside those of other pages; samples are not kept."""
     folder.mkdir(parents=True, exist_ok=True)
     prefix = "" if page == "index" else f"{page}-"
-    text, samples = folder / f"{page}.md", folder / f"{prefix}results.json"
+    text = folder / f"{page}.md"
     drawn = plot(result, folder / f"{prefix}ratios.svg")
     picture = f"![Time of each contender as a multiple of micrograd's]({prefix}ratios.svg)\n\n" if drawn else ""
-    text.write_text(_PAGE.format(title=PAGES[page], plot=picture, samples=samples.name, table=markdown(result)))
-    samples.write_text(json.dumps(_rounded(dict(result)), separators=(",", ":")) + "\n")
-    return [text, samples, *([drawn] if drawn else [])]
+    text.write_text(_PAGE.format(title=PAGES[page], plot=picture, table=markdown(result)))
+    return [text, *([drawn] if drawn else [])]

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
+import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
-from paths import ROOT
+from paths import PACKAGE, ROOT
 
 import micrograd
 
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+_PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT, GROUPS = _PYPROJECT["project"], _PYPROJECT["dependency-groups"]
 MODULES = sorted(
     module.name for module in pkgutil.walk_packages(micrograd.__path__, "micrograd.") if "__main__" not in module.name
 )
@@ -85,6 +88,54 @@ def test_core_dependencies_are_three() -> None:
     papers = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     extras = [entry.partition(">")[0] for group in PROJECT["optional-dependencies"].values() for entry in group]
     assert [name for name in names + extras if name not in papers] == []
+
+
+def imported_by_the_package() -> set[str]:
+    """The top-level modules that the package imports anywhere, or asks for by name."""
+    found: set[str] = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found.add(node.module.partition(".")[0])
+            elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "find_spec")):
+                found |= {arg.value.partition(".")[0] for arg in node.args if isinstance(arg, ast.Constant)}
+    return found
+
+
+def idle(extras: dict[str, list[str]]) -> list[str]:
+    """The requirements of extras that nothing imports."""
+    modules = {"scikit-learn": "sklearn"}  # where the distribution has another name
+    imported = imported_by_the_package()
+    names = [re.split(r"[\[<>=;]", entry)[0] for group in extras.values() for entry in group]
+    return [name for name in names if modules.get(name, name.replace("-", "_")) not in imported]
+
+
+def test_no_extra_brings_what_nothing_imports() -> None:
+    assert idle(PROJECT["optional-dependencies"]) == []
+    assert idle({"checkpoint": ["safetensors>=0.5"], "data": ["scikit-learn>=1.5"]}) == ["safetensors"]
+
+
+def test_the_metadata_says_where_to_look() -> None:
+    assert "Homepage" in PROJECT["urls"]
+    assert all(url.startswith("https://") for url in PROJECT["urls"].values())
+
+
+def test_raw_samples_stay_out_of_the_repository() -> None:
+    kept = [path for path in (ROOT / "docs").rglob("*results.json") if "_build" not in path.parts]
+    assert kept == []
+    assert [*ROOT.glob("*.png")] == []
+
+
+def test_the_services_run_what_make_runs() -> None:
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    assert "- run: .ci/run\n" in workflow
+    declared = {entry.rpartition(" ")[2] for entry in PROJECT["classifiers"] if re.search(r":: 3\.\d+$", entry)}
+    assert {*re.findall(r'"(3\.\d+)"', workflow)} == declared
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    pinned = next(entry for entry in GROUPS["lint"] if entry.startswith("ruff=="))
+    assert f"rev: v{pinned.removeprefix('ruff==')}\n" in hooks
 
 
 def test_make_help_names_every_target() -> None:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from paths import PACKAGE, ROOT, TESTS
+from paths import PACKAGE, ROOT, SUPPORT, TESTS
 
 FOLDERS = sorted({path.parent for path in PACKAGE.rglob("*.py")})
 LARGEST = 12  # modules, besides `__init__`
@@ -54,6 +54,12 @@ def test_a_folder_is_small_and_its_readme_names_what_is_in_it(folder: Path) -> N
     assert stale(text, folder) == []
     if folder != PACKAGE:  # whose README is a table of the rooms
         assert len(text.splitlines()) <= LONGEST
+
+
+def test_the_readme_of_the_helpers_names_them_all() -> None:
+    text = (SUPPORT / "README.md").read_text(encoding="utf-8")
+    assert unnamed(text, modules_in(SUPPORT)) == []
+    assert stale(text, SUPPORT) == []
 
 
 def test_a_readme_that_leaves_something_out_is_found(tmp_path: Path) -> None:

@@ -143,21 +143,8 @@ def numbers(seed: int) -> tuple[np.ndarray, np.ndarray]:
     return rng.normal(size=(ROWS, COLUMNS)), rng.normal(size=(ROWS, COLUMNS))
 
 
-@settings(deadline=None)
-@given(st.lists(STEPS, max_size=12), st.integers(0, 1000))
-def test_random_programs(program: list[Any], seed: int) -> None:
-    x, w = numbers(seed)
-    plain_x, traced_x = x.copy(), x.copy()
-    try:
-        wanted = machine(program, plain_x, w, np.ones(2))
-    except (IndexError, ValueError):  # then the traced function cannot be run either
-        with pytest.raises((IndexError, ValueError)):
-            mg.trace(machine, program, traced_x, w, np.ones(2))
-        return
-    graph = mg.trace(machine, program, traced_x, w, np.ones(2)).backward()
-    np.testing.assert_allclose(graph.value[graph.outputs[0].name], wanted, rtol=1e-10, atol=1e-10)
-    np.testing.assert_allclose(traced_x, plain_x, rtol=1e-10, atol=1e-12, err_msg="what was written into the argument")
-
+def assert_slope(graph: mg.Graph, program: list[Any], x: np.ndarray, w: np.ndarray, seed: int) -> None:
+    """The gradients of a traced program against its slope in a random direction, where it has one."""
     rng = np.random.default_rng(seed + 1)
     dx, dw = rng.normal(size=x.shape), rng.normal(size=x.shape)
     step = 1e-6
@@ -173,3 +160,53 @@ def test_random_programs(program: list[Any], seed: int) -> None:
             if node.index in graph.grads
         )
         assert got == pytest.approx(slopes[1], rel=2e-5, abs=2e-6)
+
+
+@settings(deadline=None)
+@given(st.lists(STEPS, max_size=12), st.integers(0, 1000))
+def test_random_programs(program: list[Any], seed: int) -> None:
+    x, w = numbers(seed)
+    plain_x, traced_x = x.copy(), x.copy()
+    try:
+        wanted = machine(program, plain_x, w, np.ones(2))
+    except (IndexError, ValueError):  # then the traced function cannot be run either
+        with pytest.raises((IndexError, ValueError)):
+            mg.trace(machine, program, traced_x, w, np.ones(2))
+    else:
+        graph = mg.trace(machine, program, traced_x, w, np.ones(2)).backward()
+        np.testing.assert_allclose(graph.value[graph.outputs[0].name], wanted, rtol=1e-10, atol=1e-10)
+        np.testing.assert_allclose(traced_x, plain_x, rtol=1e-10, atol=1e-12, err_msg="what the argument holds then")
+        assert_slope(graph, program, x, w, seed)
+
+
+COPIES: list[Any] = [
+    lambda x: x.copy(),
+    lambda x: x.copy("C"),
+    lambda x: x.copy("F"),
+    lambda x: x.copy("K"),
+    lambda x: x.copy("A"),
+    lambda x: np.copy(x),
+    lambda x: np.copy(x, order="C"),
+    lambda x: np.array(x),
+    lambda x: np.array(x, order="F"),
+    lambda x: x.astype(float),
+    lambda x: x.flatten(),
+]
+
+
+@pytest.mark.parametrize("copied", COPIES)
+@pytest.mark.parametrize(
+    "given", [lambda x: x, lambda x: x.T, lambda x: x[::-1], lambda x: x * 1.0, lambda x: x.T * 1.0]
+)
+@pytest.mark.parametrize("viewed", [lambda x: x.ravel(), lambda x: x.T.ravel(), lambda x: x.reshape(-1)])
+def test_a_view_of_a_copy_is_a_view_where_numpy_makes_one(copied: Any, given: Any, viewed: Any) -> None:
+    """The order of the entries of a copy in memory says whether `ravel` shows them or copies them again."""
+
+    def f(x: Any) -> Any:
+        made = copied(given(x))
+        viewed(made)[1:] = 0.5
+        return np.sum(made * 2.0)
+
+    x = np.arange(6.0).reshape(2, 3)
+    graph = mg.trace(f, x.copy())
+    assert graph.value[graph.outputs[0].name] == f(x.copy())

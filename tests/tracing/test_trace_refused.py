@@ -41,7 +41,6 @@ REFUSED: list[tuple[Callable[..., Any], str, str]] = [
     (lambda x: x.tobytes(), "x.tobytes", r"^\.tobytes of a traced array is not supported"),
     (lambda x: x.view(np.int64), "x.view(np.int64)", r"^view\(int64\) reads the bytes.*use astype"),
     (lambda x: np.arange(6.0)[x], "np.arange(6.0)[x]", r"^a traced float array cannot be an index"),
-    (lambda x: [1, 2, 3][x.sum()], "[1, 2, 3][x.sum()]", r"only integer scalar arrays|must be integers"),
     (lambda x: np.array([x, None], dtype=object), "np.array([x, None], dtype=object)", r"^an array of objects"),
     (lambda x: np.pad(x, 1, mode="mean"), 'np.pad(x, 1, mode="mean")', r"mode='mean' is not supported.*edge, reflect"),
     (lambda x: np.einsum("...i->...", x), 'np.einsum("...i->...", x)', r"an ellipsis is not supported"),
@@ -56,12 +55,13 @@ REFUSED: list[tuple[Callable[..., Any], str, str]] = [
 ]  # fmt: skip
 
 
+def test_a_list_refuses_a_traced_index_by_itself() -> None:
+    with pytest.raises(TypeError, match=r"only integer scalar arrays|must be integers"):
+        mg.trace(lambda x: [1, 2, 3][x.sum()], X)
+
+
 @pytest.mark.parametrize(("f", "text", "message"), REFUSED, ids=[text for _, text, _ in REFUSED])
 def test_refusals_underline_the_expression(f: Callable[..., Any], text: str, message: str) -> None:
-    if "[1, 2, 3]" in text:
-        with pytest.raises(TypeError, match=message):
-            mg.trace(f, X)
-        return
     with pytest.raises(mg.MicrogradError, match=message) as caught:
         mg.trace(f, X)
     told = str(caught.value)

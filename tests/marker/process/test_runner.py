@@ -222,6 +222,21 @@ def test_a_file_may_not_grow_without_end() -> None:
     assert "hw.py:5: OSError" in report.problem or "too large" in report.problem
 
 
+def has_ended(pid: int) -> bool:
+    """Whether a process is gone, or a zombie that nobody has waited for."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def test_a_process_that_lives_on_is_found() -> None:
+    assert not has_ended(os.getpid())
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    assert has_ended(process.pid)
+
+
 @posix
 def test_processes_that_slip_through_are_ended_with_it(tmp_path: Path) -> None:
     """`fork` through ctypes passes by the audit hook, and root by the limit of processes."""
@@ -234,15 +249,12 @@ def test_processes_that_slip_through_are_ended_with_it(tmp_path: Path) -> None:
         pytest.skip("no process was started: the limit held")
     pid = int(file.read_text(encoding="ascii"))
     for _ in range(100):
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
-        except OSError:
-            return
-        if state == "Z":
-            return
+        if has_ended(pid):
+            break
         time.sleep(0.02)
-    os.kill(pid, signal.SIGKILL)
-    pytest.fail("a process outlived the check")
+    else:
+        os.kill(pid, signal.SIGKILL)
+        pytest.fail("a process outlived the check")
 
 
 def test_neighbours_are_imported(tmp_path: Path) -> None:
