@@ -21,10 +21,10 @@ test: $(VENV)/test.done ## run the tests, with the outside judges
 bench: $(VENV)/bench.done ## measure against the peers; print ratios, write JSON and a plot to out/
 	@$(BIN)/python -m tests.benchmarks.run $(ARGS)
 
-teach: $(VENV)/test.done ## plant faults in right backwards and have each marked; print the table, write it to out/
+teach: $(VENV)/test.done ## plant mistakes in correct backwards and have each marked; print the table, write it to out/
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.teach.run $(ARGS)
 
-claims: $(VENV)/claims.done ## try the claims of batch normalization on real data; page and pictures go to out/claims/
+claims: $(VENV)/claims.done ## test five claims about batch normalization on real data; page and pictures go to out/claims/
 	@$(BIN)/python examples/claims/run.py $(ARGS)
 
 docs: $(VENV)/docs.done ## build the documentation into docs/_build/html, warnings as errors

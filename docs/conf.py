@@ -8,7 +8,7 @@ from pathlib import Path
 
 import micrograd
 
-# A profile of its own for the kernels: nobody's settings reach the pages, and only errors are told.
+# A profile of its own for the kernels: no personal settings reach the pages, and only errors are printed.
 _profile = Path(__file__).parent / "_build" / "ipython" / "profile_default"
 _profile.mkdir(parents=True, exist_ok=True)
 (_profile / "ipython_kernel_config.py").write_text("get_config().Application.log_level = 40\n", encoding="utf-8")

@@ -239,14 +239,13 @@ _WORDS = {"for": "For the claim.", "against": "Against the claim.", "neither": "
 def page(parts: list[tuple[Claim, list[tuple[Spec, Outcome]]]], conditions: str, pictures: str) -> str:
     """The page of the docs: each claim, what was tried, what came out, and the judgement."""
     text = [
-        "# The claims of batch normalization, tried",
+        "# Five claims about batch normalization, tested",
         "",
-        "Five things are said of batch normalization in the papers and blogs that teach it.",
-        "Each is tried here on small networks made of micrograd's primitives, on real data, with five seeds.",
-        "The rule by which each is judged stands in its script and was written before the figures were known;",
-        "a difference counts where it exceeds two standard errors of the means.",
-        "Small networks on a few thousand small images: what holds here need not hold for large ones,",
-        "nor the other way round.",
+        "Papers and blogs that teach batch normalization make five claims about it.",
+        "Each is tested here on small networks made of micrograd's primitives, on real data, with five seeds.",
+        "The rule that decides is in the script of each claim and was written before the figures were known;",
+        "a difference counts if it exceeds two standard errors of the means.",
+        "These are small networks on a few thousand small images: what holds here need not hold for large ones.",
         "",
         f"Written by `make claims ARGS=--publish`. {conditions}",
     ]
@@ -260,7 +259,7 @@ def page(parts: list[tuple[Claim, list[tuple[Spec, Outcome]]]], conditions: str,
 
 def main(claims: Sequence[Claim], arguments: Sequence[str] | None = None) -> int:
     """The command line of one claim or of all."""
-    parser = argparse.ArgumentParser(description="Try claims about batch normalization.")
+    parser = argparse.ArgumentParser(description="Test claims about batch normalization.")
     parser.add_argument("--quick", action="store_true", help="a rehearsal: few short runs, whose figures mean nothing")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one for each core)")
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "claims", help="where page and pictures go")

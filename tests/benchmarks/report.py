@@ -236,11 +236,11 @@ _PAGE = """# {title}
 Every contender runs in a process of its own, warmed up; the contenders take turns, round by round, in one run.
 Python's garbage collector stays as it is by default.
 Each figure is the median over all rounds with its quartiles, each ratio the median of the ratios within a round.
-All contenders of a case compute the same from the same numbers in the same dtype: where answers differ, no time is given and the run fails.
+All contenders of a case compute the same from the same numbers in the same dtype: if results differ, no time is given and the run fails.
 "handwritten" is the staged batch norm in plain NumPy, `micrograd.batchnorm.batchnorm_forward` and `batchnorm_backward`.
 Our tensors are made from the arrays within the measured time, which copies them;
 torch's `from_numpy` and MyGrad's `copy=False` share the memory.
-"leaves made" starts from tensors that are there already.
+"leaves made" starts from tensors that exist already.
 
 {plot}{table}
 

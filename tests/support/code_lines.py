@@ -6,7 +6,7 @@ import ast
 import io
 import tokenize
 
-ENGINE_LIMIT = 200
+ENGINE_LIMIT = 120
 
 _EMPTY = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
 

@@ -33,7 +33,7 @@ def _lines(marks: Sequence[Mark], traced: Mapping[str, str]) -> list[str]:
     for effect, what in (
         ("harmless", "false alarms on edits without effect"),
         ("crash", "faults that raise an exception, found"),
-        ("in_place", "caches and arguments changed in place without effect on the first call, told"),
+        ("in_place", "caches and arguments changed in place without effect on the first call, reported"),
     ):
         mine = [mark for mark in marks if mark.effect == effect]
         lines.append(f"- {what}: {_of(mine, found=effect != 'harmless')}")
@@ -94,17 +94,17 @@ INTRODUCTION = """# What check finds
 `make teach` plants mistakes in right backward passes, one at a time, and has `micrograd check` mark each of them.
 The mistakes are edits of the text by the rules of `tests/teach/edits.py`: an operator, an operand, an axis, a factor, a
 sum, a term, a sign, a size, a transpose, a power, eps, an index, a mask, `=` for `+=`, the order of the results.
-Counted are those that change a result; two edits of a line with the same results are one.
+Only mistakes that change a result count; two edits of a line with the same results are one.
 Half of the mistakes, chosen by a hash of the edit, are held out: the marking was developed on the others.
-What of an earlier draw (`--seed 0`) was not found in the half held out, seven mistakes, was looked at and led to general
-rules: inputs of more axes and windows that are no squares, caches changed in place, ratios that are not finite, a search
+In an earlier draw (`--seed 0`) seven mistakes of the half held out were not found. They were looked at and led to general
+rules: inputs of more axes and windows that are not square, caches changed in place, ratios that are not finite, a search
 that took too long. Of the half held out below, a quarter was not in that draw, and nothing below was looked at one by one.
 The words that count for an edit were revised by rule, in both halves.
 
 - *found*: the verdict is "wrong".
 - *first line*: the first mistake reported is on the line that was edited.
-- *class*: its kind names what was done, or an edit of that line with the very same results;
-  *its own word* counts the first name of the edit alone.
+- *class*: its kind names what was done, or an edit of that line with exactly the same results;
+  *its own word* counts only the first name of the edit.
 - *verified fix*: the one edit that the report proposes was applied to the text, run on inputs that the marking never
   saw, and all gradients came out right, in value and in shape.
 
