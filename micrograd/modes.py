@@ -79,7 +79,7 @@ class Mode(NamedTuple):
 
     @property
     def keeps(self) -> bool:
-        """Whether a node is made of each operation; else its result is a leaf."""
+        """Return whether a node is made of each operation; else its result is a leaf."""
         return self.records or self.capture is not None
 
     def read(self, operands: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -189,7 +189,7 @@ def _broadcast(x: Any, *, shape: tuple[int, ...]) -> Any:
 
 
 def _plain_index(index: Any) -> Any:
-    """An index without stand-ins: integers that a captured call is given anew each time carry their array."""
+    """Return an index without stand-ins: integers that a captured call is given anew each time carry their array."""
     if type(index) is tuple:
         return tuple(getattr(item, "integers", item) for item in index)
     return getattr(index, "integers", index)
@@ -258,12 +258,12 @@ where: Primitive
 
 
 def passes(g: Any, *_: Any, **__: Any) -> Any:
-    """The cotangent as it is.  Like `negates` it looks at nothing else, so folding may come before it."""
+    """Return the cotangent as it is.  Like `negates` it looks at nothing else, so folding may come before it."""
     return g
 
 
 def negates(g: Any, *_: Any, **__: Any) -> Any:
-    """The cotangent with the other sign: on a folded (smaller) array the same bits for less work."""
+    """Return the cotangent with the other sign: on a folded (smaller) array the same bits for less work."""
     return -g
 
 

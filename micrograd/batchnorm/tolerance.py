@@ -210,7 +210,7 @@ def _compared(
 
 
 def errors_in_u(actual: Mapping[str, Any], expected: Mapping[str, Any], bounds: BatchNormBounds) -> dict[str, float]:
-    """Return the largest difference in each result, in units of roundoff times the sum of |terms|; 16 are allowed.
+    """Return the largest difference in each result, in units of roundoff times the sum of ``|terms|``; 16 are allowed.
 
     >>> x = np.array([[1.0], [2.0], [6.0]])
     >>> bounds = bn_bounds(x, np.ones(1), np.zeros(1), np.ones((3, 1)))

@@ -18,7 +18,7 @@ __all__ = ["kernels_graph"]
 
 
 def kernels_graph(entry: Entry) -> Graph:
-    """The graph of one signature. A value that several kernels compute again stands in the first of them."""
+    """Return the graph of one signature. A value that several kernels compute again stands in the first of them."""
     program = entry.lowered.program
     titles, kernel_of = _stages(entry)
     taken: dict[str, int] = {}
@@ -53,7 +53,7 @@ def kernels_graph(entry: Entry) -> Graph:
 
 
 def _stages(entry: Entry) -> tuple[list[str], dict[int, int]]:
-    """A title for each kernel, and the kernel in which each value is computed first."""
+    """Return a title for each kernel, and the kernel in which each value is computed first."""
     titles: list[str] = []
     kernel_of: dict[int, int] = {}
     for step in entry.lowered.steps:
@@ -77,7 +77,7 @@ def _stages(entry: Entry) -> tuple[list[str], dict[int, int]]:
 
 
 def _plain(equation: Equation, nodes: list[Node], place: dict[int, int]) -> dict[str, Any]:
-    """The attributes, with the names of integer arguments where they are an index."""
+    """Return the attributes, with the names of integer arguments where they are an index."""
     attrs = dict(equation.attrs)
     if "index" in attrs:
         index = attrs["index"]

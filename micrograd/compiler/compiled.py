@@ -55,7 +55,7 @@ def compile(  # noqa: A001 (mg.compile)
             (`micrograd.compiler.connect`) each calls with the same whole batch, and sends its devices their rows.
 
     Returns:
-        A `Compiled`: called with arrays it answers arrays, in the structure that `f` answers. Called with tensors,
+        A `Compiled`: called with arrays it returns arrays, in the structure that `f` returns. Called with tensors,
         inside another trace, or inside `micrograd.checked` and `micrograd.no_grad`, it runs `f` itself.
 
     Raises:
@@ -90,10 +90,10 @@ def _default_threads() -> int:
 
 
 class Compiled:
-    """What `compile` answers: call it as the function it was made of.
+    """What `compile` returns: call it as the function it was made of.
 
     Attributes:
-        function: the function as the author wrote it.
+        function: the function as the user wrote it.
         threads: how many threads may share a pass.
         backend: ``"numba"`` or ``"jax"``.
         mesh: the devices that share the batch, or None.
@@ -116,7 +116,7 @@ class Compiled:
         self.__name__ = "the function" if name == "<lambda>" else name
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """The answer of the function, computed by machine code."""
+        """Return the result of the function, computed by machine code."""
         if current() is not None:
             return self.function(*args, **kwargs)
         if kwargs:
@@ -151,7 +151,7 @@ class Compiled:
         return next((entry for entry in self.entries.get(key, ()) if entry.holds()), None)
 
     def _key(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]) -> Key:
-        """The signature of a call; for nothing but arrays the short form that `__call__` looks up."""
+        """Return the signature of a call; for nothing but arrays the short form that `__call__` looks up."""
         parts: list[Any] = []
         for leaf in leaves:
             if isinstance(leaf, (np.ndarray, np.generic)):
@@ -191,7 +191,7 @@ class Compiled:
         )
 
     def _varied(self) -> str:
-        """What differs between the signatures, argument by argument."""
+        """Return what differs between the signatures, argument by argument."""
         keys = [key[2:] if key[:1] == ("tree",) else key for key in self.entries]
         most = Counter(map(len, keys)).most_common(1)[0][0]
         said = []
@@ -209,7 +209,7 @@ class Compiled:
         return "; ".join(said) or "layouts or structures varied"
 
     def report(self) -> Report:
-        """What compiling did to the latest signature: kernels, passes over memory, bytes, source, seconds.
+        """Return what compiling did to the latest signature: kernels, passes over memory, bytes, source, seconds.
 
         Raises:
             GraphError: it has not been called yet.
@@ -217,7 +217,7 @@ class Compiled:
         return report(self, self._latest())
 
     def as_graph(self) -> Graph:
-        """What runs for the latest signature, with the kernels as stages; `micrograd.draw` draws it.
+        """Return what runs for the latest signature, with the kernels as stages; `micrograd.draw` draws it.
 
         Raises:
             GraphError: it has not been called yet.
@@ -235,7 +235,7 @@ class Compiled:
         return latest
 
     def lowering(self, *args: Any) -> str:
-        """What XLA runs for a call with these arrays, as text, with ``backend="jax"``; nothing is run.
+        """Return what XLA runs for a call with these arrays, as text, with ``backend="jax"``; nothing is run.
 
         Raises:
             GraphError: no call with such arrays has been compiled by JAX.
@@ -271,7 +271,7 @@ def _structure(tree: Any) -> Any:
 
 
 def _hashable(leaf: Any) -> tuple[Any, ...]:
-    """A plain argument as part of a key: by value where it can be, else by identity."""
+    """Return a plain argument as part of a key: by value where it can be, else by identity."""
     if isinstance(leaf, float):  # 0.0 is equal to -0.0 and nan to nothing
         return leaf if leaf == leaf else "nan", math.copysign(1.0, leaf)
     try:

@@ -26,7 +26,7 @@ class KernelNote:
         kind: ``kernel``, ``product`` (BLAS), ``move`` or ``numpy``.
         sizes: of its loops.
         passes: how often it runs over its arrays.
-        values: the names of what it computes; ``op`` and a number where the author gave none.
+        values: the names of what it computes; ``op`` and a number where the user gave none.
         threads: how many share a pass.
     """
 
@@ -44,12 +44,12 @@ class Report:
     Attributes:
         name: of the function.
         signature: dtype and shape of each array that it is given.
-        operations: how many the author's graph has; how many are left after the rewrites.
+        operations: how many the user's graph has; how many are left after the rewrites.
         passes: over the largest arrays, one operation after the other; and fused.
         bytes: read and written by these.
         kernels: what runs, in order.
         source: the printed functions.
-        named: the values that the author named.
+        named: the values that the user named.
         seconds: what it took to print and compile them.
         from_disk: whether all machine code came from disk.
         blas: which BLAS multiplies, with the kernel it chose for this processor, as far as it tells.
@@ -99,7 +99,7 @@ def _size(count: int) -> str:
 
 
 def report(compiled: Compiled, entry: Entry) -> Report:
-    """The report of one signature."""
+    """Return the report of one signature."""
     program, lowered = entry.program, entry.lowered
     notes: list[KernelNote] = []
     moved = after = 0
@@ -142,7 +142,7 @@ def report(compiled: Compiled, entry: Entry) -> Report:
 
 
 def _passes(program: Program, largest: int) -> int:
-    """How many operations run over an array at least half as large as the largest."""
+    """Return how many operations run over an array at least half as large as the largest."""
     return sum(
         any(2 * _bytes(program, v) >= largest for v in (*e.reads, e.out)) and e.op not in ("reshape", "broadcast")
         for e in program.equations
@@ -167,7 +167,7 @@ def _bytes(program: Program, value: int) -> int:
 
 
 def _blas() -> str:
-    """The BLAS of NumPy as it describes itself."""
+    """Return the BLAS of NumPy as it describes itself."""
     config: Any = np.show_config(mode="dicts")
     found = config.get("Build Dependencies", {}).get("blas", {})
     return f"{found.get('name', 'NumPy')} {found.get('version', '')}".strip()

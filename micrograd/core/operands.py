@@ -30,14 +30,14 @@ class Operands:
 
     @property
     def operands(self) -> tuple[Any, ...]:
-        """The operand of each slot, None where it is a constant. ``a * a`` has two."""
+        """Return the operand of each slot, None where it is a constant. ``a * a`` has two."""
         if self.b is None:
             return () if self.a is None else (self.x,)
         return (self.x, self.y, *(operand for operand, _ in self.more)) if self.more else (self.x, self.y)
 
     @property
     def args(self) -> tuple[Any, ...]:
-        """The raw value that each slot was given."""
+        """Return the raw value that each slot was given."""
         if self.b is None:
             return () if self.a is None else (self.a,)
         return (self.a, self.b, *(raw for _, raw in self.more)) if self.more else (self.a, self.b)

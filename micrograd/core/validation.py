@@ -140,7 +140,7 @@ def evaluate(row: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any]) -
 
 
 def _whole_numbers(row: Primitive, operands: tuple[Any, ...], args: Sequence[Any]) -> Sequence[Any]:
-    """The raw operands, with numbers beside whole numbers and truth values in the dtype that NumPy takes them for.
+    """Return the raw operands, numbers beside whole numbers and truth values in the dtype that NumPy gives them.
 
     ``mask * 1`` counts in int64 and ``mask * np.float32(2)`` is float32; beside floats a number stays a number. What
     chooses in `where` is beside nothing.

@@ -18,7 +18,7 @@ Function = Callable[..., Any]
 
 @lru_cache(maxsize=8)
 def _report(forward: Function, backward: Function) -> Report:
-    """One check for all tests of a pair; functions that are defined anew are others."""
+    """Return one check for all tests of a pair; functions that are defined anew are others."""
     from micrograd.marker.process.session import check
 
     return check(backward, forward)
@@ -36,7 +36,7 @@ def assert_gradient(forward: Any, backward: Any, name: str, *, hint: str = "kind
 
     Args:
         forward: the forward function.
-        backward: the handwritten backward; the forward again where it answers its gradients itself.
+        backward: the handwritten backward; the forward again where it returns its gradients itself.
         name: of the gradient, as ``dgamma``.
         hint: how much the message gives away: ``where``, ``kind`` or ``fix``.
         language: of the message, ``en`` or ``zh``.

@@ -286,7 +286,7 @@ def _filled(template: str, holes: dict[str, object]) -> str:
 
 
 def problem(key: str, **holes: object) -> str:
-    """Why something could not be checked, in English; `translated` says it in another language.
+    """Return why something could not be checked, in English; `translated` says it in another language.
 
     >>> problem("memory", at="bn.py:3")
     'bn.py:3: ran out of memory'
@@ -311,7 +311,7 @@ def _patterns() -> list[tuple[re.Pattern[str], str]]:
 
 
 def translated(text: str, language: str) -> str:
-    """A problem, line by line, in another language; as it is where it is none of `problem`'s.
+    """Return a problem, line by line, in another language; as it is where it is none of `problem`'s.
 
     >>> translated("bn.py:3: ran out of memory", "zh")
     'bn.py:3：内存不足'

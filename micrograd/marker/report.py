@@ -151,7 +151,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether every gradient is right, in value and in shape, and the forward is the reference that was named."""
+        """Return whether every gradient is right in value and shape, and the forward is the named reference."""
         return self.verdict == "right"
 
     def assert_ok(self, hint: str = "fix", language: str = "en") -> None:
@@ -163,11 +163,11 @@ class Report:
     """What sets a report as text or HTML; `micrograd.marker` puts it here, so that the data know nothing of it."""
 
     def text(self, *, hint: str = "fix", language: str = "en", colour: bool = False) -> str:
-        """The report for a terminal; `hint` is ``where``, ``kind`` or ``fix``: how much is given away."""
+        """Return the report for a terminal; `hint` is ``where``, ``kind`` or ``fix``: how much is given away."""
         return type(self).presenter("text")(self, hint=hint, language=language, colour=colour)
 
     def html(self, *, hint: str = "fix", language: str = "en") -> str:
-        """The report as a fragment of HTML."""
+        """Return the report as a fragment of HTML."""
         return type(self).presenter("html")(self, hint=hint, language=language)
 
     def _repr_html_(self) -> str:
@@ -177,16 +177,16 @@ class Report:
         return self.text()
 
     def as_json(self, indent: int | None = 2) -> str:
-        """The report as JSON text, which `Report.from_json` reads back without loss."""
+        """Return the report as JSON text, which `Report.from_json` reads back without loss."""
         return json.dumps(_plain(asdict(self)), indent=indent, ensure_ascii=False, allow_nan=False)
 
     def to_json(self) -> str:
-        """`as_json` on one line: what the child process answers."""
+        """`as_json` on one line: what the child process returns."""
         return self.as_json(indent=None)
 
     @classmethod
     def from_json(cls, text: str) -> Report:
-        r"""The report that was written by `as_json`.
+        r"""Return the report that was written by `as_json`.
 
         Raises:
             ValueError: no JSON, or no report.
@@ -212,7 +212,7 @@ class Report:
 
 
 def shown(value: Any) -> Shown:
-    """What the report keeps of a value.
+    """Return what the report keeps of a value.
 
     >>> shown(np.arange(8.0).reshape(2, 4))
     Shown(shape=(2, 4), dtype='float64', sample=(0.0, 1.0, 2.0, 3.0, 4.0, 5.0))

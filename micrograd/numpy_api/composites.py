@@ -164,37 +164,37 @@ def power(x: Any, exponent: Any) -> Any:
 
 
 def truth(x: Any) -> Any:
-    """Whether each entry is not 0."""
+    """Return whether each entry is not 0."""
     return x if x.dtype.kind == "b" else p.not_equal(x, 0)
 
 
 def logical_and(x: Any, y: Any) -> Any:
-    """Whether both are true, elementwise."""
+    """Return whether both are true, elementwise."""
     return p.where(_truth_of(x), _truth_of(y), np.array(False))
 
 
 def logical_or(x: Any, y: Any) -> Any:
-    """Whether one of two is true, elementwise."""
+    """Return whether one of two is true, elementwise."""
     return p.where(_truth_of(x), np.array(True), _truth_of(y))
 
 
 def logical_xor(x: Any, y: Any) -> Any:
-    """Whether just one of two is true, elementwise."""
+    """Return whether just one of two is true, elementwise."""
     return p.not_equal(_truth_of(x), _truth_of(y))
 
 
 def logical_not(x: Any) -> Any:
-    """Whether each entry is 0."""
+    """Return whether each entry is 0."""
     return p.equal(truth(x), np.array(False))
 
 
 def any_of(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
-    """Whether an entry over `axis` is true."""
+    """Return whether an entry over `axis` is true."""
     return p.greater(sum(truth(x), axis, keepdims=keepdims), 0)
 
 
 def all_of(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
-    """Whether all entries over `axis` are true."""
+    """Return whether all entries over `axis` are true."""
     return logical_not(any_of(logical_not(x), axis, keepdims=keepdims))
 
 

@@ -20,7 +20,7 @@ Axes = tuple[bool, ...]
 
 
 def fixed(index: int) -> int:
-    """The entry for an axis that is read at this index only.
+    """Return the entry for an axis that is read at this index only.
 
     >>> fixed(0) == ONE, index_of(fixed(3))
     (True, 3)
@@ -29,7 +29,7 @@ def fixed(index: int) -> int:
 
 
 def index_of(entry: int) -> int:
-    """The index that such an entry stands for."""
+    """Return the index that such an entry stands for."""
     return -1 - entry
 
 

@@ -23,7 +23,7 @@ __all__ = ["ShardedEntry", "connect", "mesh_of"]
 
 
 def mesh_of(mesh: Any) -> Any:
-    """A mesh of one axis.
+    """Return a mesh of one axis.
 
     Args:
         mesh: a `jax.sharding.Mesh`, a number of devices, or None.
@@ -62,7 +62,7 @@ def connect(
         coordinator: ``host:port`` of the process of rank 0; the variable JAX_COORDINATOR_ADDRESS where left out.
         processes: how many there are; JAX_NUM_PROCESSES where left out.
         rank: which of them this is, from 0; JAX_PROCESS_ID where left out.
-        timeout: seconds to wait for the others; also how long one may be silent before the rest are told and stop.
+        timeout: seconds to wait for the others; also how long one may be silent before the rest are notified and stop.
 
     Raises:
         GraphError: an address or number is missing, the others do not come in time, or JAX has been used already.
@@ -190,7 +190,7 @@ class ShardedEntry:
         self._run = jax.jit(run, donate_argnums=0, **({} if mesh is None else {"out_shardings": everywhere}))
 
     def _batch_size(self, leaves: Sequence[Any]) -> int | None:
-        """The first axis of the first array, which the devices share."""
+        """Return the first axis of the first array, which the devices share."""
         if self.mesh is None:
             return None
         devices = self.mesh.devices.size
@@ -202,11 +202,11 @@ class ShardedEntry:
         raise ShapeError(f"batch {size} cannot be split over {devices} devices; use {use}, or drop_last.")
 
     def holds(self) -> bool:
-        """Whether what the capture relied on is still so: that a layer is training."""
+        """Return whether what the capture relied on is still so: that a layer is training."""
         return self.program.holds()
 
     def run(self, leaves: Sequence[Any]) -> Any:
-        """The answer of a call, whose changes of state have taken place."""
+        """Return the result of a call, whose changes of state have taken place."""
         outputs = self._run(*self._given(leaves))
         count = len(self.program.outputs)
         dtypes = [self.program.values[v].dtype for v in self.program.outputs]  # JAX may count in 32 bits
@@ -225,14 +225,14 @@ class ShardedEntry:
         return self.program.rebuild(answers)
 
     def lowering(self, *args: Any) -> str:
-        """What XLA runs for a call with these arguments, as text; nothing is run."""
+        """Return what XLA runs for a call with these arguments, as text; nothing is run."""
         return str(self._run.lower(*self._given(args)).compile().as_text())
 
     def _given(self, leaves: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         return [self._state(f) for f in self._donated], [self._sent(f, self._value(f, leaves)) for f in self._kept]
 
     def _state(self, feed: Feed) -> Any:
-        """The value of a state that JAX may overwrite: the array that it has already, or a new one."""
+        """Return the value of a state that JAX may overwrite: the array that it has already, or a new one."""
         value = feed.get()  # type: ignore[misc]
         host, device = self._resident.pop(feed.value, (None, None))
         return (
@@ -250,7 +250,7 @@ class ShardedEntry:
         return value
 
     def _sent(self, feed: Feed, value: Any) -> Any:
-        """A value on the devices: split along the batch, or whole on each."""
+        """Return a value on the devices: split along the batch, or whole on each."""
         made = self.program.values[feed.value]
         if made.weak:
             return float(value)
@@ -266,12 +266,12 @@ class ShardedEntry:
         return self._jax.make_array_from_callback(array.shape, sharding, lambda rows: array[rows])
 
     def _host(self, x: Any) -> Any:
-        """A copy on the host, whose memory is not JAX's; every process holds the whole."""
+        """Return a copy on the host, whose memory is not JAX's; every process holds the whole."""
         return np.array(x if x.is_fully_addressable else x.addressable_data(0))
 
 
 def _place(function: Callable[[], Any] | Callable[[Any], None] | None) -> tuple[Any, ...]:
-    """What a reader or writer of state reads or writes: the leaf, or the holder and its key."""
+    """Return what a reader or writer of state reads or writes: the leaf, or the holder and its key."""
     cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))  # type: ignore[union-attr]
     found = {name: cells[name].cell_contents for name in ("leaf", "holder", "key") if name in cells}
     return tuple(value if name == "key" else id(value) for name, value in found.items())

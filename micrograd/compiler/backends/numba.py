@@ -50,7 +50,7 @@ class Workspace:
         self.size = 0
 
     def result(self, shape: tuple[int, ...], dtype: Any) -> Any:
-        """An array with any content that nobody else holds."""
+        """Return an array with any content that nobody else holds."""
         arrays = self.kept.setdefault((shape, dtype), [])
         if (found := unused(arrays)) is not None:
             return found
@@ -102,7 +102,7 @@ class Entry:
         self.seconds = time.perf_counter() - start
 
     def _integer(self, size: int | tuple[str, Any]) -> int:
-        """An integer argument of a printed function: a size, an index, the address of a product, or a place."""
+        """Return an integer argument of a printed function: a size, an index, the address of a product, or a place."""
         if isinstance(size, int):
             return size
         if size[0] == "index":
@@ -114,7 +114,7 @@ class Entry:
         return address(size[1]) if size[0] == "blas" else self.places[size[1]][1]
 
     def _say_unfused(self) -> None:
-        """Say once of each place in the author's code that NumPy runs it between kernels."""
+        """Say once of each place in the user's code that NumPy runs it between kernels."""
         for step in self.lowered.steps:
             if isinstance(step, Equation) and TABLE[step.op].kind != "contract" and (step.op, step.line) not in _SAID:
                 _SAID.add((step.op, step.line))
@@ -126,13 +126,13 @@ class Entry:
                 )
 
     def holds(self) -> bool:
-        """Whether what the capture relied on is still so: that a layer is training."""
+        """Return whether what the capture relied on is still so: that a layer is training."""
         return self.program.holds()
 
     # ---- the driver ----------------------------------------------------------------------------------------
 
     def _driver(self) -> Callable[[Sequence[Any]], Any]:
-        """A Python function, printed for this program, that binds the arguments and runs the steps."""
+        """Return a Python function, printed for this program, that binds the arguments and runs the steps."""
         lowered, lines = self.lowered, ["def run(leaves):"]
         names: dict[str, Any] = {"empty": unset, "array": np.asarray, "ready": _ready, "pool": self.pool,
                                  "fresh": self._fresh, "entry": self, "alone": np.zeros(8, np.int64)}  # fmt: skip
@@ -200,11 +200,11 @@ class Entry:
         return [*self.lowered.program.outputs, *(w.value for w in self.lowered.program.writes)]
 
     def _answer(self, value: int) -> str:
-        """The text of a value that leaves: its own array, or a copy where it has none or leaves twice."""
+        """Return the text of a value that leaves: its own array, or a copy where it has none or leaves twice."""
         lowered = self.lowered
-        if value not in lowered.answers or self._leaving().count(value) > 1:
+        if value not in lowered.results or self._leaving().count(value) > 1:
             return f"entry.finished({value}, arrays, w)"
-        return lowered.memory.own[lowered.answers[value]] + (
+        return lowered.memory.own[lowered.results[value]] + (
             "" if lowered.program.values[value].shape else ".reshape(())"
         )
 
@@ -231,7 +231,7 @@ class Entry:
     # ---- what NumPy does -----------------------------------------------------------------------------------
 
     def view(self, value: int, arrays: dict[int, Any], w: Workspace) -> Any:
-        """A value as an array, wherever it stands."""
+        """Return a value as an array, wherever it stands."""
         shape = self.found.shape(value)
         if value in arrays:
             array = arrays[value]
@@ -253,7 +253,7 @@ class Entry:
         return TABLE[equation.op].forward(inner, **equation.attrs)
 
     def finished(self, value: int, arrays: dict[int, Any], w: Workspace) -> Any:
-        """A value as an array that nobody else holds."""
+        """Return a value as an array that nobody else holds."""
         return np.array(self.view(value, arrays, w))
 
     def host_step(self, equation: Equation, arrays: dict[int, Any], w: Workspace) -> None:
@@ -271,7 +271,10 @@ class Entry:
             out[...] = TABLE[equation.op].forward(*operands, **attrs)
 
     def as_written(self, arrays: dict[int, Any], why: int) -> Any:
-        """The call computed as it was written: where infinities would come out otherwise, or labels are negative."""
+        """Return the call computed as it was written.
+
+        Where infinities would come out otherwise, or labels are negative.
+        """
         del why
         given: dict[int, Any] = {}
         for feed in self.program.feeds:
@@ -309,7 +312,7 @@ def require_numba() -> None:
 
 
 def names(*, interpreted: bool = False) -> dict[str, Any]:
-    """What a printed function may refer to; with `interpreted` the same in plain Python."""
+    """Return what a printed function may refer to; with `interpreted` the same in plain Python."""
     from micrograd.compiler.runtime import barrier, blas, intrinsics, pointers, vector_math
 
     found: dict[str, Any] = {"np": np, "f32": np.float32, "f64": np.float64}
@@ -326,7 +329,10 @@ def names(*, interpreted: bool = False) -> dict[str, Any]:
 
 
 def signature(lowered: Lowered, native: Native) -> Any:
-    """The Numba types of a printed function's arguments: arrays that are read come in read-only, all are in C order."""
+    """Return the Numba types of a printed function's arguments.
+
+    Arrays that are read come in read-only, all are in C order.
+    """
     from numba import types
 
     of = {name: getattr(types, "boolean" if name == "bool" else name) for name in PRINTED}
@@ -352,7 +358,7 @@ def signature(lowered: Lowered, native: Native) -> Any:
 def machine_code(
     lowered: Lowered, native: Native, *, interpreted: bool = False
 ) -> tuple[Callable[..., Any], dict[str, Any]]:
-    """The callable of a printed function, and how it was had: seconds, and whether from disk."""
+    """Return the callable of a printed function, and how it was had: seconds, and whether from disk."""
     require_numba()
     if interpreted:
         found = names(interpreted=True)

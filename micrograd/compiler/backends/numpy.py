@@ -35,11 +35,11 @@ class PlainEntry:
         )
 
     def holds(self) -> bool:
-        """Whether what the capture relied on is still so: that a layer is training."""
+        """Return whether what the capture relied on is still so: that a layer is training."""
         return self.program.holds()
 
     def run(self, leaves: Sequence[Any]) -> Any:
-        """The answer of a call, whose changes of state have taken place."""
+        """Return the result of a call, whose changes of state have taken place."""
         program, given = self.program, dict[int, Any]()
         for feed in program.feeds:
             made = program.values[feed.value]
@@ -50,7 +50,7 @@ class PlainEntry:
         return run_as_written(program, given)
 
     def refused(self) -> GraphError:
-        """The error for who asks for kernels."""
+        """Return the error for who asks for kernels."""
         return GraphError(
             f"{self.program.name} has {len(self.program.equations):,} operations and was not compiled "
             f"(at most {LONGEST:,} are); there are no kernels to show."
@@ -58,7 +58,7 @@ class PlainEntry:
 
 
 def run_as_written(program: Program, given: dict[int, Any]) -> Any:
-    """The answer of a call, computed by NumPy from its feeds, whose changes of state take place."""
+    """Return the result of a call, computed by NumPy from its feeds, whose changes of state take place."""
     known = evaluate(program, given)
     answers = [np.array(known[v], program.values[v].dtype) for v in program.outputs]
     changes = [np.array(known[change.value], program.values[change.value].dtype) for change in program.writes]

@@ -55,17 +55,17 @@ _alive: WeakValueDictionary[str, Callable[..., Any]] = WeakValueDictionary()
 def load_or_compile(
     source: str, entry: str, signature: Any, namespace: Mapping[str, Any], flags: Mapping[str, Any] | None = None
 ) -> tuple[Callable[..., Any], dict[str, Any]]:
-    """The machine code of a function, from memory, from disk, or from Numba; and how it was had.
+    """Return the machine code of a function, from memory, from disk, or from Numba; and how it was had.
 
     That is a dictionary: ``seconds`` is what it took, ``from_disk`` is whether it was on disk.
 
-    Two calls with the same text, types, helpers and flags answer the same function as long as somebody holds it.
+    Two calls with the same text, types, helpers and flags return the same function as long as somebody holds it.
     The function takes arguments of exactly the types of the signature; it neither looks at their types nor converts.
 
     Args:
         source: Python that defines the function.
         entry: its name.
-        signature: the types of the arguments and of the answer, as Numba's signature or its text.
+        signature: the types of the arguments and of the result, as Numba's signature or its text.
         namespace: what the source may refer to: modules, types, numbers, and functions of modules of this package,
             whose sources go into the key. Numba makes constants of them.
         flags: options of `numba.njit`, besides ``nogil`` and ``error_model="numpy"``.
@@ -152,7 +152,7 @@ def _to_disk(key: str, header: Mapping[str, Any], result: Any) -> None:
 def _header(
     source: str, entry: str, signature: Any, namespace: Mapping[str, Any], flags: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """All that the machine code depends on."""
+    """Return all that the machine code depends on."""
     constants, modules = {}, set()
     for name, value in sorted(namespace.items()):
         if isinstance(value, _PLAIN):
@@ -180,13 +180,13 @@ def _header(
 
 
 def _home(value: Any) -> str:
-    """The module that a function, a class or one of Numba's functions was defined in."""
+    """Return the module that a function, a class or one of Numba's functions was defined in."""
     home = getattr(getattr(value, "__wrapped__", value), "__module__", None) if callable(value) else None
     return home if isinstance(home, str) else ""
 
 
 def _known(module: str) -> bool:
-    """Whether its text, or its version, is part of the key."""
+    """Return whether its text, or its version, is part of the key."""
     return _ours(module) or module.partition(".")[0] in ("builtins", "math", "numba", "numpy")
 
 
@@ -210,7 +210,7 @@ def _ours(name: str) -> bool:
 
 
 def _with_imports(modules: set[str]) -> set[str]:
-    """Those modules of ours, and the modules of ours that their functions come from, and so on."""
+    """Return those modules of ours, and the modules of ours that their functions come from, and so on."""
     found: set[str] = set()
     waiting = [name for name in modules if _ours(name)]
     while waiting:

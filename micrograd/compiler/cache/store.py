@@ -4,7 +4,7 @@ Each file is what one key stands for: a magic word, a header (JSON: everything t
 of the payload), the payload. A file appears whole or not at all (`os.replace`), so that processes need no lock. A file
 is believed only if its header is the expected one, letter for letter, and its payload has the length and hash that the
 header says; a folder or file that others could have written is not read. Nothing that goes wrong here is an error: it
-is told once, as a `CacheWarning`, and the caller does without.
+is reported once, as a `CacheWarning`, and the caller does without.
 """
 
 from __future__ import annotations
@@ -59,7 +59,10 @@ def _tell(message: str) -> None:
 
 
 def location() -> Path | None:
-    """The folder: ``MICROGRAD_CACHE_DIR``, or micrograd's own under the user's cache directory; `None` for no cache."""
+    """Return the folder: ``MICROGRAD_CACHE_DIR``, or micrograd's own under the user's cache directory.
+
+    `None` for no cache.
+    """
     named = os.environ.get("MICROGRAD_CACHE_DIR")
     if named is not None:
         return None if named in ("", "off") else Path(os.path.abspath(os.path.expanduser(named)))
@@ -76,7 +79,7 @@ def location() -> Path | None:
 
 @contextlib.contextmanager
 def open_store(*, create: bool = True) -> Iterator[Store | None]:
-    """The folder, for as long as the context lasts; `None` where there is none or it must not be used.
+    """Open the folder, for as long as the context lasts; `None` where there is none or it must not be used.
 
     Args:
         create: make it where it is missing.
@@ -115,7 +118,7 @@ def _make(folder: Path) -> None:
 
 
 def _opened(folder: Path) -> int | None:
-    """A descriptor of the folder: what is checked is then what is used, whatever is renamed meanwhile."""
+    """Return a descriptor of the folder: what is checked is then what is used, whatever is renamed meanwhile."""
     if not _POSIX:
         return None
     if folder.is_symlink():
@@ -151,7 +154,7 @@ class Store:
         self._descriptor = descriptor
 
     def read(self, name: str, header: Mapping[str, Any]) -> bytes | None:
-        """The payload kept under a name; `None` where there is none, or none that can be believed.
+        """Return the payload kept under a name; `None` where there is none, or none that can be believed.
 
         Args:
             name: of the file, without suffix.
@@ -203,7 +206,7 @@ class Store:
         _tell(f"cache file {self.folder / (name + _KERNEL)} {why}; it is removed, and the function compiled anew")
 
     def files(self) -> dict[str, os.stat_result]:
-        """All files of ours, finished or not."""
+        """Return all files of ours, finished or not."""
         found = {}
         for name in os.listdir(self.folder if self._descriptor is None else self._descriptor):
             if name.endswith((_KERNEL, _UNFINISHED)):
@@ -276,7 +279,7 @@ def _difference(text: bytes, header: Mapping[str, Any], payload: bytes) -> str:
 
 
 def cache_info() -> CacheInfo:
-    """Where machine code is kept on disk, how many kernels and bytes there are.
+    """Return where machine code is kept on disk, how many kernels and bytes there are.
 
     Machine code is kept in the user's cache directory, or in the folder that the environment variable
     ``MICROGRAD_CACHE_DIR`` names; ``off`` keeps nothing.

@@ -47,7 +47,7 @@ def cast_text(text: str, old: str, new: str) -> str:
 
 
 def scalar_text(op: str, operands: Sequence[str], dtype: str, attrs: dict[str, object]) -> str:
-    """The expression of `op` on operands that are of `dtype` already."""
+    """Return the expression of `op` on operands that are of `dtype` already."""
     short = "32" if dtype == "float32" else "64"
     x = operands[0]
     if dtype == "bool" and op in _LOGIC:
@@ -71,7 +71,7 @@ def scalar_text(op: str, operands: Sequence[str], dtype: str, attrs: dict[str, o
 
 @functools.cache
 def _typed(template: str, kind: str) -> str:
-    """A template whose float literals are of type `kind` and whose functions are NumPy's."""
+    """Return a template whose float literals are of type `kind` and whose functions are NumPy's."""
     holes = [f"_{slot}_" for slot in range(3)]
     tree = ast.parse(template.format(*holes), mode="eval")
 

@@ -34,12 +34,12 @@ _MOST_LOADS = 16
 
 
 def weight_of(op: str) -> int:
-    """The cost of an elementwise operation for one entry, in additions."""
+    """Return the cost of an elementwise operation for one entry, in additions."""
     return _WEIGHTS.get(op, 1)
 
 
 def is_big(shape: Sequence[int]) -> bool:
-    """Whether reading an array of this shape counts as a pass over memory."""
+    """Return whether reading an array of this shape counts as a pass over memory."""
     size = 1
     for s in shape:
         size *= s
@@ -99,11 +99,11 @@ class Grouping:
     fortran: frozenset[int] = frozenset()
 
     def shape(self, operand: Operand) -> tuple[int, ...]:
-        """The shape of an operand."""
+        """Return the shape of an operand."""
         return self.program.values[operand].shape if isinstance(operand, int) else ()
 
     def behind(self, value: int, axes: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
-        """The value that is read through views when `value` is read along `axes`, and along which axes it is."""
+        """Return the value that is read through views when `value` is read along `axes`, and along which axes it is."""
         axes = tuple(ONE if size == 1 else to for to, size in zip(axes, self.shape(value), strict=True))
         while value not in self.stored and value in self.maker:
             equation = self.maker[value]
@@ -118,13 +118,13 @@ class Grouping:
         return value, axes
 
     def aligned(self, operand: int, axes: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
-        """The same for an operand of an elementwise operation whose result is read along `axes`."""
+        """Return the same for an operand of an elementwise operation whose result is read along `axes`."""
         own = self.shape(operand)
         return self.behind(operand, axes[len(axes) - len(own) :])
 
 
 def group(program: Program, fortran: Iterable[int] = (), standing: Iterable[int] = ()) -> Grouping:
-    """The steps of a program, of whose feeds some stand in Fortran order.
+    """Return the steps of a program, of whose feeds some stand in Fortran order.
 
     The values `standing` are never computed twice: they may change.
     """
@@ -184,7 +184,7 @@ def _kind(found: Grouping, equation: Equation) -> str:
 
 
 def _as_numpy(found: Grouping, equation: Equation) -> bool:
-    """Whether an elementwise operation can be printed so that it computes in the dtypes that NumPy computes it in."""
+    """Return whether an elementwise operation can be printed in the dtypes in which NumPy computes it."""
     values = found.program.values
     if values[equation.out].dtype.startswith("float"):
         return True
@@ -234,7 +234,7 @@ def _join(found: Grouping, equation: Equation, kernels: list[Kernel], stage: dic
 def _fit(
     kernel: Kernel, space: tuple[int, ...], reads: Sequence[tuple[int, tuple[int, ...]]], *, anew: bool = False
 ) -> tuple[int, ...] | None:
-    """The dimension of `kernel` along each axis of `space`; None where the equation does not belong there."""
+    """Return the dimension of `kernel` along each axis of `space`; None where the equation does not belong there."""
     dims: list[int | None] = [ONE if size == 1 else None for size in space]
     related = anew
     for value, axes in reads:
@@ -278,7 +278,7 @@ def _fit(
 
 
 def _alike(kernel: Kernel, space: tuple[int, ...], more: int) -> list[int | None] | None:
-    """The dimensions of an array read by `kernel` that spans its whole space and has the shape `space`."""
+    """Return the dimensions of an array read by `kernel` that spans its whole space and has the shape `space`."""
     if len(kernel.loads) + more > _MOST_LOADS:
         return None
     for known in kernel.loads.values():
@@ -347,7 +347,7 @@ def _stand(found: Grouping, kernel: Kernel, value: int) -> None:
 
 
 def describe(found: Grouping) -> list[dict[str, Any]]:
-    """The steps in words, for reports and tests."""
+    """Return the steps in words, for reports and tests."""
     answer = []
     for step in found.steps:
         if step.kernel is not None:

@@ -107,7 +107,7 @@ class Segment:
     # ---- writing -----------------------------------------------------------------------------------------
 
     def name(self, prefix: str) -> str:
-        """A fresh variable."""
+        """Return a fresh variable."""
         self.count += 1
         return f"{prefix}{self.count}"
 
@@ -127,7 +127,7 @@ class Segment:
         self.indent -= 1
 
     def size(self, value: int | tuple[str, Any]) -> str:
-        """A variable that holds an integer argument."""
+        """Return a variable that holds an integer argument."""
         key = ("size", value)
         if key not in self._named:
             self._named[key] = name = f"n{len(self.sizes)}"
@@ -138,7 +138,7 @@ class Segment:
         return self._named[key]
 
     def constant(self, value: float, dtype: str) -> str:
-        """A number in the dtype of the operation it takes part in."""
+        """Return a number in the dtype of the operation it takes part in."""
         if dtype == "bool":
             return str(bool(value))
         if dtype.startswith(("int", "uint")):
@@ -156,7 +156,7 @@ class Segment:
     # ---- memory ------------------------------------------------------------------------------------------
 
     def array(self, item: Item) -> Array:
-        """The memory of a value that is fed or stored, as this nest reads it."""
+        """Return the memory of a value that is fed or stored, as this nest reads it."""
         value = item.value
         shape = self.found.shape(value)
         while value in self.found.aliases:
@@ -179,7 +179,7 @@ class Segment:
         return Array(name, tuple(loops), tuple(self.size(size) for size in sizes), indices)
 
     def vector(self, value: int) -> str:
-        """The memory of a value, from its first entry."""
+        """Return the memory of a value, from its first entry."""
         key = ("memory", value)
         if key not in self._named:
             shape, dtype = self.found.shape(value), self.found.program.values[value].dtype
@@ -193,7 +193,7 @@ class Segment:
         return self._named[key]
 
     def _carve(self, key: Any, dtype: str, entries: int, per_thread: bool = False) -> str:
-        """A piece of the workspace."""
+        """Return a piece of the workspace."""
         times = self.threads if per_thread else 1
         self.memory.arena[key] = (dtype, entries * times)
         self._works.add(dtype)
@@ -211,7 +211,7 @@ class Segment:
         return self.made_of(name, loops, sizes if loops else [])
 
     def partial(self, nest: Nest, item: Item, loops: tuple[int, ...]) -> Array | str:
-        """Where a chunk adds up its share of a reduction over the outermost loop."""
+        """Return where a chunk adds up its share of a reduction over the outermost loop."""
         sizes = [self.loop_sizes[loop] for loop in loops]
         dtype = nest.dtype(item) if loops else "float64"
         if nest_op(nest, item) == "max":
@@ -274,7 +274,7 @@ class Segment:
             print_move(self, equation)
 
     def _matrix(self, operand: float) -> tuple[str, bool, int] | None:
-        """An operand of a product: its memory, whether that is its transpose, and the length of a row there."""
+        """Return an operand of a product: its memory, whether that is its transpose, and the length of a row there."""
         if not isinstance(operand, int):
             return None
         value, axes = self.found.behind(operand, (0, 1))
@@ -298,7 +298,7 @@ class Segment:
         return self.block("if tid == 0:") if self.shares(at) else nullcontext()
 
     def begin(self, at: int) -> None:
-        """The threads meet before a shared pass."""
+        """Print the meeting of the threads before a shared pass."""
         if self.shares(at):
             self.passes += 1
             with self.block("if tid == 0:"):
@@ -308,7 +308,7 @@ class Segment:
 
     @contextmanager
     def loop(self, nest: Nest, at: int, roots: Sequence[Root], items: Sequence[Item]) -> Iterator[None]:
-        """The text around one pass over loop `at` with reductions `items` into the targets of `roots`."""
+        """Print what stands around one pass over loop `at` with reductions `items` into the targets of `roots`."""
         size = self.size(self.loop_sizes[at])
         innermost = at == nest.depth - 1
         if at > 0:
@@ -369,7 +369,7 @@ class Segment:
 
     @contextmanager
     def far(self, nest: Nest, at: int, shift: Shift, start: Array | str) -> Iterator[None]:
-        """The text around a pass that is run again, by one thread, where the mean of shifted values is far from 0.
+        """Print what stands around a pass that is run again, by one thread, where the mean of shifted values is far from 0.
 
         What was subtracted is changed at its place, `start`.
         """
@@ -433,7 +433,7 @@ class Segment:
     _blocked: set[Any] = set()  # noqa: RUF012 (replaced, never changed)
 
     def folded(self, nest: Nest, at: int, item: Item, root: Root, into: Array | str | None = None) -> Array | str:
-        """Where the result of a reduction stands once its loop has ended: `into`, where that is known."""
+        """Return where the result of a reduction stands once its loop has ended: `into`, where that is known."""
         short = "f32" if nest.dtype(item) == "float32" else "f64"
         self.made[-1][item.value] = None
         if at > 0:
@@ -482,19 +482,19 @@ class Segment:
                 self.line(f"{target.name}[z] = {short}({into}[z])")
 
     def _wide(self, entries: str) -> str:
-        """A float64 array to add up the shares of the chunks in, one for all reductions of a size."""
+        """Return a float64 array to add up the shares of the chunks in, one for all reductions of a size."""
         key = ("wide", entries)
         if key not in self._named:
             self._named[key] = self._carve((*key, self.function), "float64", self._values[entries])
         return self._named[key]
 
     def _entries(self, array: Array) -> str:
-        """The variable that holds how many entries a reduction's target has."""
+        """Return the variable that holds how many entries a reduction's target has."""
         return self.size(int(np.prod([self._values[size] for size in array.sizes], dtype=int)))
 
     @contextmanager
     def counted(self, index: str, start: str, end: str, by: int = 1) -> Iterator[None]:
-        """A counting loop, written with ``while``: Numba makes much less code of it than of ``range``."""
+        """Print a counting loop, written with ``while``: Numba makes much less code of it than of ``range``."""
         self.line(f"{index} = {start}")
         with self.block(f"while {index} < {end}:"):
             yield
@@ -523,7 +523,7 @@ class Segment:
             self.head += ["        " + text for text in leave]
 
     def action(self, root: Root, text: str, dtype: str) -> None:
-        """What happens to a value that has been computed."""
+        """Print what happens to a value that has been computed."""
         target = root.target
         if root.action == "keep":
             self.line(f"{target} = {text}")
@@ -546,9 +546,9 @@ class Segment:
     # ---- the whole function --------------------------------------------------------------------------------
 
     def source(self) -> tuple[str, list[str]]:
-        """The text of the function and the names of its arguments.
+        """Return the text of the function and the names of its arguments.
 
-        It answers 0, or 1 where a guard is not finite, or 2 where an integer is out of range.
+        It returns 0, or 1 where a guard is not finite, or 2 where an integer is out of range.
         """
         dtypes = sorted(self._works)  # what NumPy alone works on may be of a dtype that Numba has not
         arguments = [
@@ -583,17 +583,20 @@ def _at(dtype: str) -> str:
 
 
 def found_dtype(found: Grouping, value: int) -> str:
-    """The dtype of a value."""
+    """Return the dtype of a value."""
     return found.program.values[value].dtype
 
 
 def nest_op(nest: Nest, item: Item) -> str:
-    """The operation that makes an item."""
+    """Return the operation that makes an item."""
     return nest.found.maker[item.value].op
 
 
 def _order(found: Grouping, kernel: Kernel, segment: Segment) -> list[list[int]]:
-    """The loops of a kernel: its dimensions as its largest arrays lie in memory, neighbours that never part merged."""
+    """Return the loops of a kernel.
+
+    Its dimensions as its largest arrays lie in memory, neighbours that never part merged.
+    """
     plain = Nest(found, kernel, [[d] for d in range(len(kernel.sizes))], segment)
     leaves, folded = plain.accesses(kernel.stores)
     stores = [Item(v, plain.item(v).axes) for v in kernel.stores]

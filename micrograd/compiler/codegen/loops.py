@@ -55,7 +55,7 @@ class Array:
 
     @property
     def place(self) -> str:
-        """The text of the place of one entry, counted from the first."""
+        """Return the text of the place of one entry, counted from the first."""
         text = ""
         for loop, size, index in zip(self.loops, self.sizes, self.indices, strict=True):
             text = f"({text}) * {size}" if "+" in text else f"{text} * {size}" if text else ""
@@ -64,7 +64,7 @@ class Array:
         return text or "0"
 
     def at(self) -> str:
-        """The text of one entry."""
+        """Return the text of one entry."""
         return f"{self.name}[{self.place}]"
 
 
@@ -78,7 +78,7 @@ class Root:
 
     @property
     def along(self) -> tuple[int, ...]:
-        """The loops over the memory that it is for."""
+        """Return the loops over the memory that it is for."""
         return self.target.loops if isinstance(self.target, Array) else ()
 
 
@@ -105,7 +105,7 @@ class Nest:
     # ---- what items are ----------------------------------------------------------------------------------
 
     def item(self, value: int) -> Item:
-        """A value made in this kernel, as a whole."""
+        """Return a value made in this kernel, as a whole."""
         axes = tuple(ONE if d == ONE else self.loop_of[d] for d in self.kernel.axes[value])
         pending = frozenset[int]()
         if value in self.kernel.spaces:
@@ -122,7 +122,7 @@ class Nest:
         return item.value in self.found.maker and not self._leaf(item)
 
     def _leaf(self, item: Item) -> bool:
-        """Whether it is read from memory: fed, or made by an earlier step or another kernel."""
+        """Return whether it is read from memory: fed, or made by an earlier step or another kernel."""
         value = item.value
         if value not in self.found.maker:
             return True
@@ -145,7 +145,7 @@ class Nest:
         return answer
 
     def accesses(self, roots: Iterable[int]) -> tuple[set[Item], set[frozenset[int]]]:
-        """What the values `roots` read from memory and how, and the loops that reductions on the way fold."""
+        """Return what the values `roots` read from memory and how, and the loops that reductions on the way fold."""
         leaves: set[Item] = set()
         folded: set[frozenset[int]] = set()
         for item in self._pull(self.item(value) for value in roots):
@@ -192,7 +192,7 @@ class Nest:
         return order
 
     def _open(self, item: Item) -> bool:
-        """Whether an item is computed here rather than read."""
+        """Return whether an item is computed here rather than read."""
         return item not in self.known and not self._leaf(item)
 
     # ---- the recursion -----------------------------------------------------------------------------------
@@ -289,7 +289,7 @@ class Nest:
                 level[item] = max((level[o] + (0 in o.pending and self._open(o)) for o in operands), default=0)
 
     def _read_from_memory(self, items: list[Item]) -> frozenset[int]:
-        """The large arrays from which items are computed without any pass before."""
+        """Return the large arrays from which items are computed without any pass before."""
         found: set[int] = set()
         stack = [o for i in items for o in (self._operands(i) if self._open(i) else [i])]
         seen: set[Item] = set()
@@ -305,7 +305,9 @@ class Nest:
         return frozenset(found)
 
     def _kept(self, at: int, item: Item) -> tuple[str, Item, Array | str]:
-        """How an item that does not vary along loop `at` waits for its readers: as a variable or in a small array.
+        """Return how an item that does not vary along loop `at` waits for its readers.
+
+        As a variable or in a small array.
 
         Threads that share the loop read what one of them has set, so it stands in memory, be it one number.
         """
@@ -404,7 +406,7 @@ class Nest:
                 self.writer.folded(self, at, item, root, known[item])
 
     def _behind(self, item: Item) -> set[Item]:
-        """All that an item is computed from in this kernel, down to memory, itself included."""
+        """Return all that an item is computed from in this kernel, down to memory, itself included."""
         found, stack = set[Item](), [item]
         while stack:
             item = stack.pop()
@@ -414,7 +416,7 @@ class Nest:
         return found
 
     def _whole(self, value: int) -> Item | None:
-        """A value of this kernel as a whole; None where it is made elsewhere."""
+        """Return a value of this kernel as a whole; None where it is made elsewhere."""
         return self.item(value) if value in self.kernel.axes else None
 
     def _accumulator(self, at: int, item: Item, loops: tuple[int, ...]) -> Array | str:

@@ -38,9 +38,9 @@ class Lowered:
         found: its grouping.
         steps: native functions, and equations for BLAS or NumPy, in order.
         memory: where values stand.
-        made: the values that get an array of their own for each call, because they are answered or written back,
-            with the shape they are answered in.
-        answers: for each output (and write) the value in `made` that it is, or None where it has to be copied.
+        made: the values that get an array of their own for each call, because they are returned or written back,
+            with the shape they are returned in.
+        results: for each output (and write) the value in `made` that it is, or None where it has to be copied.
     """
 
     program: Program
@@ -48,11 +48,11 @@ class Lowered:
     steps: list[Native | Equation]
     memory: Memory
     made: dict[int, tuple[int, ...]]
-    answers: dict[int, int]
+    results: dict[int, int]
 
 
 def optimised(program: Program) -> tuple[Program, Notes]:
-    """The program after every rewrite, and what these rely on."""
+    """Return the program after every rewrite, and what these rely on."""
     notes = Notes()
     for rule in (picked, centred(), factored()):
         program, notes = rewrite(program, rule, notes=notes)
@@ -80,7 +80,7 @@ def lower(program: Program, layouts: Mapping[int, str], threads: int, *, blas: b
     found = group(program, fortran, {shift.start for shift in notes.shifts})
     fed = {feed.value for feed in program.feeds}
     made: dict[int, tuple[int, ...]] = {}
-    answers: dict[int, int] = {}
+    results: dict[int, int] = {}
     for value in (*program.outputs, *(w.value for w in program.writes)):
         shape = program.values[value].shape
         base, axes = found.behind(value, tuple(range(len(shape))))
@@ -88,7 +88,7 @@ def lower(program: Program, layouts: Mapping[int, str], threads: int, *, blas: b
             a for a, size in enumerate(shape) if size != 1
         ]
         if alike and base in found.stored and base not in fed and base not in found.aliases and base not in made:
-            made[base], answers[value] = shape, base
+            made[base], results[value] = shape, base
     limits = {feed.value: feed.limit for feed in program.feeds if feed.limit is not None}
     memory = Memory({v: f"x{v}" for v in (*fed, *made)}, dict(layouts))
     memory.axes = {v: len(shape) for v, shape in made.items()}
@@ -132,11 +132,11 @@ def lower(program: Program, layouts: Mapping[int, str], threads: int, *, blas: b
     for made_by in steps:
         if isinstance(made_by, Native):
             made_by.source, made_by.arguments = made_by.segment.source()
-    return Lowered(program, found, steps, memory, made, answers)
+    return Lowered(program, found, steps, memory, made, results)
 
 
 def _plain(found: Grouping, step: Step) -> bool:
-    """Whether both operands of a product are all of a matrix in memory, perhaps transposed."""
+    """Return whether both operands of a product are all of a matrix in memory, perhaps transposed."""
     assert step.equation is not None
     for operand in step.equation.operands:
         if not isinstance(operand, int):
@@ -148,7 +148,7 @@ def _plain(found: Grouping, step: Step) -> bool:
 
 
 def memory_of(lowered: Lowered) -> dict[Any, tuple[str, int, int]]:
-    """For each piece of the workspace its dtype, its place and its length, in entries."""
+    """Return for each piece of the workspace its dtype, its place and its length, in entries."""
     ends: dict[str, int] = {}
     places: dict[Any, tuple[str, int, int]] = {}
     for key, (dtype, entries) in lowered.memory.arena.items():

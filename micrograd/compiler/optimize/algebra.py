@@ -10,7 +10,7 @@ terms is split where every part is a sum that is needed anyway. This is what let
 two sums that the gradients of gamma and beta need.
 
 Both keep finite numbers within the bound, but infinities could come out otherwise than in NumPy (``inf * 0``): each
-result is a guard, and a call in which a guard is not finite is computed as the author wrote it.
+result is a guard, and a call in which a guard is not finite is computed as the user wrote it.
 
 `picked`: ``x[np.arange(N), y]`` with integers `y` becomes a masked sum, exact to the bit, that fuses with the rest.
 """
@@ -34,7 +34,7 @@ def _plain_sum(equation: Equation | None) -> bool:
 
 
 def _behind(made: Rewriter, operand: Operand) -> Operand:
-    """What a value is a view of, through broadcasts and changes of unit axes."""
+    """Return what a value is a view of, through broadcasts and changes of unit axes."""
     while equation := made.made_by(operand, "broadcast", "reshape"):
         inner = equation.operands[0]
         unit = [s for s in made.shape(inner) if s != 1] == [s for s in made.shape(operand) if s != 1]
@@ -67,7 +67,7 @@ class _Centre:
 
 
 def centred() -> Rule:
-    """The rule for ``x - mean(x)`` and for the sum of its squares."""
+    """Return the rule for ``x - mean(x)`` and for the sum of its squares."""
     centres: dict[Operand, _Centre] = {}  # by the value x - mean(x)
     means: dict[Operand, int] = {}  # the mean as written, by what is read instead of it
 
@@ -101,7 +101,10 @@ def centred() -> Rule:
 
 
 def _spread(made: Rewriter, centre: _Centre, about: Operand) -> Operand:
-    """The sum of squares about the mean: that about the start less ``N * mean**2``; NaN where too little is left."""
+    """Return the sum of squares about the mean: that about the start less ``N * mean**2``.
+
+    NaN where too little is left.
+    """
     raw = made.put("sum", made.put("mul", centre.shifted, centre.shifted), axis=centre.axes, keepdims=True)
     moved = made.put("mul", centre.total, centre.mean)
     near = made.put("less_equal", moved, made.put("mul", 1.0 - 1.0 / FAR, raw))
@@ -131,7 +134,7 @@ def _axes(equation: Equation, ndim: int) -> tuple[int, ...]:
 def _mean_of(
     made: Rewriter, x: Operand, other: Operand, means: dict[Operand, int]
 ) -> tuple[tuple[int, ...], float, int] | None:
-    """The axes, 1/count and the mean itself if `other` is the mean of `x` over some axes, broadcast along them."""
+    """Return the axes, 1/count and the mean if `other` is the mean of `x` over some axes, broadcast along them."""
     if not isinstance(x, int) or made.values[x].dtype not in KERNELS:
         return None
     inner = _behind(made, other)
@@ -156,7 +159,7 @@ def _mean_of(
 def _along(
     made: Rewriter, other: Operand, aligned: tuple[int, ...], kept: tuple[int, ...], axes: Sequence[int]
 ) -> bool:
-    """Whether the mean is broadcast back along the very axes that were summed."""
+    """Return whether the mean is broadcast back along the very axes that were summed."""
     varies = made.varies(other)
     varies = (False,) * (len(kept) - len(varies)) + varies
     return len(aligned) == len(kept) and all(
@@ -177,7 +180,9 @@ def _shift(made: Rewriter, x: Operand, axes: tuple[int, ...], share: float, writ
 
 
 def _typical(made: Rewriter, x: Operand, axes: tuple[int, ...]) -> Operand | None:
-    """What x may be about: its first entry along `axes`, or the mean of four, which if they are equal is what they are.
+    """Return what x may be about.
+
+    Its first entry along `axes`, or the mean of four, which if they are equal is what they are.
 
     One entry in a hundred is so far from the mean that its column is summed again, and all other columns with it; of
     means of four entries one in a million is. None where even one entry of x takes too many equations.
@@ -209,7 +214,7 @@ _LONGEST = 8
 
 
 def factored() -> Rule:
-    """The rule for sums whose summands have factors that do not vary along the summed axes."""
+    """Return the rule for sums whose summands have factors that do not vary along the summed axes."""
     sums: dict[Any, Operand] = {}  # the sum of a product over some axes
 
     def rule(made: Rewriter, equation: Equation, operands: tuple[Operand, ...]) -> Operand | None:
@@ -282,7 +287,7 @@ def _rebuilt(
 def _terms(
     made: Rewriter, x: Operand, shape: tuple[int, ...], axes: tuple[int, ...], sums: dict[Any, Operand], *, split: bool
 ) -> list[_Term] | None:
-    """The terms of a summand (one, where it is not to be `split`); None where there are too many.
+    """Return the terms of a summand (one, where it is not to be `split`); None where there are too many.
 
     A value whose sum is known is not taken apart, nor one that is noted as whole.
     """

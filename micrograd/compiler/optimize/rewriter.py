@@ -103,20 +103,20 @@ class Rewriter:
     # ---- what is known of an operand ---------------------------------------------------------------------
 
     def shape(self, operand: Operand) -> tuple[int, ...]:
-        """The shape of an operand; () for a number."""
+        """Return the shape of an operand; () for a number."""
         return self.values[operand].shape if isinstance(operand, int) else ()
 
     def dtype(self, *operands: Operand) -> str:
-        """The dtype that an elementwise operation of the operands has in NumPy."""
+        """Return the dtype that an elementwise operation of the operands has in NumPy."""
         return dtype_of(self.values, operands)
 
     def made_by(self, operand: Operand, *ops: str) -> Equation | None:
-        """The equation of an operand if it is one of `ops`."""
+        """Return the equation of an operand if it is one of `ops`."""
         equation = self.maker.get(operand) if isinstance(operand, int) else None
         return equation if equation is not None and equation.op in ops else None
 
     def number(self, operand: Operand) -> float | None:
-        """The one number that an operand is known to be, in all its entries."""
+        """Return the one number that an operand is known to be, in all its entries."""
         if isinstance(operand, float):
             return operand
         if operand in self.constants:
@@ -129,7 +129,7 @@ class Rewriter:
     # ---- making values -----------------------------------------------------------------------------------
 
     def constant(self, array: Any) -> int:
-        """A constant array as a value."""
+        """Return a constant array as a value."""
         array = np.asarray(array)
         key = ("constant", array.dtype.name, array.shape, array.tobytes())
         if key not in self._known:
@@ -144,13 +144,13 @@ class Rewriter:
         return len(self.values) - 1
 
     def put(self, op: str, *operands: Operand, like: Value | None = None, line: str = "", **attrs: Any) -> Operand:
-        """The value of ``op(operands, attrs)``: an earlier one where it is equal, else a new equation.
+        """Return the value of ``op(operands, attrs)``: an earlier one where it is equal, else a new equation.
 
         Args:
             op: a row of the table.
             *operands: values or numbers.
             like: shape, dtype and name, where the caller knows them.
-            line: the author's.
+            line: the user's.
             **attrs: the keywords of the operation.
         """
         if TABLE[op].kind == "reduce":
@@ -200,7 +200,7 @@ class Rewriter:
         return small and equation.op != "broadcast" and all(v in self.constants for v in equation.reads)
 
     def _reduce(self, op: str, x: Operand, like: Value | None, line: str, attrs: dict[str, Any]) -> Operand:
-        """A reduction keeps its unit axes and names them as a sorted tuple; a reshape drops them."""
+        """Return a reduction keeps its unit axes and names them as a sorted tuple; a reshape drops them."""
         shape = self.shape(x)
         axis = attrs.get("axis")
         axes = range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
@@ -223,7 +223,7 @@ class Rewriter:
         return self.put("cast", x, like=replace(made, weak=False), dtype=made.dtype)
 
     def _exact_in_float64(self, op: str, x: Operand, made: str, count: int) -> bool:
-        """Whether a reduction of whole numbers or truth values is exact in float64, for which loops can be printed."""
+        """Return whether a reduction of whole numbers or truth values is exact in float64."""
         dtype = np.dtype(self.dtype(x))
         if dtype.kind not in "biu" or (op != "max" and np.dtype(made).kind not in "iu"):
             return False
@@ -285,7 +285,7 @@ class Rewriter:
         return self._varies.get(x, tuple(size != 1 for size in shape))
 
     def _uniform(self, shape: tuple[int, ...], operands: tuple[Operand, ...]) -> list[int]:
-        """The axes of an elementwise result along which no operand varies."""
+        """Return the axes of an elementwise result along which no operand varies."""
         found = [size != 1 for size in shape]
         for operand in operands:
             along = self.varies(operand)
@@ -324,7 +324,7 @@ class Rewriter:
         return None
 
     def fits(self, operand: Operand, made: Value) -> bool:
-        """Whether an operand may stand in the place of `made`: whether it has its shape and dtype."""
+        """Return whether an operand may stand in the place of `made`: whether it has its shape and dtype."""
         if isinstance(operand, float):
             return made.weak and not made.shape
         value = self.values[operand]
@@ -358,7 +358,7 @@ class Rewriter:
     # ---- the result --------------------------------------------------------------------------------------
 
     def program_of(self, place: Callable[[int], Operand]) -> Program:
-        """The program so far; `place` says where each old output went."""
+        """Return the program so far; `place` says where each old output went."""
         outputs = tuple(self._as_value(place(v)) for v in self.program.outputs)
         writes = tuple(replace(w, value=self._as_value(place(w.value))) for w in self.program.writes)
         return replace(
@@ -372,7 +372,7 @@ class Rewriter:
 
 @functools.lru_cache(maxsize=None, typed=True)  # x**2 and x**2.0 of whole numbers differ
 def _mapped_dtype(op: str, dtypes: tuple[str, ...], exponent: Any, to: str) -> str:
-    """The dtype of an elementwise operation, asked of NumPy; an empty dtype is that of a number."""
+    """Return the dtype of an elementwise operation, asked of NumPy; an empty dtype is that of a number."""
     attrs: dict[str, Any] = {"dtype": to} if op == "cast" else {"exponent": exponent} if op == "pow" else {}
     with np.errstate(all="ignore"):
         return np.asarray(TABLE[op].forward(*(np.ones(1, d) if d else 1.0 for d in dtypes), **attrs)).dtype.name
@@ -380,12 +380,12 @@ def _mapped_dtype(op: str, dtypes: tuple[str, ...], exponent: Any, to: str) -> s
 
 @functools.cache
 def _folded_dtype(op: str, dtype: str) -> str:
-    """The dtype of a reduction: sums of short whole numbers and of truth values are longer."""
+    """Return the dtype of a reduction: sums of short whole numbers and of truth values are longer."""
     return str(np.asarray(TABLE[op].forward(np.ones(1, dtype))).dtype)
 
 
 def same(a: Operand, b: Operand) -> bool:
-    """Whether two operands are one: value 2 is not the number 2.0, though Python calls them equal."""
+    """Return whether two operands are one: value 2 is not the number 2.0, though Python calls them equal."""
     return bool(_frozen(a) == _frozen(b))
 
 
@@ -410,7 +410,9 @@ Rule = Callable[[Rewriter, Equation, tuple[Operand, ...]], Operand | None]
 
 
 def rewrite(program: Program, *rules: Rule, notes: Notes | None = None) -> tuple[Program, Notes]:
-    """The program put anew, each equation through the first of `rules` that answers; dead equations are left out.
+    """Return the program put anew, each equation through the first of `rules` that returns something.
+
+    Dead equations are left out.
 
     A result of another shape or dtype than that of the equation is not taken. Values are counted anew, so `notes` on
     those of `program` are carried over.
@@ -458,7 +460,7 @@ def _moved(index: Any, at: dict[int, Operand]) -> Any:
 
 
 def without_dead(program: Program) -> Program:
-    """The program without the equations and feeds that no output needs (arguments and host values always stay)."""
+    """Return the program without equations and feeds that no output needs (arguments and host values stay)."""
     needed = {*program.outputs, *(w.value for w in program.writes)}
     alive = []
     for equation in reversed(program.equations):

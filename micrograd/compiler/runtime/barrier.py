@@ -65,7 +65,7 @@ def _place(context: Any, builder: Any, signature: Any, args: Any) -> Any:
 
 @intrinsic
 def take(typingctx: Any, sync: Any, place: Any) -> Any:
-    """Add 1 to ``sync[place]`` and answer what it was."""
+    """Add 1 to ``sync[place]`` and return what it was."""
     del typingctx, place
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:

@@ -24,7 +24,7 @@ _ROW_MAJOR, _PLAIN, _TRANSPOSED = 101, 111, 112
 
 @functools.cache
 def address(dtype: str) -> int:
-    """Where the matrix product of a dtype is in memory; 0 where it cannot be found, or does not multiply.
+    """Return where the matrix product of a dtype is in memory; 0 where it cannot be found, or does not multiply.
 
     Names that end in ``64_`` take 64-bit sizes, the others 32-bit ones; on 64-bit machines both read what is passed
     here, whose upper half is 0. A product of two small matrices proves it before anything relies on it.
@@ -67,7 +67,7 @@ def address(dtype: str) -> int:
 def plain_product(
     at: int, ta: bool, tb: bool, m: int, n: int, k: int, a: Any, lda: int, b: Any, ldb: int, c: Any, ldc: int
 ) -> None:
-    """The same product by `np.matmul`, where the JIT is off."""
+    """Compute the same product by `np.matmul`, where the JIT is off."""
     del at
     left, right = a[: (k if ta else m) * lda].reshape(-1, lda), b[: (n if tb else k) * ldb].reshape(-1, ldb)
     np.matmul(left.T if ta else left, right.T if tb else right, out=c[: m * ldc].reshape(m, ldc))

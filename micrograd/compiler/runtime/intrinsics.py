@@ -53,12 +53,12 @@ def multiply_add(x: Real, y: Real, z: Real) -> Real:
 
 
 def maximum(x: Real, y: Real) -> Real:
-    """The larger; NaN where one is NaN, as `np.maximum`."""
+    """Return the larger; NaN where one is NaN, as `np.maximum`."""
     return np.maximum(x, y)
 
 
 def minimum(x: Real, y: Real) -> Real:
-    """The smaller; NaN where one is NaN, as `np.minimum`."""
+    """Return the smaller; NaN where one is NaN, as `np.minimum`."""
     return np.minimum(x, y)
 
 
@@ -73,7 +73,7 @@ def copysign(x: Real, y: Real) -> Real:
 
 
 def horner(x: Real, coefficients: tuple[Real, ...]) -> Real:
-    """The polynomial with these coefficients, that of the lowest power first, at x."""
+    """Return the polynomial with these coefficients, that of the lowest power first, at x."""
     *others, value = coefficients
     for coefficient in reversed(others):
         value = multiply_add(value, x, coefficient)
@@ -88,14 +88,14 @@ def power_of_two(k: Real) -> Real:
 
 
 def exponent(x: Real) -> Real:
-    """The e of ``|x| = significand(x) * 2**e``, as a float; anything where x is subnormal or not finite."""
+    """Return the e of ``|x| = significand(x) * 2**e``, as a float; anything where x is subnormal or not finite."""
     dtype = x.dtype.name
     bits = (_bits(x) << _UNSIGNED[dtype](1)) >> _UNSIGNED[dtype](_MANTISSA[dtype] + 1)
     return (bits | _bits(_magic(dtype))).view(dtype) - _magic(dtype, _BIAS[dtype])
 
 
 def significand(x: Real) -> Real:
-    """The digits of x as a number in [1, 2); anything where x is subnormal or not finite."""
+    """Return the digits of x as a number in [1, 2); anything where x is subnormal or not finite."""
     dtype = x.dtype.name
     one, low = _bits(np.dtype(dtype).type(1)), _UNSIGNED[dtype](2 ** _MANTISSA[dtype] - 1)
     return (_bits(x) & low | one).view(dtype)

@@ -22,7 +22,7 @@ def flat_slice(x: Any, start: int, length: int) -> Any:
 
 
 def flat_slice_bool(x: Any, start: int, length: int) -> Any:
-    """The same of truth values, as 0 and 1."""
+    """Return the same of truth values, as 0 and 1."""
     return x.reshape(-1)[start : start + length].view(np.uint8)
 
 

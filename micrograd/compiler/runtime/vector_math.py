@@ -118,7 +118,10 @@ FORMATS = (
 
 
 def _functions(form: Format) -> dict[str, Function]:
-    """The functions of one format. What they use is bound here, as numbers of the format: Numba makes it constants."""
+    """Return the functions of one format. What they use is bound here, as numbers of the format.
+
+    Numba makes it constants.
+    """
     real = np.dtype(form.dtype).type
     zero, half, one, two = real(0.0), real(0.5), real(1.0), real(2.0)
     infinity, nan = real(np.inf), real(np.nan)

@@ -51,7 +51,7 @@ def _function(forward: Callable[..., Any]) -> ast.FunctionDef | None:
 
 
 def _written(function: ast.FunctionDef) -> Iterator[ast.expr]:
-    """The expressions that the last result of a function may be."""
+    """Yield the expressions that the last result of a function may be."""
     for node in ast.walk(function):
         if not isinstance(node, ast.Return) or not isinstance(node.value, ast.Tuple) or len(node.value.elts) < 2:
             continue
@@ -65,11 +65,13 @@ def _written(function: ast.FunctionDef) -> Iterator[ast.expr]:
 
 
 def held_in_cache(forward: Callable[..., Any], results: Sequence[Any]) -> Holdings | None:
-    """The cache behind the outputs, unpacked under the names that the forward put into it; None where there is none.
+    """Return the cache behind the outputs, unpacked under the names that the forward put into it.
+
+    None where there is none.
 
     Args:
         forward: a function whose last result is a tuple, list or dictionary of values.
-        results: what it answered, per trace.
+        results: what it returned, per trace.
     """
     function = _function(forward)
     if function is None or not all(isinstance(result, tuple) and len(result) > 1 for result in results):
@@ -97,7 +99,7 @@ def held_in_cache(forward: Callable[..., Any], results: Sequence[Any]) -> Holdin
 
 
 def held_by_arguments(arguments: Sequence[Mapping[str, Any]]) -> Holdings:
-    """The forward's own arguments, handed to the backward too."""
+    """Return the forward's own arguments, handed to the backward too."""
     names = tuple(arguments[0])
     holdings = Holdings(names)
     for name in names:
@@ -106,7 +108,7 @@ def held_by_arguments(arguments: Sequence[Mapping[str, Any]]) -> Holdings:
 
 
 def author_sizes(forward: Callable[..., Any]) -> dict[tuple[str, int], str]:
-    """What the author calls the axes: ``N, D = x.shape`` names two.
+    """Return what the user calls the axes: ``N, D = x.shape`` names two.
 
     >>> def f(x):
     ...     N, D = x.shape

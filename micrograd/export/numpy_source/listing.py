@@ -80,7 +80,7 @@ class Listing:
     inputs: tuple[str, ...]
 
     def source(self, write: Callable[[Line], str] = lambda line: line.statement) -> str:
-        """The function's text.
+        """Return the function's text.
 
         Args:
             write: what stands for each line.
@@ -107,7 +107,7 @@ def listed_backward(
     *,
     shapes: bool = False,
 ) -> Listing:
-    """The backward of a forward, as source.
+    """Return the backward of a forward, as source.
 
     It works from the cache that the forward leaves as its last result, where that holds what is needed, and else from
     the forward's arguments.
@@ -186,7 +186,7 @@ class _Lister:
         self.uses = self._used_values()
 
     def _name_sizes(self, forward: Callable[..., Any]) -> None:
-        """Names of the axes: the author's, or the usual letters."""
+        """Names of the axes: the user's, or the usual letters."""
         own = author_sizes(forward)
         variables = {identifier(node.name) for node in self.graph.nodes} | self.names.taken
         letters = iter("MKPQRSUVGJLABEFYZ")
@@ -219,7 +219,7 @@ class _Lister:
                     self.value.done[node.index] = atom(label)
 
     def _used_values(self) -> Counter[int]:
-        """How often each value that is not at hand is read."""
+        """Return how often each value that is not at hand is read."""
         wanted = {f: self.gradient.readers[b] for b, f in self.pairs.origins.items() if f is not None}
         uses = Counter(wanted)
         needed = {at for index in wanted for at in self.value.needed(index)}
@@ -229,7 +229,7 @@ class _Lister:
     # ---- expressions ---------------------------------------------------------------------------------
 
     def _forward_value(self, index: int) -> Expr:
-        """A value of the forward, computed from what is at hand where it is not."""
+        """Return a value of the forward, computed from what is at hand where it is not."""
         for at in self.value.needed(index):
             node = self.graph.nodes[at]
             if node.op in ("input", "parameter"):
@@ -276,7 +276,7 @@ class _Lister:
     # ---- lines ---------------------------------------------------------------------------------------
 
     def listing(self, shapes: bool = False) -> Listing:
-        """The whole function."""
+        """Return the whole function."""
         for output, up in zip(self.outputs, self.upstream, strict=True):
             if self.parts[output]:
                 self.arrived[output] = [up]

@@ -1,6 +1,6 @@
 """Nodes of a graph as NumPy source, one after the other; and a whole graph as a function.
 
-Several graphs that differ in nothing but numbers are printed at once, so that the numbers can be told apart from what
+Several graphs that differ in nothing but numbers are printed at once, so that numbers can be distinguished from what
 follows the sizes of the inputs (`micrograd.export.numpy_source.symbols`).
 """
 
@@ -47,7 +47,7 @@ class Names:
 
 
 def identifier(name: str) -> str:
-    """A node's name as an identifier: ``x'``, the second value of x, is ``x_2``.
+    """Return a node's name as an identifier: ``x'``, the second value of x, is ``x_2``.
 
     >>> identifier("x'"), identifier("x'4"), identifier("params.W1")
     ('x_2', 'x_5', 'params_W1')
@@ -70,7 +70,7 @@ class Printer:
         self.readers = Counter(operand for node in graphs[0].nodes for operand in node.reads)
 
     def needed(self, root: int) -> list[int]:
-        """The nodes that must be printed before `root` can be, in order."""
+        """Return the nodes that must be printed before `root` can be, in order."""
         found, stack = set[int](), [root]
         while stack:
             index = stack.pop()
@@ -80,7 +80,7 @@ class Printer:
         return sorted(found)
 
     def expression(self, index: int, *, bare: bool = False) -> Expr:
-        """One node in terms of those that are printed already.
+        """Return one node in terms of those that are printed already.
 
         Args:
             index: of the node.
@@ -103,7 +103,7 @@ class Printer:
         return spelled(node.op, operands, self.attributes(node))
 
     def spreads_itself(self, node: Node) -> bool:
-        """Whether whoever reads a copy has another operand of its shape, so that NumPy makes the copy."""
+        """Return whether whoever reads a copy has another operand of its shape, so that NumPy makes the copy."""
         nodes = self.graphs[0].nodes
         readers = [reader for reader in nodes if node.index in reader.reads]
         return bool(readers) and all(
@@ -113,7 +113,7 @@ class Printer:
         )
 
     def attributes(self, node: Node) -> dict[str, str]:
-        """The keywords of a node as source text."""
+        """Return the keywords of a node as source text."""
         texts: dict[str, str] = {}
         if node.op == "reshape" and (unit := _unit_axes(self.operand_shape(node), node.shape)) is not None:
             readers = [reader.op for reader in self.graphs[0].nodes if node.index in reader.reads]
@@ -136,11 +136,11 @@ class Printer:
         return texts
 
     def operand_shape(self, node: Node) -> tuple[int, ...]:
-        """The shape of what a node with one operand reads."""
+        """Return the shape of what a node with one operand reads."""
         return self.graphs[0].nodes[node.reads[0]].shape if node.reads else ()
 
     def index(self, values: Sequence[Any]) -> str:
-        """An index as source text."""
+        """Return an index as source text."""
         first = values[0]
         if isinstance(first, tuple):
             parts = [self.index([value[place] for value in values]) for place in range(len(first))]
@@ -156,7 +156,7 @@ class Printer:
         return "..." if first is Ellipsis else repr(first)
 
     def array(self, values: Sequence[Any], label: str) -> Expr:
-        """An array that was not computed from the inputs: what holds it, or how it is made.
+        """Return an array that was not computed from the inputs: what holds it, or how it is made.
 
         Raises:
             GraphError: nothing does.
@@ -180,7 +180,7 @@ class Printer:
 
 
 def _unit_axes(old: tuple[int, ...], new: tuple[int, ...]) -> str | None:
-    """The index that turns one shape into the other where only axes of length 1 differ; None where more does."""
+    """Return the index that turns one shape into the other where only axes of length 1 differ; None where more does."""
     if old == new or (not old and all(length == 1 for length in new)):
         return ""
     items: list[str] = []
@@ -207,7 +207,7 @@ def _unit_axes(old: tuple[int, ...], new: tuple[int, ...]) -> str | None:
 
 
 def only_unit_axes(node: Node) -> bool:
-    """Whether what is scattered only loses axes of length 1: the way back of ``gamma[:, None]``."""
+    """Return whether what is scattered only loses axes of length 1: the way back of ``gamma[:, None]``."""
     index = node.attrs["index"]
     items = index if isinstance(index, tuple) else (index,)
     return all(item is None or (isinstance(item, slice) and item == slice(None)) for item in items)
@@ -238,7 +238,7 @@ def scattered(printer: Printer, node: Node, name: str, operand: Expr) -> str:
 
 
 def program(graph: Graph, name: str = "f") -> str:
-    """A graph as a function of its inputs, with the numbers of its own run.
+    """Return a graph as a function of its inputs, with the numbers of its own run.
 
     Args:
         graph: any graph, forward or backward.

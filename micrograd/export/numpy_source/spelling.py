@@ -39,7 +39,7 @@ class Expr:
 
     @property
     def level(self) -> int:
-        """How strongly it binds."""
+        """Return how strongly it binds."""
         if self.negative or self.divisors or self.number != 1 or len(_powers(self.factors)) != 1:
             return PRODUCT if self.factors or self.divisors or self.negative else ATOM
         return _powers(self.factors)[0][1]
@@ -60,11 +60,11 @@ class Expr:
         return f"-{text}" if self.negative else text
 
     def within(self, level: int) -> str:
-        """The text, in brackets where it binds less than `level`."""
+        """Return the text, in brackets where it binds less than `level`."""
         return str(self) if self.level >= level else f"({self})"
 
     def times(self, other: Expr) -> Expr:
-        """The product."""
+        """Return the product."""
         return Expr(
             self.factors + other.factors,
             self.divisors + other.divisors,
@@ -73,7 +73,7 @@ class Expr:
         )
 
     def inverse(self) -> Expr:
-        """One over it."""
+        """Return one over it."""
         number = 1.0 / self.number
         if self.number != 1 and 1.0 / number != self.number:
             return Expr((), ((str(replace(self, negative=False)), self.level),), 1.0, self.negative)
@@ -93,7 +93,7 @@ def _powers(factors: Sequence[Factor]) -> list[Factor]:
 
 
 def literal(value: float) -> str:
-    """A number as Python has it: whole ones without a point.
+    """Return a number as Python has it: whole ones without a point.
 
     >>> literal(2.0), literal(0.5), literal(float("inf"))
     ('2', '0.5', 'np.inf')
@@ -104,7 +104,7 @@ def literal(value: float) -> str:
 
 
 def atom(text: str) -> Expr:
-    """A name or a call."""
+    """Return a name or a call."""
     return Expr(((text, ATOM),))
 
 
@@ -216,7 +216,7 @@ SPELLED: dict[str, Speller] = {
 
 
 def spelled(op: str, operands: Sequence[Expr], attributes: Attributes) -> Expr:
-    """One operation on operands that are spelled already.
+    """Return one operation on operands that are spelled already.
 
     Args:
         op: the name of the row.

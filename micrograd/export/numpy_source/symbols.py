@@ -47,7 +47,7 @@ class Symbols:
             self.known[text] = vector
 
     def number(self, values: Sequence[float]) -> Expr:
-        """What a number is in terms of the names; a literal where it is always the same.
+        """Return what a number is in terms of the names; a literal where it is always the same.
 
         Raises:
             GraphError: it is neither.
@@ -99,7 +99,7 @@ class Symbols:
                         yield ((other[0], ATOM),), above, one / ratio, names
 
     def whole(self, values: Sequence[int]) -> str:
-        """A length or an index as source text. Raises GraphError."""
+        """Return a length or an index as source text. Raises GraphError."""
         found = self.number(values)
         if found.divisors or 0 < found.number < 1:
             share = round(1 / found.number)
@@ -111,7 +111,7 @@ class Symbols:
         return str(found)
 
     def shape(self, values: Sequence[Sequence[int]]) -> str:
-        """A shape as source text: ``(N, D)``. Raises GraphError."""
+        """Return a shape as source text: ``(N, D)``. Raises GraphError."""
         if len({len(value) for value in values}) > 1:
             raise GraphError("a shape has not the same number of axes in every trace.")
         if not values[0]:

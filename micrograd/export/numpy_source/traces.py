@@ -20,7 +20,7 @@ __all__ = ["TracedSizes", "alike", "traced_on"]
 
 @dataclass(frozen=True, slots=True)
 class TracedSizes:
-    """A forward on inputs of several sizes: the graphs of both directions, and what was given and answered."""
+    """A forward on inputs of several sizes: the graphs of both directions, and what was given and returned."""
 
     forwards: tuple[Graph, ...]
     backwards: tuple[Graph, ...]
@@ -48,7 +48,7 @@ def traced_on(forward: Callable[..., Any], arguments: Sequence[Mapping[str, Any]
 
 
 def alike(graphs: Sequence[Graph]) -> bool:
-    """Whether graphs differ in nothing but numbers."""
+    """Return whether graphs differ in nothing but numbers."""
 
     def structure(graph: Graph) -> list[Any]:
         return [

@@ -17,7 +17,7 @@ __all__ = ["changed_arguments"]
 
 
 def changed_arguments(program: StudentCode, case: Case) -> list[Finding]:
-    """A remark for each array of the arguments that the backward changes, at the first line that writes into it.
+    """Return a remark for each array of the arguments that the backward changes, at the first line that writes into it.
 
     An upstream gradient may be wanted by another branch, and a cache by a second call.
     """
@@ -46,7 +46,7 @@ def changed_arguments(program: StudentCode, case: Case) -> list[Finding]:
 
 
 def _changed(before: dict[str, Any], after: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The arrays that are not what they were: the parameter that they came in by, and what they hold now."""
+    """Yield the arrays that are not what they were: the parameter that they came in by, and what they hold now."""
     for name, value in before.items():
         for (_, old), (_, new) in zip(paths(value, name), paths(after[name], name), strict=False):
             if isinstance(old, np.ndarray) and not same_value(old, new):
@@ -54,7 +54,7 @@ def _changed(before: dict[str, Any], after: dict[str, Any]) -> Iterator[tuple[st
 
 
 def _writer(events: Sequence[Event], name: str, array: Any) -> tuple[Event, str] | None:
-    """The first statement that wrote into an array, and the student's name for it."""
+    """Return the first statement that wrote into an array, and the student's name for it."""
     writers = [event for event in events if event.statement.in_place]
     for event in writers:
         if name in event.writes or name in event.aliases:

@@ -54,7 +54,7 @@ class Diagnoser:
     done: bool = False  # whether the last fix makes all gradients right
 
     def run(self) -> list[Finding]:
-        """All mistakes that are found, in the order of the student's lines."""
+        """Return all mistakes that are found, in the order of the student's lines."""
         while len(self.findings) < MOST_FINDINGS:
             now = Examination(self.program, self.cases, self.quantities)
             wrong = now.wrong - self.given_up
@@ -96,7 +96,7 @@ class Diagnoser:
     def located(
         self, now: Examination, wrong: frozenset[int], job: SearchJob
     ) -> tuple[Mended | None, Suspicion | None]:
-        """The edit that mends it, and the statement under suspicion, as far as either is found."""
+        """Return the edit that mends it, and the statement under suspicion, as far as either is found."""
         order, slices = self.candidates(now, wrong)
         returned = missing(now, wrong, job) or permuted(now, wrong, job)
         if returned is not None:
@@ -135,14 +135,14 @@ class Diagnoser:
         return None, self.solvable(now, wrong, order, job) or suspicion
 
     def ancestors(self, now: Examination, number: int) -> list[int]:
-        """What a statement depends on, in order of execution."""
+        """Return what a statement depends on, in order of execution."""
         found: set[int] = set()
         for recording in now.recordings:
             found |= recording.slice_of(recording.of(number)[-1:])
         return [n for n in now.order() if n in found and n != number]
 
     def writer(self, suspicion: Suspicion | None) -> Callable[[Bench], Sequence[Edit]]:
-        """Edits that write what an expression should be worth."""
+        """Return edits that write what an expression should be worth."""
 
         def write(bench: Bench) -> Sequence[Edit]:
             wanted = None
@@ -166,7 +166,10 @@ class Diagnoser:
         return write
 
     def item_wanted(self, bench: Bench) -> Any | None:
-        """What ``dx[n] = ...`` should write in its first round, where it is known what dx should be at the end."""
+        """Return what ``dx[n] = ...`` should write in its first round.
+
+        Where it is known what dx should be at the end.
+        """
         match bench.statement.node:
             case ast.Assign(targets=[ast.Subscript(value=ast.Name(id=name), slice=index)]) if (
                 bench.root.role == "value"
@@ -185,7 +188,7 @@ class Diagnoser:
     def solvable(
         self, now: Examination, wrong: frozenset[int], order: Sequence[int], job: SearchJob, *, sure: bool = False
     ) -> Suspicion | None:
-        """The first statement that another value would mend, if that value is one that the engine knows.
+        """Return the first statement that another value would mend, if that value is one that the engine knows.
 
         If none is, the first one that another value would mend at all, unless only a `sure` one is asked for.
         """
@@ -212,7 +215,7 @@ class Diagnoser:
         return None if sure else first
 
     def solved_on(self, case: Case, statement: Statement) -> Any | None:
-        """What a statement should have written on another case; None where that cannot be told."""
+        """Return what a statement should have written on another case; None where that cannot be known."""
         events = record(self.program, case.call, scopes={statement.number}).of(statement.number)
         names = scope_in(events)
         if names is None:
@@ -221,12 +224,12 @@ class Diagnoser:
         return required(Bench(self.program, case, statement, statement.roots[0], scopes, len(events)))
 
     def aims(self, wrong: frozenset[int], slices: Mapping[int, set[int]]) -> list[frozenset[int]]:
-        """All wrong gradients at once; then each by itself, the one with the least code behind it first."""
+        """Return all wrong gradients at once; then each by itself, the one with the least code behind it first."""
         single = sorted(wrong, key=lambda position: len(slices[position]))
         return [wrong, *(frozenset([p]) for p in single)] if len(wrong) > 1 else [wrong]
 
     def candidates(self, now: Examination, wrong: frozenset[int]) -> tuple[list[int], dict[int, set[int]]]:
-        """The statements that a wrong gradient depends on, in order of execution."""
+        """Return the statements that a wrong gradient depends on, in order of execution."""
         slices = {position: now.statements_of(position) for position in wrong}
         union: set[int] = set().union(*slices.values())
         if any(recording.error is not None for recording in now.recordings):
@@ -267,7 +270,7 @@ class Diagnoser:
         return sorted(made, key=lambda entry: entry[2])
 
     def suspected(self, now: Examination, wrong: frozenset[int], order: Sequence[int]) -> Suspicion | None:
-        """The first statement whose name says what it should be, which is not, and which mends what follows."""
+        """Return the first statement whose name says what it should be, which is not, and which mends what follows."""
         partial: Suspicion | None = None
         tried = 0
         for number in order:
@@ -289,7 +292,7 @@ class Diagnoser:
     def fixed_by(
         self, now: Examination, wrong: frozenset[int], states: Sequence[tuple[str, ...] | None]
     ) -> frozenset[int] | None:
-        """The wrong gradients that have become right on every case; None where a right one has become wrong."""
+        """Return the wrong gradients that have become right on every case; None where a right one has become wrong."""
         if any(s is None for s in states):
             return None
         for before, after in zip(now.states, states, strict=True):
@@ -299,7 +302,7 @@ class Diagnoser:
         return frozenset(p for p in wrong if all(s is not None and s[p] == "right" for s in states))
 
     def helps(self, now: Examination, statement: Statement, status: Status, values: Sequence[Any]) -> bool:
-        """Whether with the right value put in, more of the lines behind it are right."""
+        """Return whether with the right value put in, more of the lines behind it are right."""
         before = after = 0
         case, quantities = self.cases[0], self.quantities[0]
         last = len(now.recordings[0].of(statement.number)) - 1
@@ -325,7 +328,7 @@ class Diagnoser:
         return after > 0
 
     def fallback(self, now: Examination, wrong: frozenset[int]) -> Suspicion | None:
-        """Where nothing mends it: the first line that is not known to be right and reads only what is."""
+        """Return where nothing mends it: the first line that is not known to be right and reads only what is."""
         order, _ = self.candidates(now, wrong)
         failed = now.recordings[0].error is not None and now.recordings[0].last
         if failed:
@@ -357,7 +360,7 @@ class Diagnoser:
         self.findings.append(replace(finding, span=self.original(finding.span), fix=fix))
 
     def original(self, span: Span) -> Span:
-        """A span of the mended text in the student's own."""
+        """Return a span of the mended text in the student's own."""
         line, end = span.line, span.end_line
         for at, lost in reversed(self.shift):
             line += lost if line > at else 0
@@ -366,7 +369,7 @@ class Diagnoser:
 
 
 def _increment(op: ast.operator, before: Any, after: Any) -> Any | None:
-    """What ``before += ...`` has to add."""
+    """Return what ``before += ...`` has to add."""
     if np.shape(before) != np.shape(after):
         return None
     with np.errstate(all="ignore"):

@@ -41,7 +41,7 @@ class Status:
 
 
 def fits(value: Any, wanted: Any) -> bool:
-    """Whether a value is another, unit axes and constant axes apart."""
+    """Return whether a value is another, unit axes and constant axes apart."""
     got, want = np.asarray(value), np.asarray(wanted)
     if got.dtype.kind not in "fiub":
         return False
@@ -84,7 +84,7 @@ class Examination:
         self.forward_part, self._loss_at = self._loss_part()
 
     def _loss_part(self) -> tuple[set[int], int]:
-        """Of a loss that answers its gradient: the statements that the loss depends on, and the last one's place."""
+        """Of a loss that returns its gradient: the statements that the loss depends on, and the last one's place."""
         task, recording = self.cases[0].task, self.recordings[0]
         if task.forward != task.backward or not recording.events:
             return set(), -1
@@ -116,14 +116,14 @@ class Examination:
         return frozenset(shaped) - self.wrong
 
     def statements_of(self, position: int) -> set[int]:
-        """The statements that a returned gradient depends on, on any case."""
+        """Return the statements that a returned gradient depends on, on any case."""
         found: set[int] = set()
         for recording in self.recordings:
             found |= recording.slice_of(self.last_events(recording, position))
         return found
 
     def last_events(self, recording: Recording, position: int) -> list[Event]:
-        """The events that wrote a returned gradient; the last event where the function raised."""
+        """Return the events that wrote a returned gradient; the last event where the function raised."""
         if recording.error is not None or not recording.events:
             return [recording.last] if recording.last is not None else []
         ends = [e for e in recording.events if e.statement.roots and _is_return(e) and e.caller is None]
@@ -171,7 +171,7 @@ class Examination:
         return found
 
     def status(self, number: int) -> Status:
-        """What is known of a statement."""
+        """Return what is known of a statement."""
         if number not in self._status:
             statement = self.program.statements[number]
             status = self._judge(statement)
@@ -243,7 +243,7 @@ class Examination:
         return "unknown", None
 
     def _goes_on(self, statement: Statement, name: str, number: int) -> bool:
-        """Whether the name is written again later: what it should be at the end, it need not be yet."""
+        """Return whether the name is written again later: what it should be at the end, it need not be yet."""
         events = self.recordings[number].of(statement.number)
         if not events:
             return False
@@ -264,7 +264,7 @@ class Examination:
         return self._places[case].get(number, -1)
 
     def _is_buffer(self, statement: Statement, name: str, value: Any) -> bool:
-        """Whether a value is only what others are written into: zeros, before a change in place."""
+        """Return whether a value is only what others are written into: zeros, before a change in place."""
         if not isinstance(statement.node, ast.Assign) or not isinstance(value, np.ndarray) or np.any(value):
             return False
         return any(
@@ -290,7 +290,7 @@ class Examination:
         return found
 
     def reads_right(self, number: int) -> bool:
-        """Whether nothing that a statement reads is suspect or unknown."""
+        """Return whether nothing that a statement reads is suspect or unknown."""
         for recording in self.recordings:
             for event in recording.of(number)[-1:]:
                 for parent in event.parents:
@@ -305,7 +305,7 @@ class Examination:
         return list(dict.fromkeys(e.statement.number for e in self.recordings[0].events))
 
     def substituted(self, statement: Statement, name: str, values: Sequence[Any]) -> list[States | None]:
-        """The states of the gradients, case by case, with other values put where a statement wrote `name`."""
+        """Return the states of the gradients, case by case, with other values put where a statement wrote `name`."""
         found: list[States | None] = []
         for number, case in enumerate(self.cases):
             last = len(self.recordings[number].of(statement.number)) - 1
@@ -319,7 +319,7 @@ class Examination:
         return found
 
     def shapes_for(self, statement: Statement, status: Status) -> Iterator[list[Any]]:
-        """The expected values of a suspect, in the shape that it has, as they are, and with the reduced axis kept."""
+        """Yield the expected values of a suspect: in the shape that it has, as they are, with the reduced axis kept."""
         wanted = [None if q is None else np.asarray(q.value) for q in status.expected]
         got = []
         for recording in self.recordings:
@@ -337,7 +337,7 @@ class Examination:
             yield [w if w is None else w[:, None] for w in wanted]
 
     def written(self, number: int, name: str) -> list[Any]:
-        """What a statement wrote last under a name, per case; `MISSING` where it did not."""
+        """Return what a statement wrote last under a name, per case; `MISSING` where it did not."""
         found = []
         for recording in self.recordings:
             events = [e for e in recording.of(number) if name in e.writes]
@@ -346,7 +346,7 @@ class Examination:
 
 
 def _only_moves(statement: Statement, name: str) -> bool:
-    """Whether a statement only brings a variable into another shape: ``dx = dx.reshape(x.shape)``."""
+    """Return whether a statement only brings a variable into another shape: ``dx = dx.reshape(x.shape)``."""
     match statement.node:
         case ast.Assign(value=ast.Attribute(value=ast.Name(id=other), attr="T")):
             return other == name
@@ -358,7 +358,7 @@ def _only_moves(statement: Statement, name: str) -> bool:
 
 
 def _crossed(statement: Statement) -> bool:
-    """Whether a variable gets the entry of a dictionary that another one of the line is called after."""
+    """Return whether a variable gets the entry of a dictionary that another one of the line is called after."""
     if not isinstance(statement.node, ast.Assign) or not isinstance(statement.node.value, ast.Tuple):
         return False
     for name, value in zip(statement.names, statement.node.value.elts, strict=False):
@@ -373,7 +373,7 @@ def _crossed(statement: Statement) -> bool:
 
 
 def _unlikely(name: str, value: Any) -> bool:
-    """Whether a value is not what its name says by custom: a mask of other numbers than 0 and one more."""
+    """Return whether a value is not what its name says by custom: a mask of other numbers than 0 and one more."""
     plain = normal(name)
     if "mask" in plain or "onehot" in plain:
         array = np.asarray(value)

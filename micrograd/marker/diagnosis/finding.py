@@ -41,7 +41,7 @@ def found_at(
     mended: Mended | None,
     suspicion: Suspicion | None,
 ) -> Finding:
-    """The finding for a mistake at a statement."""
+    """Return the finding for a mistake at a statement."""
     text = now.program.text
     evidence, target = _evidence(now, statement, root, mended, suspicion)
     kind = classified(evidence)
@@ -70,7 +70,7 @@ def found_at(
 
 
 def _caret(text: Text, mended: Mended) -> Span:
-    """The smallest range that the mistake is in."""
+    """Return the smallest range that the mistake is in."""
     edit = mended.edit
     if not isinstance(edit, Edit) or edit.token is not None:
         return text.between(mended.start, mended.end)
@@ -172,7 +172,7 @@ def _by_upstream_alone(now: Examination, made: Evidence, statement: Statement, t
 
 
 def _doubles(one: Any, two: Any) -> bool:
-    """Whether the second value is twice the first."""
+    """Return whether the second value is twice the first."""
     try:
         return bool(np.any(one)) and bool(np.allclose(np.multiply(2.0, one), two, rtol=1e-8, atol=0, equal_nan=True))
     except (TypeError, ValueError):
@@ -180,7 +180,7 @@ def _doubles(one: Any, two: Any) -> bool:
 
 
 def _in_exponent(root: ast.expr, edit: Edit) -> bool:
-    """Whether what is exchanged stands in an exponent."""
+    """Return whether what is exchanged stands in an exponent."""
     for node in ast.walk(root):
         match node:
             case (

@@ -27,7 +27,7 @@ _ZERO = 1e-9
 
 
 def left_out(program: StudentCode, case: Case) -> list[Finding]:
-    """A remark for each line that computes a gradient without a path that brings nothing, with what makes it so."""
+    """Return a remark for each line that leaves out a path which brings nothing, with what makes it so."""
     graph = case.graph
     if graph is None:
         return []
@@ -60,7 +60,7 @@ def left_out(program: StudentCode, case: Case) -> list[Finding]:
 
 
 def _folded(whole: tuple[int, ...], shape: tuple[int, ...]) -> list[int]:
-    """The axes of `whole` that a sum folds on the way to `shape`."""
+    """Return the axes of `whole` that a sum folds on the way to `shape`."""
     kept = (0,) * (len(whole) - len(shape)) + shape
     return [axis for axis, (size, left) in enumerate(zip(whole, kept, strict=True)) if size != left]
 
@@ -85,7 +85,7 @@ def _zero_paths(graph: Graph) -> Iterator[tuple[str, str, str, Any, Any, Any]]:
 
 
 def _sent(graph: Graph, index: int, slot: int, g: Any) -> tuple[Any, float]:
-    """What a node hands to an operand of the gradient `g`, and how large the terms of it are together."""
+    """Return what a node hands to an operand of the gradient `g`, and how large the terms of it are together."""
     node, values = graph.nodes[index], graph.values
     answers = []
     for seed in (g, np.abs(g)):
@@ -110,7 +110,7 @@ def _is_zero(value: Any, like: Any) -> bool:
 
 
 def _reading(program: StudentCode, event: Event, part: Any, rest: Any, back: Any) -> ast.expr | None:
-    """The sub-expression of a statement that is the other parts of the gradient, if the part is nowhere in it."""
+    """Return the sub-expression that is the other parts of the gradient, if the part is nowhere in the statement."""
     found: ast.expr | None = None
     for root in event.statement.roots:
         for expr in ast.walk(root.expr):
@@ -127,7 +127,7 @@ def _reading(program: StudentCode, event: Event, part: Any, rest: Any, back: Any
 
 
 def _value(program: StudentCode, event: Event, expr: ast.expr) -> Any:
-    """The value of a sub-expression before its statement ran; None where it is no array of floats."""
+    """Return the value of a sub-expression before its statement ran; None where it is no array of floats."""
     if not isinstance(expr, (ast.Name, ast.BinOp, ast.UnaryOp, ast.Call)):
         return None
     try:
@@ -140,5 +140,5 @@ def _value(program: StudentCode, event: Event, expr: ast.expr) -> Any:
 
 
 def _name_of(events: list[Event], part: Any) -> str:
-    """The student's own name for a value."""
+    """Return the student's own name for a value."""
     return next((name for event in events for name, value in event.writes.items() if fits(value, part)), "")

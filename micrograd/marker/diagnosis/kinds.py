@@ -78,7 +78,7 @@ class Evidence:
 
     @property
     def tag(self) -> str:
-        """What the edit does."""
+        """Return what the edit does."""
         return self.edit.tag if self.edit is not None else ""
 
 
@@ -119,7 +119,7 @@ def _eps(scope: Mapping[str, Any]) -> float | None:
 
 
 def classified(evidence: Evidence) -> Kind:
-    """The class of a mistake."""
+    """Return the class of a mistake."""
     tag, edit = evidence.tag, evidence.edit
     if tag in _SURE:
         return Kind(BY_TAG[tag])
@@ -195,7 +195,7 @@ def _mine(known: Sequence[dict[str, Any]], scopes: Sequence[Mapping[str, Any]]) 
 
 
 def _sums(evidence: Evidence) -> bool:
-    """Whether the edit is one of a sum: plus and minus, a term more or less."""
+    """Return whether the edit is one of a sum: plus and minus, a term more or less."""
     edit = evidence.edit
     if not isinstance(edit, Edit):
         return False
@@ -275,7 +275,7 @@ def _by_path(evidence: Evidence, pairs: Sequence[tuple[list[Any], list[Any]]]) -
 
 
 def _constant_statistics(evidence: Evidence) -> bool:
-    """Whether the value there is the gradient that mean and variance would leave if they were constants."""
+    """Return whether the value there is the gradient that mean and variance would leave if they were constants."""
     if not evidence.frozen or len(evidence.frozen) != len(evidence.got) or not _usable(evidence.got):
         return False
     for got, wanted, frozen in zip(evidence.got, evidence.wanted, evidence.frozen, strict=True):

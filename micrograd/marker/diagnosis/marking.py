@@ -38,7 +38,7 @@ def mark(task: Task, module: types.ModuleType | None = None, early: Callable[[Re
     Args:
         task: what there is to mark.
         module: the student's text, executed; made from ``task.source`` where left out.
-        early: told the verdict "wrong" before the search for the line begins, which may take long.
+        early: called with the verdict "wrong" before the search for the line begins, which may take long.
 
     Returns:
         The report; its verdict is ``failed`` where the forward does not run.
@@ -96,7 +96,7 @@ def mark(task: Task, module: types.ModuleType | None = None, early: Callable[[Re
 
 
 def _ordered(program: StudentCode, cases: Sequence[Case], results: Sequence[Any]) -> tuple[list[Case], list[Any]]:
-    """Edits are tried on the first case: one that shows a mistake, and of loops the smallest."""
+    """Return edits are tried on the first case: one that shows a mistake, and of loops the smallest."""
     loops = any(statement.looped for statement in program.statements)
 
     def key(number: int) -> tuple[bool, int]:
@@ -108,7 +108,10 @@ def _ordered(program: StudentCode, cases: Sequence[Case], results: Sequence[Any]
 
 
 def _the_fewer(findings: list[Finding], task: Task, mended: str) -> list[Finding]:
-    """The mistakes of the backward: against its own forward, or the mended one if that leaves fewer to explain."""
+    """Return the mistakes of the backward.
+
+    Against its own forward, or the mended one if that leaves fewer to explain.
+    """
     other = mark(replace(task, source=mended, reference="", seconds=task.seconds / 3))
     if other.verdict == "failed":
         return findings
@@ -134,7 +137,7 @@ def forward_of(task: Task, module: types.ModuleType) -> tuple[Callable[..., Any]
 
 
 def _answer(program: StudentCode, case: Case) -> Any:
-    """The result of the backward as it is, or the exception that it raised."""
+    """Return the result of the backward as it is, or the exception that it raised."""
     try:
         return case.call(program.plain())
     except Exception as error:  # noqa: BLE001 - whatever the student's code raises

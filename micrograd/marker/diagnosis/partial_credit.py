@@ -30,7 +30,7 @@ def _arrays(value: Any) -> Iterator[Any]:
 
 
 def held(task: Task, probes: int = 2) -> tuple[str, ...]:
-    """The gradients of the forward's values that the student's code holds at some time, as ``dvar``, last one first.
+    """Return the gradients that the student's code holds at some time, as ``dvar``, the last one first.
 
     Shapes count but for axes of length one. What is computed before an exception counts too.
 

@@ -39,7 +39,7 @@ REFERENCES: dict[str, Callable[[Mapping[str, Any], float], Any]] = {"batch_norm"
 def differences(
     task: Task, module: types.ModuleType, probes: Sequence[Probe], deadline: float
 ) -> tuple[tuple[Finding, ...], str]:
-    """Where the forward differs from ``task.reference``.
+    """Return where the forward differs from ``task.reference``.
 
     Args:
         task: what is marked.
@@ -89,7 +89,7 @@ def differences(
 
 
 def _eps(forward: Callable[..., Any], arguments: Mapping[str, Any]) -> float:
-    """The eps that the forward goes by: an argument, an entry of a dictionary, its default; else 1e-5."""
+    """Return the eps that the forward goes by: an argument, an entry of a dictionary, its default; else 1e-5."""
     defaults = {
         name: p.default for name, p in inspect.signature(forward).parameters.items() if p.default is not p.empty
     }

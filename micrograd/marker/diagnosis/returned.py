@@ -17,14 +17,14 @@ __all__ = ["absent", "lacking", "last_return", "missing", "permuted"]
 
 
 def absent(now: Examination, wrong: frozenset[int]) -> frozenset[int]:
-    """The gradients that are not returned at all."""
+    """Return the gradients that are not returned at all."""
     if any(s is None for s in now.states):
         return frozenset()
     return frozenset(p for p in wrong if all(s is not None and s[p] == "missing" for s in now.states))
 
 
 def lacking(now: Examination, statement: Statement, positions: frozenset[int]) -> Finding:
-    """The finding for gradients that are not returned, where nothing holds them either."""
+    """Return the finding for gradients that are not returned, where nothing holds them either."""
     text, case = now.program.text, now.cases[0]
     span = text.span(statement.node)
     names = [f"d{case.task.call.results[p][1].rpartition('.')[2]}" for p in sorted(positions)]
@@ -35,7 +35,10 @@ def lacking(now: Examination, statement: Statement, positions: frozenset[int]) -
 
 
 def missing(now: Examination, wrong: frozenset[int], job: SearchJob) -> Mended | None:
-    """Whether fewer gradients are returned than asked for; the return statement with the variable that holds it."""
+    """Return whether fewer gradients are returned than asked for.
+
+    The return statement with the variable that holds it.
+    """
     lost = absent(now, wrong)
     statement = last_return(now)
     if not lost or statement is None:
@@ -72,7 +75,7 @@ def missing(now: Examination, wrong: frozenset[int], job: SearchJob) -> Mended |
 
 
 def last_return(now: Examination) -> Statement | None:
-    """The return statement of the backward that ran."""
+    """Return the return statement of the backward that ran."""
     for event in reversed(now.recordings[0].events):
         if isinstance(event.statement.node, ast.Return) and event.caller is None:
             return event.statement
@@ -80,7 +83,7 @@ def last_return(now: Examination) -> Statement | None:
 
 
 def permuted(now: Examination, wrong: frozenset[int], job: SearchJob) -> Mended | None:
-    """Whether the gradients are all there in another order; the return statement with the right one."""
+    """Return whether the gradients are all there in another order; the return statement with the right one."""
     if len(wrong) < 2 or any(s is None for s in now.states):
         return None
     statement = last_return(now)

@@ -42,7 +42,7 @@ def _ratio(got: Any, wanted: Any) -> Any:
 
 
 def sizes_of(scope: Mapping[str, Any], arrays: Sequence[Any] = ()) -> dict[str, int]:
-    """Names of sizes: the student's whole numbers, else N, D, ... of the axes of arrays."""
+    """Return names of sizes: the student's whole numbers, else N, D, ... of the axes of arrays."""
     found = {
         name: int(value) for name, value in scope.items()
         if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value > 1
@@ -56,7 +56,7 @@ def sizes_of(scope: Mapping[str, Any], arrays: Sequence[Any] = ()) -> dict[str, 
 
 
 def constant_ratio(got: Sequence[Any], wanted: Sequence[Any], sizes: Sequence[Mapping[str, int]]) -> Signature | None:
-    """One number per case between got and expected: a sign, a factor, a size."""
+    """Return one number per case between got and expected: a sign, a factor, a size."""
     numbers = []
     for a, b in zip(got, wanted, strict=True):
         ratio = _ratio(a, b)
@@ -120,7 +120,7 @@ _POWERS = {1.0: "{}", -1.0: "1/{}", 2.0: "{}^2", -2.0: "1/{}^2", 0.5: "{}^(1/2)"
 def tensor_ratio(
     got: Sequence[Any], wanted: Sequence[Any], known: Sequence[Mapping[str, Any]]
 ) -> tuple[str, float, str] | None:
-    """The forward value, and its power, by which got and expected differ: ``("gamma", -1, "1/gamma")``.
+    """Return the forward value, and its power, by which got and expected differ: ``("gamma", -1, "1/gamma")``.
 
     Args:
         got: values, per case.
@@ -162,7 +162,7 @@ def _is_power(ratio: Any, tensor: Any, power: float) -> bool:
 def eps_ratio(
     got: Sequence[Any], wanted: Sequence[Any], known: Sequence[Mapping[str, Any]], eps: Sequence[float | None]
 ) -> str | None:
-    """The power of (v + eps)/v by which got and expected differ: eps was forgotten."""
+    """Return the power of (v + eps)/v by which got and expected differ: eps was forgotten."""
     ratios = [_ratio(a, b) for a, b in zip(got, wanted, strict=True)]
     if any(r is None for r in ratios) or not any(e for e in eps):
         return None
@@ -191,7 +191,7 @@ _EPS_POWERS = (
 def path_difference(
     got: Sequence[Any], wanted: Sequence[Any], quantities: Sequence[Quantities]
 ) -> tuple[str, Quantity, str] | None:
-    """The path whose contribution is missing, twice there, or of the wrong sign.
+    """Return the path whose contribution is missing, twice there, or of the wrong sign.
 
     Returns:
         The kind, the path on the first case, and the difference as a formula.

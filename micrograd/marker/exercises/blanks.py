@@ -19,12 +19,12 @@ class AlteredLine:
 
     Attributes:
         statement: what it becomes.
-        answer: what stood where the blank or the mistake is.
         kind: of a planted mistake, as in `micrograd.marker.report.KINDS`.
     """
 
     statement: str
     answer: str
+    """What stood where the blank or the mistake is."""
     kind: str = ""
 
 
@@ -40,14 +40,17 @@ def _text(line: Line, node: ast.expr) -> str:
 
 
 def _replaced(line: Line, node: ast.expr, text: str) -> str:
-    """The line with another text for one node of its right-hand side."""
+    """Return the line with another text for one node of its right-hand side."""
     raw = line.text.encode()
     new = raw[: node.col_offset] + text.encode() + raw[node.end_col_offset :]
     return f"{line.target} = {new.decode()}"
 
 
 def _product(line: Line, tree: ast.expr) -> tuple[ast.expr, list[ast.expr]] | None:
-    """The product that holds the upstream gradient, and the operations from it down to that; None where none does."""
+    """Return the product that holds the upstream gradient, and the operations from it down to that.
+
+    None where none does.
+    """
 
     def path(node: ast.AST) -> list[ast.AST] | None:
         if isinstance(node, ast.Name) and node.id == line.upstream:
@@ -96,7 +99,7 @@ def rule_blanked(line: Line) -> AlteredLine | None:
 
 
 def _beside(line: Line, tree: ast.expr) -> ast.expr | None:
-    """What stands beside the upstream gradient in ``dout @ w.T`` and in ``np.where(h > 0, dout, 0)``."""
+    """Return what stands beside the upstream gradient in ``dout @ w.T`` and in ``np.where(h > 0, dout, 0)``."""
     match tree:
         case ast.BinOp(left=ast.Name(id=name), op=ast.MatMult(), right=other) if name == line.upstream:
             return other
@@ -108,7 +111,7 @@ def _beside(line: Line, tree: ast.expr) -> ast.expr | None:
 
 
 def _only_spread(tree: ast.expr, top: ast.expr) -> bool:
-    """Whether nothing is done to a product but summing or spreading it."""
+    """Return whether nothing is done to a product but summing or spreading it."""
     if tree is top:
         return True
     match tree:
@@ -186,7 +189,7 @@ def mistakes_in(line: Line, alike: Mapping[str, Sequence[str]]) -> Iterator[Alte
 
 
 def _negative(node: ast.expr) -> bool:
-    """Whether a product begins with a minus sign."""
+    """Return whether a product begins with a minus sign."""
     while isinstance(node, ast.BinOp):
         node = node.left
     return isinstance(node, ast.UnaryOp)

@@ -101,7 +101,7 @@ COMMENTS: dict[str, str] = {
 
 
 def translated(source: str) -> str:
-    """The text of a lesson with its comments in Chinese."""
+    """Return the text of a lesson with its comments in Chinese."""
     lines = []
     for line in source.split("\n"):
         code, hash_, comment = line.partition("# ")

@@ -79,7 +79,6 @@ class Exercise:
         given: the text of the forward pass.
         asked: the text of the backward pass with its blanks or mistakes.
         solved: the same, right.
-        answers: to each blank.
     """
 
     kind: str
@@ -91,13 +90,14 @@ class Exercise:
     asked: str
     solved: str
     answers: tuple[Answer, ...]
+    """One for each blank."""
 
 
 # ---- forward functions --------------------------------------------------------
 
 
 def _executed(text: str, name: str) -> Callable[..., Any]:
-    """The function of that name in a text of its own, whose lines `trace` can read."""
+    """Return the function of that name in a text of its own, whose lines `trace` can read."""
     file = f"<exercise {next(_numbers)}>"
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
     space: dict[str, Any] = {"__name__": "exercise"}
@@ -107,7 +107,7 @@ def _executed(text: str, name: str) -> Callable[..., Any]:
 
 
 def lesson(name: str, language: str = "en") -> Lesson:
-    """One of the lessons that come with the project.
+    """Return one of the lessons that come with the project.
 
     Args:
         name: one of `LESSONS`.
@@ -125,7 +125,7 @@ def lesson(name: str, language: str = "en") -> Lesson:
 
 
 def lesson_of(forward: Callable[..., Any]) -> Lesson:
-    """A function of the author's, with the imports, helpers and constants of its file that it uses.
+    """Return a function of the user's, with the imports, helpers and constants of its file that it uses.
 
     Raises:
         GraphError: its source cannot be read.
@@ -177,7 +177,7 @@ def exercise(
     start: Lesson, kind: str = "line", *, blanks: int = 3, seed: int = 0, language: str = "en",
     example: Mapping[str, Any] | Sequence[Any] = (),
 ) -> Exercise:  # fmt: skip
-    """An exercise.
+    """Return an exercise.
 
     Args:
         start: the forward function.
@@ -220,7 +220,7 @@ def exercise(
 
 
 def _varied(probe: Probe, place: int) -> Probe:
-    """A probe with other numbers for its settings, so that they are told apart from constants."""
+    """Return a probe with other numbers for its settings, so that they are distinguished from constants."""
     arguments = {
         name: value * (1 + 0.1 * place) if type(value) is float else value for name, value in probe.arguments.items()
     }
@@ -240,7 +240,10 @@ class _Judge:
             self.given.append([result[-1]] if cached else [probe.arguments[name] for name in listing.parameters])
 
     def apart(self, text: str) -> float:
-        """How far a backward is from the engine's, against the size of each gradient; infinite where it fails."""
+        """Return how far a backward is from the engine's, against the size of each gradient.
+
+        Infinite where it fails.
+        """
         worst = 0.0
         try:
             backward = _executed(f"import numpy as np\n\n\n{text}", self.name)
@@ -258,7 +261,7 @@ class _Judge:
         return worst
 
     def shapes(self) -> dict[str, list[tuple[int, ...]]]:
-        """The shapes, on every probe, of the arrays that the backward has to work with."""
+        """Return the shapes, on every probe, of the arrays that the backward has to work with."""
         found: dict[str, list[tuple[int, ...]]] = {}
         for trial, given in zip(self.trials, self.given, strict=True):
             at_hand = dict(zip(self.listing.parameters, given, strict=True))
@@ -281,7 +284,7 @@ class _Maker:
         self.lengths = [name for line in ast.parse(opening).body for name in _made_names(line)] if opening else []
 
     def blanks(self, kind: str, count: int) -> tuple[dict[str, str], list[Answer]]:
-        """For each line that gets a blank its text, and the answers."""
+        """Return for each line that gets a blank its text, and what belongs there."""
         if kind == "edge":
             return self._edges(count)
         places = [(line, edit) for line in self.lines if (edit := self._blank(line, kind)) is not None]
@@ -294,7 +297,7 @@ class _Maker:
         return edits, answers
 
     def _unlike(self, answers: Sequence[str], count: int) -> list[int]:
-        """Places in order, so that as many different answers come as there are."""
+        """Return places in order, so that as many different blanks come as there are."""
         order = self.rng.sample(range(len(answers)), len(answers))
         seen: dict[str, int] = {}
         turn = {}
@@ -323,14 +326,14 @@ class _Maker:
 
     @staticmethod
     def _marked(statement: str, number: int, hint: str) -> str:
-        """The statement with a comment behind the line that has the blank."""
+        """Return the statement with a comment behind the line that has the blank."""
         lines = statement.split("\n")
         at = next(i for i, line in enumerate(lines) if BLANK in line)
         lines[at] += f"  # {number}: {hint}"
         return "\n".join(lines)
 
     def _edges(self, count: int) -> tuple[dict[str, str], list[Answer]]:
-        """A path and the sum that it goes into."""
+        """Return a path and the sum that it goes into."""
         sums = {line.of: line for line in self.lines if line.kind == "sum"}
         places = [line for line in self.lines if line.kind == "path" and line.of in sums and "\n" not in line.statement]
         edits: dict[str, str] = {}
@@ -370,11 +373,11 @@ class _Maker:
         ]
 
     def _with(self, edits: Mapping[str, str]) -> str:
-        """The backward with other statements."""
+        """Return the backward with other statements."""
         return self.listing.source(lambda line: edits.get(line.target, line.statement))
 
     def _alike(self) -> dict[str, list[str]]:
-        """For each array that the backward is given the others of the same shape."""
+        """Return for each array that the backward is given the others of the same shape."""
         shapes = self.judge.shapes()
         return {
             name: [other for other in shapes if other != name and shapes[other] == shape]

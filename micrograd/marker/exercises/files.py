@@ -30,7 +30,7 @@ def suffix_of(path: Path) -> str:
 
 
 def solution_path(path: Path) -> Path:
-    """Where the solution goes: ``bn_solution.py`` beside ``bn.py``.
+    """Return where the solution goes: ``bn_solution.py`` beside ``bn.py``.
 
     >>> solution_path(Path("bn.py")).name
     'bn_solution.py'
@@ -45,7 +45,7 @@ def _task(exercise: Exercise) -> str:
 
 
 def _answers(exercise: Exercise) -> list[str]:
-    """Each answer as a line of text."""
+    """Return what belongs in each blank as a line of text."""
     lines = []
     for answer in exercise.answers:
         if answer.wrong:
@@ -62,13 +62,13 @@ def _title(exercise: Exercise, solved: bool) -> str:
 
 
 def _check(exercise: Exercise) -> str:
-    """The expression that marks it."""
+    """Return the expression that marks it."""
     call = f"mg.check({exercise.backward}, {exercise.forward})"
     return call if exercise.language == "en" else f'{call}.text(language="{exercise.language}")'
 
 
 def python_text(exercise: Exercise, file: str, command: str, *, solved: bool = False) -> str:
-    """The exercise as the text of a Python file, or its solution.
+    """Return the exercise as the text of a Python file, or its solution.
 
     Args:
         exercise: any.
@@ -103,7 +103,7 @@ def python_text(exercise: Exercise, file: str, command: str, *, solved: bool = F
 
 
 def notebook_text(exercise: Exercise, command: str, *, solved: bool = False) -> str:
-    """The exercise as the text of a notebook (nbformat 4.5), or its solution.
+    """Return the exercise as the text of a notebook (nbformat 4.5), or its solution.
 
     Args:
         exercise: any.

@@ -1,4 +1,4 @@
-"""How a pair of functions is called: what the backward is given, and which gradient is which in its answer.
+"""How a pair of functions is called: what the backward is given, and which gradient is which in its result.
 
 Found from signatures, return statements and one run of the forward: ``backward(dout, cache)``, ``backward(dout, x,
 gamma, beta)``, ``loss, dx = softmax_loss(x, y)``, ``Relu.backward(dout)``.
@@ -31,7 +31,7 @@ _SETTINGS = re.compile(r"\w*_(?:params?|config|options)|config|options")
 
 
 def function_named(module: types.ModuleType, name: str) -> Callable[..., Any]:
-    """The function of that name, or for ``Class.method`` the method as the class has it.
+    """Return the function of that name, or for ``Class.method`` the method as the class has it.
 
     Raises:
         GraphError: it is none.
@@ -63,7 +63,7 @@ def receiver_of(module: types.ModuleType, pair: Pair) -> str:
 
 
 def inputs_of(arguments: Mapping[str, Any]) -> tuple[str, ...]:
-    """The inputs that a gradient may belong to: float arrays by parameter, those in containers by their path.
+    """Return the inputs that a gradient may belong to: float arrays by parameter, those in containers by their path.
 
     Settings such as ``bn_param`` hold no inputs, whatever arrays lie in them.
 
@@ -88,7 +88,7 @@ def _is_output(value: Any) -> bool:
 
 
 def _described(value: Any) -> str:
-    """A value in words, for somebody who expected another.
+    """Return a value in words, for somebody who expected another.
 
     >>> _described((np.zeros((2, 3)), None))
     '(an array of shape (2, 3), None)'
@@ -105,7 +105,7 @@ def _described(value: Any) -> str:
 
 
 class Watch:
-    """A forward that is tried with several guesses of its arguments: what it raised and answered.
+    """A forward that is tried with several guesses of its arguments: what it raised and returned.
 
     What has nothing to do with the arguments, such as a name that is not defined, ends the guessing: it is raised as
     `Stopped`, which no ``except Exception`` catches.
@@ -133,7 +133,7 @@ class Watch:
         self.forward = watched
 
     def cause(self, name: str) -> BaseException | None:
-        """The likeliest reason why no guess would do; None where nothing is known."""
+        """Return the likeliest reason why no guess would do; None where nothing is known."""
         if self.results:
             return GraphError(_no_result(name, self.results[0]))
         alike: dict[Any, list[Exception]] = {}
@@ -147,12 +147,12 @@ class Watch:
 
 
 def _is_not_in_module(error: Exception) -> bool:
-    """Whether a module has no such name: ``np.int`` was there once."""
+    """Return whether a module has no such name: ``np.int`` was there once."""
     return isinstance(error, AttributeError) and str(error).startswith("module ")
 
 
 def _line_in(error: Exception, file: str) -> int:
-    """The innermost line of a file that an error came through."""
+    """Return the innermost line of a file that an error came through."""
     line, trace = 0, error.__traceback__
     while trace is not None:
         line = trace.tb_lineno if trace.tb_frame.f_code.co_filename == file else line
@@ -172,12 +172,12 @@ def _no_result(name: str, result: Any) -> str:
 
 
 def result_of(forward: Callable[..., Any], probe: Probe) -> Any:
-    """What the forward answers for copies of a probe's arguments."""
+    """Return what the forward returns for copies of a probe's arguments."""
     return call_by_parameter(forward, probe.arguments, seed=probe.seed)
 
 
 def answer_of(backward: Callable[..., Any], call: Call, probe: Probe, result: Any) -> Any:
-    """What the backward answers for copies of what `call` gives it; the upstream gradients are ones."""
+    """Return what the backward returns for copies of what `call` gives it; the upstream gradients are ones."""
     positional, keywords = [], {}
     for argument in call.arguments:
         match argument.origin:
@@ -208,18 +208,18 @@ def call_of(
     source: str,
     answer: Callable[[Call], Any] = lambda _: None,
 ) -> Call:
-    """How `pair` is called.
+    """Return how `pair` is called.
 
     Args:
         pair: the two names.
         backward: the second function; without `self` where it is a method.
         arguments: what the forward was given, by parameter.
-        result: what it answered.
+        result: what it returned.
         source: the text of the file.
         answer: runs the backward; asked only where its text does not say what it returns.
 
     Raises:
-        GraphError: the forward answers nothing that can be differentiated, or the backward wants what nobody has.
+        GraphError: the forward returns nothing that can be differentiated, or the backward wants what nobody has.
     """
     inputs = inputs_of(arguments)
     if not inputs:
@@ -253,7 +253,7 @@ def call_of(
 
 
 def _forgotten(results: Results, count: int, inputs: Sequence[str], names: Sequence[str]) -> Results:
-    """The inputs whose gradients the backward computes, by its variables' names, and does not return."""
+    """Return the inputs whose gradients the backward computes, by its variables' names, and does not return."""
     missing = set(inputs) - {path for _, path in results}
     found = [path for path in inputs if path in missing and any(_matches(n, path) for n in names if gradient_target(n))]
     return tuple((count + i, path) for i, path in enumerate(found))
@@ -286,7 +286,7 @@ def _arguments(
     floats: Sequence[int],
     said: Sequence[str],
 ) -> tuple[tuple[Argument, ...], int]:
-    """Where each parameter of the backward comes from, and how many of them are gradients of outputs."""
+    """Return where each parameter of the backward comes from, and how many of them are gradients of outputs."""
     bound = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     parameters = [
         p for p in inspect.signature(backward).parameters.values() if p.kind not in bound and p.name != "self"
@@ -328,7 +328,7 @@ def _arguments(
 
 
 def _of_output(name: str, said: Sequence[str], floats: Sequence[int]) -> bool:
-    """Whether a parameter is the gradient of an output: ``dnext_c`` of ``next_c`` or ``c``."""
+    """Return whether a parameter is the gradient of an output: ``dnext_c`` of ``next_c`` or ``c``."""
     target = gradient_target(name)
     ends = {said[i].rpartition("_")[2] for i in floats if i < len(said)}
     return bool(target) and (target in said or target.rpartition("_")[2] in ends)
@@ -339,13 +339,16 @@ Results = tuple[tuple[int | str | None, str], ...]
 
 
 def _matches(name: str, path: str) -> bool:
-    """Whether a gradient's name says that it belongs to an input: ``dgamma`` to ``gamma``, ``W1`` to ``params.W1``."""
+    """Return whether a gradient's name says that it belongs to an input.
+
+    ``dgamma`` to ``gamma``, ``W1`` to ``params.W1``.
+    """
     last = path.rpartition(".")[2]
     return name == f"d{last}" or normal(gradient_target(name) or name) == normal(last)
 
 
 def _by_name(keyed: Keyed, inputs: Sequence[str]) -> Results:
-    """The inputs that the names say; empty where they do not say one each."""
+    """Return the inputs that the names say; empty where they do not say one each."""
     found = [(key, [path for path in inputs if _matches(name, path)]) for key, name in keyed]
     if any(len(paths_) > 1 for _, paths_ in found):
         return ()
@@ -358,10 +361,10 @@ def _by_position(keyed: Keyed, inputs: Sequence[str]) -> Results:
 
 
 def _results(keyed: Keyed, inputs: Sequence[str]) -> tuple[Results, bool]:
-    """For each gradient returned the input that it belongs to, and whether their order is certain.
+    """Return for each gradient returned the input that it belongs to, and whether their order is certain.
 
     One gradient for each input comes in the inputs' order, that of the forward's parameters. Where names say another
-    order beginning with another input the author may have meant it so.
+    order beginning with another input the user may have meant it so.
     """
     named, placed = _by_name(keyed, inputs), _by_position(keyed, inputs)
     if len(keyed) != len(inputs):
@@ -370,7 +373,7 @@ def _results(keyed: Keyed, inputs: Sequence[str]) -> tuple[Results, bool]:
 
 
 def _promised(backward: Callable[..., Any], inputs: Sequence[str]) -> bool:
-    """Whether the docstring lists the gradients in the inputs' order, after a word that says so."""
+    """Return whether the docstring lists the gradients in the inputs' order, after a word that says so."""
     text = re.split(r"(?i)returns?\b", inspect.getdoc(backward) or "")[-1]
     at = [
         m.start() if (m := re.search(rf"\bd_?{re.escape(path.rpartition('.')[2])}\b", text)) else -1 for path in inputs

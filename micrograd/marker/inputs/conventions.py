@@ -83,7 +83,7 @@ def _tree(forward: Function) -> ast.AST | None:
 
 
 def settings_read(forward: Function, parameter: str, within: tuple[Function, ...] = ()) -> dict[str, bool]:
-    """The keys that the text of `forward` reads of a dictionary, and whether it cannot do without.
+    """Return the keys that the text of `forward` reads of a dictionary, and whether it cannot do without.
 
     >>> def f(x, bn_param):
     ...     return x * bn_param["scale"] + bn_param.get("eps", 1e-5)
@@ -132,7 +132,7 @@ def _source(forward: Function) -> str:
 
 
 def _number(name: str) -> Fill:
-    """A number or flag of that name."""
+    """Return a number or flag of that name."""
     value = _NUMBERS.get(name, 1)
     if name in _GROUPS:
         return Fill("divisor", top="C")
@@ -144,7 +144,7 @@ def _role(name: str) -> str:
 
 
 def _families(forward: Function, names: Sequence[str]) -> list[str]:
-    """The families in order of likelihood, by the words of the function's name."""
+    """Return the families in order of likelihood, by the words of the function's name."""
     called = f"{getattr(forward, '__qualname__', '')} {' '.join(names)}".lower()
     if re.search(r"group", called):
         first = ["channels", "images", "rows"]

@@ -1,6 +1,6 @@
 """Arguments for a forward function that comes without any, or with one example of them.
 
-The guesses of `micrograd.marker.inputs.conventions` are tried until the function runs and answers finite numbers.
+The guesses of `micrograd.marker.inputs.conventions` are tried until the function runs and returns finite numbers.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Function = Callable[..., Any]
 
 
 def _given(forward: Function, example: Mapping[str, Any] | Sequence[Any]) -> dict[str, Any]:
-    """The example by parameter. Raises GraphError where it does not fit the signature."""
+    """Return the example by parameter. Raises GraphError where it does not fit the signature."""
     signature = inspect.signature(forward)
     try:
         bound = signature.bind_partial(**example) if isinstance(example, Mapping) else signature.bind_partial(*example)
@@ -41,12 +41,12 @@ def _is_shape(value: Any) -> bool:
 
 
 def _shape(value: Any) -> tuple[int, ...] | None:
-    """The shape of an array, or the shape that is given instead of one; None for anything else."""
+    """Return the shape of an array, or the shape that is given instead of one; None for anything else."""
     return value if _is_shape(value) else value.shape if isinstance(value, np.ndarray) else None
 
 
 def _bound(entries: Mapping[str, Fill], given: Mapping[str, Any]) -> dict[str, int] | None:
-    """The sizes of the axes under which a layout is the example; None where it cannot be."""
+    """Return the sizes of the axes under which a layout is the example; None where it cannot be."""
     sizes: dict[str, int] = {}
     products: list[tuple[str, int]] = []
     for name, value in given.items():
@@ -77,7 +77,7 @@ def _bound(entries: Mapping[str, Fill], given: Mapping[str, Any]) -> dict[str, i
 
 
 def _by_lengths(given: Mapping[str, Any], like: Mapping[str, Fill]) -> ArgumentLayout:
-    """A layout in which axes of one length are one axis."""
+    """Return a layout in which axes of one length are one axis."""
     entries: dict[str, Fill] = {}
     sizes: dict[str, int] = {}
     classes = ""
@@ -99,7 +99,10 @@ def _by_lengths(given: Mapping[str, Any], like: Mapping[str, Fill]) -> ArgumentL
 
 
 def _product(length: int, sizes: Mapping[str, int], before: Sequence[Fill]) -> str:
-    """The axes that a length is the product of, as where an image is taken as one row; empty where there are none."""
+    """Return the axes that a length is the product of, as where an image is taken as one row.
+
+    Empty where there are none.
+    """
     if length in sizes.values():
         return ""
     for entry in before:
@@ -136,7 +139,7 @@ def _called(forward: Function) -> str:
 
 
 def outputs_of(forward: Function, arguments: Mapping[str, Any]) -> list[Any]:
-    """What the function answers for a copy of these arguments: the floats and float arrays of its result.
+    """Return what the function returns for a copy of these arguments: the floats and float arrays of its result.
 
     Of ``return out, cache`` that is `out`; of ``return loss, dx`` the loss.
     """
@@ -152,7 +155,10 @@ def _is_float(value: Any) -> bool:
 
 
 def shapes_of(forward: Function, layout: ArgumentLayout, sizes: Mapping[str, int]) -> list[tuple[int, ...]]:
-    """The shapes of what the function answers in these sizes; none where it raises, or answers no finite numbers."""
+    """Return the shapes of what the function returns in these sizes.
+
+    None where it raises, or returns no finite numbers.
+    """
     try:
         outputs = outputs_of(forward, layout.draw(np.random.default_rng(7), sizes))
     except Exception:  # noqa: BLE001 - whatever the author's code raises; the next layout is tried
@@ -162,18 +168,18 @@ def shapes_of(forward: Function, layout: ArgumentLayout, sizes: Mapping[str, int
 
 
 def runs(forward: Function, layout: ArgumentLayout, sizes: Mapping[str, int]) -> bool:
-    """Whether the function answers finite numbers in these sizes."""
+    """Return whether the function returns finite numbers in these sizes."""
     return bool(shapes_of(forward, layout, sizes))
 
 
 def _tame(layout: ArgumentLayout, kind: str) -> ArgumentLayout:
-    """The same with arrays of another kind: logarithms and roots want positive numbers."""
+    """Return the same with arrays of another kind: logarithms and roots want positive numbers."""
     entries = {n: Fill(kind, e.dims) if e.kind == "array" else e for n, e in layout.entries.items()}
     return ArgumentLayout(entries, layout.sizes, layout.fixed)
 
 
 def fitted(forward: Function, example: Mapping[str, Any] | Sequence[Any] = ()) -> ArgumentLayout:
-    """A layout with which the function runs.
+    """Return a layout with which the function runs.
 
     Args:
         forward: a function of arrays.

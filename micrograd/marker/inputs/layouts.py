@@ -63,7 +63,7 @@ class ArgumentLayout:
     def draw(
         self, rng: np.random.Generator, sizes: Mapping[str, int], *, eps: float | None = None, spread: float = 1.0
     ) -> dict[str, Any]:
-        """Arguments by parameter: every column with a mean and a scale of its own.
+        """Return arguments by parameter: every column with a mean and a scale of its own.
 
         Args:
             rng: where the numbers come from.
@@ -75,7 +75,7 @@ class ArgumentLayout:
 
     @property
     def takes_eps(self) -> bool:
-        """Whether an eps can be put in."""
+        """Return whether an eps can be put in."""
         return any(
             (entry.kind == "value" and EPS.fullmatch(name))
             or (entry.kind == "settings" and any(EPS.fullmatch(str(key)) for key in entry.value))
@@ -84,12 +84,12 @@ class ArgumentLayout:
 
 
 def axes_in(dim: str | int) -> list[str]:
-    """The axes in a length: none in a number, two in ``C*H``, one in ``4H``."""
+    """Return the axes in a length: none in a number, two in ``C*H``, one in ``4H``."""
     return [] if isinstance(dim, int) else [part.lstrip("0123456789") for part in dim.split("*")]
 
 
 def factor_of(dim: str) -> int:
-    """How many times the axis: 4 in ``4H``."""
+    """Return how many times the axis: 4 in ``4H``."""
     return int(re.match(r"\d*", dim)[0] or 1)  # type: ignore[index]
 
 

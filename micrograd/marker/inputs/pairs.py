@@ -1,6 +1,6 @@
 """Which function goes with which: found in the text of a file, without running it.
 
-`batchnorm_forward` goes with `batchnorm_backward`, `Affine.forward` with `Affine.backward`; a loss that answers
+`batchnorm_forward` goes with `batchnorm_backward`, `Affine.forward` with `Affine.backward`; a loss that returns
 ``(loss, dx)`` is both at once.
 """
 
@@ -28,7 +28,7 @@ class Pair:
 
     Attributes:
         forward, backward: names in the file; ``Affine.forward`` for a method. The same name twice for a loss that
-            answers its gradients itself.
+            returns its gradients itself.
         kind: ``function``, ``loss`` or ``layer`` (two methods of one class).
         line: where the backward begins.
 
@@ -47,14 +47,14 @@ def _words(name: str) -> list[str]:
 
 
 def _split(name: str, directions: set[str]) -> tuple[str, ...] | None:
-    """The words of a name without the one that says the direction; None where none says it."""
+    """Return the words of a name without the one that says the direction; None where none says it."""
     words = _words(name)
     at = [i for i, word in enumerate(words) if word in directions]
     return tuple(words[: at[-1]] + words[at[-1] + 1 :]) if at else None
 
 
 def _functions(body: list[ast.stmt]) -> Iterator[ast.FunctionDef]:
-    """The functions that a module defines, those under an `if` or `try` too."""
+    """Yield the functions that a module defines, those under an `if` or `try` too."""
     for statement in body:
         if isinstance(statement, ast.FunctionDef):
             yield statement
@@ -63,7 +63,7 @@ def _functions(body: list[ast.stmt]) -> Iterator[ast.FunctionDef]:
 
 
 def _returns(function: ast.FunctionDef) -> list[ast.expr]:
-    """What its own return statements answer (not those of functions inside it)."""
+    """Return what its own return statements answer (not those of functions inside it)."""
     found, queue = [], list[ast.AST](function.body)
     while queue:
         node = queue.pop(0)
@@ -75,7 +75,9 @@ def _returns(function: ast.FunctionDef) -> list[ast.expr]:
 
 
 def returned(source: str, name: str) -> tuple[tuple[str, ...], bool] | None:
-    r"""What the last return statement of a function answers, and whether it is a tuple; None where it cannot be told.
+    r"""Return what the last return statement of a function returns, and whether it is a tuple.
+
+    None where it cannot be known.
 
     An entry that is no plain name is the empty string.
 
@@ -94,7 +96,7 @@ def returned(source: str, name: str) -> tuple[tuple[str, ...], bool] | None:
 
 
 def _is_loss(function: ast.FunctionDef) -> bool:
-    """Whether it answers a loss first and gradients after it, by the names that it returns or is called by."""
+    """Return whether it returns a loss first and gradients after it, by the names that it returns or is called by."""
     answers = [answer for answer in _returns(function) if isinstance(answer, ast.Tuple) and len(answer.elts) >= 2]
     called = {"loss", "losses", "cost", "criterion"} & set(_words(function.name))
     for answer in answers:
@@ -108,14 +110,14 @@ def _is_loss(function: ast.FunctionDef) -> bool:
 
 
 def assigned(source: str, name: str) -> tuple[str, ...]:
-    """The variables that a function assigns, in order."""
+    """Return the variables that a function assigns, in order."""
     function = _function(source, name)
     found = [n for n in ast.walk(function) if isinstance(n, ast.Name)] if function else []
     return tuple(dict.fromkeys(n.id for n in found if isinstance(n.ctx, ast.Store)))
 
 
 def parameters_of(source: str, name: str) -> tuple[str, ...]:
-    """The parameters of a function in the text, `self` left out; nothing where it is not there or takes any.
+    """Return the parameters of a function in the text, `self` left out; nothing where it is not there or takes any.
 
     >>> parameters_of("def f(x, *, eps=1e-5): ...", "f")
     ('x', 'eps')
@@ -128,7 +130,7 @@ def parameters_of(source: str, name: str) -> tuple[str, ...]:
 
 
 def _function(source: str, name: str) -> ast.FunctionDef | None:
-    """The function, or for ``Class.method`` the method, of that name."""
+    """Return the function, or for ``Class.method`` the method, of that name."""
     owner, _, last = name.rpartition(".")
     body = ast.parse(source).body
     if owner:
@@ -146,7 +148,7 @@ def _parsed(source: str, file: str) -> ast.Module:
 
 
 def pairs_in(source: str, file: str = "the file") -> tuple[Pair, ...]:
-    """The pairs of a file, in the order of its backwards.
+    """Return the pairs of a file, in the order of its backwards.
 
     Args:
         source: the text of the file.
@@ -186,7 +188,10 @@ def pairs_in(source: str, file: str = "the file") -> tuple[Pair, ...]:
 
 
 def _defined(tree: ast.Module) -> dict[str, int]:
-    """What the file defines or imports, with lines; methods as ``Class.method``. ``*`` stands for a star import."""
+    """Return what the file defines or imports, with lines.
+
+    Methods as ``Class.method``. ``*`` stands for a star import.
+    """
     names: dict[str, int] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef):
@@ -199,7 +204,7 @@ def _defined(tree: ast.Module) -> dict[str, int]:
 
 
 def chosen(source: str, file: str, forward: str | None = None, backward: str | None = None) -> tuple[Pair, ...]:
-    r"""The pair of these names; where one name is left out, the pairs found by themselves that have the other.
+    r"""Return the pair of these names; where one name is left out, the pairs found by themselves that have the other.
 
     Raises:
         GraphError: the text is not Python, it defines no such function, or no pair is found in it.

@@ -40,7 +40,7 @@ class Call:
 
     Attributes:
         outputs: which items of the forward's result are its differentiable outputs; None: the result itself is.
-        arguments: of the backward, in order; empty where the forward itself answers the gradients (``loss, dx``).
+        arguments: of the backward, in order; empty where the forward itself returns the gradients (``loss, dx``).
         results: for each gradient where the backward's result holds it and the forward's input that it belongs to:
             ``(0, "x"), (1, "gamma")``; the key None is the result itself, text is a dictionary's key.
             Inputs in containers go by their path, as ``params.W1``.
@@ -77,7 +77,7 @@ class Task:
     Attributes:
         source: the text of the student's file, Python only (a notebook's cells joined).
         file: its name, for messages and tracebacks; need not exist.
-        forward, backward: names of functions in it; the same name twice for a function that answers ``loss, dx``.
+        forward, backward: names of functions in it; the same name twice for a function that returns ``loss, dx``.
             ``Layer.forward`` is a method of `receiver`.
         call: how they are called.
         probes: at least one; more, of other sizes, see more mistakes.

@@ -22,7 +22,7 @@ _WINDOW = re.compile(r".*(pool|kernel|window|filter|stride).*", re.IGNORECASE)
 
 
 def variant(forward: Callable[..., Any], layout: ArgumentLayout, sizes: Mapping[str, int]) -> ArgumentLayout:
-    """A layout that differs in more than its sizes, where the function takes one; the layout itself where not.
+    """Return a layout that differs in more than its sizes, where the function takes one; the layout itself where not.
 
     >>> from micrograd.marker.inputs.layouts import SIZES
     >>> def flat(x, w):
@@ -99,7 +99,7 @@ def _split(layout: ArgumentLayout) -> ArgumentLayout | None:
 def _is_flattened(
     forward: Callable[..., Any], layout: ArgumentLayout, split: ArgumentLayout, sizes: Mapping[str, int]
 ) -> bool:
-    """Whether the function answers the same for examples of two axes as for the rows that these make."""
+    """Return whether the function returns the same for examples of two axes as for the rows that these make."""
     data = next(name for name, entry in split.entries.items() if entry != layout.entries[name])
     try:
         given = split.draw(np.random.default_rng(7), sizes)

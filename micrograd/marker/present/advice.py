@@ -22,7 +22,7 @@ _NUMPY = {
 
 
 def hint(error: BaseException | str) -> str:
-    r"""One more line of advice for an error of the student's code; empty where there is none.
+    r"""Return one more line of advice for an error of the student's code; empty where there is none.
 
     >>> hint(NameError("name 'xrange' is not defined"))
     '\nThis is Python 2; in Python 3 write range.'

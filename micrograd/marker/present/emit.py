@@ -20,7 +20,7 @@ __all__ = ["graded", "nbgrader", "otter"]
 
 
 def graded(report: Report) -> tuple[tuple[str, bool], ...]:
-    """The names of the gradients to test, and whether each is a step on the way rather than returned.
+    """Return the names of the gradients to test, and whether each is a step on the way rather than returned.
 
     Raises:
         GraphError: the solution is not right, so it cannot say what to test.
@@ -44,7 +44,7 @@ def _call(pair: Pair, name: str, step: bool, hint: str, language: str) -> str:
 
 
 def otter(report: Report, pair: Pair, *, hint: str = "kind", language: str = "en") -> str:
-    """A test file in Otter's exception-based format.
+    """Return a test file in Otter's exception-based format.
 
     Args:
         report: of a right solution.
@@ -78,7 +78,9 @@ def otter(report: Report, pair: Pair, *, hint: str = "kind", language: str = "en
 
 
 def nbgrader(report: Report, pair: Pair, source: str, *, hint: str = "kind", language: str = "en") -> str:
-    """A notebook for nbgrader: the file's code, the backward as the solution, and a cell of tests for each gradient.
+    """Return a notebook for nbgrader.
+
+    The file's code, the backward as the solution, and a cell of tests for each gradient.
 
     Args:
         report: of a right solution.
@@ -119,7 +121,7 @@ def nbgrader(report: Report, pair: Pair, source: str, *, hint: str = "kind", lan
 
 
 def _divided(source: str, name: str) -> tuple[str, str, str]:
-    """The text before a function, the function with its body marked as the solution, and the text after it."""
+    """Return the text before a function, the function with its body marked as the solution, and the text after it."""
     function = next(
         node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef) and node.name == name
     )

@@ -38,7 +38,7 @@ class _Pen:
 
 
 def findings_of(report: Report) -> tuple[list[Finding], list[Finding]]:
-    """The mistakes, and the remarks."""
+    """Return the mistakes, and the remarks."""
     mistakes = [finding for finding in report.findings if finding.severity in ("wrong", "shape", "forward")]
     return mistakes, [finding for finding in report.findings if finding not in mistakes]
 
@@ -51,7 +51,7 @@ def _title(report: Report, language: str) -> str:
 
 
 def summary(report: Report, language: str) -> str:
-    """The verdict in one sentence."""
+    """Return the verdict in one sentence."""
     if report.verdict == "failed":
         return say(language, WORDS["failed"])
     if report.ok:
@@ -62,7 +62,7 @@ def summary(report: Report, language: str) -> str:
 
 
 def count(reports: Sequence[Report], language: str) -> str:
-    """How many of several pairs are right."""
+    """Return how many of several pairs are right."""
     return say(language, WORDS["summary"], right=sum(report.ok for report in reports), all=len(reports))
 
 
@@ -71,7 +71,7 @@ def _number(x: float) -> str:
 
 
 def _detail(output: Output, language: str) -> str:
-    """What is to be said of a gradient that came back: its shape, and how far off it is."""
+    """Return what is to be said of a gradient that came back: its shape, and how far off it is."""
     if output.got is None:
         return shape_of(output.expected) if output.right else say(language, WORDS["table.none"])
     if output.got.shape != output.expected.shape:
@@ -106,7 +106,10 @@ def _table(report: Report, language: str, pen: _Pen) -> list[str]:
 
 
 def _wrapped(text: str, indent: str) -> list[str]:
-    """A paragraph in lines of a terminal's width; Chinese breaks between any two characters, two cells wide each."""
+    """Return a paragraph in lines of a terminal's width.
+
+    Chinese breaks between any two characters, two cells wide each.
+    """
     if text.isascii() or cells(text) <= len(text) + 4:
         return textwrap.wrap(text, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
     lines, line = [], ""
@@ -146,7 +149,7 @@ def _paragraphs(shown: Told, pen: _Pen) -> list[str]:
 
 
 def _printed(report: Report, language: str) -> list[str]:
-    """What the student's code wrote, each line once: a check runs the code many times."""
+    """Return what the student's code wrote, each line once: a check runs the code many times."""
     lines = list(dict.fromkeys(line for line in report.printed.split("\n") if line.strip()))
     if not lines:
         return []
@@ -161,7 +164,7 @@ def _printed(report: Report, language: str) -> list[str]:
 
 
 def to_text(report: Report, *, hint: str = "fix", language: str = "en", colour: bool = False) -> str:
-    """The report as text.
+    """Return the report as text.
 
     Args:
         report: what is shown.
@@ -213,7 +216,7 @@ def _headed(text: str, pen: _Pen) -> list[str]:
 
 
 def _character(text: str, cell: int) -> int:
-    """The index of the character that begins at a cell of a terminal."""
+    """Return the index of the character that begins at a cell of a terminal."""
     at = 0
     while at < len(text) and cells(text[:at]) < cell:
         at += 1
@@ -221,12 +224,12 @@ def _character(text: str, cell: int) -> int:
 
 
 def head_html(shown: Told) -> str:
-    """Where, and what is wrong there."""
+    """Return where, and what is wrong there."""
     return f"<h3>{escape(clean(shown.head))}</h3>"
 
 
 def code_html(shown: Told) -> str:
-    """The student's lines with the place marked."""
+    """Return the student's lines with the place marked."""
     lines = []
     for number, text, span in shown.code:
         body = escape(text)
@@ -238,7 +241,7 @@ def code_html(shown: Told) -> str:
 
 
 def said_html(shown: Told) -> str:
-    """What it should be, what kind of mistake it is, why, and the step to take."""
+    """Return what it should be, what kind of mistake it is, why, and the step to take."""
     rows = "".join(f"<tr><th>{escape(label)}</th><td>{escape(value)}</td></tr>" for label, value in shown.values)
     return (
         "".join(f"<p>{escape(clean(sentence))}</p>" for sentence in shown.sentences)
@@ -248,7 +251,7 @@ def said_html(shown: Told) -> str:
 
 
 def fix_html(shown: Told) -> str:
-    """The lines before and after the fix, and on what it has been tried."""
+    """Return the lines before and after the fix, and on what it has been tried."""
     diff = "\n".join(
         f'<span class="{"old" if sign == "-" else "new"}">{number} {sign} {escape(text)}</span>'
         for sign, number, text in shown.diff
@@ -263,12 +266,12 @@ def _finding_html(shown: Told, number: int) -> str:
 
 
 def numbered(shown: Told, number: int) -> Told:
-    """The same with its number before it; 0 for a remark, which has none."""
+    """Return the same with its number before it; 0 for a remark, which has none."""
     return replace(shown, head=f"{number}. {shown.head}") if number else shown
 
 
 def outputs_html(report: Report, language: str) -> str:
-    """The gradients that came back, as a table."""
+    """Return the gradients that came back, as a table."""
     rows = "".join(
         f'<tr class="{"ok" if o.right else "bad"}"><th>{escape(clean(o.name))}</th>'
         f"<td>{escape(_state(o, language))}</td><td>{escape(_detail(o, language))}</td></tr>"
@@ -278,7 +281,7 @@ def outputs_html(report: Report, language: str) -> str:
 
 
 def verdict_html(report: Report, language: str) -> str:
-    """The verdict, and why there is none, or no line."""
+    """Return the verdict, and why there is none, or no line."""
     said = " ".join(translated(report.problem, language).split("\n"))
     return f'<p class="verdict {report.verdict}"><b>{escape(summary(report, language))}</b> {escape(clean(said))}</p>'
 
@@ -295,7 +298,7 @@ _STYLE = (
 
 
 def to_html(report: Report, *, hint: str = "fix", language: str = "en") -> str:
-    """The report as a fragment of HTML, with its style inside and no script.
+    """Return the report as a fragment of HTML, with its style inside and no script.
 
     Args:
         report: what is shown.

@@ -39,7 +39,7 @@ def _file(name: str) -> str:
 
 
 def _places(finding: Finding, walk: Mapping[str, Any]) -> dict[str, str]:
-    """Where in the walk a finding belongs: its edges or nodes, and the step that shows them."""
+    """Return where in the walk a finding belongs: its edges or nodes, and the step that shows them."""
     nodes, steps = walk["graphs"]["forward"]["nodes"], walk["steps"]
     if finding.edge is not None:
         source, target = finding.edge
@@ -106,7 +106,7 @@ def _panel(report: Report, walk: Mapping[str, Any], hint: str, language: str) ->
 
 
 def page_of(report: Report, walk: Mapping[str, Any] | None = None, *, hint: str = "fix", language: str = "en") -> str:
-    """The page of a report.
+    """Return the page of a report.
 
     Args:
         report: what is shown.
@@ -129,7 +129,7 @@ def page_of(report: Report, walk: Mapping[str, Any] | None = None, *, hint: str 
 
 
 def _plain(report: Report, title: str, hint: str, language: str) -> str:
-    """The findings alone, for a forward that cannot be walked through."""
+    """Return the findings alone, for a forward that cannot be walked through."""
     body = to_html(report, hint=hint, language=language)
     start = body.index("<style>") + len("<style>")
     style, rest = body[start : body.index("</style>")], body[body.index("</style>") + len("</style>") :]

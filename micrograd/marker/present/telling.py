@@ -1,4 +1,4 @@
-"""What is told of one finding: the sentences, the line with the place marked in it, the values, the fix.
+"""Put one finding into words: the sentences, the line with the place marked in it, the values, the fix.
 
 Text and page show the same; here it is put together, for a hint level and a language.
 """
@@ -47,14 +47,14 @@ class Told:
 
 
 def level(hint: str) -> int:
-    """How much is given away: 0, 1 or 2. Raises GraphError for another word."""
+    """Return how much is given away: 0, 1 or 2. Raises GraphError for another word."""
     if hint not in HINTS:
         raise GraphError(f"hint={hint!r} is none of {', '.join(HINTS)}.")
     return HINTS.index(hint)
 
 
 def shape_of(shown: Shown | None) -> str:
-    """A shape as NumPy writes it; a single number has none."""
+    """Return a shape as NumPy writes it; a single number has none."""
     return "()" if shown is None else str(shown.shape)
 
 
@@ -73,7 +73,7 @@ def sample(shown: Shown) -> str:
 
 
 def marked(source: str, span: Span) -> tuple[tuple[int, str, tuple[int, int] | None], ...]:
-    """The lines of a span with the columns, counted in cells of a terminal, that it covers."""
+    """Return the lines of a span with the columns, counted in cells of a terminal, that it covers."""
     lines = source.split("\n")
     found: list[tuple[int, str, tuple[int, int] | None]] = []
     for number in range(span.line, min(span.end_line, span.line + _LINES - 1) + 1):
@@ -89,7 +89,7 @@ def marked(source: str, span: Span) -> tuple[tuple[int, str, tuple[int, int] | N
 
 
 def edited(source: str, fix: Fix) -> tuple[tuple[str, int, str], ...]:
-    """The lines that a fix changes, before and after."""
+    """Return the lines that a fix changes, before and after."""
     lines = source.split("\n")
     span = fix.span
     if not 0 < span.line <= span.end_line <= len(lines):
@@ -124,7 +124,7 @@ def _head(finding: Finding, first: bool, language: str) -> str:
 
 
 def _means(finding: Finding, words: AbstractSet[str], language: str) -> str:
-    """What the target should hold, where the report says so and the head does not."""
+    """Return what the target should hold, where the report says so and the head does not."""
     if (
         not finding.means
         or finding.severity not in ("wrong", "shape")
@@ -147,7 +147,7 @@ def _means(finding: Finding, words: AbstractSet[str], language: str) -> str:
 
 
 def _holes(finding: Finding, words: AbstractSet[str], language: str) -> dict[str, object]:
-    """What fills the sentences about a kind of mistake."""
+    """Return what fills the sentences about a kind of mistake."""
     source, to = (_known(name, words) for name in finding.edge or ("", ""))
     edge = (
         say(language, WORDS["edge_name"], source=source, to=to)
@@ -218,7 +218,10 @@ def _fix(fix: Fix, language: str) -> str:
 
 
 def _known(name: str, words: AbstractSet[str]) -> str:
-    """A node by a name that the student's text has: ``mu`` for ``mu_sum``, the sum inside ``mu = np.sum(x) / N``."""
+    """Return a node by a name that the student's text has.
+
+    ``mu`` for ``mu_sum``, the sum inside ``mu = np.sum(x) / N``.
+    """
     shorter = name
     while shorter not in words and "_" in shorter:
         shorter = shorter.rpartition("_")[0]
@@ -226,12 +229,15 @@ def _known(name: str, words: AbstractSet[str]) -> str:
 
 
 def _line(text: str) -> str:
-    """What was filled in may come from anywhere: one line, and nothing that steers a terminal."""
+    """Return what was filled in may come from anywhere: one line, and nothing that steers a terminal."""
     return clean(" ".join(text.split()))
 
 
 def _unfinished(finding: Finding, code: Sequence[tuple[int, str, object]]) -> str:
-    """What an exercise leaves to do on a line: to fill its blank, or to mend what it asserts; empty for any other."""
+    """Return what an exercise leaves to do on a line: to fill its blank, or to mend what it asserts.
+
+    Empty for any other.
+    """
     line = next((text for number, text, _ in code if number == finding.span.line), "")
     if re.search(r"(?<!\w)___(?!\w)", line.partition("#")[0]):
         return "blank"
@@ -239,7 +245,7 @@ def _unfinished(finding: Finding, code: Sequence[tuple[int, str, object]]) -> st
 
 
 def told(report: Report, finding: Finding, *, first: bool, hint: str, language: str) -> Told:
-    """One finding of a report in words.
+    """Return one finding of a report in words.
 
     Args:
         report: of which the student's text is shown.

@@ -28,7 +28,7 @@ def probe(
 
     The backward pass of the engine is made wrong in every way that people make it wrong: each path left out, subtracted
     or doubled, each factor, eps and 1/N missing, each sum along another axis. Inputs are drawn until each of these
-    changes a gradient by more than `tolerance` of its largest entry. What no input shows is harmless, and the answer
+    changes a gradient by more than `tolerance` of its largest entry. What no input shows is harmless, and the result
     says why.
 
     Args:
@@ -36,7 +36,7 @@ def probe(
         *example: its arguments in order: arrays, or shapes in their place, and what else it takes. What is left out
             is guessed from the parameters' names (``x``, ``gamma``, ``w``, ``bn_param``...). Or one dictionary of them.
         lint: the arguments of a test that exists, in order, and the upstream gradient behind them; or a dictionary.
-            Then the answer is what that test cannot see, and why.
+            Then the result is what that test cannot see, and why.
         seed: of the random numbers.
         tolerance: what counts as seen.
 

@@ -45,7 +45,7 @@ class Cause:
     hides: Found
 
     def text(self, language: str = "en") -> str:
-        """The weakness in a few words: ``gamma = 1 everywhere``."""
+        """Return the weakness in a few words: ``gamma = 1 everywhere``."""
         return say(language, WORDS[self.key], **self.holes)
 
 
@@ -73,11 +73,11 @@ class Lint:
 
     @property
     def ok(self) -> bool:
-        """Whether the test sees every mistake that can be seen."""
+        """Return whether the test sees every mistake that can be seen."""
         return not self.blind
 
     def text(self, language: str = "en") -> str:
-        """The judgement, in ``en`` or ``zh``."""
+        """Return the judgement, in ``en`` or ``zh``."""
         if self.ok:
             lines = [say(language, WORDS["lint.good"], visible=self.visible)]
         else:
@@ -108,7 +108,7 @@ class Lint:
 
 
 def _unlike(found: Found) -> Found:
-    """One of each kind first."""
+    """Return one of each kind first."""
     kinds = {mutant.kind: (mutant, change) for mutant, change in reversed(found)}
     first = tuple(kinds[kind] for kind in dict.fromkeys(mutant.kind for mutant, _ in found))
     return first + tuple(entry for entry in found if entry not in first)
@@ -122,7 +122,7 @@ def _listed(value: Any) -> Any:
 
 
 def _split(forward: Callable[..., Any], test: Any) -> tuple[dict[str, Any], tuple[Any, ...]]:
-    """A test as arguments by parameter and upstream gradients.
+    """Return a test as arguments by parameter and upstream gradients.
 
     Raises:
         GraphError: the function cannot be called with it.
@@ -202,7 +202,7 @@ class _Patient:
         return self.layout.draw(np.random.default_rng(self.seed), sizes, spread=spread)
 
     def repairs(self) -> Iterator[_Repair]:
-        """The test with each weakness mended by itself."""
+        """Yield the test with each weakness mended by itself."""
         fresh = self.drawn(self.sizes)
         for name, value in self.arguments.items():
             if (weak := _weakness(name, value)) is not None and name in fresh and np.shape(fresh[name]) == value.shape:
@@ -233,7 +233,7 @@ class _Patient:
         return next(length for length in range(3, 99) if length not in taken)
 
     def _resized(self, key: str, holes: Mapping[str, Any], sizes: Mapping[str, int]) -> Iterator[_Repair]:
-        """The test in other sizes, constants kept."""
+        """Yield the test in other sizes, constants kept."""
         arguments = self.drawn({**self.sizes, **sizes})
         for name, value in self.arguments.items():
             if _is_constant(value) and name in arguments:
@@ -276,7 +276,7 @@ class _Patient:
                 yield _Repair("cause.scale", {"name": name, "value": number(now)}, smaller, whole=True)
 
     def sees(self, repairs: Sequence[_Repair], keys: Sequence[str], tolerance: float) -> set[str]:
-        """Those of the mistakes that the test sees with these repairs."""
+        """Return those of the mistakes that the test sees with these repairs."""
         arguments, upstream = dict(self.arguments), dict(enumerate(self.upstream))
         for repair in repairs:
             arguments.update(repair.arguments)
@@ -289,7 +289,10 @@ class _Patient:
         return {key for key in keys if key in mutants and trial.change(mutants[key]) > tolerance}
 
     def hides(self, blind: Sequence[str], tolerance: float) -> list[tuple[_Repair, set[str]]]:
-        """What each weakness hides: what shows when it alone is mended, and what does not when all others are."""
+        """Return what each weakness hides.
+
+        What shows when it alone is mended, and what does not when all others are.
+        """
         repairs = list(self.repairs())
         small = [repair for repair in repairs if not repair.whole]
         mended = self.sees(small, blind, tolerance)
@@ -304,7 +307,7 @@ class _Patient:
 
 
 def judged(forward: Callable[..., Any], test: Any, *, seed: int = 0, tolerance: float = 1e-3) -> Lint:
-    """What a test cannot see.
+    """Return what a test cannot see.
 
     Args:
         forward: a function of arrays; it is run.

@@ -37,7 +37,7 @@ def _with(**new: Any) -> Callable[[Any], Any]:
 
 
 def mutants_of(trial: Trial) -> list[Mutant]:
-    """Every mutant of a trial, in the order of the forward pass."""
+    """Return every mutant of a trial, in the order of the forward pass."""
     return _Maker(trial).all()
 
 
@@ -52,7 +52,7 @@ class _Maker:
             self.gains[place].append(index)
 
     def _line(self, place: EdgeKey) -> tuple[Any, ...]:
-        """What the edges that one operand of one line became have in common: in a loop there are many."""
+        """Return what the edges that one operand of one line became have in common: in a loop there are many."""
         node = self.graph.nodes[place[1]]
         if node.source is None:
             return place
@@ -119,7 +119,7 @@ class _Maker:
         yield from self._of_count(self.graph.nodes[end], places, gains)
 
     def _count(self, node: Node) -> tuple[int, list[int]]:
-        """The N of the 1/N that a node multiplies by, and the lengths of the axes it may be confused with; else 0."""
+        """Return the N of the 1/N that a node multiplies by, and the lengths it may be confused with; else 0."""
         factor = next((o for o in node.operands if isinstance(o, float)), 0.0) if node.op == "mul" else 0.0
         count = round(1 / abs(factor)) if factor else 0
         if count < 2 or abs(abs(factor) * count - 1) > 1e-12:
@@ -133,7 +133,7 @@ class _Maker:
         return (count, lengths) if known else (0, [])
 
     def _of_count(self, node: Node, places: list[EdgeKey], gains: list[int]) -> Iterator[Mutant]:
-        """What goes wrong with the 1/N of a mean."""
+        """Yield what goes wrong with the 1/N of a mean."""
         count, lengths = self._count(node)
         if not count:
             return
@@ -148,7 +148,7 @@ class _Maker:
             yield self._mutant("wrong_count", places, wrong, f"1/{other}", "other")
 
     def _of_rule(self, places: list[EdgeKey], nodes: list[list[Node]]) -> Iterator[Mutant]:
-        """What goes wrong inside the local rule, on every edge that one line became."""
+        """Yield what goes wrong inside the local rule, on every edge that one line became."""
         alike: dict[tuple[int, str], list[Node]] = defaultdict(list)
         for members in nodes:
             for position, node in enumerate(members):
@@ -227,14 +227,14 @@ class _Maker:
             yield self._mutant("keepdims", places, attrs(keepdims=True), detail=detail)
 
     def _is_output(self, index: int) -> bool:
-        """Whether a node is an output, but for factors 1."""
+        """Return whether a node is an output, but for factors 1."""
         ends = {node.index for node in self.backward.outputs}
         return index in ends or any(self.trial.is_gain(n.index) and n.index in ends for n in self.backward.nodes
                                     if index in n.reads)  # fmt: skip
 
     @cached_property
     def _without(self) -> dict[str, dict[int, Any]]:
-        """For each number that the forward adds (an eps): its node, and what the backward then reads."""
+        """Return for each number that the forward adds (an eps): its node, and what the backward then reads."""
         found: dict[str, dict[int, Any]] = {}
         replay = Replay(self.graph)
         for node in self.graph.nodes:
@@ -256,7 +256,7 @@ class _Maker:
                     yield self._mutant("eps_missing", places, [edit], eps, f"{detail}.{slot}", name)
 
     def _of_paths(self, places: list[EdgeKey], members: list[Node], read: int, detail: str) -> Iterator[Mutant]:
-        """One path of a sum left out where the sum is used, but not elsewhere."""
+        """Yield one path of a sum left out where the sum is used, but not elsewhere."""
         parts = self.trial.parts.get(read, [])
         if len(members) > 1:
             return
@@ -281,5 +281,5 @@ class _Maker:
 
 
 def _turned(value: Any) -> Any:
-    """A row as a column, a column as a row."""
+    """Return a row as a column, a column as a row."""
     return value[:, None] if np.ndim(value) == 1 else np.swapaxes(value, -1, -2) if np.ndim(value) > 1 else value

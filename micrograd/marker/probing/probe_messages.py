@@ -93,7 +93,7 @@ WORDS: dict[str, Phrase] = {
 
 
 def described(mutant: Mutant, language: str = "en") -> str:
-    """A mistake in words: ``dxmu2 left out of dmu``."""
+    """Return a mistake in words: ``dxmu2 left out of dmu``."""
     row = MISTAKES[mutant.kind]
     whole = mutant.what == mutant.target and row.planted_whole[0]
     phrase = row.planted_whole if whole else row.planted
@@ -101,7 +101,7 @@ def described(mutant: Mutant, language: str = "en") -> str:
 
 
 def number(value: float) -> str:
-    """A size in as few digits as it deserves.
+    """Return a size in as few digits as it deserves.
 
     >>> number(0.0065887), number(5.88e-17), number(0.0)
     ('0.0066', '5.9e-17', '0')

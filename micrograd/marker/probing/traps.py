@@ -43,7 +43,7 @@ class Trap:
 def traps_of(
     forward: Callable[..., Any], test: Trial, mutants: Sequence[Mutant], tolerance: float, seed: int
 ) -> Iterator[Trap]:
-    """Every trap of a test.
+    """Yield every trap of a test.
 
     Args:
         forward: the function.
@@ -61,7 +61,7 @@ def traps_of(
 
 
 def _terms(trial: Trial, index: int) -> float:
-    """The size of what a gradient is the sum of."""
+    """Return the size of what a gradient is the sum of."""
     while True:
         node = trial.backward.nodes[index]
         if index in trial.parts:
@@ -76,7 +76,7 @@ def _terms(trial: Trial, index: int) -> float:
 
 
 def _sizes(trial: Trial) -> dict[str, tuple[float, float]]:
-    """For each gradient its largest entry and the size of its terms."""
+    """Return for each gradient its largest entry and the size of its terms."""
     return {
         trial.output_name(node.index): (
             float(np.abs(trial.true[node.index]).max(initial=0.0)),
@@ -106,7 +106,7 @@ def _small(forward: Callable[..., Any], test: Trial, seed: int) -> Iterator[Trap
 
 
 def _redrawn(test: Trial, seed: Sequence[int]) -> dict[str, Any]:
-    """The test's arguments with other numbers, constants kept."""
+    """Return the test's arguments with other numbers, constants kept."""
     rng, arguments = np.random.default_rng(seed), copy.deepcopy(test.arguments)
     for name, value in arguments.items():
         if isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.size > 1 and np.ptp(value) > 0:
@@ -116,7 +116,7 @@ def _redrawn(test: Trial, seed: Sequence[int]) -> dict[str, Any]:
 
 
 def _numerical(forward: Callable[..., Any], test: Trial) -> Iterator[Trap]:
-    """How well central differences agree with the gradients of the test."""
+    """Yield how well central differences agree with the gradients of the test."""
     arrays = {n: v for n, v in test.arguments.items() if isinstance(v, np.ndarray) and v.dtype == np.float64}
     if sum(value.size for value in arrays.values()) > _ENTRIES:
         return
@@ -147,7 +147,7 @@ def _total(forward: Callable[..., Any], arguments: Mapping[str, Any], upstream: 
 
 
 def _narrow(forward: Callable[..., Any], test: Trial) -> Iterator[Trap]:
-    """What the rounding of float32 alone changes."""
+    """Yield what the rounding of float32 alone changes."""
     narrow = [n for n, v in test.arguments.items() if isinstance(v, np.ndarray) and v.dtype == np.float32]
     if not narrow:
         return

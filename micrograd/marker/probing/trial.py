@@ -102,14 +102,14 @@ class Trial:
 
     @cached_property
     def _moved(self) -> dict[int, int]:
-        """Where each node of the forward graph is in the one with factors."""
+        """Return where each node of the forward graph is in the one with factors."""
         at = {node.name: node.index for node in self.gained.nodes}
         return {node.index: at[node.name] for node in self.graph.nodes}
 
     # ---- running -------------------------------------------------------------------------------------
 
     def outputs(self, mutant: Mutant | None = None) -> list[Any] | None:
-        """The gradients of the inputs under a mutant; None where it raises."""
+        """Return the gradients of the inputs under a mutant; None where it raises."""
         try:
             values = self._replay(mutant.edits) if mutant else self.true
         except (ValueError, TypeError, IndexError, ZeroDivisionError):
@@ -122,13 +122,13 @@ class Trial:
 
     @cached_property
     def scale(self) -> float:
-        """The largest number that takes part: what rounding is measured by."""
+        """Return the largest number that takes part: what rounding is measured by."""
         return max(
             (float(np.abs(v).max(initial=0.0)) for v in self.true if np.asarray(v).dtype.kind == "f"), default=1.0
         )
 
     def change(self, mutant: Mutant, *, broadcast: bool = False) -> float:
-        """How much a mutant changes an output, against the output's largest entry; 0 within rounding.
+        """Return how much a mutant changes an output, against the output's largest entry; 0 within rounding.
 
         Args:
             mutant: what is wrong.
@@ -158,7 +158,7 @@ class Trial:
     # ---- names ---------------------------------------------------------------------------------------
 
     def label(self, place: EdgeKey) -> str:
-        """What flows along an edge of the forward graph: ``dxmu2``; for part of a statement ``d(Σ x)``."""
+        """Return what flows along an edge of the forward graph: ``dxmu2``; for part of a statement ``d(Σ x)``."""
         label, index = self._pairs.edges[place]
         source = self.graph.nodes[place[0]]
         other = self._plain.nodes[index].name  # sqrtvar_add passes on what it gets: dvar
@@ -168,11 +168,11 @@ class Trial:
         return f"d({formula})" if len(formula) <= _SHORT else label
 
     def place_of(self, node: Node) -> EdgeKey | None:
-        """The edge of the forward graph whose rule a node of the backward graph belongs to."""
+        """Return the edge of the forward graph whose rule a node of the backward graph belongs to."""
         return self.gain.get(node.index) or self.rule.get(node.statement)
 
     def name_of(self, index: int) -> str:
-        """A node of the backward graph in the author's names; a value computed inside a rule as its formula."""
+        """Return a node of the backward graph in the user's names; a value computed inside a rule as its formula."""
         node = self.backward.nodes[index]
         if index in self.origin:
             own = self.graph.nodes[self.origin[index]]
@@ -187,31 +187,31 @@ class Trial:
 
     @cached_property
     def _authors(self) -> list[int]:
-        """Where a formula of the forward graph ends: at what the author named."""
+        """Return where a formula of the forward graph ends: at what the user named."""
         return [node.index if own_name(node) else -1 for node in self.graph.nodes]
 
     @cached_property
     def _called(self) -> dict[int, str]:
-        """The author's names of what the backward graph reads."""
+        """Return the user's names of what the backward graph reads."""
         return {index: self.name_of(index) for index in self.origin}
 
     @cached_property
     def _ends(self) -> list[int]:
-        """Where a formula ends: at what depends on the upstream gradient."""
+        """Return where a formula ends: at what depends on the upstream gradient."""
         return [node.index if node.is_leaf or node.index in self.live else -1 for node in self.backward.nodes]
 
     def output_name(self, index: int) -> str:
-        """The name of an output of the backward graph: ``dx``."""
+        """Return the name of an output of the backward graph: ``dx``."""
         leaf = next((f for f, at in self._total.items() if at == index and self.graph.nodes[f].is_leaf), None)
         return self.backward.nodes[index].name if leaf is None else f"d{self.graph.nodes[leaf].name}"
 
     def is_gain(self, index: int) -> bool:
-        """Whether a node of the backward graph is one of the factors 1."""
+        """Return whether a node of the backward graph is one of the factors 1."""
         return index in self.gain
 
     @cached_property
     def live(self) -> set[int]:
-        """The nodes that depend on the upstream gradient."""
+        """Return the nodes that depend on the upstream gradient."""
         live: set[int] = set()
         for node in self.backward.nodes:
             if (node.op == "input" and node.index not in self.origin) or not live.isdisjoint(node.reads):
@@ -220,7 +220,7 @@ class Trial:
 
     @cached_property
     def parts(self) -> dict[int, list[int]]:
-        """For each gradient that is a sum over paths: the paths."""
+        """Return for each gradient that is a sum over paths: the paths."""
         found: dict[int, list[int]] = {}
         for total in self._total.values():
             if total is None:
@@ -239,7 +239,7 @@ class Trial:
 
 
 def _with_gains(graph: Graph, pairs: Pairs) -> tuple[Graph, dict[EdgeKey, int]]:
-    """The graph with a factor 1 on every edge along which a gradient flows, and where these are."""
+    """Return the graph with a factor 1 on every edge along which a gradient flows, and where these are."""
     nodes: list[Node] = []
     moved: dict[int, int] = {}
     where: dict[EdgeKey, int] = {}

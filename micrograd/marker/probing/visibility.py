@@ -59,16 +59,16 @@ class Survey:
     possible: tuple[int, ...]
 
     def best(self, key: str) -> float:
-        """The largest change of a mutant on any trial."""
+        """Return the largest change of a mutant on any trial."""
         return float(np.nanmax(self.changes[key]))
 
     @property
     def visible(self) -> list[str]:
-        """The keys of the mutants that some trial shows, however faintly."""
+        """Return the keys of the mutants that some trial shows, however faintly."""
         return [key for key in self.changes if self.best(key) > _NOTHING]
 
     def unseen(self, number: int, bar: float = VISIBLE) -> list[str]:
-        """The keys of those that trial `number` has and does not show, though another does."""
+        """Return the keys of those that trial `number` has and does not show, though another does."""
         return [key for key in self.visible if self.changes[key][number] <= bar]
 
     def extended(self, more: Survey) -> Survey:
@@ -81,7 +81,7 @@ class Survey:
         return Survey(self.trials + more.trials, self.mutants + more.mutants, changes, self.possible + more.possible)
 
     def hidden(self) -> list[Hidden]:
-        """The mutants that no trial shows, with what makes them harmless."""
+        """Return the mutants that no trial shows, with what makes them harmless."""
         found = []
         for key in self.changes:
             if self.best(key) <= _NOTHING:
@@ -92,7 +92,7 @@ class Survey:
 
 
 def survey_of(trials: Sequence[Trial], most: int = 2_000_000) -> Survey:
-    """Every mutant of a forward's backward on several sets of arguments.
+    """Return every mutant of a forward's backward on several sets of arguments.
 
     Args:
         trials: the forward, traced on each of them.
@@ -116,7 +116,7 @@ def survey_of(trials: Sequence[Trial], most: int = 2_000_000) -> Survey:
 
 
 def _identity(pairs: Sequence[tuple[Trial, Mutant]]) -> tuple[str, float]:
-    """What makes a mutant harmless on all of these trials, and how exactly it holds."""
+    """Return what makes a mutant harmless on all of these trials, and how exactly it holds."""
     found = [_cancelled(trial, mutant) for trial, mutant in pairs]
     return (found[0][0] if all(text for text, _ in found) else ""), max(error for _, error in found)
 
@@ -126,7 +126,7 @@ def _size(value: Any) -> float:
 
 
 def _cancelled(trial: Trial, mutant: Mutant) -> tuple[str, float]:
-    """Where the change of a mutant dies out, as an identity, with its error against the terms."""
+    """Return where the change of a mutant dies out, as an identity, with its error against the terms."""
     if not mutant.edits:
         return "", 0.0
     index, what, _ = mutant.edits[0]
@@ -145,7 +145,7 @@ def _cancelled(trial: Trial, mutant: Mutant) -> tuple[str, float]:
 
 
 def _behind(trial: Trial, index: int) -> int:
-    """The node without factors 1, signs, constant factors and copies, which do not matter to being zero."""
+    """Return the node without factors 1, signs, constant factors and copies, which do not matter to being zero."""
     while True:
         node = trial.backward.nodes[index]
         numbers = [o for o in node.operands if isinstance(o, float)]
@@ -199,7 +199,7 @@ def _sums_to_zero(trial: Trial, factors: Sequence[int], axis: Any) -> tuple[bool
 
 
 def _factors(trial: Trial, index: int) -> list[int]:
-    """The nodes whose product a node is, without numbers and signs."""
+    """Return the nodes whose product a node is, without numbers and signs."""
     found, stack = list[int](), [index]
     while stack:
         at = _behind_factor(trial, stack.pop())
@@ -222,7 +222,7 @@ def _behind_factor(trial: Trial, index: int) -> int:
 
 
 def _constant_along(value: Any, shape: tuple[int, ...], axis: Any) -> bool:
-    """Whether an array, spread to a shape, is the same along the axes of a sum."""
+    """Return whether an array, spread to a shape, is the same along the axes of a sum."""
     spread = np.broadcast_to(value, np.broadcast_shapes(np.shape(value), shape))
     axes = tuple(range(spread.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     return all(bool(np.all(spread == np.take(spread, [0], axis=a))) for a in axes)

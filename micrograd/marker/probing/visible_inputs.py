@@ -59,12 +59,12 @@ class VisibleProbe:
 
     @property
     def arrays(self) -> dict[str, Any]:
-        """The arrays among the arguments, by parameter."""
+        """Return the arrays among the arguments, by parameter."""
         return {name: value for name, value in self.arguments.items() if isinstance(value, np.ndarray)}
 
     @property
     def seen(self) -> int:
-        """How many mistakes this probe shows."""
+        """Return how many mistakes this probe shows."""
         return self.visible - len(self.faint)
 
     def __getitem__(self, name: str) -> Any:
@@ -72,13 +72,13 @@ class VisibleProbe:
         return self.arguments[name]
 
     def inputs(self) -> str:
-        """The arguments and the upstream gradient in a few words: ``x (5, 3), eps = 0.2, upstream (5, 3)``."""
+        """Return the arguments and the upstream gradient in a few words: ``x (5, 3), eps = 0.2, upstream (5, 3)``."""
         upstream = self.upstream if isinstance(self.upstream, tuple) else (self.upstream,)
         shown = [*self.arguments.items(), *(("upstream", g) for g in upstream)]
         return ", ".join(_shown(name, value) for name, value in shown)
 
     def text(self, language: str = "en") -> str:
-        """What it shows, in ``en`` or ``zh``."""
+        """Return what it shows, in ``en`` or ``zh``."""
         lines = [say(language, WORDS["probe.inputs"], name=self.forward, inputs=self.inputs())]
         if self.possible > self.mutants:
             lines.append(say(language, WORDS["probe.part"], tried=self.mutants, possible=self.possible))
@@ -101,7 +101,10 @@ class VisibleProbe:
         return "\n".join(lines)
 
     def as_json(self) -> str:
-        """What it shows as JSON text: how many mistakes were tried, of how many, and which stay unseen, and why."""
+        """Return what it shows as JSON text.
+
+        How many mistakes were tried, of how many, and which stay unseen, and why.
+        """
         return json.dumps({
             "forward": self.forward, "inputs": self.inputs(), "possible": self.possible, "tried": self.mutants,
             "visible": self.visible, "seen": self.seen, "bar": self.bar,
@@ -162,7 +165,7 @@ def make(
 
 
 def _fitting(forward: Callable[..., Any], layout: ArgumentLayout) -> list[dict[str, int]]:
-    """The sizes of the axes with which the function runs, and answers as few axes of length 1 as it can.
+    """Return the sizes of the axes with which the function runs, and returns as few axes of length 1 as it can.
 
     A loop that runs once shows no mistake in its variable.
     """
@@ -187,7 +190,7 @@ class Search:
     tried: int
 
     def chosen(self, forward: Callable[..., Any], tolerance: float) -> VisibleProbe:
-        """The first probe that shows everything; the one that shows most where none does."""
+        """Return the first probe that shows everything; the one that shows most where none does."""
         survey = self.survey
         best = min(range(len(survey.trials)), key=lambda place: len(survey.unseen(place, tolerance)))
         unseen = survey.unseen(best, tolerance)

@@ -1,6 +1,6 @@
 """Run a student's code: ``python -m micrograd.marker.process.child``, started by `micrograd.marker.process.runner`.
 
-It reads one request from its standard input and answers reports as lines of JSON on what was its standard output, of
+It reads one request from its standard input and returns reports as lines of JSON on what was its standard output, of
 which the last one counts. Before the student's code begins, that way out is put aside, and whatever is printed goes to
 the standard error, which the runner collects.
 """
@@ -42,7 +42,7 @@ class Way:
     """The way back to the runner."""
 
     def __init__(self) -> None:
-        """Put the standard output aside; nobody answers on the standard input."""
+        """Put the standard output aside; nobody is there to type on the standard input."""
         self._file = os.dup(1)
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
@@ -67,7 +67,7 @@ def _at(file: str, line: int | None) -> str:
 
 
 def _told(error: BaseException, file: str) -> str:
-    """What ended the student's code, in the student's terms."""
+    """Return what ended the student's code, in the student's terms."""
     at = _at(file, line_of(error, file))
     if isinstance(error, SyntaxError) and error.filename == file:
         return problem("syntax", at=at, message=error.msg) + advice.hint(error)
@@ -90,7 +90,9 @@ def _told(error: BaseException, file: str) -> str:
 
 
 def task_of(request: dict[str, Any]) -> tuple[Task, types.ModuleType]:
-    """The task that a request describes, and the student's text as a module; the forward is run to see what fits.
+    """Return the task that a request describes, and the student's text as a module.
+
+    The forward is run to see what fits.
 
     Args:
         request: `micrograd.marker.process.runner.Request` as a dictionary.
@@ -134,7 +136,7 @@ def task_of(request: dict[str, Any]) -> tuple[Task, types.ModuleType]:
 
 
 def _explained(finding: Finding, task: Task, module: types.ModuleType) -> Finding:
-    """A finding in a line that stops with an error, with that error's own words and what to make of them."""
+    """Return a finding in a line that stops with an error, with that error's own words and what to make of them."""
     if finding.kind != "call_error" or finding.reason or task.receiver:
         return finding
     forward, backward = (function_named(module, name) for name in (task.forward, task.backward))
@@ -147,14 +149,14 @@ def _explained(finding: Finding, task: Task, module: types.ModuleType) -> Findin
 
 
 def _given(forward: Callable[..., Any], example: Any, drawn: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of the forward as they were given, by parameter; those that were not as they were drawn."""
+    """Return the arguments of the forward as they were given, by parameter; those that were not as they were drawn."""
     bind = inspect.signature(forward).bind_partial
     bound = bind(**example) if isinstance(example, dict) else bind(*example)
     return {**drawn, **{name: value for name, value in bound.arguments.items() if not isinstance(value, tuple)}}
 
 
 def _walk(task: Task) -> str:
-    """What a walk through the forward shows, as a line of JSON; nothing where the forward cannot be traced."""
+    """Return what a walk through the forward shows, as a line of JSON; nothing where the forward cannot be traced."""
     from micrograd.stepper.page_data import encoded, walk_data
     from micrograd.tracing import trace
 
@@ -183,7 +185,7 @@ def main() -> None:
     wrong: list[Report] = []
 
     def early(report: Report) -> None:
-        """What is known already is not lost if the search takes too long, or breaks."""
+        """Write what is known already, so that it is not lost if the search takes too long, or breaks."""
         wrong.append(report)
         cut = problem("cut", seconds=f"{request['seconds']:g}")
         way.answer(replace(report, problem=cut, seconds=request["seconds"]))

@@ -1,4 +1,4 @@
-"""Runs a student's code in a process of its own, with a limit of time and of memory, and answers the report.
+"""Run a student's code in a process of its own, with a limit of time and of memory, and return the report.
 
 An endless loop, a memory hog, `exit()`, a crash or a flood of output ends up in the report and breaks nothing here.
 This is no sandbox: the code runs with the rights of whoever calls it, and code that means harm can do harm.
@@ -64,7 +64,7 @@ class Request:
     seed: int = 0
 
     def to_json(self, limits: Limits, walk: bool) -> str:
-        """The request as the child process reads it. Raises DTypeError for arguments that cannot be sent."""
+        """Return the request as the child process reads it. Raises DTypeError for arguments that cannot be sent."""
         return json.dumps({
             "source": self.source, "file": self.file, "forward": self.forward, "backward": self.backward,
             "kind": self.kind, "example": packed(self.example, self.forward), "seed": self.seed,
@@ -75,7 +75,10 @@ class Request:
 
 
 def _environment() -> dict[str, str]:
-    """What the child is told: no secrets of the caller's, one thread, no bytecode beside the student's file."""
+    """Return the environment of the child.
+
+    No secrets of the caller's, one thread, no bytecode beside the student's file.
+    """
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     path = [_ROOT, *(entry for entry in sys.path if entry and os.path.isdir(entry))]
     return kept | {
@@ -190,7 +193,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _last(text: str) -> Report | None:
-    """The last whole report among the lines."""
+    """Return the last whole report among the lines."""
     for line in reversed(text.split("\n")[:-1]):
         try:
             return Report.from_json(line)
@@ -200,7 +203,7 @@ def _last(text: str) -> Report | None:
 
 
 def _walk(text: str) -> dict[str, Any] | None:
-    """The walk among the lines."""
+    """Return the walk among the lines."""
     for line in text.split("\n"):
         if line.startswith('{"walk":'):
             with contextlib.suppress(ValueError):
@@ -209,7 +212,7 @@ def _walk(text: str) -> dict[str, Any] | None:
 
 
 def _ended(code: int, printed: str, file: str) -> str:
-    """Why there is no answer."""
+    """Return why there is no report."""
     line = re.search(rf'File "{re.escape(file)}", line (\d+)', printed)
     at = f"{os.path.basename(file)}:{line[1]}" if line else os.path.basename(file) or file
     if code < 0:
@@ -219,5 +222,5 @@ def _ended(code: int, printed: str, file: str) -> str:
 
 
 def _clean(printed: str) -> str:
-    """What was printed, without the bytes that would steer a terminal."""
+    """Return what was printed, without the bytes that would steer a terminal."""
     return "".join(c for c in printed if c in "\n\t" or c.isprintable())

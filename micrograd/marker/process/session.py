@@ -42,7 +42,7 @@ def check(
 
     Args:
         backward: ``backward(dout, cache)``, or ``backward(dout, x, gamma, beta)``; the forward again for a function
-            that answers ``(loss, dx)``.
+            that returns ``(loss, dx)``.
         forward: ``forward(x, gamma, beta) -> out``, or ``(out, cache)``; or its graph from `micrograd.trace`.
         *arrays: arguments of the forward, or shapes in their place; made up by their names where left out.
         upstream: the gradient of the output to check with as well, for exactly these arrays.
@@ -70,7 +70,7 @@ def check(
 
 
 def _forward_of(graph: Graph, backward: Function) -> Function:
-    """The function that a graph was traced from, found by its name beside the backward."""
+    """Return the function that a graph was traced from, found by its name beside the backward."""
     found = getattr(backward, "__globals__", {}).get(graph.name)
     if not callable(found):
         raise GraphError(
@@ -88,7 +88,7 @@ def request_for(
     reference: str = "",
     seed: int = 0,
 ) -> Request:
-    """What the runner is asked for two functions.
+    """Return what the runner is asked for two functions.
 
     Raises:
         GraphError: the source of one cannot be found.
@@ -108,7 +108,7 @@ def request_for(
 
 
 def _plain(function: Any) -> types.FunctionType:
-    """The function under decorators. Raises GraphError for what is none."""
+    """Return the function under decorators. Raises GraphError for what is none."""
     found = inspect.unwrap(function) if callable(function) else function
     if isinstance(found, types.MethodType):
         raise GraphError(
@@ -123,7 +123,7 @@ def _plain(function: Any) -> types.FunctionType:
 
 
 def _importable(function: types.FunctionType) -> bool:
-    """Whether the function stands at the top of a module's file, which can be executed as it is."""
+    """Return whether the function stands at the top of a module's file, which can be executed as it is."""
     module = sys.modules.get(function.__module__)
     file = getattr(module, "__file__", None)
     return (
@@ -142,7 +142,7 @@ def _text(file: str) -> str:
 
 
 def _source(function: Any) -> tuple[str, int]:
-    """The text of a function or class, at the margin, and its first line. Raises GraphError where there is none."""
+    """Return the text of a function or class, at the margin, and its first line; GraphError if there is none."""
     try:
         lines, first = inspect.getsourcelines(function)
     except (OSError, TypeError):
@@ -153,7 +153,7 @@ def _source(function: Any) -> tuple[str, int]:
 
 
 def _needs(code: types.CodeType) -> Iterator[str]:
-    """The names that code may ask its module for."""
+    """Yield the names that code may ask its module for."""
     yield from code.co_names
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
@@ -161,7 +161,7 @@ def _needs(code: types.CodeType) -> Iterator[str]:
 
 
 def _surroundings(function: types.FunctionType) -> dict[str, Any]:
-    """What a function finds outside itself, by the names that it uses."""
+    """Return what a function finds outside itself, by the names that it uses."""
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=False)
     inner = {}
     for name, cell in cells:
@@ -173,7 +173,7 @@ def _surroundings(function: types.FunctionType) -> dict[str, Any]:
 
 
 def _pieces(functions: list[types.FunctionType]) -> tuple[str, dict[str, Any]]:
-    """The text of functions and of their helpers, the first at its own lines; and the rest of what they need."""
+    """Return the text of functions and of their helpers, the first at its own lines; and the rest of what they need."""
     namespace: dict[str, Any] = {}
     texts: dict[str, tuple[str, int]] = {}
     queue: list[Any] = list(functions)
@@ -201,7 +201,7 @@ def _pieces(functions: list[types.FunctionType]) -> tuple[str, dict[str, Any]]:
 
 
 def _is_own(value: Any) -> bool:
-    """Whether this is a function or class of the student's rather than one of a module that can be imported."""
+    """Return whether this is a function or class of the student's rather than one of a module that can be imported."""
     if isinstance(value, type):
         return value.__module__ == "__main__" or "<locals>" in value.__qualname__
     return isinstance(value, types.FunctionType) and not _importable(value) and value.__name__ != "<lambda>"

@@ -22,7 +22,7 @@ __all__ = ["packed", "unpacked"]
 
 
 def packed(value: Any, what: str = "an argument") -> Any:
-    """The value as JSON has it.
+    """Return the value as JSON has it.
 
     Args:
         value: arrays, numbers, text, None, modules and what lies at the top of one, and tuples, lists and
@@ -65,7 +65,7 @@ def _importable(value: Any) -> list[str] | None:
 
 
 def unpacked(value: Any) -> Any:
-    """What `packed` made JSON of."""
+    """Return what `packed` made JSON of."""
     if not isinstance(value, dict):
         return value
     ((kind, content),) = value.items()

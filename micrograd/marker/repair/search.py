@@ -33,12 +33,12 @@ States = tuple[str, ...]
 
 
 def states_of(found: Sequence[Judged]) -> States:
-    """The state of each gradient."""
+    """Return the state of each gradient."""
     return tuple(one.state for one in found)
 
 
 def outcome(case: Case, function: Callable[..., Any]) -> States | None:
-    """The states of the gradients that a variant of the backward answers; None where it raises."""
+    """Return the states of the gradients that a variant of the backward returns; None where it raises."""
     try:
         return states_of(judged(case, case.call(function)))
     except Exception:  # noqa: BLE001 - an edited line may raise anything
@@ -58,7 +58,7 @@ class Goal:
     wanted: frozenset[int]
 
     def reached(self, case: int, states: States | None) -> bool:
-        """Whether one case is as it should be."""
+        """Return whether one case is as it should be."""
         if states is None:
             return False
         before = self.before[case]
@@ -125,7 +125,7 @@ class Bench:
         self.original = [scope.value(root.expr) for scope in scopes]
 
     def values(self, edit: Edit) -> list[Any] | None:
-        """What the whole expression is worth after an edit, in each scope; None where it raises everywhere."""
+        """Return what the whole expression is worth after an edit, in each scope; None where it raises everywhere."""
         code = self._code(edit.node)
         if edit.new not in self._texts:
             self._texts[edit.new] = _compiled(edit.new)
@@ -147,7 +147,7 @@ class Bench:
         return found if alive else None
 
     def with_value(self, node: ast.expr, value: Any) -> Any:
-        """What the whole expression is worth with another value of a sub-expression; None where it raises."""
+        """Return what the whole expression is worth with another value of a sub-expression; None where it raises."""
         scope = self.scopes[0]
         scope.space[HOLE] = value
         try:
@@ -167,7 +167,7 @@ class Bench:
         return code
 
     def run(self, value: Any) -> States | None:
-        """The states of the gradients with another value of the expression."""
+        """Return the states of the gradients with another value of the expression."""
         if self._hole is None:
             self._hole = self.program.with_hole(self.statement, self.root)
         function, space = self._hole
@@ -175,7 +175,10 @@ class Bench:
         return outcome(self.case, function)
 
     def flat(self, value: Any) -> Any | None:
-        """All gradients, one after the other, with another value of the expression; None where shapes are wrong."""
+        """Return all gradients, one after the other, with another value of the expression.
+
+        None where shapes are wrong.
+        """
         if self._hole is None:
             self._hole = self.program.with_hole(self.statement, self.root)
         function, space = self._hole
@@ -194,7 +197,7 @@ def _has_slice(tree: ast.expr) -> bool:
 
 
 def as_call(tree: Any) -> Any:
-    """The inside of square brackets as an expression: slices become calls of `slice`."""
+    """Return the inside of square brackets as an expression: slices become calls of `slice`."""
     if isinstance(tree, ast.Slice):
         parts = [part or ast.Constant(None) for part in (tree.lower, tree.upper, tree.step)]
         return ast.Call(ast.Name("slice", ast.Load()), parts, [])
@@ -204,7 +207,7 @@ def as_call(tree: Any) -> Any:
 
 
 def _compiled(text: str) -> types.CodeType | None:
-    """The code of an expression, or of the inside of square brackets; None where it is neither."""
+    """Return the code of an expression, or of the inside of square brackets; None where it is neither."""
     try:
         return compile(text.strip(), "<edit>", "eval", dont_inherit=True)
     except (SyntaxError, ValueError):
@@ -248,11 +251,14 @@ class SearchJob:
     deadline: float
 
     def late(self) -> bool:
-        """Whether the time is up."""
+        """Return whether the time is up."""
         return time.perf_counter() > self.deadline
 
     def scopes(self, statement: Statement) -> list[Scope]:
-        """The variables before a statement on the first case: of its first run, the last and some between them."""
+        """Return the variables before a statement on the first case.
+
+        Of its first run, the last and some between them.
+        """
         events = [event for event in self.recordings[0].of(statement.number) if event.scope is not None]
         if not events:
             return []
@@ -266,7 +272,7 @@ class SearchJob:
         return Bench(self.program, self.cases[0], statement, root, scopes, runs) if scopes else None
 
     def verified(self, mended: Mended, goal: Goal) -> Mended | None:
-        """The edit as text, run on every case and on fresh probes; None where it fails on one."""
+        """Return the edit as text, run on every case and on fresh probes; None where it fails on one."""
         statement = mended.statement
         try:
             if isinstance(mended.edit, Edit) and mended.root is not None:
@@ -289,7 +295,7 @@ class SearchJob:
 
 
 def _telling_apart(scopes: Sequence[Mapping[str, Any]], loops: Sequence[str], most: int = 4) -> list[int]:
-    """The first, the last, and those between in which variables of loops differ from one another and from 0.
+    """Return the first, the last, and those between in which variables of loops differ from one another and from 0.
 
     Where i is f in all of them, an edit that takes one for the other changes nothing and is never tried.
     """
@@ -308,7 +314,7 @@ def _telling_apart(scopes: Sequence[Mapping[str, Any]], loops: Sequence[str], mo
 
 
 def parsed(edit: Edit) -> ast.expr:
-    """The expression that comes in; slices are read as they stand in square brackets."""
+    """Return the expression that comes in; slices are read as they stand in square brackets."""
     try:
         made: ast.expr = ast.parse(f"(\n{edit.new}\n)", mode="eval").body
     except SyntaxError:
@@ -320,7 +326,7 @@ def parsed(edit: Edit) -> ast.expr:
 
 
 def placed(program: StudentCode, root: Root, edit: Edit) -> tuple[int, int, str] | None:
-    """The range and the text of an edit, with brackets where they are needed; None where none make it right."""
+    """Return the range and the text of an edit, with brackets where they are needed; None where none make it right."""
     if edit.token is not None:
         return edit.token
     start, end = program.text.range(edit.node)
@@ -357,7 +363,7 @@ def search(
     tiers: Sequence[float] = TIERS,
     extra: Callable[[Bench], Sequence[Edit]] | None = None,
 ) -> list[Mended]:
-    """The edits that reach the goal, the best first; of the first tier that has any.
+    """Return the edits that reach the goal, the best first; of the first tier that has any.
 
     Args:
         job: the program and its cases.
@@ -426,7 +432,10 @@ def search(
 
 
 def _by_name(target: str, edit: Edit, bare: bool) -> float:
-    """What names say for or against an edit: nobody calls a mean a sum; of a returned name another may be meant."""
+    """Return what names say for or against an edit: nobody calls a mean a sum.
+
+    Of a returned name another may be meant.
+    """
     plain = target.lower()
     if bare:
         return 0.0 if edit.tag == "name" else 1.5

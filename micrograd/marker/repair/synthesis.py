@@ -25,12 +25,15 @@ MOST = 130  # entries of a value that is solved for
 
 
 def _step(x: Any) -> float:
-    """How far an argument is moved to see what follows: as far as it is large, so that nothing is lost to rounding."""
+    """Return how far an argument is moved to see what follows.
+
+    As far as it is large, so that nothing is lost to rounding.
+    """
     return max(scale_of(x), 1e-3)
 
 
 def _slopes(function: Callable[[Any], Any], x: Any, base: Any) -> Any | None:
-    """The matrix of a linear function, column by column; None where it has no finite value near `x`."""
+    """Return the matrix of a linear function, column by column; None where it has no finite value near `x`."""
     columns = []
     for at in range(x.size):
         moved = x.copy()
@@ -43,10 +46,10 @@ def _slopes(function: Callable[[Any], Any], x: Any, base: Any) -> Any | None:
 
 
 def solved(function: Callable[[Any], Any], start: Any, wanted: Any, *, relative: float = 1e-7) -> Any | None:
-    """The argument for which a linear function answers `wanted`, near `start`.
+    """Return the argument for which a linear function returns `wanted`, near `start`.
 
     Args:
-        function: answers a flat array, or None outside its domain.
+        function: returns a flat array, or None outside its domain.
         start: an array of at most `MOST` entries.
         wanted: a flat array.
         relative: how exactly.
@@ -78,7 +81,7 @@ def solved(function: Callable[[Any], Any], start: Any, wanted: Any, *, relative:
 
 
 def required(bench: Bench) -> Any | None:
-    """What the whole expression should be worth on the bench's case; None where that cannot be told."""
+    """Return what the whole expression should be worth on the bench's case; None where that cannot be known."""
     value = bench.original[0] if bench.original else None
     if (
         not bench.single
@@ -102,9 +105,9 @@ def required(bench: Bench) -> Any | None:
 
 
 def can_mend(bench: Bench, positions: Sequence[int]) -> bool | None:
-    """Whether any other value of the whole expression, of the same shape, would make these gradients right.
+    """Return whether any other value of the whole expression, of the same shape, would make these gradients right.
 
-    Answers None where that cannot be told: a line in a loop, large values, what is not linear behind it.
+    Return None where that cannot be known: a line in a loop, large values, what is not linear behind it.
     """
     value = bench.original[0] if bench.original else None
     if (
@@ -243,7 +246,7 @@ def _joined(a: Any, b: Any) -> bool:
 
 
 def _constants(scope: Scope) -> list[tuple[float, str, str]]:
-    """Numbers that may stand before a value: the number, what is written before it, what after it."""
+    """Return numbers that may stand before a value: the number, what is written before it, what after it."""
     found = [
         (1.0, "", ""),
         (-1.0, "-", ""),
@@ -289,7 +292,7 @@ def _matches(
 def written(
     bench: Bench, wanted: Any, statements: Sequence[ast.stmt], target: str, loops: Sequence[str] = ()
 ) -> list[Edit]:
-    """Edits after which the whole expression is worth `wanted`, by solving for each sub-expression.
+    """Return edits after which the whole expression is worth `wanted`, by solving for each sub-expression.
 
     Args:
         bench: the expression, in its variables.
@@ -347,7 +350,7 @@ def written(
 
 
 def _parts(root: ast.expr) -> list[ast.expr]:
-    """The parts of an expression that its value is linear in, most likely."""
+    """Return the parts of an expression that its value is linear in, most likely."""
     found: list[ast.expr] = []
 
     def visit(node: ast.expr) -> None:

@@ -104,30 +104,33 @@ class StudentCode:
         return bound, space
 
     def plain(self) -> Callable[..., Any]:
-        """The backward as it is."""
+        """Return the backward as it is."""
         return self._build(self._plain_codes, {})[0]
 
     def watched(self, hooks: Mapping[str, Any]) -> Callable[..., Any]:
-        """The backward with a call before and after every statement: ``__mg_at``, ``__mg_put``, ``__mg_return``."""
+        """Return the backward with a call before and after every statement.
+
+        ``__mg_at``, ``__mg_put``, ``__mg_return``.
+        """
         return self._build(self._watched_codes, hooks)[0]
 
     def with_function(self, key: str, function: ast.FunctionDef) -> Callable[..., Any]:
-        """The backward with one function exchanged for an edited one."""
+        """Return the backward with one function exchanged for an edited one."""
         return self._build({**self._plain_codes, key: self._code(_stripped(function))}, {})[0]
 
     def with_hole(self, statement: Statement, root: Root) -> tuple[Callable[..., Any], dict[str, Any]]:
-        """The backward with an expression exchanged for the global `HOLE`, and the namespace to put its value in."""
+        """Return the backward with an expression exchanged for the global `HOLE`, and the namespace for its value."""
         function = replaced(self.functions[statement.function], root.expr, ast.Name(HOLE, ast.Load()))
         codes = {**self._plain_codes, statement.function: self._code(_stripped(function))}
         return self._build(codes, {})
 
     def with_expression(self, statement: Statement, root: Root, node: ast.expr, new: ast.expr) -> ast.FunctionDef:
-        """The function of a statement with one sub-expression of one of its expressions exchanged."""
+        """Return the function of a statement with one sub-expression of one of its expressions exchanged."""
         made: ast.FunctionDef = replaced(self.functions[statement.function], root.expr, replaced(root.expr, node, new))
         return made
 
     def edited(self, statement: Statement, start: int, end: int, new: str) -> ast.FunctionDef | None:
-        """The function of a statement after a change of the text inside it; None where it is no Python then."""
+        """Return the function of a statement after a change of the text inside it; None where it is no Python then."""
         node = statement.node
         head = self.text.range(node)
         if isinstance(node, _BLOCKS):
@@ -145,7 +148,7 @@ class StudentCode:
         return function
 
     def loops_of(self, statement: Statement) -> tuple[str, ...]:
-        """The variables of the loops around a statement, the outermost first."""
+        """Return the variables of the loops around a statement, the outermost first."""
         heads = [self.statements[number] for number in statement.controls]
         return tuple(name for head in heads if isinstance(head.node, ast.For) for name in head.names)
 
@@ -156,7 +159,7 @@ class StudentCode:
 
     @cached_property
     def items(self) -> tuple[str, ...]:
-        """What the text of the file reads of arrays by variables: ``w[f]``, ``dout[n, f, i, j]``."""
+        """Return what the text of the file reads of arrays by variables: ``w[f]``, ``dout[n, f, i, j]``."""
         read = [n for n in ast.walk(self.tree) if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Load)]
         named = [n for n in read if any(isinstance(part, ast.Name) for part in ast.walk(n.slice))]
         return tuple(dict.fromkeys(self.text.of(node) for node in named))
@@ -282,7 +285,7 @@ class StudentCode:
 
 
 def replaced(function: Any, old: ast.AST, new: Any) -> Any:
-    """A copy of a syntax tree with one node (found by identity) exchanged; only the way there is copied."""
+    """Return a copy of a syntax tree with one node (found by identity) exchanged; only the way there is copied."""
 
     def visit(node: ast.AST) -> ast.AST | None:
         for name, value in ast.iter_fields(node):
@@ -319,7 +322,7 @@ def replaced(function: Any, old: ast.AST, new: Any) -> Any:
 
 
 def _defined(tree: ast.Module) -> dict[str, ast.FunctionDef]:
-    """The functions of a file by name, methods as ``Class.method``; of two of one name the last."""
+    """Return the functions of a file by name, methods as ``Class.method``; of two of one name the last."""
     found: dict[str, ast.FunctionDef] = {}
 
     def visit(body: list[ast.stmt], prefix: str) -> None:
@@ -351,7 +354,7 @@ def _locals(function: ast.AST) -> set[str]:
 
 
 def _inner(target: ast.expr) -> ast.expr:
-    """What evaluating a target reads: the index, and the array that an item is written to."""
+    """Return what evaluating a target reads: the index, and the array that an item is written to."""
     if path_of(target):
         return ast.Constant(None)
     if isinstance(target, (ast.Tuple, ast.List)):

@@ -21,11 +21,11 @@ __all__ = ["UnloadableError", "line_of", "load", "remember"]
 
 
 class UnloadableError(GraphError):
-    """The student's text defines no such function, because of what is told."""
+    """The student's text defines no such function, because of what is reported."""
 
 
 def line_of(error: BaseException, file: str) -> int | None:
-    """The innermost line of the student's file that an error came through; None where it came through none."""
+    """Return the innermost line of the student's file that an error came through; None where it came through none."""
     trace, found = error.__traceback__, None
     if isinstance(error, SyntaxError) and error.filename == file and error.lineno:
         return error.lineno
@@ -37,7 +37,7 @@ def line_of(error: BaseException, file: str) -> int | None:
 
 
 def _place() -> int:
-    """Where in `sys.path` the student's folder goes: before what is installed, after the standard library."""
+    """Return where in `sys.path` the student's folder goes: before what is installed, after the standard library."""
     own = [i for i, entry in enumerate(sys.path) if os.path.basename(entry) not in ("site-packages", "dist-packages")]
     return own[-1] + 1 if own else 0
 
@@ -48,7 +48,10 @@ def _on_the_path(folder: str) -> None:
 
 
 def _package(path: str) -> str | None:
-    """The package of a file that imports its neighbours by ``from .layers import *``; its root goes on the path."""
+    """Return the package of a file that imports its neighbours by ``from .layers import *``.
+
+    Its root goes on the path.
+    """
     parts = list[str]()
     folder = os.path.dirname(path)
     while True:
@@ -83,7 +86,7 @@ def load(
         file: its file; need not exist.
         wanted: functions (or ``Class.method``) that must be there afterwards.
         namespace: names that are there before.
-        note: told of each statement that failed and was passed over, as ``bn.py:3: ...``.
+        note: called with each statement that failed and was passed over, as ``bn.py:3: ...``.
 
     Raises:
         SyntaxError: as Python words it, with the student's file and line.

@@ -26,7 +26,7 @@ _IMMUTABLE = (int, float, complex, bool, str, bytes, type(None), np.generic, sli
 
 
 def duplicate(value: Any, memo: dict[int, Any] | None = None) -> Any:
-    """A copy of arguments, arrays and containers included; one array in two places stays one.
+    """Return a copy of arguments, arrays and containers included; one array in two places stays one.
 
     >>> a = np.zeros(2)
     >>> first, second = duplicate((a, a))
@@ -67,7 +67,7 @@ def duplicate(value: Any, memo: dict[int, Any] | None = None) -> Any:
 
 
 def same_value(a: Any, b: Any) -> bool:
-    """Whether two values are equal to the bit, arrays and containers included."""
+    """Return whether two values are equal to the bit, arrays and containers included."""
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
         return (
             isinstance(a, np.ndarray)
@@ -114,7 +114,7 @@ class Event:
 
     @property
     def parents(self) -> list[Event]:
-        """The events that it depends on."""
+        """Return the events that it depends on."""
         found = [event for event in self.reads.values() if event is not None] + self.calls
         return found if self.caller is None else [*found, self.caller]
 
@@ -137,11 +137,11 @@ class Recording:
     by_statement: dict[int, list[Event]] = field(default_factory=dict)
 
     def of(self, number: int) -> list[Event]:
-        """The events of a statement."""
+        """Return the events of a statement."""
         return self.by_statement.get(number, [])
 
     def slice_of(self, events: Iterable[Event]) -> set[int]:
-        """Numbers of the statements that some events depend on, theirs too."""
+        """Return numbers of the statements that some events depend on, theirs too."""
         seen: set[Event] = set()
         heads: set[int] = set()
         stack = list(events)
@@ -243,7 +243,7 @@ class _Watcher:
         return value
 
     def at_loop(self, number: int, frame: FrameType) -> None:
-        """The second and later rounds of a loop: an event for the loop's variables."""
+        """Record the second and later rounds of a loop: an event for the loop's variables."""
         earlier = self.recording.of(number)
         event = Event(self.program.statements[number], self.counts.get(number, 0))
         self.counts[number] = event.occurrence + 1
@@ -269,12 +269,12 @@ class _Watcher:
 
 
 def scope_in(events: Sequence[Event]) -> dict[str, Any] | None:
-    """The variables before the first of these events that kept them."""
+    """Return the variables before the first of these events that kept them."""
     return next((event.scope for event in events if event.scope is not None), None)
 
 
 def _kept(value: Any, memo: dict[int, Any]) -> Any:
-    """A copy of arrays and of containers of arrays; anything else as it is."""
+    """Return a copy of arrays and of containers of arrays; anything else as it is."""
     if type(value) is np.ndarray or type(value) in (dict, list, tuple):
         return duplicate(value, memo)
     return value

@@ -43,7 +43,7 @@ class Scope:
             self.names = {**self.names, **entries}
 
     def value(self, node: ast.expr) -> Any:
-        """What an expression is worth; None where it raises."""
+        """Return what an expression is worth; None where it raises."""
         if id(node) not in self._values:
             try:
                 with np.errstate(all="ignore"):
@@ -54,7 +54,7 @@ class Scope:
         return self._values[id(node)]
 
     def value_of(self, text: str) -> Any:
-        """What an expression in the student's words is worth; None where it raises."""
+        """Return what an expression in the student's words is worth; None where it raises."""
         try:
             with np.errstate(all="ignore"):
                 return eval(text, self.space)  # noqa: S307 - the student's expression
@@ -62,15 +62,15 @@ class Scope:
             return None
 
     def arrays(self) -> list[str]:
-        """Names of arrays of numbers, in order of assignment."""
+        """Return names of arrays of numbers, in order of assignment."""
         return [name for name, value in self.names.items() if is_array(value)]
 
     def numbers(self) -> list[str]:
-        """Names of numbers: N, D, eps."""
+        """Return names of numbers: N, D, eps."""
         return [name for name, value in self.names.items() if is_number(value)]
 
     def counts(self) -> dict[str, int]:
-        """How a size of an axis can be written: by a variable, else by the shape of an array."""
+        """Return how a size of an axis can be written: by a variable, else by the shape of an array."""
         found: dict[str, int] = {}
         taken: set[int] = set()
         for name in self.numbers():
@@ -87,22 +87,22 @@ class Scope:
 
 
 def is_array(value: Any) -> bool:
-    """Whether a value is an array of floats or a mask, and not empty."""
+    """Return whether a value is an array of floats or a mask, and not empty."""
     return isinstance(value, np.ndarray) and value.dtype.kind in "fb" and value.size > 0
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a number, whole or not; True and False are none."""
+    """Return whether it is a number, whole or not; True and False are none."""
     return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
 
 
 def is_value(value: Any) -> bool:
-    """Whether something may be missing around it: an array, or a number that counts nothing."""
+    """Return whether something may be missing around it: an array, or a number that counts nothing."""
     return is_array(value) or isinstance(value, (float, np.floating))
 
 
 def index_like(value: Any) -> bool:
-    """Whether it can stand in square brackets: whole numbers, slices, masks."""
+    """Return whether it can stand in square brackets: whole numbers, slices, masks."""
     if isinstance(value, bool):
         return False
     return isinstance(value, (int, np.integer, slice)) or (isinstance(value, np.ndarray) and value.dtype.kind in "iub")

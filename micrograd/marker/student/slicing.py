@@ -1,4 +1,4 @@
-"""The forward part of a function that answers its gradient too: the statements that the loss needs, and no others.
+"""The forward part of a function that returns its gradient too: the statements that the loss needs, and no others.
 
 So that a slip in the gradient, which may even raise, cannot get into the way of the loss it is the gradient of.
 """
@@ -18,7 +18,7 @@ __all__ = ["loss_only"]
 
 
 def loss_only(program: StudentCode, module: types.ModuleType, key: int | None) -> Callable[..., Any] | None:
-    """The function of the program cut down to its result number `key`; None where that cannot be done.
+    """Return the function of the program cut down to its result number `key`; None where that cannot be done.
 
     It keeps its lines and its file, so that a trace of it has the student's own names.
     """
@@ -55,7 +55,7 @@ def _names(node: ast.AST) -> set[str]:
 
 
 def _written(node: ast.stmt) -> set[str]:
-    """Names that a statement writes, in whole or in part."""
+    """Return names that a statement writes, in whole or in part."""
     found: set[str] = set()
     targets: list[ast.expr] = []
     match node:
@@ -75,7 +75,7 @@ def _written(node: ast.stmt) -> set[str]:
 
 
 def _indexed(node: ast.stmt) -> set[str]:
-    """Names that a statement writes to as a whole: what is only an index is not written."""
+    """Return names that a statement writes to as a whole: what is only an index is not written."""
     found: set[str] = set()
     targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
     for target in targets:

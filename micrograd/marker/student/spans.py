@@ -34,7 +34,7 @@ class Text:
         object.__setattr__(self, "starts", [*starts, at])
 
     def offset(self, line: int, byte: int) -> int:
-        """Where in the text a line and byte column of `ast` are."""
+        """Return where in the text a line and byte column of `ast` are."""
         text = self.lines[line - 1] if line <= len(self.lines) else ""
         inside = byte if text.isascii() else len(text.encode()[:byte].decode(errors="ignore"))
         return self.starts[line - 1] + inside
@@ -47,12 +47,12 @@ class Text:
         )
 
     def of(self, node: ast.stmt | ast.expr) -> str:
-        """What the student wrote for a node."""
+        """Return what the student wrote for a node."""
         start, end = self.range(node)
         return self.source[start:end]
 
     def place(self, offset: int) -> tuple[int, int]:
-        """The line and column, in characters, of an offset."""
+        """Return the line and column, in characters, of an offset."""
         low, high = 0, len(self.starts) - 1
         while low < high:
             middle = (low + high + 1) // 2
@@ -61,19 +61,19 @@ class Text:
         return low + 1, offset - self.starts[low]
 
     def between(self, start: int, end: int) -> Span:
-        """The span of a range of offsets."""
+        """Return the span of a range of offsets."""
         return Span(*self.place(start), *self.place(end))
 
     def span(self, node: ast.stmt | ast.expr) -> Span:
-        """The span of a node."""
+        """Return the span of a node."""
         return self.between(*self.range(node))
 
     def whole_lines(self, span: Span) -> str:
-        """The lines that a span touches, without their common margin."""
+        """Return the lines that a span touches, without their common margin."""
         lines = [line.rstrip("\n\r") for line in self.lines[span.line - 1 : span.end_line]]
         margin = min((len(line) - len(line.lstrip()) for line in lines if line.strip()), default=0)
         return "\n".join(line[margin:] for line in lines)
 
     def edited(self, start: int, end: int, new: str) -> str:
-        """The text with a range replaced."""
+        """Return the text with a range replaced."""
         return self.source[:start] + new + self.source[end:]

@@ -65,12 +65,12 @@ class Statement:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names that it writes."""
+        """Return the names that it writes."""
         return tuple(target.name for target in self.targets)
 
     @property
     def unpacks(self) -> bool:
-        """Whether it only takes apart what came in: ``x, w, b = cache``, ``gamma = cache['gamma']``."""
+        """Return whether it only takes apart what came in: ``x, w, b = cache``, ``gamma = cache['gamma']``."""
         node = self.node
         if not isinstance(node, ast.Assign):
             return False
@@ -88,7 +88,7 @@ class Statement:
 
 
 def path_of(node: ast.expr) -> str:
-    """A variable as it is spelled: ``a``, ``self.a``, ``cache['a']``; empty for other expressions.
+    """Return a variable as it is spelled: ``a``, ``self.a``, ``cache['a']``; empty for other expressions.
 
     >>> [path_of(ast.parse(text, mode="eval").body) for text in ("a", "self.a", "c['x']", "a[0]", "f(a)")]
     ['a', 'self.a', "c['x']", '', '']
@@ -106,7 +106,7 @@ def path_of(node: ast.expr) -> str:
 
 
 def targets_of(node: ast.expr) -> Iterator[Target]:
-    """What is written when something is assigned to an expression."""
+    """Yield what is written when something is assigned to an expression."""
     match node:
         case ast.Tuple(elts=elts) | ast.List(elts=elts):
             for element in elts:
@@ -144,7 +144,7 @@ def reads_of(nodes: list[ast.expr]) -> tuple[str, ...]:
 
 
 def roots_of(node: ast.stmt) -> tuple[Root, ...]:
-    """The whole expressions of a statement."""
+    """Return the whole expressions of a statement."""
     found: list[Root] = []
     match node:
         case ast.Return(value=ast.Tuple(elts=elts)):

@@ -73,7 +73,7 @@ class Quantity:
 
 
 def agree(a: Any, b: Any, relative: float = _RELATIVE) -> bool:
-    """Whether two values are equal in shape and, to rounding, in every entry."""
+    """Return whether two values are equal in shape and, to rounding, in every entry."""
     x, y = np.asarray(a), np.asarray(b)
     if x.shape != y.shape or x.dtype.kind not in "fiub" or y.dtype.kind not in "fiub":
         return False
@@ -99,7 +99,7 @@ class _Stack:
         self.reach = 1.5 * self.rows.shape[1]  # how far a product can be off for each unit that an entry is
 
     def equal_to(self, array: Any) -> list[Quantity]:
-        """Those that an array is, in shape and in every entry."""
+        """Return those that an array is, in shape and in every entry."""
         flat = array.astype(float).ravel()
         with np.errstate(all="ignore"):
             bound = _RELATIVE * np.maximum(self.tops, scale_of(flat)) + 1e-300
@@ -108,7 +108,7 @@ class _Stack:
         return [self.group[i] for i in near[off <= bound[near]] if np.shape(self.group[i].value) == array.shape]
 
     def sums_to(self, array: Any) -> list[tuple[Quantity, Quantity]]:
-        """The pairs of gradients that an array is the sum of."""
+        """Return the pairs of gradients that an array is the sum of."""
         usable = [
             i for i, q in enumerate(self.group)
             if q.kind in ("edge", "grad") and np.shape(q.value) == array.shape and np.isfinite(self.products[i])
@@ -177,7 +177,7 @@ class Quantities:
     # ---- by value ------------------------------------------------------------------------------------
 
     def equal_to(self, value: Any, kinds: Iterable[str] = ("value", "grad", "edge")) -> list[Quantity]:
-        """The quantities that a value is, in shape and in every entry."""
+        """Return the quantities that a value is, in shape and in every entry."""
         array = np.asarray(value)
         if array.dtype.kind not in "fiu" or array.size == 0:
             return []
@@ -186,7 +186,7 @@ class Quantities:
         return [q for q in stack.equal_to(array) if q.kind in wanted] if stack else []
 
     def sums_to(self, value: Any) -> list[tuple[Quantity, Quantity]]:
-        """The pairs of gradients, of nodes or edges, that a value is the sum of."""
+        """Return the pairs of gradients, of nodes or edges, that a value is the sum of."""
         array = np.asarray(value)
         stack = self._stack(array.size) if array.dtype.kind in "fiu" and array.size else None
         return stack.sums_to(array) if stack else []
@@ -203,7 +203,7 @@ class Quantities:
     # ---- by name -------------------------------------------------------------------------------------
 
     def meant_by(self, name: str, aliases: Mapping[str, str]) -> list[Quantity]:
-        """The gradients that a name may stand for, the likeliest first.
+        """Return the gradients that a name may stand for, the likeliest first.
 
         Args:
             name: the student's.

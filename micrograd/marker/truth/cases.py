@@ -45,7 +45,7 @@ _COARSE = {"float32": 2e-4, "float16": 5e-2}
 
 
 class UnrunnableError(MicrogradError, ValueError):
-    """The forward raises, or answers nothing that can be differentiated; the message is the student's to read."""
+    """The forward raises, or returns nothing that can be differentiated; the message is the student's to read."""
 
     def __init__(self, message: str, error: BaseException | None = None) -> None:
         super().__init__(message)
@@ -59,7 +59,7 @@ class Case:
     Attributes:
         task: what is marked.
         probe: the inputs.
-        result: what the student's forward answered on plain arrays.
+        result: what the student's forward returned on plain arrays.
         upstream: the gradient of each output.
         expected: the true gradient of each judged input, in the order of ``task.call.results``.
         scales: the size of the terms of each, for its bound.
@@ -83,7 +83,7 @@ class Case:
     forward: Any = field(default=None, repr=False)
 
     def call(self, function: Callable[..., Any]) -> Any:
-        """Call a variant of the backward with fresh copies of its arguments; answers its result."""
+        """Call a variant of the backward with fresh copies of its arguments; return its result."""
         args, kwargs = self.arguments()
         return self.call_with(function, args, kwargs)
 
@@ -121,7 +121,7 @@ class Case:
         return args, kwargs
 
     def answers(self, result: Any) -> list[Any]:
-        """The gradients that a result of the backward holds, `MISSING` where it has none."""
+        """Return the gradients that a result of the backward holds, `MISSING` where it has none."""
         found: list[Any] = []
         for key, _ in self.task.call.results:
             try:
@@ -143,7 +143,7 @@ class Case:
 
 
 def _at(result: Any, key: Any) -> Any:
-    """An entry by position, key, or path: ``0.W1`` is the entry W1 of the first result."""
+    """Return an entry by position, key, or path: ``0.W1`` is the entry W1 of the first result."""
     if isinstance(key, str) and "." in key and not (isinstance(result, dict) and key in result):
         for part in key.split("."):
             result = result[int(part)] if part.isdigit() and not isinstance(result, dict) else result[part]
@@ -161,13 +161,13 @@ class Judged:
 
 
 def close(got: Any, wanted: Any, bound: float) -> bool:
-    """Whether two arrays of one shape differ nowhere by more than `bound`."""
+    """Return whether two arrays of one shape differ nowhere by more than `bound`."""
     with np.errstate(all="ignore"):
         return bool(np.all(np.abs(np.subtract(got, wanted)) <= bound))
 
 
 def judged(case: Case, result: Any) -> list[Judged]:
-    """Every gradient of a result against the truth."""
+    """Return every gradient of a result against the truth."""
     found = []
     if case.task.forward == case.task.backward and not _same_loss(case, result):
         return [Judged("wrong", np.inf, case.relative * scale) for scale in case.scales]
@@ -195,7 +195,7 @@ def judged(case: Case, result: Any) -> list[Judged]:
 
 
 def _same_loss(case: Case, result: Any) -> bool:
-    """Whether a function that answers its gradient too still answers the same loss."""
+    """Return whether a function that returns its gradient too still returns the same loss."""
     key = case.task.call.outputs[0]
     try:
         loss, before = (result if key is None else result[key]), (case.result if key is None else case.result[key])
@@ -213,7 +213,7 @@ def _squeezed(array: Any) -> tuple[int, ...]:
 
 @contextmanager
 def seeded(seed: int, needed: bool = True) -> Iterator[None]:
-    """The student's random numbers are the same in every call, and ours are left alone."""
+    """Seed the student's random numbers, the same in every call, and leave ours alone."""
     if not needed:  # it would take longer than a small backward does
         yield
         return
@@ -243,10 +243,10 @@ def prepare(
         forward: the student's, unbound where it is a method.
         probe: the inputs.
         make_receiver: makes the object of methods.
-        loss: of a function that answers its gradient too, the part that computes the loss.
+        loss: of a function that returns its gradient too, the part that computes the loss.
 
     Raises:
-        UnrunnableError: the forward raises, or answers nothing to differentiate.
+        UnrunnableError: the forward raises, or returns nothing to differentiate.
     """
     arguments = dict(probe.arguments)
     receiver = make_receiver()
@@ -353,19 +353,19 @@ def _seed(case: Case, graph: Graph, outputs: Sequence[Any]) -> None:
 
 
 def paths_of(arguments: Any) -> Iterator[tuple[str, Any]]:
-    """Every leaf of the arguments under the name that the trace gives it."""
+    """Yield every leaf of the arguments under the name that the trace gives it."""
     for name, value in arguments.items():
         yield from paths(value, name)
 
 
 def scale_of(value: Any) -> float:
-    """The largest finite size of an entry."""
+    """Return the largest finite size of an entry."""
     array = np.abs(np.asarray(value, float))
     return float(array[np.isfinite(array)].max(initial=0.0))
 
 
 def _loss_along(case: Case, name: str, at: Any) -> float:
-    """The outputs weighted with their gradients, with another value for one input."""
+    """Return the outputs weighted with their gradients, with another value for one input."""
     arguments = duplicate(dict(case.probe.arguments))
     leaves, rebuild = flatten(arguments)
     names = [path for path, _ in paths_of(arguments)]
@@ -377,7 +377,7 @@ def _loss_along(case: Case, name: str, at: Any) -> float:
 
 
 def measured(case: Case, name: str, step: float = 1e-5) -> Any:
-    """The gradient of one input by central differences, entry by entry."""
+    """Return the gradient of one input by central differences, entry by entry."""
     value = np.array(dict(paths_of(case.probe.arguments))[name], float)
     found = np.zeros_like(value)
     for at in np.ndindex(value.shape):
@@ -392,7 +392,7 @@ def measured(case: Case, name: str, step: float = 1e-5) -> Any:
 
 
 def contradicted(case: Case, position: int, got: Any, step: float = 1e-5) -> bool:
-    """Whether slopes measured along three directions agree with `got` and not with the engine."""
+    """Return whether slopes measured along three directions agree with `got` and not with the engine."""
     name = case.task.call.results[position][1]
     value = np.array(dict(paths_of(case.probe.arguments))[name], float)
     rng = np.random.default_rng(5)
@@ -409,7 +409,7 @@ def contradicted(case: Case, position: int, got: Any, step: float = 1e-5) -> boo
 
 
 def refreshed(probe: Probe, number: int) -> Probe:
-    """The same sizes with other numbers: signs are kept, and everything that is no float array."""
+    """Return the same sizes with other numbers: signs are kept, and everything that is no float array."""
     rng = np.random.default_rng([11, number, probe.seed])
 
     def other(value: Any) -> Any:
@@ -430,7 +430,7 @@ def replace_truth(case: Case, why_not: str = "a measured slope contradicts the t
 
 
 def with_statistics_fixed(case: Case) -> list[Any]:
-    """The gradients of the judged inputs if everything that sums over the batch were constant.
+    """Return the gradients of the judged inputs if everything that sums over the batch were constant.
 
     What a formula of the test phase computes, applied in training.
     """

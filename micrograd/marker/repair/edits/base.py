@@ -55,12 +55,12 @@ class Change:
 
 
 def wrapped(text: str, node: ast.expr, level: int) -> str:
-    """The text of an operand, in brackets where it binds less than `level` (1 sums, 2 products, 4 powers, 5 atoms)."""
+    """Return an operand, in brackets where it binds less than `level` (1 sums, 2 products, 4 powers, 5 atoms)."""
     return f"({text})" if level_of(node) < level else text
 
 
 def level_of(node: ast.expr) -> int:
-    """How strongly an expression binds, in the levels of `wrapped`; 0 for what stands in brackets anyway."""
+    """Return how strongly an expression binds, in the levels of `wrapped`; 0 for what stands in brackets anyway."""
     match node:
         case ast.BinOp(op=ast.Add() | ast.Sub()):
             return 1
@@ -76,5 +76,5 @@ def level_of(node: ast.expr) -> int:
 
 
 def called(func: ast.expr) -> str:
-    """The name of a function without what stands before the dot: ``sum`` of ``np.sum`` and of ``x.sum``."""
+    """Return the name of a function without what stands before the dot: ``sum`` of ``np.sum`` and of ``x.sum``."""
     return func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""

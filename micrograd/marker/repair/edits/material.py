@@ -37,31 +37,31 @@ class Material:
         ]  # fmt: skip
 
     def of(self, node: ast.expr) -> str:
-        """The text of an expression, as the student wrote it."""
+        """Return the text of an expression, as the student wrote it."""
         return self.text.of(node)
 
     def operand(self, node: ast.expr, level: int) -> str:
-        """The same, in brackets where it binds less than `level` (`micrograd.marker.repair.edits.base.wrapped`)."""
+        """Return the same, in brackets where it binds less than `level` (`base.wrapped`)."""
         return wrapped(self.of(node), node, level)
 
     def exchanged(self, elements: Sequence[ast.expr]) -> Iterator[str]:
-        """The texts of a row of expressions, each with two neighbours exchanged."""
+        """Yield the texts of a row of expressions, each with two neighbours exchanged."""
         for place in range(len(elements) - 1):
             parts = [self.of(element) for element in elements]
             parts[place], parts[place + 1] = parts[place + 1], parts[place]
             yield ", ".join(parts)
 
     def bracketed(self, node: ast.expr) -> bool:
-        """Whether a node stands in brackets of its own."""
+        """Return whether a node stands in brackets of its own."""
         start, end = self.text.range(node)
         return self.text.source[:start].rstrip().endswith("(") and self.text.source[end:].lstrip().startswith(")")
 
     def is_method(self, func: ast.expr) -> bool:
-        """Whether a function is a method of a value, rather than a function of a module."""
+        """Return whether a function is a method of a value, rather than a function of a module."""
         return isinstance(func, ast.Attribute) and isinstance(self.scope.value(func.value), (np.ndarray, np.generic))
 
 
 def kin(a: str, b: str) -> bool:
-    """Whether two names are easily mistaken for each other: dx1 and dx2, xmu and dxmu."""
+    """Return whether two names are easily mistaken for each other: dx1 and dx2, xmu and dxmu."""
     a, b = normal(a), normal(b)
     return a.rstrip("0123456789") == b.rstrip("0123456789") or a == "d" + b or b == "d" + a or a[:3] == b[:3]

@@ -26,7 +26,7 @@ _UNARY = {"sqrt", "square", "exp", "log", "abs", "negative", "transpose", "recip
 
 
 def edits_of_call(here: Material, node: ast.Call) -> Iterator[Edit]:
-    """Edits of a whole call, without those inside its arguments."""
+    """Yield edits of a whole call, without those inside its arguments."""
     name, method = called(node.func), here.is_method(node.func)
     start, _ = here.text.range(node)
     operands = ([node.func.value] if method else []) + list(node.args)  # type: ignore[attr-defined]
@@ -134,7 +134,7 @@ def _axes(here: Material, node: ast.Call, operand: ast.expr, method: bool) -> It
 
 
 def _is_axis(value: Any) -> bool:
-    """Whether what is given by position to a reduction can be its axis, rather than a second operand."""
+    """Return whether what is given by position to a reduction can be its axis, rather than a second operand."""
     return value is None or isinstance(value, (int, np.integer, tuple, list))
 
 

@@ -62,7 +62,7 @@ def other_keys_and_numbers(here: Material, node: ast.Constant) -> Iterator[Edit]
 
 
 def turned_round(here: Material, node: ast.UnaryOp) -> Iterator[Edit]:
-    """The other sign."""
+    """Yield the other sign."""
     yield Edit(node, here.of(node.operand), "negate", 1.4)
 
 
@@ -80,7 +80,7 @@ def other_sums(here: Material, node: ast.BinOp) -> Iterator[Edit]:
 
 
 def other_ranges(here: Material, node: ast.Call) -> Iterator[Edit]:
-    """A range that begins at 0, or at 1."""
+    """Yield a range that begins at 0, or at 1."""
     if called(node.func) in ("range", "arange") and len(node.args) >= 2:
         yield Edit(node, f"{here.of(node.func)}({here.of(node.args[1])})", "index", 1.3)
     if called(node.func) == "range" and len(node.args) == 1:

@@ -13,7 +13,7 @@ __all__ = ["edits_of_operator", "products"]
 
 
 def edits_of_operator(here: Material, node: ast.BinOp) -> Iterator[Edit]:
-    """Edits of ``left op right``, without those inside its operands."""
+    """Yield edits of ``left op right``, without those inside its operands."""
     left, op, right = node.left, OPERATORS.get(type(node.op)), node.right
     if op is None:
         return
@@ -97,7 +97,7 @@ def _regrouped(here: Material, node: ast.expr, left: ast.expr, op: str, right: a
 
 
 def products(here: Material, node: ast.expr, left: ast.expr, right: ast.expr, form: str) -> Iterator[Edit]:
-    """A product of matrices in another order, or with another one transposed; `form` says how it is spelled."""
+    """Yield a product of matrices in another order, or with another one transposed; `form` says how it is spelled."""
     a, b = here.operand(left, 5), here.operand(right, 5)
     at, bt = _transposed(a), _transposed(b)
     for first, second, cost in (

@@ -13,7 +13,7 @@ __all__ = ["changes_of"]
 
 
 def changes_of(node: ast.stmt, text: Text) -> list[Change]:
-    """The edits of a statement that exchange no expression."""
+    """Return the edits of a statement that exchange no expression."""
     return [change for types, make in _TABLE if isinstance(node, types) for change in make(node, text)]
 
 

@@ -16,7 +16,7 @@ __all__ = ["edits_around"]
 
 
 def edits_around(here: Material, node: ast.expr) -> Iterator[Edit]:
-    """Edits that put an expression into a larger one."""
+    """Yield edits that put an expression into a larger one."""
     value = here.scope.value(node)
     if not is_value(value) or isinstance(node, ast.Starred):
         if isinstance(value, np.ndarray) or (is_number(value) and isinstance(node, (ast.Name, ast.Call, ast.BinOp))):
@@ -100,7 +100,7 @@ def edits_around(here: Material, node: ast.expr) -> Iterator[Edit]:
 
 
 def _scaled(here: Material, node: ast.expr, counts_only: bool = False) -> Iterator[Edit]:
-    """A missing number as a factor, or a count that is multiplied or divided by."""
+    """Yield a missing number as a factor, or a count that is multiplied or divided by."""
     product = here.operand(node, 2)
     if isinstance(node, ast.Constant):
         return
@@ -117,7 +117,7 @@ def _scaled(here: Material, node: ast.expr, counts_only: bool = False) -> Iterat
 
 
 def _fits(shape: tuple[int, ...], other: tuple[int, ...]) -> bool:
-    """Whether two shapes broadcast to one of the two."""
+    """Return whether two shapes broadcast to one of the two."""
     try:
         return np.broadcast_shapes(shape, other) in (shape, other)
     except ValueError:

@@ -69,7 +69,7 @@ def other_numbers(here: Material, node: ast.Constant) -> Iterator[Edit]:
 
 
 def without_sign(here: Material, node: ast.UnaryOp) -> Iterator[Edit]:
-    """The operand of a sign, or of a negation."""
+    """Yield the operand of a sign, or of a negation."""
     if isinstance(node.op, ast.USub):
         yield Edit(node, here.of(node.operand), "negate", 1.0)
     elif isinstance(node.op, (ast.Invert, ast.Not)):
@@ -86,13 +86,13 @@ def other_comparisons(here: Material, node: ast.Compare) -> Iterator[Edit]:
 
 
 def bare(here: Material, node: ast.Attribute) -> Iterator[Edit]:
-    """What is transposed, as it is."""
+    """Yield what is transposed, as it is."""
     if node.attr == "T":
         yield Edit(node, here.of(node.value), "transpose", 1.2)
 
 
 def other_entries(here: Material, node: ast.Subscript) -> Iterator[Edit]:
-    """A whole array for a part of it, or two places of an index exchanged."""
+    """Yield a whole array for a part of it, or two places of an index exchanged."""
     if path_of(node) or not is_array(here.scope.value(node.value)):
         return
     yield Edit(node, here.of(node.value), "index", 2.2)
