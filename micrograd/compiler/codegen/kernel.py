@@ -369,7 +369,7 @@ class Segment:
 
     @contextmanager
     def far(self, nest: Nest, at: int, shift: Shift, start: Array | str) -> Iterator[None]:
-        """Print what stands around a pass that is run again, by one thread, where the mean of shifted values is far from 0.
+        """Print what is around a pass that runs again, by one thread, where the mean of shifted values is far from 0.
 
         What was subtracted is changed at its place, `start`.
         """
