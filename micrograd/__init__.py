@@ -106,9 +106,12 @@ _FORMER_PATHS = {
 }
 
 
-# Names that have left a module for another one, which may stand above it: found when somebody asks for them.
+# Names that have left a module for another one, which may stand above it: found when somebody asks for them. A name
+# that is another one now is written `former=now`.
 _FORMER_NAMES = {
-    f"micrograd.{former}": dict.fromkeys(names.split(), f"micrograd.{now}")
+    f"micrograd.{former}": {
+        name.partition("=")[0]: (f"micrograd.{now}", name.rpartition("=")[2]) for name in names.split()
+    }
     for former, names, now in (
         ("graph", "trace", "tracing"),
         ("marker.exercises", "Answer Exercise LESSONS Lesson exercise lesson lesson_of", "marker.exercises.exercises"),
@@ -148,7 +151,8 @@ class _WithFormerNames(SourceFileLoader):
         def find(name: str) -> Any:
             if name not in moved:
                 raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
-            return getattr(importlib.import_module(moved[name]), name)
+            now, called = moved[name]
+            return getattr(importlib.import_module(now), called)
 
         module.__getattr__ = find
 
