@@ -25,12 +25,12 @@ MOST = 130  # entries of a value that is solved for
 
 
 def _step(x: Any) -> float:
-    """How far an argument is moved to see what follows: as far as it is large, so that nothing is lost to rounding."""
+    """Return how far to move an argument to see what follows: by its size, so that nothing is lost to rounding."""
     return max(scale_of(x), 1e-3)
 
 
 def _slopes(function: Callable[[Any], Any], x: Any, base: Any) -> Any | None:
-    """The matrix of a linear function, column by column; None where it has no finite value near `x`."""
+    """Return the matrix of a linear function, column by column; None where it has no finite value near `x`."""
     columns = []
     for at in range(x.size):
         moved = x.copy()

@@ -1,4 +1,4 @@
-"""Candidate fixes for one expression: common mistakes reversed, the cheapest first.
+"""List candidate fixes for one expression: common mistakes reversed, the cheapest first.
 
 An edit exchanges one sub-expression for another text. Which edits a node has is one table, by what the node is and
 where it stands. Nothing here knows whether an edit helps: that is for `micrograd.marker.repair.search`.
@@ -25,7 +25,7 @@ _SETTINGS = ("axis", "keepdims", "out", "dtype")  # of a reduction: edited with 
 
 
 def edits_of(root: ast.expr, scope: Scope, role: str = "value", target: str = "") -> list[Edit]:
-    """All edits of an expression, the cheapest first.
+    """Return all edits of an expression, the cheapest first.
 
     Args:
         root: the expression.
@@ -39,14 +39,14 @@ def edits_of(root: ast.expr, scope: Scope, role: str = "value", target: str = ""
 
 
 def _edits(here: Material, node: ast.expr, place: str) -> Iterator[Edit]:
-    """The edits of a node and of what is in it, row by row of the table."""
+    """Yield the edits of a node and of what is in it, row by row of the table."""
     for types, make in _TABLE[place]:
         if isinstance(node, types):
             yield from make(here, node)
 
 
 def _inside(parts: Callable[[Material, ast.expr], Iterator[tuple[ast.expr, str]]]) -> Callable[..., Iterator[Edit]]:
-    """The edits of the parts of a node, each where it stands."""
+    """Make a row that goes on into the parts of a node."""
 
     def make(here: Material, node: ast.expr) -> Iterator[Edit]:
         for part, place in parts(here, node):
@@ -56,7 +56,7 @@ def _inside(parts: Callable[[Material, ast.expr], Iterator[tuple[ast.expr, str]]
 
 
 def _parts_of_value(here: Material, node: ast.expr) -> Iterator[tuple[ast.expr, str]]:
-    """The parts of a value that are edited in turn, and as what."""
+    """Yield the parts of a value that are edited in turn, and as what."""
     match node:
         case ast.BinOp(left=left, right=right):
             yield left, "value"
@@ -90,7 +90,7 @@ def _parts_of_value(here: Material, node: ast.expr) -> Iterator[tuple[ast.expr, 
 
 
 def _parts_of_index(_: Material, node: ast.expr) -> Iterator[tuple[ast.expr, str]]:
-    """The parts of an index that are edited in turn, and as what."""
+    """Yield the parts of an index that are edited in turn, and as what."""
     match node:
         case ast.Tuple(elts=parts) | ast.List(elts=parts):
             yield from ((part, "index") for part in parts)

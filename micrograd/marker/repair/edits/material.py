@@ -45,7 +45,7 @@ class Material:
         return wrapped(self.of(node), node, level)
 
     def exchanged(self, elements: Sequence[ast.expr]) -> Iterator[str]:
-        """The texts of a row of expressions, each with two neighbours exchanged."""
+        """Yield the texts of a row of expressions, each with two neighbours exchanged."""
         for place in range(len(elements) - 1):
             parts = [self.of(element) for element in elements]
             parts[place], parts[place + 1] = parts[place + 1], parts[place]

@@ -17,7 +17,7 @@ __all__ = ["edits_around"]
 
 
 def edits_around(here: Material, node: ast.expr) -> Iterator[Edit]:
-    """Edits that put an expression into a larger one."""
+    """Put an expression into a larger one."""
     value = here.scope.value(node)
     if not is_value(value) or isinstance(node, ast.Starred):
         if isinstance(value, np.ndarray) or (is_number(value) and isinstance(node, (ast.Name, ast.Call, ast.BinOp))):
@@ -39,7 +39,7 @@ def edits_around(here: Material, node: ast.expr) -> Iterator[Edit]:
 
 
 def _beside_another(here: Material, node: ast.expr, shape: tuple[int, ...]) -> Iterator[Edit]:
-    """A factor, a divisor or a term: an array, a part of one, a number."""
+    """Add a factor, a divisor or a term: an array, a part of one, a number."""
     product, term = here.operand(node, 2), here.of(node)
     for name in here.arrays:
         if name == term or not _fits(shape, np.shape(here.scope.names[name])):
@@ -73,7 +73,7 @@ _AXES = {3: ("(0, 1)", "(1, 2)", "(0, 2)"), 4: ("(0, 2, 3)", "(2, 3)", "(1, 2, 3
 
 
 def _in_another_shape(here: Material, node: ast.expr, value: Any) -> Iterator[Edit]:
-    """A sum or a mean, a transpose, another axis, the shape of another array; a copy."""
+    """Sum, average, transpose, reshape or copy an array."""
     term, atom = here.of(node), here.operand(node, 5)
     for axis in (*map(str, range(value.ndim)), *_AXES.get(value.ndim, ())):
         yield Edit(node, f"np.sum({term}, axis={axis})", "unsummed", 2.0, axis)
@@ -96,7 +96,7 @@ def _in_another_shape(here: Material, node: ast.expr, value: Any) -> Iterator[Ed
 
 
 def _of_itself(here: Material, node: ast.expr, shape: tuple[int, ...]) -> Iterator[Edit]:
-    """A power, the complement, a mask; what a derivative of tanh or a sigmoid brings."""
+    """Take a power, the complement or a mask of it; what a derivative of tanh or a sigmoid brings."""
     product, term, atom = here.operand(node, 2), here.of(node), here.operand(node, 5)
     yield Edit(node, f"{atom} ** 2", "power", 2.3, "2")
     yield Edit(node, f"np.sqrt({term})", "power", 2.3, "0.5")
