@@ -21,6 +21,7 @@ _SPELLINGS = tuple(
         (r"(?P<of>\w+?)(?:grads?|gradients?|_?bar|_d)", False),
     )
 )
+"""How a gradient is spelled, the surest way first, and whether a word may look the same: ``data``, ``gradient``."""
 _OF_A_LOSS = re.compile(
     r"d(?P<loss>[Ll]oss|[Cc]ost|L|l|J|j|E|C)(?P<apart>_?)(?P<rest>[^\W\d_]\w*)|d_?out_(?P<out>d\w+)"
 )
@@ -85,7 +86,7 @@ def node_of(label: str) -> str:
 
 
 def normal(name: str) -> str:
-    """Return a name without what styles differ in: case, lines below, primes.
+    """Return a name without what styles differ in: case, underscores, primes.
 
     >>> normal("x_Hat'")
     'xhat'

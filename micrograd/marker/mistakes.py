@@ -1,4 +1,4 @@
-"""Every kind of mistake, one row each: what a report, a probe, an exercise and the search for a fix say of it.
+"""List the kinds of mistakes, one row each: what a report, a probe and an exercise say of it, and what mends it.
 
 Each text is an (English, Chinese) pair. The holes of `what`, `why` and `step` are filled by
 `micrograd.marker.present.telling`; ``{by}`` and ``{shapes}`` are there or empty, as there is a ratio, or two shapes, to
@@ -349,4 +349,4 @@ EPS_EXTRA = Mistake(
     ),
     step=("Where exactly does the forward add eps?", "前向究竟在哪里加上了 eps？"),
 )
-"""What is said of an eps where the forward has none; its kind is ``eps_missing``."""
+"""What a report says of an eps where the forward has none; its kind is ``eps_missing``."""

@@ -185,4 +185,4 @@ _BY_FORMAT = {form.dtype: _functions(form) for form in FORMATS}
 FUNCTIONS: dict[str, dict[str, Function]] = {
     name: {dtype: functions[name] for dtype, functions in _BY_FORMAT.items()} for name in ("exp", "log", "tanh")
 }
-"""By name, then by dtype: ``FUNCTIONS["exp"]["float32"]``. Their operand is of that dtype, and so is their answer."""
+"""By name, then by dtype: ``FUNCTIONS["exp"]["float32"]``. Their operand is of that dtype, and so is their result."""

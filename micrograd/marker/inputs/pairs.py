@@ -63,7 +63,7 @@ def _functions(body: list[ast.stmt]) -> Iterator[ast.FunctionDef]:
 
 
 def _returns(function: ast.FunctionDef) -> list[ast.expr]:
-    """Return what its own return statements answer (not those of functions inside it)."""
+    """Return what its own return statements return (not those of functions inside it)."""
     found, queue = [], list[ast.AST](function.body)
     while queue:
         node = queue.pop(0)

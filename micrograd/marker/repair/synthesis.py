@@ -25,10 +25,7 @@ MOST = 130  # entries of a value that is solved for
 
 
 def _step(x: Any) -> float:
-    """Return how far an argument is moved to see what follows.
-
-    As far as it is large, so that nothing is lost to rounding.
-    """
+    """Return how far to move an argument to see what follows: by its size, so that nothing is lost to rounding."""
     return max(scale_of(x), 1e-3)
 
 

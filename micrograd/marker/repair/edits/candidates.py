@@ -1,4 +1,4 @@
-"""Candidate fixes for one expression: common mistakes reversed, the cheapest first.
+"""List candidate fixes for one expression: common mistakes reversed, the cheapest first.
 
 An edit exchanges one sub-expression for another text. Which edits a node has is one table, by what the node is and
 where it stands. Nothing here knows whether an edit helps: that is for `micrograd.marker.repair.search`.
@@ -46,7 +46,7 @@ def _edits(here: Material, node: ast.expr, place: str) -> Iterator[Edit]:
 
 
 def _inside(parts: Callable[[Material, ast.expr], Iterator[tuple[ast.expr, str]]]) -> Callable[..., Iterator[Edit]]:
-    """Yield the edits of the parts of a node, each where it stands."""
+    """Make a row that goes on into the parts of a node."""
 
     def make(here: Material, node: ast.expr) -> Iterator[Edit]:
         for part, place in parts(here, node):

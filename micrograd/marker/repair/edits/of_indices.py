@@ -1,4 +1,4 @@
-"""Edits of what stands in square brackets, of sizes and of ranges: whole numbers only."""
+"""Edit what stands in square brackets, of sizes and of ranges: whole numbers only."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = [
 
 
 def other_order(here: Material, node: ast.Tuple | ast.List) -> Iterator[Edit]:
-    """Two neighbours exchanged."""
+    """Exchange two neighbours."""
     brackets = "[{}]" if isinstance(node, ast.List) else "({})" if here.of(node).startswith("(") else "{}"
     for order in here.exchanged(node.elts):
         yield Edit(node, brackets.format(order), "index", 1.7)
 
 
 def other_indices(here: Material, node: ast.Name) -> Iterator[Edit]:
-    """Another index, a mask made of it, its neighbours, a multiple."""
+    """Offer another index, a mask made of it, its neighbours, a multiple."""
     name = node.id
     held = here.scope.names.get(name)
     for other, candidate in here.scope.names.items():
@@ -48,7 +48,7 @@ def other_indices(here: Material, node: ast.Name) -> Iterator[Edit]:
 
 
 def other_keys_and_numbers(here: Material, node: ast.Constant) -> Iterator[Edit]:
-    """Another whole number or size; another key of the dictionaries that have this one."""
+    """Offer another whole number or size; another key of the dictionaries that have this one."""
     key = node.value
     if isinstance(key, int) and not isinstance(key, bool):
         for text in dict.fromkeys(("0", "1", "2", "3", "-1", *here.counts, *here.indices)):
@@ -62,12 +62,12 @@ def other_keys_and_numbers(here: Material, node: ast.Constant) -> Iterator[Edit]
 
 
 def turned_round(here: Material, node: ast.UnaryOp) -> Iterator[Edit]:
-    """Yield the other sign."""
+    """Turn the sign."""
     yield Edit(node, here.of(node.operand), "negate", 1.4)
 
 
 def other_sums(here: Material, node: ast.BinOp) -> Iterator[Edit]:
-    """Another operator, or one operand alone."""
+    """Offer another operator, or one operand alone."""
     symbol = OPERATORS.get(type(node.op))
     if symbol is None:
         return
@@ -80,7 +80,7 @@ def other_sums(here: Material, node: ast.BinOp) -> Iterator[Edit]:
 
 
 def other_ranges(here: Material, node: ast.Call) -> Iterator[Edit]:
-    """Yield a range that begins at 0, or at 1."""
+    """Begin a range at 0, or at 1."""
     if called(node.func) in ("range", "arange") and len(node.args) >= 2:
         yield Edit(node, f"{here.of(node.func)}({here.of(node.args[1])})", "index", 1.3)
     if called(node.func) == "range" and len(node.args) == 1:
@@ -88,7 +88,7 @@ def other_ranges(here: Material, node: ast.Call) -> Iterator[Edit]:
 
 
 def shifted(here: Material, node: ast.Slice) -> Iterator[Edit]:
-    """Both ends of a slice moved by one, or by what was added to both."""
+    """Move both ends of a slice by one, or by what was added to both."""
     if node.lower is None or node.upper is None:
         return
     low, high = here.of(node.lower), here.of(node.upper)

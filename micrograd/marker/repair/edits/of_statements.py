@@ -1,4 +1,4 @@
-"""The edits of a statement that exchange no expression: another assignment, another order of results."""
+"""Edit a statement without exchanging an expression: another assignment, another order of results."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def changes_of(node: ast.stmt, text: Text) -> list[Change]:
 
 
 def _other_assignments(node: ast.AugAssign, text: Text) -> Iterator[Change]:
-    """Another operator for ``+=``, or none; the same written out."""
+    """Offer another operator for ``+=``, or none; the same written out."""
     symbol = OPERATORS.get(type(node.op), "")
     after, before = text.range(node.target)[1], text.range(node.value)[0]
     at = text.source.find(f"{symbol}=", after, before)
@@ -36,7 +36,7 @@ def _other_assignments(node: ast.AugAssign, text: Text) -> Iterator[Change]:
 
 
 def _accumulated(node: ast.Assign, text: Text) -> Iterator[Change]:
-    """``+=`` for ``=``."""
+    """Offer ``+=`` for ``=``."""
     target = node.targets[0]
     if len(node.targets) > 1 or isinstance(target, (ast.Tuple, ast.List)):
         return
@@ -46,7 +46,7 @@ def _accumulated(node: ast.Assign, text: Text) -> Iterator[Change]:
 
 
 def _other_order(node: ast.Assign | ast.Return, text: Text) -> Iterator[Change]:
-    """Two of several values, or of several names, exchanged."""
+    """Exchange two of several values, or of several names."""
     match node:
         case ast.Assign(targets=[ast.Tuple()], value=ast.Tuple(elts=elts)) if 2 <= len(elts) <= 6:
             yield from _swaps(elts, text, "unpack", 1.2)
@@ -57,7 +57,7 @@ def _other_order(node: ast.Assign | ast.Return, text: Text) -> Iterator[Change]:
 
 
 def _swaps(elements: list[ast.expr], text: Text, tag: str, cost: float) -> Iterator[Change]:
-    """Two elements of a tuple exchanged."""
+    """Exchange two elements of a tuple."""
     ranges = [text.range(element) for element in elements]
     start, end = ranges[0][0], ranges[-1][1]
     for i in range(len(elements)):

@@ -1,4 +1,4 @@
-"""Edits of the node itself: another name, number, comparison or entry; a sign, a transpose or an index taken away."""
+"""Edit the node itself: another name, number, comparison or entry; a sign, a transpose or an index taken away."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NUMBERS = ("2", "0.5", "1", "-1", "0", "3", "1.5", "-0.5", "-2", "-1.5", "-3", 
 
 
 def other_names(here: Material, node: ast.Name | ast.Subscript) -> Iterator[Edit]:
-    """Other variables, those of the same shape or of a similar name first; a count one less or more."""
+    """Offer other variables, those of the same shape or of a similar name first; a count one less or more."""
     name = path_of(node)
     value: Any = here.scope.names.get(name)
     if not isinstance(value, np.ndarray) and not is_number(value):
@@ -43,7 +43,7 @@ def other_names(here: Material, node: ast.Name | ast.Subscript) -> Iterator[Edit
 
 
 def other_numbers(here: Material, node: ast.Constant) -> Iterator[Edit]:
-    """Other numbers, and the names that may be meant by one; the other truth value."""
+    """Offer other numbers, and the names that may be meant by one; the other truth value."""
     value: Any = node.value
     if isinstance(value, bool):
         yield Edit(node, repr(not value), "constant", 2.0)
@@ -69,7 +69,7 @@ def other_numbers(here: Material, node: ast.Constant) -> Iterator[Edit]:
 
 
 def without_sign(here: Material, node: ast.UnaryOp) -> Iterator[Edit]:
-    """Yield the operand of a sign, or of a negation."""
+    """Take a sign or a negation away."""
     if isinstance(node.op, ast.USub):
         yield Edit(node, here.of(node.operand), "negate", 1.0)
     elif isinstance(node.op, (ast.Invert, ast.Not)):
@@ -77,7 +77,7 @@ def without_sign(here: Material, node: ast.UnaryOp) -> Iterator[Edit]:
 
 
 def other_comparisons(here: Material, node: ast.Compare) -> Iterator[Edit]:
-    """Another comparison, or none."""
+    """Offer another comparison, or none."""
     symbol = COMPARISONS.get(type(node.ops[0]))
     if symbol is not None and len(node.ops) == 1:
         for other in INSTEAD[symbol]:
@@ -86,13 +86,13 @@ def other_comparisons(here: Material, node: ast.Compare) -> Iterator[Edit]:
 
 
 def bare(here: Material, node: ast.Attribute) -> Iterator[Edit]:
-    """Yield what is transposed, as it is."""
+    """Take a transpose away."""
     if node.attr == "T":
         yield Edit(node, here.of(node.value), "transpose", 1.2)
 
 
 def other_entries(here: Material, node: ast.Subscript) -> Iterator[Edit]:
-    """Yield a whole array for a part of it, or two places of an index exchanged."""
+    """Offer the whole array for a part of it, or an index with two places exchanged."""
     if path_of(node) or not is_array(here.scope.value(node.value)):
         return
     yield Edit(node, here.of(node.value), "index", 2.2)
