@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from micrograd import primitives as p
+from micrograd.core.operands import Operands
 from micrograd.engine import Tensor, record
 from micrograd.errors import GraphError
 from micrograd.numpy_api import composites as c
@@ -255,7 +256,7 @@ def _of_tensor(name: str) -> property:
     return property(lambda self: getattr(self.tensor(), name))
 
 
-for _name in Tensor.__slots__:
+for _name in (*Tensor.__slots__, *Operands.__slots__):
     if _name not in ("__weakref__", "raw"):
         setattr(TracedArray, _name, _of_tensor(_name))
 
