@@ -9,7 +9,18 @@ from typing import Any, NamedTuple, Protocol
 
 from micrograd.errors import GraphError
 
-__all__ = ["Capture", "Mode", "Observer", "captured", "capturing", "current", "forget", "no_grad", "observe"]
+__all__ = [
+    "Capture",
+    "Mode",
+    "Observer",
+    "captured",
+    "capturing",
+    "current",
+    "forget",
+    "no_grad",
+    "observe",
+    "recording",
+]
 
 
 class Observer(Protocol):
@@ -127,6 +138,17 @@ def observe(observer: Observer, *, sealed: bool = False) -> Iterator[None]:
             "recorded. Put them around the call, which then runs the function itself."
         )
     token = _mode.set(mode._replace(observers=(*mode.observers, observer), sealed=mode.sealed or sealed))
+    try:
+        yield
+    finally:
+        _mode.reset(token)
+
+
+@contextmanager
+def recording(*, sealed: bool = False) -> Iterator[None]:
+    """Record inside whatever is asked for around it; with `sealed` ``float(t)`` is refused there."""
+    mode = current() or Mode()
+    token = _mode.set(mode._replace(records=True, sealed=mode.sealed or sealed))
     try:
         yield
     finally:

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Sequence
-from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,13 +20,16 @@ from micrograd import primitives as p
 from micrograd.core import validation
 from micrograd.engine import Tensor, sweep, toposort
 from micrograd.errors import GraphError, ShapeError
-from micrograd.modes import capturing
+from micrograd.modes import capturing, current, recording
 from micrograd.numpy_api import composites as c
-from micrograd.pytree import flatten
+from micrograd.pytree import flatten, paths
+from micrograd.tracing.array import present
+from micrograd.tracing.run import Run, inside_a_trace, lifted
 
 __all__ = ["grad", "gradients", "hessian", "jacobian", "jvp", "value_and_grad", "vjp"]
 
 Function = Callable[..., Any]
+F = TypeVar("F", bound=Function)
 
 
 def _plain(x: Any) -> Any:
@@ -40,41 +42,39 @@ def _alias(x: Tensor) -> Tensor:
     return same
 
 
-_enclosing: ContextVar[tuple[Tensor, ...]] = ContextVar("micrograd_enclosing", default=())
-"""The arguments of the transforms that are running the function in which this one is called."""
+class _Call:
+    """One run of a function, as `trace` runs it, with the chosen arguments as fresh nodes of the graph.
 
-
-class _Run:
-    """Run a function once, with the chosen arguments as new nodes of the graph.
-
-    `tracked` says whether the result must carry a graph: an argument is a tensor, the call is compiled, or `out` was
-    computed from the argument of an enclosing transform that the function found in its closure.
+    `tracked` says whether the result must carry a graph: an argument is a tensor, the call is captured, or, inside a
+    trace, the result depends on a tensor that was there before.
     """
 
     def __init__(self, f: Function, argnums: Sequence[int], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         for number in argnums:
             if not -len(args) <= number < len(args):
                 raise GraphError(f"argnums names argument {number}, but {len(args)} positional argument(s) were given.")
+        if len({number % len(args) for number in argnums}) < len(argnums):
+            raise GraphError(f"argnums {tuple(argnums)} names an argument twice; name each once.")
         given = list(args)
         self.nodes: list[Tensor] = []
         self.rebuilds: list[tuple[int, Callable[..., Any]]] = []
-        self.tracked = capturing() is not None or any(isinstance(a, Tensor) for a in args)
+        self.tracked = capturing() is not None
+        before = Tensor(0.0).serial
+        run = Run(f)
         for number in argnums:
             leaves, rebuild = flatten(args[number])
-            self.tracked |= any(isinstance(leaf, Tensor) for leaf in leaves)
-            fresh = [_alias(leaf) if isinstance(leaf, Tensor) else Tensor(leaf) for leaf in leaves]
-            given[number] = rebuild(fresh)
-            self.nodes += fresh
+            variables = []
+            for leaf in map(present, leaves):
+                self.tracked |= isinstance(leaf, Tensor)
+                node = _alias(leaf) if isinstance(leaf, Tensor) else Tensor(leaf)
+                variables.append(run.variable(node, leaf))
+                self.nodes.append(node)
+            given[number] = rebuild(variables)
             self.rebuilds.append((len(leaves), rebuild))
-        outer = _enclosing.get()
-        token = _enclosing.set((*outer, *self.nodes))
-        try:
-            self.out = f(*given, **kwargs)
-        finally:
-            _enclosing.reset(token)
+        self.out = run(given, kwargs)
         out = self.out[0] if isinstance(self.out, tuple) and self.out else self.out
-        if outer and not self.tracked and isinstance(out, Tensor):
-            self.tracked = not {*outer}.isdisjoint(toposort([out], self.nodes))
+        if inside_a_trace() and not self.tracked and isinstance(out, Tensor):
+            self.tracked = any(node.serial > before for node in toposort([out], self.nodes))  # they count downwards
 
     def shaped(self, gradients: list[Any]) -> tuple[Any, ...]:
         """Nest the flat gradients as the arguments are nested."""
@@ -94,6 +94,30 @@ def _computed(f: Function, out: Any) -> Tensor:
             "return a value computed from them (not its .data)."
         )
     return out
+
+
+def _records(transform: F) -> F:
+    """Make a transform record whatever is asked for around it, and return what the code around it computes with.
+
+    Inside a trace that is traced arrays; under `no_grad` leaves, as of every other operation there.
+    """
+
+    @functools.wraps(transform)
+    def recorded(*args: Any, **kwargs: Any) -> Any:
+        mode = current()
+        with recording():
+            found = transform(*args, **kwargs)
+        if mode is not None and not mode.keeps:
+            found = _cut(found)
+        return lifted(found)
+
+    return recorded  # type: ignore[return-value]
+
+
+def _cut(found: Any) -> Any:
+    """Return a result with its tensors as leaves."""
+    leaves, rebuild = flatten(found)
+    return rebuild([leaf.detach() if isinstance(leaf, Tensor) else leaf for leaf in leaves])
 
 
 def _numbers(argnums: int | Sequence[int]) -> Sequence[int]:
@@ -116,8 +140,9 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, *, has_aux: bo
     """
 
     @functools.wraps(f)
+    @_records
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        call = _Run(f, _numbers(argnums), args, kwargs)
+        call = _Call(f, _numbers(argnums), args, kwargs)
         out, *aux = call.out if has_aux else (call.out,)
         out = _computed(f, out)
         if out.size != 1:
@@ -150,6 +175,7 @@ def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     return wrapped
 
 
+@_records
 def vjp(f: Function, *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
     """Return ``f(*args)`` and the function that pulls a cotangent of it back to all arguments.
 
@@ -161,20 +187,33 @@ def vjp(f: Function, *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]
     >>> pull(np.array([1.0, 1.0]))
     (array([3., 4.]), array([1., 2.]))
     """
-    call = _Run(f, range(len(args)), args, {})
-    out = _computed(f, call.out)
+    call, out = _called(f, args)
 
+    @_records
     def pull(cotangent: Any) -> tuple[Any, ...]:
+        cotangent = present(cotangent)
         track = call.tracked or isinstance(cotangent, Tensor)
         if isinstance(cotangent, Tensor) and cotangent.shape != out.shape:
             raise ShapeError(f"cotangent has shape {cotangent.shape}, the output {out.shape}; they must be equal.")
         return call.shaped(gradients(out, call.nodes, cotangent, track=track, allow_unused=True))
 
-    return out if call.tracked else _plain(out), pull
+    return (out if call.tracked else _plain(out)), pull
 
 
+def _called(f: Function, args: tuple[Any, ...]) -> tuple[_Call, Tensor]:
+    """Run `f` with all its arguments as nodes; return the run and its output, which must be a tensor."""
+    call = _Call(f, range(len(args)), args, {})
+    return call, _computed(f, call.out)
+
+
+@_records
 def jvp(f: Function, args: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
     """Return ``f(*args)`` and its directional derivative along `tangents`, as the vjp of the vjp.
+
+    Args:
+        f: a function of arrays, numbers, and containers of them.
+        args: its arguments.
+        tangents: as many, of the same structure and shapes.
 
     Raises:
         GraphError: not one tangent for each argument. ShapeError: a tangent of another shape than its argument.
@@ -184,30 +223,38 @@ def jvp(f: Function, args: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any,
     """
     if len(args) != len(tangents):
         raise GraphError(f"jvp got {len(args)} argument(s) and {len(tangents)} tangent(s); give one each.")
+    directions: list[Any] = []
     for position, (arg, tangent) in enumerate(zip(args, tangents, strict=True)):
-        if c.shape_of(arg) != c.shape_of(tangent):
-            raise ShapeError(f"tangent {position} has shape {c.shape_of(tangent)}, "
-                             f"its argument {c.shape_of(arg)}; they must be equal.")  # fmt: skip
-    nodes = [a if isinstance(a, Tensor) else Tensor(a) for a in args]
-    out, pull = vjp(f, *nodes)
-    tracked = capturing() is not None or any(isinstance(a, Tensor) for a in (*args, *tangents))
-    tracked |= not {*_enclosing.get()}.isdisjoint(toposort([out]))
+        leaves, along = (dict(paths(tree)) for tree in (arg, tangent))
+        if leaves.keys() != along.keys():
+            raise GraphError(
+                f"tangent {position} has parts {[*along]}, its argument {[*leaves]}; they must be the same."
+            )
+        for path, leaf in leaves.items():
+            if c.shape_of(leaf) != c.shape_of(along[path]):
+                where = f"{position}.{path}" if path else str(position)
+                raise ShapeError(f"tangent {where} has shape {c.shape_of(along[path])}, its argument "
+                                 f"{c.shape_of(leaf)}; they must be equal.")  # fmt: skip
+            directions.append(present(along[path]))
+    call, out = _called(f, tuple(args))
+    tracked = call.tracked or any(isinstance(d, Tensor) for d in directions)
     dummy = Tensor(np.zeros(out.shape, out.dtype) if out.shape or type(out.raw) is not float else 0.0)
     total: Any = 0.0
-    for pulled, tangent in zip(pull(dummy), tangents, strict=True):
+    pulls = gradients(out, call.nodes, dummy, track=True, allow_unused=True)
+    for pulled, tangent in zip(pulls, directions, strict=True):
         total = total + c.sum(pulled * tangent) if c.shape_of(pulled) else total + pulled * tangent
-    if not isinstance(total, Tensor):
-        zero = np.zeros(out.shape, out.dtype) if out.shape else 0.0
-        return (out, Tensor(zero)) if tracked else (out.data, zero)
-    (tangent_out,) = gradients(total, [dummy], track=tracked, allow_unused=True)
-    return (out, tangent_out) if tracked else (out.data, tangent_out)
+    (found,) = gradients(total, [dummy], track=tracked, allow_unused=True)
+    return (out, found) if tracked else (out.data, found)
 
 
 def jacobian(f: Function, argnum: int = 0) -> Function:
     """Return a function that returns all partial derivatives, in shape ``out.shape + argument.shape``.
 
     Raises:
-        GraphError: (from the function) the argument is a container, or the output was not computed from it.
+        GraphError: (from the function) the output was not computed from the argument.
+
+    Where the argument, or what `f` returns, is a container of arrays, the result has such a matrix for each pair, in
+    the structure of the output first.
 
     >>> jacobian(lambda x: x * x)(np.array([1.0, 2.0]))
     array([[2., 0.],
@@ -215,24 +262,33 @@ def jacobian(f: Function, argnum: int = 0) -> Function:
     """
 
     @functools.wraps(f)
+    @_records
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        call = _Run(f, (argnum,), args, kwargs)
-        out = _computed(f, call.out)
-        if len(call.nodes) != 1:
-            raise GraphError("jacobian differentiates by one array; got a container as argument. Pass one array.")
-        rows = []
-        for position in range(out.size):
-            unit = np.zeros(out.size, out.dtype)
-            unit[position] = 1
-            seed = float(unit[0]) if type(out.raw) is float else unit.reshape(out.shape)
-            rows += gradients(out, call.nodes, seed, track=call.tracked, allow_unused=True)
-        shape = (*out.shape, *call.nodes[0].shape)
-        if call.tracked:
-            return c.reshape(c.stack([c.reshape(row, call.nodes[0].shape) for row in rows]), shape)
-        matrix = np.array(rows, call.nodes[0].dtype).reshape(shape)
-        return matrix if shape else matrix.item()
+        call = _Call(f, (argnum,), args, kwargs)
+        outs, rebuild = flatten(call.out)
+        return rebuild([_matrix(f, call, out) for out in outs])
 
     return wrapped
+
+
+def _matrix(f: Function, call: _Call, out: Any) -> Any:
+    """Return the partial derivatives of one output by each part of the argument, in the argument's structure."""
+    out = _computed(f, out)
+    rows = []
+    for position in range(out.size):
+        unit = np.zeros(out.size, out.dtype)
+        unit[position] = 1
+        seed = float(unit[0]) if type(out.raw) is float else unit.reshape(out.shape)
+        rows.append(gradients(out, call.nodes, seed, track=call.tracked, allow_unused=True))
+    parts: list[Any] = []
+    for node, column in zip(call.nodes, zip(*rows, strict=True), strict=True):
+        shape = (*out.shape, *node.shape)
+        if call.tracked:
+            parts.append(c.reshape(c.stack([c.reshape(row, node.shape) for row in column]), shape))
+        else:
+            made = np.array(column, node.dtype).reshape(shape)
+            parts.append(made if shape else made.item())
+    return call.shaped(parts)[0]
 
 
 def hessian(f: Function, argnum: int = 0) -> Function:

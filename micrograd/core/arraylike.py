@@ -219,14 +219,14 @@ class ArrayLike(Displayed):
     def __le__(self, other: Any) -> Any:
         return p.less_equal(self, other)
 
-    # Tensors are keys of dicts throughout the engine, so equality is identity (use np.equal). In a captured call the
-    # user's arrays are tensors, and `==` means what it means for arrays.
+    # Tensors are keys of dicts throughout the engine, so equality is identity (use np.equal). Where a function of
+    # arrays runs on tensors (traced, differentiated, captured), `==` means what it means for arrays.
 
     def __eq__(self, other: object) -> Any:
-        return NotImplemented if capturing() is None else p.equal(self, other)
+        return p.equal(self, other) if (mode := current()) is not None and mode.sealed else NotImplemented
 
     def __ne__(self, other: object) -> Any:
-        return NotImplemented if capturing() is None else p.not_equal(self, other)
+        return p.not_equal(self, other) if (mode := current()) is not None and mode.sealed else NotImplemented
 
     __hash__ = object.__hash__
 

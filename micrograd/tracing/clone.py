@@ -13,19 +13,20 @@ import abc
 import functools
 import sys
 from collections.abc import Callable, Iterator
-from types import CellType, CodeType, FunctionType, MemberDescriptorType, MethodType, ModuleType
+from types import CellType, CodeType, FrameType, FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
 
 from micrograd.engine import Tensor
+from micrograd.errors import GraphError
 from micrograd.pytree import flatten, paths
-from micrograd.source.ownership import is_users_code
+from micrograd.source.ownership import is_users_code, user_frames
 from micrograd.tracing.array import TracedArray
 from micrograd.tracing.numpy_proxy import FunctionProxy, ModuleProxy, proxied_builtins, proxy_of
 from micrograd.tracing.storage import Storage
 
-__all__ = ["Cloner"]
+__all__ = ["Cloner", "clones_code"]
 
 # What a class has of its own that its clone does not take over.
 _OF_CLASSES = {
@@ -70,7 +71,7 @@ class Cloner:
     @property
     def clones_code(self) -> bool:
         """Check that what is traced is not ours: what is composed of tensors is traced as it is."""
-        return self.home is None or str(self.home.get("__name__")).partition(".")[0] != "micrograd"
+        return _is_foreign(self.home)
 
     # ---- arguments -----------------------------------------------------------------------------------
 
@@ -139,6 +140,21 @@ class Cloner:
             return self._instance(value)
         return proxy_of(value)
 
+    def variable(self, node: Tensor, leaf: Any) -> TracedArray:
+        """Return what stands for an argument to differentiate by, which the graph knows as `node`."""
+        storage = Storage(node, origin=leaf if type(leaf) is np.ndarray else None)
+        self.storages.append(storage)
+        clone = TracedArray(storage, rebinds=not np.shape(leaf) and not isinstance(leaf, np.ndarray))
+        self.originals[id(clone)] = leaf
+        self.kept += (leaf, clone)
+        return clone
+
+    def runs(self, f: Any) -> Any:
+        """Return what runs for `f`: its clone, or `f` itself where it is one, or was made by one."""
+        inner = f.func if isinstance(f, functools.partial) else f.__func__ if isinstance(f, MethodType) else f
+        made = isinstance(inner, FunctionType) and any(inner.__globals__ is now for now, _ in self.globals.values())
+        return f if made or id(inner) in self.originals else self.of(f)
+
     def _pair(self, value: Any, clone: Any) -> Any:
         """Remember `clone` as that of `value`, and return it."""
         self.clones[id(value)] = clone
@@ -151,6 +167,36 @@ class Cloner:
         storage = Storage(value, origin=value)
         self.storages.append(storage)
         return self._pair(value, TracedArray(storage))  # type: ignore[no-any-return]
+
+    def refuse_shared(self, storage: Storage) -> None:
+        """Refuse to write into an array of the caller's that another of theirs shares memory with."""
+        if storage.origin is None:
+            return
+        for other in self.storages:
+            if other is storage or other.origin is None or not (other.tracked or storage.tracked):
+                continue
+            if np.may_share_memory(other.origin, storage.origin) and np.shares_memory(other.origin, storage.origin):
+                raise GraphError(
+                    "the array that is written into shares its memory with another array that the function is given, "
+                    "which NumPy would change too; pass a copy of one of them."
+                )
+
+    def adopted(self, array: np.ndarray[Any, Any], outermost: FrameType | None) -> TracedArray:
+        """Return a plain array that something tracked is written into, traced from now on.
+
+        Raises:
+            GraphError: the user has another name for it, under which it would stay plain.
+        """
+        names: set[tuple[int, str]] = set()
+        for frame in user_frames(2, until=outermost):
+            names.update((id(frame), name) for name, value in frame.f_locals.items() if value is array)
+        if len(names) > 1:
+            raise GraphError(
+                f"a traced value is written into a plain array that has {len(names)} names here "
+                f"({', '.join(sorted(name for _, name in names))}): under the others its gradient would be lost "
+                "silently. Make it inside the traced function, with np.zeros or np.array."
+            )
+        return self.array(array)
 
     def _container(self, value: Any, child: Callable[[str, Any], Any] | None = None) -> Any:
         made: Any = child or (lambda _, item: self.of(item))
@@ -418,6 +464,15 @@ def _names(code: CodeType) -> Iterator[str]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _names(constant)
+
+
+def clones_code(f: Any) -> bool:
+    """Check that a function is not ours: what is composed of tensors runs as it is."""
+    return _is_foreign(_globals_of(f))
+
+
+def _is_foreign(space: dict[str, Any] | None) -> bool:
+    return space is None or str(space.get("__name__")).partition(".")[0] != "micrograd"
 
 
 def _globals_of(f: Any) -> dict[str, Any] | None:

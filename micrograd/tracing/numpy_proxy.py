@@ -26,7 +26,7 @@ from micrograd.errors import GraphError
 from micrograd.numpy_api import composites as c
 from micrograd.numpy_api.functions import FUNCTIONS, UFUNCS, call_function, call_ufunc
 from micrograd.numpy_api.scipy import SCIPY
-from micrograd.tracing.array import TracedArray, adopt, is_tracked, leaves, lift, present, raw_value
+from micrograd.tracing.array import TracedArray, adopt, is_tracked, leaves, lift, own, present, raw_value
 from micrograd.tracing.overrides import OVERRIDES, Joined, Vectorized, by_numpy, filled, joined, written_to
 from micrograd.tracing.refusals import refusal
 from micrograd.tracing.storage import fitting
@@ -118,9 +118,20 @@ def _composed(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
 
 # ---- ufuncs ------------------------------------------------------------------------------------------------
 
+_NUMBERS = {float, int}
+_OF_FLOATS: dict[np.ufunc, Callable[..., Any]] = {
+    u: UFUNCS[u] for u in (np.add, np.subtract, np.multiply, np.divide, np.negative, np.sqrt, np.exp, np.log, np.tanh)
+}
+
 
 def apply_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Compute ``called(*inputs, **kwargs)``, or one of its methods, such as ``np.add.reduce``."""
+    if method == "__call__" and not kwargs and (composed := _OF_FLOATS.get(called)) is not None:
+        given = [x.present() if type(x) is TracedArray else x for x in inputs]
+        if all(type(x) in _NUMBERS or (type(x) is Tensor and x.dtype.kind == "f") for x in given) and any(
+            type(x) is Tensor for x in given
+        ):  # most calls are this one, and what follows takes longer than computing does
+            return own(composed(*given))
     if method == "at":
         return _at(called, *inputs)
     inputs = _lists_joined(inputs)

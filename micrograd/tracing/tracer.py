@@ -213,33 +213,11 @@ class Recorder:
 
     def writes(self, storage: Storage) -> None:
         """Refuse to write into an array of the caller's that another of theirs shares memory with."""
-        if storage.origin is None:
-            return
-        for other in self.cloner.storages:
-            if other is storage or other.origin is None or not (other.tracked or storage.tracked):
-                continue
-            if np.may_share_memory(other.origin, storage.origin) and np.shares_memory(other.origin, storage.origin):
-                raise GraphError(
-                    "the array that is written into shares its memory with another array that the function is given, "
-                    "which NumPy would change too; pass a copy of one of them."
-                )
+        self.cloner.refuse_shared(storage)
 
     def adopted(self, array: np.ndarray[Any, Any]) -> TracedArray:
-        """Return a plain array that something tracked is written into, traced from now on.
-
-        Raises:
-            GraphError: the user has another name for it, under which it would stay plain.
-        """
-        names: set[tuple[int, str]] = set()
-        for frame in user_frames(2, until=self.outermost):
-            names.update((id(frame), name) for name, value in frame.f_locals.items() if value is array)
-        if len(names) > 1:
-            raise GraphError(
-                f"a traced value is written into a plain array that has {len(names)} names here "
-                f"({', '.join(sorted(name for _, name in names))}): under the others its gradient would be lost "
-                "silently. Make it inside the traced function, with np.zeros or np.array."
-            )
-        return self.cloner.array(array)
+        """Return a plain array that something tracked is written into, traced from now on."""
+        return self.cloner.adopted(array, self.outermost)
 
     # ---- names ---------------------------------------------------------------------------------------
 

@@ -175,13 +175,38 @@ def test_a_graph_that_is_passed_in_is_left_alone() -> None:
             ShapeError,
             r"cotangent has shape \(2,\), the output \(3,\)",
         ),
-        (lambda: mg.jacobian(lambda p: p["a"] * p["b"])({"a": X, "b": X}), GraphError, r"got a container as argument"),
+        (
+            lambda: mg.grad(lambda x, y: x * y, (0, 0))(2.0, 3.0),
+            GraphError,
+            r"argnums \(0, 0\) names an argument twice",
+        ),
+        (
+            lambda: mg.jvp(lambda p: p["a"], [{"a": X}], [{"b": X}]),
+            GraphError,
+            r"tangent 0 has parts \['b'\], its argument \['a'\]",
+        ),
         (lambda: mg.vjp(lambda x: x.data, X), GraphError, r"not computed from its arguments"),
     ],
 )
 def test_refusals(call: Any, kind: type[Exception], message: str) -> None:
     with pytest.raises(kind, match=message):
         call()
+
+
+def test_jacobian_and_hessian_by_containers() -> None:
+    parameters = {"w": np.array([1.0, 2.0]), "b": [3.0]}
+    f = lambda p: p["w"] * p["b"][0]
+    found = mg.jacobian(f)(parameters)
+    np.testing.assert_array_equal(found["w"], 3.0 * np.eye(2))
+    np.testing.assert_array_equal(found["b"][0], parameters["w"])
+    twice = mg.hessian(lambda p: np.sum(p["w"] ** 2) * p["b"][0])(parameters)
+    np.testing.assert_array_equal(twice["w"]["w"], 6.0 * np.eye(2))
+    np.testing.assert_array_equal(twice["w"]["b"][0], 2.0 * parameters["w"])
+    np.testing.assert_array_equal(twice["b"][0]["w"], 2.0 * parameters["w"])
+    assert twice["b"][0]["b"][0] == 0.0
+    value, along = mg.jvp(f, [parameters], [{"w": np.array([1.0, 0.0]), "b": [2.0]}])
+    np.testing.assert_array_equal(value, [3.0, 6.0])
+    np.testing.assert_array_equal(along, [3.0 + 2.0, 4.0])
 
 
 def test_an_inner_transform_sees_what_its_function_encloses() -> None:

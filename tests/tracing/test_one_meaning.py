@@ -1,0 +1,239 @@
+"""A plain NumPy function means the same to NumPy, to `trace` and to the transforms: values and gradients."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import micrograd as mg
+from micrograd.engine import Tensor
+from micrograd.errors import GraphError
+from micrograd.testing.numeric import central_slope
+
+X = np.array([0.5, 1.2, -0.7])
+
+
+def filled(x: Any) -> Any:
+    o = np.zeros(len(x))
+    for i in range(len(x)):
+        o[i] = x[i] ** 2
+    return np.sum(o * x)
+
+
+def filled_by_slices(x: Any) -> Any:
+    o = np.empty((2, len(x)))
+    o[0], o[1] = x * x, np.exp(x)
+    return np.sum(o[0] * o[1])
+
+
+def listed(x: Any) -> Any:
+    return np.sum(np.array([x[0] * x[1], x[1] * x[2], x[2] ** 3]))
+
+
+def of_math(x: Any) -> Any:
+    return x[0] * math.exp(x[1]) + math.sqrt(x[0] * x[1]) + math.tanh(x[2])
+
+
+def equal(x: Any) -> Any:
+    return np.sum(np.where(x == 1.2, 5 * x, x**2))
+
+
+def unequal(x: Any) -> Any:
+    return np.sum(x[x != 1.2] ** 3)
+
+
+def largest(x: Any) -> Any:
+    return np.sum((x == x.max()) * x * x)
+
+
+def contained(x: Any) -> Any:
+    return np.sum(x * (3.0 if 1.2 in x else 7.0))
+
+
+def branched(x: Any) -> Any:
+    return np.sum(x**2) if x[0] == 0.5 else np.sum(x**3)
+
+
+def rows(x: Any) -> Any:
+    z = np.stack([x, x**2])
+    for row in z:
+        row -= row.mean()
+    return np.sum(z**2)
+
+
+def second_name(x: Any) -> Any:
+    z = x * 2
+    y = z
+    y += x
+    return np.sum(z * y)
+
+
+def view(x: Any) -> Any:
+    z = x**2
+    h = z[:2]
+    h *= 3
+    return np.sum(z * x)
+
+
+def _centre(a: Any) -> None:
+    a -= a.mean()
+
+
+def helper(x: Any) -> Any:
+    z = x**3
+    _centre(z)
+    return np.sum(z * x)
+
+
+def parameters(x: Any) -> Any:
+    given = [x[:1] * 1.0, x[1:] * 1.0]
+    for p in given:
+        p -= 0.1 * p**2
+    return np.sum(given[0]) * np.sum(given[1])
+
+
+def copied(x: Any) -> Any:
+    return np.sum(x * copy.copy(x)) + np.sum(x * copy.deepcopy(x))
+
+
+def copy_written(x: Any) -> Any:
+    z = x.copy()
+    z[0] = 0.0
+    return np.sum(z * x)
+
+
+def gradient_inside(x: Any) -> Any:
+    return np.sum(x * mg.grad(lambda y: np.sum(y**3))(x))
+
+
+def pulled_inside(x: Any) -> Any:
+    value, pull = mg.vjp(lambda y: y**2, x)
+    return np.sum(value * pull(x)[0])
+
+
+def along_inside(x: Any) -> Any:
+    return np.sum(mg.jvp(lambda y: y**3, [x], [x])[1])
+
+
+def jacobian_inside(x: Any) -> Any:
+    return np.sum(mg.jacobian(lambda y: y * y[0])(x) * x)
+
+
+def enclosed_inside(x: Any) -> Any:
+    return np.sum(mg.grad(lambda y: np.sum(x * y**2))(np.ones(len(x))))
+
+
+def masked(x: Any) -> Any:
+    return np.sum(x * (x > 0)) / np.sum(x > 0)
+
+
+FUNCTIONS = [
+    *(filled, filled_by_slices, listed, of_math, equal, unequal, largest, contained, branched, rows, second_name, view),
+    *(helper, parameters, copied, copy_written, gradient_inside, pulled_inside, along_inside, jacobian_inside),
+    *(enclosed_inside, masked),
+]
+# What runs a transform has no value of its own outside of one: a step with central differences is taken of these.
+PLAIN: dict[Callable[..., Any], Callable[..., Any]] = {
+    gradient_inside: lambda x: np.sum(x * 3 * x**2),
+    pulled_inside: lambda x: np.sum(x**2 * 2 * x * x),
+    along_inside: lambda x: np.sum(3 * x**2 * x),
+    jacobian_inside: lambda x: np.sum((np.eye(len(x)) * x[0] + np.outer(x, np.eye(len(x))[0])) * x),
+    enclosed_inside: lambda x: np.sum(2 * x),
+}
+
+
+def slopes(f: Callable[..., Any]) -> Any:
+    """Central differences of a step that leaves every comparison as it is."""
+    step, found = 1e-5, np.zeros(len(X))
+    for place in range(len(X)):
+        unit = np.zeros(len(X))
+        unit[place] = step
+        found[place] = (f(X + unit) - f(X - unit)) / (2 * step)
+    return found
+
+
+def exact(f: Callable[..., Any]) -> Any:
+    """The right gradient; of comparisons with the very point, that of the branch that holds there."""
+    at_the_point: dict[Callable[..., Any], Any] = {
+        equal: lambda x: x[0] ** 2 + 5 * x[1] + x[2] ** 2,
+        unequal: lambda x: x[0] ** 3 + x[2] ** 3,
+        contained: lambda x: np.sum(x * 3.0),
+        branched: lambda x: np.sum(x**2),
+    }
+    return slopes(at_the_point.get(f, PLAIN.get(f, f)))
+
+
+@pytest.mark.parametrize("f", FUNCTIONS, ids=lambda f: f.__name__)
+def test_grad_is_that_of_numpy(f: Callable[..., Any]) -> None:
+    value, gradient = mg.value_and_grad(f)(X.copy())
+    assert np.allclose(value, PLAIN.get(f, f)(X.copy()), rtol=1e-14, atol=0)
+    assert np.allclose(gradient, exact(f), rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("f", FUNCTIONS, ids=lambda f: f.__name__)
+def test_trace_is_that_of_numpy(f: Callable[..., Any]) -> None:
+    graph = mg.trace(f, X.copy())
+    assert np.allclose(graph.value[graph.outputs[0].name], PLAIN.get(f, f)(X.copy()), rtol=1e-14, atol=0)
+    graph.backward()
+    assert np.allclose(graph.grad["x"], exact(f), rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("f", FUNCTIONS, ids=lambda f: f.__name__)
+def test_every_transform_runs_it_alike(f: Callable[..., Any]) -> None:
+    gradient = mg.grad(f)(X.copy())
+    assert np.array_equal(mg.vjp(f, X.copy())[1](1.0)[0], gradient)
+    assert np.allclose(mg.jvp(f, [X.copy()], [np.ones(3)])[1], np.sum(gradient), rtol=1e-12, atol=1e-14)
+    assert np.allclose(mg.jacobian(f)(X.copy()), gradient, rtol=1e-13, atol=1e-15)
+    with mg.no_grad():
+        assert np.array_equal(mg.grad(f)(X.copy()), gradient)
+
+
+def test_the_judge_can_fail() -> None:
+    assert not np.allclose(
+        mg.grad(lambda x: np.sum(x**2 * 1.001))(X), exact(lambda x: np.sum(x**2)), rtol=1e-8, atol=1e-8
+    )
+    assert central_slope is not None
+
+
+def test_what_would_lose_a_gradient_is_refused_in_the_words_of_trace() -> None:
+    for f in (lambda x: float(x[0]) * x, lambda x: x.tolist()[0] * x, lambda x: np.sum(np.fromiter(x, float)) * x):
+        words = []
+        for run in (lambda: mg.grad(lambda x, f=f: np.sum(f(x)))(X), lambda: mg.trace(lambda x, f=f: np.sum(f(x)), X)):
+            with pytest.raises(GraphError, match="gradient") as caught:
+                run()
+            words.append(str(caught.value).split(" (line")[0].split("\n")[0])
+        assert words[0] == words[1]
+
+
+def test_outside_of_a_transform_tensors_keep_their_meaning() -> None:
+    t = Tensor(np.array([1.0]))
+    assert float(t) == 1.0
+    assert (t == t) is True
+    assert (t == Tensor(np.array([1.0]))) is False
+    losses = np.zeros(2)
+    losses[0] = Tensor(3.0)
+    assert losses[0] == 3.0
+
+
+def test_what_a_function_writes_into_its_argument_is_there_afterwards() -> None:
+    def halved(x: Any) -> Any:
+        x *= 0.5
+        return np.sum(x**2)
+
+    given = X.copy()
+    assert np.allclose(mg.grad(halved)(given), 2 * X * 0.25, rtol=1e-15)
+    assert np.array_equal(given, X * 0.5)
+
+
+def test_under_no_grad_a_gradient_is_a_leaf() -> None:
+    t = Tensor(X)
+    with mg.no_grad():
+        found = mg.grad(lambda x: np.sum(x**3))(t)
+    assert isinstance(found, Tensor)
+    assert found.row is None
+    assert np.allclose(found.data, 3 * X**2)
