@@ -13,6 +13,7 @@ import numpy as np
 from micrograd.core import array_pool
 from micrograd.errors import DTypeError, GraphError, ShapeError
 from micrograd.modes import capturing
+from micrograd.numpy_api.promotion import whole_numbers
 from micrograd.primitives import Primitive
 from micrograd.source.ownership import user_line
 
@@ -124,7 +125,7 @@ def evaluate(row: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any]) -
     if row.kind != "map" and float in map(type, args):
         args = [np.asarray(a) if type(a) is float else a for a in args]
     elif row.kind == "map" and len(args) > 1 and capturing() is not None:
-        args = _whole_numbers(row, operands, args)
+        args = whole_numbers(row, operands, args)
     try:
         for a in args:
             if type(a) is np.ndarray and a.nbytes >= array_pool.SMALLEST:
@@ -137,37 +138,6 @@ def evaluate(row: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any]) -
     if type(value) is not float and type(value) is not np.ndarray:
         value = np.asarray(value)
     return value, args
-
-
-def _whole_numbers(row: Primitive, operands: tuple[Any, ...], args: Sequence[Any]) -> Sequence[Any]:
-    """Return the raw operands, numbers beside whole numbers and truth values in the dtype that NumPy gives them.
-
-    ``mask * 1`` counts in int64 and ``mask * np.float32(2)`` is float32; beside floats a number stays a number. What
-    chooses in `where` is beside nothing.
-    """
-    slots = range(row.name == "where", len(args))
-    numbers = [slot for slot in slots if isinstance(operands[slot], (int, np.generic))]
-    others = [operands[slot] if type(args[slot]) is float else args[slot].dtype for slot in slots]
-    if not numbers or any(hasattr(o, "__primitive__") or (isinstance(o, np.dtype) and o.kind == "f") for o in others):
-        return args
-    dtype = np.result_type(*others)
-    made = list(args)
-    for slot in numbers:
-        number = operands[slot]
-        if isinstance(number, np.generic):
-            made[slot] = frozen(np.array(number))
-        elif dtype.kind in "biu":
-            made[slot] = frozen(_of_dtype(number, dtype, row))
-    return made
-
-
-def _of_dtype(number: int, dtype: np.dtype[Any], row: Primitive) -> Any:
-    try:
-        return np.array(number, dtype)
-    except OverflowError:
-        if row.flows:
-            raise
-        return np.array(number)  # a comparison takes any whole number
 
 
 def _into_kept(row: Primitive, args: Sequence[Any], attrs: dict[str, Any]) -> Any:

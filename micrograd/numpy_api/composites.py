@@ -22,6 +22,7 @@ __all__ = [
     "transpose", "truth", "var",
 ]  # fmt: skip
 
+_FLOAT = np.dtype(float)
 Axis = int | Sequence[int] | None
 
 
@@ -103,6 +104,11 @@ def amin(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     return p.sub(last, amax(p.sub(last, x), axis, keepdims=keepdims))
 
 
+def _kind(x: Any) -> str:
+    """Return the kind of the dtype of an array or tensor, as NumPy abbreviates it; "f" for a number."""
+    return getattr(getattr(x, "raw", x), "dtype", _FLOAT).kind
+
+
 def _is_node(x: Any) -> bool:
     return hasattr(x, "__primitive__")
 
@@ -138,9 +144,9 @@ def divide(x: Any, y: Any) -> Any:
     """Divide as ``x * (1/y)``; a numerator of 1 is `reciprocal` alone, as in the staged graph."""
     if isinstance(y, (int, float)):
         return x * (1.0 / y if y else p.reciprocal(float(y)))
-    if not hasattr(y, "dtype") and np.asarray(y).dtype.kind in "biu":
+    if not _is_node(y) and np.asarray(y).dtype.kind in "biu":
         y = np.asarray(y)
-    if hasattr(y, "dtype") and y.dtype.kind in "biu":  # NumPy's reciprocal of a whole number is a whole number
+    if _kind(y) in "biu":  # NumPy's reciprocal of a whole number is a whole number
         dtype = np.result_type(y.dtype, x.dtype if hasattr(x, "dtype") else 1.0)
         y = p.cast(y, dtype=dtype.name if dtype.kind == "f" else "float64")
     if not _is_node(y):
@@ -159,7 +165,7 @@ def power(x: Any, exponent: Any) -> Any:
         kind = type(exponent).__name__
         raise DTypeError(f"the exponent must be a real number; got {kind}. Write exp(y * log(x)) for x ** y.")
     number = exponent.item() if isinstance(exponent, np.generic) else exponent
-    whole = isinstance(number, float) and number.is_integer() and getattr(x, "dtype", np.dtype(float)).kind == "f"
+    whole = isinstance(number, float) and number.is_integer() and _kind(x) == "f"
     return p.pow(x, exponent=int(number) if whole else number)
 
 

@@ -124,14 +124,17 @@ _OF_FLOATS: dict[np.ufunc, Callable[..., Any]] = {
 }
 
 
+def _is_float(x: Any) -> bool:
+    """Check that `x` is a tensor of floats."""
+    return type(x) is Tensor and (type(x.raw) is float or x.raw.dtype.kind == "f")
+
+
 def apply_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Compute ``called(*inputs, **kwargs)``, or one of its methods, such as ``np.add.reduce``."""
     if method == "__call__" and not kwargs and (composed := _OF_FLOATS.get(called)) is not None:
         given = [x.present() if type(x) is TracedArray else x for x in inputs]
-        if all(type(x) in _NUMBERS or (type(x) is Tensor and x.dtype.kind == "f") for x in given) and any(
-            type(x) is Tensor for x in given
-        ):  # most calls are this one, and what follows takes longer than computing does
-            return own(composed(*given))
+        if all(type(x) in _NUMBERS or _is_float(x) for x in given) and any(type(x) is Tensor for x in given):
+            return own(composed(*given))  # most calls are this one, and what follows takes longer than computing does
     if method == "at":
         return _at(called, *inputs)
     inputs = _lists_joined(inputs)

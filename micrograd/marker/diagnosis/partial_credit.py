@@ -53,7 +53,7 @@ def held(task: Task, probes: int = 2) -> tuple[str, ...]:
         values = [
             array
             for event in recording.events
-            for value in (*event.writes.values(), event.answer)
+            for value in (*event.writes.values(), event.returned)
             for array in _arrays(value)
         ]
         given = {node.name for node in case.graph.outputs}

@@ -206,7 +206,7 @@ def call_of(
     arguments: Mapping[str, Any],
     result: Any,
     source: str,
-    answer: Callable[[Call], Any] = lambda _: None,
+    run_backward: Callable[[Call], Any] = lambda _: None,
 ) -> Call:
     """Return how `pair` is called.
 
@@ -216,7 +216,7 @@ def call_of(
         arguments: what the forward was given, by parameter.
         result: what it returned.
         source: the text of the file.
-        answer: runs the backward; asked only where its text does not say what it returns.
+        run_backward: runs the backward; asked only where its text does not say what it returns.
 
     Raises:
         GraphError: the forward returns nothing that can be differentiated, or the backward wants what nobody has.
@@ -238,7 +238,7 @@ def call_of(
     plain = said is not None and not said[1] and any(_matches(said[0][0], path) for path in inputs)
     if said is None or (not said[1] and not plain):  # what a name holds, or a call answers: a tuple perhaps
         try:
-            got = answer(call)
+            got = run_backward(call)
         except Exception:  # noqa: BLE001 - told with its line when it is marked
             got = None
         if isinstance(got, dict):

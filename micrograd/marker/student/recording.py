@@ -98,7 +98,7 @@ class Event:
         writes: the values after it, copied.
         calls: the last events of the functions called in it.
         scope: all local variables before it, where they were asked for.
-        answer: the value returned, of a return statement.
+        returned: the value returned, of a return statement.
         caller: the event that was running when the function of this one was called.
     """
 
@@ -108,7 +108,7 @@ class Event:
     writes: dict[str, Any] = field(default_factory=dict)
     calls: list[Event] = field(default_factory=list)
     scope: dict[str, Any] | None = None
-    answer: Any = None
+    returned: Any = None
     caller: Event | None = None
     aliases: dict[str, bool] = field(default_factory=dict)
 
@@ -261,7 +261,7 @@ class _Watcher:
         event = self.open.pop(frame, None)
         if event is None:
             return value
-        event.answer = _kept(value, {})
+        event.returned = _kept(value, {})
         self.writers.pop(frame, None)
         if event.caller is not None:
             event.caller.calls.append(event)
