@@ -284,9 +284,12 @@ def _sum_vjp(g: Any, out: Any, x: Any, *, axis: Any = None, keepdims: bool = Fal
 
 
 def _max_vjp(g: Any, out: Any, x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
-    winners = cast(equal(x, _spread(out, x, axis, keepdims)), dtype=g.dtype.name)
-    share = reciprocal(sum(winners, axis=axis, keepdims=True))  # ties share the gradient equally
-    return _spread(g, x, axis, keepdims) * (winners * share)
+    counted = "float32" if g.dtype == np.float16 else g.dtype.name  # in which more than 65,504 ties can be counted
+    winners = cast(equal(x, _spread(out, x, axis, keepdims)), dtype=counted)
+    share = winners * reciprocal(sum(winners, axis=axis, keepdims=True))  # ties share the gradient equally
+    if counted == g.dtype.name:
+        return _spread(g, x, axis, keepdims) * share
+    return cast(cast(_spread(g, x, axis, keepdims), dtype=counted) * share, dtype=g.dtype.name)
 
 
 def _pow_vjp(g: Any, out: Any, x: Any, *, exponent: float) -> Any:

@@ -70,6 +70,8 @@ def mean(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     n = _count(shape_of(x), axis)
     if n == 0:
         raise ShapeError(f"mean over axis {axis} of shape {shape_of(x)}: the mean of nothing is undefined")
+    if hasattr(x, "dtype") and x.dtype == np.float16:  # whose sums overflow at 65,504: NumPy adds up in float32 too
+        return p.cast((1.0 / n) * sum(p.cast(x, dtype="float32"), axis, keepdims=keepdims), dtype="float16")
     return (1.0 / n) * sum(x, axis, keepdims=keepdims)
 
 

@@ -93,6 +93,12 @@ class ArrayMethods(Tensor):
     def __bool__(self) -> bool:
         return bool(np.asarray(self.raw))  # a branch on a value that is known: NumPy's own rule for more than one
 
+    def __divmod__(self, other: Any) -> Any:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return other // self, other % self
+
     def __round__(self, digits: int | None = None) -> Any:
         number: Any = np.asarray(self.raw)[()]
         return round(number) if digits is None else round(number, digits)

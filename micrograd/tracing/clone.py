@@ -21,7 +21,7 @@ import numpy as np
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
 from micrograd.pytree import flatten, paths
-from micrograd.source.ownership import is_users_code, user_frames
+from micrograd.source.ownership import PACKAGE, is_users_code, user_frames
 from micrograd.tracing.array import TracedArray
 from micrograd.tracing.numpy_proxy import FunctionProxy, ModuleProxy, proxied_builtins, proxy_of
 from micrograd.tracing.storage import Storage
@@ -118,6 +118,8 @@ class Cloner:
         if type(value) is np.ndarray:
             return self.array(value) if value.dtype.kind == "f" else value
         if isinstance(value, FunctionType):
+            if _decorates(value):
+                return self._decorated(value)
             own = value.__globals__ is self.home or is_users_code(value.__code__.co_filename)
             return self._function(value) if own else proxy_of(value)
         if isinstance(value, MethodType):
@@ -250,6 +252,19 @@ class Cloner:
         made.__dict__.update({key: self.of(item) for key, item in vars(value).items()})
         self.spaces.append((vars(value), made.__dict__, dict(made.__dict__)))
         return made
+
+    def _decorated(self, value: FunctionType) -> FunctionType:
+        """Clone what a library's decorator made: its own code as it is, around the clone of the user's function."""
+        cells = [CellType() for _ in value.__closure__ or ()]
+        for cell, new in zip(value.__closure__ or (), cells, strict=True):
+            try:
+                content = cell.cell_contents
+            except ValueError:  # an empty cell
+                continue
+            new.cell_contents = self.of(content) if isinstance(content, (FunctionType, MethodType)) else content
+        made = FunctionType(value.__code__, value.__globals__, value.__name__, value.__defaults__, tuple(cells))
+        made.__kwdefaults__ = value.__kwdefaults__
+        return self._pair(value, made)  # type: ignore[no-any-return]
 
     def _globals(self, original: dict[str, Any]) -> dict[str, Any]:
         if id(original) not in self.globals:
@@ -475,10 +490,20 @@ def _is_foreign(space: dict[str, Any] | None) -> bool:
     return space is None or str(space.get("__name__")).partition(".")[0] != "micrograd"
 
 
+def _decorates(f: Any) -> bool:
+    """Check that a function is what a decorator of a library made of a user's, such as `np.errstate`."""
+    return (
+        isinstance(f, FunctionType)
+        and isinstance(getattr(f, "__wrapped__", None), FunctionType)
+        and not f.__code__.co_filename.startswith(PACKAGE)
+        and not is_users_code(f.__code__.co_filename)
+    )
+
+
 def _globals_of(f: Any) -> dict[str, Any] | None:
     """Return the globals of what is traced."""
-    while isinstance(f, (functools.partial, MethodType)):
-        f = f.func if isinstance(f, functools.partial) else f.__func__
+    while isinstance(f, (functools.partial, MethodType)) or _decorates(f):
+        f = f.func if isinstance(f, functools.partial) else f.__func__ if isinstance(f, MethodType) else f.__wrapped__
     if not isinstance(f, FunctionType):
         f = getattr(type(f), "__call__", None)  # noqa: B004 - the method itself is wanted
     return getattr(f, "__globals__", None)

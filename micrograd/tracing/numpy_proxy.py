@@ -40,7 +40,7 @@ __all__ = ["FunctionProxy", "ModuleProxy", "apply_function", "apply_ufunc", "pro
 _WITHOUT_GRADIENT = {
     *(np.all, np.allclose, np.any, np.argmax, np.argmin, np.argpartition, np.argsort, np.argwhere, np.around),
     *(np.array2string, np.array_equal, np.array_equiv, np.array_repr, np.array_str, np.count_nonzero, np.digitize),
-    *(np.empty_like, np.fix, np.flatnonzero, np.full_like, np.iscomplexobj, np.isclose, np.isrealobj, np.isneginf),
+    *(np.empty_like, np.fix, np.flatnonzero, np.iscomplexobj, np.isclose, np.isrealobj, np.isneginf),
     *(np.isposinf, np.nonzero, np.ones_like, np.result_type, np.round, np.searchsorted, np.zeros_like, np.common_type),
 }
 _UFUNCS_WITHOUT_GRADIENT = {
@@ -145,7 +145,7 @@ def apply_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: 
     target = out[0] if isinstance(out, tuple) else out
     if not is_tracked((*inputs, where)):
         return _ufunc_by_numpy(called, method, inputs, target, where, kwargs)
-    options = {key: value for key, value in kwargs.items() if value is not None} if kwargs else kwargs
+    options = {key: value for key, value in kwargs.items() if value is not None or key == "axis"} if kwargs else kwargs
     made = lift(_composed_ufunc(called, method, present(inputs), options))
     if where is not True:
         if target is None:

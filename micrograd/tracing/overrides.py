@@ -299,7 +299,26 @@ def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, 
         return by_numpy(np.nan_to_num, (x, copy, nan, posinf, neginf), {})
     values = raw_value(present(x))
     replaced = np.nan_to_num(values, nan=nan, posinf=posinf, neginf=neginf)
-    return lift(primitives.where(np.isfinite(values), present(x), np.where(np.isfinite(values), 0, replaced)))
+    made = primitives.where(np.isfinite(values), present(x), np.where(np.isfinite(values), 0, replaced))
+    return lift(made) if copy or not isinstance(x, TracedArray) else written_to(x, lift(made))
+
+
+@_overrides(np.full_like)
+def full_like(
+    a: Any, fill_value: Any, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None
+) -> Any:
+    """Fill an array like another one, as `numpy.full_like`; a traced value keeps its gradient."""
+    like = raw_value(present(a))
+    if not is_tracked(fill_value):
+        return adopt(np.full_like(like, present(fill_value), dtype, order, subok, shape))
+    made = adopt(np.empty_like(like, dtype, order, subok, shape))
+    if not isinstance(made, TracedArray):
+        raise GraphError(
+            f"np.full_like of an array of {made.dtype} would lose the gradient of the traced value that fills it; "
+            "pass dtype=float."
+        )
+    made[...] = fill_value
+    return made
 
 
 @_overrides(np.select)
