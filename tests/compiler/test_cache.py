@@ -447,7 +447,7 @@ def test_a_writer_that_is_killed_leaves_whole_files_and_nothing_for_ever(folder:
     """Killed sixty times, at any moment of writing two megabytes."""
     program = f"""
 import os, random, signal, sys, time
-from micrograd.compiler.cache.cache.store import open_store
+from micrograd.compiler.cache.store import open_store
 payload = bytes(range(256)) * 8192
 start = time.perf_counter()
 with open_store() as opened:
@@ -495,7 +495,7 @@ def test_a_writer_at_work_is_left_alone(folder: Path, kept: Path, monkeypatch: p
 PROGRAM = """
 import sys, time
 import numpy as np
-from micrograd.compiler.cache.cache import cache
+from micrograd.compiler.cache import cache
 {before}
 function, had = cache.load_or_compile({source!r}, "run", {signature!r}, {{}})
 x = np.array([1.0, 2.0])

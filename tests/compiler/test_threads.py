@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant
 from idioms import IDIOMS, arguments
 from strategies import Program, inputs_of, margin, programs, seeds
-from test_compiler_equality import GRAPHS, SAMPLES, STEPS, Growing, _leaves, both, close, items, moved
+from test_equality import GRAPHS, SAMPLES, STEPS, Growing, _leaves, both, close, items, moved
 from two_threads import Company, Turns, company, poison, turns
 
 import micrograd as mg

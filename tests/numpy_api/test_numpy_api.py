@@ -253,8 +253,17 @@ def test_every_ufunc_and_function_is_called_above() -> None:
             continue  # Spy has no operators, and always answers A
     asked = {np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.full_like, np.empty_like, np.argmax, np.argmin}
     compared = {np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal, np.float_power}
-    missing = {*UFUNCS, *FUNCTIONS} - seen - asked - compared
+    counted = {np.any, np.all, np.count_nonzero}  # in a test of their own, below
+    missing = {*UFUNCS, *FUNCTIONS} - seen - asked - compared - counted
     assert {f.__name__ for f in missing} <= {"clip"}  # np.clip is both a function and a ufunc of np._core
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1])
+@pytest.mark.parametrize("f", [np.any, np.all, np.count_nonzero], ids=lambda f: f.__name__)
+def test_truth_values_are_counted_as_numpy_counts_them(f: Any, axis: int | None) -> None:
+    for low in (-10.0, 0.25, 10.0):
+        found = f(Tensor(A) > low, axis=axis)
+        assert np.array_equal(getattr(found, "data", found), f(low < A, axis=axis))
 
 
 def test_questions_about_shape_answer_plain_numbers() -> None:
