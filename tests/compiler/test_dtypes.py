@@ -384,7 +384,9 @@ def test_more_columns_than_the_labels_can_count(dtype: str) -> None:
     ],
 )
 def test_whole_numbers_alone_are_refused(f: Function) -> None:
-    with pytest.raises(GraphError, match=r"cannot compile the values of the integer argument i at line test_dtypes.py:\d+"):
+    with pytest.raises(
+        GraphError, match=r"cannot compile the values of the integer argument i at line test_dtypes.py:\d+"
+    ):
         capture(f, (np.ones(3), np.arange(3)), {})
 
 
