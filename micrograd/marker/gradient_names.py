@@ -81,8 +81,12 @@ def arrives(name: str) -> bool:
 
 
 def node_of(label: str) -> str:
-    """Return the node whose gradient the engine calls so: ``var`` for ``dvar``; empty for another label."""
-    return label[1:] if label.startswith("d") else ""
+    """Return the node whose gradient the engine calls so: ``var`` for ``dvar``; empty where no code can have that name.
+
+    >>> node_of("dvar"), node_of("dx'"), node_of("batch_norm")
+    ('var', '', '')
+    """
+    return label[1:] if label.startswith("d") and label.isidentifier() else ""
 
 
 def normal(name: str) -> str:
