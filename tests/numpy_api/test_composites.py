@@ -88,6 +88,36 @@ def test_matmul_of_any_shapes(data: st.DataObject) -> None:
     check_grad(lambda x, y: x @ y, a, b)
 
 
+WHOLE = ["bool", "int8", "int64", "uint8", "uint64"]
+
+
+@pytest.mark.parametrize("dtype", WHOLE)
+def test_the_smallest_of_what_cannot_be_negated(dtype: str) -> None:
+    limits = (False, True) if dtype == "bool" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    x = np.array([[*limits], [1, 0]], dtype)
+    mask = x > 0
+    for axis in (None, 0, 1):
+        got = c.amin(Tensor(np.ones((2, 2))) * 0 < x if dtype == "bool" else x, axis)
+        wanted = np.min(mask if dtype == "bool" else x, axis)
+        assert np.asarray(getattr(got, "data", got)).dtype == wanted.dtype
+        np.testing.assert_array_equal(getattr(got, "data", got), wanted)
+    for other in WHOLE:
+        y = x[::-1].astype(other)
+        got = c.minimum(x, y)
+        assert got.dtype == np.minimum(x, y).dtype
+        np.testing.assert_array_equal(got, np.minimum(x, y))
+
+
+@pytest.mark.parametrize("dtype", WHOLE)
+def test_the_smaller_of_floats_and_whole_numbers(dtype: str) -> None:
+    x, bounds = np.array([0.5, -2.0, 3.0]), np.array([1, 0, 1], dtype)
+    for call in (lambda x: np.minimum(x, bounds), lambda x: np.minimum(bounds, x), lambda x: np.clip(x, None, bounds)):
+        np.testing.assert_array_equal(call(Tensor(x)).data, call(x))
+        check_grad(call, x)
+    assert c.minimum(Tensor(x.astype(np.float32)), bounds).dtype == np.minimum(x.astype(np.float32), bounds).dtype
+    assert c.minimum(Tensor(x.astype(np.float32)), np.float64(1)).dtype == np.float32  # a number widens nothing
+
+
 basic = st.one_of(st.integers(-2, 1), st.slices(2), st.just(Ellipsis), st.none())
 
 

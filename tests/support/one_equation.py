@@ -23,14 +23,15 @@ ATTRS: dict[str, tuple[dict[str, Any], ...]] = {
 
 
 def sample(dtype: str, shape: tuple[int, ...] = (6,)) -> Any:
-    """Entries of a dtype, the smallest and the largest whole number among them."""
+    """Entries of a dtype; of whole numbers the smallest, the largest, and those that are alike as float64."""
     kind = np.dtype(dtype).kind
     if kind == "b":
         entries = np.array([False, True, True, False, True, True])
     elif kind == "f":
         entries = np.array([0.0, 1.0, -2.5, 3.0, -1.0, 0.5])
     else:
-        entries = np.array([0, 1, np.iinfo(dtype).min, np.iinfo(dtype).max, 3, 100], dtype)
+        rounded = 2**53 + (kind == "i") if np.dtype(dtype).itemsize == 8 else 3
+        entries = np.array([0, 1, np.iinfo(dtype).min, np.iinfo(dtype).max, rounded, 100], dtype)
     return np.resize(entries, shape).astype(dtype)
 
 
