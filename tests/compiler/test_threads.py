@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant
 from idioms import IDIOMS, arguments
 from strategies import Program, inputs_of, margin, programs, seeds
-from test_equality import GRAPHS, SAMPLES, STEPS, Growing, _leaves, both, close, items, moved
+from test_equality import GRAPHS, SAMPLES, STEPS, Growing, _leaves, both, close, floats, items, moved
 from two_threads import Company, Turns, company, poison, turns
 
 import micrograd as mg
@@ -308,8 +308,9 @@ class GrowingByTurns(Growing):
 
         def f(*inputs: Any) -> Any:
             known = self.values(inputs)
-            total = sum((np.sum(np.tanh(v)) for v in known[3:]), np.sum(known[0]))
-            return known[-1] * 1.0, total
+            last = known[-1]
+            total = sum((np.sum(np.tanh(floats(v))) for v in known[3:]), np.sum(known[0]))
+            return last * 1.0 if last.dtype.kind == "f" else last, total
 
         return f, lambda *inputs: (f(*inputs), mg.grad(lambda *i: f(*i)[1], (0, 1, 2))(*inputs))
 
@@ -321,15 +322,20 @@ class GrowingByTurns(Growing):
         if getattr(self, "steps", None):
             self.check()
 
+    def coarsest(self) -> Any:
+        """The coarsest dtype that something is computed in."""
+        with np.errstate(all="ignore"):
+            return min((v.dtype for v in self.values(self.inputs) if v.dtype.kind == "f"), key=lambda d: d.itemsize)
+
     def check(self) -> None:
         f, with_gradients = self.functions()
-        ties = margin(f(*(Tensor(x) for x in self.inputs))[1])
+        ties = margin(f(*map(Tensor, self.inputs[:3]), *self.inputs[3:])[1], exact=True)
         chosen = f if ties < 1e-3 else with_gradients
         with turns() as made:
             got = by_turns(chosen, self.inputs, made)
         with np.errstate(all="ignore"):
             for g, w in zip(_leaves(got), _leaves(chosen(*self.inputs)), strict=True):
-                close(g, w)
+                close(g, w, coarsest=self.coarsest())
 
 
 class GrowingLarge(GrowingByTurns):
@@ -348,8 +354,8 @@ class GrowingLarge(GrowingByTurns):
             (last, total), _ = alone_and_together(with_gradients, self.inputs, second)
             wanted = f(*self.inputs)
         terms = sum(v.size for v in self.values(self.inputs))  # of the sum of all, each at most about 1
-        close(last, wanted[0])
-        close(total, wanted[1], terms)
+        close(last, wanted[0], coarsest=self.coarsest())
+        close(total, wanted[1], terms, coarsest=self.coarsest())
 
 
 TestGrowingByTurns = GrowingByTurns.TestCase
