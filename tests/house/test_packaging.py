@@ -117,11 +117,6 @@ def test_no_extra_brings_what_nothing_imports() -> None:
     assert idle({"checkpoint": ["safetensors>=0.5"], "data": ["scikit-learn>=1.5"]}) == ["safetensors"]
 
 
-def test_the_metadata_says_where_to_look() -> None:
-    assert "Homepage" in PROJECT["urls"]
-    assert all(url.startswith("https://") for url in PROJECT["urls"].values())
-
-
 def test_raw_samples_stay_out_of_the_repository() -> None:
     kept = [path for path in (ROOT / "docs").rglob("*results.json") if "_build" not in path.parts]
     assert kept == []

@@ -303,7 +303,7 @@ def record(
     try:
         with np.errstate(all="ignore"):
             recording.result = call(function)
-    except Exception as error:  # noqa: BLE001 - whatever the student's code raises is told
+    except Exception as error:  # noqa: BLE001 - whatever the student's code raises is reported
         recording.error = error
     finally:
         watcher.open.clear()

@@ -283,7 +283,7 @@ def _output(task: Task, result: Any, key: int | None) -> Any:
         return np.asarray(value, float)
     except (LookupError, TypeError, ValueError):
         raise UnrunnableError(
-            f"{task.forward} answers a {type(result).__name__}; an array, or (out, cache), is needed."
+            f"{task.forward} returns a {type(result).__name__}; an array, or (out, cache), is needed."
         ) from None
 
 
