@@ -56,6 +56,7 @@ class Primitive:
         level: binding strength of the template, 1 (sum) to 9 (atom): decides where brackets go.
         label: what the drawing writes in the node.
         domain: one entry per operand, the numbers it is tested on (``micrograd.testing.DOMAINS``).
+        cost: of one entry, in additions; the compiler computes cheap values again rather than store them.
         variadic: whether it takes any number of operands.
         vjp: one rule per operand; ``None`` where no gradient flows.  A variadic row has a single rule and
             is called with the keyword ``slot`` besides.
@@ -76,6 +77,7 @@ class Primitive:
     level: int = 9
     label: str = ""
     domain: tuple[str, ...] = ("real",)
+    cost: int = 1
     variadic: bool = False
     vjp: tuple[Rule | None, ...] = (None,)
     flows: bool = field(init=False)  # whether any gradient passes (not through comparisons)
@@ -241,6 +243,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 # Rows that a rule names before they are declared, for the type checker.
 broadcast: Primitive
 cast: Primitive
+div: Primitive
 equal: Primitive
 gather: Primitive
 greater: Primitive
@@ -326,14 +329,14 @@ sub = Primitive(
 )  # fmt: skip
 pow = Primitive(
     "pow", array="power", scalar="pow({0}, {exponent})", onnx="Pow", tex="{0}^{{{exponent}}}", level=4, label="xⁿ",
-    domain=("positive",), vjp=(_pow_vjp,),
+    cost=40, domain=("positive",), vjp=(_pow_vjp,),
 )  # fmt: skip
 sqrt = Primitive(
-    "sqrt", scalar="sqrt({0})", onnx="Sqrt", tex=r"\sqrt{{{0}}}", label="√", domain=("positive",),
+    "sqrt", scalar="sqrt({0})", onnx="Sqrt", tex=r"\sqrt{{{0}}}", label="√", cost=4, domain=("positive",),
     vjp=(lambda g, out, x: g * (0.5 * reciprocal(out)),),
 )  # fmt: skip
 reciprocal = Primitive(
-    "reciprocal", scalar="1.0 / {0}", onnx="Reciprocal", tex=r"\frac{{1}}{{{0}}}", level=3, label="1/x",
+    "reciprocal", scalar="1.0 / {0}", onnx="Reciprocal", tex=r"\frac{{1}}{{{0}}}", level=3, label="1/x", cost=3,
     domain=("nonzero",), vjp=(lambda g, out, x: -g * out * out,),
 )  # fmt: skip
 mul = Primitive(
@@ -347,16 +350,21 @@ add = Primitive(
 
 # ---- what networks need besides --------------------------------------------------------------------------
 
+div = Primitive(  # 1 / x is `reciprocal`, as in the staged graph
+    "div", array="divide", scalar="{0} / {1}", onnx="Div", tex=r"\frac{{{0}}}{{{1}}}", level=3, label="÷", cost=4,
+    domain=("real", "nonzero"), vjp=(lambda g, out, x, y: div(g, y), lambda g, out, x, y: div(-(g * out), y)),
+)  # fmt: skip
 neg = Primitive("neg", array="negative", scalar="-{0}", onnx="Neg", tex="-{0}", level=2, label="−x", vjp=(negates,))
 exp = Primitive(
-    "exp", scalar="exp({0})", onnx="Exp", tex=r"e^{{{0}}}", level=4, label="exp", vjp=(lambda g, out, x: g * out,)
-)
+    "exp", scalar="exp({0})", onnx="Exp", tex=r"e^{{{0}}}", level=4, label="exp", cost=12,
+    vjp=(lambda g, out, x: g * out,),
+)  # fmt: skip
 log = Primitive(
-    "log", scalar="log({0})", onnx="Log", tex=r"\log {0}", level=3, label="log", domain=("positive",),
-    vjp=(lambda g, out, x: g * reciprocal(x),),
+    "log", scalar="log({0})", onnx="Log", tex=r"\log {0}", level=3, label="log", cost=14, domain=("positive",),
+    vjp=(lambda g, out, x: div(g, x),),
 )  # fmt: skip
 tanh = Primitive(
-    "tanh", scalar="tanh({0})", onnx="Tanh", tex=r"\tanh {0}", level=3, label="tanh",
+    "tanh", scalar="tanh({0})", onnx="Tanh", tex=r"\tanh {0}", level=3, label="tanh", cost=16,
     vjp=(lambda g, out, x: g * (1.0 - out * out),),
 )  # fmt: skip
 abs = Primitive(

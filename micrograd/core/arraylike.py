@@ -262,7 +262,7 @@ class ArrayLike(Displayed):
         return c.sum(self, axis, keepdims=keepdims)
 
     def mean(self, axis: c.Axis = None, keepdims: bool = False) -> Any:
-        """See `numpy.mean`; ``1/N * sum``."""
+        """See `numpy.mean`; ``sum / N``."""
         return c.mean(self, axis, keepdims=keepdims)
 
     def var(self, axis: c.Axis = None, ddof: int = 0, keepdims: bool = False) -> Any:

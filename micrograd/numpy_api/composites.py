@@ -1,6 +1,6 @@
 """Compose what an array can do of primitives: the functions behind the tensor's methods and NumPy's names.
 
-Written in the shared dialect, so each works on tensors (recorded) and on arrays alike.  `mean` is ``mul(1/N, sum)``
+Written in the shared dialect, so each works on tensors (recorded) and on arrays alike.  `mean` is ``div(sum, N)``
 and `var` is four nodes: nothing here is a fused node, and no derivative is written here.
 """
 
@@ -65,14 +65,14 @@ def sum(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
 
 
 def mean(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
-    """Average over `axis` as ``1/N * sum(x)``: two nodes. Raises ShapeError where N is 0."""
+    """Average over `axis` as ``sum(x) / N``: two nodes. Raises ShapeError where N is 0."""
     axis = normal_axis(axis, len(shape_of(x)))
     n = _count(shape_of(x), axis)
     if n == 0:
         raise ShapeError(f"mean over axis {axis} of shape {shape_of(x)}: the mean of nothing is undefined")
     if hasattr(x, "dtype") and x.dtype == np.float16:  # whose sums overflow at 65,504: NumPy adds up in float32 too
-        return p.cast((1.0 / n) * sum(p.cast(x, dtype="float32"), axis, keepdims=keepdims), dtype="float16")
-    return (1.0 / n) * sum(x, axis, keepdims=keepdims)
+        return p.cast(p.div(sum(p.cast(x, dtype="float32"), axis, keepdims=keepdims), n), dtype="float16")
+    return p.div(sum(x, axis, keepdims=keepdims), n)
 
 
 def var(x: Any, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False) -> Any:
@@ -82,7 +82,7 @@ def var(x: Any, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False) -> 
     if n <= 0:
         raise ShapeError(f"var over axis {axis} of shape {shape_of(x)} with ddof={ddof}: nothing to divide by")
     centred = x - mean(x, axis, keepdims=True)
-    return (1.0 / n) * sum(centred**2, axis, keepdims=keepdims)
+    return p.div(sum(centred**2, axis, keepdims=keepdims), n)
 
 
 def std(x: Any, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False) -> Any:
@@ -143,20 +143,10 @@ def clip(x: Any, low: Any = None, high: Any = None) -> Any:
 
 
 def divide(x: Any, y: Any) -> Any:
-    """Divide as ``x * (1/y)``; a numerator of 1 is `reciprocal` alone, as in the staged graph."""
-    if isinstance(y, (int, float)):
-        return x * (1.0 / y if y else p.reciprocal(float(y)))
-    if not _is_node(y) and np.asarray(y).dtype.kind in "biu":
-        y = np.asarray(y)
-    if _kind(y) in "biu":  # NumPy's reciprocal of a whole number is a whole number
-        dtype = np.result_type(y.dtype, x.dtype if hasattr(x, "dtype") else 1.0)
-        y = p.cast(y, dtype=dtype.name if dtype.kind == "f" else "float64")
-    if not _is_node(y):
-        return p.mul(x, p.reciprocal(y))
-    inverse = p.reciprocal(y)
-    if type(x) in (int, float) and x == 1:
-        return inverse
-    return x * inverse
+    """Divide as NumPy does; one over floats is `reciprocal`, as in the staged graph."""
+    if type(x) in (int, float) and x == 1 and _is_node(y) and _kind(y) == "f":
+        return p.reciprocal(y)
+    return p.div(x, y)
 
 
 def power(x: Any, exponent: Any) -> Any:
