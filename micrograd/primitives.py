@@ -271,7 +271,7 @@ def negates(g: Any, *_: Any, **__: Any) -> Any:
 
 
 def _spread(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
-    """`g`, the cotangent of a reduction of `x`, with the unit axes of `x` put back."""
+    """Return `g`, the cotangent of a reduction of `x`, with the unit axes of `x` put back."""
     if keepdims or axis == 0:
         return g
     if axis is None or not x.shape:

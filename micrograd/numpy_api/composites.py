@@ -201,7 +201,7 @@ def _truth_of(x: Any) -> Any:
 
 
 def bitwise(logical: Callable[..., Any]) -> Callable[..., Any]:
-    """``& | ^ ~`` between truth values, by the logical function of the same meaning.
+    """Compose ``& | ^ ~`` of truth values of the logical function of the same meaning.
 
     Raises:
         DTypeError (at the call): whole numbers or floats, whose bits are no part of the graph.

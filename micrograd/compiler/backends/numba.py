@@ -257,7 +257,7 @@ class Entry:
         return np.array(self.view(value, arrays, w))
 
     def host_step(self, equation: Equation, arrays: dict[int, Any], w: Workspace) -> None:
-        """One equation by NumPy (a matrix product by the BLAS that NumPy has), into its place."""
+        """Compute one equation with NumPy (a matrix product with the BLAS that NumPy has), into its place."""
         known = {v: self.view(v, arrays, w) for v in equation.reads}
         operands = [known[o] if isinstance(o, int) else o for o in equation.operands]
         out = self.view(equation.out, arrays, w)
@@ -295,7 +295,7 @@ class Entry:
 
 
 def _ready(x: Any, dtype: str) -> Any:
-    """`x` as the printed functions take it: in C order, with at least one axis."""
+    """Return `x` as the printed functions take it: in C order, with at least one axis."""
     array = np.ascontiguousarray(x, dtype)
     return array if array.ndim else array.reshape(1)
 

@@ -1,4 +1,4 @@
-"""One number at a time: the rows' scalar templates, printed for a dtype.
+"""Print the rows' scalar templates for a dtype: one number at a time.
 
 Literals in a template are Python floats, which would widen float32 in Numba, so each gets the dtype of the operation.
 A few operations have a text of their own (`OVERRIDES`): functions that Numba has no vector form of, and constructs that
@@ -36,7 +36,7 @@ _POWERS: dict[float, str] = {
 
 
 def cast_text(text: str, old: str, new: str) -> str:
-    """`text` of dtype `old` as the dtype `new`."""
+    """Return `text` of dtype `old`, cast to the dtype `new`."""
     if old == new:
         return text
     if new == "bool":

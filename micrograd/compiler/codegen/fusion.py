@@ -1,4 +1,4 @@
-"""Which equations run together: kernels, matrix products, and what NumPy does between them.
+"""Decide which equations run together: kernels, matrix products, and what NumPy does between them.
 
 A kernel is a set of elementwise operations and reductions over one iteration space, whose dimensions the axes of every
 value in it are mapped to. Equations join in the order of execution, the latest kernel that holds a producer first; a

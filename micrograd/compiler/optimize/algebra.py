@@ -1,4 +1,4 @@
-"""Rewrites that change the order of the arithmetic, and what each promises.
+"""Rewrite sums and products in another order of the arithmetic, each rule with what it promises.
 
 `centred`: ``x - mean(x)`` and the variance are computed from ``x - x[0]``, whose sum and sum of squares come from one
 pass over the batch. A constant column gives exactly 0, and digits that a large mean would cost are kept: the error is
@@ -268,7 +268,7 @@ def _sum(made: Rewriter, x: Operand, axes: tuple[int, ...]) -> Operand:
 def _rebuilt(
     made: Rewriter, term: _Term, shape: tuple[int, ...], axes: tuple[int, ...], sums: dict[Any, Operand]
 ) -> Operand | None:
-    """``outside * sum(inside)``, or ``outside * count`` where nothing varies."""
+    """Put ``outside * sum(inside)``, or ``outside * count`` where nothing varies."""
     if term.inside:
         key = _key(term, shape, axes)
         if key not in sums:
@@ -340,7 +340,7 @@ def _terms(
 
 
 def picked(made: Rewriter, equation: Equation, operands: tuple[Operand, ...]) -> Operand | None:
-    """``x[np.arange(N), y]`` and its scatter as masks, for an integer input `y` of shape (N,)."""
+    """Put ``x[np.arange(N), y]`` and its scatter as masks, for an integer input `y` of shape (N,)."""
     index = equation.attrs.get("index")
     if equation.op not in ("gather", "scatter") or not isinstance(index, tuple) or len(index) != 2:
         return None

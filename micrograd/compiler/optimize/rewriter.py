@@ -1,4 +1,4 @@
-"""A program under reconstruction: equations are put one by one, equal ones are put once, and exact identities vanish.
+"""Build a program anew: equations are put one by one, equal ones once, and exact identities vanish.
 
 Every rewrite here keeps each number bit for bit, and its dtype (``x * 1``, ``--x``, a cast to the same dtype, squares
 for ``x ** 2`` as NumPy computes them); what changes the rounding stands in `algebra.py`, with its promise. What a
@@ -66,7 +66,7 @@ class Notes:
 
 
 class Rewriter:
-    """Builds a program out of puts.
+    """Build a program, one equation after the other.
 
     Attributes:
         values, feeds, equations: of the program so far.
@@ -228,7 +228,7 @@ class Rewriter:
         return self.reshape(self._keep(Equation(op, (x,), -1, {"axis": over, "keepdims": True}, line), inner), wanted)
 
     def _cast(self, x: Operand, made: Value) -> Operand:
-        """`x` in the dtype of `made`, by its name."""
+        """Put `x` in the dtype of `made`, by its name."""
         if self.dtype(x) == made.dtype:
             return x
         return self.put("cast", x, like=replace(made, weak=False), dtype=made.dtype)
@@ -242,15 +242,15 @@ class Rewriter:
         return largest * (1 if op == "max" else count) <= _EXACT
 
     def reshape(self, x: Operand, shape: tuple[int, ...]) -> Operand:
-        """`x` in another shape."""
+        """Put `x` in another shape."""
         return self.put("reshape", x, shape=shape)
 
     def first(self, x: Operand, axes: Iterable[int], budget: int = 24) -> Operand | None:
-        """`x` at index 0 of `axes`, which stay as unit axes; None where that takes more than `budget` equations."""
+        """Put `x` at index 0 of `axes`, which stay as unit axes; None where that takes more than `budget` equations."""
         return self.entry(x, dict.fromkeys(axes, 0), budget)
 
     def entry(self, x: Operand, places: Mapping[int, int], budget: int = 24) -> Operand | None:
-        """`x` at one index along each axis in `places`, and otherwise as `first`."""
+        """Put `x` at one index along each axis in `places`, and otherwise as `first`."""
         shape = self.shape(x)
         left = {a: index for a, index in places.items() if shape[a] != 1}
         if not left or isinstance(x, float):
@@ -289,7 +289,7 @@ class Rewriter:
         return self.put("gather", x, like=replace(self.values[x], shape=goal, name=""), index=index)
 
     def varies(self, x: Operand) -> Axes:
-        """Along which of its axes a value may vary: False where it is broadcast, or has one entry."""
+        """Say along which of its axes a value may vary: False where it is broadcast, or has one entry."""
         shape = self.shape(x)
         if isinstance(x, float) or not shape:
             return ()
@@ -401,7 +401,7 @@ def same(a: Operand, b: Operand) -> bool:
 
 
 def _frozen(attrs: Any) -> Any:
-    """Operands or attributes as a key: slices, lists and arrays included; 2 is not 2.0, nor 0.0 -0.0."""
+    """Return operands or attributes as a key: slices, lists and arrays included; 2 is not 2.0, nor 0.0 -0.0."""
     if isinstance(attrs, dict):
         return tuple(sorted((key, _frozen(value)) for key, value in attrs.items()))
     if isinstance(attrs, (tuple, list)):
