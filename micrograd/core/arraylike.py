@@ -190,7 +190,25 @@ class ArrayLike(Displayed):
         return c.power(self, exponent)
 
     def __rpow__(self, base: Any) -> Any:
-        return p.exp(self * float(np.log(base)))
+        return c.power(base, self)
+
+    def __mod__(self, other: Any) -> Any:
+        return p.remainder(self, other)
+
+    def __rmod__(self, other: Any) -> Any:
+        return p.remainder(other, self)
+
+    def __floordiv__(self, other: Any) -> Any:
+        return p.floor_divide(self, other)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return p.floor_divide(other, self)
+
+    def __divmod__(self, other: Any) -> Any:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return other // self, other % self
 
     def __neg__(self) -> Any:
         return p.neg(self)

@@ -6,6 +6,7 @@ and `var` is four nodes: nothing here is a fused node, and no derivative is writ
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,10 +17,10 @@ from micrograd.errors import DTypeError, ShapeError
 from micrograd.modes import capturing
 
 __all__ = [
-    "all_of", "amax", "amin", "any_of", "bitwise", "broadcast_to", "clip", "concatenate", "divide", "dot",
-    "expand_dims", "getitem", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor", "matmul",
-    "maximum", "mean", "minimum", "moveaxis", "power", "reshape", "squeeze", "stack", "std", "sum", "swapaxes",
-    "transpose", "truth", "var",
+    "all_of", "amax", "amin", "any_of", "between", "bitwise", "broadcast_to", "clip", "concatenate", "divide",
+    "dot", "expand_dims", "float_power", "getitem", "logical_and", "logical_not", "logical_or", "logical_xor",
+    "matmul", "maximum", "mean", "minimum", "moveaxis", "power", "reshape", "rounded", "squeeze", "stack", "std",
+    "sum", "swapaxes", "transpose", "truth", "var",
 ]  # fmt: skip
 
 _FLOAT = np.dtype(float)
@@ -115,9 +116,16 @@ def _is_node(x: Any) -> bool:
     return hasattr(x, "__primitive__")
 
 
-def maximum(x: Any, y: Any) -> Any:
-    """Return the larger of two, elementwise. Two tensors share a tie; against a constant it goes to the constant."""
-    return p.maximum(x, y) if _is_node(x) and _is_node(y) else p.maximum(x, y, tie=0.0)
+def between(row: p.Primitive) -> Callable[[Any, Any], Any]:
+    """Return the larger or smaller of two by `row`: tensors share a tie; against a constant it goes to the constant."""
+
+    def call(x: Any, y: Any) -> Any:
+        return row(x, y) if _is_node(x) and _is_node(y) else row(x, y, tie=0.0)
+
+    return call
+
+
+maximum = between(p.maximum)
 
 
 def minimum(x: Any, y: Any) -> Any:
@@ -128,12 +136,6 @@ def minimum(x: Any, y: Any) -> Any:
         return p.where(p.less(x, y), x, y)  # no gradient flows
     x, y = (p.cast(o, dtype=dtype.name) if getattr(o, "dtype", dtype).kind in "biu" else o for o in (x, y))
     return -maximum(-x, -y)
-
-
-def logaddexp(x: Any, y: Any) -> Any:
-    """Return ``log(exp(x) + exp(y))``, which no size of `x` or `y` makes overflow."""
-    top = maximum(x, y)
-    return top + p.log(p.exp(x - top) + p.exp(y - top))
 
 
 def clip(x: Any, low: Any = None, high: Any = None) -> Any:
@@ -150,15 +152,33 @@ def divide(x: Any, y: Any) -> Any:
 
 
 def power(x: Any, exponent: Any) -> Any:
-    """Raise `x` to a real number as exponent."""
+    """Raise `x` to a number or to an array of exponents."""
     if isinstance(exponent, np.ndarray) and exponent.ndim == 0:
         exponent = exponent.item()
+    if isinstance(exponent, np.ndarray) or _is_node(exponent) or not _is_node(x):
+        return p.power(x, exponent)
     if isinstance(exponent, bool) or not isinstance(exponent, (int, float, np.integer, np.floating)):
         kind = type(exponent).__name__
-        raise DTypeError(f"the exponent must be a real number; got {kind}. Write exp(y * log(x)) for x ** y.")
+        raise DTypeError(f"the exponent must be a real number or an array; got {kind}.")
     number = exponent.item() if isinstance(exponent, np.generic) else exponent
     whole = isinstance(number, float) and number.is_integer() and _kind(x) == "f"
     return p.pow(x, exponent=int(number) if whole else number)
+
+
+def float_power(x: Any, exponent: Any) -> Any:
+    """Raise `x` to a power in float64, as `numpy.float_power`."""
+    x, exponent = (p.cast(o, dtype="float64") if getattr(o, "dtype", _FLOAT) != _FLOAT else o for o in (x, exponent))
+    return power(x, exponent)
+
+
+def rounded(a: Any, decimals: int = 0) -> Any:
+    """Round to a number of decimals, halves to even, by the products and quotients that `numpy.round` computes."""
+    if a.dtype.kind in "biu" and decimals >= 0:
+        return a
+    scale = 10.0 ** builtins.abs(decimals)
+    if not decimals:
+        return p.rint(a)
+    return p.div(p.rint(a * scale), scale) if decimals > 0 else p.rint(p.div(a, scale)) * scale
 
 
 def truth(x: Any) -> Any:

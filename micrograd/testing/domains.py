@@ -43,10 +43,26 @@ def _mask(rng: np.random.Generator, shape: Shape, slot: int) -> Array:  # noqa: 
     return np.asarray(rng.integers(0, 2, shape), bool)
 
 
+def _inside(rng: np.random.Generator, shape: Shape, slot: int) -> Array:
+    return np.asarray(0.9 * np.tanh(0.5 * _real(rng, shape, slot)))
+
+
+def _large(rng: np.random.Generator, shape: Shape, slot: int) -> Array:
+    count = int(np.prod(shape, dtype=int))
+    return np.asarray((4.0 + count + _positive(rng, shape, slot)) * rng.choice([-1.0, 1.0], shape))
+
+
+def _above_one(rng: np.random.Generator, shape: Shape, slot: int) -> Array:
+    return _positive(rng, shape, slot) + 1.0
+
+
 DOMAINS: dict[str, Callable[[np.random.Generator, Shape, int], Array]] = {
     "real": _real,
     "positive": _positive,
     "nonzero": _nonzero,
+    "inside": _inside,
+    "above 1": _above_one,
+    "large": _large,
     "mask": _mask,
     "matrix": _real,
 }
@@ -122,6 +138,8 @@ _MOVES: dict[str, list[tuple[list[Shape], dict[str, Any]]]] = {
 _KEYWORDS: dict[str, list[dict[str, Any]]] = {
     "pow": [{"exponent": e} for e in (2, 3, 1, 0, -1, 0.5, -1.5)],
     "maximum": [{}, {"tie": 0.0}],
+    "fmax": [{}, {"tie": 0.0}],
+    "fmin": [{}, {"tie": 0.0}],
     "cast": [{"dtype": "float64"}, {"dtype": "float32"}],
 }
 _EMPTY_MOVES: dict[str, list[tuple[list[Shape], dict[str, Any]]]] = {
