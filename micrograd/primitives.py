@@ -55,8 +55,8 @@ class Primitive:
         kind: ``map``, ``reduce``, ``contract`` or ``move``.
         array: name of the function in ``numpy`` (and ``jax.numpy``), the row's own name where left out; or a function
             of arrays, where NumPy has none.
-        scalar: Python expression for one number, with ``{0}``, ``{1}`` and ``{attribute}`` as holes. Python numbers
-            are computed by it where it is arithmetic or one of `QUICK`; the compiler and pages print it.
+        scalar: Python expression for one number, with ``{0}``, ``{1}`` and ``{attribute}`` as holes, which the compiler
+            and pages print. Python numbers are computed by it where it is arithmetic of `QUICK` functions of `math`.
         onnx: operator name in ONNX.
         tex: LaTeX template with the same holes.
         level: binding strength of the template, 1 (sum) to 9 (atom): decides where brackets go.
@@ -543,12 +543,12 @@ log10 = _function("log10", (lambda g, out, x: div(g * (1.0 / math.log(10.0)), x)
 logaddexp = _function(
     "logaddexp",
     (lambda g, out, x, y: div(g, 1.0 + exp(_apart(x, y))), lambda g, out, x, y: div(g, 1.0 + exp(_apart(y, x)))),
-    domain=("real", "real"), cost=32,
+    scalar="logaddexp({0}, {1})", domain=("real", "real"), cost=32,
 )  # fmt: skip
 logaddexp2 = _function(
     "logaddexp2",
     (lambda g, out, x, y: div(g, 1.0 + exp2(_apart(x, y))), lambda g, out, x, y: div(g, 1.0 + exp2(_apart(y, x)))),
-    domain=("real", "real"), cost=32,
+    scalar="logaddexp2({0}, {1})", domain=("real", "real"), cost=32,
 )  # fmt: skip
 power = Primitive(  # of two arrays; with a number as exponent it is `pow`. NaN is the slope of y where x < 0
     "power", scalar="pow({0}, {1})", onnx="Pow", tex="{0}^{{{1}}}", level=4, label="xʸ", cost=40,
@@ -583,35 +583,41 @@ arccosh = _function("arccosh", (lambda g, out, x: div(g, sqrt(x - 1.0) * sqrt(x 
 arctanh = _function("arctanh", (lambda g, out, x: div(g, (1.0 - x) * (1.0 + x)),), scalar="atanh({0})", onnx="Atanh",
                     domain=("inside",))  # fmt: skip
 sinc = _function("sinc", (_sinc_vjp,))
-degrees = _function("degrees", (lambda g, out, x: degrees(g),), scalar=f"{{0}} * {180.0 / math.pi!r}", cost=1)
-radians = _function("radians", (lambda g, out, x: radians(g),), scalar=f"{{0}} * {math.pi / 180.0!r}", cost=1)
+degrees = _function("degrees", (lambda g, out, x: degrees(g),), scalar="degrees({0})", cost=1)
+radians = _function("radians", (lambda g, out, x: radians(g),), scalar="radians({0})", cost=1)
 
 # ---- whole numbers, signs and kinds of numbers -------------------------------------------------------------
 
 floor = _function("floor", (None,), scalar="floor({0})", onnx="Floor", cost=1)
 ceil = _function("ceil", (None,), scalar="ceil({0})", onnx="Ceil", cost=1)
 trunc = _function("trunc", (None,), scalar="trunc({0})", cost=1)
-rint = _function("rint", (None,), onnx="Round", cost=1)
-floor_divide = _function("floor_divide", (None, None), domain=("real", "nonzero"))
+rint = _function("rint", (None,), scalar="rint({0})", onnx="Round", cost=1)
+floor_divide = _function("floor_divide", (None, None), scalar="floor_divide({0}, {1})", domain=("real", "nonzero"))
 remainder = _function(  # of the sign of y
-    "remainder", (passes, lambda g, out, x, y: -(g * floor_divide(x, y))), domain=("nonzero", "large"),
+    "remainder", (passes, lambda g, out, x, y: -(g * floor_divide(x, y))), scalar="remainder({0}, {1})",
+    domain=("nonzero", "large"),
 )  # fmt: skip
 fmod = _function(  # of the sign of x
-    "fmod", (passes, lambda g, out, x, y: -(g * rint(div(x - out, y)))), domain=("nonzero", "large"),
+    "fmod", (passes, lambda g, out, x, y: -(g * rint(div(x - out, y)))), scalar="fmod({0}, {1})",
+    domain=("nonzero", "large"),
 )  # fmt: skip
 fmax = _function("fmax", (lambda g, out, x, y, *, tie=0.5: _share(g, x, y, tie, greater),
                           lambda g, out, x, y, *, tie=0.5: _share(g, y, x, tie, greater)),
-                 domain=("real", "real"), cost=1)  # fmt: skip
+                 scalar="fmax({0}, {1})", domain=("real", "real"), cost=1)  # fmt: skip
 fmin = _function("fmin", (lambda g, out, x, y, *, tie=0.5: _share(g, x, y, tie, less),
                           lambda g, out, x, y, *, tie=0.5: _share(g, y, x, tie, less)),
-                 domain=("real", "real"), cost=1)  # fmt: skip
+                 scalar="fmin({0}, {1})", domain=("real", "real"), cost=1)  # fmt: skip
 copysign = _function(
-    "copysign", (lambda g, out, x, y: g * (sign(x) * copysign(1.0, y)), None), domain=("nonzero", "nonzero"), cost=1
+    "copysign",
+    (lambda g, out, x, y: g * (sign(x) * copysign(1.0, y)), None),
+    scalar="copysign({0}, {1})",
+    domain=("nonzero", "nonzero"),
+    cost=1,
 )
 heaviside = _function(
     "heaviside", (None, lambda g, out, x, y: where(equal(x, 0.0), g, 0.0)), domain=("nonzero", "real"), cost=1
 )
-isnan = _function("isnan", (None,), onnx="IsNaN", cost=1)
-isinf = _function("isinf", (None,), onnx="IsInf", cost=1)
-isfinite = _function("isfinite", (None,), cost=1)
-signbit = _function("signbit", (None,), cost=1)
+isnan = _function("isnan", (None,), scalar="isnan({0})", onnx="IsNaN", cost=1)
+isinf = _function("isinf", (None,), scalar="isinf({0})", onnx="IsInf", cost=1)
+isfinite = _function("isfinite", (None,), scalar="isfinite({0})", cost=1)
+signbit = _function("signbit", (None,), scalar="signbit({0})", cost=1)
