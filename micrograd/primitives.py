@@ -3,7 +3,7 @@
 A row says what the operation computes (`array`, `scalar`), how it is spelled elsewhere (`onnx`), how it
 is shown (`tex`, `level`, `label`), on which numbers it is tested (`domain`) and how it is differentiated
 (`vjp`).  Adding a primitive is adding a row: the engine, the drawings, the laws of `micrograd.testing`
-and the back ends read the table and know only the four kinds.
+and the back ends read the table and know only the five kinds.
 
 =========  =========================================================================================
 kind       meaning
@@ -11,6 +11,7 @@ kind       meaning
 map        elementwise, broadcasting; `scalar` is its template for one number
 reduce     folds the axes `axis` away (`None`: all of them), keeping unit axes if `keepdims`
 contract   multiplies and sums over a shared axis (matrix product)
+scan       folds along `axis` and keeps what is there after each entry (running sums), from the end if `reverse`
 move       brings numbers elsewhere without changing them
 =========  =========================================================================================
 
@@ -52,7 +53,7 @@ class Primitive:
 
     Args:
         name: the name in graphs, pictures and messages.
-        kind: ``map``, ``reduce``, ``contract`` or ``move``.
+        kind: ``map``, ``reduce``, ``contract``, ``scan`` or ``move``.
         array: name of the function in ``numpy`` (and ``jax.numpy``), the row's own name where left out; or a function
             of arrays, where NumPy has none.
         scalar: Python expression for one number, with ``{0}``, ``{1}`` and ``{attribute}`` as holes, which the compiler
@@ -196,10 +197,22 @@ def _named(row: Primitive) -> Callable[..., Any]:
     return _FUNCTIONS.get(row.name) or getattr(np, row.array)
 
 
+def _scan(row: Primitive) -> Callable[..., Any]:
+    accumulate: Callable[..., Any] = _FUNCTIONS.get(row.name) or getattr(np, row.array).accumulate
+
+    def forward(*operands: Any, axis: int, reverse: bool = False) -> Any:
+        if not reverse:
+            return accumulate(*operands, axis)
+        return np.flip(accumulate(*(np.flip(x, axis) for x in operands), axis), axis)
+
+    return forward
+
+
 KINDS: dict[str, Callable[[Primitive], Callable[..., Any]]] = {
     "map": _map,
     "reduce": _reduce,
     "contract": _named,
+    "scan": _scan,
     "move": _named,
 }
 
@@ -251,6 +264,14 @@ def _cast(x: Any, *, dtype: str) -> Any:
     return np.asarray(x).astype(dtype)
 
 
+def _recur(a: Any, b: Any, axis: int) -> Any:
+    out = np.array(b, np.result_type(a, b))
+    factors, done = np.moveaxis(a, axis, 0), np.moveaxis(out, axis, 0)
+    for step in range(1, len(done)):
+        done[step] += factors[step] * done[step - 1]
+    return out
+
+
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "pow": _power,
     "where": _where,
@@ -276,6 +297,9 @@ gather: Primitive
 greater: Primitive
 pow: Primitive
 reciprocal: Primitive
+recur: Primitive
+cumsum: Primitive
+concatenate: Primitive
 reshape: Primitive
 scatter: Primitive
 exp: Primitive
@@ -391,6 +415,40 @@ def _sinc_vjp(g: Any, out: Any, x: Any) -> Any:
         series = series * z + term
     far = where(small, 1.0, y)
     return g * (math.pi * where(small, y * series, div(cos(far) - div(sin(far), far), far)))
+
+
+# A scan is a recurrence, and so is its cotangent, from the other end: neither takes more than linear time.
+
+
+def _before(x: Any, first: float, axis: int, reverse: bool) -> Any:
+    """Return for each entry the one that the scan has met before it, and `first` for the first."""
+    size, lead = x.shape[axis], (slice(None),) * axis
+    edge = where(np.array(False), x[(*lead, slice(0, 1))], first)
+    kept = x[(*lead, slice(1, None) if reverse else slice(0, size - 1))]
+    return concatenate(*((kept, edge) if reverse else (edge, kept)), axis=axis) if size else x
+
+
+def _carried(g: Any, factors: Any, axis: int, reverse: bool) -> Any:
+    """Return what comes back to each entry of a scan, of which each took the one before it times its factor."""
+    return recur(_before(factors, 0.0, axis, not reverse), g, axis=axis, reverse=not reverse)
+
+
+def _cumprod_vjp(g: Any, out: Any, x: Any, *, axis: int, reverse: bool = False) -> Any:
+    return _carried(g, x, axis, reverse) * _before(out, 1.0, axis, reverse)
+
+
+def _extreme_vjp(wins: str) -> Rule:
+    """Return the rule of a running maximum or minimum, in which ties share as in `maximum`."""
+
+    def rule(g: Any, out: Any, x: Any, *, axis: int, reverse: bool = False) -> Any:
+        far = -math.inf if wins == "greater" else math.inf
+        best, one = _before(out, far, axis, reverse), _before(where(np.array(False), x, 0.0), 1.0, axis, reverse)
+        tie = where(equal(best, x), 0.5, 0.0)
+        kept = where(TABLE[wins](best, x), 1.0, tie)
+        taken = where(TABLE[wins](x, best), 1.0, tie)
+        return _carried(g, where(equal(one, 1.0), 0.0, kept), axis, reverse) * where(equal(one, 1.0), 1.0, taken)
+
+    return rule
 
 
 def _concatenate_vjp(g: Any, out: Any, *operands: Any, axis: int = 0, slot: int) -> Any:
@@ -621,3 +679,26 @@ isnan = _function("isnan", (None,), scalar="isnan({0})", onnx="IsNaN", cost=1)
 isinf = _function("isinf", (None,), scalar="isinf({0})", onnx="IsInf", cost=1)
 isfinite = _function("isfinite", (None,), scalar="isfinite({0})", cost=1)
 signbit = _function("signbit", (None,), scalar="signbit({0})", cost=1)
+
+# ---- scans -------------------------------------------------------------------------------------------------
+
+cumsum = Primitive(
+    "cumsum", kind="scan", array="add", onnx="CumSum", tex=r"\operatorname{{cumsum}}({0})", label="cumsum",
+    vjp=(lambda g, out, x, *, axis, reverse=False: cumsum(g, axis=axis, reverse=not reverse),),
+)  # fmt: skip
+cumprod = Primitive(
+    "cumprod", kind="scan", array="multiply", tex=r"\operatorname{{cumprod}}({0})", label="cumprod", vjp=(_cumprod_vjp,)
+)
+cummax = Primitive(
+    "cummax", kind="scan", array="maximum", tex=r"\operatorname{{cummax}}({0})", label="cummax",
+    vjp=(_extreme_vjp("greater"),),
+)  # fmt: skip
+cummin = Primitive(
+    "cummin", kind="scan", array="minimum", tex=r"\operatorname{{cummin}}({0})", label="cummin",
+    vjp=(_extreme_vjp("less"),),
+)  # fmt: skip
+recur = Primitive(  # y[i] = x1[i] + x0[i] * y[i - 1], the first without the product
+    "recur", kind="scan", array=_recur, tex=r"\operatorname{{recur}}({0}, {1})", label="recur", domain=("real", "real"),
+    vjp=(lambda g, out, a, b, *, axis, reverse=False: _carried(g, a, axis, reverse) * _before(out, 0.0, axis, reverse),
+         lambda g, out, a, b, *, axis, reverse=False: _carried(g, a, axis, reverse)),
+)  # fmt: skip

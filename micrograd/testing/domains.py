@@ -115,6 +115,13 @@ _REDUCED: list[tuple[list[Shape], dict[str, Any]]] = [
     ([(2, 3, 2)], {"axis": None, "keepdims": True}),
     ([()], {}),
 ]
+_SCANNED: list[tuple[list[Shape], dict[str, Any]]] = [
+    ([(4,)], {"axis": 0}),
+    ([(3, 2)], {"axis": 0}),
+    ([(2, 3)], {"axis": 1, "reverse": True}),
+    ([(2, 3, 2)], {"axis": 1}),
+    ([(1, 2)], {"axis": 0}),
+]
 _CONTRACTED: list[list[Shape]] = [[(2, 3), (3, 4)], [(3, 3), (3, 3)], [(2, 2, 3), (2, 3, 1)], [(2, 3), (4, 3, 2)],
                                   [(2, 1, 2, 3), (2, 3, 2)], [(1, 1), (1, 1)]]  # fmt: skip
 _ROWS, _REPEATED = np.array([2, 0, 2]), np.array([[0, 1], [1, 1]])
@@ -184,6 +191,8 @@ def cases_of(row: Primitive, seed: int = 0) -> list[Case]:
         calls = _REDUCED
     elif row.kind == "contract":
         calls = [(shapes, {}) for shapes in _CONTRACTED]
+    elif row.kind == "scan":
+        calls = [(shapes * len(row.domain), attrs) for shapes, attrs in _SCANNED]
     else:
         keywords = _KEYWORDS.get(row.name, [{}])
         patterns = _patterns(len(row.domain))
@@ -204,6 +213,8 @@ def empty_cases_of(row: Primitive) -> list[Case]:
             ([(0,)], {}),
             ([(2, 0)], {"axis": 0, "keepdims": True}),
         ]
+    elif row.kind == "scan":
+        calls = [([(0,)] * len(row.domain), {"axis": 0}), ([(2, 0)] * len(row.domain), {"axis": 0})]
     elif row.kind == "contract":
         calls = [([(0, 3), (3, 2)], {}), ([(2, 0), (0, 3)], {}), ([(0, 2, 3), (3, 2)], {})]
     else:

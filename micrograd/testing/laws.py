@@ -178,6 +178,8 @@ def reference(row: Primitive, case: Case) -> Any:
         return (named.get(row.array) or getattr(np, row.array).reduce)(
             x, axis=attrs.get("axis"), keepdims=attrs.get("keepdims", False)
         )
+    if row.kind == "scan":
+        return _by_loop(row, case)
     if row.name == "matmul":
         return np.einsum("...ij,...jk->...ik", *operands)
     if row.name == "pow":
@@ -203,6 +205,17 @@ def reference(row: Primitive, case: Case) -> Any:
         return np.where((x > operands[1]) | np.isnan(x), x, operands[1])
     function = getattr(np, row.array, row.forward)
     return function(*operands, **{key: value for key, value in attrs.items() if key != "tie"})
+
+
+def _by_loop(row: Primitive, case: Case) -> Any:
+    """Compute a scan entry by entry."""
+    axis, reverse = case.attrs["axis"], case.attrs.get("reverse", False)
+    lines = [np.moveaxis(x, axis, 0)[:: -1 if reverse else 1] for x in case.operands]
+    made = list(lines[-1][:1])
+    for entries in list(zip(*lines, strict=True))[1:]:
+        step = getattr(np, row.array)(made[-1], *entries) if len(entries) == 1 else entries[1] + entries[0] * made[-1]
+        made.append(step)
+    return np.moveaxis(np.array(made, lines[-1].dtype).reshape(lines[-1].shape)[:: -1 if reverse else 1], 0, axis)
 
 
 # ---- the value ------------------------------------------------------------------------------------------
