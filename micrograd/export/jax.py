@@ -49,7 +49,13 @@ def _move(row: Primitive, x: Any, **attrs: Any) -> Any:
     return getattr(require_jax().numpy, row.array)(x, **attrs)
 
 
-KINDS: dict[str, Callable[..., Any]] = {"map": _map, "reduce": _reduce, "contract": _contract, "move": _move}
+def _scan(row: Primitive, x: Any, *, axis: int, reverse: bool = False) -> Any:
+    return getattr(require_jax().lax, row.name)(x, axis=axis, reverse=reverse)
+
+
+KINDS: dict[str, Callable[..., Any]] = {
+    "map": _map, "reduce": _reduce, "contract": _contract, "scan": _scan, "move": _move,
+}  # fmt: skip
 """The function that computes the rows of each kind, called with the row, its operands and its keywords."""
 
 
@@ -85,6 +91,25 @@ def _maximum(x: Any, y: Any, *, tie: float = 0.5) -> Any:
     return _tied()(jnp.asarray(x, dtype), jnp.asarray(y, dtype), tie)
 
 
+def _of_extremes(function: str) -> Callable[..., Any]:
+    def compute(x: Any, y: Any, *, tie: float = 0.5) -> Any:  # noqa: ARG001 (at equality JAX always gives one half)
+        return getattr(require_jax().numpy, function)(x, y)
+
+    return compute
+
+
+def _recur(a: Any, b: Any, *, axis: int, reverse: bool = False) -> Any:
+    jax = require_jax()
+
+    def step(before: Any, entry: Any) -> Any:
+        after = entry[1] + entry[0] * before
+        return after, after
+
+    lines = tuple(jax.numpy.moveaxis(x, axis, 0) for x in (a, b))
+    _, made = jax.lax.scan(step, jax.numpy.zeros_like(lines[1][0]), lines, reverse=reverse)
+    return jax.numpy.moveaxis(made, 0, axis)
+
+
 def _gather(x: Any, *, index: Any) -> Any:
     # an index beyond the end gives NaN; JAX would take the last entry in silence
     return require_jax().numpy.asarray(x).at[index].get(mode="fill")
@@ -102,6 +127,9 @@ def _concatenate(*operands: Any, axis: int = 0) -> Any:
 OVERRIDES: dict[str, Callable[..., Any]] = {
     "pow": _power,
     "maximum": _maximum,
+    "fmax": _of_extremes("fmax"),
+    "fmin": _of_extremes("fmin"),
+    "recur": _recur,
     "gather": _gather,
     "scatter": _scatter,
     "concatenate": _concatenate,

@@ -66,10 +66,17 @@ def _move(w: OnnxWriter, row: Primitive, equation: Equation) -> None:
     w.emit(row.onnx, inputs, w.called[equation.out], **attrs.get(row.name, {}))
 
 
+def _scan(w: OnnxWriter, row: Primitive, equation: Equation) -> None:
+    x = w.operand(equation.operands[0], w.program.values[equation.out].dtype)
+    axis = w.constant(np.asarray(equation.attrs["axis"], np.int64), "axis")
+    w.emit(row.onnx, [x, axis], w.called[equation.out], reverse=int(equation.attrs.get("reverse", False)))
+
+
 KINDS: dict[str, Callable[[OnnxWriter, Primitive, Equation], None]] = {
     "map": _map,
     "reduce": _reduce,
     "contract": _contract,
+    "scan": _scan,
     "move": _move,
 }
 """The function that writes the rows of each kind."""
