@@ -24,7 +24,8 @@ from micrograd.tracing.array_methods import ArrayMethods, Step
 from micrograd.tracing.storage import Array, Storage, Write, current_trace, fitting
 
 __all__ = [
-    "TracedArray", "adopt", "is_tracked", "leaves", "lift", "own", "present", "raw_value", "without_tracing",
+    "TracedArray", "adopt", "float_of", "is_tracked", "leaves", "lift", "own", "present", "raw_value",
+    "without_tracing",
 ]  # fmt: skip
 
 
@@ -56,7 +57,7 @@ class TracedArray(ArrayMethods):
         self._seen: Any = None
         self._cache: Any = None
         if parent is None:
-            self._shape: tuple[int, ...] = np.shape(getattr(storage.base, "raw", storage.base))
+            self._shape: tuple[int, ...] = storage.base.shape
         elif storage.pending:
             self._shape = self.at.shape
         else:
@@ -273,7 +274,7 @@ _SHORT: dict[str, Callable[[Any, Any], Any]] = {
 _COMPUTES = (Tensor, np.ndarray, np.generic, int, float, complex, list, tuple)
 
 
-def _float_of(x: Any) -> Any:
+def float_of(x: Any) -> Any:
     """Return the present entries of a traced array of floats; None where it has others, or where they are plain."""
     value = x.storage.base if x.parent is None and not x.storage.pending else x.present()
     return value if type(value) is Tensor and (type(value.raw) is float or value.raw.dtype.kind == "f") else None
@@ -286,15 +287,15 @@ def _operators(name: str, ufunc: np.ufunc, *, compares: bool = False) -> None:
     def forwards(self: TracedArray, other: Any) -> Any:
         if short is not None:
             kind = type(other)
-            y = other if kind is float or kind is int else _float_of(other) if kind is TracedArray and joins else None
-            if y is not None and (x := _float_of(self)) is not None:
+            y = other if kind is float or kind is int else float_of(other) if kind is TracedArray and joins else None
+            if y is not None and (x := float_of(self)) is not None:
                 return own(short(x, y))
         if not isinstance(other, _COMPUTES):
             return NotImplemented
         return self.call_ufunc(ufunc, "__call__", (self, other), {})
 
     def backwards(self: TracedArray, other: Any) -> Any:
-        if short is not None and joins and type(other) in (float, int) and (x := _float_of(self)) is not None:
+        if short is not None and joins and type(other) in (float, int) and (x := float_of(self)) is not None:
             return own(short(other, x))
         if not isinstance(other, _COMPUTES):
             return NotImplemented

@@ -22,7 +22,7 @@ from micrograd.engine import Tensor
 from micrograd.errors import GraphError
 from micrograd.pytree import flatten, paths
 from micrograd.source.ownership import PACKAGE, is_users_code, user_frames
-from micrograd.tracing.array import TracedArray
+from micrograd.tracing.array import TracedArray, own
 from micrograd.tracing.numpy_proxy import FunctionProxy, ModuleProxy, proxied_builtins, proxy_of
 from micrograd.tracing.storage import Storage
 
@@ -210,9 +210,12 @@ class Cloner:
 
     def variable(self, node: Tensor, leaf: Any) -> TracedArray:
         """Return what stands for an argument to differentiate by, which the graph knows as `node`."""
-        storage = Storage(node, origin=leaf if type(leaf) is np.ndarray else None)
-        self.storages.append(storage)
-        clone = TracedArray(storage, rebinds=not isinstance(leaf, np.ndarray) and not np.shape(leaf))
+        clone: TracedArray = own(node)
+        if isinstance(leaf, np.ndarray):
+            clone.rebinds = False
+            if type(leaf) is np.ndarray:
+                clone.storage.origin = leaf
+        self.storages.append(clone.storage)
         self.originals[id(clone)] = leaf
         self.kept += (leaf, clone)
         return clone
@@ -531,12 +534,7 @@ def _plain(value: TracedArray, seen: dict[int, Any]) -> Any:
 
 def _is_same(now: dict[Any, Any], was: dict[Any, Any]) -> bool:
     """Check that two dictionaries hold the same objects."""
-    if len(now) != len(was):
-        return False
-    for key, item in was.items():
-        if now.get(key, _NOTHING) is not item:
-            return False
-    return True
+    return len(now) == len(was) and all(now.get(key, _NOTHING) is item for key, item in was.items())
 
 
 def _put(target: Any, key: str, value: Any) -> None:
