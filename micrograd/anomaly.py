@@ -20,8 +20,7 @@ import numpy as np
 
 from micrograd.engine import Tensor, observe, sweep, toposort
 from micrograd.errors import GraphError, NumericalError
-from micrograd.source.names import CodePosition, Source, context_of, source_of
-from micrograd.source.ownership import PACKAGE, user_frames
+from micrograd.source.names import PACKAGE, CodePosition, Source, context_of, source_of, user_frames
 
 __all__ = ["checked", "is_checking"]
 

@@ -18,7 +18,7 @@ from micrograd.errors import DTypeError, GraphError, ShapeError
 from micrograd.modes import capturing, current
 from micrograd.numpy_api import composites as c
 from micrograd.numpy_api.functions import call_function, call_ufunc
-from micrograd.source.ownership import user_line
+from micrograd.source.names import user_line
 
 __all__ = ["ArrayLike"]
 

@@ -15,7 +15,7 @@ import numpy as np
 from micrograd import primitives as p
 from micrograd.core import validation
 from micrograd.core.array_pool import SMALLEST, apply
-from micrograd.modes import current
+from micrograd.modes import SEALED, current
 from micrograd.primitives import passes
 
 __all__ = ["fast_operators", "pull"]
@@ -44,7 +44,7 @@ def fast_operators(cls: Class) -> Class:
                 y, b = None, float(other)
             else:
                 return self.__primitive__(row, (self, other), {})
-            if current() is None:
+            if (mode := current()) is None or mode is SEALED:
                 if type(a) is float and type(b) is float:
                     return cls(number(a, b), row, None, self, a, y, b)
                 value = array(a, b)
@@ -53,7 +53,7 @@ def fast_operators(cls: Class) -> Class:
             return self.__primitive__(row, (self, other), {})
 
         def backwards(self: Any, other: Any) -> Any:
-            if (type(other) is float or type(other) is int) and current() is None:
+            if (type(other) is float or type(other) is int) and ((mode := current()) is None or mode is SEALED):
                 a, b = float(other), self.raw
                 value = number(a, b) if type(b) is float else array(a, b)
                 if type(value) is float or type(value) is np.ndarray:

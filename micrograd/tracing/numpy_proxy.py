@@ -26,7 +26,7 @@ from micrograd.errors import GraphError
 from micrograd.numpy_api import composites as c
 from micrograd.numpy_api.functions import FUNCTIONS, UFUNCS, call_function, call_ufunc
 from micrograd.numpy_api.scipy import SCIPY
-from micrograd.tracing.array import TracedArray, adopt, is_tracked, leaves, lift, own, present, raw_value
+from micrograd.tracing.array import TracedArray, adopt, float_of, is_tracked, leaves, lift, own, present, raw_value
 from micrograd.tracing.overrides import OVERRIDES, Joined, Vectorized, by_numpy, filled, joined, written_to
 from micrograd.tracing.refusals import refusal
 from micrograd.tracing.storage import fitting
@@ -51,6 +51,8 @@ _OF_SEQUENCES = {
     *(np.broadcast_arrays, np.block, np.column_stack, np.concatenate, np.dstack, np.einsum, np.hstack, np.meshgrid),
     *(np.stack, np.vstack, np.select, np.lexsort),
 }
+_REDUCTIONS = {np.sum, np.mean, np.var, np.std, np.max, np.min}  # of one traced array they take the short way
+_OF_REDUCTIONS = {"axis", "keepdims", "ddof"}
 _OF_MATH = {
     "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "tanh": np.tanh, "pow": np.power, "fabs": np.abs, "log1p": np.log1p,
     "expm1": np.expm1, "log2": np.log2, "log10": np.log10, "sinh": np.sinh, "cosh": np.cosh, "hypot": np.hypot,
@@ -66,6 +68,10 @@ def apply_function(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     Raises:
         GraphError: it is not composed of primitives, so that its gradient would be lost.
     """
+    if called in _REDUCTIONS and len(args) == 1 and type(args[0]) is TracedArray and kwargs.keys() <= _OF_REDUCTIONS:
+        x = float_of(args[0])
+        if x is not None:
+            return own(FUNCTIONS[called](x, **kwargs))
     if called in OVERRIDES:
         return OVERRIDES[called](*args, **kwargs)
     if called is np.sum:
