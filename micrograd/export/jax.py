@@ -67,35 +67,34 @@ def _power(x: Any, *, exponent: float) -> Any:
 
 
 @functools.cache
-def _tied() -> Any:
-    """Return a maximum that shares the gradient at equality as the row says; JAX always gives each operand one half."""
+def _tied(name: str) -> Any:
+    """Return a maximum that shares the gradient at equality as the row says; JAX always gives each operand one half.
+
+    It is `name`; those that begin with an f pass NaN over.
+    """
     jax = require_jax()
     jnp = jax.numpy
+    wins = jnp.less if name == "fmin" else jnp.greater
 
     @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
     def maximum(x: Any, y: Any, tie: float) -> Any:  # noqa: ARG001 (for the rule below)
-        return jnp.maximum(x, y)
+        return getattr(jnp, name)(x, y)
 
     def rule(tie: float, primals: Any, tangents: Any) -> Any:
         (x, y), (tx, ty) = primals, tangents
-        won = jnp.where(x > y, tx, 0.0) + jnp.where(y > x, ty, 0.0)
-        return jnp.maximum(x, y), won + jnp.where(x == y, tie * (tx + ty), 0.0)
+        won = jnp.where(wins(x, y), tx, 0.0) + jnp.where(wins(y, x), ty, 0.0)
+        if name != "maximum":
+            won += jnp.where(jnp.isnan(y), tx, 0.0) + jnp.where(jnp.isnan(x), ty, 0.0)
+        return getattr(jnp, name)(x, y), won + jnp.where(x == y, tie * (tx + ty), 0.0)
 
     maximum.defjvp(rule)
     return maximum
 
 
-def _maximum(x: Any, y: Any, *, tie: float = 0.5) -> Any:
+def _larger(name: str, x: Any, y: Any, *, tie: float = 0.5) -> Any:
     jnp = require_jax().numpy
     dtype = jnp.result_type(x, y)
-    return _tied()(jnp.asarray(x, dtype), jnp.asarray(y, dtype), tie)
-
-
-def _of_extremes(function: str) -> Callable[..., Any]:
-    def compute(x: Any, y: Any, *, tie: float = 0.5) -> Any:  # noqa: ARG001 (at equality JAX always gives one half)
-        return getattr(require_jax().numpy, function)(x, y)
-
-    return compute
+    return _tied(name)(jnp.asarray(x, dtype), jnp.asarray(y, dtype), tie)
 
 
 def _recur(a: Any, b: Any, *, axis: int, reverse: bool = False) -> Any:
@@ -126,9 +125,9 @@ def _concatenate(*operands: Any, axis: int = 0) -> Any:
 
 OVERRIDES: dict[str, Callable[..., Any]] = {
     "pow": _power,
-    "maximum": _maximum,
-    "fmax": _of_extremes("fmax"),
-    "fmin": _of_extremes("fmin"),
+    "maximum": functools.partial(_larger, "maximum"),
+    "fmax": functools.partial(_larger, "fmax"),
+    "fmin": functools.partial(_larger, "fmin"),
     "recur": _recur,
     "gather": _gather,
     "scatter": _scatter,

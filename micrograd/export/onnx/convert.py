@@ -13,6 +13,7 @@ import numpy as np
 
 from micrograd.errors import GraphError, NumericalError
 from micrograd.export.onnx.batches import ONE_SIZE, Captures, at_one_size, at_three_sizes, blocks_of
+from micrograd.export.onnx.compositions import COMPOSITIONS
 from micrograd.export.onnx.file import OnnxWriter, require_onnx
 from micrograd.export.programs import from_graph, pure, rounding
 from micrograd.graph import Graph
@@ -222,6 +223,7 @@ OVERRIDES: dict[str, Callable[[OnnxWriter, Primitive, Equation], None]] = {
     "not_equal": _not_equal,
     "gather": _gather,
     "scatter": _scatter,
+    **COMPOSITIONS,
 }
 """Rows that need more than one node of their name; a test keeps the list short."""
 
