@@ -26,7 +26,7 @@ from micrograd.errors import GraphError
 from micrograd.numpy_api import composites as c
 from micrograd.numpy_api.functions import FUNCTIONS, UFUNCS, call_function, call_ufunc
 from micrograd.numpy_api.scipy import SCIPY
-from micrograd.tracing.array import TracedArray, adopt, is_tracked, leaves, lift, own, present, raw_value
+from micrograd.tracing.array import TracedArray, adopt, float_of, is_tracked, leaves, lift, own, present, raw_value
 from micrograd.tracing.overrides import OVERRIDES, Joined, Vectorized, by_numpy, filled, joined, written_to
 from micrograd.tracing.refusals import refusal
 from micrograd.tracing.storage import fitting
@@ -38,10 +38,10 @@ __all__ = ["FunctionProxy", "ModuleProxy", "apply_function", "apply_ufunc", "pro
 
 # Results without a gradient: NumPy computes them from the values.
 _WITHOUT_GRADIENT = {
-    *(np.all, np.allclose, np.any, np.argmax, np.argmin, np.argpartition, np.argsort, np.argwhere, np.around),
+    *(np.all, np.allclose, np.any, np.argmax, np.argmin, np.argpartition, np.argsort, np.argwhere),
     *(np.array2string, np.array_equal, np.array_equiv, np.array_repr, np.array_str, np.count_nonzero, np.digitize),
-    *(np.empty_like, np.fix, np.flatnonzero, np.iscomplexobj, np.isclose, np.isrealobj, np.isneginf),
-    *(np.isposinf, np.nonzero, np.ones_like, np.result_type, np.round, np.searchsorted, np.zeros_like, np.common_type),
+    *(np.empty_like, np.flatnonzero, np.iscomplexobj, np.isclose, np.isrealobj, np.isneginf),
+    *(np.isposinf, np.nonzero, np.ones_like, np.result_type, np.searchsorted, np.zeros_like, np.common_type),
 }
 _UFUNCS_WITHOUT_GRADIENT = {
     *(np.ceil, np.floor, np.floor_divide, np.heaviside, np.isfinite, np.isinf, np.isnan, np.logical_and),
@@ -52,6 +52,8 @@ _OF_SEQUENCES = {
     *(np.broadcast_arrays, np.block, np.column_stack, np.concatenate, np.dstack, np.einsum, np.hstack, np.meshgrid),
     *(np.stack, np.vstack, np.select, np.lexsort),
 }
+_REDUCTIONS = {np.sum, np.mean, np.var, np.std, np.max, np.min}  # of one traced array they take the short way
+_OF_REDUCTIONS = {"axis", "keepdims", "ddof"}
 _OF_MATH = {
     "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "tanh": np.tanh, "pow": np.power, "fabs": np.abs, "log1p": np.log1p,
     "expm1": np.expm1, "log2": np.log2, "log10": np.log10, "sinh": np.sinh, "cosh": np.cosh, "hypot": np.hypot,
@@ -67,6 +69,10 @@ def apply_function(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     Raises:
         GraphError: it is not composed of primitives, so that its gradient would be lost.
     """
+    if called in _REDUCTIONS and len(args) == 1 and type(args[0]) is TracedArray and kwargs.keys() <= _OF_REDUCTIONS:
+        x = float_of(args[0])
+        if x is not None:
+            return own(FUNCTIONS[called](x, **kwargs))
     if called in OVERRIDES:
         return OVERRIDES[called](*args, **kwargs)
     if called is np.sum:
@@ -185,15 +191,10 @@ def _castable(called: np.ufunc, have: np.dtype[Any], wanted: np.dtype[Any]) -> N
 def _composed_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Compose a call of a ufunc, or of one of its methods, of primitives."""
     dtype = kwargs.pop("dtype", None)
-    if method == "__call__" and called in (np.power, np.float_power) and isinstance(inputs[1], Tensor):
-        made = _power(*inputs)
-    elif method == "__call__" and called.__name__ in SCIPY:
+    if method == "__call__" and called.__name__ in SCIPY:
         made = SCIPY[called.__name__](*inputs)
     elif method == "__call__" and called in UFUNCS:  # what keywords there may be is for `call_ufunc` to say
         made = call_ufunc(called, method, *inputs, **kwargs) if kwargs else UFUNCS[called](*inputs)
-    elif method == "__call__" and called is np.remainder:
-        x, y = inputs
-        made = x - y * np.floor(raw_value(x) / raw_value(y))
     elif method == "accumulate" and called is np.add:
         made = call_function(np.cumsum, inputs, {"axis": 0, **kwargs})
     elif method == "outer" and called in UFUNCS:
@@ -210,13 +211,6 @@ def _composed_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwar
     if dtype is not None and isinstance(made, Tensor) and made.dtype != np.dtype(dtype):
         made = primitives.cast(made, dtype=np.dtype(dtype).name)
     return made
-
-
-def _power(x: Any, y: Tensor) -> Any:
-    """Compute ``x ** y`` for a traced exponent as ``exp(y * log(x))``, which it is where `x` is positive."""
-    if not np.all(np.asarray(raw_value(x)) > 0):
-        raise GraphError("x ** y with a traced exponent y needs a positive x: it is exp(y * log(x)).")
-    return primitives.exp(y * (primitives.log(x) if isinstance(x, Tensor) else np.log(x)))
 
 
 def _at(called: np.ufunc, target: Any, index: Any, value: Any = None) -> None:

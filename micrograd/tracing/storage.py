@@ -69,7 +69,6 @@ class Write:
     direct: bool = True
 
 
-@dataclass(slots=True, eq=False)
 class Storage:
     """The entries of one array; every view of it shares them.
 
@@ -77,26 +76,37 @@ class Storage:
         base: the present entries: an array that nobody else writes to, or a tensor.
         origin: the array of the caller's that this one stands for.
         made: where the user's frames stood when the array was made.
+        order: of the entries in memory, as NumPy's functions name it.
         first: the tensor that the entries were before the first write.
         written: whether anything has been written.
         exposed: whether code outside of the traced functions has been given the plain array.
         pending: the writes that wait.
         owner: for each entry the number of the waiting write that set it; -1: none.
         slot: for each entry its place in what that write wrote.
-        order: of the entries in memory, as NumPy's functions name it.
     """
 
-    base: Any
+    # Most storages are the result of one operation and never written into: what they have not is in the class.
     origin: Array | None = None
-    made: list[CodePosition] = field(default_factory=list)
+    made: Sequence[CodePosition] = ()
+    order: Any = "K"
     first: Tensor | None = None
-    written: bool = False
-    exposed: bool = False
-    pending: list[Write] = field(default_factory=list)
+    written = False
+    exposed = False
+    pending: list[Write] | tuple[()] = ()
     owner: Array | None = None
     slot: Array | None = None
-    order: Any = "K"
     _layout: Array | None = None
+
+    def __init__(
+        self, base: Any, origin: Array | None = None, *, made: Sequence[CodePosition] = (), order: Any = "K"
+    ) -> None:
+        self.base = base
+        if origin is not None:
+            self.origin = origin
+        if made:
+            self.made = made
+        if order != "K":
+            self.order = order
 
     @property
     def tracked(self) -> bool:
@@ -142,9 +152,10 @@ class Storage:
         self._about_to_write(write.value)
         if self.owner is None or self.slot is None:
             size = int(np.prod(self.shape, dtype=int))
-            self.owner, self.slot = np.full(size, -1), np.zeros(size, np.intp)
+            self.owner, self.slot, self.pending = np.full(size, -1), np.zeros(size, np.intp), []
         self.owner[write.at] = len(self.pending)
         self.slot[write.at] = np.arange(write.at.size).reshape(write.at.shape)
+        assert isinstance(self.pending, list)
         self.pending.append(write)
 
     def _about_to_write(self, value: Any) -> None:
@@ -161,7 +172,7 @@ class Storage:
             trace.writes(self)
 
     def _forget(self) -> None:
-        self.pending, self.owner, self.slot = [], None, None
+        self.pending, self.owner, self.slot = (), None, None
 
     def waiting(self, at: Array) -> tuple[bool, Any]:
         """Look up what reading the positions `at` gives, as far as it can be known without a new version.

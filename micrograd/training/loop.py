@@ -307,8 +307,7 @@ def train_digits(
         The trained model, in evaluation mode, and its `History`.
 
     Raises:
-        MissingExtraError: scikit-learn is not installed. ValueError: an unknown network, optimizer or schedule; also as
-            `train`.
+        ValueError: an unknown network, optimizer or schedule; also as `train`.
 
     >>> model, history = train_digits(hidden=(16,), epochs=1)
     >>> len(history.test_accuracy), history.test_accuracy[0] > 0.8

@@ -215,7 +215,7 @@ class Store:
         return found
 
     def clear(self) -> int:
-        """Remove all files of ours. Answers how many kernels that were."""
+        """Remove all files of ours. Return how many kernels that were."""
         files = self.files()
         for name in files:
             self._remove(name)
@@ -291,6 +291,6 @@ def cache_info() -> CacheInfo:
 
 
 def clear_cache() -> int:
-    """Remove all machine code that is kept on disk. Answers how many kernels that were."""
+    """Remove all machine code that is kept on disk. Return how many kernels that were."""
     with open_store(create=False) as store:
         return 0 if store is None else store.clear()

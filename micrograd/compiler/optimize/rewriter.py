@@ -8,6 +8,7 @@ rewrite proposes is taken only if it has the shape and the dtype of what it repl
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -161,6 +162,8 @@ class Rewriter:
             return same
         if op in ("mul", "pow") and isinstance(same, int) and self.shape(same) == made.shape:  # x * 1, of another dtype
             return self.put("cast", same, like=made, line=line, dtype=made.dtype)
+        if op == "div" and (share := self._exact_inverse(operands[0], operands[1], made)):
+            return self.put("mul", operands[0], share, like=like, line=line)
         if op == "pow" and attrs["exponent"] == 2 and self.dtype(operands[0]) == made.dtype:
             return self.put("mul", operands[0], operands[0], like=like, line=line)
         if TABLE[op].kind == "map" and (alike := self._uniform(made.shape, operands)):
@@ -194,6 +197,14 @@ class Rewriter:
         self._varies[out] = varying(equation, shapes, made.shape, along)
         self._known[key] = out
         return out
+
+    def _exact_inverse(self, x: Operand, divisor: Operand, made: Value) -> float | None:
+        """Return one over a power of two, by which a product has the bits of the quotient; None for other divisors."""
+        number = self.number(divisor)
+        limit = {"float32": 2.0**126, "float64": 2.0**1022}.get(made.dtype)  # no inverse of what is normal is subnormal
+        if number is None or limit is None or (self.shape(x), self.dtype(x)) != (made.shape, made.dtype):
+            return None
+        return 1.0 / number if 1 / limit <= abs(number) <= limit and abs(math.frexp(number)[0]) == 0.5 else None
 
     def _constant(self, equation: Equation, made: Value) -> bool:
         small = int(np.prod(made.shape, dtype=int)) <= _FOLDED

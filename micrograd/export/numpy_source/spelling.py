@@ -185,6 +185,7 @@ SPELLED: dict[str, Speller] = {
     "add": _binary("+"),
     "sub": _binary("-"),
     "mul": lambda operands, _: operands[0].times(operands[1]),
+    "div": lambda operands, _: operands[0].times(operands[1].inverse()),
     "reciprocal": lambda operands, _: operands[0].inverse(),
     "neg": lambda operands, _: replace(operands[0], negative=not operands[0].negative),
     "pow": _power,
