@@ -336,6 +336,7 @@ def where(condition: Any, *choices: Any) -> Any:
     if not is_tracked(given):
         return by_numpy(np.where, given, {})
     mask, x, y = present(given)
+    x, y = (np.asarray(v) if isinstance(v, np.generic) else v for v in (x, y))
     if isinstance(mask, Tensor) and mask.dtype != bool:
         mask = raw_value(mask).astype(bool)
     elif not isinstance(mask, Tensor):
