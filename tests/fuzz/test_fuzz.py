@@ -17,9 +17,6 @@ from .writing import write
 TALLY = Tally()
 KNOWN = (
     "^compile",  # its capture runs no clone yet: effects are refused without a line
-    "in tracing/overrides.py, written_to",  # out= is not broadcast to
-    "(value|left in an argument): (numbers|not)",  # views of reversed arrays, np.rot90 and np.put by memory order
-    "value: dtype|tangent of another type",  # entries of float64 beside arrays of float32
 )
 """What is known to be wrong: a pattern leaves with its cause."""
 
