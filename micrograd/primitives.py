@@ -24,6 +24,7 @@ builds the backward graph.  Rules never undo broadcasting: `micrograd.engine.fol
 from __future__ import annotations
 
 import builtins
+import itertools
 import math
 import re
 from collections.abc import Callable, Iterable
@@ -266,6 +267,10 @@ def _cast(x: Any, *, dtype: str) -> Any:
 
 def _recur(a: Any, b: Any, axis: int) -> Any:
     out = np.array(b, np.result_type(a, b))
+    if out.ndim == 1:  # in Python's floats, a tenth of the time
+        steps = zip(a.tolist(), out.tolist(), strict=True)
+        out[...] = [y for _, y in itertools.accumulate(steps, lambda done, step: (0.0, step[1] + step[0] * done[1]))]
+        return out
     factors, done = np.moveaxis(a, axis, 0), np.moveaxis(out, axis, 0)
     for step in range(1, len(done)):
         done[step] += factors[step] * done[step - 1]

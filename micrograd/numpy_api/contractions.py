@@ -151,8 +151,9 @@ def scanned(row: p.Primitive) -> Callable[..., Any]:
     """Return the function that scans an array by `row`, as `numpy.cumsum` does: all entries where `axis` is None."""
 
     def call(a: Any, axis: int | None = None) -> Any:
-        if axis is None or not shape_of(a):
-            a, axis = c.reshape(a, -1), axis or 0
+        if len(shape_of(a)) != 1 and (axis is None or not shape_of(a)):
+            a = c.reshape(a, -1)
+        axis = axis or 0
         return row(a, axis=normal_axis(axis, len(shape_of(a))))
 
     return call
@@ -191,7 +192,7 @@ def _counted(a: Any) -> Any:
 
 
 def prod(a: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
-    """Multiply halves with each other until one entry is left, so that zeros are no special case, as `numpy.prod`."""
+    """Multiply one after the other, as `numpy.prod`: the last of the running products, for which zeros are no case."""
     a = _counted(a)
     shape = shape_of(a)
     chosen = normal_axis(axis, len(shape))
@@ -201,14 +202,8 @@ def prod(a: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     x = _shaped(_ordered(a, [*axes, *rest]), (n, *(shape[axis] for axis in rest)))
     if n == 0:
         raise ShapeError(f"prod over axis {axis} of shape {shape}: there is nothing to multiply")
-    while n > 1:
-        half = n // 2
-        odd = [p.gather(x, index=slice(2 * half, n))] if n % 2 else []
-        x = p.mul(p.gather(x, index=slice(0, half)), p.gather(x, index=slice(half, 2 * half)))
-        x = p.concatenate(x, *odd, axis=0) if odd else x
-        n = half + n % 2
     kept = tuple(1 if n in axes else size for n, size in enumerate(shape)) if keepdims else shape_of(x)[1:]
-    return p.reshape(x, shape=kept)
+    return p.reshape(p.gather(p.cumprod(x, axis=0), index=slice(n - 1, n)), shape=kept)
 
 
 def norm(x: Any, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Any:  # noqa: A002 - NumPy's name
