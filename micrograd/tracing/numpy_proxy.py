@@ -44,8 +44,7 @@ _WITHOUT_GRADIENT = {
     *(np.isposinf, np.nonzero, np.ones_like, np.result_type, np.searchsorted, np.zeros_like, np.common_type),
 }
 _UFUNCS_WITHOUT_GRADIENT = {
-    *(np.ceil, np.floor, np.floor_divide, np.heaviside, np.isfinite, np.isinf, np.isnan, np.logical_and),
-    *(np.logical_not, np.logical_or, np.logical_xor, np.rint, np.signbit, np.trunc),
+    *(np.logical_and, np.logical_not, np.logical_or, np.logical_xor),
 }
 # They take a sequence of arrays, where others take one array.
 _OF_SEQUENCES = {
@@ -220,8 +219,8 @@ def _composed_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwar
         made = SCIPY[called.__name__](*inputs)
     elif method == "__call__" and called in UFUNCS:  # what keywords there may be is for `call_ufunc` to say
         made = call_ufunc(called, method, *inputs, **kwargs) if kwargs else UFUNCS[called](*inputs)
-    elif method == "accumulate" and called is np.add:
-        made = call_function(np.cumsum, inputs, {"axis": 0, **kwargs})
+    elif method == "accumulate" and called in UFUNCS and called.nin == 2:
+        made = call_ufunc(called, method, *_of_dtype(inputs, dtype), **kwargs)
     elif method == "outer" and called in UFUNCS:
         x, y = inputs
         made = UFUNCS[called](c.reshape(x, c.shape_of(x) + (1,) * len(c.shape_of(y))), y)
@@ -236,6 +235,11 @@ def _composed_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwar
     if dtype is not None and isinstance(made, Tensor) and made.dtype != np.dtype(dtype):
         made = primitives.cast(made, dtype=np.dtype(dtype).name)
     return made
+
+
+def _of_dtype(inputs: tuple[Any, ...], dtype: Any) -> tuple[Any, ...]:
+    """Return the inputs in the dtype that is computed in."""
+    return inputs if dtype is None else tuple(primitives.cast(x, dtype=np.dtype(dtype).name) for x in inputs)
 
 
 def _at(called: np.ufunc, target: Any, index: Any, value: Any = None) -> None:
