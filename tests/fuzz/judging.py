@@ -58,7 +58,7 @@ class _Judge:
         try:
             warnings.simplefilter("error", DeprecationWarning)
             self.truth = program.numpy()
-            again = program.numpy()
+            again = Program(program.text.replace("np.empty", "np.ones")).numpy()  # unset memory is no value
         except Exception as error:
             raise Odd(f"NumPy raises {type(error).__name__}") from error
         finally:
