@@ -55,6 +55,15 @@ class Node:
         """Return the nodes among the operands, in slot order; one used twice comes twice."""
         return tuple(operand for operand in self.operands if isinstance(operand, int))
 
+    @property
+    def factor(self) -> float | None:
+        """Return the number that a product or a quotient multiplies its other operand by: 1/N of ``sum(x) / N``."""
+        if self.op == "div":
+            divisor = self.operands[1]
+            return 1.0 / divisor if isinstance(divisor, float) and divisor else None
+        numbers = [operand for operand in self.operands if isinstance(operand, float)]
+        return numbers[0] if self.op == "mul" and numbers else None
+
 
 @dataclass(frozen=True, slots=True)
 class Edge:

@@ -1,4 +1,4 @@
-"""A folder of files whose contents are executed: who may write there, and how a file is written and read.
+"""Keep files whose contents are executed in a folder: who may write there, and how a file is written and read.
 
 Each file is what one key stands for: a magic word, a header (JSON: everything that went into the key, and the SHA-256
 of the payload), the payload. A file appears whole or not at all (`os.replace`), so that processes need no lock. A file

@@ -1,4 +1,4 @@
-"""A forward on inputs of several sizes: the graphs of both directions, side by side."""
+"""Trace a forward on inputs of several sizes: the graphs of both directions, side by side."""
 
 from __future__ import annotations
 
