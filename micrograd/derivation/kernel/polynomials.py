@@ -97,7 +97,7 @@ def thaw(p: Frozen) -> Poly:
 
 def mono(factors: Iterable[tuple[Atom, Fraction]]) -> Mono:
     """Return factors, no two of one atom, as a monomial."""
-    return tuple(sorted(((a, F(e)) for a, e in factors if e), key=lambda f: key(f[0])))
+    return tuple(sorted(((a, e if type(e) is F else F(e)) for a, e in factors if e), key=lambda f: key(f[0])))
 
 
 def collect(factors: Iterable[tuple[Atom, Fraction]]) -> Mono:

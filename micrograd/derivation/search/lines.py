@@ -137,7 +137,7 @@ class Search:
     def _subsets(self, name: str) -> list[Names]:
         """Return sets of names to write a line in; the cheapest result counts.
 
-        Gradients of inputs are recognised in other gradients of inputs only, as textbooks do.
+        Gradients of inputs are recognised in lines that are kept only, as textbooks do.
         """
         net, book = self.net, self.book
         forward = {n: True for n, v in net.values.items() if not v.backward and book.rep[n] == n}
@@ -148,7 +148,7 @@ class Search:
             for n, line in self.lines.items()
             if not line.kept and len(line.simple) == 1 and len(book.product(n)) == 1
         }
-        if name and name not in net.outputs:
+        if name and name not in self.kept:
             every = {n: c for n, c in every.items() if n not in net.outputs}
         held, outputs = self.cover.held, {n.name for n in net.runs[0].forward.outputs}
 
