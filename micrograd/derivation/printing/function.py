@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import linecache
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -52,26 +53,17 @@ def write_function(search: Search, lines: Mapping[str, Poly], run: int = 0) -> W
         lines: the program.
         run: whose constant arrays are taken.
     """
-    net, code = search.net, NumpyCode(search)
-    backward = code.statements(lines)
-    kept = {*code.temporary}
-    need: set[str] = set()
-    definitions = [net.values[n].definition for n in kept]
-    waiting = [n for p in [*lines.values(), *(p for p in definitions if p is not None)] for n in _reads(search, p)]
-    while waiting:
-        n = waiting.pop()
-        v = net.values[n]
-        if n in need or v.backward or v.op in ("input", "onehot", "parameter", "constant"):
-            continue
-        need.add(n)
-        waiting += _reads(search, v.definition) if v.definition is not None else [
-            o for o in net.operands(v) if isinstance(o, str)
-        ]  # fmt: skip
-    code.temporary = set()
+    net = search.net
+    need = _needed(search, lines)
+    inputs = {n.name for n in net.runs[0].forward.inputs}
+    code = NumpyCode(search)
+    code.usable = {*inputs}
     forward = []
     for n in [n for n in net.values if n in need]:
         v = net.values[n]
         forward += code.line(n, v.definition) if v.definition is not None else [_largest(search, code, v)]
+        code.usable.add(n)
+    backward = code.statements(lines)
     statements = [*forward, *backward]
     before = code.preamble(statements, of_inputs=True)
     text = "\n".join([*before, *statements])
@@ -89,6 +81,27 @@ def write_function(search: Search, lines: Mapping[str, Poly], run: int = 0) -> W
     body = [*local, *before, *statements, f"return {', '.join(ident(n) for n in gradients)}"]
     source = f"def {name}({', '.join(given)}):\n" + "".join(f"    {line}\n" for line in body)
     return Written(name, source, constants, gradients)
+
+
+def _needed(search: Search, lines: Mapping[str, Poly]) -> set[str]:
+    """Return the values of the forward that a program reads, and those that they need."""
+    net, code = search.net, NumpyCode(search)
+    code.statements(lines)
+    need: set[str] = set()
+    definitions = [net.values[n].definition for n in sorted(code.temporary)]
+    waiting = [n for p in [*lines.values(), *(p for p in definitions if p is not None)] for n in _reads(search, p)]
+    while waiting:
+        n = waiting.pop()
+        v = net.values[n]
+        if n not in need and not v.backward and v.op not in ("input", "onehot", "parameter", "constant"):
+            need.add(n)
+            usable = {*itertools.takewhile(lambda w, n=n: w != n, net.values)}
+            waiting += (
+                [o for o in net.operands(v) if isinstance(o, str)]
+                if v.definition is None
+                else sorted(names(inlined(search, v.definition, usable=usable)))
+            )
+    return need
 
 
 def _reads(search: Search, p: Poly) -> list[str]:
@@ -112,7 +125,7 @@ def _largest(search: Search, code: NumpyCode, v: Value) -> str:
     if v.op == "max":
         src = net.values[net.operand(v)]
         axis, keep = net.node(v).attrs.get("axis"), net.node(v).attrs.get("keepdims", False)
-        text = code.expression(inlined(search, entry(net, src.name, src.labels)), src.dims)[0]
+        text = code.expression(inlined(search, entry(net, src.name, src.labels), usable=code.usable), src.dims)[0]
         settings = (f", axis={axis}" if axis is not None else "") + (", keepdims=True" if keep else "")
         return f"{ident(v.name)} = np.max({text}{settings})"
     parts = []
@@ -121,7 +134,7 @@ def _largest(search: Search, code: NumpyCode, v: Value) -> str:
             src = net.values[o]
             lead = len(v.dims) - len(src.dims)
             to: Atom = tuple(label for a, own in enumerate(src.dims) if own for label in v.dims[a + lead])
-            parts.append(code.expression(inlined(search, entry(net, o, to)), v.dims)[0])
+            parts.append(code.expression(inlined(search, entry(net, o, to), usable=code.usable), v.dims)[0])
         else:
             parts.append(repr(net.node(v).operands[slot]))
     return f"{ident(v.name)} = np.{v.op}({', '.join(parts)})"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from micrograd.derivation.kernel import (
     COMPARISONS,
@@ -48,13 +48,14 @@ def _bracket(shown: tuple[str, int], need: int) -> str:
     return text if level >= need else f"({text})"
 
 
-def inlined(search: Search, p: Poly, keep: Iterable[str] = ()) -> Poly:
+def inlined(search: Search, p: Poly, keep: Iterable[str] = (), usable: Collection[str] | None = None) -> Poly:
     """Return an expression in which values of the forward without a name of their own are written out.
 
     Args:
         search: what is known.
         p: the expression.
         keep: values that have been given a name.
+        usable: names of the forward that may be put in place of an equal value; all where left out.
     """
     net, book = search.net, search.book
 
@@ -66,9 +67,9 @@ def inlined(search: Search, p: Poly, keep: Iterable[str] = ()) -> Poly:
             return None
         to = dict(zip(v.labels, a[2], strict=True))
         for n, w in net.values.items():
-            if w.own and not w.backward and book.rep.get(n) == book.rep[a[1]]:
+            if w.own and not w.backward and book.rep.get(n) == book.rep[a[1]] and (usable is None or n in usable):
                 return value(n, tuple(to[label] for label in w.labels))
-        return inlined(search, relabel(v.definition, to), keep)
+        return inlined(search, relabel(v.definition, to), keep, usable)
 
     return substitute(search.algebra, p, found)
 
@@ -81,6 +82,7 @@ class NumpyCode:
         onehots: one-hot rows that have been named.
         composites: names of the lengths of axes that are products, by value and axis.
         temporary: values of the forward without a name that are needed more than once.
+        usable: names of the forward that may be used in place of an equal value; None for all.
     """
 
     def __init__(self, search: Search) -> None:
@@ -89,6 +91,7 @@ class NumpyCode:
         self.onehots: set[str] = set()
         self.composites: dict[tuple[str, int], str] = {}
         self.temporary: set[str] = set()
+        self.usable: set[str] | None = None
         self._ndim = 0  # the number of axes of what has been printed, at the outermost level
 
     # ---- lines ---------------------------------------------------------------------------------------
@@ -96,7 +99,7 @@ class NumpyCode:
     def line(self, name: str, p: Poly) -> list[str]:
         """Return the statements that compute a value, in the layout in which most of it lies already."""
         v = self.net.values[name]
-        p = inlined(self.search, p, self.temporary - {name})
+        p = inlined(self.search, p, self.temporary - {name}, self.usable)
         p = min((p, factored(p, self.cost)), key=self.cost.symbols)
         best: tuple[float, list[str], set[int], set[str]] | None = None
         before = {*self.sizes}, {*self.onehots}
@@ -267,6 +270,8 @@ class NumpyCode:
             return self._fit(f"{ident(a[1])}[{', '.join(index)}]", [tuple(label[3])], target)
         if not aligned(dims, target):  # another name of the same value may lie better
             for n, w in self.net.values.items():
+                if self.usable is not None and n not in self.usable:
+                    continue
                 if n != a[1] and w.own and not w.backward and not v.backward and {*w.labels} == {*v.labels}:
                     to = dict(zip(v.labels, a[2], strict=True))
                     other = [tuple(to[label] for label in own) for own in w.dims]

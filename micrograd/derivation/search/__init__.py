@@ -5,6 +5,7 @@ from micrograd.derivation.search.costs import Cost
 from micrograd.derivation.search.cover import Cover, Names
 from micrograd.derivation.search.expressions import names, relabel, substitute, values_in
 from micrograd.derivation.search.factoring import factored
+from micrograd.derivation.search.known import known_facts, proof_of
 from micrograd.derivation.search.lines import Fact, Line, Move, Search
 from micrograd.derivation.search.program import operations, program_of, staged_program
 
@@ -18,9 +19,11 @@ __all__ = [
     "Names",
     "Search",
     "factored",
+    "known_facts",
     "names",
     "operations",
     "program_of",
+    "proof_of",
     "relabel",
     "split",
     "staged_program",
