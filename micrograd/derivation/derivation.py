@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import time
 from collections.abc import Callable
@@ -16,9 +17,6 @@ from micrograd.derivation.lifting import Net, lift, lift_graph
 from micrograd.derivation.printing.formulas import Formulas
 from micrograd.derivation.printing.function import Written, write_function
 from micrograd.derivation.printing.numpy_code import NumpyCode
-from micrograd.derivation.search import (
-    Fact as Equation,
-)
 from micrograd.derivation.search import (
     Move,
     Search,
@@ -175,7 +173,8 @@ class Derivation:
     @cached_property
     def moves(self) -> tuple[Move, ...]:
         """Return the moves that are shown: of lines that are kept, or that do more than put others in."""
-        if self._longer or (self._trusted() and self._doubted):
+        self._trusted()
+        if self._longer or self._doubted:
             return ()
         shown, out = self.formulas.text, []
         for n in self.search.order:
@@ -313,7 +312,9 @@ class Derivation:
                 rows.append(rf"{self._tex(m.line)} &= {write(m.before)}")
                 last = m.line
             rows.append(rf"&= {write(m.after)} && \text{{{say(RULES[m.rule][0], self.lang)}}}")
-        rows += [rf"{self._tex(n)} &= {write(p)}" for n, p in self.lines.items() if n not in {m.line for m in self.moves}]
+        rows += [
+            rf"{self._tex(n)} &= {write(p)}" for n, p in self.lines.items() if n not in {m.line for m in self.moves}
+        ]
         return "\\begin{align*}\n" + " \\\\\n".join(rows) + "\n\\end{align*}\n"
 
     def _tex(self, name: str) -> str:
@@ -376,17 +377,24 @@ class Derivation:
             uses = f" ({say(WORDS['uses'], self.lang, names=', '.join(s.facts))})" if s.facts else ""
             out.append(f"      {i}. {s.name}{uses}")
         out += ["", f"{say(WORDS['result'], self.lang)}:", *(f"    {line}" for line in self.program), "", *self.notes]
-        out += [*self.assumptions, self._said_of_checks()]
+        out += [*self.assumptions, "; ".join(self.badges) + "."]
         return "\n".join(out)
 
-    def _said_of_checks(self) -> str:
+    @property
+    def badges(self) -> tuple[str, ...]:
+        """Return what each judge says, in a few words."""
         checked = self._checked
-        parts = [
+        return (
             say(WORDS["proved"], self.lang),
             say(WORDS["field" if checked.field else "not asked"], self.lang),
             say(WORDS["float"], self.lang, error=f"{checked.error:.0e}"),
-        ]
-        return "; ".join(parts) + "."
+        )
+
+    def in_language(self, lang: str) -> Derivation:
+        """Return the same derivation with texts in another language."""
+        other = copy.copy(self)
+        other.lang = lang
+        return other
 
     def __repr__(self) -> str:
         return f"<Derivation: {self.name}, {len(self.lines)} lines>"
@@ -436,11 +444,13 @@ def derive(
         ValueError: `lang` is no language that is spoken here, or `seconds` is not positive.
 
     >>> import numpy as np
-    >>> def layer(x, w):
-    ...     h = x / np.sqrt(np.sum(x**2, axis=1, keepdims=True))
-    ...     return h
-    >>> print(*derive(layer, np.ones((2, 3)), np.ones(3)).program, sep="\\n")
-    dx = ...
+    >>> def unit(x):
+    ...     norm = np.sqrt(np.sum(x**2, axis=1, keepdims=True))
+    ...     y = x / norm
+    ...     return y
+    >>> for line in derive(unit, np.array([[3.0, 4.0], [1.0, 2.0]])).program:
+    ...     print(line)
+    dx = (dy - np.sum(dy * y, axis=1, keepdims=True) * y) / norm
     """
     if lang not in LANGUAGES:
         raise ValueError(f"lang must be one of {', '.join(LANGUAGES)}; got {lang!r}.")

@@ -40,7 +40,7 @@ def evaluate(graph: Graph, given: Mapping[str, Any], over: Field) -> dict[int, A
             except Draw as draw:
                 draw.add_note(node.name)
                 if draw.bad is None and node.op == "sqrt" and isinstance(operands[0], np.ndarray):
-                    draw.bad = np.frompyfunc(_has_no_root, 1, 1)(operands[0]).astype(bool)
+                    draw.bad = np.asarray(np.frompyfunc(_has_no_root, 1, 1)(operands[0]), bool)
                 raise
     return known
 
@@ -57,7 +57,7 @@ def _by_row(node: Node, operands: list[Any], over: Field) -> Any:
     if all(isinstance(o, Element) for o in operands) and TABLE[node.op].kind == "map":
         return _numbers(node, operands)
     made = TABLE[node.op].forward(*operands, **node.attrs)
-    return made if isinstance(made, np.ndarray) or isinstance(made, Element) else over.lifted(made)
+    return made if isinstance(made, np.ndarray | Element) else over.lifted(made)
 
 
 def _numbers(node: Node, operands: list[Any]) -> Any:
@@ -66,7 +66,7 @@ def _numbers(node: Node, operands: list[Any]) -> Any:
     return made[0]
 
 
-def _cast(node: Node, operands: list[Any], over: Field) -> Any:
+def _cast(_: Node, operands: list[Any], over: Field) -> Any:
     a = np.asarray(operands[0])
     return over.lifted(a.astype(int)) if a.dtype.kind == "b" else operands[0]
 
@@ -78,7 +78,7 @@ def _scatter(node: Node, operands: list[Any], over: Field) -> Any:
 
 
 def _elementwise(f: Callable[..., Any]) -> Callable[[Node, list[Any], Field], Any]:
-    return lambda node, operands, over: f(*operands)
+    return lambda _node, operands, _over: f(*operands)
 
 
 def _signs(x: Any) -> Any:
@@ -91,14 +91,14 @@ _SPECIAL: dict[str, Callable[[Node, list[Any], Field], Any]] = {
     "mul": _elementwise(lambda x, y: x * y),
     "div": _elementwise(lambda x, y: x / y),
     "neg": _elementwise(lambda x: -x),
-    "reciprocal": lambda node, operands, over: over.number(1) / operands[0],
-    "pow": lambda node, operands, over: operands[0] ** node.attrs["exponent"],
+    "reciprocal": lambda _node, operands, over: over.number(1) / operands[0],
+    "pow": lambda node, operands, _: operands[0] ** node.attrs["exponent"],
     "sign": _elementwise(_signs),
     "cast": _cast,
     "scatter": _scatter,
-    "reshape": lambda node, operands, over: np.reshape(np.asarray(operands[0], object), node.attrs["shape"]),
-    "broadcast": lambda node, operands, over: np.broadcast_to(np.asarray(operands[0], object), node.attrs["shape"]),
-    "max": lambda node, operands, over: np.max(
+    "reshape": lambda node, operands, _: np.reshape(np.asarray(operands[0], object), node.attrs["shape"]),
+    "broadcast": lambda node, operands, _: np.broadcast_to(np.asarray(operands[0], object), node.attrs["shape"]),
+    "max": lambda node, operands, _: np.max(
         operands[0], axis=node.attrs.get("axis"), keepdims=node.attrs.get("keepdims", False)
     ),
 }

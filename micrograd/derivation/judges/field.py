@@ -1,8 +1,8 @@
 """Compute with numbers of a finite field: an identity that fails anywhere fails here, but for a chance of 1 in 2**50.
 
-A number is a pair, modulo P and modulo Q with P = 2 Q + 1, both prime: ``exp(x) = 4 ** (x mod Q) mod P`` turns sums into
-products, and roots are taken in the squares, a group of odd order. log, tanh and the like give a random number for each
-number, the same for the same. Comparisons order the numbers by their signed representatives.
+A number is a pair, modulo P and modulo Q with P = 2 Q + 1, both prime: ``exp(x) = 4 ** (x mod Q) mod P`` turns sums
+into products, and roots are taken in the squares, a group of odd order. log, tanh and the like give a random number for
+each number, the same for the same. Comparisons order the numbers by their signed representatives.
 
 Two fields at once are the test of Mirage (Wu et al., "Mirage: A Multi-Level Superoptimizer for Tensor Programs", 2025).
 """
@@ -64,7 +64,7 @@ class Field:
         return out
 
     def number(self, c: Any) -> Element:
-        """Return a number of the code as an element: a fraction, the root of one, or another that is the same always."""
+        """Return a number of the code as an element: a fraction, the root of one, or one that is always the same."""
         c = c.item() if isinstance(c, np.generic) else c
         if isinstance(c, Element):
             return c
@@ -201,7 +201,7 @@ class Element:
         return self.field.number((self.signed > 0) - (self.signed < 0))
 
     def __abs__(self) -> Element:
-        return self if self.signed >= 0 else -self  # type: ignore[no-any-return]
+        return self if self.signed >= 0 else self.field.number(-self)
 
     def __eq__(self, other: object) -> bool:
         return self.p == self.field.number(other).p

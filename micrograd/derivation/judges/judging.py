@@ -163,9 +163,7 @@ def over_field(net: Net, written: Written, seed: int = 0, trials: int = _TRIALS)
 def _trial(net: Net, written: Written, at: int, salt: str) -> bool | None:
     run = net.runs[at]
     over = Field(salt)
-    given = {
-        n.name: over.array(n.name, n.shape) for n in run.forward.inputs
-    }
+    given = {n.name: over.array(n.name, n.shape) for n in run.forward.inputs}
     for attempt in range(_REDRAWN):
         over.exponents.clear()
         try:
@@ -182,9 +180,7 @@ def _trial(net: Net, written: Written, at: int, salt: str) -> bool | None:
             cotangents = {n: x for n, x in seeds.items() if n in net.cotangents}
             inputs = {n: forward[n] for n in given}
             got = _call(net, written, at, inputs, cotangents)
-            return all(
-                _same(g, wanted[n.index], over) for g, n in zip(got, run.backward.outputs, strict=True)
-            )
+            return all(_same(g, wanted[n.index], over) for g, n in zip(got, run.backward.outputs, strict=True))
         except Draw as draw:
             _redraw(net, run, given, over, draw, attempt)
         except (TypeError, ValueError, IndexError, NameError, AttributeError):  # printed code that does not run

@@ -217,10 +217,10 @@ class Algebra:
                 c, m, base = ONE, (), p
             return self.mul(self.power({m: c}, q), var(("P", frozen(base)), q))
         ((m, c),) = p.items()
-        if q.denominator != 1:
-            # sqrt(x ** 2) is |x|, not x; what already stands under a root is not negative
-            if not (c > 0 and all(self.is_nonnegative(a, ONE) or e.denominator != 1 for a, e in m)):
-                return var(("P", frozen(p)), q)
+        # sqrt(x ** 2) is |x|, not x; what already stands under a root is not negative
+        signed = c < 0 or not all(self.is_nonnegative(a, ONE) or e.denominator != 1 for a, e in m)
+        if q.denominator != 1 and signed:
+            return var(("P", frozen(p)), q)
         if any(not self.is_positive(a) for a, _ in m) and q < 0:
             self.assumed.add("what is divided by is not 0")
         out = self._settle({a: e * q for a, e in m})
@@ -471,7 +471,8 @@ class Algebra:
             groups.setdefault(e - (e.numerator // e.denominator), []).append((m, c, e))
         self.assumed.add("what is divided by is not 0")
         for terms in groups.values():
-            least, cleared = min(e for *_, e in terms), {}
+            least = min(e for *_, e in terms)
+            cleared: Poly = {}
             for m, c, e in terms:
                 rest: Poly = {tuple(f for f in m if f[0] != base): c}
                 for _ in range(int(e - least)):

@@ -14,8 +14,8 @@ atom                    meaning
 ("f", op, *polys)       a function of polynomials, frozen: exp, log, tanh ...
 ======================  ============================================================================================
 
-A label is ``(range, k)``: ``k >= 0`` free, ``k < 0`` bound. ``(range, "@", name, labels)`` is the index that an array of
-integers picks: ``p[n, y[n]]``. Nothing in this file simplifies: it moves labels and orders factors.
+A label is ``(range, k)``: ``k >= 0`` free, ``k < 0`` bound. ``(range, "@", name, labels)`` is the index that an array
+of integers picks: ``p[n, y[n]]``. Nothing in this file simplifies: it moves labels and orders factors.
 """
 
 from __future__ import annotations
@@ -216,9 +216,9 @@ def deepest(a: Atom) -> int:
     if kind in ("v", "n", "k"):
         return 0
     if kind == "S":
-        return max([-label[1] for label in a[1]] + [deepest(b) for b, _ in a[2]])
+        return max(*(int(-label[1]) for label in a[1]), *(int(deepest(b)) for b, _ in a[2]))
     polys = (a[1],) if kind == "P" else a[2:]
-    return max((deepest(b) for p in polys for m, _ in p for b, _ in m), default=0)
+    return max((int(deepest(b)) for p in polys for m, _ in p for b, _ in m), default=0)
 
 
 # ---- walks and measures ------------------------------------------------------------------------------------

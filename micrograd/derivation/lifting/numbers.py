@@ -70,7 +70,7 @@ def number(net: Net, v: Value, slot: int | None = None) -> Poly:
     plain = F(sizes[0]).limit_denominator(1000)
     exact = float(plain) == sizes[0]
     small = exact and plain.denominator <= _LARGEST_DENOMINATOR and plain.numerator <= _LARGEST
-    if small and (fixed and len(numbers) > 1 or len(numbers) == 1):
+    if small and ((fixed and len(numbers) > 1) or len(numbers) == 1):
         return const(sign * plain)
     if fixed and len(numbers) > 1:
         return scale(_named(net, v, slot, first), sign)
@@ -114,7 +114,7 @@ def _candidates(net: Net) -> Iterator[tuple[tuple[int, ...], list[float], Poly]]
     ranges = sorted(net.length)
     for count in (1, 2, 3, 4):
         for chosen in itertools.combinations(ranges, count):
-            values = [math.prod(lengths[r] for r in chosen) for lengths in net.lengths]
+            values = [float(math.prod(lengths[r] for r in chosen)) for lengths in net.lengths]
             for e in _EXPONENTS:
                 made = const(1)
                 for r in chosen:
@@ -129,7 +129,10 @@ def _candidates(net: Net) -> Iterator[tuple[tuple[int, ...], list[float], Poly]]
                 for e in _EXPONENTS:
                     yield (r,), [x ** float(e) for x in values], var(("k", name), e)
                     for other in ranges:
-                        both = [x ** float(e) * lengths[other] ** float(e) for x, lengths in zip(values, net.lengths, strict=True)]
+                        both = [
+                            x ** float(e) * lengths[other] ** float(e)
+                            for x, lengths in zip(values, net.lengths, strict=True)
+                        ]
                         yield (r, other), both, net.algebra.mul(
                             var(("k", name), e), net.algebra.power(size(other), e)
                         )  # fmt: skip

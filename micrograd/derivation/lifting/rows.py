@@ -86,7 +86,9 @@ def _entrywise(f: Callable[..., Poly]) -> Rule:
 def _pow(net: Net, v: Value) -> Poly:
     exponent = net.node(v).attrs["exponent"]
     q = F(exponent).limit_denominator(1000)
-    if float(q) != float(exponent) or any(net.node(v, run).attrs["exponent"] != exponent for run in range(len(net.runs))):
+    if float(q) != float(exponent) or any(
+        net.node(v, run).attrs["exponent"] != exponent for run in range(len(net.runs))
+    ):
         raise net.unsupported(v, f"the power {exponent}", "use an exponent that is a fraction, such as 2 or 0.5")
     return net.algebra.power(_at(net, v, 0), q)
 
@@ -234,7 +236,7 @@ _RULES: dict[str, Rule] = {
     "sub": _entrywise(Algebra.sub),
     "mul": _entrywise(Algebra.mul),
     "div": _entrywise(lambda k, x, y: k.mul(x, k.power(y, -1))),
-    "neg": _entrywise(lambda k, x: scale(x, -1)),
+    "neg": _entrywise(lambda _, x: scale(x, -1)),
     "reciprocal": _entrywise(lambda k, x: k.power(x, -1)),
     "log1p": _entrywise(lambda k, x: k.apply("log", k.add(const(1), x))),
     "expm1": _entrywise(lambda k, x: k.sub(k.apply("exp", x), const(1))),

@@ -127,7 +127,7 @@ class Formulas:
                 out = _joined(terms, self._latex, "+", "-")
                 return rf"\left({out}\right)" if need > _TERM else out
             case ("mul", parts):
-                out = r" \, ".join(self._latex(s, _FACTOR) for s in parts)
+                out = r" \, ".join(self._latex(s, _level(parts, i)) for i, s in enumerate(parts))
                 return rf"\left({out}\right)" if need > _FACTOR else out
             case ("frac", a, b):
                 out = rf"\frac{{{self._latex(a, 0)}}}{{{self._latex(b, 0)}}}"
@@ -162,7 +162,7 @@ class Formulas:
                 return f"<mn>{c}</mn>"
             case ("name", n, index):
                 tag = "mn" if n[:1].isdigit() else "mi"
-                shown = f'<{tag}{" class=mark" if n in mark else ""}>{escape(pretty(n))}</{tag}>'
+                shown = f"<{tag}{' class=mark' if n in mark else ''}>{escape(pretty(n))}</{tag}>"
                 return f"<msub>{shown}<mi>{escape(','.join(index))}</mi></msub>" if index else shown
             case ("add", terms):
                 out = ""
@@ -171,7 +171,7 @@ class Formulas:
                     out += inner(s, _FACTOR if negative else _TERM)
                 return _row("<mo>(</mo>", out, "<mo>)</mo>") if need > _TERM else _row(out)
             case ("mul", parts):
-                out = '<mspace width=".17em"/>'.join(inner(s, _FACTOR) for s in parts)
+                out = '<mspace width=".17em"/>'.join(inner(s, _level(parts, i)) for i, s in enumerate(parts))
                 return _row("<mo>(</mo>", out, "<mo>)</mo>") if need > _FACTOR else _row(out)
             case ("frac", a, b):
                 out = f"<mfrac>{inner(a, 0)}{inner(b, 0)}</mfrac>"
@@ -186,8 +186,8 @@ class Formulas:
             case ("function", f, parts):
                 return _row(f"<mi>{f}</mi><mo>(</mo>", "<mo>,</mo>".join(inner(s, 0) for s in parts), "<mo>)</mo>")
             case ("compare", sign, a, b):
-                sign = {">=": "≥", "<=": "≤", "==": "=", "!=": "≠"}.get(sign, sign)
-                return _row("<mo>[</mo>", inner(a, 0), f"<mo>{escape(sign)}</mo>", inner(b, 0), "<mo>]</mo>")
+                shown = {">=": "≥", "<=": "≤", "==": "=", "!=": "≠"}.get(sign, str(sign))
+                return _row("<mo>[</mo>", inner(a, 0), f"<mo>{escape(shown)}</mo>", inner(b, 0), "<mo>]</mo>")
         raise AssertionError(t)
 
     # ---- plain text ----------------------------------------------------------------------------------
@@ -204,7 +204,7 @@ class Formulas:
             case ("num", c):
                 return str(c)
             case ("name", n, index):
-                return n + (f"[{','.join(index)}]" if index else "")
+                return str(n) + (f"[{','.join(index)}]" if index else "")
             case ("add", terms):
                 return level(_joined(terms, self._text, "+", "−"), _TERM)
             case ("mul", parts):
@@ -229,6 +229,11 @@ class Formulas:
 def _open(t: Tree) -> bool:
     """Check that a product ends in a sum, which takes in whatever follows."""
     return t[0] == "sum" or (t[0] == "mul" and _open(t[1][-1]))
+
+
+def _level(parts: list[Tree], i: int) -> int:
+    """Return how strongly a factor must bind: a sum that is not the last one stands in brackets."""
+    return _FACTOR + (i < len(parts) - 1 and _open(parts[i]))
 
 
 def _product(parts: list[Tree]) -> Tree:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import linecache
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -88,6 +87,7 @@ def _needed(search: Search, lines: Mapping[str, Poly]) -> set[str]:
     net, code = search.net, NumpyCode(search)
     code.statements(lines)
     need: set[str] = set()
+    order = list(net.values)
     definitions = [net.values[n].definition for n in sorted(code.temporary)]
     waiting = [n for p in [*lines.values(), *(p for p in definitions if p is not None)] for n in _reads(search, p)]
     while waiting:
@@ -95,7 +95,7 @@ def _needed(search: Search, lines: Mapping[str, Poly]) -> set[str]:
         v = net.values[n]
         if n not in need and not v.backward and v.op not in ("input", "onehot", "parameter", "constant"):
             need.add(n)
-            usable = {*itertools.takewhile(lambda w, n=n: w != n, net.values)}
+            usable = order[: order.index(n)]
             waiting += (
                 [o for o in net.operands(v) if isinstance(o, str)]
                 if v.definition is None
@@ -138,4 +138,3 @@ def _largest(search: Search, code: NumpyCode, v: Value) -> str:
         else:
             parts.append(repr(net.node(v).operands[slot]))
     return f"{ident(v.name)} = np.{v.op}({', '.join(parts)})"
-

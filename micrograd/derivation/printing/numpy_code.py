@@ -142,13 +142,13 @@ class NumpyCode:
     def _moved_once(self, text: str) -> tuple[list[str], str]:
         """Give a name to a value that is turned or reshaped more than once."""
         moves = re.findall(r"\w+(?:\.(?:reshape|transpose)\([^()]*\))+", text)
-        statements = []
+        statements: list[str] = []
         for move in sorted({m for m in moves if moves.count(m) > 1}, key=lambda m: (-len(m), m)):
             short = move.split(".")[0] + "_"
             while short in self.net.values or any(s.startswith(f"{short} = ") for s in statements):
                 short += "_"
             statements.append(f"{short} = {move}")
-            text = text.replace(move, short)
+            text = re.sub(rf"(?<!\w){re.escape(move)}", short, text)
         return statements, text
 
     def program(self, lines: Mapping[str, Poly]) -> tuple[list[str], list[str]]:
@@ -196,7 +196,7 @@ class NumpyCode:
         used = "\n".join([used, *rows, *joined])
         need = {r for r, name in self.net.size_name.items() if _reads(used, name)}
         for v in self.net.values.values():
-            whole = v.op == "input" and not v.backward or not of_inputs and v.own and not v.backward
+            whole = (v.op == "input" and not v.backward) or (not of_inputs and v.own and not v.backward)
             if v.op in ("onehot", "constant") or not v.shape or not whole:
                 continue
             got = [d[0][0] if len(d) == 1 else None for d in v.dims]
@@ -312,7 +312,9 @@ class NumpyCode:
         for m, c in terms:
             shown = self._mono(m, abs(c), target)
             if not text:
-                text = f"-{_bracket(shown, _PRODUCT)}" if c < 0 else shown[0] if len(terms) == 1 else _bracket(shown, _SUM)
+                text = (
+                    f"-{_bracket(shown, _PRODUCT)}" if c < 0 else shown[0] if len(terms) == 1 else _bracket(shown, _SUM)
+                )
                 level = _SUM if len(terms) > 1 else _PRODUCT if c < 0 else shown[1]
             else:
                 text += f" - {_bracket(shown, _PRODUCT)}" if c < 0 else f" + {_bracket(shown, _SUM)}"

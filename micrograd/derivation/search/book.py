@@ -90,7 +90,9 @@ class Book:
 
     def _find_equal(self) -> None:
         order = list(self.net.values)
-        forward = sorted((v for v in self.net.values.values() if not v.backward), key=lambda v: (not v.own, order.index(v.name)))
+        forward = sorted(
+            (v for v in self.net.values.values() if not v.backward), key=lambda v: (not v.own, order.index(v.name))
+        )
         seen: dict[tuple[Frozen, frozenset[Label]], str] = {}
         for v in forward:
             self.rep[v.name] = seen.setdefault((frozen(self.leaf(v.name)), frozenset(v.labels)), v.name)
@@ -200,9 +202,7 @@ class Book:
         p = k.rebuild(var(a), lambda b: None if b[1] in gradients else self.at(self.leaf, b))
         found = self._number(p)
         if found is None and gradients & self.opaque and len(a[2]) == 1:
-            q = k.rebuild(
-                var(a), lambda b: self.at(self.opened if b[1] in self.opaque else self.product, b)
-            )
+            q = k.rebuild(var(a), lambda b: self.at(self.opened if b[1] in self.opaque else self.product, b))
             if len(q) <= _OPENED:
                 found = self._number(self.settled(q))
         if found is None:

@@ -6,7 +6,6 @@ simpler. Sums are covered from inside. A name may be divided by only where the u
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +27,6 @@ from micrograd.derivation.kernel import (
     key,
     mono,
     relabel_atom,
-    scale,
     var,
 )
 from micrograd.derivation.search.book import Book, assignments, split
@@ -99,9 +97,7 @@ class Cover:
                             p = self.book.at(self.book.product, a) if a[0] == "v" else var(a)
                             inside = next(iter(p)) if len(p) == 1 else ((a, ONE),)
                             self._inverted |= {bare(b) for b, x in inside if x > 0}
-        return all(
-            e * t > 0 or self.algebra.is_positive(a) or bare(a) in self._inverted for a, e in inst.vector
-        )
+        return all(e * t > 0 or self.algebra.is_positive(a) or bare(a) in self._inverted for a, e in inst.vector)
 
     def _price(self, name: str, labels: Sequence[Label], computed: bool = True) -> float:
         e, v = self.size({*labels}), self.net.values[name]
@@ -183,9 +179,7 @@ class Cover:
     def _surcharge(t: F) -> float:
         return (0.6 if t < 0 else 0) + (1.2 if abs(t) != 1 else 0) + (2 if t.denominator != 1 else 0)
 
-    def _cover(
-        self, body: Mono, names: Names, memo: dict[Mono, tuple[float, Mono, Poly]]
-    ) -> tuple[float, Mono, Poly]:
+    def _cover(self, body: Mono, names: Names, memo: dict[Mono, tuple[float, Mono, Poly]]) -> tuple[float, Mono, Poly]:
         if not body:
             return 0.0, (), const(1)
         if body in memo:
@@ -341,7 +335,13 @@ class Cover:
                     for a, x in i.vector:
                         left[a] = left.get(a, ZERO) - t * x
                     number = self.algebra.mul(factor, self.algebra.power(i.factor, -t))
-                    go(mono(left.items()), price + i.cost + self._surcharge(t), [*factors, (i.atom, t)], number, depth + 1)
+                    go(
+                        mono(left.items()),
+                        price + i.cost + self._surcharge(t),
+                        [*factors, (i.atom, t)],
+                        number,
+                        depth + 1,
+                    )
 
         go(body, 0.0, [], const(1), 0)
         return sorted(results, key=lambda r: r[0])[:_KEPT]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from micrograd.derivation.kernel import Atom, OutOfTime, Poly, atoms, frozen, value
+from micrograd.derivation.kernel import Atom, OutOfTime, Poly, atoms, frozen, value, var
 from micrograd.derivation.search.book import is_number
 from micrograd.derivation.search.cover import Names
 from micrograd.derivation.search.expressions import names, substitute
@@ -22,7 +22,9 @@ def known_facts(search: Search) -> list[Fact]:
     found: dict[object, Fact] = {}
     try:
         for left, right in _candidates(search):
-            if frozen(left) != frozen(right) and search.algebra.equal(search.book.leaves(left), search.book.leaves(right)):
+            if frozen(left) != frozen(right) and search.algebra.equal(
+                search.book.leaves(left), search.book.leaves(right)
+            ):
                 found.setdefault(frozen(left), (left, right))
     except OutOfTime:
         pass
@@ -69,12 +71,11 @@ def proof_of(search: Search, left: Poly, right: Poly) -> list[Poly]:
 
     at = left
     for _ in range(_OPENINGS):
-        opened = {
-            n for n in names(at) if not net.values[n].backward and net.values[n].definition is not None
-        }
+        opened = {n for n in names(at) if not net.values[n].backward and net.values[n].definition is not None}
         if not opened or frozen(at) == frozen(right):
             break
-        last = max(opened, key=list(net.values).index)
+        summed = {b[1] for a in atoms(at) if a[0] == "S" for b in atoms(var(a)) if b[0] == "v"} & opened
+        last = max(summed or opened, key=list(net.values).index)
 
         def leaf(a: Atom, last: str = last) -> Poly | None:
             v = net.values[a[1]]
@@ -88,4 +89,3 @@ def proof_of(search: Search, left: Poly, right: Poly) -> list[Poly]:
     if frozen(steps[-1]) != frozen(right):
         steps.append(right)
     return steps
-

@@ -96,10 +96,9 @@ class Search:
         products = {v.name for v in back if v.op == "matmul"}
         for v in back:
             for o in net.operands(v) if v.op == "matmul" else ():
-                while isinstance(o, str) and net.values[o].backward and net.values[o].op in ("transpose", "reshape"):
-                    o = net.operands(net.values[o])[0]
-                if isinstance(o, str) and net.values[o].backward and net.values[o].definition is not None:
-                    products.add(o)
+                w = self._unmoved(o)
+                if w is not None and w.backward and w.definition is not None:
+                    products.add(w.name)
         self.products = products
         self.book.opaque = {*products}
         self.order = [
@@ -109,6 +108,13 @@ class Search:
             or v.name[1:] in own or re.sub(r"[0-9']*$", "", v.name[1:]) in own
         ]  # fmt: skip
         self.kept = {*net.outputs} | products
+
+    def _unmoved(self, o: str | float) -> Value | None:
+        """Return the gradient that an operand is, its axes not turned or reshaped."""
+        w = self.net.values[o] if isinstance(o, str) else None
+        while w is not None and w.backward and w.op in ("transpose", "reshape"):
+            w = self.net.values[self.net.operand(w)]
+        return w
 
     # ---- forms of a line -----------------------------------------------------------------------------
 
@@ -161,9 +167,10 @@ class Search:
         )  # fmt: skip
         inner = those(n for n in every if n not in outputs)
         firm = those(n for n in every if n in held or net.values[n].backward)
-        there = [{n: c for n, c in s.items() if c} for s in (every, inner, firm)]
+        there: list[dict[str, bool]] = [{n: c for n, c in s.items() if c} for s in (every, inner, firm)]
         seen: list[dict[str, bool]] = []
-        for s in (every, inner, ours, firm, *there, plain):
+        sets: list[dict[str, bool]] = [every, inner, ours, firm, *there, plain]
+        for s in sets:
             if s not in seen:
                 seen.append(s)
         return [Names(s) for s in seen]
@@ -305,4 +312,3 @@ class Search:
     def _definitions(self, before: Poly, after: Poly) -> list[str]:
         changed = sorted(names(after) ^ names(before))
         return [n for n in changed if not self.net.values[n].backward and self.net.values[n].definition is not None]
-

@@ -112,12 +112,13 @@ def _named(search: Search, p: Poly, m: Mono, name: Atom) -> tuple[Poly, int]:
             times += 1
         factors: list[tuple[Atom, F]] = []
         for a, e in have.items():
+            new = a
             if a[0] == "S":
                 labels, body = search.algebra.open_sum(a)
-                a = close(labels, one(body))
+                new = close(labels, one(body))
             elif a[0] == "P":
-                a = bracket(collected((one(x), y) for x, y in a[1]))
-            factors.append((a, e))
+                new = bracket(collected((one(x), y) for x, y in a[1]))
+            factors.append((new, e))
         return collect(factors)
 
     return collected((one(old), c) for old, c in p.items()), times
@@ -132,4 +133,3 @@ def _match(have: dict[Atom, F], m: Mono) -> tuple[list[tuple[Atom, F]], dict[Lab
             if all(b in have and have[b] * e > 0 and abs(have[b]) >= abs(e) for b, e in need):
                 return need, to
     return None
-
