@@ -147,6 +147,18 @@ WORDS: dict[str, Phrase] = {
     "keys": ("Keys: ← and → step, Home and End jump.", "按键：← 和 → 逐步，Home 和 End 跳到首尾。"),
     "skip": ("Skip to the step", "跳到当前步骤"),
     "say": ("Step {step} of {steps}, {line}, {rule}.", "第 {step} 步，共 {steps} 步，{line}，{rule}。"),
+    "line.times": ("{target} is {factor} times what it must be.", "{target} 是正确值的 {factor} 倍。"),
+    "line.excess": ("{target} is too large by {excess}.", "{target} 比正确值多了 {excess}。"),
+    "line.because": ("{target} is right, always, because {facts}.", "{target} 总是对的，因为 {facts}。"),
+    "line.follows": ("{target} is right.", "{target} 是对的。"),
+    "line.carried": (
+        "The step to {target} is right; it carries on the mistake in {detail}.",
+        "{target} 这一步是对的；它沿用了 {detail} 中的错误。",
+    ),
+    "line.own": ("{target} is a value of your own.", "{target} 是你自己引入的值。"),
+    "line.wrong": ("{target} is not what it must be.", "{target} 不等于正确值。"),
+    "line.shape": ("{target} has another shape than the gradient: {detail}.", "{target} 的形状与梯度不同：{detail}。"),
+    "line.unknown": ("{target} cannot be compared: {detail}", "{target} 无法比较：{detail}"),
     "no script": ("This page needs JavaScript to step; all steps are printed below.",
                   "本页需要 JavaScript 才能逐步查看；全部步骤列在下面。"),
 }  # fmt: skip

@@ -106,6 +106,7 @@ class Net:
         onehots: rows made of integer labels, by name.
         outputs: gradients of the inputs.
         cotangents: gradients of the outputs, which come from outside.
+        prefix: before every name, so that the values of two nets in one algebra have different names.
     """
 
     runs: Sequence[Run]
@@ -120,6 +121,7 @@ class Net:
     onehots: dict[str, Onehot] = field(default_factory=dict)
     outputs: list[str] = field(default_factory=list)
     cotangents: list[str] = field(default_factory=list)
+    prefix: str = ""
 
     def __post_init__(self) -> None:
         self._collect()
@@ -134,7 +136,7 @@ class Net:
                 if origin is not None:
                     self.names["b", node.index] = self.names["f", origin]
                     continue
-                name = node.name
+                name = self.prefix + node.name
                 while name in taken:
                     name += "_"
                 taken.add(name)

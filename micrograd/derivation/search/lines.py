@@ -140,7 +140,7 @@ class Search:
             return None
         return relabel(line.simple, dict(zip(line.labels, a[2], strict=True)))
 
-    def _subsets(self, name: str) -> list[Names]:
+    def subsets(self, name: str) -> list[Names]:
         """Return sets of names to write a line in; the cheapest result counts.
 
         Gradients of inputs are recognised in lines that are kept only, as textbooks do.
@@ -231,7 +231,7 @@ class Search:
         deep = self.book.opened(line.name)
         short, path = self.book.shrunk(deep)
         candidates: list[tuple[Poly, Poly, Names | None]] = []
-        for chosen in self._subsets(line.name):
+        for chosen in self.subsets(line.name):
             p = self.cover.folded(short, chosen)
             if p is not None:
                 candidates.append((factored(p, self.cost), p, chosen))
