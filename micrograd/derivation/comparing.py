@@ -158,7 +158,7 @@ class Comparer:
         log: list[Any] = []
         self.book.settled(k.sub(wide, short), log)
         shown = self.derivation.formulas.text
-        return tuple(dict.fromkeys(f"{shown({((a, F(1)),): F(1)})} = {shown(p)}" for a, p in log))
+        return tuple(dict.fromkeys(f"{shown({((a, 1),): 1})} = {shown(p)}" for a, p in log))
 
     def _difference(self, target: str, mine: Poly, name: str) -> Comparison:
         """Return in which way a line is off: by a factor, or by what it has too much, in the names of the forward."""

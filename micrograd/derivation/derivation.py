@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from micrograd.derivation.judges import Checked, judged
-from micrograd.derivation.kernel import F, OutOfTime, Poly
+from micrograd.derivation.kernel import OutOfTime, Poly
 from micrograd.derivation.lifting import Net, lift, lift_graph
 from micrograd.derivation.printing.formulas import Formulas
 from micrograd.derivation.printing.function import Written, write_function
@@ -318,7 +318,7 @@ class Derivation:
         return "\\begin{align*}\n" + " \\\\\n".join(rows) + "\n\\end{align*}\n"
 
     def _tex(self, name: str) -> str:
-        return self.formulas.latex({((("v", name, ()), F(1)),): F(1)})
+        return self.formulas.latex({((("v", name, ()), 1),): 1})
 
     def html(self, path: str | os.PathLike[str] | None = None, *, lang: str | None = None) -> str | Path:
         """Return the page, one file that asks the network for nothing; with a path write it there and return that.

@@ -24,6 +24,7 @@ from micrograd.derivation.kernel.polynomials import (
     Label,
     Mono,
     Poly,
+    Rat,
     bare,
     const,
     deepest,
@@ -33,6 +34,9 @@ from micrograd.derivation.kernel.polynomials import (
     key,
     labels_of,
     mono,
+    quotient,
+    raised,
+    rat,
     relabel_atom,
     scale,
     size,
@@ -132,7 +136,7 @@ class Algebra:
 
     def mono_mul(self, *monos: Mono) -> Poly:
         """Return the product of monomials; a bracket whose exponent becomes a whole number is multiplied out."""
-        exponents: dict[Atom, F] = {}
+        exponents: dict[Atom, Rat] = {}
         for m in monos:
             for a, e in m:
                 if a in exponents:
@@ -140,9 +144,9 @@ class Algebra:
                 exponents[a] = exponents.get(a, ZERO) + e
         return self._settle(exponents)
 
-    def _settle(self, exponents: dict[Atom, F]) -> Poly:
+    def _settle(self, exponents: dict[Atom, Rat]) -> Poly:
         brackets: list[Poly] = []
-        rest: dict[Atom, F] = {}
+        rest: dict[Atom, Rat] = {}
         for a, e in exponents.items():
             if not e:
                 continue
@@ -161,7 +165,7 @@ class Algebra:
     def _is_mask(self, a: Atom) -> bool:
         return (a[0] == "f" and a[1] in COMPARISONS) or (a[0] == "v" and (a[1] in self.masks or a[1] in self.onehot))
 
-    def _picked(self, exponents: dict[Atom, F]) -> Poly:
+    def _picked(self, exponents: dict[Atom, Rat]) -> Poly:
         """With a one-hot factor Y[n, c], every other entry at c is the entry at y(n), and Y[n, y(n)] is 1."""
         for a, e in exponents.items():
             if a[0] != "v" or a[1] not in self.onehot or e != 1:
@@ -198,9 +202,9 @@ class Algebra:
 
     # ---- powers --------------------------------------------------------------------------------------
 
-    def power(self, p: Poly, q: F | int) -> Poly:
+    def power(self, p: Poly, q: Rat) -> Poly:
         """Return ``p ** q`` for a rational `q`. Raises UndefinedError for a negative power of 0."""
-        q = F(q)
+        q = rat(q)
         if q == 1:
             return p
         if q == 0:
@@ -227,9 +231,9 @@ class Algebra:
         number = _rational_power(c, q)
         return self.mul(out, number) if number != const(1) else out
 
-    def _primitive(self, p: Poly) -> tuple[F, Mono, Poly]:
+    def _primitive(self, p: Poly) -> tuple[Rat, Mono, Poly]:
         """Return ``(c, m, base)`` with ``p = c * m * base``, the base not depending on how `p` was scaled."""
-        common: dict[Atom, F] | None = None
+        common: dict[Atom, Rat] | None = None
         for m in p:
             d = dict(m)
             common = d if common is None else {a: min(e, d[a]) for a, e in common.items() if a in d}
@@ -243,7 +247,7 @@ class Algebra:
         base: Poly = {}
         for m, k in p.items():
             for m2, k2 in self.mono_mul(m, down).items():
-                base[m2] = base.get(m2, ZERO) + k * k2 / c
+                base[m2] = base.get(m2, ZERO) + quotient(k * k2, c)
         return c, mono(common.items()), {m: k for m, k in base.items() if k}
 
     # ---- signs ---------------------------------------------------------------------------------------
@@ -264,7 +268,7 @@ class Algebra:
             all(self.is_positive(b) for b, _ in m) for m, _ in terms
         )
 
-    def is_nonnegative(self, a: Atom, e: F) -> bool:
+    def is_nonnegative(self, a: Atom, e: Rat) -> bool:
         """Check that a power of an atom is >= 0, wherever it is defined."""
         if self.is_positive(a) or (e.denominator == 1 and e.numerator % 2 == 0):
             return True
@@ -317,8 +321,8 @@ class Algebra:
     def _sum_mono(self, labels: Sequence[Label], m: Mono) -> Poly:
         self._tick()
         want, bound = set(labels), list(labels)
-        inside: dict[Atom, F] = {}
-        outside: list[tuple[Atom, F]] = []
+        inside: dict[Atom, Rat] = {}
+        outside: list[tuple[Atom, Rat]] = []
         for a, e in m:
             if not (free_labels(a) & want):
                 outside.append((a, e))
@@ -355,7 +359,7 @@ class Algebra:
             out = self.mul(out, self.close(own, part))
         return out
 
-    def close(self, bound: Sequence[Label], factors: Sequence[tuple[Atom, F]]) -> Poly:
+    def close(self, bound: Sequence[Label], factors: Sequence[tuple[Atom, Rat]]) -> Poly:
         """Return the sum atom of factors in normal form, its bound labels numbered in one way."""
         base = max(deepest(a) for a, _ in factors)
         groups: dict[int, list[Label]] = {}
@@ -465,7 +469,7 @@ class Algebra:
         if not bases:
             return False
         base = max(bases, key=lambda a: (len(key(a)), key(a)))
-        groups: dict[F, list[tuple[Mono, F, F]]] = {}
+        groups: dict[Rat, list[tuple[Mono, Rat, Rat]]] = {}
         for m, c in p.items():
             e = dict(m).get(base, ZERO)
             groups.setdefault(e - (e.numerator // e.denominator), []).append((m, c, e))
@@ -488,7 +492,7 @@ class Algebra:
 
     def _merged(self, p: Poly) -> Poly:
         """Drop sums over the same labels, with the same cofactor, whose bodies cancel."""
-        groups: dict[tuple[Mono, tuple[Label, ...]], list[tuple[Mono, F, Atom]]] = {}
+        groups: dict[tuple[Mono, tuple[Label, ...]], list[tuple[Mono, Rat, Atom]]] = {}
         for m, c in p.items():
             sums = [a for a, e in m if a[0] == "S" and e == 1 and any(b[0] == "P" for b, _ in a[2])]
             if len(sums) == 1:
@@ -506,9 +510,9 @@ def _keep(_: Atom) -> None:
     """Keep a value as it is."""
 
 
-def _components(m: Mono, bound: set[Label]) -> tuple[list[list[tuple[Atom, F]]], list[tuple[Atom, F]]]:
+def _components(m: Mono, bound: set[Label]) -> tuple[list[list[tuple[Atom, Rat]]], list[tuple[Atom, Rat]]]:
     """Return factors that share a bound label, group by group, and those with none: sum_ij a_i b_j = sum a sum b."""
-    parts: list[tuple[set[Label], list[tuple[Atom, F]]]] = []
+    parts: list[tuple[set[Label], list[tuple[Atom, Rat]]]] = []
     loose = []
     for a, e in m:
         mine = {*free_labels(a)} & bound
@@ -521,14 +525,14 @@ def _components(m: Mono, bound: set[Label]) -> tuple[list[list[tuple[Atom, F]]],
     return [factors for _, factors in parts], loose
 
 
-def _rational_power(c: F, q: F) -> Poly:
+def _rational_power(c: Rat, q: Rat) -> Poly:
     if c == 1:
         return const(1)
     if q.denominator == 1:
-        return const(c**q.numerator)
+        return const(raised(c, q.numerator))
     over, under = _root(c.numerator, q.denominator), _root(c.denominator, q.denominator)
     if over is not None and under is not None:
-        return const(F(over, under) ** q.numerator)
+        return const(raised(F(over, under), q.numerator))
     return var(("P", frozen(const(c))), q)
 
 

@@ -37,6 +37,7 @@ __all__ = [
     "Label",
     "Mono",
     "Poly",
+    "Rat",
     "atoms",
     "bare",
     "collect",
@@ -47,8 +48,12 @@ __all__ = [
     "is_plain",
     "key",
     "labels_of",
+    "magnitude",
     "measure",
     "mono",
+    "quotient",
+    "raised",
+    "rat",
     "relabel_atom",
     "relabel_label",
     "scale",
@@ -61,13 +66,36 @@ __all__ = [
 F = Fraction
 Label: TypeAlias = tuple[Any, ...]
 Atom: TypeAlias = tuple[Any, ...]
-Mono: TypeAlias = tuple[tuple[Atom, Fraction], ...]
-Poly: TypeAlias = dict[Mono, Fraction]
-Frozen: TypeAlias = tuple[tuple[Mono, Fraction], ...]
+Rat: TypeAlias = int | Fraction
+"""An exact number; a whole one is an `int` wherever it is part of an atom or a monomial, so that keys are the same."""
 
-ONE, ZERO = F(1), F(0)
+Mono: TypeAlias = tuple[tuple[Atom, Rat], ...]
+Poly: TypeAlias = dict[Mono, Rat]
+Frozen: TypeAlias = tuple[tuple[Mono, Rat], ...]
+
+ONE, ZERO = 1, 0
 COMPARISONS = {"greater": ">", "less": "<", "greater_equal": ">=", "less_equal": "<=", "equal": "==", "not_equal": "!="}
 _REMEMBERED = 1 << 16  # results of pure functions of atoms that are kept
+
+
+def rat(x: Rat) -> Rat:
+    """Return an exact number, a whole one as an `int`: those are fast."""
+    return x if type(x) is int else x.numerator if x.denominator == 1 else x
+
+
+def quotient(x: Rat, y: Rat) -> Rat:
+    """Return ``x / y``, exactly."""
+    return rat(F(x) / y)
+
+
+def magnitude(x: Rat) -> Rat:
+    """Return ``|x|``."""
+    return -x if x < 0 else x
+
+
+def raised(x: Rat, n: int) -> Rat:
+    """Return ``x ** n`` for a whole number, exactly."""
+    return rat(F(x) ** n)
 
 
 # ---- order and shape ---------------------------------------------------------------------------------------
@@ -87,7 +115,7 @@ def bare(x: Any) -> str:
 
 def frozen(p: Poly) -> Frozen:
     """Return a polynomial as a value that can be hashed."""
-    return tuple(sorted(p.items(), key=lambda item: key(item[0])))
+    return tuple(sorted(((m, rat(c)) for m, c in p.items()), key=lambda item: key(item[0])))
 
 
 def thaw(p: Frozen) -> Poly:
@@ -95,27 +123,27 @@ def thaw(p: Frozen) -> Poly:
     return dict(p)
 
 
-def mono(factors: Iterable[tuple[Atom, Fraction]]) -> Mono:
+def mono(factors: Iterable[tuple[Atom, Rat]]) -> Mono:
     """Return factors, no two of one atom, as a monomial."""
-    return tuple(sorted(((a, e if type(e) is F else F(e)) for a, e in factors if e), key=lambda f: key(f[0])))
+    return tuple(sorted(((a, rat(e)) for a, e in factors if e), key=lambda f: key(f[0])))
 
 
-def collect(factors: Iterable[tuple[Atom, Fraction]]) -> Mono:
+def collect(factors: Iterable[tuple[Atom, Rat]]) -> Mono:
     """Return factors as a monomial; exponents of equal atoms are added."""
-    exponents: dict[Atom, Fraction] = {}
+    exponents: dict[Atom, Rat] = {}
     for a, e in factors:
         exponents[a] = exponents.get(a, ZERO) + e
     return mono(exponents.items())
 
 
-def const(c: Fraction | int) -> Poly:
+def const(c: Rat) -> Poly:
     """Return a number as a polynomial."""
-    return {(): F(c)} if c else {}
+    return {(): rat(c)} if c else {}
 
 
-def var(atom: Atom, e: Fraction | int = 1) -> Poly:
+def var(atom: Atom, e: Rat = 1) -> Poly:
     """Return a power of an atom."""
-    return {((atom, F(e)),): ONE}
+    return {((atom, rat(e)),): ONE}
 
 
 def value(name: str, labels: Iterable[Label] = ()) -> Poly:
@@ -128,7 +156,7 @@ def size(r: int) -> Poly:
     return var(("n", r))
 
 
-def scale(p: Poly, c: Fraction | int) -> Poly:
+def scale(p: Poly, c: Rat) -> Poly:
     """Return a number times a polynomial."""
     return {m: k * c for m, k in p.items()} if c else {}
 
@@ -243,14 +271,14 @@ def _inside(a: Atom) -> Iterator[Atom]:
                     yield from _inside(b)
 
 
-def measure(p: Poly) -> Fraction:
+def measure(p: Poly) -> float:
     """Return how complicated an expression is: terms, and factors in them."""
-    return sum((2 + sum((min(abs(e), F(3)) * _weight(a) for a, e in m), ZERO) for m in p), ZERO)
+    return sum(2 + sum(min(float(magnitude(e)), 3.0) * _weight(a) for a, e in m) for m in p)
 
 
-def _weight(a: Atom) -> Fraction:
+def _weight(a: Atom) -> float:
     if a[0] == "n":
-        return F(1, 8)
+        return 0.125
     if a[0] == "S":
-        return 1 + sum((abs(e) * _weight(b) for b, e in a[2]), ZERO)
-    return ONE
+        return 1.0 + sum(float(magnitude(e)) * _weight(b) for b, e in a[2])
+    return 1.0

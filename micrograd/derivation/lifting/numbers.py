@@ -119,7 +119,7 @@ def _candidates(net: Net) -> Iterator[tuple[tuple[int, ...], list[float], Poly]]
                 made = const(1)
                 for r in chosen:
                     ((m, _),) = size(r).items()
-                    made = net.algebra.mul(made, net.algebra.power({m: F(1)}, e))
+                    made = net.algebra.mul(made, net.algebra.power({m: 1}, e))
                 yield chosen, [x ** float(e) for x in values], made
     if len(net.lengths) > 1:
         for r in ranges:  # one less than a length, as of ddof=1; and times another length

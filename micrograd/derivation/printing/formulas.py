@@ -10,7 +10,21 @@ from collections.abc import Collection
 from html import escape
 from typing import Any, TypeAlias
 
-from micrograd.derivation.kernel import COMPARISONS, ONE, Atom, F, Label, Mono, Poly, free_labels, is_plain, key, thaw
+from micrograd.derivation.kernel import (
+    COMPARISONS,
+    ONE,
+    Atom,
+    F,
+    Label,
+    Mono,
+    Poly,
+    Rat,
+    free_labels,
+    is_plain,
+    key,
+    magnitude,
+    thaw,
+)
 from micrograd.derivation.printing.numpy_code import inlined
 from micrograd.derivation.search import Search, names
 from micrograd.graph.formulas import split_name, tex_name
@@ -60,24 +74,24 @@ class Formulas:
 
     def _tree(self, p: Poly) -> Tree:
         if not p:
-            return ("num", F(0))
+            return ("num", 0)
         terms = sorted(p.items(), key=lambda t: (t[1] < 0, self.cost.mono(t[0])[0], key(t[0])))
-        made = [(c < 0, self._mono(m, abs(c))) for m, c in terms]
+        made = [(c < 0, self._mono(m, magnitude(c))) for m, c in terms]
         return made[0][1] if len(made) == 1 and not made[0][0] else ("add", made)
 
-    def _mono(self, m: Mono, c: F) -> Tree:
-        def order(f: tuple[Atom, F]) -> tuple[bool, bool, int, str]:
+    def _mono(self, m: Mono, c: Rat) -> Tree:
+        def order(f: tuple[Atom, Rat]) -> tuple[bool, bool, int, str]:
             a = f[0]
             return a[0] not in "nk", a[0] in "PS", self.cost.size(free_labels(a)), key(a)
 
         top: list[Tree] = []
         bottom: list[Tree] = []
         for a, e in sorted(m, key=order):
-            (top if e > 0 else bottom).append(_power(self._atom(a), abs(e)))
+            (top if e > 0 else bottom).append(_power(self._atom(a), magnitude(e)))
         if c.numerator != 1 or not top:
-            top.insert(0, ("num", F(c.numerator)))
+            top.insert(0, ("num", c.numerator))
         if c.denominator != 1:
-            bottom.insert(0, ("num", F(c.denominator)))
+            bottom.insert(0, ("num", c.denominator))
         brackets = [t for t in top if t[0] == "add"] if len(top) > 1 and bottom else []
         if brackets:
             plain = [t for t in top if t not in brackets] or [("num", ONE)]
@@ -240,7 +254,7 @@ def _product(parts: list[Tree]) -> Tree:
     return parts[0] if len(parts) == 1 else ("mul", parts)
 
 
-def _power(t: Tree, e: F) -> Tree:
+def _power(t: Tree, e: Rat) -> Tree:
     if e == 1:
         return t
     return ("sqrt", t) if e == F(1, 2) else ("pow", t, e)

@@ -14,11 +14,13 @@ from micrograd.derivation.kernel import (
     Label,
     Mono,
     Poly,
+    Rat,
     const,
     free_labels,
     is_plain,
     key,
     labels_of,
+    magnitude,
     thaw,
     value,
 )
@@ -310,7 +312,7 @@ class NumpyCode:
         terms = sorted(p.items(), key=lambda t: (t[1] < 0, self.cost.mono(t[0])[0], key(t[0])))
         text, level = "", _SUM
         for m, c in terms:
-            shown = self._mono(m, abs(c), target)
+            shown = self._mono(m, magnitude(c), target)
             if not text:
                 text = (
                     f"-{_bracket(shown, _PRODUCT)}" if c < 0 else shown[0] if len(terms) == 1 else _bracket(shown, _SUM)
@@ -323,17 +325,17 @@ class NumpyCode:
     def _size(self, a: Atom) -> int:
         return 0 if a[0] == "c" else self.cost.size(free_labels(a))
 
-    def _mono(self, m: Mono, c: F, target: Axes) -> tuple[str, int]:
+    def _mono(self, m: Mono, c: Rat, target: Axes) -> tuple[str, int]:
         """Return a product: lengths and small arrays are divided before the large ones are touched."""
-        top: list[tuple[Atom, F]] = []
-        bottom: list[tuple[Atom, F]] = []
+        top: list[tuple[Atom, Rat]] = []
+        bottom: list[tuple[Atom, Rat]] = []
 
-        def order(f: tuple[Atom, F]) -> tuple[bool, bool, int, bool, str]:
+        def order(f: tuple[Atom, Rat]) -> tuple[bool, bool, int, bool, str]:
             a = f[0]
             return a[0] not in "nkc", a[0] in "SP", self._size(a), a[0] == "P", key(a)
 
         for a, e in sorted(self._lengths(m), key=order):
-            (top if e > 0 else bottom).append((a, abs(e)))
+            (top if e > 0 else bottom).append((a, magnitude(e)))
         if c.numerator != 1 or not top:
             top.insert(0, (("c", str(c.numerator)), ONE))
         if c.denominator != 1:
@@ -359,7 +361,7 @@ class NumpyCode:
             text += f" / {_bracket(self._power(a, e, target), _PRODUCT + 1)}"
         return text, _PRODUCT
 
-    def _lengths(self, m: Mono) -> list[tuple[Atom, F]]:
+    def _lengths(self, m: Mono) -> list[tuple[Atom, Rat]]:
         """Lengths whose product is the length of an axis become that one."""
         for e in (ONE, -ONE):
             have = {a[1] for a, x in m if a[0] == "n" and x == e}
@@ -378,7 +380,7 @@ class NumpyCode:
         taken = {*self.net.size_name.values(), *self.net.values, *self.composites.values()}
         return next(n for n in itertools.chain(["M"], map("M{}".format, itertools.count(1))) if n not in taken)
 
-    def _power(self, a: Atom, e: F, target: Axes) -> tuple[str, int]:
+    def _power(self, a: Atom, e: Rat, target: Axes) -> tuple[str, int]:
         if a[0] == "c":
             return str(a[1]), _ATOM
         shown = self._atom(a, target)

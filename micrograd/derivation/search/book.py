@@ -15,17 +15,19 @@ from collections.abc import Callable, Collection, Iterator
 from micrograd.derivation.kernel import (
     ONE,
     Atom,
-    F,
     Frozen,
     Label,
     Mono,
     Poly,
+    Rat,
     atoms,
     const,
     frozen,
     is_plain,
     labels_of,
+    magnitude,
     measure,
+    quotient,
     scale,
     value,
     var,
@@ -261,7 +263,7 @@ class Book:
         """Return a shorter form with the help of definitions, best first, and the definitions applied on the way."""
         k = self.algebra
         start = (measure(p), 0, p, ())
-        best: tuple[F, int, Poly, tuple[tuple[str, Poly], ...]] = start
+        best: tuple[float, int, Poly, tuple[tuple[str, Poly], ...]] = start
         seen, queue, count = {frozen(p)}, [best], itertools.count(1)
         while queue and limit > 0:
             state = heapq.heappop(queue)
@@ -283,22 +285,22 @@ class Book:
     def _cofactors(self, p: Poly, relation: Poly) -> list[Poly]:
         """Return monomials by which a definition may be multiplied so that a term of `p` goes."""
         k = self.algebra
-        out: dict[tuple[Mono, F], Poly] = {}
+        out: dict[tuple[Mono, Rat], Poly] = {}
         for m, c in p.items():
             have = dict(m)
             for t, d in relation.items():
                 body, _ = split(t)
-                inside = all(a in have and have[a] * e > 0 and abs(have[a]) >= abs(e) for a, e in body)
+                inside = all(a in have and have[a] * e > 0 and magnitude(have[a]) >= magnitude(e) for a, e in body)
                 alone = len(body) == 1 and body[0][0][0] == "v" and body[0][0] in have
                 if body and not inside and not alone:
                     continue
-                quotient = k.mono_mul(m, tuple((a, -e) for a, e in t))
-                if len(quotient) != 1:
+                ratio = k.mono_mul(m, tuple((a, -e) for a, e in t))
+                if len(ratio) != 1:
                     continue
-                ((q, _),) = quotient.items()
+                ((q, _),) = ratio.items()
                 if not body:  # a constant term: only if another term is there as well
                     others = [made for u in relation if u != t and len(made := k.mono_mul(q, u)) == 1]
                     if not any(next(iter(o)) in p for o in others):
                         continue
-                out[q, c / d] = scale({q: ONE}, c / d)
+                out[q, quotient(c, d)] = scale({q: ONE}, quotient(c, d))
         return list(out.values())

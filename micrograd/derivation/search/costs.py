@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 
-from micrograd.derivation.kernel import ONE, Atom, F, Label, Mono, Poly, free_labels, labels_of, thaw
+from micrograd.derivation.kernel import ONE, Atom, Label, Mono, Poly, Rat, free_labels, labels_of, thaw
 
 __all__ = ["VIRTUAL", "Cost"]
 
@@ -34,7 +34,7 @@ class Cost:
             labels |= own
         return moved
 
-    def mono(self, m: Mono, c: F = ONE) -> tuple[int, frozenset[Label]]:
+    def mono(self, m: Mono, c: Rat = ONE) -> tuple[int, frozenset[Label]]:
         """Return what a product costs, and the labels of its result."""
         moved, parts = 0, []
         for a, e in m:

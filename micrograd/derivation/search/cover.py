@@ -15,17 +15,19 @@ from micrograd.derivation.kernel import (
     ONE,
     ZERO,
     Atom,
-    F,
     Label,
     Mono,
     Poly,
+    Rat,
     bare,
     collect,
     const,
     free_labels,
     frozen,
     key,
+    magnitude,
     mono,
+    quotient,
     relabel_atom,
     var,
 )
@@ -81,7 +83,7 @@ class Cover:
 
     # ---- what may be written -------------------------------------------------------------------------
 
-    def _may_divide(self, inst: Instance, t: F) -> bool:
+    def _may_divide(self, inst: Instance, t: Rat) -> bool:
         """Check that a power of a name divides only by what the user's code divides by, or by what is positive.
 
         Without this ``sum(dout * out) / gamma`` would be taken for dgamma, which fails where gamma is 0.
@@ -168,15 +170,15 @@ class Cover:
                 out[new] = out.get(new, ZERO) + c * x
         return {m: c for m, c in out.items() if c}
 
-    def _powers(self, inst: Instance, vector: Mapping[Atom, F], pivot: Atom, e: F) -> Iterator[F]:
+    def _powers(self, inst: Instance, vector: Mapping[Atom, Rat], pivot: Atom, e: Rat) -> Iterator[Rat]:
         """Yield the powers of a name that may be taken: that which takes the pivot away, and the first."""
-        ratio = e / vector[pivot]
+        ratio = quotient(e, vector[pivot])
         for t in dict.fromkeys((ratio, ONE if ratio > 0 else -ONE)):
-            if abs(t) <= abs(ratio) and self._may_divide(inst, t):
+            if magnitude(t) <= magnitude(ratio) and self._may_divide(inst, t):
                 yield t
 
     @staticmethod
-    def _surcharge(t: F) -> float:
+    def _surcharge(t: Rat) -> float:
         return (0.6 if t < 0 else 0) + (1.2 if abs(t) != 1 else 0) + (2 if t.denominator != 1 else 0)
 
     def _cover(self, body: Mono, names: Names, memo: dict[Mono, tuple[float, Mono, Poly]]) -> tuple[float, Mono, Poly]:
@@ -303,7 +305,7 @@ class Cover:
         instances = self._instances(body, names)
         results: list[tuple[float, Mono, Poly, Mono]] = []
 
-        def go(rest: Mono, price: float, factors: list[tuple[Atom, F]], factor: Poly, depth: int) -> None:
+        def go(rest: Mono, price: float, factors: list[tuple[Atom, Rat]], factor: Poly, depth: int) -> None:
             if len(results) >= _KEPT and price > results[_KEPT - 1][0]:
                 return
             inside = [(a, e) for a, e in rest if free_labels(a) & bound]

@@ -9,14 +9,15 @@ from micrograd.derivation.kernel import (
     ZERO,
     Algebra,
     Atom,
-    F,
     Label,
     Mono,
     Poly,
+    Rat,
     atoms,
     collect,
     deepest,
     frozen,
+    raised,
     relabel_atom,
     thaw,
 )
@@ -24,7 +25,7 @@ from micrograd.derivation.kernel import (
 __all__ = ["close", "collected", "names", "relabel", "substitute", "values_in"]
 
 
-def collected(terms: Iterable[tuple[Mono, F]]) -> Poly:
+def collected(terms: Iterable[tuple[Mono, Rat]]) -> Poly:
     """Return terms as a polynomial; those of equal monomials are added."""
     out: Poly = {}
     for m, c in terms:
@@ -37,7 +38,7 @@ def relabel(p: Poly, to: dict[Label, Label]) -> Poly:
     return collected((collect((relabel_atom(a, to), e) for a, e in m), c) for m, c in p.items())
 
 
-def close(bound: Iterable[Label], factors: Iterable[tuple[Atom, F]]) -> Atom:
+def close(bound: Iterable[Label], factors: Iterable[tuple[Atom, Rat]]) -> Atom:
     """Return the sum atom of factors, which may be brackets."""
     factors = tuple(factors)
     at = max((deepest(a) for a, _ in factors), default=0)
@@ -54,9 +55,9 @@ def substitute(algebra: Algebra, p: Poly, found: Callable[[Atom], Poly | None]) 
         found: returns what is put in place of a value, or None to keep it.
     """
 
-    def one(m: Mono) -> tuple[Mono, F]:
-        factors: list[tuple[Atom, F]] = []
-        c = ONE
+    def one(m: Mono) -> tuple[Mono, Rat]:
+        factors: list[tuple[Atom, Rat]] = []
+        c: Rat = ONE
         for a, e in m:
             new, number = factor(a, e)
             if not number:
@@ -65,7 +66,7 @@ def substitute(algebra: Algebra, p: Poly, found: Callable[[Atom], Poly | None]) 
             c *= number
         return collect(factors), c
 
-    def factor(a: Atom, e: F) -> tuple[list[tuple[Atom, F]], F]:
+    def factor(a: Atom, e: Rat) -> tuple[list[tuple[Atom, Rat]], Rat]:
         match a[0]:
             case "v":
                 q = found(a)
@@ -76,7 +77,7 @@ def substitute(algebra: Algebra, p: Poly, found: Callable[[Atom], Poly | None]) 
                 if not c:
                     return [], ZERO
                 if e.denominator == 1:
-                    return [(close(labels, inner), e)], c ** int(e)
+                    return [(close(labels, inner), e)], raised(c, int(e))
                 return power({((close(labels, inner), ONE),): c}, e)
             case "P":
                 return power(part(a[1]), e)
@@ -84,18 +85,18 @@ def substitute(algebra: Algebra, p: Poly, found: Callable[[Atom], Poly | None]) 
                 return [(("f", a[1], *(frozen(part(q)) for q in a[2:])), e)], ONE
         return [(a, e)], ONE
 
-    def power(q: Poly, e: F) -> tuple[list[tuple[Atom, F]], F]:
+    def power(q: Poly, e: Rat) -> tuple[list[tuple[Atom, Rat]], Rat]:
         if not q:
             return [], ZERO
         if len(q) == 1:
             ((m, c),) = q.items()
             if e.denominator == 1:
-                return [(b, x * e) for b, x in m], c ** int(e)
+                return [(b, x * e) for b, x in m], raised(c, int(e))
             if c == 1 and len(m) == 1 and m[0][1] == 1:
                 return [(m[0][0], e)], ONE
         return [(("P", frozen(q)), e)], ONE
 
-    def part(q: tuple[tuple[Mono, F], ...]) -> Poly:
+    def part(q: tuple[tuple[Mono, Rat], ...]) -> Poly:
         return substitute(algebra, thaw(q), found)
 
     terms = []

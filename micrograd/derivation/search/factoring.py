@@ -6,7 +6,7 @@ import itertools
 import math
 from collections import Counter
 
-from micrograd.derivation.kernel import ONE, ZERO, Atom, F, Mono, Poly, collect, frozen, mono
+from micrograd.derivation.kernel import ONE, ZERO, Atom, F, Mono, Poly, Rat, collect, frozen, mono, quotient
 from micrograd.derivation.search.costs import Cost
 from micrograd.derivation.search.expressions import collected
 
@@ -26,7 +26,7 @@ def factored(p: Poly, cost: Cost) -> Poly:
     if len(p) < 2:
         return p
     front, number = _common(p)
-    inner = {collect([*m, *((a, -e) for a, e in front)]): c / number for m, c in p.items()}
+    inner = {collect([*m, *((a, -e) for a, e in front)]): quotient(c, number) for m, c in p.items()}
     best = min((_paired(inner, cost), _grouped(inner, cost)), key=cost.symbols)
     options = [p]
     if front or number != 1 or best != inner:
@@ -37,7 +37,7 @@ def factored(p: Poly, cost: Cost) -> Poly:
     return min(options, key=lambda q: (cost.symbols(q), cost.of(q)))
 
 
-def _common(p: Poly) -> tuple[Mono, F]:
+def _common(p: Poly) -> tuple[Mono, Rat]:
     """Return the monomial and the number that all terms share."""
     monos = [dict(m) for m in p]
     front = {}
@@ -55,7 +55,7 @@ def _common(p: Poly) -> tuple[Mono, F]:
         if e:
             front[a] = e
     numbers = list(p.values())
-    number = F(math.gcd(*(abs(c.numerator) for c in numbers)), math.lcm(*(c.denominator for c in numbers)))
+    number: Rat = F(math.gcd(*(abs(c.numerator) for c in numbers)), math.lcm(*(c.denominator for c in numbers)))
     sign = -1 if all(c < 0 for c in numbers) else 1
     if number.denominator != 1 and not all(c.denominator > 1 for c in numbers):
         number = ONE
@@ -80,11 +80,11 @@ def _paired(p: Poly, cost: Cost) -> Poly:
     """All terms pair up: ``a + a*r + b + b*r`` as ``(1 + r)*(a + b)``."""
     if not 4 <= len(p) <= _MOST:
         return p
-    ratios: Counter[tuple[Mono, F]] = Counter()
+    ratios: Counter[tuple[Mono, Rat]] = Counter()
     for (m1, c1), (m2, c2) in itertools.permutations(p.items(), 2):
         r = collect([*m2, *((a, -e) for a, e in m1)])
         if r and all(e > 0 for _, e in r):
-            ratios[r, c2 / c1] += 1
+            ratios[r, quotient(c2, c1)] += 1
     for (r, q), times in ratios.most_common(_RATIOS):
         if times * 2 < len(p) or times < 2:
             continue

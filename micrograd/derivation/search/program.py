@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from micrograd.derivation.kernel import ONE, Atom, F, Label, Mono, Poly, collect, frozen, relabel_atom, thaw
+from micrograd.derivation.kernel import (
+    ONE,
+    ZERO,
+    Atom,
+    Label,
+    Mono,
+    Poly,
+    Rat,
+    collect,
+    frozen,
+    magnitude,
+    relabel_atom,
+    thaw,
+)
 from micrograd.derivation.search.expressions import close, collected, names, relabel
 from micrograd.derivation.search.factoring import bracket, factored
 from micrograd.derivation.search.lines import Move, Search
@@ -108,9 +121,9 @@ def _named(search: Search, p: Poly, m: Mono, name: Atom) -> tuple[Poly, int]:
                 if not have[a]:
                     del have[a]
             new = relabel_atom(name, to)
-            have[new] = have.get(new, F(0)) + 1
+            have[new] = have.get(new, ZERO) + 1
             times += 1
-        factors: list[tuple[Atom, F]] = []
+        factors: list[tuple[Atom, Rat]] = []
         for a, e in have.items():
             new = a
             if a[0] == "S":
@@ -124,12 +137,12 @@ def _named(search: Search, p: Poly, m: Mono, name: Atom) -> tuple[Poly, int]:
     return collected((one(old), c) for old, c in p.items()), times
 
 
-def _match(have: dict[Atom, F], m: Mono) -> tuple[list[tuple[Atom, F]], dict[Label, Label]] | None:
+def _match(have: dict[Atom, Rat], m: Mono) -> tuple[list[tuple[Atom, Rat]], dict[Label, Label]] | None:
     first = max((a for a, _ in m), key=lambda a: len(a[2]))
     for a in have:
         if a[0] == "v" and a[1] == first[1]:
             to = dict(zip(first[2], a[2], strict=True))
             need = [(relabel_atom(b, to), e) for b, e in m]
-            if all(b in have and have[b] * e > 0 and abs(have[b]) >= abs(e) for b, e in need):
+            if all(b in have and have[b] * e > 0 and magnitude(have[b]) >= magnitude(e) for b, e in need):
                 return need, to
     return None
