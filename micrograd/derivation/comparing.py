@@ -85,7 +85,9 @@ class Comparer:
         self.derivation, self.search = derivation, derivation.search
         self.net, self.algebra, self.book = self.search.net, self.search.algebra, self.search.book
         self.wrong: set[str] = set()
-        self._aliases = {a: n for run in self.net.runs[:1] for a, n in run.backward.aliases.items()}
+        backward = self.net.runs[0].backward
+        self._aliases = {n.name: self.net.names["b", n.index] for n in backward.nodes}
+        self._aliases |= {a: self._aliases[n] for a, n in backward.aliases.items() if n in self._aliases}
         self._own: dict[str, tuple[tuple[Label, ...], tuple[Poly, Poly]]] = {}
         self._spaces = [self._space(i) for i in range(len(self.net.runs))]
 
@@ -94,6 +96,7 @@ class Comparer:
         forward, backward = self.net.runs[run].forward, self.net.runs[run].backward
         space: dict[str, Any] = {n.name: forward.values[n.index] for n in forward.nodes if n.name.isidentifier()}
         space |= {n.name: backward.values[n.index] for n in backward.nodes if n.name.isidentifier()}
+        space |= {called: backward.values[n.index] for n in backward.nodes if (called := self.net.names["b", n.index])}
         for alias, name in self._aliases.items():
             space.setdefault(alias, space.get(name))
         space |= {name: self.net.lengths[run][r] for r, name in self.net.size_name.items()}

@@ -116,15 +116,14 @@ def floating(net: Net, written: Written) -> float:
 
 
 def _wanted(run: Run) -> list[Any]:
-    """Return the engine's gradients, in the order of the outputs of the backward graph."""
-    back = {b: f for f, b in run.pairs.nodes.items()}
-    leaves = [f for f in run.pairs.nodes if run.forward.nodes[f].op in ("input", "parameter")]
-    found = []
-    for node in run.backward.outputs:
-        f = next((f for f in leaves if run.pairs.nodes[f] == node.index), back.get(node.index))
-        assert f is not None
-        found.append(run.forward.grads[f])
-    return found
+    """Return the engine's gradients, in the order of the leaves."""
+    return [run.forward.grads[f] for f in _leaves(run)]
+
+
+def _leaves(run: Run) -> list[int]:
+    """Return the leaves that a gradient reaches, in order."""
+    nodes = run.forward.nodes
+    return [f for f, node in enumerate(nodes) if node.op in ("input", "parameter") and f in run.pairs.nodes]
 
 
 def _error(got: Any, want: Any, seeds: Mapping[str, Any]) -> float:
@@ -180,44 +179,33 @@ def _trial(net: Net, written: Written, at: int, salt: str) -> bool | None:
             cotangents = {n: x for n, x in seeds.items() if n in net.cotangents}
             inputs = {n: forward[n] for n in given}
             got = _call(net, written, at, inputs, cotangents)
-            return all(_same(g, wanted[n.index], over) for g, n in zip(got, run.backward.outputs, strict=True))
+            return all(_same(g, wanted[run.pairs.nodes[f]], over) for g, f in zip(got, _leaves(run), strict=True))
         except Draw as draw:
-            _redraw(net, run, given, over, draw, attempt)
+            _redraw(net, at, given, over, draw, attempt)
         except (TypeError, ValueError, IndexError, NameError, AttributeError):  # printed code that does not run
             return False
     return None
 
 
-def _redraw(net: Net, run: Run, given: dict[str, Any], over: Field, draw: Draw, attempt: int) -> None:
+def _redraw(net: Net, at: int, given: dict[str, Any], over: Field, draw: Draw, attempt: int) -> None:
     """Draw inputs again: where a root is missing at some rows, only the entries that belong to them."""
-    name = getattr(draw, "__notes__", [""])[-1]
-    root = net.values.get(name)
-    changed = False
+    root = net.values.get(getattr(draw, "__notes__", [""])[-1])
+    inputs, lengths = net.runs[at].forward.inputs, net.lengths[at]
     if draw.bad is not None and root is not None and not root.backward and root.labels and attempt % 50 < 40:
-        for n in run.forward.inputs:
+        for n in inputs:
             v = net.values[n.name]
-            shared = [label for label in root.labels if label in v.labels]
-            whole = len(shared) == len(root.labels) and all(len(d) <= 1 for w in (root, v) for d in w.dims)
-            if whole and isinstance(given[n.name], np.ndarray):
+            if {*root.labels} <= {*v.labels}:
                 fresh = over.array(f"{n.name}/{attempt}", n.shape)
-                where = _spread(draw.bad, root.dims, v.dims)
-                given[n.name] = np.where(np.broadcast_to(where, n.shape), fresh, given[n.name])
-                changed = True
-                break
-    if not changed:
-        for n in run.forward.inputs:
-            given[n.name] = over.array(f"{n.name}/{attempt}", n.shape)
-
-
-def _spread(bad: np.ndarray, of: Any, to: Any) -> np.ndarray:
-    """Bring truth values with some axes to where they broadcast against others."""
-    solid = [a for a, d in enumerate(of) if d]
-    bad = bad.reshape([bad.shape[a] for a in solid])
-    labels = [of[a][0] for a in solid]
-    wanted = [d[0] for d in to if d and d[0] in labels]
-    bad = bad.transpose([labels.index(label) for label in wanted])
-    shape = iter(bad.shape)
-    return bad.reshape([next(shape) if d and d[0] in labels else 1 for d in to])
+                shape = [lengths[r] for r, _ in v.labels]
+                where = draw.bad.reshape([lengths[r] for r, _ in root.labels])
+                wanted = [label for label in v.labels if label in root.labels]
+                where = where.transpose([root.labels.index(label) for label in wanted])
+                where = where.reshape([lengths[one[0]] if one in root.labels else 1 for one in v.labels])
+                chosen = np.where(np.broadcast_to(where, shape), fresh.reshape(shape), given[n.name].reshape(shape))
+                given[n.name] = chosen.reshape(n.shape)
+                return
+    for n in inputs:
+        given[n.name] = over.array(f"{n.name}/{attempt}", n.shape)
 
 
 def _same(got: Any, want: Any, over: Field) -> bool:

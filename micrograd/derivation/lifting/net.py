@@ -129,6 +129,7 @@ class Net:
     def _collect(self) -> None:
         """Name every node; a forward value that the backward graph reads is one value."""
         run, taken = self.runs[0], set[str]()
+        gradients = self._gradients_of_leaves()
         for side in ("f", "b"):
             graph = run.graph(side)
             for node in graph.nodes:
@@ -136,7 +137,7 @@ class Net:
                 if origin is not None:
                     self.names["b", node.index] = self.names["f", origin]
                     continue
-                name = self.prefix + node.name
+                name = self.prefix + (gradients.get(node.index, node.name) if side == "b" else node.name)
                 while name in taken:
                     name += "_"
                 taken.add(name)
@@ -146,6 +147,15 @@ class Net:
                     name, node.op, node.shape, own=own, backward=side == "b", index=node.index, dtype=node.dtype
                 )
         self._merge_constants()
+
+    def _gradients_of_leaves(self) -> dict[int, str]:
+        """Return the names of gradients of one leaf alone: dx, whatever other gradient it is besides."""
+        run = self.runs[0]
+        leaves: dict[int, list[str]] = {}
+        for f, b in run.pairs.nodes.items():
+            if run.forward.nodes[f].op in ("input", "parameter") and run.backward.nodes[b].op != "input":
+                leaves.setdefault(b, []).append(f"d{run.forward.nodes[f].name}")
+        return {b: names[0] for b, names in leaves.items() if len(names) == 1}
 
     def _merge_constants(self) -> None:
         """Make one value of constants that are equal in every run: the backward graph repeats those of the forward."""
@@ -158,6 +168,13 @@ class Net:
             if same != name:
                 self.names = {at: same if n == name else n for at, n in self.names.items()}
                 del self.values[name]
+
+    def results(self) -> list[tuple[str, str]]:
+        """Return the gradients of the leaves, in order: what each is called, and the value that it is."""
+        run = self.runs[0]
+        leaves = [f for f, node in enumerate(run.forward.nodes) if node.op in ("input", "parameter")]
+        found = [(run.forward.nodes[f].name, run.pairs.nodes[f]) for f in leaves if f in run.pairs.nodes]
+        return [(f"d{name}", self.names["b", b]) for name, b in found]
 
     # ---- what a node is ------------------------------------------------------------------------------
 

@@ -162,6 +162,9 @@ def _named(net: Net, v: Value, slot: int | None, c: float) -> Poly:
     known = [name for name, x in net.constants.items() if x == abs(c)]
     if v.backward and len(known) == 1:  # of two numbers of one value nobody knows which is meant
         return var(("k", known[0]))
+    under = [name for name, x in net.constants.items() if name.isidentifier() and 1 / x == abs(c)]
+    if v.backward and not known and len(under) == 1:
+        return var(("k", under[0]), -1)
     net.constants[repr(abs(c))] = abs(c)
     return var(("k", repr(abs(c))))
 
@@ -174,8 +177,11 @@ def _users_name(net: Net, v: Value, slot: int | None, c: float) -> tuple[str, in
     if v.backward or slot is None or node.source is None:
         return "", 1
     for name, x in net.arguments.items():
-        if isinstance(x, float) and x == c and name not in net.values and re.search(rf"\b{name}\b", node.source.text):
-            return name, 1
+        if isinstance(x, float) and x > 0 and name not in net.values:
+            if x == c and re.search(rf"\b{name}\b", node.source.text):
+                return name, 1
+            if v.op == "mul" and 1 / x == c and re.search(rf"/\s*{name}\b", node.source.text):
+                return name, -1
     try:
         tree = ast.parse(node.source.text.strip(), mode="eval").body
     except SyntaxError:

@@ -114,7 +114,7 @@ def _where(net: Net, v: Value) -> Poly:
 
 def _cast(net: Net, v: Value) -> Poly:
     src = net.values[net.operand(v)]
-    if v.dtype[:5] != "float" or not (src.dtype == "bool" or src.dtype[:5] == "float"):
+    if v.dtype[:5] != "float" or src.dtype[:3] not in ("boo", "int", "uin", "flo"):
         raise net.unsupported(v, f"a cast from {src.dtype} to {v.dtype}", "keep numbers as floats")
     return _at(net, v, 0)
 

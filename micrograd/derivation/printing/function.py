@@ -9,9 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.derivation.kernel import Atom, Poly
-from micrograd.derivation.lifting import Value
-from micrograd.derivation.lifting.rows import entry
+from micrograd.derivation.kernel import Poly
 from micrograd.derivation.printing.numpy_code import NumpyCode, ident, inlined
 from micrograd.derivation.search import Search, names
 
@@ -60,7 +58,7 @@ def write_function(search: Search, lines: Mapping[str, Poly], run: int = 0) -> W
     forward = []
     for n in [n for n in net.values if n in need]:
         v = net.values[n]
-        forward += code.line(n, v.definition) if v.definition is not None else [_largest(search, code, v)]
+        forward += code.line(n, v.definition) if v.definition is not None else [code.largest(v)]
         code.usable.add(n)
     backward = code.statements(lines)
     statements = [*forward, *backward]
@@ -76,7 +74,7 @@ def write_function(search: Search, lines: Mapping[str, Poly], run: int = 0) -> W
     name = f"{graph.name if graph.name.isidentifier() else 'f'}_backward"
     given = [*(ident(c) for c in net.cotangents if net.values[c].shape), *_parameters(search, numbers)]
     local = [f"{n} = {c!r}" for n, c in numbers.items() if not any(g.split("=")[0] == n for g in given)]
-    gradients = tuple(net.outputs)
+    gradients = tuple(called for called, _ in net.results())
     body = [*local, *before, *statements, f"return {', '.join(ident(n) for n in gradients)}"]
     source = f"def {name}({', '.join(given)}):\n" + "".join(f"    {line}\n" for line in body)
     return Written(name, source, constants, gradients)
@@ -117,24 +115,3 @@ def _parameters(search: Search, numbers: Mapping[str, float]) -> list[str]:
     plain += [n for n in [*arrays, *labels] if n not in plain]
     settings = [f"{n}={numbers[n]!r}" for n in net.arguments if n in numbers]
     return [*dict.fromkeys(map(ident, plain)), *settings]
-
-
-def _largest(search: Search, code: NumpyCode, v: Value) -> str:
-    """Return the statement of a value that stands for itself: a largest, or the larger of two."""
-    net = search.net
-    if v.op == "max":
-        src = net.values[net.operand(v)]
-        axis, keep = net.node(v).attrs.get("axis"), net.node(v).attrs.get("keepdims", False)
-        text = code.expression(inlined(search, entry(net, src.name, src.labels), usable=code.usable), src.dims)[0]
-        settings = (f", axis={axis}" if axis is not None else "") + (", keepdims=True" if keep else "")
-        return f"{ident(v.name)} = np.max({text}{settings})"
-    parts = []
-    for slot, o in enumerate(net.operands(v)):
-        if isinstance(o, str):
-            src = net.values[o]
-            lead = len(v.dims) - len(src.dims)
-            to: Atom = tuple(label for a, own in enumerate(src.dims) if own for label in v.dims[a + lead])
-            parts.append(code.expression(inlined(search, entry(net, o, to), usable=code.usable), v.dims)[0])
-        else:
-            parts.append(repr(net.node(v).operands[slot]))
-    return f"{ident(v.name)} = np.{v.op}({', '.join(parts)})"

@@ -25,6 +25,7 @@ from micrograd.derivation.kernel import (
     value,
 )
 from micrograd.derivation.lifting import Value
+from micrograd.derivation.lifting.rows import entry
 from micrograd.derivation.printing.layout import Axes, aligned, fit
 from micrograd.derivation.search import Search, factored, relabel, substitute, values_in
 
@@ -174,7 +175,38 @@ class NumpyCode:
             if len(statements[-1]) > len(ident(n)) + _LONG or "np." in statements[-1]:
                 self.temporary.add(n)
                 made += statements
-        return made + [s for n, p in lines.items() for s in self.line(n, p)]
+        statements = [s for n, p in lines.items() for s in self.line(n, p)]
+        again = [f"{ident(called)} = {ident(n)}" for called, n in self.net.results() if called != n]
+        return [*self._largest_read(lines), *made, *statements, *again]
+
+    def _largest_read(self, lines: Mapping[str, Poly]) -> list[str]:
+        """Return the statements of largest values without a name that a program reads."""
+        read = {a[1] for p in lines.values() for a in values_in(inlined(self.search, p, (), self.usable))}
+        found = [v for n, v in self.net.values.items() if n in read and v.op in ("max", "maximum")]
+        return [self.largest(v) for v in found if not v.own and v.name not in (self.usable or ())]
+
+    def largest(self, v: Value) -> str:
+        """Return the statement of a value that stands for itself: a largest, or the larger of two."""
+        if v.op == "max":
+            src = self.net.values[self.net.operand(v)]
+            axis, keep = self.net.node(v).attrs.get("axis"), self.net.node(v).attrs.get("keepdims", False)
+            text = self._entry(src.name, src.labels, src.dims)
+            settings = (f", axis={axis}" if axis is not None else "") + (", keepdims=True" if keep else "")
+            return f"{ident(v.name)} = np.max({text}{settings})"
+        parts = []
+        for slot, o in enumerate(self.net.operands(v)):
+            if isinstance(o, str):
+                src = self.net.values[o]
+                lead = len(v.dims) - len(src.dims)
+                to = [label for a, own in enumerate(src.dims) if own for label in v.dims[a + lead]]
+                parts.append(self._entry(o, to, v.dims))
+            else:
+                parts.append(repr(self.net.node(v).operands[slot]))
+        return f"{ident(v.name)} = np.{v.op}({', '.join(parts)})"
+
+    def _entry(self, name: str, labels: Sequence[Label], target: Axes) -> str:
+        p = inlined(self.search, entry(self.net, name, labels), usable=self.usable)
+        return self.expression(p, target)[0]
 
     def preamble(self, statements: Sequence[str], *, of_inputs: bool = False) -> list[str]:
         """Return the statements that name lengths and one-hot rows, as far as the program uses them.

@@ -18,10 +18,14 @@ class Cost:
 
     def __init__(self, length: Mapping[int, int]) -> None:
         self._length = {r: VIRTUAL * n for r, n in length.items()}
+        self._sizes: dict[frozenset[Label], int] = {}
 
     def size(self, labels: Iterable[Label]) -> int:
         """Return the number of entries of an array with these axes."""
-        return math.prod(self._length[label[0]] for label in labels if len(label) == 2)
+        labels = frozenset(labels)
+        if labels not in self._sizes:
+            self._sizes[labels] = math.prod(self._length[label[0]] for label in labels if len(label) == 2)
+        return self._sizes[labels]
 
     def of(self, p: Poly) -> int:
         """Return the numbers read and written if NumPy computes it operation by operation, small operands first."""

@@ -66,7 +66,7 @@ class Names(dict[str, bool]):
 
     def __init__(self, names: Mapping[str, bool]) -> None:
         super().__init__(names)
-        self.at: dict[frozenset[Label], list[Instance]] = {}
+        self.at: dict[frozenset[Label], dict[Atom, list[Instance]]] = {}
         self.sums: dict[Atom, list[Instance]] = {}
 
 
@@ -80,6 +80,8 @@ class Cover:
         self.held |= {book.rep.get(n, n) for n in self.held}
         self._complements: dict[str, list[tuple[Atom, Poly]]] = {}
         self._inverted: set[str] | None = None
+        self._ranks: dict[Atom, tuple[int, int, int, str]] = {}
+        self._allowed: dict[tuple[Mono, bool], bool] = {}
 
     # ---- what may be written -------------------------------------------------------------------------
 
@@ -90,6 +92,12 @@ class Cover:
         """
         if not self.strict:
             return True
+        known = self._allowed.get((inst.vector, t > 0))
+        if known is None:
+            known = self._allowed[inst.vector, t > 0] = self._divides_only_by_what_may_be(inst, t)
+        return known
+
+    def _divides_only_by_what_may_be(self, inst: Instance, t: Rat) -> bool:
         if self._inverted is None:
             self._inverted = set()
             for v in self.net.values.values():
@@ -109,14 +117,20 @@ class Cover:
         return e + extra + (0.0 if v.own or v.op == "input" else 0.4 * e + 3) + 1
 
     def _rank(self, a: Atom) -> tuple[int, int, int, str]:
-        kind = {"S": 3, "f": 2, "P": 2, "v": 1}[a[0]]
-        return kind, len(a[2]) if a[0] == "S" else 0, self.size(free_labels(a)), key(a)
+        if a not in self._ranks:
+            kind = {"S": 3, "f": 2, "P": 2, "v": 1}[a[0]]
+            self._ranks[a] = kind, len(a[2]) if a[0] == "S" else 0, self.size(free_labels(a)), key(a)
+        return self._ranks[a]
 
-    def _instances(self, m: Mono, names: Names) -> list[Instance]:
-        """Return every name at every assignment of its labels to those of a monomial."""
+    def _instances(self, m: Mono, names: Names) -> dict[Atom, list[Instance]]:
+        """Return, by atom, the names that hold it, at every assignment of their labels to those of a monomial."""
         present = frozenset[Label]().union(*(free_labels(a) for a, _ in m))
         if present not in names.at:
-            names.at[present] = list(self._found(present, names))
+            holding: dict[Atom, list[Instance]] = {}
+            for inst in self._found(present, names):
+                for a, _ in inst.vector:
+                    holding.setdefault(a, []).append(inst)
+            names.at[present] = holding
         return names.at[present]
 
     def _found(self, present: frozenset[Label], names: Names) -> Iterator[Instance]:
@@ -214,7 +228,7 @@ class Cover:
                 yield Instance(pivot, ((pivot, ONE),), const(1), price)
         elif pivot[0] in ("f", "P"):
             yield Instance(pivot, ((pivot, ONE),), const(1), _FUNCTION * self.size(free_labels(pivot)) + _FUNCTION)
-        yield from self._instances(body, names)
+        yield from self._instances(body, names).get(pivot, ())
         if pivot[0] == "S":
             yield from self._sum_options(pivot, names)
 
@@ -318,7 +332,7 @@ class Cover:
             if depth > _DEEPEST:
                 return
             pivot, e = max(inside, key=lambda f: self._rank(f[0]))
-            options = [i for i in instances if any(a == pivot for a, _ in i.vector)]
+            options = [*instances.get(pivot, ())]
             if pivot[0] == "v":
                 options.append(Instance(pivot, ((pivot, ONE),), const(1), self._price(pivot[1], pivot[2])))
             elif pivot[0] == "S":

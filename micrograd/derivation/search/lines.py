@@ -214,9 +214,26 @@ class Search:
         except OutOfTime:
             line.note = "time"
         if line.note:
-            line.simple = put_in
-            line.moves = [Move(name, "substitute", staged, put_in, proved=True)] if put_in != staged else []
+            self._stay(line)
         self.lines[name] = line
+
+    def _stay(self, line: Line) -> None:
+        """Leave a line as it was staged; the lines that it reads are kept for it."""
+        line.simple, line.moves = line.staged, []
+        for n in names(line.staged):
+            read = self.lines.get(n)
+            if read is not None and not read.kept:
+                read.kept = True
+                self.book.opaque.add(n)
+                if not read.note:
+                    self._finish(read)
+
+    def _finish(self, line: Line) -> None:
+        """Factor a line that is kept after all."""
+        short = factored(line.simple, self.cost)
+        if frozen(short) != frozen(line.simple):
+            line.moves.append(Move(line.name, "factor", line.simple, short, proved=True))
+            line.simple = short
 
     def _proved(self, line: Line) -> bool:
         """Prove every move of a line, and that it is what the chain rule gives."""
