@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ from micrograd.derivation.printing.numpy_code import NumpyCode
 from micrograd.derivation.search import (
     Move,
     Search,
+    between_layers,
     known_facts,
     operations,
     program_of,
@@ -33,6 +34,7 @@ from micrograd.graph import Graph
 __all__ = ["Derivation", "DerivationError", "Fact", "Step", "derive"]
 
 _SECONDS = 2.0
+_SHORT = 0.6  # of the staged operations: a result that is not shorter is tried layer by layer too
 _PATIENCE = 10  # times as long may the proofs of `check` take
 _QUIET = ("substitute", "collect")  # rules that alone are not worth showing a line that is not kept
 
@@ -98,24 +100,18 @@ class Derivation:
         self.lang, self.seconds = lang, seconds
         self.name = net.runs[0].forward.name
         self._net = net
-        net.algebra.deadline = time.thread_time() + seconds
-        self.search = Search(net)
-        try:
-            self.lines = program_of(self.search)
-        except OutOfTime:
-            self.lines = {n: self.search.lines[n].simple for n in self.search.order}
-        net.algebra.deadline = None
         self._longer: tuple[int, int] | None = None
         self._doubted: str | None = None
-        self._keep_what_is_shorter()
-
-    def _keep_what_is_shorter(self) -> None:
-        """Keep the staged backward where the derived one has more operations."""
-        staged = staged_program(self.search)
-        before, after = (sum(operations(p) for p in lines.values()) for lines in (staged, self.lines))
+        end = time.thread_time() + seconds
+        self.search, self.lines = _searched(net, (), end)
+        before, after = _count(staged_program(self.search)), _count(self.lines)
+        if after > _SHORT * before and (cuts := between_layers(net)):  # each layer by itself
+            search, lines = _searched(net, cuts, max(end, time.thread_time() + seconds / 2))
+            if _count(lines) < after:
+                self.search, self.lines, after = search, lines, _count(lines)
         if after > before:
             self._longer = before, after
-            self.lines = staged
+            self.lines = staged_program(self.search)
 
     # ---- checks --------------------------------------------------------------------------------------
 
@@ -406,6 +402,23 @@ class Derivation:
 
     def _repr_latex_(self) -> str:
         return self.latex()
+
+
+def _count(lines: dict[str, Poly]) -> int:
+    return sum(operations(p) for p in lines.values())
+
+
+def _searched(net: Net, cuts: Sequence[str], end: float) -> tuple[Search, dict[str, Poly]]:
+    """Return the search and its program; what is not done in time stays staged."""
+    net.algebra.deadline = end
+    try:
+        search = Search(net, cuts)
+        try:
+            return search, program_of(search)
+        except OutOfTime:
+            return search, {n: search.lines[n].simple for n in search.order}
+    finally:
+        net.algebra.deadline = None
 
 
 def _doubting(checked: Checked) -> str:

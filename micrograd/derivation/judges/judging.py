@@ -27,7 +27,7 @@ __all__ = ["BOUND", "Checked", "exact", "floating", "judged", "over_field"]
 BOUND = 1e-9  # of the error in float64, relative to the gradients; correct programs stay below 1e-12
 _TRIALS = 2
 _REDRAWN = 600  # times that numbers are drawn again until every root exists
-_ENTRIES = 4000  # numbers of a run that is still put into the field
+_ENTRIES = 10_000  # numbers of a run that is still put into the field
 
 
 @dataclass(frozen=True, slots=True)

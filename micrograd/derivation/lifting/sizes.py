@@ -1,6 +1,6 @@
 """Run the user's function at other sizes: what changes with the sizes is a length, what stays is a number.
 
-The axes of the first run say which axes run together; each gets a new length, a small prime of its own. A function
+The axes of the first run say which axes run together; each gets a new, small length of its own. A function
 that has a size built in (``x.reshape(2, 3)``) fails or computes something else there; such axes keep their length.
 """
 
@@ -22,7 +22,7 @@ from micrograd.tracing import trace
 
 __all__ = ["further_runs", "traced"]
 
-_PRIMES = ((3, 5, 2, 7, 4, 6), (7, 4, 5, 3, 9, 8))
+_LENGTHS = ((3, 4, 2, 5, 7, 6), (5, 3, 4, 2, 9, 8))
 """The new lengths of each further run, in the order of the axes; no two axes of a run have the same."""
 
 
@@ -63,8 +63,8 @@ def further_runs(function: Callable[..., Any], arguments: Mapping[str, Any], net
     if not free:
         return []
     found = []
-    for primes in _PRIMES:
-        spare = itertools.chain(primes, itertools.count(11))
+    for new in _LENGTHS:
+        spare = itertools.chain(new, itertools.count(11))
         lengths = dict(net.length) | {r: next(spare) for r in free}
         run = _run_at(function, arguments, net, lengths)
         if run is not None:

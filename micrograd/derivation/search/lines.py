@@ -8,7 +8,7 @@ the result in names (under several sets of names, the cheapest counts), factor. 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from micrograd.derivation.kernel import ONE, Atom, Label, OutOfTime, Poly, atoms, const, frozen
@@ -78,8 +78,14 @@ class Search:
         order: their names.
     """
 
-    def __init__(self, net: Net) -> None:
-        self.net, self.algebra = net, net.algebra
+    def __init__(self, net: Net, cuts: Collection[str] = ()) -> None:
+        """Search for short lines.
+
+        Args:
+            net: the values.
+            cuts: gradients that are lines of the result, so that each layer is simplified by itself.
+        """
+        self.net, self.algebra, self.cuts = net, net.algebra, cuts
         self.lines: dict[str, Line] = {}
         self.book = Book(net)
         self.cost = Cost(net.length)
@@ -93,7 +99,7 @@ class Search:
         net = self.net
         back = [v for v in net.values.values() if v.backward and v.definition is not None]
         own = {v.name for v in net.values.values() if not v.backward and v.own}
-        products = {v.name for v in back if v.op == "matmul"}
+        products = {v.name for v in back if v.op == "matmul" or v.name in self.cuts}
         for v in back:
             for o in net.operands(v) if v.op == "matmul" else ():
                 w = self._unmoved(o)
@@ -252,7 +258,7 @@ class Search:
             p = self.cover.folded(short, chosen)
             if p is not None:
                 candidates.append((factored(p, self.cost), p, chosen))
-        if line.name not in self.products or v.op != "matmul":
+        if v.op != "matmul":
             flat = factored(self.algebra.expanded(put_in), self.cost)
             candidates += [(put_in, put_in, None), (flat, flat, None)]
         if not candidates:
