@@ -87,7 +87,9 @@ def var(x: Any, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False) -> 
 
 
 def std(x: Any, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False) -> Any:
-    """Return the square root of `var`. Its slope is infinite where the variance is 0."""
+    """Return the square root of `var`. Its slope is infinite where the variance is 0; over one entry it is 0."""
+    if ddof == 0 and _count(shape_of(x), normal_axis(axis, len(shape_of(x)))) == 1:
+        return sum(x - x, axis, keepdims=keepdims)
     return p.sqrt(var(x, axis, ddof=ddof, keepdims=keepdims))
 
 

@@ -115,6 +115,7 @@ LINEAR: dict[str, Callable[[Any], Any]] = {
     "where a traced mask": lambda x: np.where(x > 0, x, 0.0),
     "places where": lambda x: x[np.where(MASK)],
     "where, of nothing tracked": lambda x: x + np.where(MASK, 1.0, 2.0),
+    "full": lambda x: np.full((2, 4), x[0]) * np.full(4, x[1, 0]),
     "full_like": lambda x: np.full_like(x, x[0, 1]) + x,
     "full_like of another shape": lambda x: np.full_like(x, x[0], shape=(2, 4)),
     "full_like of nothing tracked": lambda x: x + np.full_like(np.zeros((3, 4)), 3.0),
