@@ -69,7 +69,9 @@ class ArrayMethods(Tensor):
         return np.asarray(self.raw).tolist()
 
     def __float__(self) -> float:
-        if self.tracked and self.dtype.kind == "f" and not _only_printed():
+        made = self.row if self.tracked else None
+        rounded = made is not None and not made.flows  # no gradient to lose
+        if self.tracked and self.dtype.kind == "f" and not rounded and not _only_printed():
             raise GraphError(
                 f"float() of a traced value (line {user_line()}) would lose its gradient silently; leave it out: the "
                 "value computes like a number."

@@ -54,8 +54,11 @@ _OF_SEQUENCES = {
 _REDUCTIONS = {np.sum, np.mean, np.var, np.std, np.max, np.min}  # of one traced array they take the short way
 _OF_REDUCTIONS = {"axis", "keepdims", "ddof"}
 _OF_MATH = {
-    "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "tanh": np.tanh, "pow": np.power, "fabs": np.abs, "log1p": np.log1p,
-    "expm1": np.expm1, "log2": np.log2, "log10": np.log10, "sinh": np.sinh, "cosh": np.cosh, "hypot": np.hypot,
+    **{name: getattr(np, name) for name in (
+        "exp", "log", "sqrt", "tanh", "log1p", "expm1", "exp2", "log2", "log10", "cbrt", "sin", "cos", "tan", "sinh",
+        "cosh", "hypot", "degrees", "radians", "fmod", "copysign", "isnan", "isinf", "isfinite")},
+    "pow": np.power, "fabs": np.abs, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2,
+    "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh,
 }  # fmt: skip
 
 

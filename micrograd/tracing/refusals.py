@@ -17,12 +17,10 @@ __all__ = ["explain", "located", "refusal", "underlined"]
 _NEAREST = {
     "argpartition": "np.argsort",
     "bincount": "np.add.at on an array of np.zeros",
-    "cbrt": "np.exp(np.log(x) / 3) for positive x",
     "convolve": "a loop over slices, or np.dot with the windows of the signal",
     "correlate": "a loop over slices, or np.dot with the windows of the signal",
     "cov": "xmu.T @ xmu / (N - 1) with xmu = x - x.mean(axis=0)",
     "cross": "the products of the components",
-    "cumprod": "np.exp(np.cumsum(np.log(x))) for positive x",
     "det": "a matrix of constants, which may be any array that no input goes into",
     "digitize": "comparisons",
     "histogram": "comparisons and np.sum",
