@@ -3,7 +3,7 @@
 A row says what the operation computes (`array`, `scalar`), how it is spelled elsewhere (`onnx`), how it
 is shown (`tex`, `level`, `label`), on which numbers it is tested (`domain`) and how it is differentiated
 (`vjp`).  Adding a primitive is adding a row: the engine, the drawings, the laws of `micrograd.testing`
-and the back ends read the table and know only the four kinds.
+and the back ends read the table and know only the five kinds.
 
 =========  =========================================================================================
 kind       meaning
@@ -12,6 +12,7 @@ map        elementwise, broadcasting; `scalar` is its template for one number
 reduce     folds the axes `axis` away (`None`: all of them), keeping unit axes if `keepdims`
 contract   multiplies and sums over a shared axis (matrix product)
 move       brings numbers elsewhere without changing them
+call       calls NumPy, LAPACK or a function of yours on whole arrays
 =========  =========================================================================================
 
 A vector-Jacobian product (vjp) rule is called `rule(g, out, *operands, **attrs)` with the cotangent `g` of the
@@ -24,6 +25,7 @@ from __future__ import annotations
 
 import builtins
 import math
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -38,6 +40,8 @@ Rule = Callable[..., Any]
 TABLE: dict[str, Primitive] = {}
 """Every declared primitive by its name, in the order of declaration."""
 
+_PACKAGE_ROWS: set[str] = set()  # whose names nobody can take
+
 _NUMBERS = {float, int, bool}  # what the scalar templates take; anything else goes to NumPy
 _RAW = {np.ndarray, float, int, bool}  # operands that are surely no tensors: asking them costs more than this look-up
 
@@ -48,20 +52,25 @@ class Primitive:
 
     Args:
         name: the name in graphs, pictures and messages.
-        kind: ``map``, ``reduce``, ``contract`` or ``move``.
-        array: name of the function in ``numpy`` (and ``jax.numpy``); the row's own name where left out.
+        kind: ``map``, ``reduce``, ``contract``, ``move`` or ``call``.
+        array: name of the function in ``numpy`` (and ``jax.numpy``), the row's own name where left out; or, for a
+            ``map`` or a ``call`` that NumPy does not have, your own function of arrays.
         scalar: Python expression for one number, with ``{0}``, ``{1}`` and ``{attribute}`` as holes.
         onnx: operator name in ONNX.
         tex: LaTeX template with the same holes.
         level: binding strength of the template, 1 (sum) to 9 (atom): decides where brackets go.
         label: what the drawing writes in the node.
-        domain: one entry per operand, the numbers it is tested on (``micrograd.testing.DOMAINS``).
+        domain: one entry per operand, the numbers it is tested on (``micrograd.testing.DOMAINS``); real numbers
+            where left out.
         variadic: whether it takes any number of operands.
-        vjp: one rule per operand; ``None`` where no gradient flows.  A variadic row has a single rule and
-            is called with the keyword ``slot`` besides.
+        vjp: one rule per operand; ``None`` where no gradient flows, and that has to be said. A variadic row has a
+            single rule and is called with the keyword ``slot`` besides.
+
+    A row of this package cannot be declared again; one of yours can, so that a notebook cell may be run twice.
 
     Raises:
-        ValueError: a name declared twice, an unknown kind, or a ``vjp`` that does not match ``domain``.
+        ValueError: no ``vjp``, the name of a row of this package, an unknown kind, a function that NumPy does not
+            have, or a ``vjp`` that does not match ``domain``.
 
     >>> TABLE["mul"](2.0, np.array([1.0, 3.0]))
     array([2., 6.])
@@ -69,30 +78,46 @@ class Primitive:
 
     name: str
     kind: str = "map"
-    array: str = ""
+    array: str | Callable[..., Any] = ""
     scalar: str = ""
     onnx: str = ""
     tex: str = ""
     level: int = 9
     label: str = ""
-    domain: tuple[str, ...] = ("real",)
+    domain: tuple[str, ...] = ()
     variadic: bool = False
-    vjp: tuple[Rule | None, ...] = (None,)
+    vjp: tuple[Rule | None, ...] = ()
+    compute: Callable[..., Any] | None = field(init=False)  # the function on arrays that `array` is, if it is one
     flows: bool = field(init=False)  # whether any gradient passes (not through comparisons)
     plain: bool = field(init=False)  # one operand, or two whose rules take no keywords: the sweep's short step
     slots: tuple[tuple[int, Rule | None], ...] = field(init=False)  # the rules, numbered once for the sweep
     forward: Callable[..., Any] = field(init=False)
 
     def __post_init__(self) -> None:
-        if self.name in TABLE:
+        if self.name in _PACKAGE_ROWS:
             raise ValueError(f"primitive {self.name!r} is declared twice; choose another name")
         if self.kind not in KINDS:
             raise ValueError(f"primitive {self.name!r}: kind {self.kind!r} is not one of {', '.join(KINDS)}")
+        if not self.vjp:
+            raise ValueError(
+                f"primitive {self.name!r} has no vjp, so its slope would be 0 in silence; give one rule per operand, "
+                "vjp=(lambda g, out, x: ...,), or None in its place where no gradient flows: vjp=(None,)"
+            )
+        set_ = object.__setattr__
+        set_(self, "domain", self.domain or ("real",) * len(self.vjp))
         if not self.variadic and len(self.vjp) != len(self.domain):
             raise ValueError(
-                f"primitive {self.name!r}: {len(self.vjp)} vjp rules for {len(self.domain)} operands; give one each"
+                f"primitive {self.name!r}: {len(self.vjp)} vjp rules for {len(self.domain)} operands; give one each "
+                "(domain= names the operands, and may be left out)"
             )
-        object.__setattr__(self, "array", self.array or self.name)
+        set_(self, "compute", self.array if callable(self.array) else None)
+        set_(self, "array", self.name if callable(self.array) else self.array or self.name)
+        if self.compute is not None and self.kind not in ("map", "call"):
+            raise ValueError(f"primitive {self.name!r}: a function of your own is of kind 'map' (elementwise) or 'call'; "
+                             f"got {self.kind!r}")  # fmt: skip
+        if self.compute is None and self.name not in _FUNCTIONS and not hasattr(np, self.array):
+            raise ValueError(f"primitive {self.name!r}: NumPy has no function {self.array!r}; name one, array=\"sin\", or "
+                             "pass your own function of arrays, array=lambda x: ...")  # fmt: skip
         object.__setattr__(self, "flows", any(self.vjp))
         takes = [rule.__code__.co_kwonlyargcount for rule in self.vjp if rule is not None]
         short = len(takes) == len(self.vjp) <= 2 and not self.variadic and not (len(takes) == 2 and any(takes))
@@ -100,6 +125,8 @@ class Primitive:
         object.__setattr__(self, "slots", tuple(enumerate(self.vjp)))
         object.__setattr__(self, "forward", KINDS[self.kind](self))
         TABLE[self.name] = self
+        if sys._getframe(2).f_globals.get("__name__", "").startswith("micrograd."):
+            _PACKAGE_ROWS.add(self.name)
 
     def __call__(self, *operands: Any, **attrs: Any) -> Any:
         for operand in operands:
@@ -129,9 +156,9 @@ def _row(name: str) -> Primitive:
 
 
 def _map(row: Primitive) -> Callable[..., Any]:
-    array: Callable[..., Any] = _FUNCTIONS.get(row.name) or getattr(np, row.array)
+    array: Callable[..., Any] = _named(row)
     if not row.scalar:
-        return array
+        return array if row.compute is None else _of_arrays(array)
     holes = [f"x{slot}" for slot in range(len(row.domain))]
     keywords = {"exponent": "exponent"} if "{exponent}" in row.scalar else {}
     parameters = ", ".join([*holes, *(["*"] if keywords else []), *keywords, "**_"])
@@ -156,8 +183,19 @@ def _map(row: Primitive) -> Callable[..., Any]:
     return unary if len(row.domain) == 1 else forward
 
 
+def _of_arrays(array: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function of arrays as one of numbers too, which gives a number for numbers."""
+
+    def forward(*operands: Any, **attrs: Any) -> Any:
+        if all(type(operand) in _NUMBERS for operand in operands):
+            return float(array(*map(np.asarray, operands), **attrs))
+        return array(*operands, **attrs)
+
+    return forward
+
+
 def _reduce(row: Primitive) -> Callable[..., Any]:
-    reduce: Callable[..., Any] = getattr(np, row.array).reduce
+    reduce: Callable[..., Any] = getattr(np, str(row.array)).reduce
 
     def forward(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
         return reduce(x, axis, None, None, keepdims)
@@ -166,7 +204,16 @@ def _reduce(row: Primitive) -> Callable[..., Any]:
 
 
 def _named(row: Primitive) -> Callable[..., Any]:
-    return _FUNCTIONS.get(row.name) or getattr(np, row.array)
+    return row.compute or _FUNCTIONS.get(row.name) or getattr(np, str(row.array))
+
+
+def _call(row: Primitive) -> Callable[..., Any]:
+    array = _named(row)
+
+    def forward(*operands: Any, **attrs: Any) -> Any:
+        return array(*map(np.asarray, operands), **attrs)
+
+    return forward
 
 
 KINDS: dict[str, Callable[[Primitive], Callable[..., Any]]] = {
@@ -174,6 +221,7 @@ KINDS: dict[str, Callable[[Primitive], Callable[..., Any]]] = {
     "reduce": _reduce,
     "contract": _named,
     "move": _named,
+    "call": _call,
 }
 
 
@@ -365,7 +413,7 @@ abs = Primitive(
 )  # fmt: skip
 sign = Primitive(
     "sign", scalar="({0} if {0} != {0} else 1.0 * (({0} > 0) - ({0} < 0)))", onnx="Sign",
-    tex=r"\operatorname{{sgn}} {0}", level=3, label="sgn", domain=("nonzero",),
+    tex=r"\operatorname{{sgn}} {0}", level=3, label="sgn", domain=("nonzero",), vjp=(None,),
 )  # fmt: skip
 maximum = Primitive(  # `tie`: the share of each at equality; 1/2 between tensors, 0 against a constant (relu'(0) = 0)
     "maximum", scalar="({0} if {0} >= {1} or {0} != {0} else {1})", onnx="Max", tex=r"\max({0}, {1})", label="max",

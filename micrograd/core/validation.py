@@ -133,6 +133,8 @@ def evaluate(row: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any]) -
                 break
         else:
             value = row.forward(*args, **attrs)
+    except np.linalg.LinAlgError as error:
+        raise np.linalg.LinAlgError(f"{row.name}{_at()}: {error}") from None
     except ValueError as error:
         raise mismatch(row, args, error) from None
     if type(value) is not float and type(value) is not np.ndarray:

@@ -12,13 +12,15 @@ import micrograd as mg
 from micrograd import primitives as p
 from micrograd.engine import Tensor
 from micrograd.numpy_api import composites as c
+from micrograd.numpy_api import lapack
 from micrograd.primitives import KINDS, TABLE, Primitive
 
 
 def test_the_seven_that_build_batch_normalization_come_first() -> None:
     assert list(TABLE)[:7] == ["sum", "sub", "pow", "sqrt", "reciprocal", "mul", "add"]
     assert {row.kind for row in TABLE.values()} == {*KINDS}
-    assert all(getattr(p, name) is row for name, row in TABLE.items())
+    homes = {"call": lapack}  # what LAPACK computes; all else is declared in `primitives`
+    assert all(getattr(homes.get(row.kind, p), name) is row for name, row in TABLE.items())
 
 
 @pytest.mark.parametrize(
@@ -26,7 +28,10 @@ def test_the_seven_that_build_batch_normalization_come_first() -> None:
     [
         ({"name": "mul"}, r"primitive 'mul' is declared twice; choose another name"),
         ({"name": "new", "kind": "scan"}, r"primitive 'new': kind 'scan' is not one of map, reduce, contract, move"),
-        ({"name": "new", "domain": ("real", "real")}, r"primitive 'new': 1 vjp rules for 2 operands; give one each"),
+        ({"name": "sin"}, r"primitive 'sin' has no vjp, so its slope would be 0 in silence; give one rule per operand"),
+        ({"name": "softsign", "vjp": (None,)}, r"NumPy has no function 'softsign'; name one.*or pass your own function"),
+        ({"name": "new", "kind": "move", "array": abs, "vjp": (None,)}, r"a function of your own is of kind 'map'"),
+        ({"name": "new", "domain": ("real", "real"), "vjp": (None,)}, r"primitive 'new': 1 vjp rules for 2 operands; give one each"),
     ],
 )
 def test_a_wrong_declaration(fields: dict[str, Any], message: str) -> None:
@@ -182,3 +187,39 @@ def test_a_new_row_is_a_primitive_at_once() -> None:
         assert mg.grad(mg.grad(lambda x: sine(x)))(0.3) == pytest.approx(-math.sin(0.3), rel=1e-14)
     finally:
         del TABLE["sine"]
+
+
+def softsign_row(vjp: Any) -> Primitive:
+    return Primitive("softsign", array=lambda x: x / (1 + np.abs(x)), label="softsign", vjp=(vjp,))
+
+
+def test_a_function_that_numpy_does_not_have_is_a_primitive_too() -> None:
+    from micrograd.testing import check_primitive
+
+    softsign_row(lambda g, out, x: g)  # a cell of a notebook, first with a mistake in it
+    softsign = softsign_row(lambda g, out, x: g * (1 - abs(out)) ** 2)
+    try:
+        assert TABLE["softsign"] is softsign
+        x = np.array([-2.0, 0.5, 3.0])
+        assert softsign(-1.0) == -0.5
+        assert type(softsign(-1.0)) is float
+        np.testing.assert_array_equal(softsign(x), x / (1 + abs(x)))
+        assert check_primitive(softsign) > 100
+        assert mg.grad(lambda x: np.sum(softsign(x)))(x) == pytest.approx((1 + abs(x)) ** -2.0)
+        assert mg.compile(lambda x: softsign(x) * 2)(x) == pytest.approx(2 * x / (1 + abs(x)))
+    finally:
+        del TABLE["softsign"]
+
+
+def test_a_call_of_several_operands_needs_no_domain() -> None:
+    def solved(a: Any, b: Any) -> Any:
+        return np.linalg.solve(a, b)
+
+    mine = Primitive("mine", kind="call", array=solved,
+                     vjp=(lambda g, out, a, b: -(mine(a.mT, g) @ out.mT), lambda g, out, a, b: mine(a.mT, g)))  # fmt: skip
+    try:
+        assert mine.domain == ("real", "real")
+        a, b = np.array([[3.0, 1.0], [0.5, 2.0]]), np.array([[1.0], [2.0]])
+        mg.testing.check_grad(lambda a, b: mine(a, b), a, b)
+    finally:
+        del TABLE["mine"]

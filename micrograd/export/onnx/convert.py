@@ -70,6 +70,7 @@ KINDS: dict[str, Callable[[OnnxWriter, Primitive, Equation], None]] = {
     "map": _map,
     "reduce": _reduce,
     "contract": _contract,
+    "call": _contract,
     "move": _move,
 }
 """The function that writes the rows of each kind."""
