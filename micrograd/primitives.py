@@ -78,7 +78,7 @@ class Primitive:
 
     name: str
     kind: str = "map"
-    array: str | Callable[..., Any] = ""
+    array: Any = ""  # a name, or a function
     scalar: str = ""
     onnx: str = ""
     tex: str = ""
@@ -113,13 +113,15 @@ class Primitive:
         set_(self, "compute", self.array if callable(self.array) else None)
         set_(self, "array", self.name if callable(self.array) else self.array or self.name)
         if self.compute is not None and self.kind not in ("map", "call"):
-            raise ValueError(f"primitive {self.name!r}: a function of your own is of kind 'map' (elementwise) or 'call'; "
-                             f"got {self.kind!r}")  # fmt: skip
+            raise ValueError(f"primitive {self.name!r}: a function of your own is of kind 'map' (elementwise) or "
+                             f"'call'; got {self.kind!r}")  # fmt: skip
         if self.compute is None and self.name not in _FUNCTIONS and not hasattr(np, self.array):
-            raise ValueError(f"primitive {self.name!r}: NumPy has no function {self.array!r}; name one, array=\"sin\", or "
-                             "pass your own function of arrays, array=lambda x: ...")  # fmt: skip
+            raise ValueError(f"primitive {self.name!r}: NumPy has no function {self.array!r}; name one, array='sin', "
+                             "or pass your own function of arrays, array=lambda x: ...")  # fmt: skip
         object.__setattr__(self, "flows", any(self.vjp))
-        takes = [rule.__code__.co_kwonlyargcount for rule in self.vjp if rule is not None]
+        takes = [
+            getattr(getattr(rule, "__code__", None), "co_kwonlyargcount", 1) for rule in self.vjp if rule is not None
+        ]
         short = len(takes) == len(self.vjp) <= 2 and not self.variadic and not (len(takes) == 2 and any(takes))
         object.__setattr__(self, "plain", short)
         object.__setattr__(self, "slots", tuple(enumerate(self.vjp)))
@@ -195,7 +197,7 @@ def _of_arrays(array: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _reduce(row: Primitive) -> Callable[..., Any]:
-    reduce: Callable[..., Any] = getattr(np, str(row.array)).reduce
+    reduce: Callable[..., Any] = getattr(np, row.array).reduce
 
     def forward(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
         return reduce(x, axis, None, None, keepdims)
@@ -204,7 +206,7 @@ def _reduce(row: Primitive) -> Callable[..., Any]:
 
 
 def _named(row: Primitive) -> Callable[..., Any]:
-    return row.compute or _FUNCTIONS.get(row.name) or getattr(np, str(row.array))
+    return row.compute or _FUNCTIONS.get(row.name) or getattr(np, row.array)
 
 
 def _call(row: Primitive) -> Callable[..., Any]:

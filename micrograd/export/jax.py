@@ -51,8 +51,10 @@ def _move(row: Primitive, x: Any, **attrs: Any) -> Any:
 
 def _call(row: Primitive, *operands: Any, **attrs: Any) -> Any:
     if row.name not in CALLS:
-        raise GraphError(f"the row {row.name} calls a function of arrays that JAX cannot run; compose it of rows, or add "
-                         "it to micrograd.export.jax.CALLS.")  # fmt: skip
+        raise GraphError(
+            f"the row {row.name} calls a function of arrays that JAX cannot run; compose it of rows, or add it to "
+            "micrograd.export.jax.CALLS."
+        )
     return CALLS[row.name](require_jax().numpy, *operands, **attrs)
 
 
@@ -162,7 +164,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "eigh": lambda jnp, x, uplo="L": _eigh(jnp, _mirrored(jnp, x, uplo)),
     "eigvalsh": _eigvalsh,
     "svd": _svd,
-    "svdvals": lambda jnp, x, vectors=False: jnp.linalg.svdvals(x),
+    "svdvals": lambda jnp, x, **_: jnp.linalg.svdvals(x),
     "qr": lambda jnp, x: _packed(jnp, *jnp.linalg.qr(x)),
     "sort_by": lambda jnp, x, keys, axis=-1: jnp.take_along_axis(x, _order(jnp, keys, axis), axis),
     "unsort_by": lambda jnp, x, keys, axis=-1: jnp.take_along_axis(

@@ -17,7 +17,6 @@ import numpy as np
 
 from micrograd import primitives as p
 from micrograd.errors import GraphError
-from micrograd.modes import capturing
 from micrograd.numpy_api import composites as c
 from micrograd.numpy_api import contractions as k
 from micrograd.numpy_api import linalg as l

@@ -58,6 +58,12 @@ def _gaps(values: Any) -> Any:
     return p.reciprocal(values - values.mT + one) * (1 - one)
 
 
+# Rows that a rule names before they are declared, for the type checker.
+cofactors: Primitive
+solve: Primitive
+unsort_by: Primitive
+
+
 # ---- determinants and inverses -----------------------------------------------------------------------------
 
 
@@ -108,7 +114,7 @@ def _pinv(x: Any, *, rtol: float | None = None) -> Any:
 
 
 def _pinv_vjp(g: Any, out: Any, x: Any, *, rtol: float | None = None) -> Any:
-    turned, g = out.mT, g.mT  # noqa: PLW2901
+    turned, g = out.mT, g.mT
     whole = -(turned @ g.mT @ turned)
     left = g @ out @ turned
     right = turned @ out @ g
@@ -135,12 +141,12 @@ cholesky = Primitive(
 )  # fmt: skip
 
 
-def _eigh(x: Any, *, uplo: str = "L") -> Any:
+def _eigh(x: Any, *, uplo: Any = "L") -> Any:
     values, vectors = np.linalg.eigh(x, uplo)
     return np.concatenate([values[..., None, :], vectors], -2)
 
 
-def _eigh_vjp(g: Any, out: Any, x: Any, *, uplo: str = "L") -> Any:
+def _eigh_vjp(g: Any, out: Any, x: Any, *, uplo: Any = "L") -> Any:
     n = x.shape[-1]
     one = np.eye(n, dtype=x.dtype)
     values, vectors = rows_of(out, 0, 1), rows_of(out, 1, n + 1)
@@ -154,11 +160,11 @@ eigh = Primitive(
 )  # fmt: skip
 
 
-def _eigvalsh(x: Any, *, uplo: str = "L", vectors: bool = False) -> Any:
+def _eigvalsh(x: Any, *, uplo: Any = "L", vectors: bool = False) -> Any:
     return np.linalg.eigh(x, uplo)[0] if vectors else np.linalg.eigvalsh(x, uplo)
 
 
-def _eigvalsh_vjp(g: Any, out: Any, x: Any, *, uplo: str = "L", vectors: bool = False) -> Any:
+def _eigvalsh_vjp(g: Any, out: Any, x: Any, *, uplo: Any = "L", vectors: bool = False) -> Any:
     n = x.shape[-1]
     found = rows_of(eigh(x, uplo=uplo), 1, n + 1)
     spread = found * p.reshape(g, shape=(*g.shape[:-1], 1, n))

@@ -6,9 +6,8 @@ Written in the shared dialect: each works on tensors (recorded) and on arrays al
 from __future__ import annotations
 
 import functools
-from collections import namedtuple
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,11 +24,34 @@ __all__ = [
     "trace", "vecdot", "vector_norm",
 ]  # fmt: skip
 
-# The parts of a result have the names that NumPy gives them.
-_Eigh = namedtuple("EighResult", "eigenvalues eigenvectors")  # type: ignore[name-match]
-_Slogdet = namedtuple("SlogdetResult", "sign logabsdet")  # type: ignore[name-match]
-_SVD = namedtuple("SVDResult", "U S Vh")  # type: ignore[name-match]
-_QR = namedtuple("QRResult", "Q R")  # type: ignore[name-match]
+
+class EighResult(NamedTuple):
+    """Name the parts as NumPy does."""
+
+    eigenvalues: Any
+    eigenvectors: Any
+
+
+class SlogdetResult(NamedTuple):
+    """Name the parts as NumPy does."""
+
+    sign: Any
+    logabsdet: Any
+
+
+class SVDResult(NamedTuple):
+    """Name the parts as NumPy does."""
+
+    U: Any
+    S: Any
+    Vh: Any
+
+
+class QRResult(NamedTuple):
+    """Name the parts as NumPy does."""
+
+    Q: Any
+    R: Any
 
 
 def _square(name: str, a: Any) -> Any:
@@ -79,7 +101,7 @@ def det(a: Any) -> Any:
 def slogdet(a: Any) -> Any:
     """Return sign and logarithm of the determinant, as `numpy.linalg.slogdet`."""
     _square("slogdet", a)
-    return _Slogdet(lapack.signdet(a), lapack.logabsdet(a))
+    return SlogdetResult(lapack.signdet(a), lapack.logabsdet(a))
 
 
 def cholesky(a: Any, *, upper: bool = False) -> Any:
@@ -95,7 +117,7 @@ def eigh(a: Any, UPLO: str = "L") -> Any:
     """
     n, uplo = shape_of(_square("eigh", a))[-1], UPLO.upper()
     values = lapack.eigvalsh(a, uplo=uplo, vectors=True)
-    return _Eigh(values, lapack.rows_of(lapack.eigh(a, uplo=uplo), 1, n + 1))
+    return EighResult(values, lapack.rows_of(lapack.eigh(a, uplo=uplo), 1, n + 1))
 
 
 def eigvalsh(a: Any, UPLO: str = "L") -> Any:
@@ -123,7 +145,7 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
                          "singular values alone.")  # fmt: skip
     made = lapack.svd(a)
     u, v = lapack.rows_of(made, 0, rows), lapack.rows_of(made, rows + 1, rows + 1 + columns)
-    return _SVD(u, lapack.svdvals(a, vectors=True), c.swapaxes(v, -1, -2))
+    return SVDResult(u, lapack.svdvals(a, vectors=True), c.swapaxes(v, -1, -2))
 
 
 def qr(a: Any, mode: str = "reduced") -> Any:
@@ -138,7 +160,7 @@ def qr(a: Any, mode: str = "reduced") -> Any:
     if columns > rows:
         rest = p.gather(a, index=(..., slice(n, None)))
         r = c.concatenate([r, c.matmul(c.swapaxes(q, -1, -2), rest)], -1)
-    return r if mode == "r" else _QR(q, r)
+    return r if mode == "r" else QRResult(q, r)
 
 
 def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
@@ -158,16 +180,15 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> Any:
     rows, columns = shape_of(a)
     values = svdvals(a)
     cut = np.finfo(a.dtype).eps * max(rows, columns) if rcond is None else rcond
-    known = np.asarray(getattr(values, "raw", values))
+    known = c.values_of(values, "the rank in np.linalg.lstsq()")
     rank = int(np.sum(known > cut * known[0]))
     if rank < min(rows, columns):
-        raise GraphError(f"np.linalg.lstsq: the matrix of shape {(rows, columns)} has rank {rank}, so its solution does "
-                         "not depend smoothly on it; add a multiple of the identity, or use np.linalg.pinv.")  # fmt: skip
+        raise GraphError(f"np.linalg.lstsq: the matrix of shape {(rows, columns)} has rank {rank}: its "
+                         "solution does not depend smoothly on it; add a multiple of the identity, "
+                         "or use np.linalg.pinv.")  # fmt: skip
     x = c.matmul(lapack.pinv(a), b)
     rest = p.gather(b, index=slice(0, 0)) if rows <= columns else c.sum((b - c.matmul(a, x)) ** 2, 0, keepdims=True)
-    if rows <= columns:
-        rest = c.reshape(rest, -1)
-    elif len(shape_of(b)) > 1:
+    if rows <= columns or len(shape_of(b)) > 1:
         rest = c.reshape(rest, -1)
     return x, rest, rank, values
 
@@ -255,9 +276,8 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any: 
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:  # noqa: A002 - NumPy's name
     """Return the norm of vectors or matrices, of any order, as `numpy.linalg.norm`. At 0 its slope is 0."""
     ndim = len(shape_of(x))
-    if axis is None and (ord is None or (ord in ("fro", "f", 2) and ndim == 2) or (ord == 2 and ndim == 1)):
-        if ord != 2 or ndim == 1:
-            return _root_of_squares(x, None, keepdims)
+    if axis is None and (ord is None or (ndim == 2 and ord in ("fro", "f")) or (ndim == 1 and ord == 2)):
+        return _root_of_squares(x, None, keepdims)
     if axis is None and ndim > 2:
         raise ShapeError(f"Improper number of dimensions to norm: shape {shape_of(x)} with ord={ord!r}; give an axis.")
     axes = tuple(range(ndim)) if axis is None else (axis,) if isinstance(axis, (int, np.integer)) else tuple(axis)

@@ -18,7 +18,17 @@ from micrograd.numpy_api import composites as c
 from micrograd.numpy_api import lapack
 from micrograd.numpy_api.composites import Axis, normal_axis, shape_of
 
-__all__ = ["median", "nanmedian", "nanpercentile", "nanquantile", "partition", "percentile", "quantile", "sort", "unique"]
+__all__ = [
+    "median",
+    "nanmedian",
+    "nanpercentile",
+    "nanquantile",
+    "partition",
+    "percentile",
+    "quantile",
+    "sort",
+    "unique",
+]
 
 
 def sort(a: Any, axis: int | None = -1, kind: Any = None, *, stable: bool | None = None) -> Any:
@@ -73,7 +83,7 @@ def median(a: Any, axis: Axis = None, *, overwrite_input: bool = False, keepdims
 
 
 def quantile(
-    a: Any, q: Any, axis: Axis = None, *, overwrite_input: bool = False, method: str = "linear", keepdims: bool = False
+    a: Any, q: Any, axis: Axis = None, *, overwrite_input: bool = False, method: Any = "linear", keepdims: bool = False
 ) -> Any:
     """Return the value below which a share `q` of the entries lies, as `numpy.quantile`, by any of its methods.
 
@@ -106,7 +116,7 @@ def _between(rows: Any, places: Any) -> Any:
 
 
 def percentile(
-    a: Any, q: Any, axis: Axis = None, *, overwrite_input: bool = False, method: str = "linear", keepdims: bool = False
+    a: Any, q: Any, axis: Axis = None, *, overwrite_input: bool = False, method: Any = "linear", keepdims: bool = False
 ) -> Any:
     """Return the value below which `q` percent of the entries lie, as `numpy.percentile`."""
     share = q if hasattr(q, "__primitive__") else np.true_divide(q, 100)
@@ -125,7 +135,7 @@ def nanmedian(a: Any, axis: Axis = None, *, overwrite_input: bool = False, keepd
 
 
 def nanquantile(
-    a: Any, q: Any, axis: Axis = None, *, overwrite_input: bool = False, method: str = "linear", keepdims: bool = False
+    a: Any, q: Any, axis: Axis = None, *, overwrite_input: bool = False, method: Any = "linear", keepdims: bool = False
 ) -> Any:
     """Return the quantile of the entries that are no nan, as `numpy.nanquantile`; one number `q`."""
     del overwrite_input
@@ -142,7 +152,7 @@ def nanquantile(
 
 
 def nanpercentile(
-    a: Any, q: Any, axis: Axis = None, *, overwrite_input: bool = False, method: str = "linear", keepdims: bool = False
+    a: Any, q: Any, axis: Axis = None, *, overwrite_input: bool = False, method: Any = "linear", keepdims: bool = False
 ) -> Any:
     """Return the percentile of the entries that are no nan, as `numpy.nanpercentile`; one number `q`."""
     share = q if hasattr(q, "__primitive__") else np.true_divide(q, 100)
@@ -157,7 +167,9 @@ def unique(
     if (capture := capturing()) is not None:
         capture.refuse("np.unique() of a tensor", "return the tensor and look at its values outside")
     values = np.asarray(getattr(ar, "raw", ar))
-    found = np.unique(values, True, return_inverse, return_counts, axis, equal_nan=equal_nan, sorted=sorted)
+    found: Any = np.unique(  # type: ignore[call-overload]
+        values, True, return_inverse, return_counts, axis, equal_nan=equal_nan, sorted=sorted
+    )
     first = found[1]
     made = p.gather(c.reshape(ar, -1), index=first) if axis is None else p.gather(
         ar, index=(slice(None),) * (axis % values.ndim) + (first,)

@@ -18,8 +18,9 @@ from micrograd.numpy_api import composites as c
 from micrograd.numpy_api.composites import normal_axis, shape_of
 
 __all__ = [
-    "STATISTICS", "append", "array_split", "atleast", "bincount", "block", "broadcast_arrays", "choose", "column_stack", "compress",
-    "concatenate", "delete", "diag", "diagflat", "diagonal", "dstack", "extract", "flip", "histogram", "hstack",
+    "STATISTICS", "append", "array_split", "atleast", "bincount", "block", "broadcast_arrays", "choose",
+    "column_stack", "compress", "concatenate", "delete", "diag", "diagflat", "diagonal", "dstack",
+    "extract", "flip", "histogram", "hstack",
     "insert", "meshgrid", "pad", "rearranged", "repeat", "resize", "roll", "rollaxis", "select", "split", "stack",
     "take", "take_along_axis", "tile", "trace", "tril", "triu", "unstack", "vstack",
 ]  # fmt: skip
@@ -113,7 +114,9 @@ def concatenate(arrays: Sequence[Any], axis: int | None = 0, dtype: Any = None, 
     parts = list(arrays)
     if dtype is not None:
         name = np.dtype(dtype).name
-        parts = [p.cast(part, dtype=name) if hasattr(part, "__primitive__") else np.asarray(part, dtype) for part in parts]
+        parts = [
+            p.cast(part, dtype=name) if hasattr(part, "__primitive__") else np.asarray(part, dtype) for part in parts
+        ]
     return c.concatenate(parts, axis)
 
 
@@ -185,7 +188,9 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
     places = [*range(len(xi))]
     if indexing == "xy" and len(xi) > 1:
         places[:2] = [1, 0]
-    arrays = [c.reshape(x, [-1 if n == place else 1 for n in range(len(xi))]) for x, place in zip(xi, places, strict=True)]
+    arrays = [
+        c.reshape(x, [-1 if n == place else 1 for n in range(len(xi))]) for x, place in zip(xi, places, strict=True)
+    ]
     return tuple(arrays) if sparse else broadcast_arrays(*arrays)
 
 
@@ -224,7 +229,7 @@ def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
     return _along(arr, axis, np.delete(np.arange(shape_of(arr)[axis]), obj))
 
 
-def take(a: Any, indices: Any, axis: int | None = None, *, mode: str = "raise") -> Any:
+def take(a: Any, indices: Any, axis: int | None = None, *, mode: Any = "raise") -> Any:
     """Return the entries, or slices along `axis`, at the given places, as `numpy.take`."""
     if axis is None:
         a, axis = c.reshape(a, -1), 0
@@ -262,7 +267,9 @@ def choose(a: Any, choices: Any, *, mode: str = "raise") -> Any:
 def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Any:
     """Return the first choice whose condition holds, as `numpy.select`."""
     if len(condlist) != len(choicelist):
-        raise ShapeError(f"np.select got {len(condlist)} conditions and {len(choicelist)} choices; give as many of each.")
+        raise ShapeError(
+            f"np.select got {len(condlist)} conditions and {len(choicelist)} choices; give as many of each."
+        )
     made = default
     for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
         mask = condition if hasattr(condition, "__primitive__") else np.asarray(condition, bool)
@@ -295,8 +302,6 @@ def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, we
         raise GraphError("np.histogram with a number of bins puts their edges where the entries lie, and the slope of "
                          "the edges would be lost; give the edges, or range=.")  # fmt: skip
     return np.histogram(c.values_of(a, "np.histogram()"), bins, range, weights=weights)
-
-
 
 
 def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
@@ -378,7 +383,9 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **keywords: Any) -> 
         return rearranged(array, lambda at: np.pad(at, pad_width, mode, **keywords))
     if mode == "linear_ramp":
         ends = _widths(keywords.get("end_values", 0), len(shape))
-        return _axis_by_axis(array, pad_width, lambda x, axis, n, first: _ramp(x, axis, n, first, ends[axis][int(not first)]))
+        return _axis_by_axis(
+            array, pad_width, lambda x, axis, n, first: _ramp(x, axis, n, first, ends[axis][int(not first)])
+        )
     if isinstance(mode, str) and mode in STATISTICS:
         given = keywords.get("stat_length")
         lengths = None if given is None else _widths(given, len(shape))

@@ -18,8 +18,29 @@ from micrograd.numpy_api import contractions as k
 from micrograd.numpy_api.composites import Axis, shape_of
 
 __all__ = [
-    "all_of", "any_of", "average", "count_nonzero", "cov", "corrcoef", "max", "mean", "min", "nancumprod", "nancumsum",
-    "nanmax", "nanmean", "nanmin", "nanprod", "nanstd", "nansum", "nanvar", "prod", "ptp", "std", "sum", "var",
+    "all_of",
+    "any_of",
+    "average",
+    "corrcoef",
+    "count_nonzero",
+    "cov",
+    "max",
+    "mean",
+    "min",
+    "nancumprod",
+    "nancumsum",
+    "nanmax",
+    "nanmean",
+    "nanmin",
+    "nanprod",
+    "nanstd",
+    "nansum",
+    "nanvar",
+    "prod",
+    "ptp",
+    "std",
+    "sum",
+    "var",
 ]  # fmt: skip
 
 
@@ -68,18 +89,22 @@ def prod(
     return made if initial is None else made * initial
 
 
-def max(a: Any, axis: Axis = None, *, keepdims: bool = False, initial: Any = None, where: Any = True) -> Any:  # noqa: A001
+def max(a: Any, axis: Axis = None, *, keepdims: bool = False, initial: Any = None, where: Any = True) -> Any:
     """Return the largest entry over `axis`, as `numpy.max`."""
     if where is not True and initial is None:
-        raise ShapeError("np.max with where= needs initial=, what an empty choice gives: the maximum has no such value.")
+        raise ShapeError(
+            "np.max with where= needs initial=, what an empty choice gives: the maximum has no such value."
+        )
     made = c.amax(a if where is True else _only(a, where, initial), axis, keepdims=keepdims)
     return made if initial is None else c.maximum(made, initial)
 
 
-def min(a: Any, axis: Axis = None, *, keepdims: bool = False, initial: Any = None, where: Any = True) -> Any:  # noqa: A001
+def min(a: Any, axis: Axis = None, *, keepdims: bool = False, initial: Any = None, where: Any = True) -> Any:
     """Return the smallest entry over `axis`, as `numpy.min`."""
     if where is not True and initial is None:
-        raise ShapeError("np.min with where= needs initial=, what an empty choice gives: the minimum has no such value.")
+        raise ShapeError(
+            "np.min with where= needs initial=, what an empty choice gives: the minimum has no such value."
+        )
     made = c.amin(a if where is True else _only(a, where, initial), axis, keepdims=keepdims)
     return made if initial is None else c.minimum(made, initial)
 
@@ -136,9 +161,7 @@ def count_nonzero(a: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     return c.sum(c.truth(a), axis, keepdims=keepdims)
 
 
-def average(
-    a: Any, axis: Axis = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False
-) -> Any:
+def average(a: Any, axis: Axis = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False) -> Any:
     """Return the mean of the entries times their weights, as `numpy.average`; with `returned` their sum too."""
     weights = weights if weights is None or hasattr(weights, "shape") else np.asarray(weights)
     made = k.average(a, axis, weights, keepdims=keepdims)
@@ -214,8 +237,9 @@ def cov(
     ddof = (0 if bias else 1) if ddof is None else ddof
     n = shape_of(x)[1]
     if fweights is None and aweights is None:
-        weights, total, centred = None, float(n), x - c.mean(x, 1, keepdims=True)
-        factor = total - ddof
+        weights: Any = None
+        factor: Any = float(n - ddof)
+        centred = x - c.mean(x, 1, keepdims=True)
     else:
         weights = np.ones(n) if fweights is None else np.asarray(fweights, float)
         if aweights is not None:
@@ -228,7 +252,7 @@ def cov(
         factor = total - lost
     scaled = centred if weights is None else centred * weights
     product = c.matmul(scaled, c.transpose(centred))
-    made = c.divide(product, np.float64(factor) if isinstance(factor, float) else factor)
+    made = c.divide(product, factor)
     return c.squeeze(made)
 
 

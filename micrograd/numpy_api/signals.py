@@ -61,7 +61,7 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
 
 
 def _end(a: Any, given: Any, axis: int) -> Any:
-    if given is None or given is np._NoValue:  # type: ignore[attr-defined]
+    if given is None or given is np._NoValue:
         return None
     given = _floats(given)
     if len(shape_of(given)):
@@ -184,7 +184,7 @@ def _periodic(x: Any, xp: Any, fp: Any, period: float) -> tuple[Any, Any, Any]:
     return x, xp, c.concatenate([p.gather(fp, index=ends[0]), fp, p.gather(fp, index=ends[1])])
 
 
-def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 6.283185307179586) -> Any:  # noqa: A002
+def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 6.283185307179586) -> Any:
     """Add periods where a phase jumps, as `numpy.unwrap`: numbers that do not depend smoothly on it."""
     values = c.values_of(p, "np.unwrap()")
     return p + (np.unwrap(values, discont, axis, period=period) - values)
@@ -237,7 +237,7 @@ def _coefficients(p_: Any) -> Any:
     return c.reshape(made, -1) if len(shape_of(made)) != 1 else made
 
 
-def polyval(p: Any, x: Any) -> Any:  # noqa: A002 - NumPy's name
+def polyval(p: Any, x: Any) -> Any:
     """Return the value of a polynomial, the highest power first, by Horner's rule, as `numpy.polyval`."""
     coefficients = _coefficients(p)
     x = _floats(x)
@@ -270,7 +270,7 @@ def polymul(a1: Any, a2: Any) -> Any:
     return convolve(_coefficients(a1), _coefficients(a2))
 
 
-def polyder(p: Any, m: int = 1) -> Any:  # noqa: A002 - NumPy's name
+def polyder(p: Any, m: int = 1) -> Any:
     """Differentiate a polynomial `m` times, as `numpy.polyder`."""
     made = _coefficients(p)
     for _ in range(m):
@@ -279,7 +279,7 @@ def polyder(p: Any, m: int = 1) -> Any:  # noqa: A002 - NumPy's name
     return made
 
 
-def polyint(p: Any, m: int = 1, k: Any = None) -> Any:  # noqa: A002 - NumPy's name
+def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
     """Integrate a polynomial `m` times, as `numpy.polyint`."""
     made = _coefficients(p)
     constants = [0.0] * m if k is None else [k] * m if np.ndim(getattr(k, "raw", k)) == 0 else list(k)
@@ -289,9 +289,7 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Any:  # noqa: A002 - NumPy's n
     return made
 
 
-def polyfit(
-    x: Any, y: Any, deg: Any, rcond: Any = None, full: bool = False, w: Any = None, cov: bool = False
-) -> Any:
+def polyfit(x: Any, y: Any, deg: Any, rcond: Any = None, full: bool = False, w: Any = None, cov: bool = False) -> Any:
     """Fit a polynomial by least squares, as `numpy.polyfit`; the slope is that of its coefficients."""
     if full or cov:
         raise GraphError("np.polyfit with full= or cov= is not composed of primitives; leave them out.")
@@ -318,5 +316,3 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     if not columns:
         return np.empty((*shape_of(x), 0), x.dtype)
     return c.stack(columns if increasing else columns[::-1], -1)
-
-

@@ -142,16 +142,16 @@ _SQUARE: list[tuple[list[Shape], dict[str, Any]]] = [([(3, 3)], {}), ([(2, 2, 2)
 _TALL: list[tuple[list[Shape], dict[str, Any]]] = [([(3, 3)], {}), ([(4, 2)], {}), ([(2, 3, 2)], {})]
 _CALLS: dict[str, list[tuple[list[Shape], dict[str, Any]]]] = {
     **dict.fromkeys(("inv", "det", "logabsdet", "signdet", "cholesky"), _SQUARE),
-    **dict.fromkeys(("eigh", "eigvalsh"), [*_SQUARE, ([(4, 4)], {"uplo": "U"})]),
-    **dict.fromkeys(("svd", "svdvals"), [([(3, 3)], {}), ([(4, 2)], {}), ([(2, 3)], {})]),
+    **{key: [*_SQUARE, ([(4, 4)], {"uplo": "U"})] for key in ("eigh", "eigvalsh")},
+    **{key: [([(3, 3)], {}), ([(4, 2)], {}), ([(2, 3)], {})] for key in ("svd", "svdvals")},
     "cofactors": [([(3, 3)], {}), ([(1, 4, 4)], {})],
     "solve": [([(3, 3), (3, 2)], {}), ([(2, 2, 2), (2, 1)], {}), ([(2, 2), (3, 2, 1)], {})],
     "pinv": [*_TALL, ([(2, 3)], {}), ([(3, 2)], {"rtol": 1e-9})],
     "qr": _TALL,
-    **dict.fromkeys(("sort_by", "unsort_by"), [([(4,), (4,)], {}), ([(3, 2), (3, 2)], {"axis": 0})]),
+    **{key: [([(4,), (4,)], {}), ([(3, 2), (3, 2)], {"axis": 0})] for key in ("sort_by", "unsort_by")},
 }
 _EMPTY_CALLS: dict[str, list[tuple[list[Shape], dict[str, Any]]]] = {
-    **dict.fromkeys(("sort_by", "unsort_by"), [([(0,), (0,)], {}), ([(0, 2), (0, 2)], {"axis": 0})]),
+    **{key: [([(0,), (0,)], {}), ([(0, 2), (0, 2)], {"axis": 0})] for key in ("sort_by", "unsort_by")},
 }
 _EMPTY_MOVES: dict[str, list[tuple[list[Shape], dict[str, Any]]]] = {
     "reshape": [([(0, 3)], {"shape": (3, 0, 2)})],

@@ -267,7 +267,9 @@ def _put(a: TracedArray, places: Any, values: Any) -> None:
     value = present(values)
     count = np.size(raw_value(value))
     if count != places.size and count > 1:
-        value = rearrange.take(value if isinstance(value, Tensor) else np.asarray(value), np.arange(places.size) % count)
+        value = rearrange.take(
+            value if isinstance(value, Tensor) else np.asarray(value), np.arange(places.size) % count
+        )
     a.reshape(-1)[places.reshape(-1)] = value
 
 
@@ -349,7 +351,9 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
     if len(funclist) == len(masks) + 1:
         masks.append(~np.any(masks, axis=0))
     if len(funclist) != len(masks):
-        raise ValueError(f"with {len(masks)} condition(s), either {len(masks)} or {len(masks) + 1} functions are expected")
+        raise ValueError(
+            f"with {len(masks)} condition(s), either {len(masks)} or {len(masks) + 1} functions are expected"
+        )
     made = adopt(np.zeros(x.shape, x.dtype))
     for mask, item in zip(masks, funclist, strict=True):
         if not callable(item):

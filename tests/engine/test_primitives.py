@@ -29,9 +29,15 @@ def test_the_seven_that_build_batch_normalization_come_first() -> None:
         ({"name": "mul"}, r"primitive 'mul' is declared twice; choose another name"),
         ({"name": "new", "kind": "scan"}, r"primitive 'new': kind 'scan' is not one of map, reduce, contract, move"),
         ({"name": "sin"}, r"primitive 'sin' has no vjp, so its slope would be 0 in silence; give one rule per operand"),
-        ({"name": "softsign", "vjp": (None,)}, r"NumPy has no function 'softsign'; name one.*or pass your own function"),
+        (
+            {"name": "softsign", "vjp": (None,)},
+            r"NumPy has no function 'softsign'; name one.*or pass your own function",
+        ),
         ({"name": "new", "kind": "move", "array": abs, "vjp": (None,)}, r"a function of your own is of kind 'map'"),
-        ({"name": "new", "domain": ("real", "real"), "vjp": (None,)}, r"primitive 'new': 1 vjp rules for 2 operands; give one each"),
+        (
+            {"name": "new", "domain": ("real", "real"), "vjp": (None,)},
+            r"primitive 'new': 1 vjp rules for 2 operands; give one each",
+        ),
     ],
 )
 def test_a_wrong_declaration(fields: dict[str, Any], message: str) -> None:
@@ -189,26 +195,28 @@ def test_a_new_row_is_a_primitive_at_once() -> None:
         del TABLE["sine"]
 
 
-def softsign_row(vjp: Any) -> Primitive:
-    return Primitive("softsign", array=lambda x: x / (1 + np.abs(x)), label="softsign", vjp=(vjp,))
+def bell_row(vjp: Any) -> Primitive:
+    return Primitive("bell", array=lambda x: np.exp(-x * x), label="bell", vjp=(vjp,))
 
 
 def test_a_function_that_numpy_does_not_have_is_a_primitive_too() -> None:
     from micrograd.testing import check_primitive
 
-    softsign_row(lambda g, out, x: g)  # a cell of a notebook, first with a mistake in it
-    softsign = softsign_row(lambda g, out, x: g * (1 - abs(out)) ** 2)
+    bell_row(lambda g, out, x: g)  # a cell of a notebook, first with a mistake in it
+    bell = bell_row(lambda g, out, x: g * out * (-2.0 * x))
     try:
-        assert TABLE["softsign"] is softsign
+        assert TABLE["bell"] is bell
         x = np.array([-2.0, 0.5, 3.0])
-        assert softsign(-1.0) == -0.5
-        assert type(softsign(-1.0)) is float
-        np.testing.assert_array_equal(softsign(x), x / (1 + abs(x)))
-        assert check_primitive(softsign) > 100
-        assert mg.grad(lambda x: np.sum(softsign(x)))(x) == pytest.approx((1 + abs(x)) ** -2.0)
-        assert mg.compile(lambda x: softsign(x) * 2)(x) == pytest.approx(2 * x / (1 + abs(x)))
+        assert bell(0.0) == 1.0
+        assert type(bell(0.0)) is float
+        np.testing.assert_array_equal(bell(x), np.exp(-x * x))
+        assert check_primitive(bell) > 100
+        assert mg.grad(lambda x: np.sum(bell(x)))(x) == pytest.approx(-2 * x * np.exp(-x * x))
+        assert mg.trace(lambda x: bell(x) * 2, x).nodes[1].op == "bell"
+        with pytest.warns(RuntimeWarning, match="bell at line .* cannot be fused"):
+            assert mg.compile(lambda x: bell(x) * 2)(x) == pytest.approx(2 * np.exp(-x * x))
     finally:
-        del TABLE["softsign"]
+        del TABLE["bell"]
 
 
 def test_a_call_of_several_operands_needs_no_domain() -> None:

@@ -88,7 +88,9 @@ def test_every_row_is_found_by_its_kind_and_few_are_exceptions() -> None:
     assert [*jaxed.OVERRIDES] == ["pow", "maximum", "gather", "scatter", "concatenate"]
     assert {row.kind for row in ROWS} == set(jaxed.KINDS)
     for row in ROWS:
-        assert row.name in (jaxed.CALLS if row.kind == "call" else jaxed.OVERRIDES) or hasattr(jax.numpy, row.array), row
+        assert row.name in (jaxed.CALLS if row.kind == "call" else jaxed.OVERRIDES) or hasattr(jax.numpy, row.array), (
+            row
+        )
 
 
 def test_a_row_that_jax_has_no_word_for_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from micrograd.engine import Tensor
 from micrograd.errors import DTypeError, GraphError, ShapeError
 from micrograd.numpy_api.functions import FUNCTIONS, UFUNCS
 from micrograd.testing import check_grad
+from tests.support.numpy_expressions import functions_named
 
 A = np.array([[0.3, -1.2, 2.0, 0.6], [0.7, 0.1, -0.4, 1.1], [-0.9, 1.7, 0.2, -1.5]])
 P = np.abs(A) + 0.5
@@ -254,7 +255,7 @@ def test_every_ufunc_and_function_is_called_above() -> None:
     asked = {np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.full_like, np.empty_like, np.argmax, np.argmin}
     compared = {np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal, np.float_power}
     counted = {np.any, np.all, np.count_nonzero}  # in a test of their own, below
-    missing = {*UFUNCS, *FUNCTIONS} - seen - asked - compared - counted
+    missing = {*UFUNCS, *FUNCTIONS} - seen - asked - compared - counted - functions_named()  # or in the long list
     assert {f.__name__ for f in missing} <= {"clip"}  # np.clip is both a function and a ufunc of np._core
 
 
@@ -318,7 +319,7 @@ def test_what_is_no_primitive_is_refused_by_name(call: Any, name: str) -> None:
         (lambda t: np.sqrt(t, where=MASK), "where"),
         (lambda t: np.add(t, 1.0, dtype=np.float32), "dtype"),
         (lambda t: np.ptp(t, out=np.zeros(())), "out"),
-        (lambda t: np.copy(t, order="F"), "order"),
+        (lambda t: np.exp(t, casting="no"), "casting"),
         (lambda t: np.sort(t, order="a"), "order"),
         (lambda t: np.reshape(t, (4, 3), order="F"), "order"),
         (lambda t: np.mean(t, out=np.zeros(())), "out"),
@@ -384,7 +385,7 @@ def test_a_product_with_zeros_has_a_gradient() -> None:
     [
         (lambda t: np.linalg.svd(t), r"full_matrices=True returns vectors that have no slope.*full_matrices=False"),
         (lambda t: np.linalg.qr(t.T, mode="complete"), r"mode='complete' has columns that have no slope"),
-        (lambda t: np.linalg.lstsq(t * 0, A), r"has rank 0, so its solution does not depend smoothly"),
+        (lambda t: np.linalg.lstsq(t * 0, A), r"has rank 0: its solution does not depend smoothly"),
         (lambda t: np.pad(t, 9, "reflect", reflect_type="odd"), r"at most 2 entries along axis 0.*Pad twice"),
         (lambda t: np.quantile(A, t), r"a q that is traced has no rule"),
         (lambda t: np.nanquantile(t, [0.1, 0.2]), r"takes one number q and method='linear'"),
@@ -444,7 +445,7 @@ def test_what_only_some_forms_of_are_composed(call: Any, message: str) -> None:
         (lambda t: np.linalg.norm(t, 5), r"Invalid norm order 5 for matrices"),
         (lambda t: np.cross(t, t), r"np.cross takes vectors of three entries; got 4 and 4"),
         (lambda t: np.gradient(t[:1], axis=0), r"np.gradient needs 2 samples along axis 0"),
-        (lambda t: np.convolve(t, V), r"take two vectors; got shapes \(3, 4\) and \(4,\)"),
+        (lambda t: np.convolve(t, V), r"np.convolve and np.correlate take two vectors"),
         (lambda t: np.max(t, where=MASK), r"np.max with where= needs initial="),
         (lambda t: np.bincount([0, 1], t[0]), r"weights of shape \(4,\) for \(2,\) numbers"),
         (lambda t: np.select([MASK], [t, t]), r"got 1 conditions and 2 choices"),

@@ -12,6 +12,7 @@ Whatever else stands in it is NumPy's, or one of the constants of `WORLD`.
 from __future__ import annotations
 
 import linecache
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -121,6 +122,10 @@ GROUPS: dict[str, str] = {
         np.histogram(V, bins=3)[0] * v[:3] | np.histogram(v, bins=[-2.0, 0.0, 2.0])[0] * v[:2]
         np.floor(v).sum() * v | np.bincount(L, weights=v) | np.bincount(L, weights=v, minlength=5)
         np.bincount(L) * v[:3] | np.isin(L, [0, 2]) * v | np.array_equal(v, v) * v
+        np.nanargmin(n) * np.nansum(n) | np.isneginf(v) * v | np.isposinf(x) * x | np.allclose(v, V) * v
+        np.array_equiv(v, v) * v | np.isrealobj(v) * v | np.iscomplexobj(v) * v | len(np.array_repr(v)) * v
+        len(np.array_str(v)) * v | len(np.array2string(v)) * v | np.result_type(v).itemsize * v
+        np.common_type(v)(2) * v
     """,
     "numeric": """
         np.diff(v) | np.diff(x) | np.diff(x, axis=0) | np.diff(v, n=2) | np.diff(v, prepend=0.0)
@@ -342,9 +347,21 @@ def expressions(wanted: str = "") -> Iterator[Expression]:
                 yield _made(group, text)
 
 
+def functions_named() -> set[Any]:
+    """Return the functions of NumPy that stand in an expression, as functions or as methods."""
+    found: set[Any] = set()
+    for lines in GROUPS.values():
+        for path in re.findall(r"\bnp((?:\.[a-z_A-Z0-9]+)+)", lines):
+            value: Any = np
+            for name in path.strip(".").split("."):
+                value = getattr(value, name, None)
+            found.add(value)
+    return found
+
+
 def _made(group: str, text: str) -> Expression:
     """Compile one expression; its argument is the first of the arrays that it names."""
-    called = {node for node in compile(text, "", "exec").co_names}
+    called = set(compile(text, "", "exec").co_names)
     name = next(name for name in ARRAYS if name in called)
     *before, last = text.split("; ")
     function = f"f_{abs(hash(text)):x}"
@@ -352,7 +369,7 @@ def _made(group: str, text: str) -> Expression:
     source = "\n".join(lines) + "\n" + _LOSS.format(loss=f"loss_{function}", function=function, name=name)
     file = f"<{group}: {text}>"
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
-    exec(compile(source, file, "exec"), WORLD)  # noqa: S102 (written above)
+    exec(compile(source, file, "exec"), WORLD)
     made = Expression(group, text, name, WORLD[function], WORLD[f"loss_{function}"])
     WORLD["WEIGHTS"][function] = [
         np.cos(np.arange(np.size(part)) * 1.3 + number).reshape(np.shape(part))
@@ -396,6 +413,7 @@ def _step(e: Expression) -> float:
 
 def slope(f: Callable[[Any], Any], x: Any, along: Any, step: float) -> Any:
     """Return the central difference of a function of an array along a direction, of fourth order."""
+
     def at(k: float) -> Any:
         return np.asarray(f(x + k * step * along), float)
 
@@ -405,7 +423,7 @@ def slope(f: Callable[[Any], Any], x: Any, along: Any, step: float) -> Any:
 def by_trace(e: Expression) -> bool:
     """Check the values of a trace, and of the graph run again."""
     graph = mg.trace(e.function, e.array.copy())
-    wanted = [part for part in parts_of(e.function(e.array.copy()))]
+    wanted = list(parts_of(e.function(e.array.copy())))
     got = [graph.value[node.name] for node in graph.outputs]
     if len(got) < len(wanted):  # parts that do not depend on the input are no outputs
         rest = iter(wanted)
@@ -451,8 +469,10 @@ def by_capture(e: Expression) -> bool:
     given = feeds_of(program, (x,), {})
     with np.errstate(all="ignore"):
         known = evaluate(program, given)
-    return agree(program.rebuild([np.asarray(known[v], program.values[v].dtype) for v in program.outputs]),
-                 e.function(e.array.copy()))
+    return agree(
+        program.rebuild([np.asarray(known[v], program.values[v].dtype) for v in program.outputs]),
+        e.function(e.array.copy()),
+    )
 
 
 ROUTES: dict[str, Callable[[Expression], bool]] = {

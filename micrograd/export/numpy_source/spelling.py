@@ -228,21 +228,25 @@ SPELLED: dict[str, Speller] = {
         "concatenate", f"[{', '.join(map(str, operands))}]", f"axis={attributes.get('axis', '0')}"
     ),
     "cast": _cast,
-    **{name: _linalg(text) for name, text in {
-        "inv": "inv({0})",
-        "solve": "solve({0}, {1})",
-        "det": "det({0})",
-        "cofactors": "det({0})[..., None, None] * np.linalg.inv({0}).mT",
-        "logabsdet": "slogdet({0})[1]",
-        "signdet": "slogdet({0})[0]",
-        "pinv": "pinv({0}{rtol})",
-        "cholesky": "cholesky({0})",
-        "eigvalsh": "eigvalsh({0}{uplo})",
-        "svdvals": "svd({0}, compute_uv=False)",
-    }.items()},
-    "eigh": _parts("[..., None, :]".join(("np.linalg.eigh({0}{uplo})[0]", ", np.linalg.eigh({0}{uplo})[1]"))),
-    "svd": _parts("np.linalg.svd({0}, False)[0], np.linalg.svd({0}, False)[1][..., None, :], "
-                  "np.linalg.svd({0}, False)[2].mT"),
+    **{
+        name: _linalg(text)
+        for name, text in {
+            "inv": "inv({0})",
+            "solve": "solve({0}, {1})",
+            "det": "det({0})",
+            "cofactors": "det({0})[..., None, None] * np.linalg.inv({0}).mT",
+            "logabsdet": "slogdet({0})[1]",
+            "signdet": "slogdet({0})[0]",
+            "pinv": "pinv({0}{rtol})",
+            "cholesky": "cholesky({0})",
+            "eigvalsh": "eigvalsh({0}{uplo})",
+            "svdvals": "svd({0}, compute_uv=False)",
+        }.items()
+    },
+    "eigh": _parts("np.linalg.eigh({0}{uplo})[0][..., None, :], np.linalg.eigh({0}{uplo})[1]"),
+    "svd": _parts(
+        "np.linalg.svd({0}, False)[0], np.linalg.svd({0}, False)[1][..., None, :], np.linalg.svd({0}, False)[2].mT"
+    ),
     "qr": _parts("*np.linalg.qr({0})"),
     "sort_by": lambda operands, attributes: _sorted(operands, attributes, 1),
     "unsort_by": lambda operands, attributes: _sorted(operands, attributes, 2),
