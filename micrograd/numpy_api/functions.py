@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -28,46 +27,31 @@ from micrograd.numpy_api import signals as s
 __all__ = ["CONSTANT", "FUNCTIONS", "SEQUENCES", "UFUNCS", "call_function", "call_ufunc", "named_arguments"]
 
 UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
-    np.add: p.add,
-    np.subtract: p.sub,
-    np.multiply: p.mul,
+    **{
+        getattr(np, row.array): row
+        for row in p.TABLE.values()
+        if row.kind == "map" and isinstance(getattr(np, row.array, None), np.ufunc)
+    },
     np.divide: c.divide,
     np.power: c.power,
-    np.float_power: c.power,
+    np.float_power: c.float_power,
     np.square: lambda x: c.power(x, 2),
-    np.sqrt: p.sqrt,
-    np.reciprocal: p.reciprocal,
-    np.negative: p.neg,
     np.positive: lambda x: x,
-    np.exp: p.exp,
-    np.log: p.log,
-    np.log1p: lambda x: p.log(1.0 + x),
-    np.expm1: lambda x: p.exp(x) - 1.0,
-    np.exp2: lambda x: p.exp(x * math.log(2.0)),
-    np.log2: lambda x: p.log(x) * (1.0 / math.log(2.0)),
-    np.log10: lambda x: p.log(x) * (1.0 / math.log(10.0)),
-    np.logaddexp: lambda x, y: c.logaddexp(x, y),
-    np.hypot: lambda x, y: p.sqrt(x * x + y * y),
-    np.sinh: lambda x: (p.exp(x) - p.exp(-x)) * 0.5,
-    np.cosh: lambda x: (p.exp(x) + p.exp(-x)) * 0.5,
-    np.tanh: p.tanh,
-    np.absolute: p.abs,
     np.fabs: p.abs,
-    np.sign: p.sign,
+    np.rad2deg: p.degrees,
+    np.deg2rad: p.radians,
     np.maximum: c.maximum,
     np.minimum: c.minimum,
+    np.fmax: c.between(p.fmax),
+    np.fmin: c.between(p.fmin),
+    np.divmod: c.divided,
     np.matmul: c.matmul,
     np.vecdot: k.vecdot,
     np.matvec: k.matvec,
     np.vecmat: k.vecmat,
     np.conjugate: lambda x: x,
-    np.greater: p.greater,
-    np.greater_equal: p.greater_equal,
-    np.less: p.less,
-    np.less_equal: p.less_equal,
-    np.equal: p.equal,
-    np.not_equal: p.not_equal,
 }  # type: ignore[dict-item, unused-ignore]
+"""The rows that are ufuncs of NumPy, and what is composed of rows."""
 
 LOGIC: dict[np.ufunc, Callable[..., Any]] = {
     np.logical_and: c.logical_and,
@@ -87,6 +71,10 @@ _REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {
 }  # fmt: skip
 
 a_.STATISTICS["median"] = o.median
+
+_SCANS: dict[np.ufunc, p.Primitive] = {
+    np.add: p.cumsum, np.multiply: p.cumprod, np.maximum: p.cummax, np.minimum: p.cummin,
+}  # fmt: skip
 
 
 def _shape_only(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -214,6 +202,10 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.flipud: lambda m: a_.flip(m, 0),
     np.rot90: lambda m, k=1, axes=(0, 1): a_.rearranged(m, lambda at: np.rot90(at, k, axes)),
     np.pad: a_.pad,
+    np.sinc: p.sinc,
+    np.round: c.rounded,
+    np.around: c.rounded,
+    np.fix: p.trunc,
     np.diagonal: a_.diagonal,
     np.diag: a_.diag,
     np.diagflat: a_.diagflat,
@@ -245,7 +237,13 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.kron: k.kron,
     np.tensordot: k.tensordot,
     np.einsum: k.einsum,
-    np.cumsum: k.cumsum,
+    # scans
+    np.cumsum: k.scanned(p.cumsum),
+    np.cumprod: k.scanned(p.cumprod),
+    np.nancumsum: lambda a, axis=None: k.scanned(p.cumsum)(p.where(p.isnan(a), 0.0, a), axis),
+    np.nancumprod: lambda a, axis=None: k.scanned(p.cumprod)(p.where(p.isnan(a), 1.0, a), axis),
+    np.cumulative_sum: k.cumulative(p.cumsum, 0.0),
+    np.cumulative_prod: k.cumulative(p.cumprod, 1.0),
     # linear algebra
     np.linalg.inv: l.inv,
     np.linalg.solve: l.solve,
@@ -298,11 +296,11 @@ def _each(arrays: tuple[Any, ...], ndim: int) -> Any:
 
 
 CONSTANT: frozenset[Callable[..., Any]] = frozenset({
-    *(np.all, np.allclose, np.angle, np.any, np.argmax, np.argmin, np.argpartition, np.argsort, np.argwhere, np.around),
+    *(np.all, np.allclose, np.angle, np.any, np.argmax, np.argmin, np.argpartition, np.argsort, np.argwhere),
     *(np.array2string, np.array_equal, np.array_equiv, np.array_repr, np.array_str, np.common_type, np.count_nonzero),
-    *(np.digitize, np.empty_like, np.fix, np.flatnonzero, np.imag, np.iscomplexobj, np.isclose, np.isin, np.isneginf),
+    *(np.digitize, np.empty_like, np.flatnonzero, np.imag, np.iscomplexobj, np.isclose, np.isin, np.isneginf),
     *(np.isposinf, np.isrealobj, np.lexsort, np.linalg.matrix_rank, np.nanargmax, np.nanargmin, np.nonzero),
-    *(np.ones_like, np.result_type, np.round, np.searchsorted, np.zeros_like),
+    *(np.ones_like, np.result_type, np.searchsorted, np.zeros_like),
 })  # fmt: skip
 """Functions whose results have no gradient: places, truth values, rounded numbers. NumPy computes them."""
 
@@ -386,6 +384,10 @@ def call_ufunc(ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any
     if method == "reduce" and ufunc in _REDUCTIONS:
         _refuse_keywords(f"{name}.reduce", kwargs, {"dtype": None, "out": None})
         return _REDUCTIONS[ufunc](inputs[0], kwargs.pop("axis", 0), **kwargs)
+    if method == "accumulate" and ufunc in UFUNCS and ufunc.nin == 2:
+        _refuse_keywords(f"{name}.accumulate", kwargs, {"dtype": None, "out": None})
+        scan = k.scanned(_SCANS[ufunc]) if ufunc in _SCANS else k.accumulated(UFUNCS[ufunc])
+        return scan(inputs[0], kwargs.pop("axis", 0), **kwargs)
     spelled = name if method == "__call__" else f"{name}.{method}"
     raise GraphError(f"np.{spelled} is not a micrograd primitive; available: {_available()}.")
 

@@ -339,7 +339,7 @@ def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = 
 
 
 def _triangle(m: Any, k: int) -> np.ndarray[Any, Any]:
-    rows, columns = (shape_of(m) * 2)[-2:]  # a vector is every row of a square
+    rows, columns = (shape_of(m) * 2)[-2:]  # of one row the triangle of as many rows
     return np.tri(rows, columns, k, bool)
 
 
