@@ -96,7 +96,9 @@ def var(x: Any, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False) -> 
 
 
 def std(x: Any, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False) -> Any:
-    """Return the square root of `var`. Its slope is infinite where the variance is 0."""
+    """Return the square root of `var`. Its slope is infinite where the variance is 0; over one entry it is 0."""
+    if ddof == 0 and _count(shape_of(x), normal_axis(axis, len(shape_of(x)))) == 1:
+        return sum(x - x, axis, keepdims=keepdims)
     return p.sqrt(var(x, axis, ddof=ddof, keepdims=keepdims))
 
 
@@ -173,7 +175,7 @@ def power(x: Any, exponent: Any) -> Any:
         return p.power(x, exponent)
     if isinstance(exponent, bool) or not isinstance(exponent, (int, float, np.integer, np.floating)):
         kind = type(exponent).__name__
-        raise DTypeError(f"the exponent must be a real number or an array; got {kind}.")
+        raise DTypeError(f"the exponent must be a number or an array; got {kind}.")
     number = exponent.item() if isinstance(exponent, np.generic) else exponent
     whole = isinstance(number, float) and number.is_integer() and _kind(x) == "f"
     return p.pow(x, exponent=int(number) if whole else number)

@@ -24,7 +24,10 @@ from micrograd.numpy_api import rearrange as a_
 from micrograd.numpy_api import reductions as r
 from micrograd.numpy_api import signals as s
 
-__all__ = ["CONSTANT", "FUNCTIONS", "SEQUENCES", "UFUNCS", "call_function", "call_ufunc", "named_arguments"]
+__all__ = [
+    "CONSTANT", "FUNCTIONS", "METHODS", "SEQUENCES", "UFUNCS", "call_function", "call_ufunc", "named_arguments",
+    "reduced",
+]  # fmt: skip
 
 UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
     **{
@@ -131,8 +134,6 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.nanstd: r.nanstd,
     np.nanmax: r.nanmax,
     np.nanmin: r.nanmin,
-    np.nancumsum: r.nancumsum,
-    np.nancumprod: r.nancumprod,
     np.cov: r.cov,
     np.corrcoef: r.corrcoef,
     # order
@@ -228,6 +229,7 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.polyint: s.polyint,
     np.polyfit: s.polyfit,
     np.vander: s.vander,
+    np.apply_over_axes: r.over_axes,
     # products
     np.dot: k.dot,
     np.vdot: lambda a, b: k.inner(c.reshape(a, -1), c.reshape(b, -1)),
@@ -410,3 +412,33 @@ def call_function(function: Callable[..., Any], args: tuple[Any, ...], kwargs: d
         if "unexpected keyword" in str(error) or "positional argument" in str(error):
             raise GraphError(f"np.{name} on graph values: {str(error).split('() ')[-1]}") from None
         raise
+
+
+# ---- methods of arrays -------------------------------------------------------------------------------------
+
+
+def reduced(short: Callable[..., Any], whole: Callable[..., Any], x: Any, axis: Any, **keywords: Any) -> Any:
+    """Reduce by the composite, or with NumPy's other keywords by what stands for NumPy's function."""
+    if keywords.keys() <= {"keepdims", "ddof"}:
+        return short(x, axis, **keywords)
+    return call_function(whole, (x, axis), keywords)
+
+
+def _method(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return call_function(function, (self, *args), kwargs)
+
+    call.__doc__ = f"See `numpy.{function.__name__}`."
+    return call
+
+
+METHODS: dict[str, Callable[..., Any]] = {
+    **{name: _method(getattr(np, name)) for name in (
+        *("argmax", "argmin", "argpartition", "argsort", "choose", "cumprod", "cumsum", "diagonal", "nonzero", "prod"),
+        *("repeat", "round", "searchsorted", "take", "trace"),
+    )},
+    "compress": lambda self, condition, axis=None: call_function(np.compress, (condition, self, axis), {}),
+    "conj": lambda self: self,
+    "conjugate": lambda self: self,
+}  # fmt: skip
+"""Methods of an array, by name, that do what NumPy's function of that name does."""

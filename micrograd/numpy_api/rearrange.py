@@ -399,14 +399,15 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **keywords: Any) -> 
         return _axis_by_axis(array, pad_width, filled)
     if mode == "empty":
         mode = "constant"
-    values = array.data if hasattr(array, "__primitive__") else np.asarray(array)
+    dtype = array.dtype if hasattr(array, "dtype") else np.asarray(array).dtype
     inside = np.pad(np.ones(shape, bool), pad_width)
     start = np.argwhere(inside)[0] if inside.any() else np.zeros(len(shape), int)
     window = tuple(slice(int(a), int(a) + size) for a, size in zip(start, shape, strict=True))
-    border = np.pad(np.zeros(shape, values.dtype), pad_width, mode, **keywords)
+    border = np.pad(np.zeros(shape, dtype), pad_width, mode, **keywords)
     if callable(mode):
-        other = np.pad(np.ones(shape, values.dtype), pad_width, mode, **keywords)
-        again = np.pad(np.asarray(values), pad_width, mode, **keywords)
+        values = c.values_of(array, "np.pad() with a function of your own")
+        other = np.pad(np.ones(shape, dtype), pad_width, mode, **keywords)
+        again = np.pad(values, pad_width, mode, **keywords)
         if not (np.array_equal(border[~inside], again[~inside]) and np.array_equal(border[~inside], other[~inside])):
             raise GraphError("np.pad with a function of your own: what it puts in the border depends on the array, so "
                              "its gradient would be lost; build the border with np.concatenate.")  # fmt: skip

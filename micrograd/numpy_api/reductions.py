@@ -27,8 +27,6 @@ __all__ = [
     "max",
     "mean",
     "min",
-    "nancumprod",
-    "nancumsum",
     "nanmax",
     "nanmean",
     "nanmin",
@@ -36,6 +34,7 @@ __all__ = [
     "nanstd",
     "nansum",
     "nanvar",
+    "over_axes",
     "prod",
     "ptp",
     "std",
@@ -142,6 +141,8 @@ _mean = mean
 
 def std(a: Any, axis: Axis = None, dtype: Any = None, **keywords: Any) -> Any:
     """Return the square root of `var`, as `numpy.std`."""
+    if keywords.keys() <= {"ddof", "keepdims"} and isinstance(keywords.get("ddof", 0), (int, np.integer)):
+        return c.std(_in(a, dtype), axis, **keywords)
     return p.sqrt(var(a, axis, dtype, **keywords))
 
 
@@ -213,14 +214,13 @@ def nanmin(a: Any, axis: Axis = None, *, keepdims: bool = False, initial: Any = 
     return p.where(c.all_of(_is_nan(a), axis, keepdims=keepdims), np.nan if initial is None else made, made)
 
 
-def nancumsum(a: Any, axis: int | None = None) -> Any:
-    """Sum up what is no nan, as `numpy.nancumsum`."""
-    return np.cumsum(p.where(_is_nan(a), 0.0, a), axis)
-
-
-def nancumprod(a: Any, axis: int | None = None) -> Any:
-    """Multiply up what is no nan, as `numpy.nancumprod`."""
-    return np.cumprod(p.where(_is_nan(a), 1.0, a), axis)
+def over_axes(func: Callable[..., Any], a: Any, axes: Any) -> Any:
+    """Reduce by a function over one axis after the other, keeping them, as `numpy.apply_over_axes`."""
+    ndim = len(shape_of(a))
+    for axis in axes if isinstance(axes, (list, tuple)) else [axes]:
+        made = func(a, axis)
+        a = made if len(shape_of(made)) == ndim else c.expand_dims(made, axis % ndim)
+    return a
 
 
 # ---- how columns vary together -----------------------------------------------------------------------------

@@ -35,7 +35,7 @@ from micrograd.numpy_api.functions import (
 )
 from micrograd.numpy_api.scipy import SCIPY
 from micrograd.tracing.array import TracedArray, adopt, float_of, is_tracked, leaves, lift, own, present, raw_value
-from micrograd.tracing.overrides import OVERRIDES, Joined, Vectorized, by_numpy, filled, joined, written_to
+from micrograd.tracing.overrides import OVERRIDES, Joined, Vectorized, by_numpy, einsum_view, filled, joined, written_to
 from micrograd.tracing.refusals import refusal
 from micrograd.tracing.storage import fitting
 
@@ -70,6 +70,8 @@ def apply_function(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
             return own(FUNCTIONS[called](x, **kwargs))
     if called in OVERRIDES:
         return OVERRIDES[called](*args, **kwargs)
+    if called is np.einsum and args and (view := einsum_view(*args, **kwargs)) is not None:
+        return view
     if called is np.sum:
         args = (kwargs.pop("a"), *args) if "a" in kwargs else args
         if args and isinstance(args[0], GeneratorType):

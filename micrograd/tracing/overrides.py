@@ -19,7 +19,7 @@ from micrograd.numpy_api import rearrange
 from micrograd.tracing.array import TracedArray, adopt, is_tracked, leaves, lift, present, raw_value
 from micrograd.tracing.storage import current_trace
 
-__all__ = ["OVERRIDES", "Joined", "Vectorized", "array", "by_numpy", "joined", "written_to"]
+__all__ = ["OVERRIDES", "Joined", "Vectorized", "array", "by_numpy", "einsum_view", "joined", "written_to"]
 
 OVERRIDES: dict[Any, Callable[..., Any]] = {}
 """What is done here in place of a function of NumPy, tracked or not."""
@@ -172,6 +172,16 @@ _view(np.flipud, lambda: lambda x: rearrange.flip(x, 0))
 _view(np.rot90, lambda *args, **kwargs: _moved(np.rot90, args, kwargs))
 _view(np.diagonal, lambda *args, **kwargs: _moved(np.diagonal, args, kwargs), locked=True)
 _view(np.broadcast_to, lambda shape, subok=False: lambda x: c.broadcast_to(x, shape), locked=True)
+
+
+def einsum_view(subscripts: Any, *operands: Any, **kwargs: Any) -> Any:
+    """Return the view that `numpy.einsum` makes of one array where nothing is summed; None for anything else."""
+    if not isinstance(subscripts, str) or kwargs or len(operands) != 1 or not isinstance(operands[0], TracedArray):
+        return None
+    given, arrow, wanted = subscripts.replace(" ", "").partition("->")
+    if set(given) != set(wanted) if arrow else len(set(given)) < len(given):
+        return None
+    return operands[0].view_by(_moved(lambda x: np.einsum(subscripts, x), (), {}))
 
 
 @_overrides(np.reshape)
@@ -363,13 +373,26 @@ def full_like(
     like = raw_value(present(a))
     if not is_tracked(fill_value):
         return adopt(np.full_like(like, present(fill_value), dtype, order, subok, shape))
-    made = adopt(np.empty_like(like, dtype, order, subok, shape))
+    return _filled_with("full_like", np.empty_like(like, dtype, order, subok, shape), fill_value)
+
+
+@_overrides(np.full)
+def full(shape: Any, fill_value: Any, dtype: Any = None, order: Any = "C", **_: Any) -> Any:
+    """Fill an array of a shape, as `numpy.full`; a traced value keeps its gradient."""
+    shape, fill_value = raw_value(present(shape)), joined(fill_value)
+    if not is_tracked(fill_value):
+        return adopt(np.full(shape, present(fill_value), dtype, order))
+    return _filled_with("full", np.empty(shape, dtype or fill_value.dtype, order), fill_value)
+
+
+def _filled_with(name: str, empty: Any, value: Any) -> Any:
+    made = adopt(empty)
     if not isinstance(made, TracedArray):
         raise GraphError(
-            f"np.full_like of an array of {made.dtype} would lose the gradient of the traced value that fills it; "
+            f"np.{name} of an array of {made.dtype} would lose the gradient of the traced value that fills it; "
             "pass dtype=float."
         )
-    made[...] = fill_value
+    made[...] = value
     return made
 
 

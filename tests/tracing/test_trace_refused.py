@@ -27,7 +27,7 @@ def caret(message: str) -> str:
 # Each lambda stands on one line, so that the line of the author is known.
 REFUSED: list[tuple[Callable[..., Any], str, str]] = [
     (lambda x: np.linalg.eig(x @ x.T), "np.linalg.eig(x @ x.T)", r"^np\.linalg\.eig has no rule.*use np\.linalg\.eigh"),
-    (lambda x: np.sin(x) + 1, "np.sin(x)", r"^np\.sin has no rule to differentiate it by.*write it with \+ - \*"),
+    (lambda x: np.i0(x) + 1, "np.i0(x)", r"^np\.i0 has no rule to differentiate it by.*write it with \+ - \*"),
     (lambda x: np.ma.log(x), "np.ma.log(x)", r"^np\.ma\.log has no rule.*use np\.where"),
     (lambda x: np.fft.fft(x), "np.fft.fft(x)", r"^np\.fft\.fft has no rule.*matrix of the transform"),
     (lambda x: np.roots(x[0]), "np.roots(x[0])", r"^np\.roots has no rule.*write it with"),
@@ -45,7 +45,6 @@ REFUSED: list[tuple[Callable[..., Any], str, str]] = [
     (lambda x: np.linalg.svd(x), "np.linalg.svd(x)", r"full_matrices=True returns vectors that have no slope.*=False"),
     (lambda x: np.quantile(x, x[0, 0]), "np.quantile(x, x[0, 0])", r"a q that is traced has no rule"),
     (lambda x: np.histogram(x, 3)[0], "np.histogram(x, 3)", r"the slope of the edges would be lost; give the edges"),
-    (lambda x: (-x) ** x, "(-x) ** x", r"a traced exponent y needs a positive x"),
     (lambda x: np.zeros((x.shape[0] / 2, 3)) + x, "np.zeros((x.shape[0] / 2, 3))", r"Python 2 divided.*write //"),
     (lambda x: [x for _ in range(x.shape[0] / 2)], "range(x.shape[0] / 2)", r"^a count is a float.*write // for /"),
     (lambda x: np.lib.pad(x, 1, "constant"), 'np.lib.pad(x, 1, "constant")', r"^np\.lib\.pad is gone.*write np\.pad"),
@@ -277,7 +276,7 @@ def test_a_border_of_ones_own_is_traced() -> None:
 def test_an_error_leaves_the_modes_as_they_were() -> None:
     for _ in range(2):
         with pytest.raises(GraphError):
-            mg.trace(lambda x: np.sin(x), X)
+            mg.trace(lambda x: np.i0(x), X)
     t = mg.Tensor(2.0)
     assert float(t * t) == 4.0
 
