@@ -215,6 +215,10 @@ class ArrayMethods(Tensor):
         """Write one number everywhere."""
         self[...] = value
 
+    def partition(self, kth: Any, axis: int = -1, kind: Any = "introselect") -> None:
+        """Partition in place."""
+        self[...] = self.call_function(np.partition, (self, kth), {"axis": axis, "kind": kind})
+
     def sort(self, axis: int = -1) -> None:
         """Sort in place."""
         self[...] = self.call_function(np.sort, (self, axis), {})
@@ -244,9 +248,15 @@ def _method(function: Callable[..., Any]) -> Callable[..., Any]:
 
 for _name in (
     *("all", "any", "argmax", "argmin", "argsort", "clip", "cumsum", "cumprod", "diagonal", "dot", "max", "mean"),
+    *("choose", "argpartition"),
     *("min", "nonzero", "prod", "put", "repeat", "round", "searchsorted", "std", "sum", "take", "trace", "var"),
 ):
     setattr(ArrayMethods, _name, _method(getattr(np, _name)))
+ArrayMethods.compress = lambda self, condition, axis=None, out=None: self.call_function(  # type: ignore[attr-defined]
+    np.compress, (condition, self, axis), {"out": out}
+)
+for _name in ("conj", "conjugate"):
+    setattr(ArrayMethods, _name, lambda self: self.call_ufunc(np.conjugate, "__call__", (self,), {}))
 
 
 def _only_printed() -> bool:
