@@ -41,6 +41,7 @@ class CallRecorder:
         gradients: the node that a tensor is the gradient of.
         drawn: leaves of random numbers, which are drawn even where nothing reads them.
         parameters: dotted names of leaves.
+        start: the serial from which on tensors are of the call (serials count downwards).
         limits: for each integer argument the size of the axis it indexes, and whether it may count from the end.
     """
 
@@ -65,11 +66,20 @@ class CallRecorder:
         self._counted: list[tuple[Any, Any]] = []
         self._counts: Counter[tuple[int, Any]] = Counter()
         self._swept: list[Tensor] = []
-        self._start = Tensor(0.0).serial
+        self.start = Tensor(0.0).serial
 
     def known_before(self, node: Tensor) -> bool:
         """Check that a node was there before the call (serials count downwards)."""
-        return node.serial > self._start
+        return node.serial > self.start
+
+    def changes(self, holder: Any, key: Any) -> bool:
+        """Check that every call reads, writes or counts an entry anew."""
+        place = id(holder), key
+        return place in self.states or place in self.writes or place in self._counts
+
+    def restored(self) -> list[dict[str, Any]]:
+        """Return the attributes of modules, which `restore` puts back."""
+        return [vars(module) for module, _ in self._entered.values()]
 
     # ---- observing -----------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from micrograd.engine import Tensor
 from micrograd.errors import GraphError
 from micrograd.modes import captured
 from micrograd.program.call_recorder import CallRecorder, leaf_of
+from micrograd.program.outside import Outside
 from micrograd.program.placeholders import IntegerPlaceholder
 from micrograd.program.program import Equation, Feed, Index, Operand, Program, Value, Write
 from micrograd.program.rng import RngStates
@@ -35,31 +36,41 @@ def capture(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 
     - leaf tensors (parameters), the memory and learning rate of optimisers, buffers of modules that it calls, and
       the masks of dropout are read anew at each call;
-    - plain arrays and numbers, in closures, globals and attributes, are constants of the program, copied now;
-    - so is what the host does besides (printing, appending to lists): it is done once, now.
+    - numbers, functions and objects, in closures, globals, attributes and containers, are constants, and so is which
+      tensor or array stands there: the program holds as long as the same is found (`micrograd.program.outside`);
+    - the entries of plain arrays are constants of the program, copied now;
+    - what the host does besides (printing, appending to lists) is done once, now.
 
     Raises:
-        GraphError: `f` asks for a tensor's value, draws random numbers by itself, would add to gradients from before,
-            or returns what holds no arrays. DTypeError: an argument that cannot take part (complex numbers, objects).
+        GraphError: `f` asks for a tensor's value, draws random numbers by itself, counts in a global or an attribute,
+            would add to gradients from before, or returns what holds no arrays.
+        DTypeError: an argument that cannot take part (complex numbers, objects).
     """
     name = getattr(f, "__name__", type(f).__name__)
     leaves, rebuild = flatten((args, kwargs))
     called = _argument_names(f, args, kwargs)
     with _alone:
-        recorder = CallRecorder("the function" if name == "<lambda>" else name, RngStates(f, leaves), capture.__code__)
+        outside = Outside(f, leaves)
+        rng = RngStates(outside.generators)
+        recorder = CallRecorder("the function" if name == "<lambda>" else name, rng, capture.__code__)
         entered = [_enter(leaf, at, called[at], recorder) for at, leaf in enumerate(leaves)]
         arguments, keywords = rebuild(entered)
         try:
             with captured(recorder, recorder):
                 result = f(*arguments, **keywords)
             recorder.finish()
-            return _Assembly(recorder, result).program().check()
+            outside.ran(recorder.start, recorder.changes, recorder.restored())
+            if outside.watches:
+                recorder.assumptions.append((outside.holds, True))
+            program = _Assembly(recorder, result).program().check()
         except ValueError as error:  # NumPy puts its own words in front of ours when it fills a buffer
             if isinstance(error.__cause__, GraphError):
                 raise error.__cause__ from None
             raise
         finally:
             recorder.restore()
+        outside.keep(recorder.changes)
+        return program
 
 
 def _enter(leaf: Any, position: int, name: str, recorder: CallRecorder) -> Any:
