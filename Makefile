@@ -81,7 +81,7 @@ define install
 endef
 
 $(VENV)/demo.done: $(VENV)/pip.done pyproject.toml
-	$(call install,-e '.[data$(comma)cli]',micrograd and the digits: about 70 MB)
+	$(call install,-e '.[cli]',micrograd: about 30 MB)
 
 # The pages of walk are tested in the system's Chromium: installed where that is ours to do, else those tests are skipped.
 $(VENV)/chromium.done: $(BIN)/python

@@ -18,7 +18,7 @@ from micrograd.errors import DTypeError, GraphError, ShapeError
 from micrograd.modes import capturing, current
 from micrograd.numpy_api import composites as c
 from micrograd.numpy_api.functions import call_function, call_ufunc
-from micrograd.source.ownership import user_line
+from micrograd.source.names import user_line
 
 __all__ = ["ArrayLike"]
 
@@ -190,7 +190,25 @@ class ArrayLike(Displayed):
         return c.power(self, exponent)
 
     def __rpow__(self, base: Any) -> Any:
-        return p.exp(self * float(np.log(base)))
+        return c.power(base, self)
+
+    def __mod__(self, other: Any) -> Any:
+        return p.remainder(self, other)
+
+    def __rmod__(self, other: Any) -> Any:
+        return p.remainder(other, self)
+
+    def __floordiv__(self, other: Any) -> Any:
+        return p.floor_divide(self, other)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return p.floor_divide(other, self)
+
+    def __divmod__(self, other: Any) -> Any:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return other // self, other % self
 
     def __neg__(self) -> Any:
         return p.neg(self)
@@ -262,7 +280,7 @@ class ArrayLike(Displayed):
         return c.sum(self, axis, keepdims=keepdims)
 
     def mean(self, axis: c.Axis = None, keepdims: bool = False) -> Any:
-        """See `numpy.mean`; ``1/N * sum``."""
+        """See `numpy.mean`; ``sum / N``."""
         return c.mean(self, axis, keepdims=keepdims)
 
     def var(self, axis: c.Axis = None, ddof: int = 0, keepdims: bool = False) -> Any:

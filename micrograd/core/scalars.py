@@ -24,7 +24,7 @@ Class = TypeVar("Class", bound=type)
 
 
 def fast_operators(cls: Class) -> Class:
-    """Give a class of nodes fast ``+ - *`` and integer powers (a class decorator)."""
+    """Give a class of nodes fast ``+ - * /`` and integer powers (a class decorator)."""
 
     def methods(row: p.Primitive, number: Callable[[Any, Any], Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
         ufunc: np.ufunc = getattr(np, row.array)
@@ -66,6 +66,7 @@ def fast_operators(cls: Class) -> Class:
         forwards, backwards = methods(row, getattr(operator, row.name))
         setattr(cls, f"__{row.name}__", forwards)
         setattr(cls, f"__r{row.name}__", backwards)
+    setattr(cls, "__truediv__", methods(p.div, p.div.forward)[0])  # noqa: B010 (1 / x is a row of its own)
 
     general = getattr(cls, "__pow__")  # noqa: B009 (of the class itself, which the type checker would take for a number)
 

@@ -208,7 +208,7 @@ PROBLEMS: dict[str, Phrase] = {
     ),
     "no_upstream": (
         (
-            "{name}({parameters}) has no parameter for the gradient that arrives, dout: a backward answers that "
+            "{name}({parameters}) has no parameter for the gradient that arrives, dout: a backward returns that "
             "gradient times the derivative"
         ),
         "{name}({parameters}) 没有接收上游梯度 dout 的参数：反向函数应返回上游梯度乘以导数",

@@ -156,7 +156,7 @@ def cumsum(a: Any, axis: int | None = None) -> Any:
 
 
 def _counted(a: Any) -> Any:
-    """Truth values and short whole numbers in the dtype that NumPy adds and multiplies them up in."""
+    """Cast truth values and short whole numbers to the dtype in which NumPy adds and multiplies them up."""
     dtype = np.add.reduce(np.zeros(1, a.dtype)).dtype
     return a if dtype == a.dtype else p.cast(a, dtype=dtype.name)
 

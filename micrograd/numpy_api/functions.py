@@ -7,7 +7,6 @@ lose its gradient silently.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -23,42 +22,27 @@ from micrograd.numpy_api import rearrange as a_
 __all__ = ["FUNCTIONS", "UFUNCS", "call_function", "call_ufunc"]
 
 UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
-    np.add: p.add,
-    np.subtract: p.sub,
-    np.multiply: p.mul,
+    **{
+        getattr(np, row.array): row
+        for row in p.TABLE.values()
+        if row.kind == "map" and isinstance(getattr(np, row.array, None), np.ufunc)
+    },
     np.divide: c.divide,
     np.power: c.power,
-    np.float_power: c.power,
+    np.float_power: c.float_power,
     np.square: lambda x: c.power(x, 2),
-    np.sqrt: p.sqrt,
-    np.reciprocal: p.reciprocal,
-    np.negative: p.neg,
     np.positive: lambda x: x,
-    np.exp: p.exp,
-    np.log: p.log,
-    np.log1p: lambda x: p.log(1.0 + x),
-    np.expm1: lambda x: p.exp(x) - 1.0,
-    np.exp2: lambda x: p.exp(x * math.log(2.0)),
-    np.log2: lambda x: p.log(x) * (1.0 / math.log(2.0)),
-    np.log10: lambda x: p.log(x) * (1.0 / math.log(10.0)),
-    np.logaddexp: lambda x, y: c.logaddexp(x, y),
-    np.hypot: lambda x, y: p.sqrt(x * x + y * y),
-    np.sinh: lambda x: (p.exp(x) - p.exp(-x)) * 0.5,
-    np.cosh: lambda x: (p.exp(x) + p.exp(-x)) * 0.5,
-    np.tanh: p.tanh,
-    np.absolute: p.abs,
     np.fabs: p.abs,
-    np.sign: p.sign,
+    np.rad2deg: p.degrees,
+    np.deg2rad: p.radians,
     np.maximum: c.maximum,
     np.minimum: c.minimum,
+    np.fmax: c.between(p.fmax),
+    np.fmin: c.between(p.fmin),
+    np.divmod: lambda x, y: (p.floor_divide(x, y), p.remainder(x, y)),
     np.matmul: c.matmul,
-    np.greater: p.greater,
-    np.greater_equal: p.greater_equal,
-    np.less: p.less,
-    np.less_equal: p.less_equal,
-    np.equal: p.equal,
-    np.not_equal: p.not_equal,
 }  # type: ignore[dict-item, unused-ignore]
+"""The rows that are ufuncs of NumPy, and what is composed of rows."""
 
 LOGIC: dict[np.ufunc, Callable[..., Any]] = {
     np.logical_and: c.logical_and,
@@ -156,6 +140,10 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.take: a_.take,
     np.take_along_axis: a_.take_along_axis,
     np.sort: a_.sort,
+    np.sinc: p.sinc,
+    np.round: c.rounded,
+    np.around: c.rounded,
+    np.fix: p.trunc,
     np.diagonal: a_.diagonal,
     np.diag: a_.diag,
     np.trace: a_.trace,

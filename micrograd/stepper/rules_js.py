@@ -23,8 +23,10 @@ _OPERATORS: dict[type, str] = {
 }  # fmt: skip
 _FUNCTIONS = {
     name: f"Math.{name}"
-    for name in ("sqrt", "exp", "log", "tanh", "abs", "sin", "cos", "tan", "sinh", "cosh", "expm1", "log1p", "atan")
-}
+    for name in ("sqrt", "exp", "log", "tanh", "abs", "sin", "cos", "tan", "sinh", "cosh", "expm1", "log1p", "atan",
+                 "asin", "acos", "atan2", "asinh", "acosh", "atanh", "log2", "log10", "cbrt", "hypot", "floor", "ceil",
+                 "trunc")
+}  # fmt: skip
 _CASTS = {"float64": "x", "float32": "Math.fround(x)", "bool": "x != 0"}
 _DTYPES = frozenset({*_CASTS, "int64", "int32"})
 _HELPERS = """\
@@ -77,6 +79,8 @@ def _expression(node: ast.expr) -> str:
             return f"({_expression(test)} ? {_expression(body)} : {_expression(orelse)})"
         case ast.Call(func=ast.Name(id="pow"), args=[base, exponent], keywords=[]):
             return f"pow({_expression(base)}, {_expression(exponent)})"
+        case ast.Call(func=ast.Name(id="exp2"), args=[exponent], keywords=[]):
+            return f"pow(2, {_expression(exponent)})"
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in _FUNCTIONS:
             return f"{_FUNCTIONS[name]}({', '.join(_expression(argument) for argument in args)})"
     raise ValueError(f"cannot translate {ast.unparse(node)} to JavaScript; add it to micrograd.stepper.rules_js")

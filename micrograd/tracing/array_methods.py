@@ -11,8 +11,7 @@ import numpy as np
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
 from micrograd.numpy_api import composites as c
-from micrograd.source.names import source_of
-from micrograd.source.ownership import user_frames, user_line
+from micrograd.source.names import source_of, user_frames, user_line
 
 if TYPE_CHECKING:
     from micrograd.tracing.storage import Storage

@@ -21,7 +21,7 @@ import numpy as np
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
 from micrograd.pytree import flatten, paths
-from micrograd.source.ownership import PACKAGE, is_users_code, user_frames
+from micrograd.source.names import PACKAGE, is_users_code, user_frames
 from micrograd.tracing.array import TracedArray, own
 from micrograd.tracing.numpy_proxy import FunctionProxy, ModuleProxy, proxied_builtins, proxy_of
 from micrograd.tracing.storage import Storage

@@ -38,10 +38,10 @@ __all__ = ["FunctionProxy", "ModuleProxy", "apply_function", "apply_ufunc", "pro
 
 # Results without a gradient: NumPy computes them from the values.
 _WITHOUT_GRADIENT = {
-    *(np.all, np.allclose, np.any, np.argmax, np.argmin, np.argpartition, np.argsort, np.argwhere, np.around),
+    *(np.all, np.allclose, np.any, np.argmax, np.argmin, np.argpartition, np.argsort, np.argwhere),
     *(np.array2string, np.array_equal, np.array_equiv, np.array_repr, np.array_str, np.count_nonzero, np.digitize),
-    *(np.empty_like, np.fix, np.flatnonzero, np.iscomplexobj, np.isclose, np.isrealobj, np.isneginf),
-    *(np.isposinf, np.nonzero, np.ones_like, np.result_type, np.round, np.searchsorted, np.zeros_like, np.common_type),
+    *(np.empty_like, np.flatnonzero, np.iscomplexobj, np.isclose, np.isrealobj, np.isneginf),
+    *(np.isposinf, np.nonzero, np.ones_like, np.result_type, np.searchsorted, np.zeros_like, np.common_type),
 }
 _UFUNCS_WITHOUT_GRADIENT = {
     *(np.ceil, np.floor, np.floor_divide, np.heaviside, np.isfinite, np.isinf, np.isnan, np.logical_and),
@@ -191,15 +191,10 @@ def _castable(called: np.ufunc, have: np.dtype[Any], wanted: np.dtype[Any]) -> N
 def _composed_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Compose a call of a ufunc, or of one of its methods, of primitives."""
     dtype = kwargs.pop("dtype", None)
-    if method == "__call__" and called in (np.power, np.float_power) and isinstance(inputs[1], Tensor):
-        made = _power(*inputs)
-    elif method == "__call__" and called.__name__ in SCIPY:
+    if method == "__call__" and called.__name__ in SCIPY:
         made = SCIPY[called.__name__](*inputs)
     elif method == "__call__" and called in UFUNCS:  # what keywords there may be is for `call_ufunc` to say
         made = call_ufunc(called, method, *inputs, **kwargs) if kwargs else UFUNCS[called](*inputs)
-    elif method == "__call__" and called is np.remainder:
-        x, y = inputs
-        made = x - y * np.floor(raw_value(x) / raw_value(y))
     elif method == "accumulate" and called is np.add:
         made = call_function(np.cumsum, inputs, {"axis": 0, **kwargs})
     elif method == "outer" and called in UFUNCS:
@@ -216,13 +211,6 @@ def _composed_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwar
     if dtype is not None and isinstance(made, Tensor) and made.dtype != np.dtype(dtype):
         made = primitives.cast(made, dtype=np.dtype(dtype).name)
     return made
-
-
-def _power(x: Any, y: Tensor) -> Any:
-    """Compute ``x ** y`` for a traced exponent as ``exp(y * log(x))``, which it is where `x` is positive."""
-    if not np.all(np.asarray(raw_value(x)) > 0):
-        raise GraphError("x ** y with a traced exponent y needs a positive x: it is exp(y * log(x)).")
-    return primitives.exp(y * (primitives.log(x) if isinstance(x, Tensor) else np.log(x)))
 
 
 def _at(called: np.ufunc, target: Any, index: Any, value: Any = None) -> None:

@@ -153,10 +153,10 @@ def test_no_hidden_fused_node() -> None:
 
     x = Tensor(np.ones((4, 3)))
     names = lambda t: [node.row.name for node in toposort([t]) if node.row]
-    assert names(x.mean(axis=0)) == ["sum", "mul"]
+    assert names(x.mean(axis=0)) == ["sum", "div"]
     assert names(1.0 / x) == ["reciprocal"]
-    assert names(x / (x + 1)) == ["add", "reciprocal", "mul"]
-    assert names(x.var(axis=0)) == ["sum", "mul", "sub", "pow", "sum", "mul"]
+    assert names(x / (x + 1)) == ["add", "div"]
+    assert names(x.var(axis=0)) == ["sum", "div", "sub", "pow", "sum", "div"]
     assert names(x.relu()) == ["maximum"]
     assert names(x - x.min()) == ["neg", "max", "neg", "sub"]
 

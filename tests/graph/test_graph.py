@@ -394,3 +394,17 @@ def test_a_gradients_name_goes_before_that_of_a_part() -> None:
     back = mg.trace(f, np.ones((2, 3))).backward_graph()
     assert back.node("dmu_sum").op == "mul"
     assert back.node("dmu_sum'").op == "sum"
+
+
+def test_the_path_to_a_value_is_not_called_as_another_value_s_gradient() -> None:
+    def f(x: Any, x1: Any) -> Any:
+        y = x * x + x * x1
+        return y
+
+    back = mg.trace(f, np.ones(2), np.ones(2)).backward_graph()
+    names = [*(node.name for node in back.nodes), *back.aliases]
+    assert len(names) == len(set(names))
+    assert {"dx1", "dx_1", "dx_2", "dx_3", "dx"} <= set(names)
+    assert back.value["dx1"].tolist() == [1.0, 1.0]
+    plain = mg.trace(lambda x: x * x, np.ones(2)).backward_graph()
+    assert {"dx1", "dx2"} <= {*(node.name for node in plain.nodes), *plain.aliases}

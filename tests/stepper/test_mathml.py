@@ -59,11 +59,11 @@ def formulas(data: dict[str, Any]) -> dict[str, str]:
 
 def test_the_backward_formulas_of_batch_normalization() -> None:
     shown = formulas(walk_data(batchnorm()))
-    assert shown["divar"] == "divar=∑dx^·xmu"
+    assert shown["divar"] == "divar=∑axis 0dx^·xmu"
     assert shown["dxmu2"] == "dxmu2=dsq·(2·xmu)"
-    assert shown["dmu"] == "dμ=−∑dxmu"
+    assert shown["dmu"] == "dμ=−∑axis 0dxmu"
     assert shown["dx1"] == "dx1=dxmu"
-    assert shown["dgamma"] == "dγ=∑dgammax·x^"  # by the name it goes by there, not as dout
+    assert shown["dgamma"] == "dγ=∑axis 0dgammax·x^"  # by the name it goes by there, not as dout
 
 
 def test_local_derivatives() -> None:

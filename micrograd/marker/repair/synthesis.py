@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.marker.repair.edits.base import Edit
+from micrograd.marker.repair.node_edits import Edit
 from micrograd.marker.repair.search import Bench
-from micrograd.marker.student.scope import Scope
+from micrograd.marker.student.statements import Scope
 from micrograd.marker.truth.cases import scale_of
 
 __all__ = ["can_mend", "required", "solved", "written"]

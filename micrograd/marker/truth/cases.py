@@ -19,25 +19,16 @@ import numpy as np
 from micrograd.engine import sweep
 from micrograd.errors import MicrogradError
 from micrograd.graph import Graph
-from micrograd.graph.cotangents import uneven
+from micrograd.graph.graph import uneven
 from micrograd.marker.inputs.task import Probe, Task
 from micrograd.marker.student.recording import duplicate
 from micrograd.pytree import flatten, paths
 from micrograd.tracing import trace
 
 __all__ = [
-    "MISSING",
-    "Case",
-    "Judged",
-    "UnrunnableError",
-    "close",
-    "judged",
-    "measured",
-    "prepare",
-    "refreshed",
-    "scale_of",
+    "MISSING", "Case", "Judged", "UnrunnableError", "close", "judged", "measured", "prepare", "refreshed", "scale_of",
     "with_statistics_fixed",
-]
+]  # fmt: skip
 
 MISSING = object()
 RELATIVE = 1e-9
@@ -120,7 +111,7 @@ class Case:
                 args.append(value)
         return args, kwargs
 
-    def answers(self, result: Any) -> list[Any]:
+    def gradients_in(self, result: Any) -> list[Any]:
         """Return the gradients that a result of the backward holds, `MISSING` where it has none."""
         found: list[Any] = []
         for key, _ in self.task.call.results:
@@ -171,7 +162,7 @@ def judged(case: Case, result: Any) -> list[Judged]:
     found = []
     if case.task.forward == case.task.backward and not _same_loss(case, result):
         return [Judged("wrong", np.inf, case.relative * scale) for scale in case.scales]
-    for value, wanted, scale in zip(case.answers(result), case.expected, case.scales, strict=True):
+    for value, wanted, scale in zip(case.gradients_in(result), case.expected, case.scales, strict=True):
         bound = case.relative * scale
         if value is MISSING:
             found.append(Judged("missing", np.inf, bound))
@@ -333,7 +324,7 @@ def _seed(case: Case, graph: Graph, outputs: Sequence[Any]) -> None:
                 taken.add(place)
                 break
         else:
-            raise UnrunnableError("the traced forward answers other values than the plain one")
+            raise UnrunnableError("the traced forward returns other values than the plain one")
     graph.backward(tuple(seeds) if len(seeds) > 1 else seeds[0])
     inputs = {node.name: node for node in graph.inputs}
     given = dict(paths_of(case.probe.arguments))
