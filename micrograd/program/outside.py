@@ -16,7 +16,7 @@ import numpy as np
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
 from micrograd.program.program import Program
-from micrograd.source.ownership import PACKAGE, is_users_code
+from micrograd.source.names import PACKAGE, is_users_code
 
 __all__ = ["Outside", "changed"]
 
