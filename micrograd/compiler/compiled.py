@@ -9,7 +9,7 @@ import os
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -93,6 +93,42 @@ def _default_threads() -> int:
     return min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
+class Updating:
+    """What was compiled of a function that writes into its arguments: a call ends with what they hold then.
+
+    Args:
+        entry: what computes the result and the new values.
+        function: the function itself, which runs where arguments share memory.
+    """
+
+    def __init__(self, entry: AnyEntry, function: Callable[..., Any]) -> None:
+        self.entry, self.function = entry, function
+        self.program, self.pool = entry.program, entry.pool
+        self.assumptions, self.holds = entry.assumptions, entry.holds
+
+    def run(self, leaves: Sequence[Any]) -> Any:
+        """Return the result of a call whose arguments are all arrays, and write into them."""
+        return self.run_for(leaves, leaves, lambda: self.function(*leaves))
+
+    def run_for(self, leaves: Sequence[Any], given: Sequence[Any], plainly: Callable[[], Any]) -> Any:
+        """Return the result of a call, and write into what was `given`, of which `leaves` may be copies.
+
+        Raises:
+            ValueError: an array that is written into is read-only.
+        """
+        written = [given[position] for position in self.program.updates]
+        for position, array in zip(self.program.updates, written, strict=True):
+            if not array.flags.writeable:
+                raise ValueError("assignment destination is read-only")
+            for other, leaf in enumerate(given):
+                if other != position and isinstance(leaf, np.ndarray) and np.may_share_memory(leaf, array):
+                    return plainly()
+        result, news = self.entry.run(leaves)
+        for array, new in zip(written, news, strict=True):
+            np.copyto(array, new)
+        return result
+
+
 class Compiled:
     """What `compile` returns: call it as the function it was made of.
 
@@ -139,6 +175,7 @@ class Compiled:
         leaves, _ = flatten((args, kwargs))
         if any(isinstance(leaf, Tensor) for leaf in leaves):
             return self.function(*args, **kwargs)
+        given = leaves
         leaves = [_contiguous(leaf) if isinstance(leaf, np.ndarray) else leaf for leaf in leaves]
         key = self._key(args, kwargs, leaves)
         entry = self._find(key)
@@ -146,11 +183,13 @@ class Compiled:
             with self._lock:
                 entry = self._find(key)
                 if entry is None:
-                    entry = self._compile(args, kwargs, leaves)
+                    entry = self._entry(args, kwargs, leaves)
                     kept = self.entries.setdefault(key, [])
                     self._say_if_many(kept)
                     kept.append(entry)
                     del kept[:-_MANY]
+        if isinstance(entry, Updating):
+            return entry.run_for(leaves, given, lambda: self.function(*args, **kwargs))
         return entry.run(leaves)
 
     def _find(self, key: Key) -> AnyEntry | None:
@@ -182,6 +221,10 @@ class Compiled:
                 if isinstance(array, np.ndarray) and array.flags.f_contiguous and not array.flags.c_contiguous:
                     layouts[feed.value] = "F"
         return Entry(program, layouts, self.threads)
+
+    def _entry(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]) -> Any:
+        made = self._compile(args, kwargs, leaves)
+        return Updating(made, self.function) if made.program.updates else made
 
     def _say_if_many(self, kept: list[Any]) -> None:
         """Warn where a capture is the ninth, or one of twice as many as at the last warning."""
@@ -237,6 +280,7 @@ class Compiled:
         if not self.entries:
             raise GraphError(f"{self.__name__} has not been compiled yet; call it once with arrays.")
         latest = next(reversed(self.entries.values()))[-1]
+        latest = latest.entry if isinstance(latest, Updating) else latest
         if isinstance(latest, numpy.PlainEntry):
             raise latest.refused()
         if not isinstance(latest, Entry):

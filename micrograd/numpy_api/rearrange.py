@@ -246,12 +246,13 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **keywords: Any) -> 
     elif mode != "constant" and not callable(mode):
         raise GraphError(f"np.pad with mode={mode!r} is not supported on graph values; pad with constants, or with "
                          f"one of {', '.join(_MOVES)}.")  # fmt: skip
-    values = array.data if hasattr(array, "__primitive__") else np.asarray(array)
+    dtype = array.dtype if hasattr(array, "__primitive__") else np.asarray(array).dtype
     inside = np.pad(np.ones(shape, bool), pad_width)
     start = np.argwhere(inside)[0] if inside.any() else np.zeros(len(shape), int)
     window = tuple(slice(int(a), int(a) + size) for a, size in zip(start, shape, strict=True))
-    border = np.pad(np.zeros(shape, values.dtype), pad_width, mode, **keywords)
+    border = np.pad(np.zeros(shape, dtype), pad_width, mode, **keywords)
     if callable(mode):
+        values = array.data if hasattr(array, "__primitive__") else np.asarray(array)
         other = np.pad(np.ones(shape, values.dtype), pad_width, mode, **keywords)
         again = np.pad(np.asarray(values), pad_width, mode, **keywords)
         if not (np.array_equal(border[~inside], again[~inside]) and np.array_equal(border[~inside], other[~inside])):

@@ -128,6 +128,7 @@ class CallRecorder:
 
     def write(self, holder: Any, key: Any, value: Any) -> None:
         """Have every call put a value there."""
+        value = _lowered(value)
         made = value if isinstance(value, Tensor) else leaf_of(value)
         self.states[id(holder), key] = made
         self.writes[id(holder), key] = _putter(holder, key), made
@@ -166,6 +167,7 @@ class CallRecorder:
 
     def assign(self, leaf: Tensor, value: Any) -> None:
         """Do ``leaf.data = value``: nodes recorded from now on read it; every call ends with it in the leaf."""
+        value = _lowered(value)
         if not isinstance(value, Tensor):
             self.refuse("assigning a plain array to a parameter", "assign a tensor computed from the inputs")
         if value.shape != leaf.shape or (value.dtype != leaf.dtype and leaf.shape):
@@ -179,12 +181,16 @@ class CallRecorder:
 
     def detached(self, node: Tensor) -> Tensor:
         """Return a leaf with the value of `node`."""
+        node = _lowered(node)
         leaf = leaf_of(node.raw)
         self.links[leaf] = node
         return leaf
 
-    def copied(self, node: Tensor) -> Any:
+    def copied(self, node: Any) -> Any:
         """Return a raw value equal to that of `node`, by whose identity a leaf made of it is known."""
+        node = _lowered(node)
+        if not isinstance(node, Tensor):
+            return validation.frozen(node.copy())
         raw = node.raw * 1.0 if type(node.raw) is float else validation.frozen(node.raw.copy())
         self.copies[id(raw)] = raw, node
         return raw
@@ -198,6 +204,7 @@ class CallRecorder:
 
     def backward(self, output: Tensor, seed: Any) -> None:
         """Put gradients of the leaves, as tensors, on ``.grad`` until the capture ends."""
+        output, seed = _lowered(output), _lowered(seed)
         g = self._seed(output, seed)
         if output.row is not None:
             self.remember(output)
@@ -317,6 +324,11 @@ class CallRecorder:
 def _add(counted: list[tuple[Any, Any]]) -> None:
     for holder, key in counted:
         holder[key] += 1
+
+
+def _lowered(x: Any) -> Any:
+    """Return the tensor that a traced array is now; anything else as it is."""
+    return getattr(x, "node", x)
 
 
 def leaf_of(value: Any) -> Tensor:

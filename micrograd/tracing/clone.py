@@ -33,6 +33,7 @@ _OF_CLASSES = {
     *("__dict__", "__weakref__", "__module__", "__qualname__", "__doc__", "__slots__", "_abc_impl"),
     "__abstractmethods__",
 }
+_DECORATORS = ("functools", "numba", "micrograd.compiler.compiled")  # what they return has a function inside
 _NOTHING = object()
 _MOST = 64
 _kept: dict[int, Cloner] = {}  # by the id of the function, which the cloner holds
@@ -77,6 +78,8 @@ class Cloner:
         self.cells: list[tuple[CellType, CellType, Any]] = []
         self.globals: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}  # a module's clone, and as it was
         self.builtins = dict(proxied_builtins())
+        self.place = ""  # what is given back just now
+        self.keeps_values_in = False  # traced values may not leave: each later call would have others
         self.watched: list[tuple[dict[str, Any], str, Any]] = []  # what a name was among the globals
         self.functions: list[tuple[FunctionType, CodeType, Any, list[Any]]] = []
         self.lasting = isinstance(traced, FunctionType)  # nothing was cloned that holds values of its own
@@ -200,7 +203,7 @@ class Cloner:
         if isinstance(value, np.vectorize):
             self.lasting = False
             return proxy_of(np.vectorize)(self.of(value.pyfunc))
-        wrapped = getattr(value, "__wrapped__", None) if type(value).__module__ in ("functools", "numba") else None
+        wrapped = getattr(value, "__wrapped__", None) if type(value).__module__ in _DECORATORS else None
         if isinstance(wrapped, FunctionType):
             self.lasting = False
             return self._pair(value, self.of(wrapped))
@@ -436,12 +439,13 @@ class Cloner:
         back = functools.partial(self._back, seen=seen)
         changed = False
         for storage in self.storages:
-            if storage.written and storage.origin is not None:
+            if storage.written and storage.origin is not None and not self.keeps_values_in:
                 base = storage.present()
                 if base is not storage.origin:
                     np.copyto(storage.origin, base.raw if isinstance(base, Tensor) else base)
         for original, clones, before in self.lists:
             if len(clones) != len(before) or any(a is not b for a, b in zip(clones, before, strict=True)):
+                self.place = "a list"
                 original[:] = [back(item) for item in clones]
         for target, clone, was in self.spaces:
             now = dict(vars(clone)) if isinstance(clone, type) else clone
@@ -452,10 +456,11 @@ class Cloner:
                 _take_away(target, key)
             for key, item in [*now.items()]:
                 if key not in was or was[key] is not item:
+                    self.place = str(key)
                     _put(target, key, back(item))
         for cell, clone_cell, content in self.cells:
             if clone_cell.cell_contents is not content:
-                changed = True
+                changed, self.place = True, "a variable of the function around it"
                 cell.cell_contents = back(clone_cell.cell_contents)
         return changed
 
@@ -464,6 +469,11 @@ class Cloner:
         if id(value) in self.originals:
             return self.originals[id(value)]
         if isinstance(value, TracedArray):
+            if self.keeps_values_in and value.tracked:
+                raise GraphError(
+                    f"a compiled function puts a value that it computed into {self.place}, which lies outside of it: "
+                    "later calls would not do so; return the value."
+                )
             return _plain(value, seen)
         if isinstance(value, _SIMPLE):
             return value

@@ -23,8 +23,9 @@ import numpy as np
 from micrograd import primitives
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
+from micrograd.modes import capturing
 from micrograd.numpy_api import composites as c
-from micrograd.numpy_api.functions import FUNCTIONS, UFUNCS, call_function, call_ufunc
+from micrograd.numpy_api.functions import FUNCTIONS, LOGIC, UFUNCS, call_function, call_ufunc
 from micrograd.numpy_api.scipy import SCIPY
 from micrograd.tracing.array import TracedArray, adopt, float_of, is_tracked, leaves, lift, own, present, raw_value
 from micrograd.tracing.overrides import OVERRIDES, Joined, Vectorized, by_numpy, filled, joined, written_to
@@ -47,6 +48,7 @@ _UFUNCS_WITHOUT_GRADIENT = {
     *(np.ceil, np.floor, np.floor_divide, np.heaviside, np.isfinite, np.isinf, np.isnan, np.logical_and),
     *(np.logical_not, np.logical_or, np.logical_xor, np.rint, np.signbit, np.trunc),
 }
+_OF_SHAPES = {np.empty_like, np.ones_like, np.zeros_like, np.result_type, np.common_type, np.iscomplexobj, np.isrealobj}
 # They take a sequence of arrays, where others take one array.
 _OF_SEQUENCES = {
     *(np.broadcast_arrays, np.block, np.column_stack, np.concatenate, np.dstack, np.einsum, np.hstack, np.meshgrid),
@@ -84,13 +86,20 @@ def apply_function(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     out = kwargs.pop("out", None)
     if not is_tracked(args) and not is_tracked(kwargs):
         made = by_numpy(called, args, kwargs)
-    elif _has_no_gradient(called, args, kwargs):
+    elif _has_no_gradient(called, args, kwargs) and not (capturing() is not None and called in FUNCTIONS):
+        _same_in_every_call(called)
         made = adopt(called(*raw_value(args), **{key: raw_value(value) for key, value in kwargs.items()}))
     elif called not in FUNCTIONS and called.__name__ not in SCIPY:
         raise GraphError(refusal(called))
     else:
         made = lift(_composed(called, present(args), {key: present(value) for key, value in kwargs.items()}))
     return made if out is None else written_to(out, made)
+
+
+def _same_in_every_call(called: Any) -> None:
+    """Refuse, while a call is captured, what NumPy would compute from values; shapes and dtypes stay."""
+    if (capture := capturing()) is not None and called not in _OF_SHAPES:
+        capture.refuse(f"np.{called.__name__}() of a tensor", "return the tensor and look at its values outside")
 
 
 def _lists_joined(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -203,6 +212,9 @@ def _composed_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwar
     elif (method == "reduce" and called in (np.logical_and, np.logical_or)) or (
         method == "__call__" and (called in _UFUNCS_WITHOUT_GRADIENT or not _has_gradient(inputs))
     ):
+        if capturing() is not None and called in LOGIC and method == "__call__":
+            return call_ufunc(called, method, *inputs, **kwargs)
+        _same_in_every_call(called)
         made = getattr(called, method)(*raw_value(inputs), **kwargs)
     elif method == "reduce" and called in (np.add, np.multiply, np.maximum, np.minimum):
         made = call_ufunc(called, method, *inputs, **kwargs)
@@ -355,10 +367,23 @@ def _gone(name: str, instead: str) -> Callable[..., Any]:
     return call
 
 
+@functools.wraps(np.random.default_rng)
+def _default_rng(seed: Any = None) -> np.random.Generator:
+    if seed is None and (capture := capturing()) is not None:
+        capture.refuse(
+            "random numbers of np.random.default_rng()",
+            "draw them outside and pass them as an argument, or use nn.Dropout or functional.dropout, which draw anew "
+            "at each call",
+        )
+    return np.random.default_rng(seed)
+
+
 @functools.cache
 def _module(name: str) -> ModuleProxy:
     """Return the one proxy of a module."""
     special: dict[str, Any] = {"pad": _gone("np.lib.pad", "np.pad")} if name == "numpy.lib" else {}
+    if name == "numpy.random":
+        special["default_rng"] = _default_rng
     return ModuleProxy(importlib.import_module(name), special)
 
 

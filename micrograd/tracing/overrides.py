@@ -14,6 +14,7 @@ import numpy as np
 from micrograd import primitives
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
+from micrograd.modes import capturing
 from micrograd.numpy_api import composites as c
 from micrograd.numpy_api import rearrange
 from micrograd.tracing.array import TracedArray, adopt, is_tracked, leaves, lift, present, raw_value
@@ -93,6 +94,12 @@ def asarray(a: Any, dtype: Any = None, *_: Any, copy: Any = None, **__: Any) -> 
 def copied(a: Any, order: Any = "K", subok: bool = False) -> Any:
     """Copy an array, as `numpy.copy`."""
     return array(a, order=order)
+
+
+def _same_in_every_call(x: Any, called: str) -> None:
+    """Refuse, while a call is captured, what depends on values: they change from call to call."""
+    if (capture := capturing()) is not None and is_tracked(x):
+        capture.refuse(f"{called} of a tensor", "use np.where with three arguments, or look at the values outside")
 
 
 def joined(x: Any) -> Any:
@@ -251,6 +258,8 @@ def _writes(called: Any, write: Callable[..., None]) -> None:
 def _copyto(target: TracedArray, src: Any, casting: str = "same_kind", where: Any = True) -> None:
     if where is True:
         target[...] = src
+    elif capturing() is not None:
+        target.assign(primitives.where(present(where), present(src), present(target)))
     else:
         mask = np.broadcast_to(raw_value(present(where)), target.shape)
         target[mask] = _broadcast(src, target.shape)[mask] if np.ndim(raw_value(present(src))) else src
@@ -280,14 +289,15 @@ _writes(np.place, lambda arr, mask, vals: arr.__setitem__(mask, vals))
 def where(condition: Any, *choices: Any) -> Any:
     """Return the places where something holds, or choose between two arrays, as `numpy.where`."""
     if not choices:
+        _same_in_every_call(condition, "np.where() with one argument")
         return np.where(raw_value(present(condition)))
     given = tuple(map(joined, (condition, *choices)))
     if not is_tracked(given):
         return by_numpy(np.where, given, {})
     mask, x, y = present(given)
     if isinstance(mask, Tensor) and mask.dtype != bool:
-        mask = raw_value(mask).astype(bool)
-    elif not isinstance(mask, Tensor):
+        mask = raw_value(mask).astype(bool) if capturing() is None else c.truth(mask)
+    elif not isinstance(mask, Tensor) and not hasattr(mask, "integers"):
         mask = np.asarray(mask).astype(bool)
     return lift(primitives.where(mask, x, y))
 
@@ -297,6 +307,7 @@ def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, 
     """Choose between the array and what replaces its gaps, as `numpy.nan_to_num`."""
     if not is_tracked(x):
         return by_numpy(np.nan_to_num, (x, copy, nan, posinf, neginf), {})
+    _same_in_every_call(x, "np.nan_to_num()")
     values = raw_value(present(x))
     replaced = np.nan_to_num(values, nan=nan, posinf=posinf, neginf=neginf)
     made = primitives.where(np.isfinite(values), present(x), np.where(np.isfinite(values), 0, replaced))
@@ -333,6 +344,7 @@ def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0)
 @_overrides(np.choose)
 def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
     """Return for each place the entry of the choice that `a` names, as `numpy.choose`."""
+    _same_in_every_call(a, "np.choose()")
     a, choices = raw_value(present(a)), joined(choices)
     if is_tracked(choices):
         made = lift(rearrange.rearranged(present(choices), lambda at: np.choose(a, [*at], mode=mode)))  # type: ignore[call-overload]

@@ -234,7 +234,7 @@ def keeping() -> Callable[[Any], Any]:
     [
         (counts_globally, "counts_globally changes COUNT from 0 to 1, which later calls would not do"),
         (counting_object(), "f changes settings.scale from 2.0 to 3.0, which later calls would not do"),
-        (keeping(), "f puts a value that it computed into kept.last, which later calls would not do"),
+        (keeping(), "a compiled function puts a value that it computed into last, which lies outside of it"),
     ],
 )
 def test_a_change_of_its_own_is_refused(f: Any, message: str) -> None:
