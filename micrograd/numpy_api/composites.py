@@ -18,9 +18,9 @@ from micrograd.modes import capturing
 
 __all__ = [
     "all_of", "amax", "amin", "any_of", "between", "bitwise", "broadcast_to", "clip", "concatenate", "divide",
-    "dot", "expand_dims", "float_power", "getitem", "logical_and", "logical_not", "logical_or", "logical_xor",
-    "matmul", "maximum", "mean", "minimum", "moveaxis", "power", "reshape", "rounded", "squeeze", "stack", "std",
-    "sum", "swapaxes", "transpose", "truth", "var",
+    "divided", "dot", "expand_dims", "float_power", "getitem", "logical_and", "logical_not", "logical_or",
+    "logical_xor", "matmul", "maximum", "mean", "minimum", "moveaxis", "power", "reshape", "rounded", "squeeze",
+    "stack", "std", "sum", "swapaxes", "transpose", "truth", "var",
 ]  # fmt: skip
 
 _FLOAT = np.dtype(float)
@@ -87,7 +87,9 @@ def var(x: Any, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False) -> 
 
 
 def std(x: Any, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False) -> Any:
-    """Return the square root of `var`. Its slope is infinite where the variance is 0."""
+    """Return the square root of `var`. Its slope is infinite where the variance is 0; over one entry it is 0."""
+    if ddof == 0 and _count(shape_of(x), normal_axis(axis, len(shape_of(x)))) == 1:
+        return sum(x - x, axis, keepdims=keepdims)
     return p.sqrt(var(x, axis, ddof=ddof, keepdims=keepdims))
 
 
@@ -151,6 +153,11 @@ def divide(x: Any, y: Any) -> Any:
     return p.div(x, y)
 
 
+def divided(x: Any, y: Any) -> tuple[Any, Any]:
+    """Return the quotient rounded down and the remainder, as `numpy.divmod`."""
+    return p.floor_divide(x, y), p.remainder(x, y)
+
+
 def power(x: Any, exponent: Any) -> Any:
     """Raise `x` to a number or to an array of exponents."""
     if isinstance(exponent, np.ndarray) and exponent.ndim == 0:
@@ -159,7 +166,7 @@ def power(x: Any, exponent: Any) -> Any:
         return p.power(x, exponent)
     if isinstance(exponent, bool) or not isinstance(exponent, (int, float, np.integer, np.floating)):
         kind = type(exponent).__name__
-        raise DTypeError(f"the exponent must be a real number or an array; got {kind}.")
+        raise DTypeError(f"the exponent must be a number or an array; got {kind}.")
     number = exponent.item() if isinstance(exponent, np.generic) else exponent
     whole = isinstance(number, float) and number.is_integer() and _kind(x) == "f"
     return p.pow(x, exponent=int(number) if whole else number)
