@@ -25,6 +25,7 @@ Place = tuple[Any, tuple[Any, ...] | None, str]
 
 _NUMBERS = (bool, int, float, complex, str, bytes)
 _LONGEST = 10_000
+_READS_TEXT = {"eval", "exec", "globals"}
 _NOTHING = object()
 
 
@@ -116,7 +117,10 @@ class Outside:
                 yield content, name
         if not users:
             return
-        known = [name for name in _names(function.__code__) if name in function.__globals__]
+        names = [*_names(function.__code__)]
+        if not _READS_TEXT.isdisjoint(names):  # it may look up any
+            names = [name for name in function.__globals__ if not name.startswith("__")]
+        known = [name for name in names if name in function.__globals__]
         for name in known:
             value = function.__globals__[name]
             if isinstance(value, types.ModuleType) and is_users_code(getattr(value, "__file__", None) or PACKAGE):

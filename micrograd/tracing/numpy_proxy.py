@@ -30,6 +30,7 @@ from micrograd.numpy_api.scipy import SCIPY
 from micrograd.tracing.array import TracedArray, adopt, float_of, is_tracked, leaves, lift, own, present, raw_value
 from micrograd.tracing.overrides import OVERRIDES, Joined, Vectorized, by_numpy, einsum_view, filled, joined, written_to
 from micrograd.tracing.refusals import refusal
+from micrograd.tracing.stand_ins import TracedGenerator
 from micrograd.tracing.storage import fitting
 
 __all__ = ["FunctionProxy", "ModuleProxy", "apply_function", "apply_ufunc", "proxied_builtins", "proxy_of"]
@@ -404,7 +405,7 @@ def _default_rng(seed: Any = None) -> np.random.Generator:
             "draw them outside and pass them as an argument, or use nn.Dropout or functional.dropout, which draw anew "
             "at each call",
         )
-    return np.random.default_rng(seed)
+    return TracedGenerator(np.random.default_rng(seed).bit_generator)
 
 
 @functools.cache

@@ -438,6 +438,7 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
 @_overrides(np.apply_along_axis)
 def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
     """Loop over the lines of an array and stack the results, as `numpy.apply_along_axis`."""
+    axis %= np.ndim(arr)
     moved = np.moveaxis(arr, axis, -1)
     lines = moved.reshape(-1, moved.shape[-1])
     made = array([func1d(line, *args, **kwargs) for line in lines])
