@@ -143,6 +143,8 @@ def insert(arr: Any, obj: int, values: Any, axis: int | None = None) -> Any:
         slab = (*shape[:place], shape_of(values)[place], *shape[place + 1 :])
     if not hasattr(values, "__primitive__"):
         values = np.asarray(values, arr.dtype)
+    elif values.dtype != arr.dtype:
+        values = p.cast(values, dtype=arr.dtype.name)
     values = p.broadcast(values, shape=slab)
     return c.concatenate([_along(arr, place, slice(0, at)), values, _along(arr, place, slice(at, None))], place)
 
