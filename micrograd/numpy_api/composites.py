@@ -166,7 +166,7 @@ def power(x: Any, exponent: Any) -> Any:
         return p.power(x, exponent)
     if isinstance(exponent, bool) or not isinstance(exponent, (int, float, np.integer, np.floating)):
         kind = type(exponent).__name__
-        raise DTypeError(f"the exponent must be a real number or an array; got {kind}.")
+        raise DTypeError(f"the exponent must be a number or an array; got {kind}.")
     number = exponent.item() if isinstance(exponent, np.generic) else exponent
     whole = isinstance(number, float) and number.is_integer() and _kind(x) == "f"
     return p.pow(x, exponent=int(number) if whole else number)

@@ -25,8 +25,18 @@ def test_the_seven_that_build_batch_normalization_come_first() -> None:
     ("fields", "message"),
     [
         ({"name": "mul"}, r"primitive 'mul' is declared twice; choose another name"),
-        ({"name": "new", "kind": "scan"}, r"primitive 'new': kind 'scan' is not one of map, reduce, contract, move"),
-        ({"name": "new", "domain": ("real", "real")}, r"primitive 'new': 1 vjp rules for 2 operands; give one each"),
+        (
+            {"name": "new", "kind": "fold"},
+            r"primitive 'new': kind 'fold' is not one of map, reduce, contract, scan, move",
+        ),
+        (
+            {"name": "new", "domain": ("real", "real"), "vjp": (None,)},
+            r"primitive 'new': 1 vjp rules for 2 operands; give one each, and in domain=\(\.\.\.\) an entry for each",
+        ),
+        (
+            {"name": "new"},
+            r"primitive 'new' has no vjp, so its gradient would be 0 in silence; give vjp=\(rule, \.\.\.\)",
+        ),
     ],
 )
 def test_a_wrong_declaration(fields: dict[str, Any], message: str) -> None:

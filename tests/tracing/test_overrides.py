@@ -224,9 +224,8 @@ def test_every_override_is_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None
 P = np.abs(X) / 16.0 + 0.5  # positive, from 1 to 6
 
 TWICE: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
-    "a traced exponent": (lambda x: x**x, lambda x: np.exp(x * np.log(x))),
-    "a number to a traced exponent": (lambda x: 2.0**x, lambda x: np.exp(x * np.log(2.0))),
-    "power of a traced exponent": (lambda x: np.power(2.0, x), lambda x: np.exp(x * np.log(2.0))),
+    "a traced exponent": (lambda x: x**x, lambda x: np.power(x, x)),
+    "a number to a traced exponent": (lambda x: 2.0**x, lambda x: np.power(2.0, x)),
     "math.log to a base": (lambda x: math.log(x[0, 0], 3.0), lambda x: np.log(x[0, 0]) / math.log(3.0)),
     "math.exp": (lambda x: math.exp(x[0, 0]), lambda x: np.exp(x[0, 0])),
     "multiply.reduce": (lambda x: np.multiply.reduce(x, 1), lambda x: np.prod(x, 1)),
