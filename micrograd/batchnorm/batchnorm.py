@@ -421,9 +421,8 @@ def inference_scale_shift(gamma: Any, beta: Any, mean: Any, var: Any, eps: float
     scale = ivar
     if gamma is not None:
         scale = gamma * ivar
-    if beta is None:
-        shift = -scale * mean
-    else:
+    shift = -scale * mean
+    if beta is not None:  # a statement, so that the graph has its name
         shift = beta - scale * mean
     return scale, shift
 
