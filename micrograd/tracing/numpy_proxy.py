@@ -340,6 +340,12 @@ class ModuleProxy(ModuleType):
     def __dir__(self) -> list[str]:
         return dir(self.__real__)
 
+    def __eq__(self, other: object) -> bool:
+        return other is self or other is self.__real__  # a dictionary by module is found by either
+
+    def __hash__(self) -> int:
+        return hash(self.__real__)
+
 
 def _is_numpys(module: Any) -> bool:
     """Check that a module is NumPy's, or the part of SciPy that gets a proxy."""

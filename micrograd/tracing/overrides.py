@@ -51,6 +51,7 @@ def array(
     like: Any = None,
 ) -> Any:
     """Make an array as `numpy.array` does: nested lists of traced values are joined by `stack`."""
+    copy = {2: None}.get(getattr(copy, "value", copy), copy)  # SciPy's way to say "if needed"
     if isinstance(object, TracedArray):
         made = object.copy(order) if copy else object
     elif is_tracked(object):
@@ -328,19 +329,37 @@ def _diagonal(a: TracedArray, val: Any, wrap: bool = False) -> None:
 
 def _put(a: TracedArray, ind: Any, v: Any, mode: Any = "raise") -> None:
     places = np.take(np.arange(a.size), raw_value(present(ind)), mode=mode).ravel()
-    value = lift(c.reshape(present(v), -1)) if np.ndim(raw_value(present(v))) else v
-    if isinstance(value, TracedArray) and value.size not in (1, places.size):
-        value = value[np.arange(places.size) % value.size]
-    elif not isinstance(value, TracedArray) and np.ndim(value):
-        value = np.resize(value, places.size)
-    a.flat[places] = value
+    a.flat[places] = _repeated(v, np.arange(places.size))
+
+
+def _putmask(a: TracedArray, mask: Any, values: Any) -> None:
+    places = np.flatnonzero(_truth(mask))
+    a.flat[places] = _repeated(values, places)
+
+
+def _place(arr: TracedArray, mask: Any, vals: Any) -> None:
+    places = np.flatnonzero(_truth(mask))
+    arr.flat[places] = _repeated(vals, np.arange(places.size))
+
+
+def _truth(mask: Any) -> Any:
+    return np.asarray(raw_value(present(mask))).astype(bool)
+
+
+def _repeated(values: Any, places: Any) -> Any:
+    """Return the values at places of a line in which they stand again and again."""
+    values = joined(values)
+    if not np.ndim(raw_value(present(values))):
+        return values
+    line = values.reshape(-1) if isinstance(values, TracedArray) else np.ravel(values)
+    return line[places % line.size] if places.size else 0.0
 
 
 _writes(np.copyto, _copyto)
 _writes(np.fill_diagonal, _diagonal)
 _writes(np.put, _put)
-_writes(np.putmask, lambda a, mask, values: _copyto(a, values, where=mask))
-_writes(np.place, lambda arr, mask, vals: _put(arr, np.flatnonzero(raw_value(present(mask))), vals))
+_writes(np.putmask, _putmask)
+_writes(np.place, _place)
 
 
 # ---- others ------------------------------------------------------------------------------------------------
