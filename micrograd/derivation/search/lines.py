@@ -237,7 +237,7 @@ class Search:
     def _finish(self, line: Line) -> None:
         """Factor a line that is kept after all."""
         short = factored(line.simple, self.cost)
-        if frozen(short) != frozen(line.simple):
+        if frozen(short) != frozen(line.simple) and self.book.same(line.simple, short):
             line.moves.append(Move(line.name, "factor", line.simple, short, proved=True))
             line.simple = short
 
@@ -327,6 +327,8 @@ class Search:
 
     def _kind(self, before: Poly, after: Poly) -> str:
         """Return the rule by which a value of the forward appears: by its definition, or by summing in other order."""
+        if not after:
+            return "cancel"
         appear = [self.net.values[n] for n in names(after) - names(before)]
         summed = any(a[0] == "S" for a in atoms(before))
         regrouped = any(v.op == "matmul" and not v.backward for v in appear)
