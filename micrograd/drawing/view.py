@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from micrograd.drawing.labels import cells, entries, shape_text, shorten, summary
 from micrograd.graph import Graph, Node
+from micrograd.graph.backward import path_name
 from micrograd.graph.formulas import right_hand, statement_heads
 from micrograd.primitives import TABLE
 
@@ -153,11 +154,12 @@ def axes_text(source: tuple[int, ...], target: tuple[int, ...]) -> str:
 
 def gradient_names(graph: Graph, edges: Mapping[int, list[tuple[int, int, int]]]) -> dict[tuple[int, int, int], str]:
     """Name the gradient of each edge: ``dmu``, or ``dxmu1``, ``dxmu2`` in the order in which they arrive."""
-    names = {}
+    names, taken = {}, {node.name for node in graph.nodes}
     for source, leaving in edges.items():
         arriving = sorted(leaving, key=lambda edge: (-edge[1], edge[2]))
+        name = graph.nodes[source].name
         for number, edge in enumerate(arriving, 1):
-            names[edge] = f"d{graph.nodes[source].name}{number if len(arriving) > 1 else ''}"
+            names[edge] = path_name(name, number, len(arriving), taken)
     return names
 
 

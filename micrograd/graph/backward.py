@@ -8,6 +8,7 @@ several names: ``dgammax`` is ``dout``.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +16,32 @@ import numpy as np
 
 from micrograd.engine import Tensor, sweep, toposort
 from micrograd.errors import GraphError
-from micrograd.graph.build import Label, assemble
-from micrograd.graph.nodes import Node
+from micrograd.graph.nodes import Label, Node, assemble
 
 if TYPE_CHECKING:
     from micrograd.graph.graph import Graph
 
-__all__ = ["Pairs", "backward_structure"]
+__all__ = ["Pairs", "backward_structure", "path_name"]
+
+
+def path_name(name: str, number: int, count: int, taken: Container[str]) -> str:
+    """Name the gradient that arrives at a value on one of its paths: ``dxmu1``, or ``dx_1`` beside a value ``x1``.
+
+    Args:
+        name: of the value.
+        number: of the path, in order of arrival.
+        count: of the paths; of an only one it is the gradient itself.
+        taken: the names of the other values.
+
+    >>> path_name("xmu", 1, 2, {"xmu"}), path_name("x", 2, 2, {"x", "x1"}), path_name("x'50", 1, 2, {"x'50"})
+    ('dxmu1', 'dx_2', "dx'50_1")
+    """
+    if count == 1:
+        return f"d{name}"
+    between = "_" if "'" in name and name[-1].isdigit() else ""  # x'501 might be another version of x
+    while any(f"{name}{between}{path}" in taken for path in range(1, count + 1)):
+        between += "_"
+    return f"d{name}{between}{number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +90,7 @@ def backward_structure(forward: Graph, pairs: Pairs | None = None) -> dict[str, 
     aliases: dict[str, str] = {}
     gradient: dict[int, Tensor] = {}
     arrived: dict[int, int] = {}
+    taken = {node.name for node in forward.nodes}
     fan_out = Counter(edge.source for edge in forward.edges)
     named: dict[Tensor, str] = dict(inputs)
     minor: set[Tensor] = set()  # named after a sub-expression; a statement's own name is better
@@ -102,8 +123,8 @@ def backward_structure(forward: Graph, pairs: Pairs | None = None) -> dict[str, 
             if part is None or not isinstance(operand, int):
                 continue
             arrived[operand] = arrived.get(operand, 0) + 1
-            suffix = str(arrived[operand]) if fan_out[operand] > 1 else ""
-            called = f"d{forward.nodes[operand].name}{suffix}"
+            source = forward.nodes[operand].name
+            called = path_name(source, arrived[operand], fan_out[operand], taken)
             sent[operand, node.index, slot] = called, part
             name(part, called, forward.nodes[operand], node)
     outputs = [gradient[n.index] for n in forward.nodes if n.op in ("input", "parameter") and n.index in gradient]

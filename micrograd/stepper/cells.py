@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ __all__ = ["Cells", "figure", "moved_cells", "sum_of_numbers", "with_numbers"]
 _TERMS = 5  # of a sum that are written out; longer ones have an ellipsis
 _DEEP = 6  # operations written in one formula
 _LARGE = 100_000  # cells of an operand above which a sum is not written out
+_NUMBER = re.compile(r"<mn [^>]*>[^<]*</mn>")
 _Term = TypeVar("_Term")
 
 
@@ -226,4 +228,7 @@ def with_numbers(graph: Graph, node: Node, cells: Cells, label: str | None = Non
     value, left = cells.number(node, 0).text, _left(node, label or node.name)
     if node.is_leaf:
         return math(left, "<mo>=</mo>", value)
-    return math(left, "<mo>=</mo>", _CellFormula(graph, cells, stop_at(deep)).piece(node, 0).text, "<mo>=</mo>", value)
+    formula = _CellFormula(graph, cells, stop_at(deep)).piece(node, 0).text
+    if _NUMBER.fullmatch(formula):  # a cell that only moves: its number once is enough
+        return math(left, "<mo>=</mo>", formula)
+    return math(left, "<mo>=</mo>", formula, "<mo>=</mo>", value)

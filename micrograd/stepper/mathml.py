@@ -48,7 +48,10 @@ _GREEK = {
     "Theta": "Θ", "Lambda": "Λ", "Xi": "Ξ", "Pi": "Π", "Sigma": "Σ", "Phi": "Φ", "Psi": "Ψ", "Omega": "Ω",
 }  # fmt: skip
 _ACCENTS = {"hat": "^", "bar": "¯", "tilde": "~"}
-_WORDS = {r"\log": "log", r"\tanh": "tanh", r"\max": "max", r"\sin": "sin", r"\cos": "cos"}
+_WORDS = {
+    f"\\{word}": word
+    for word in ("log", "tanh", "max", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh")
+}
 _SIGNS = {
     r"\sum": "∑", r"\,": "·", r"\ge": "≥", r"\le": "≤", r"\ne": "≠", r"\cdot": "·", "-": "−", "<": "&lt;", ">": "&gt;",
 }  # fmt: skip
@@ -196,6 +199,9 @@ def _translated(tex: str) -> str:
     return _one(_elements([match.group() for match in _TOKEN.finditer(tex)][::-1]))
 
 
+_REDUCED = re.compile("<mo>∑</mo>|<mi>max</mi>")
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """Hold the MathML of an expression and what decides its brackets: level, openness to the right, leading minus."""
@@ -220,7 +226,11 @@ def applied_to(node: Node, operands: list[Piece]) -> Piece:
     marked = [("−" if o.minus else "") + chr(_OPERAND + slot) for slot, o in enumerate(operands)]
     tex, level, greedy = applied(node, [(m, o.level, o.greedy) for m, o in zip(marked, operands, strict=True)], "tex")
     minus = tex[:1] in "-−"
+    axis = node.attrs.get("axis") if row.kind == "reduce" else None
     text = re.sub("[\ue000-\uf8ff]", lambda m: operands[ord(m[0]) - _OPERAND].text, _translated(tex))
+    if axis is not None:
+        axes = ", ".join(map(str, axis if isinstance(axis, tuple) else (axis,)))
+        text = _REDUCED.sub(lambda m: f"<msub>{m[0]}<mtext>axis {axes}</mtext></msub>", text, count=1)
     return Piece(text, level, greedy, minus)
 
 

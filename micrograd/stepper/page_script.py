@@ -2,14 +2,14 @@
 
 The modules in ``page/`` import each other as any browser's do, so an editor and a type checker can read them. A page is
 one file, which can import nothing: here each module comes after those that it imports, in one function, without its
-``import`` lines, the word ``export`` and the comments that give types. A bundler would be a dependency for that.
+``import`` lines, the word ``export``, its indents and the comments that give types. A bundler would be a dependency.
 """
 
 from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import lru_cache
 from importlib.resources import files
 
@@ -21,6 +21,7 @@ ENTRY = "main.js"
 _IMPORT = re.compile(r"^import \{[^}]*\} from '(\.[\w./]+)';\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:const|let|function) )", re.MULTILINE)
 _TYPES = re.compile(r"^[ \t]*/\*\*.*?\*/[ \t]*\n", re.MULTILINE | re.DOTALL)
+_IDLE = re.compile(r"^[ \t]+", re.MULTILINE)
 _LEFT = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 
 
@@ -63,7 +64,7 @@ def join_modules(entry: str, read: Callable[[str], str]) -> str:
         for match in _IMPORT.finditer(text):
             add(posixpath.normpath(posixpath.join(posixpath.dirname(path), match[1])))
         begun.pop()
-        text = _EXPORT.sub("", _IMPORT.sub("", _TYPES.sub("", text)))
+        text = _IDLE.sub("", _EXPORT.sub("", _IMPORT.sub("", _TYPES.sub("", text))))
         if left := _LEFT.search(text):
             raise ValueError(
                 f"{path}: cannot join {left[0]!r}; write import {{a}} from './b.js'; or export const, let or function."
@@ -79,6 +80,9 @@ def _modules() -> str:
     return join_modules(ENTRY, page_file)
 
 
-def script() -> str:
-    """Return the script of the page: the table's rows in JavaScript, those declared since too, then the modules."""
-    return rules() + _modules()
+def script(operations: Collection[str] | None = None) -> str:
+    """Return the script of the page: the table's rows in JavaScript, those declared since too, then the modules.
+
+    With `operations`, names of rows, the other rows are left out.
+    """
+    return rules(operations) + _modules()

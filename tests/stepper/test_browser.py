@@ -416,6 +416,18 @@ def test_predict_first_hides_and_judges(opened: Callable[..., Seen], bn: tuple[m
     one = graph.edge_grad["xmu", "xhat"].ravel()[0]
     assert "dxmu2 was left out" in guess("Gradient of xmu", one)
     assert "none of" in guess("Gradient of xmu", 123.456)
+    dgamma = "dgamma: from gammax back to gamma"
+    right = graph.grad["gamma"].ravel()[0]
+    assert guess(dgamma, float(f"{right:.2g}")).startswith("Right"), "two digits are enough"
+    assert "over axis 0" in guess(dgamma, (graph.grad["gammax"] * graph.value["xhat"])[1, 0]), "a forgotten sum"
+    assert "none of" in guess(dgamma, right * 1.03)
+    seen.go(at["Compute mu"], "Compute mu")
+    seen.page.keyboard.press("ArrowRight")
+    assert seen.page.evaluate("document.activeElement.id") == "guess", "typing after a step is a guess, not a shortcut"
+    seen.page.keyboard.press("ArrowLeft")
+    assert seen.where[1] == "Compute mu", "an empty field lets the arrows walk"
+    seen.page.evaluate("document.activeElement.blur()")
+    seen.go(at["Gradient of xmu"], "Gradient of xmu")
     seen.page.click("#predict")
     seen.page.click("#predict")
     seen.page.fill("#guess", "one")

@@ -17,7 +17,7 @@ import numpy as np
 from micrograd.derivation.lifting.axes import lengths_in
 from micrograd.derivation.lifting.net import Net, Run, both_passes
 from micrograd.graph import Graph
-from micrograd.graph.cotangents import seeded_outputs, upstream_for
+from micrograd.graph.graph import seeded_outputs, upstream_for
 from micrograd.tracing import trace
 
 __all__ = ["further_runs", "traced"]

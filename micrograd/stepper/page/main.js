@@ -6,14 +6,16 @@ import {toggleHelp} from './control/help.js';
 import {pageKey} from './control/keyboard.js';
 import {go, goBy, goStage, goToEnd, isPlaying, play, stepInAddress, turnRound} from './control/navigation.js';
 import {endSearch, search, searchKey} from './control/node_search.js';
+import {drawDividers, listenToDividers} from './control/panes.js';
 import {listenToPicture, listenToTables} from './control/pointer.js';
 import {drawPaper, endPaper} from './control/printing.js';
 import {drawWords, nextTheme, switchLanguage, switchPredicting} from './control/settings.js';
 import {steps} from './model/data.js';
 import {onChange} from './model/state.js';
-import {byId} from './view/elements.js';
-import {bringCurrent, drawGraph, zoomBy, zoomToFit} from './view/graph_picture.js';
+import {byId, first} from './view/elements.js';
+import {bringCurrent, canvas, drawGraph, zoomBy, zoomToFit} from './view/graph_picture.js';
 import {render} from './view/render.js';
+import {bringSource} from './view/source_code.js';
 
 onChange(render);
 
@@ -38,7 +40,10 @@ byId('hits').addEventListener('mousedown', (/** @type {Event} */ event) => {
 });
 document.addEventListener('keydown', pageKey);
 addEventListener('hashchange', () => go(stepInAddress(), true));
-addEventListener('resize', () => bringCurrent());
+addEventListener('resize', drawDividers);
+const panes = new ResizeObserver(() => { bringCurrent(); bringSource(); }); // a pane has another size: what it showed is elsewhere
+panes.observe(canvas);
+panes.observe(first('.code'));
 addEventListener('beforeprint', drawPaper);
 addEventListener('afterprint', endPaper);
 matchMedia('print').addEventListener('change', (event) => { if (event.matches) drawPaper(); else endPaper(); });
@@ -46,5 +51,6 @@ matchMedia('print').addEventListener('change', (event) => { if (event.matches) d
 drawGraph();
 listenToPicture();
 listenToTables();
+listenToDividers();
 drawWords();
 go(stepInAddress(), true);

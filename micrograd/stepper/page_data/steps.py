@@ -49,6 +49,15 @@ def folded_axes(shape: tuple[int, ...], to: tuple[int, ...]) -> list[int]:
     return [*range(lead), *(lead + i for i, size in enumerate(to) if size == 1 and shape[lead + i] != 1)]
 
 
+def _summed_axes(node: Node, operand: Node) -> list[int]:
+    """Return the axes that a sum runs over; none where there is only one."""
+    axis, rank = node.attrs.get("axis"), len(operand.shape)
+    if rank < 2:
+        return []
+    axes = range(rank) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    return sorted(a % rank for a in axes)
+
+
 @dataclass(frozen=True)
 class StepMaker:
     """Make the steps of a graph that has run.
@@ -89,6 +98,9 @@ class StepMaker:
                 return say(language, "say.leaf", head=say(language, f"head.{node.op}", name=node.name), shape=shape)
             formula = f"{node.name} = {right_hand(self.graph, node)}"
             said = say(language, "say.forward", line=_line_words(node, language), formula=formula, shape=shape)
+            if node.op == "sum" and (summed := _summed_axes(node, self.graph.nodes[node.reads[0]])):
+                axes = say(language, "axis" if len(summed) == 1 else "axes", axes=", ".join(map(str, summed)))
+                said += say(language, "say.summed", axes=axes)
             for operand in broadcast:
                 source = self.graph.nodes[operand]
                 ends = {"source": _shape(source.shape), "result": _shape(node.shape)}

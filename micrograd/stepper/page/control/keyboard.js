@@ -38,7 +38,8 @@ export function pageKey(event) {
     if (on.matches('input, select') && !slider) byId('happens').focus({preventScroll: true});
     return;
   }
-  if ((on.matches('input, select, textarea') && !slider) || (byId('help').open && event.key !== '?')) return;
+  const idle = on === byId('guess') && byId('guess').value === '' && event.key.startsWith('Arrow'); // nothing typed: the arrows walk on
+  if ((on.matches('input, select, textarea') && !slider && !idle) || (byId('help').open && event.key !== '?')) return;
   if (tableKey(event)) { event.preventDefault(); return; }
   if ((event.key === 'Enter' || event.key === ' ') && on.matches('[data-node]')) { event.preventDefault(); goToNode(Number(on.dataset.node)); return; }
   const free = !on.matches('button, summary, [data-node], td'); // there the space bar presses

@@ -24,7 +24,8 @@ export function go(to, quiet = false) {
   state.current = target;
   hideTip();
   render();
-  if (focus && !focus.isConnected) byId('happens').focus({preventScroll: true});
+  if (state.predicting && byId('guess')) byId('guess').focus({preventScroll: true});
+  else if (focus && !focus.isConnected) byId('happens').focus({preventScroll: true});
   if (focus && focus.disabled) byId('slider').focus();
   byId('happens').scrollTop = 0;
   bringCurrent();

@@ -54,6 +54,10 @@ export function listenToPicture() {
 /** Listen to the tables and to the names in the rule. */
 export function listenToTables() {
   const tables = byId('step');
+  byId('near').addEventListener('click', (/** @type {Event} */ event) => {
+    const element = closest(event, '[data-node]');
+    if (element) goToNode(+element.dataset.node);
+  });
   tables.addEventListener('click', (/** @type {Event} */ event) => {
     const td = closest(event, 'td[data-of]');
     if (td && !td.querySelector('span')) choose(td);

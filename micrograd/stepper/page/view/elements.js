@@ -47,16 +47,19 @@ export function svgElement(name, attributes) {
 }
 
 /**
- * Scroll `box`, and nothing else, so that `element` is well inside.
+ * Scroll `box`, and nothing else, so that `element` is well inside. It is there at once: a smooth way would still be
+ * under way at the next key, and any other scrolling in the box ends it before it arrives.
  * @param {Element} element
  * @param {Element} box
- * @param {{always?: boolean, upright?: boolean}} [how] `always`: to the middle; `upright`: up and down only
+ * @param {boolean} [always] to the middle, even where it is inside
  */
-export function bring(element, box, {always = false, upright = false} = {}) {
+export function bring(element, box, always = false) {
   const a = element.getBoundingClientRect(), b = box.getBoundingClientRect();
-  const room = (/** @type {number[]} */ ...[low, high, from, to]) =>
-    (low < from + 30 || high > to - 30 || always ? (low + high) / 2 - (from + to) / 2 : 0);
-  const left = upright ? 0 : room(a.left, a.right, b.left, b.right), top = room(a.top, a.bottom, b.top, b.bottom);
-  const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
-  if (left || top) box.scrollBy({left, top, behavior: calm ? 'auto' : 'smooth'});
+  const way = (/** @type {number[]} */ ...[low, high, from, to]) => {
+    const edge = Math.max(0, Math.min(30, (to - from - (high - low)) / 2)); // what is kept around it
+    if (!always && low >= from + edge - 1 && high <= to - edge + 1) return 0;
+    return high - low > to - from ? low - from : (low + high) / 2 - (from + to) / 2; // of what is too large the beginning
+  };
+  const left = way(a.left, a.right, b.left, b.left + box.clientWidth), top = way(a.top, a.bottom, b.top, b.top + box.clientHeight);
+  if (left || top) box.scrollBy({left, top, behavior: 'instant'});
 }

@@ -28,8 +28,33 @@ export function mathOf(text) {
     if (element.namespaceURI !== MATHML || !/^m[a-z]+$/.test(element.localName)) { element.remove(); continue; }
     for (const {name} of [...element.attributes]) if (!ATTRIBUTES.includes(name)) element.removeAttribute(name);
   }
+  for (const row of parsed.documentElement.querySelectorAll('mrow')) { // brackets grow around a fraction, and around nothing else
+    if (row.querySelector('mfrac')) continue;
+    for (const sign of row.children) if ('()|'.includes(sign.textContent || ' ')) sign.setAttribute('stretchy', 'false');
+  }
   box.append(...[...parsed.documentElement.children].map((math) => document.importNode(math, true)));
   return box;
+}
+
+/**
+ * Cut a long formula ahead of its signs of equality and the terms of its sum, so that it goes on in the next line.
+ * @param {HTMLElement} box with one formula
+ */
+export function breakLines(box) {
+  const whole = box.firstElementChild;
+  if (!whole || whole.localName !== 'math') return;
+  const signs = ['=', '+', '\u2212', '\u22ef'], parts = [...whole.children].flatMap((part) => (part.localName === 'mrow' && part.children.length > 2
+    && [...part.children].some((sign) => sign.localName === 'mo' && sign.textContent === '+') ? [...part.children] : [part]));
+  /** @type {Element[][]} */
+  const lines = [[]];
+  for (const part of parts) {
+    if (part.localName === 'mo' && signs.includes(part.textContent || '') && lines[lines.length - 1].length) {
+      part.setAttribute('form', 'infix'); // with the room of a sign between two terms
+      lines.push([]);
+    }
+    lines[lines.length - 1].push(part);
+  }
+  box.replaceChildren(...lines.map((line) => { const math = document.createElementNS(MATHML, 'math'); math.append(...line); return math; }));
 }
 
 /**

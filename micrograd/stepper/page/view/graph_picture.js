@@ -120,7 +120,7 @@ export const stageFrame = (index) => svg && svg.querySelector(`#stage-${index}`)
  */
 export function bringCurrent(always = false) {
   const here = boxes.get(currentStep().node);
-  if (here) bring(here, canvas, {always});
+  if (here) bring(here, canvas, always);
 }
 
 /**

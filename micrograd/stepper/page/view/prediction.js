@@ -1,9 +1,10 @@
 // Predict first: the result is hidden until the reader has typed a guess, which is then judged.
 
-import {data, forward, nodeName} from '../model/data.js';
+import {follow} from '../model/cells.js';
+import {backward, data, forward, nodeName} from '../model/data.js';
 import {alone, minus, typed} from '../model/numbers.js';
-import {pathsOf, product} from '../model/paths.js';
-import {indexText} from '../model/shapes.js';
+import {foldOf, pathsOf, product} from '../model/paths.js';
+import {indexText, unravel} from '../model/shapes.js';
 import {changed, currentStep, state} from '../model/state.js';
 import {values} from '../model/values.js';
 import {t} from '../model/words.js';
@@ -31,6 +32,38 @@ function question() {
 export const isHidden = () => state.predicting && !state.answers.has(state.current) && question() !== null;
 
 /**
+ * Find out whether a guess is one of the terms that the fold of a broadcast operand adds up to the cell.
+ * @param {(a: number, b: number) => boolean} near
+ * @param {number} guess
+ * @param {number} cell
+ * @returns {any[] | null} a word and what fills it
+ */
+function forgottenSum(near, guess, cell) {
+  const s = currentStep();
+  if (!s.edge || !s.folded) return null;
+  const terms = foldOf(s.edge.grad, s.gradient), cells = terms === null ? null : values.backward[terms];
+  if (terms === null || !cells) return null;
+  const parts = follow(backward, s.edge.grad, cell, -1, (index) => index === terms);
+  return parts.some(([, c]) => near(guess, cells[c])) ? ['predict_sum', s.folded.axes.join(', ')] : null;
+}
+
+/**
+ * Find out whether a guess is the number on the other side of the diagonal.
+ * @param {(a: number, b: number) => boolean} near
+ * @param {number} guess
+ * @param {number} cell
+ * @returns {any[] | null} a word and what fills it
+ */
+function transposedCell(near, guess, cell) {
+  const asked = question();
+  if (!asked) return null;
+  const {shape} = data.graphs[asked.side].nodes[asked.node], [row, column] = unravel(cell, shape).slice(-2);
+  if (shape.length !== 2 || row === column || column >= shape[0] || row >= shape[1]) return null;
+  const other = column * shape[1] + row;
+  return near(guess, asked.cells[other]) ? ['predict_transposed', indexText(other, shape)] : null;
+}
+
+/**
  * Find what is wrong with a guess, as a word and what fills it; null where it is right.
  * @param {number} guess
  * @param {number} right
@@ -38,8 +71,10 @@ export const isHidden = () => state.predicting && !state.answers.has(state.curre
  * @returns {any[] | null}
  */
 function verdict(guess, right, cell) {
-  const near = (/** @type {number} */ a, /** @type {number} */ b) => Math.abs(a - b) <= Math.max(2e-3 * Math.abs(b), 1e-9);
+  const near = (/** @type {number} */ a, /** @type {number} */ b) => Math.abs(a - b) <= Math.max(1e-2 * Math.abs(b), 1e-9);
   if (near(guess, right) || alone(guess) === alone(right)) return null;
+  const forgotten = forgottenSum(near, guess, cell) ?? transposedCell(near, guess, cell);
+  if (forgotten) return forgotten;
   const s = currentStep(), paths = s.phase === 'backward' ? pathsOf(s) : [];
   if (!s.edge && paths.length > 1) {
     const parts = paths.map((path) => { const cells = values.backward[path.grad]; return cells ? cells[cells.length === 1 ? 0 : cell] : NaN; });

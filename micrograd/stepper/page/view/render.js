@@ -6,6 +6,7 @@ import {t} from '../model/words.js';
 import {light} from './chosen_cell.js';
 import {byId, h, root} from './elements.js';
 import {paint} from './graph_picture.js';
+import {drawNeighbours} from './neighbours.js';
 import {isHidden, questionContent} from './prediction.js';
 import {markSource} from './source_code.js';
 import {stepContent} from './step_content.js';
@@ -19,14 +20,15 @@ export function render() {
   byId('head').replaceChildren(...content.slice(0, 2));
   byId('step').replaceChildren(...(question ? [question] : []), ...content.slice(2), h('p', {class: 'trace', id: 'trace', 'aria-live': 'polite'}));
   for (const math of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('#step .math'))) { // a long formula is set smaller before it scrolls
-    const room = math.clientWidth / math.scrollWidth, formula = /** @type {HTMLElement | null} */ (math.firstElementChild);
-    if (room < 1 && formula) formula.style.fontSize = `${Math.max(0.8, room * 1.15)}rem`;
+    const room = math.clientWidth / math.scrollWidth;
+    if (room < 1) for (const formula of /** @type {NodeListOf<HTMLElement>} */ (math.querySelectorAll('math'))) formula.style.fontSize = `${Math.max(0.8, room * 1.15)}rem`;
     if (math.clientWidth < math.scrollWidth) math.tabIndex = 0;
   }
   const said = `${s.say[state.language]}${state.edited ? ` (${t('live_changed')})` : ''}`;
   if (byId('say').textContent !== said) byId('say').textContent = said;
   markSource(forward.nodes[s.node].source);
   paint();
+  drawNeighbours();
   light();
   renderControls();
 }

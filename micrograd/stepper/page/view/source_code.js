@@ -13,8 +13,13 @@ export function drawSource() {
   if (!data.sources.length) code.append(h('p', {}, t('no_source')));
   data.sources.forEach((source, block) => {
     code.append(h('h3', {}, `${source.file} · ${source.name}`));
-    source.lines.forEach((_, i) => code.append(h('div', {class: 'row', 'data-line': `${block}:${source.first + i}`},
-      h('span', {class: 'number', 'aria-hidden': 'true'}, String(source.first + i)), h('span', {class: 'text'}))));
+    source.lines.forEach((line, i) => {
+      const text = h('span', {class: 'text'}), room = `${line.length - line.trimStart().length + 4}ch`; // a long line goes on under itself
+      text.style.paddingInlineStart = room;
+      text.style.textIndent = `-${room}`;
+      code.append(h('div', {class: 'row', 'data-line': `${block}:${source.first + i}`},
+        h('span', {class: 'number', 'aria-hidden': 'true'}, String(source.first + i)), text));
+    });
   });
   markSource(null);
 }
@@ -24,8 +29,6 @@ export function drawSource() {
  * @param {SourceRange | null} source
  */
 export function markSource(source) {
-  /** @type {HTMLElement | null} */
-  let marked = null;
   data.sources.forEach((block, number_) => block.lines.forEach((line, i) => {
     const at = block.first + i, row = first(`.code [data-line="${number_}:${at}"]`);
     const here = source && source.block === number_ && at >= source.line && at <= source.endLine ? source : null;
@@ -36,17 +39,12 @@ export function markSource(source) {
       ? [line.slice(0, start), h('mark', {}, line.slice(start, end)), line.slice(end, Math.max(end, comment))] : [line.slice(0, comment)];
     row.classList.toggle('at', Boolean(here));
     row.lastChild.replaceChildren(...pieces, h('span', {class: 'comment'}, line.slice(Math.max(comment, here ? end : 0))));
-    if (here && !marked) marked = row;
   }));
-  if (marked) showRow(marked);
+  bringSource();
 }
 
-/**
- * Scroll the source to a row, and sideways to its mark: its beginning, with as much before it as there is room.
- * @param {HTMLElement} row
- */
-function showRow(row) {
-  const code = first('.code'), mark = row.querySelector('mark'), left = mark ? mark.offsetLeft : 0;
-  bring(row, code, {upright: true});
-  code.scrollLeft = mark && left + mark.offsetWidth > code.clientWidth ? Math.min(left - 60, left + mark.offsetWidth - code.clientWidth + 20) : 0;
+/** Scroll the source so that the marked expression is in sight. */
+export function bringSource() {
+  const mark = document.querySelector('.code mark') ?? document.querySelector('.code .at');
+  if (mark) bring(mark, first('.code'));
 }

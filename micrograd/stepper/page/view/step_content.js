@@ -7,7 +7,7 @@ import {state} from '../model/state.js';
 import {t} from '../model/words.js';
 import {arrayFigure} from './arrays.js';
 import {h} from './elements.js';
-import {fillNumbers, mathOf} from './formulas.js';
+import {breakLines, fillNumbers, mathOf} from './formulas.js';
 
 /** @import {EdgeData, StepData} from '../model/data.js' */
 /** @import {Path} from '../model/paths.js' */
@@ -73,6 +73,7 @@ function formulas(s, hide) {
   if (s.math.numbers && !hide) {
     const math = mathOf(s.math.numbers), cell = fillNumbers(math, s);
     math.classList.add('numbers');
+    breakLines(math);
     const name = s.phase === 'forward' ? node.name : s.edge ? s.edge.name : `d${node.name}`;
     const shape = s.phase === 'backward' && s.edge ? forward.nodes[s.edge.operand].shape : node.shape;
     const label = t('numbers', `${name}${indexText(cell, shape)}`);
@@ -176,7 +177,7 @@ function sumContent(operand, here, all, {hide, still}, total) {
     const label = `${few(names(here), ' + ')} ${missing.length ? t('so_far') : `= ${name}`}`;
     content.push(arrayFigure('backward', last.of, {still, hide, name: label, cells: last.cells, loose: true}));
   }
-  const formula = h('h3', {}, `${t('sum')}: `, h('code', {}, `${name} = ${few(names(all), ' + ')}`));
+  const formula = h('h3', {}, t('sum', `${name} = ${few(names(all), ' + ')}`));
   const toCome = missing.length ? ` · ${t('still_to_come', few(names(missing), ', '))}` : '';
   const from = h('p', {class: 'trace'}, few(all.map(originOf), ' · '), toCome);
   return content.length ? [formula, h('div', {class: 'arrays'}, content), from] : [formula, from];
