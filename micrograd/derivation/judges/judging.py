@@ -180,9 +180,14 @@ def _trial(net: Net, written: Written, at: int, salt: str) -> bool | None:
                 else:
                     seeds[node.name] = over.array(node.name, node.shape) if node.shape else over.number(1)
             wanted = evaluate(run.backward, seeds, over)
-            cotangents = {n: x for n, x in seeds.items() if n in net.cotangents}
-            inputs = {n: forward[n] for n in given}
-            got = _call(net, written, at, inputs, cotangents)
+        except Draw as draw:
+            _redraw(net, at, given, over, draw, attempt)
+            continue
+        except TypeError:  # a function that NumPy does not apply to objects
+            return None
+        cotangents = {n: x for n, x in seeds.items() if n in net.cotangents}
+        try:
+            got = _call(net, written, at, {n: forward[n] for n in given}, cotangents)
             return all(_same(g, wanted[run.pairs.nodes[f]], over) for g, f in zip(got, _leaves(run), strict=True))
         except Draw as draw:
             _redraw(net, at, given, over, draw, attempt)
