@@ -25,6 +25,8 @@ class Label:
         name: where the node has one of its own; else it is called after the statement and the operation.
         stage: what tells the stage from others; its title comes last.
         constants: names of the constants by slot, where the user's expression does not tell them.
+        callers: the calls on the way to the expression, outermost first.
+        calls: the number of each of those calls.
     """
 
     source: Source | None = None
@@ -32,6 +34,8 @@ class Label:
     name: str = ""
     stage: tuple[Any, ...] | None = None
     constants: Sequence[str] | None = None
+    callers: tuple[Source, ...] = ()
+    calls: tuple[int, ...] = ()
 
 
 _UNLABELLED = Label()
@@ -94,7 +98,8 @@ def assemble(
         wish = label.name or (f"{label.statement}_{node.row.name}" if label.statement else node.row.name)
         place[node] = put(
             wish, node.row.name, node.raw, operands=tuple(reads), attrs=dict(node.attrs or {}),
-            statement=label.statement or wish, source=label.source,
+            statement=label.statement or wish, source=label.source, callers=label.callers,
+            calls=label.calls,
         )  # fmt: skip
         if label.stage is not None:
             stages.setdefault(label.stage, []).append(place[node])

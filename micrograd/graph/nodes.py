@@ -28,6 +28,8 @@ class Node:
         statement: the name that the user's statement assigns; ``mu`` for ``mu_sum`` too.
         stage: index in ``graph.stages``, or None.
         source: where in the user's file, or None.
+        callers: the calls on the way there, outermost first: of a helper function, or of a layer.
+        calls: the number of each of those calls: nodes of one call have one number.
     """
 
     index: int
@@ -40,6 +42,8 @@ class Node:
     statement: str = ""
     stage: int | None = None
     source: Source | None = None
+    callers: tuple[Source, ...] = ()
+    calls: tuple[int, ...] = ()
 
     @property
     def is_leaf(self) -> bool:
