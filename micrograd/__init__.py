@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from micrograd.batchnorm import batch_norm_inference as batch_norm_inference
     from micrograd.batchnorm import tolerance
     from micrograd.compiler import compile as compile  # noqa: A004 (mg.compile)
+    from micrograd.derivation import derive as derive
     from micrograd.drawing import draw as draw
     from micrograd.drawing.tex import tikz as tikz
     from micrograd.graph import Graph as Graph
@@ -70,6 +71,7 @@ _LAZY = {
     "check": "micrograd.marker.process.session",
     "checked": "micrograd.anomaly",
     "compile": "micrograd.compiler",
+    "derive": "micrograd.derivation",
     "draw": "micrograd.drawing",
     "latex": "micrograd.graph.formulas",
     "probe": "micrograd.marker.probing",

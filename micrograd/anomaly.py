@@ -20,8 +20,7 @@ import numpy as np
 
 from micrograd.engine import Tensor, observe, sweep, toposort
 from micrograd.errors import GraphError, NumericalError
-from micrograd.source.names import CodePosition, Source, context_of, source_of
-from micrograd.source.ownership import PACKAGE, user_frames
+from micrograd.source.names import PACKAGE, CodePosition, Source, context_of, source_of, user_frames
 
 __all__ = ["checked", "is_checking"]
 
@@ -175,6 +174,8 @@ def _fault(node: Tensor, bad: tuple[int, ...]) -> str:
     exponent = (node.attrs or {}).get("exponent", 1)
     if name == "reciprocal" and (at := _where(x == 0)) is not None:
         return f"reciprocal of 0{_at(at)}"
+    if name == "div" and (at := _where(np.asarray(node.b) == 0)) is not None:
+        return f"division by 0{_at(at)}"
     if name == "sqrt" and (at := _where(x < 0)) is not None:
         return f"sqrt of {_entry(x, at):g}{_at(at)}: variance went negative?"
     if name == "log" and (at := _where(x <= 0)) is not None:

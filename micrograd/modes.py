@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from micrograd.errors import GraphError
 
 __all__ = [
+    "SEALED",
     "Capture",
     "Mode",
     "Observer",
@@ -109,6 +110,9 @@ class Mode(NamedTuple):
             observer.pulled(node, g, parts)
 
 
+SEALED = Mode(sealed=True)
+"""What a transform runs a function in: nothing else is asked for, so that operators may take the short way."""
+
 _mode: ContextVar[Mode | None] = ContextVar("micrograd_mode", default=None)
 current = _mode.get  # None where nothing special is asked for: the fast path is one look-up
 
@@ -144,15 +148,24 @@ def observe(observer: Observer, *, sealed: bool = False) -> Iterator[None]:
         _mode.reset(token)
 
 
-@contextmanager
-def recording(*, sealed: bool = False) -> Iterator[None]:
+class recording:  # noqa: N801 - a context manager, used as a function; a generator would take three times as long
     """Record inside whatever is asked for around it; with `sealed` ``float(t)`` is refused there."""
-    mode = current() or Mode()
-    token = _mode.set(mode._replace(records=True, sealed=mode.sealed or sealed))
-    try:
-        yield
-    finally:
-        _mode.reset(token)
+
+    __slots__ = ("_sealed", "_token")
+
+    def __init__(self, *, sealed: bool = False) -> None:
+        self._sealed = sealed
+
+    def __enter__(self) -> None:
+        mode = _mode.get()
+        if mode is None:
+            mode = SEALED if self._sealed else None
+        elif not mode.records or (self._sealed and not mode.sealed):
+            mode = mode._replace(records=True, sealed=mode.sealed or self._sealed)
+        self._token = _mode.set(mode)
+
+    def __exit__(self, *_: object) -> None:
+        _mode.reset(self._token)
 
 
 def capturing() -> Capture | None:

@@ -3,7 +3,7 @@
 A row says what the operation computes (`array`, `scalar`), how it is spelled elsewhere (`onnx`), how it
 is shown (`tex`, `level`, `label`), on which numbers it is tested (`domain`) and how it is differentiated
 (`vjp`).  Adding a primitive is adding a row: the engine, the drawings, the laws of `micrograd.testing`
-and the back ends read the table and know only the four kinds.
+and the back ends read the table and know only the five kinds.
 
 =========  =========================================================================================
 kind       meaning
@@ -11,6 +11,7 @@ kind       meaning
 map        elementwise, broadcasting; `scalar` is its template for one number
 reduce     folds the axes `axis` away (`None`: all of them), keeping unit axes if `keepdims`
 contract   multiplies and sums over a shared axis (matrix product)
+scan       folds along `axis` and keeps what is there after each entry (running sums), from the end if `reverse`
 move       brings numbers elsewhere without changing them
 =========  =========================================================================================
 
@@ -24,6 +25,7 @@ from __future__ import annotations
 
 import builtins
 import math
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -38,6 +40,9 @@ Rule = Callable[..., Any]
 TABLE: dict[str, Primitive] = {}
 """Every declared primitive by its name, in the order of declaration."""
 
+QUICK = frozenset({"abs", "exp", "log", "pow", "sqrt", "tanh"})
+"""What Python's `math` computes for NumPy where it is given one number: faster, and as NumPy does but for an ulp."""
+
 _NUMBERS = {float, int, bool}  # what the scalar templates take; anything else goes to NumPy
 _RAW = {np.ndarray, float, int, bool}  # operands that are surely no tensors: asking them costs more than this look-up
 
@@ -48,17 +53,20 @@ class Primitive:
 
     Args:
         name: the name in graphs, pictures and messages.
-        kind: ``map``, ``reduce``, ``contract`` or ``move``.
-        array: name of the function in ``numpy`` (and ``jax.numpy``); the row's own name where left out.
-        scalar: Python expression for one number, with ``{0}``, ``{1}`` and ``{attribute}`` as holes.
+        kind: ``map``, ``reduce``, ``contract``, ``scan`` or ``move``.
+        array: name of the function in ``numpy`` (and ``jax.numpy``), the row's own name where left out; or a function
+            of arrays, where NumPy has none.
+        scalar: Python expression for one number, with ``{0}``, ``{1}`` and ``{attribute}`` as holes, which the compiler
+            and pages print. Python numbers are computed by it where it is arithmetic of `QUICK` functions of `math`.
         onnx: operator name in ONNX.
         tex: LaTeX template with the same holes.
         level: binding strength of the template, 1 (sum) to 9 (atom): decides where brackets go.
         label: what the drawing writes in the node.
         domain: one entry per operand, the numbers it is tested on (``micrograd.testing.DOMAINS``).
+        cost: of one entry, in additions; the compiler computes cheap values again rather than store them.
         variadic: whether it takes any number of operands.
-        vjp: one rule per operand; ``None`` where no gradient flows.  A variadic row has a single rule and
-            is called with the keyword ``slot`` besides.
+        vjp: one rule per operand; ``None`` where no gradient flows (the slope is 0 wherever there is one).  A
+            variadic row has a single rule and is called with the keyword ``slot`` besides.
 
     Raises:
         ValueError: a name declared twice, an unknown kind, or a ``vjp`` that does not match ``domain``.
@@ -69,15 +77,16 @@ class Primitive:
 
     name: str
     kind: str = "map"
-    array: str = ""
+    array: Any = ""
     scalar: str = ""
     onnx: str = ""
     tex: str = ""
     level: int = 9
     label: str = ""
     domain: tuple[str, ...] = ("real",)
+    cost: int = 1
     variadic: bool = False
-    vjp: tuple[Rule | None, ...] = (None,)
+    vjp: tuple[Rule | None, ...] = ()
     flows: bool = field(init=False)  # whether any gradient passes (not through comparisons)
     plain: bool = field(init=False)  # one operand, or two whose rules take no keywords: the sweep's short step
     slots: tuple[tuple[int, Rule | None], ...] = field(init=False)  # the rules, numbered once for the sweep
@@ -88,10 +97,19 @@ class Primitive:
             raise ValueError(f"primitive {self.name!r} is declared twice; choose another name")
         if self.kind not in KINDS:
             raise ValueError(f"primitive {self.name!r}: kind {self.kind!r} is not one of {', '.join(KINDS)}")
+        if not self.vjp:
+            raise ValueError(
+                f"primitive {self.name!r} has no vjp, so its gradient would be 0 in silence; give vjp=(rule, ...), one "
+                "for each operand, and None for those that no gradient flows to"
+            )
         if not self.variadic and len(self.vjp) != len(self.domain):
             raise ValueError(
-                f"primitive {self.name!r}: {len(self.vjp)} vjp rules for {len(self.domain)} operands; give one each"
+                f"primitive {self.name!r}: {len(self.vjp)} vjp rules for {len(self.domain)} operands; give one each, "
+                "and in domain=(...) an entry for each operand"
             )
+        if callable(self.array):
+            _FUNCTIONS[self.name] = self.array
+            object.__setattr__(self, "array", "")
         object.__setattr__(self, "array", self.array or self.name)
         object.__setattr__(self, "flows", any(self.vjp))
         takes = [rule.__code__.co_kwonlyargcount for rule in self.vjp if rule is not None]
@@ -130,19 +148,29 @@ def _row(name: str) -> Primitive:
 
 def _map(row: Primitive) -> Callable[..., Any]:
     array: Callable[..., Any] = _FUNCTIONS.get(row.name) or getattr(np, row.array)
-    if not row.scalar:
+    quick = bool(row.scalar) and {*re.findall(r"(\w+)\(", row.scalar)} <= QUICK
+    if not quick and row.name in ("cast", "where"):
         return array
     holes = [f"x{slot}" for slot in range(len(row.domain))]
     keywords = {"exponent": "exponent"} if "{exponent}" in row.scalar else {}
     parameters = ", ".join([*holes, *(["*"] if keywords else []), *keywords, "**_"])
-    scalar = eval(f"lambda {parameters}: {row.scalar.format(*holes, **keywords)}", {**vars(math), "abs": builtins.abs})
+    scalar: Any = None
+    if quick:
+        written = row.scalar.format(*holes, **keywords)
+        scalar = eval(f"lambda {parameters}: {written}", {**vars(math), "abs": builtins.abs})
+
+    def by_numpy(*operands: Any, **attrs: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return array(*map(np.float64, operands), **attrs).item()
 
     def numbers(*operands: Any, **attrs: Any) -> Any:
         try:
             return scalar(*operands, **attrs)
         except (ArithmeticError, ValueError):  # Python raises where NumPy returns inf or nan; one rule for both
-            with np.errstate(all="ignore"):
-                return float(array(*map(np.float64, operands), **attrs))
+            return by_numpy(*operands, **attrs)
+
+    if not quick:
+        numbers = by_numpy
 
     def unary(x: Any, **attrs: Any) -> Any:
         return numbers(x, **attrs) if type(x) in _NUMBERS else array(x, **attrs)
@@ -169,10 +197,22 @@ def _named(row: Primitive) -> Callable[..., Any]:
     return _FUNCTIONS.get(row.name) or getattr(np, row.array)
 
 
+def _scan(row: Primitive) -> Callable[..., Any]:
+    accumulate: Callable[..., Any] = _FUNCTIONS.get(row.name) or getattr(np, row.array).accumulate
+
+    def forward(*operands: Any, axis: int, reverse: bool = False) -> Any:
+        if not reverse:
+            return accumulate(*operands, axis)
+        return np.flip(accumulate(*(np.flip(x, axis) for x in operands), axis), axis)
+
+    return forward
+
+
 KINDS: dict[str, Callable[[Primitive], Callable[..., Any]]] = {
     "map": _map,
     "reduce": _reduce,
     "contract": _named,
+    "scan": _scan,
     "move": _named,
 }
 
@@ -224,6 +264,14 @@ def _cast(x: Any, *, dtype: str) -> Any:
     return np.asarray(x).astype(dtype)
 
 
+def _recur(a: Any, b: Any, axis: int) -> Any:
+    out = np.array(b, np.result_type(a, b))
+    factors, done = np.moveaxis(a, axis, 0), np.moveaxis(out, axis, 0)
+    for step in range(1, len(done)):
+        done[step] += factors[step] * done[step - 1]
+    return out
+
+
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "pow": _power,
     "where": _where,
@@ -235,20 +283,40 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "scatter": _scatter,
     "concatenate": _concatenate,
     "maximum": lambda x, y, *, tie=0.5: np.maximum(x, y),
+    "fmax": lambda x, y, *, tie=0.5: np.fmax(x, y),
+    "fmin": lambda x, y, *, tie=0.5: np.fmin(x, y),
 }
 
 
 # Rows that a rule names before they are declared, for the type checker.
 broadcast: Primitive
 cast: Primitive
+div: Primitive
 equal: Primitive
 gather: Primitive
 greater: Primitive
 pow: Primitive
 reciprocal: Primitive
+recur: Primitive
+cumsum: Primitive
+concatenate: Primitive
 reshape: Primitive
 scatter: Primitive
+exp: Primitive
+cosh: Primitive
+copysign: Primitive
+cos: Primitive
+degrees: Primitive
+floor_divide: Primitive
+hypot: Primitive
+less: Primitive
+log: Primitive
+not_equal: Primitive
+power: Primitive
+radians: Primitive
+rint: Primitive
 sign: Primitive
+sqrt: Primitive
 sum: Primitive
 transpose: Primitive
 where: Primitive
@@ -268,7 +336,7 @@ def negates(g: Any, *_: Any, **__: Any) -> Any:
 
 
 def _spread(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
-    """`g`, the cotangent of a reduction of `x`, with the unit axes of `x` put back."""
+    """Return `g`, the cotangent of a reduction of `x`, with the unit axes of `x` put back."""
     if keepdims or axis == 0:
         return g
     if axis is None or not x.shape:
@@ -307,6 +375,82 @@ def _maximum_share(g: Any, x: Any, y: Any, tie: float) -> Any:
     return where(equal(x, y), g * tie, won) if tie else won
 
 
+def _share(g: Any, x: Any, y: Any, tie: float, wins: Any) -> Any:
+    """What `x` gets of `fmax` or `fmin`: all where it `wins`, and where `y` is NaN."""
+    won = where(wins(x, y), g, 0.0)
+    return where(not_equal(y, y), g, where(equal(x, y), g * tie, won) if tie else won)
+
+
+def _apart(x: Any, y: Any) -> Any:
+    """``y - x``, where two infinities of one sign are 0 apart."""
+    d = y - x
+    return where(equal(x, y), where(equal(d, d), d, 0.0), d)
+
+
+def _cosine(x: Any, h: Any) -> Any:
+    """``x / h``, the cosine of the angle at `x` in a triangle of hypotenuse `h`, and 0 where there is no triangle."""
+    return where(equal(h, 0.0), 0.0, div(x, h))
+
+
+def _power_base(g: Any, out: Any, x: Any, y: Any) -> Any:
+    slope = y * power(x, y - 1.0)
+    return g * where(equal(x, 0.0), where(equal(y, 0.0), 0.0, slope), slope)  # x**0 is 1 at 0 too
+
+
+def _power_exponent(g: Any, out: Any, x: Any, y: Any) -> Any:
+    return g * (out * log(where(equal(x, 0.0), 1.0, x)))  # 0**y is 0 for every y > 0
+
+
+# sin(y) / y = sum of (-1)**k y**(2k) / (2k + 1)!; these are the terms of its slope over y, up to 1
+_SINC = tuple((-1.0) ** k * 2 * k / math.factorial(2 * k + 1) for k in range(1, 11))
+
+
+def _sinc_vjp(g: Any, out: Any, x: Any) -> Any:
+    """``(cos(y) - sin(y) / y) / y`` with ``y = pi x``, which cancels near 0, where it is a series."""
+    y = x * math.pi
+    small = less(abs(y), 1.0)
+    z = y * y
+    series = _SINC[-1]
+    for term in _SINC[-2::-1]:
+        series = series * z + term
+    far = where(small, 1.0, y)
+    return g * (math.pi * where(small, y * series, div(cos(far) - div(sin(far), far), far)))
+
+
+# A scan is a recurrence, and so is its cotangent, from the other end: neither takes more than linear time.
+
+
+def _before(x: Any, first: float, axis: int, reverse: bool) -> Any:
+    """Return for each entry the one that the scan has met before it, and `first` for the first."""
+    size, lead = x.shape[axis], (slice(None),) * axis
+    edge = where(np.array(False), x[(*lead, slice(0, 1))], first)
+    kept = x[(*lead, slice(1, None) if reverse else slice(0, size - 1))]
+    return concatenate(*((kept, edge) if reverse else (edge, kept)), axis=axis) if size else x
+
+
+def _carried(g: Any, factors: Any, axis: int, reverse: bool) -> Any:
+    """Return what comes back to each entry of a scan, of which each took the one before it times its factor."""
+    return recur(_before(factors, 0.0, axis, not reverse), g, axis=axis, reverse=not reverse)
+
+
+def _cumprod_vjp(g: Any, out: Any, x: Any, *, axis: int, reverse: bool = False) -> Any:
+    return _carried(g, x, axis, reverse) * _before(out, 1.0, axis, reverse)
+
+
+def _extreme_vjp(wins: str) -> Rule:
+    """Return the rule of a running maximum or minimum, in which ties share as in `maximum`."""
+
+    def rule(g: Any, out: Any, x: Any, *, axis: int, reverse: bool = False) -> Any:
+        far = -math.inf if wins == "greater" else math.inf
+        best, one = _before(out, far, axis, reverse), _before(where(np.array(False), x, 0.0), 1.0, axis, reverse)
+        tie = where(equal(best, x), 0.5, 0.0)
+        kept = where(TABLE[wins](best, x), 1.0, tie)
+        taken = where(TABLE[wins](x, best), 1.0, tie)
+        return _carried(g, where(equal(one, 1.0), 0.0, kept), axis, reverse) * where(equal(one, 1.0), 1.0, taken)
+
+    return rule
+
+
 def _concatenate_vjp(g: Any, out: Any, *operands: Any, axis: int = 0, slot: int) -> Any:
     start = 0
     for operand in operands[:slot]:
@@ -326,14 +470,14 @@ sub = Primitive(
 )  # fmt: skip
 pow = Primitive(
     "pow", array="power", scalar="pow({0}, {exponent})", onnx="Pow", tex="{0}^{{{exponent}}}", level=4, label="xⁿ",
-    domain=("positive",), vjp=(_pow_vjp,),
+    cost=40, domain=("positive",), vjp=(_pow_vjp,),
 )  # fmt: skip
 sqrt = Primitive(
-    "sqrt", scalar="sqrt({0})", onnx="Sqrt", tex=r"\sqrt{{{0}}}", label="√", domain=("positive",),
+    "sqrt", scalar="sqrt({0})", onnx="Sqrt", tex=r"\sqrt{{{0}}}", label="√", cost=4, domain=("positive",),
     vjp=(lambda g, out, x: g * (0.5 * reciprocal(out)),),
 )  # fmt: skip
 reciprocal = Primitive(
-    "reciprocal", scalar="1.0 / {0}", onnx="Reciprocal", tex=r"\frac{{1}}{{{0}}}", level=3, label="1/x",
+    "reciprocal", scalar="1.0 / {0}", onnx="Reciprocal", tex=r"\frac{{1}}{{{0}}}", level=3, label="1/x", cost=3,
     domain=("nonzero",), vjp=(lambda g, out, x: -g * out * out,),
 )  # fmt: skip
 mul = Primitive(
@@ -347,16 +491,21 @@ add = Primitive(
 
 # ---- what networks need besides --------------------------------------------------------------------------
 
+div = Primitive(  # 1 / x is `reciprocal`, as in the staged graph
+    "div", array="divide", scalar="{0} / {1}", onnx="Div", tex=r"\frac{{{0}}}{{{1}}}", level=3, label="÷", cost=4,
+    domain=("real", "nonzero"), vjp=(lambda g, out, x, y: div(g, y), lambda g, out, x, y: div(-(g * out), y)),
+)  # fmt: skip
 neg = Primitive("neg", array="negative", scalar="-{0}", onnx="Neg", tex="-{0}", level=2, label="−x", vjp=(negates,))
 exp = Primitive(
-    "exp", scalar="exp({0})", onnx="Exp", tex=r"e^{{{0}}}", level=4, label="exp", vjp=(lambda g, out, x: g * out,)
-)
+    "exp", scalar="exp({0})", onnx="Exp", tex=r"e^{{{0}}}", level=4, label="exp", cost=12,
+    vjp=(lambda g, out, x: g * out,),
+)  # fmt: skip
 log = Primitive(
-    "log", scalar="log({0})", onnx="Log", tex=r"\log {0}", level=3, label="log", domain=("positive",),
-    vjp=(lambda g, out, x: g * reciprocal(x),),
+    "log", scalar="log({0})", onnx="Log", tex=r"\log {0}", level=3, label="log", cost=14, domain=("positive",),
+    vjp=(lambda g, out, x: div(g, x),),
 )  # fmt: skip
 tanh = Primitive(
-    "tanh", scalar="tanh({0})", onnx="Tanh", tex=r"\tanh {0}", level=3, label="tanh",
+    "tanh", scalar="tanh({0})", onnx="Tanh", tex=r"\tanh {0}", level=3, label="tanh", cost=16,
     vjp=(lambda g, out, x: g * (1.0 - out * out),),
 )  # fmt: skip
 abs = Primitive(
@@ -365,7 +514,7 @@ abs = Primitive(
 )  # fmt: skip
 sign = Primitive(
     "sign", scalar="({0} if {0} != {0} else 1.0 * (({0} > 0) - ({0} < 0)))", onnx="Sign",
-    tex=r"\operatorname{{sgn}} {0}", level=3, label="sgn", domain=("nonzero",),
+    tex=r"\operatorname{{sgn}} {0}", level=3, label="sgn", domain=("nonzero",), vjp=(None,),
 )  # fmt: skip
 maximum = Primitive(  # `tie`: the share of each at equality; 1/2 between tensors, 0 against a constant (relu'(0) = 0)
     "maximum", scalar="({0} if {0} >= {1} or {0} != {0} else {1})", onnx="Max", tex=r"\max({0}, {1})", label="max",
@@ -426,3 +575,130 @@ equal = Primitive("equal", scalar="{0} == {1}", onnx="Equal", tex="{0} = {1}", l
                   domain=("real", "real"), vjp=(None, None))  # fmt: skip
 not_equal = Primitive("not_equal", scalar="{0} != {1}", array="not_equal", tex=r"{0} \ne {1}", level=1, label="≠",
                       domain=("real", "real"), vjp=(None, None))  # fmt: skip
+
+# ---- elementary functions --------------------------------------------------------------------------------
+
+
+def _function(
+    name: str, vjp: tuple[Rule | None, ...], *, scalar: str = "", tex: str = "", onnx: str = "",
+    domain: tuple[str, ...] = ("real",), cost: int = 16, array: str = "",
+) -> Primitive:  # fmt: skip
+    """Declare a row that is written as a function: ``name(x, y)``."""
+    holes = ", ".join(f"{{{slot}}}" for slot in range(len(domain)))
+    return Primitive(
+        name, array=array, scalar=scalar, onnx=onnx, tex=tex or rf"\operatorname{{{{{name}}}}}({holes})",
+        level=3 if tex else 9, label=name, domain=domain, cost=cost, vjp=vjp,
+    )  # fmt: skip
+
+
+log1p = _function("log1p", (lambda g, out, x: div(g, 1.0 + x),), scalar="log1p({0})", domain=("positive",))
+expm1 = _function("expm1", (lambda g, out, x: g * exp(x),), scalar="expm1({0})")
+exp2 = _function("exp2", (lambda g, out, x: g * (out * math.log(2.0)),), scalar="exp2({0})")
+log2 = _function("log2", (lambda g, out, x: div(g * (1.0 / math.log(2.0)), x),), scalar="log2({0})",
+                 domain=("positive",))  # fmt: skip
+log10 = _function("log10", (lambda g, out, x: div(g * (1.0 / math.log(10.0)), x),), scalar="log10({0})",
+                  domain=("positive",))  # fmt: skip
+logaddexp = _function(
+    "logaddexp",
+    (lambda g, out, x, y: div(g, 1.0 + exp(_apart(x, y))), lambda g, out, x, y: div(g, 1.0 + exp(_apart(y, x)))),
+    scalar="logaddexp({0}, {1})", domain=("real", "real"), cost=32,
+)  # fmt: skip
+logaddexp2 = _function(
+    "logaddexp2",
+    (lambda g, out, x, y: div(g, 1.0 + exp2(_apart(x, y))), lambda g, out, x, y: div(g, 1.0 + exp2(_apart(y, x)))),
+    scalar="logaddexp2({0}, {1})", domain=("real", "real"), cost=32,
+)  # fmt: skip
+power = Primitive(  # of two arrays; with a number as exponent it is `pow`. NaN is the slope of y where x < 0
+    "power", scalar="pow({0}, {1})", onnx="Pow", tex="{0}^{{{1}}}", level=4, label="xʸ", cost=40,
+    domain=("positive", "real"), vjp=(_power_base, _power_exponent),
+)  # fmt: skip
+cbrt = _function("cbrt", (lambda g, out, x: div(g, 3.0 * (out * out)),), scalar="cbrt({0})", domain=("nonzero",))
+hypot = _function(
+    "hypot", (lambda g, out, x, y: g * _cosine(x, out), lambda g, out, x, y: g * _cosine(y, out)),
+    scalar="hypot({0}, {1})", domain=("real", "real"),
+)  # fmt: skip
+sin = _function("sin", (lambda g, out, x: g * cos(x),), scalar="sin({0})", tex=r"\sin {0}", onnx="Sin")
+cos = _function("cos", (lambda g, out, x: -(g * sin(x)),), scalar="cos({0})", tex=r"\cos {0}", onnx="Cos")
+tan = _function("tan", (lambda g, out, x: g * (1.0 + out * out),), scalar="tan({0})", tex=r"\tan {0}", onnx="Tan",
+                domain=("inside",))  # fmt: skip
+arcsin = _function("arcsin", (lambda g, out, x: div(g, sqrt((1.0 - x) * (1.0 + x))),), scalar="asin({0})",
+                   tex=r"\arcsin {0}", onnx="Asin", domain=("inside",))  # fmt: skip
+arccos = _function("arccos", (lambda g, out, x: div(-g, sqrt((1.0 - x) * (1.0 + x))),), scalar="acos({0})",
+                   tex=r"\arccos {0}", onnx="Acos", domain=("inside",))  # fmt: skip
+arctan = _function("arctan", (lambda g, out, x: div(g, 1.0 + x * x),), scalar="atan({0})", tex=r"\arctan {0}",
+                   onnx="Atan")  # fmt: skip
+arctan2 = _function(
+    "arctan2",
+    (lambda g, out, y, x: g * _cosine(_cosine(x, hypot(x, y)), hypot(x, y)),
+     lambda g, out, y, x: g * _cosine(_cosine(-y, hypot(x, y)), hypot(x, y))),
+    scalar="atan2({0}, {1})", domain=("nonzero", "nonzero"),
+)  # fmt: skip
+sinh = _function("sinh", (lambda g, out, x: g * cosh(x),), scalar="sinh({0})", tex=r"\sinh {0}", onnx="Sinh")
+cosh = _function("cosh", (lambda g, out, x: g * sinh(x),), scalar="cosh({0})", tex=r"\cosh {0}", onnx="Cosh")
+arcsinh = _function("arcsinh", (lambda g, out, x: div(g, hypot(x, 1.0)),), scalar="asinh({0})", onnx="Asinh")
+arccosh = _function("arccosh", (lambda g, out, x: div(g, sqrt(x - 1.0) * sqrt(x + 1.0)),), scalar="acosh({0})",
+                    onnx="Acosh", domain=("above 1",))  # fmt: skip
+arctanh = _function("arctanh", (lambda g, out, x: div(g, (1.0 - x) * (1.0 + x)),), scalar="atanh({0})", onnx="Atanh",
+                    domain=("inside",))  # fmt: skip
+sinc = _function("sinc", (_sinc_vjp,))
+degrees = _function("degrees", (lambda g, out, x: degrees(g),), scalar="degrees({0})", cost=1)
+radians = _function("radians", (lambda g, out, x: radians(g),), scalar="radians({0})", cost=1)
+
+# ---- whole numbers, signs and kinds of numbers -------------------------------------------------------------
+
+floor = _function("floor", (None,), scalar="floor({0})", onnx="Floor", cost=1)
+ceil = _function("ceil", (None,), scalar="ceil({0})", onnx="Ceil", cost=1)
+trunc = _function("trunc", (None,), scalar="trunc({0})", cost=1)
+rint = _function("rint", (None,), scalar="rint({0})", onnx="Round", cost=1)
+floor_divide = _function("floor_divide", (None, None), scalar="floor_divide({0}, {1})", domain=("real", "nonzero"))
+remainder = _function(  # of the sign of y
+    "remainder", (passes, lambda g, out, x, y: -(g * floor_divide(x, y))), scalar="remainder({0}, {1})",
+    domain=("nonzero", "large"),
+)  # fmt: skip
+fmod = _function(  # of the sign of x
+    "fmod", (passes, lambda g, out, x, y: -(g * rint(div(x - out, y)))), scalar="fmod({0}, {1})",
+    domain=("nonzero", "large"),
+)  # fmt: skip
+fmax = _function("fmax", (lambda g, out, x, y, *, tie=0.5: _share(g, x, y, tie, greater),
+                          lambda g, out, x, y, *, tie=0.5: _share(g, y, x, tie, greater)),
+                 scalar="fmax({0}, {1})", domain=("real", "real"), cost=1)  # fmt: skip
+fmin = _function("fmin", (lambda g, out, x, y, *, tie=0.5: _share(g, x, y, tie, less),
+                          lambda g, out, x, y, *, tie=0.5: _share(g, y, x, tie, less)),
+                 scalar="fmin({0}, {1})", domain=("real", "real"), cost=1)  # fmt: skip
+copysign = _function(
+    "copysign",
+    (lambda g, out, x, y: g * (sign(x) * copysign(1.0, y)), None),
+    scalar="copysign({0}, {1})",
+    domain=("nonzero", "nonzero"),
+    cost=1,
+)
+heaviside = _function(
+    "heaviside", (None, lambda g, out, x, y: where(equal(x, 0.0), g, 0.0)), domain=("nonzero", "real"), cost=1
+)
+isnan = _function("isnan", (None,), scalar="isnan({0})", onnx="IsNaN", cost=1)
+isinf = _function("isinf", (None,), scalar="isinf({0})", onnx="IsInf", cost=1)
+isfinite = _function("isfinite", (None,), scalar="isfinite({0})", cost=1)
+signbit = _function("signbit", (None,), scalar="signbit({0})", cost=1)
+
+# ---- scans -------------------------------------------------------------------------------------------------
+
+cumsum = Primitive(
+    "cumsum", kind="scan", array="add", onnx="CumSum", tex=r"\operatorname{{cumsum}}({0})", label="cumsum",
+    vjp=(lambda g, out, x, *, axis, reverse=False: cumsum(g, axis=axis, reverse=not reverse),),
+)  # fmt: skip
+cumprod = Primitive(
+    "cumprod", kind="scan", array="multiply", tex=r"\operatorname{{cumprod}}({0})", label="cumprod", vjp=(_cumprod_vjp,)
+)
+cummax = Primitive(
+    "cummax", kind="scan", array="maximum", tex=r"\operatorname{{cummax}}({0})", label="cummax",
+    vjp=(_extreme_vjp("greater"),),
+)  # fmt: skip
+cummin = Primitive(
+    "cummin", kind="scan", array="minimum", tex=r"\operatorname{{cummin}}({0})", label="cummin",
+    vjp=(_extreme_vjp("less"),),
+)  # fmt: skip
+recur = Primitive(  # y[i] = x1[i] + x0[i] * y[i - 1], the first without the product
+    "recur", kind="scan", array=_recur, tex=r"\operatorname{{recur}}({0}, {1})", label="recur", domain=("real", "real"),
+    vjp=(lambda g, out, a, b, *, axis, reverse=False: _carried(g, a, axis, reverse) * _before(out, 0.0, axis, reverse),
+         lambda g, out, a, b, *, axis, reverse=False: _carried(g, a, axis, reverse)),
+)  # fmt: skip

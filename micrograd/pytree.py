@@ -9,10 +9,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import copy
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-__all__ = ["flatten", "paths"]
+import numpy as np
+
+__all__ = ["call_by_parameter", "flatten", "paths"]
 
 
 def paths(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -40,3 +44,34 @@ def _build(tree: Any, leaves: Iterator[Any]) -> Any:
 def flatten(tree: Any) -> tuple[list[Any], Callable[[Iterable[Any]], Any]]:
     """Return the leaves in order, and the function that puts others in their places."""
     return [leaf for _, leaf in paths(tree)], lambda leaves: _build(tree, iter(leaves))
+
+
+# ---- a call -------------------------------------------------------------------------------------------------
+
+
+def call_by_parameter(
+    function: Callable[..., Any],
+    arguments: Mapping[str, Any],
+    *,
+    through: Callable[..., Any] | None = None,
+    seed: int | None = None,
+) -> Any:
+    """Call a function with copies of its arguments: positional-only ones in order, the others by keyword.
+
+    Args:
+        function: what is called.
+        arguments: by parameter.
+        through: what calls it, as `micrograd.trace` does: it is given the function first.
+        seed: of ``np.random`` before the call, which users' dropout draws from; as it is where None.
+
+    >>> def power(x, /, exponent):
+    ...     return x**exponent
+    >>> call_by_parameter(power, {"x": 3, "exponent": 2})
+    9
+    """
+    kinds = {name: p.kind for name, p in inspect.signature(function).parameters.items()}
+    given = copy.deepcopy(dict(arguments))
+    first = [given.pop(name) for name in arguments if kinds.get(name) is inspect.Parameter.POSITIONAL_ONLY]
+    if seed is not None:
+        np.random.seed(seed % 2**32)  # noqa: NPY002 - the generator that such functions use
+    return function(*first, **given) if through is None else through(function, *first, **given)

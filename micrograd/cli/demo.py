@@ -126,7 +126,7 @@ def demo(terminal: Terminal, folder: Path, epochs: int = 20) -> None:
     """Write the pictures into `folder`, print the table, train with and without batch norm and print both accuracies.
 
     Raises:
-        NumericalError: composed and handwritten gradients differ. MissingExtraError: scikit-learn is not installed.
+        NumericalError: composed and handwritten gradients differ.
     """
     from micrograd.cli.training import curves
     from micrograd.errors import NumericalError

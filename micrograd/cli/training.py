@@ -40,9 +40,9 @@ def add_train(commands: Any) -> None:
     train = commands.add_parser(
         "train",
         help="train a network on real data",
-        description="Train a network on the 1,797 handwritten digits of scikit-learn. Ctrl-C writes the checkpoint, if "
-        "there is one, and says how to go on. Exit code: 0 trained, 1 it diverged, 2 the command cannot be run, "
-        "130 interrupted.",
+        description="Train a network on the 1,797 handwritten digits that come with the package. Ctrl-C writes "
+        "the checkpoint, if there is one, and says how to go on. Exit code: 0 trained, 1 it diverged, 2 the "
+        "command cannot be run, 130 interrupted.",
         allow_abbrev=False,
     )
     train.add_argument("data", choices=("digits",), help="the data set")

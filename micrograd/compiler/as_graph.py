@@ -1,4 +1,4 @@
-"""What a compiled function runs, as a `Graph`: the operations after the rewrites, with its kernels as stages."""
+"""Show what a compiled function runs as a `Graph`: the operations after the rewrites, with its kernels as stages."""
 
 from __future__ import annotations
 

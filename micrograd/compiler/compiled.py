@@ -1,4 +1,4 @@
-"""`compile`: a function of arrays as fused machine code, captured once for each signature."""
+"""Compile a function of arrays to fused machine code, captured once for each signature."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ AnyEntry = Entry | ShardedEntry | numpy.PlainEntry
 def compile(  # noqa: A001 (mg.compile)
     f: Callable[..., Any] | None = None, *, threads: int | None = None, backend: str = "numba", mesh: Any = None
 ) -> Any:
-    """`f` as fused machine code: few passes over memory, the same numbers.
+    """Compile `f` to fused machine code: few passes over memory, the same numbers.
 
     The first call with each signature (shapes, dtypes, layouts, and the values of all arguments that are no arrays)
     records `f` once and compiles it; the calls that follow run machine code. May be used as a decorator.
@@ -256,7 +256,7 @@ class Compiled:
 
 
 def _contiguous(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """`x`, copied where it is in neither order, or in the other byte order."""
+    """Return `x`, copied where it is in neither order, or in the other byte order."""
     if (x.flags.c_contiguous or x.flags.f_contiguous) and x.dtype.isnative and x.flags.aligned:
         return x
     return np.array(x, x.dtype.newbyteorder("="), order="C")

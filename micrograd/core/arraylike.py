@@ -18,12 +18,11 @@ from micrograd.errors import DTypeError, GraphError, ShapeError
 from micrograd.modes import capturing, current
 from micrograd.numpy_api import composites as c
 from micrograd.numpy_api.functions import call_function, call_ufunc
-from micrograd.source.ownership import user_line
+from micrograd.source.names import user_line
 
 __all__ = ["ArrayLike"]
 
-_and, _or = c.bitwise(c.logical_and), c.bitwise(c.logical_or)
-_xor, _not = c.bitwise(c.logical_xor), c.bitwise(c.logical_not)
+_not = c.bitwise(c.logical_not)
 
 
 class ArrayLike(Displayed):
@@ -190,7 +189,7 @@ class ArrayLike(Displayed):
         return c.power(self, exponent)
 
     def __rpow__(self, base: Any) -> Any:
-        return p.exp(self * float(np.log(base)))
+        return c.power(base, self)
 
     def __neg__(self) -> Any:
         return p.neg(self)
@@ -230,19 +229,8 @@ class ArrayLike(Displayed):
 
     __hash__ = object.__hash__
 
-    def __and__(self, other: Any) -> Any:
-        return _and(self, other)
-
-    def __or__(self, other: Any) -> Any:
-        return _or(self, other)
-
-    def __xor__(self, other: Any) -> Any:
-        return _xor(self, other)
-
     def __invert__(self) -> Any:
         return _not(self)
-
-    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
 
     def __getitem__(self, index: Any) -> Any:
         return c.getitem(self, index)
@@ -262,7 +250,7 @@ class ArrayLike(Displayed):
         return c.sum(self, axis, keepdims=keepdims)
 
     def mean(self, axis: c.Axis = None, keepdims: bool = False) -> Any:
-        """See `numpy.mean`; ``1/N * sum``."""
+        """See `numpy.mean`; ``sum / N``."""
         return c.mean(self, axis, keepdims=keepdims)
 
     def var(self, axis: c.Axis = None, ddof: int = 0, keepdims: bool = False) -> Any:
@@ -359,3 +347,11 @@ class ArrayLike(Displayed):
     @property
     def _op(self) -> str:
         return "" if self.row is None else self.row.label
+
+
+for _name, _function in {
+    "mod": p.remainder, "floordiv": p.floor_divide, "divmod": c.divided, "and": c.bitwise(c.logical_and),
+    "or": c.bitwise(c.logical_or), "xor": c.bitwise(c.logical_xor),
+}.items():  # fmt: skip
+    setattr(ArrayLike, f"__{_name}__", lambda self, other, _function=_function: _function(self, other))
+    setattr(ArrayLike, f"__r{_name}__", lambda self, other, _function=_function: _function(other, self))

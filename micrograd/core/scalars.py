@@ -15,7 +15,7 @@ import numpy as np
 from micrograd import primitives as p
 from micrograd.core import validation
 from micrograd.core.array_pool import SMALLEST, apply
-from micrograd.modes import current
+from micrograd.modes import SEALED, current
 from micrograd.primitives import passes
 
 __all__ = ["fast_operators", "pull"]
@@ -24,7 +24,7 @@ Class = TypeVar("Class", bound=type)
 
 
 def fast_operators(cls: Class) -> Class:
-    """Give a class of nodes fast ``+ - *`` and integer powers (a class decorator)."""
+    """Give a class of nodes fast ``+ - * /`` and integer powers (a class decorator)."""
 
     def methods(row: p.Primitive, number: Callable[[Any, Any], Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
         ufunc: np.ufunc = getattr(np, row.array)
@@ -44,7 +44,7 @@ def fast_operators(cls: Class) -> Class:
                 y, b = None, float(other)
             else:
                 return self.__primitive__(row, (self, other), {})
-            if current() is None:
+            if (mode := current()) is None or mode is SEALED:
                 if type(a) is float and type(b) is float:
                     return cls(number(a, b), row, None, self, a, y, b)
                 value = array(a, b)
@@ -53,7 +53,7 @@ def fast_operators(cls: Class) -> Class:
             return self.__primitive__(row, (self, other), {})
 
         def backwards(self: Any, other: Any) -> Any:
-            if (type(other) is float or type(other) is int) and current() is None:
+            if (type(other) is float or type(other) is int) and ((mode := current()) is None or mode is SEALED):
                 a, b = float(other), self.raw
                 value = number(a, b) if type(b) is float else array(a, b)
                 if type(value) is float or type(value) is np.ndarray:
@@ -66,6 +66,7 @@ def fast_operators(cls: Class) -> Class:
         forwards, backwards = methods(row, getattr(operator, row.name))
         setattr(cls, f"__{row.name}__", forwards)
         setattr(cls, f"__r{row.name}__", backwards)
+    setattr(cls, "__truediv__", methods(p.div, p.div.forward)[0])  # noqa: B010 (1 / x is a row of its own)
 
     general = getattr(cls, "__pow__")  # noqa: B009 (of the class itself, which the type checker would take for a number)
 

@@ -15,7 +15,7 @@ from micrograd.errors import DTypeError, GraphError, ShapeError
 from micrograd.modes import capturing
 from micrograd.numpy_api.promotion import whole_numbers
 from micrograd.primitives import Primitive
-from micrograd.source.ownership import user_line
+from micrograd.source.names import user_line
 
 __all__ = ["constant", "evaluate", "frozen", "leaf", "mismatch", "owned", "seed", "unchanged"]
 

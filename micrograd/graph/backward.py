@@ -16,8 +16,7 @@ import numpy as np
 
 from micrograd.engine import Tensor, sweep, toposort
 from micrograd.errors import GraphError
-from micrograd.graph.build import Label, assemble
-from micrograd.graph.nodes import Node
+from micrograd.graph.nodes import Label, Node, assemble
 
 if TYPE_CHECKING:
     from micrograd.graph.graph import Graph

@@ -78,6 +78,7 @@ class _Template:
 
 _UNICODE: tuple[tuple[str, str], ...] = (  # TeX to text, in this order; unknown commands keep their word
     (r"\\frac\{1\}\{(.)\}", r"1/\1"),
+    (r"\\frac\{(.)\}\{(.)\}", r"\1 / \2"),
     (r"\\sqrt\{(.)\}", r"√\1"),
     (r"\\operatorname\{(\w+)\}", r"\1"),
     (r"\\mathbf\{1\} ?", "ones·"),

@@ -17,12 +17,11 @@ from micrograd.display import Displayed
 from micrograd.engine import Tensor, no_grad, sweep
 from micrograd.errors import GraphError, ShapeError
 from micrograd.graph.backward import backward_structure
-from micrograd.graph.build import assemble
-from micrograd.graph.nodes import LEAVES, Edge, Node, Stage
+from micrograd.graph.nodes import LEAVES, Edge, Node, Stage, assemble
 from micrograd.graph.text import parse, to_text
 from micrograd.primitives import TABLE
 
-__all__ = ["Graph"]
+__all__ = ["Graph", "seeded_outputs", "uneven", "upstream_for"]
 
 
 class _ByName(Mapping[str, Any]):
@@ -276,7 +275,8 @@ class Graph(Displayed):
         self.grads, self.edge_grads = {}, {}
         for tensor, g, parts in sweep(seeds, stop):
             index = place[tensor]
-            self.grads[index] = _shown(g)
+            leaf = self.nodes[index].is_leaf and type(g) is not float and g.dtype != tensor.dtype
+            self.grads[index] = _shown(g.astype(tensor.dtype) if leaf else g)
             for slot, part in enumerate(parts):
                 operand = self.nodes[index].operands[slot]
                 if part is not None and isinstance(operand, int):
@@ -345,3 +345,31 @@ def _started(output: Tensor) -> Any:
     """Return the cotangent that ``backward`` gave `output`; None where there was none: a leaf, or a number's 0."""
     untouched = output.row is None or output.grad is None or (type(output.grad) is float and output.grad == 0.0)
     return None if untouched else output.grad
+
+
+# ---- the gradients that a backward pass starts from ---------------------------------------------------------
+
+
+def seeded_outputs(graph: Graph) -> list[Node]:
+    """Return the outputs that get a gradient: the first, and those that are no lesser than it."""
+    first, *others = graph.outputs
+    return [first, *(n for n in others if first.shape and n.shape == first.shape and not n.is_leaf)]
+
+
+def uneven(shape: tuple[int, ...], rng: np.random.Generator, spread: float) -> Any:
+    """Draw numbers whose columns have means of their own, so that no sum along an axis vanishes."""
+    return rng.standard_normal(shape) + spread * rng.standard_normal(shape[-1:])
+
+
+def upstream_for(out: Any, rng: np.random.Generator) -> Any:
+    """Return a gradient of an output: random, of no zero mean along any axis."""
+    shape = np.shape(out)
+    if not shape:
+        value = float(rng.uniform(1.3, 2.2))
+        return value if not isinstance(out, np.ndarray) else np.asarray(value, out.dtype)
+    for _ in range(50):
+        g = uneven(shape, rng, 0.5) + 0.4
+        means = [abs(g.mean(axis=axis)).min(initial=1.0) for axis in range(len(shape))]
+        if min(means) > 0.03:
+            break
+    return g.astype(out.dtype)

@@ -1,11 +1,12 @@
 """Compose what an array can do of primitives: the functions behind the tensor's methods and NumPy's names.
 
-Written in the shared dialect, so each works on tensors (recorded) and on arrays alike.  `mean` is ``mul(1/N, sum)``
+Written in the shared dialect, so each works on tensors (recorded) and on arrays alike.  `mean` is ``div(sum, N)``
 and `var` is four nodes: nothing here is a fused node, and no derivative is written here.
 """
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,10 +17,10 @@ from micrograd.errors import DTypeError, ShapeError
 from micrograd.modes import capturing
 
 __all__ = [
-    "all_of", "amax", "amin", "any_of", "bitwise", "broadcast_to", "clip", "concatenate", "divide", "dot",
-    "expand_dims", "getitem", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor", "matmul",
-    "maximum", "mean", "minimum", "moveaxis", "power", "reshape", "squeeze", "stack", "std", "sum", "swapaxes",
-    "transpose", "truth", "var",
+    "all_of", "amax", "amin", "any_of", "between", "bitwise", "broadcast_to", "clip", "concatenate", "divide",
+    "divided", "dot", "expand_dims", "float_power", "getitem", "logical_and", "logical_not", "logical_or",
+    "logical_xor", "matmul", "maximum", "mean", "minimum", "moveaxis", "power", "reshape", "rounded", "squeeze",
+    "stack", "std", "sum", "swapaxes", "transpose", "truth", "var",
 ]  # fmt: skip
 
 _FLOAT = np.dtype(float)
@@ -65,14 +66,14 @@ def sum(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
 
 
 def mean(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
-    """Average over `axis` as ``1/N * sum(x)``: two nodes. Raises ShapeError where N is 0."""
+    """Average over `axis` as ``sum(x) / N``: two nodes. Raises ShapeError where N is 0."""
     axis = normal_axis(axis, len(shape_of(x)))
     n = _count(shape_of(x), axis)
     if n == 0:
         raise ShapeError(f"mean over axis {axis} of shape {shape_of(x)}: the mean of nothing is undefined")
     if hasattr(x, "dtype") and x.dtype == np.float16:  # whose sums overflow at 65,504: NumPy adds up in float32 too
-        return p.cast((1.0 / n) * sum(p.cast(x, dtype="float32"), axis, keepdims=keepdims), dtype="float16")
-    return (1.0 / n) * sum(x, axis, keepdims=keepdims)
+        return p.cast(p.div(sum(p.cast(x, dtype="float32"), axis, keepdims=keepdims), n), dtype="float16")
+    return p.div(sum(x, axis, keepdims=keepdims), n)
 
 
 def var(x: Any, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False) -> Any:
@@ -82,11 +83,13 @@ def var(x: Any, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False) -> 
     if n <= 0:
         raise ShapeError(f"var over axis {axis} of shape {shape_of(x)} with ddof={ddof}: nothing to divide by")
     centred = x - mean(x, axis, keepdims=True)
-    return (1.0 / n) * sum(centred**2, axis, keepdims=keepdims)
+    return p.div(sum(centred**2, axis, keepdims=keepdims), n)
 
 
 def std(x: Any, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False) -> Any:
-    """Return the square root of `var`. Its slope is infinite where the variance is 0."""
+    """Return the square root of `var`. Its slope is infinite where the variance is 0; over one entry it is 0."""
+    if ddof == 0 and _count(shape_of(x), normal_axis(axis, len(shape_of(x)))) == 1:
+        return sum(x - x, axis, keepdims=keepdims)
     return p.sqrt(var(x, axis, ddof=ddof, keepdims=keepdims))
 
 
@@ -115,9 +118,16 @@ def _is_node(x: Any) -> bool:
     return hasattr(x, "__primitive__")
 
 
-def maximum(x: Any, y: Any) -> Any:
-    """Return the larger of two, elementwise. Two tensors share a tie; against a constant it goes to the constant."""
-    return p.maximum(x, y) if _is_node(x) and _is_node(y) else p.maximum(x, y, tie=0.0)
+def between(row: p.Primitive) -> Callable[[Any, Any], Any]:
+    """Return the larger or smaller of two by `row`: tensors share a tie; against a constant it goes to the constant."""
+
+    def call(x: Any, y: Any) -> Any:
+        return row(x, y) if _is_node(x) and _is_node(y) else row(x, y, tie=0.0)
+
+    return call
+
+
+maximum = between(p.maximum)
 
 
 def minimum(x: Any, y: Any) -> Any:
@@ -130,12 +140,6 @@ def minimum(x: Any, y: Any) -> Any:
     return -maximum(-x, -y)
 
 
-def logaddexp(x: Any, y: Any) -> Any:
-    """Return ``log(exp(x) + exp(y))``, which no size of `x` or `y` makes overflow."""
-    top = maximum(x, y)
-    return top + p.log(p.exp(x - top) + p.exp(y - top))
-
-
 def clip(x: Any, low: Any = None, high: Any = None) -> Any:
     """Hold `x` between `low` and `high`."""
     x = x if low is None else maximum(x, low)
@@ -143,32 +147,45 @@ def clip(x: Any, low: Any = None, high: Any = None) -> Any:
 
 
 def divide(x: Any, y: Any) -> Any:
-    """Divide as ``x * (1/y)``; a numerator of 1 is `reciprocal` alone, as in the staged graph."""
-    if isinstance(y, (int, float)):
-        return x * (1.0 / y if y else p.reciprocal(float(y)))
-    if not _is_node(y) and np.asarray(y).dtype.kind in "biu":
-        y = np.asarray(y)
-    if _kind(y) in "biu":  # NumPy's reciprocal of a whole number is a whole number
-        dtype = np.result_type(y.dtype, x.dtype if hasattr(x, "dtype") else 1.0)
-        y = p.cast(y, dtype=dtype.name if dtype.kind == "f" else "float64")
-    if not _is_node(y):
-        return p.mul(x, p.reciprocal(y))
-    inverse = p.reciprocal(y)
-    if type(x) in (int, float) and x == 1:
-        return inverse
-    return x * inverse
+    """Divide as NumPy does; one over floats is `reciprocal`, as in the staged graph."""
+    if type(x) in (int, float) and x == 1 and _is_node(y) and _kind(y) == "f":
+        return p.reciprocal(y)
+    return p.div(x, y)
+
+
+def divided(x: Any, y: Any) -> tuple[Any, Any]:
+    """Return the quotient rounded down and the remainder, as `numpy.divmod`."""
+    return p.floor_divide(x, y), p.remainder(x, y)
 
 
 def power(x: Any, exponent: Any) -> Any:
-    """Raise `x` to a real number as exponent."""
+    """Raise `x` to a number or to an array of exponents."""
     if isinstance(exponent, np.ndarray) and exponent.ndim == 0:
         exponent = exponent.item()
+    if isinstance(exponent, np.ndarray) or _is_node(exponent) or not _is_node(x):
+        return p.power(x, exponent)
     if isinstance(exponent, bool) or not isinstance(exponent, (int, float, np.integer, np.floating)):
         kind = type(exponent).__name__
-        raise DTypeError(f"the exponent must be a real number; got {kind}. Write exp(y * log(x)) for x ** y.")
+        raise DTypeError(f"the exponent must be a number or an array; got {kind}.")
     number = exponent.item() if isinstance(exponent, np.generic) else exponent
     whole = isinstance(number, float) and number.is_integer() and _kind(x) == "f"
     return p.pow(x, exponent=int(number) if whole else number)
+
+
+def float_power(x: Any, exponent: Any) -> Any:
+    """Raise `x` to a power in float64, as `numpy.float_power`."""
+    x, exponent = (p.cast(o, dtype="float64") if getattr(o, "dtype", _FLOAT) != _FLOAT else o for o in (x, exponent))
+    return power(x, exponent)
+
+
+def rounded(a: Any, decimals: int = 0) -> Any:
+    """Round to a number of decimals, halves to even, by the products and quotients that `numpy.round` computes."""
+    if a.dtype.kind in "biu" and decimals >= 0:
+        return a
+    scale = 10.0 ** builtins.abs(decimals)
+    if not decimals:
+        return p.rint(a)
+    return p.div(p.rint(a * scale), scale) if decimals > 0 else p.rint(p.div(a, scale)) * scale
 
 
 def truth(x: Any) -> Any:
@@ -211,7 +228,7 @@ def _truth_of(x: Any) -> Any:
 
 
 def bitwise(logical: Callable[..., Any]) -> Callable[..., Any]:
-    """``& | ^ ~`` between truth values, by the logical function of the same meaning.
+    """Compose ``& | ^ ~`` of truth values of the logical function of the same meaning.
 
     Raises:
         DTypeError (at the call): whole numbers or floats, whose bits are no part of the graph.

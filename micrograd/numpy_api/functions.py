@@ -7,7 +7,6 @@ lose its gradient silently.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -23,42 +22,27 @@ from micrograd.numpy_api import rearrange as a_
 __all__ = ["FUNCTIONS", "UFUNCS", "call_function", "call_ufunc"]
 
 UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
-    np.add: p.add,
-    np.subtract: p.sub,
-    np.multiply: p.mul,
+    **{
+        getattr(np, row.array): row
+        for row in p.TABLE.values()
+        if row.kind == "map" and isinstance(getattr(np, row.array, None), np.ufunc)
+    },
     np.divide: c.divide,
     np.power: c.power,
-    np.float_power: c.power,
+    np.float_power: c.float_power,
     np.square: lambda x: c.power(x, 2),
-    np.sqrt: p.sqrt,
-    np.reciprocal: p.reciprocal,
-    np.negative: p.neg,
     np.positive: lambda x: x,
-    np.exp: p.exp,
-    np.log: p.log,
-    np.log1p: lambda x: p.log(1.0 + x),
-    np.expm1: lambda x: p.exp(x) - 1.0,
-    np.exp2: lambda x: p.exp(x * math.log(2.0)),
-    np.log2: lambda x: p.log(x) * (1.0 / math.log(2.0)),
-    np.log10: lambda x: p.log(x) * (1.0 / math.log(10.0)),
-    np.logaddexp: lambda x, y: c.logaddexp(x, y),
-    np.hypot: lambda x, y: p.sqrt(x * x + y * y),
-    np.sinh: lambda x: (p.exp(x) - p.exp(-x)) * 0.5,
-    np.cosh: lambda x: (p.exp(x) + p.exp(-x)) * 0.5,
-    np.tanh: p.tanh,
-    np.absolute: p.abs,
     np.fabs: p.abs,
-    np.sign: p.sign,
+    np.rad2deg: p.degrees,
+    np.deg2rad: p.radians,
     np.maximum: c.maximum,
     np.minimum: c.minimum,
+    np.fmax: c.between(p.fmax),
+    np.fmin: c.between(p.fmin),
+    np.divmod: c.divided,
     np.matmul: c.matmul,
-    np.greater: p.greater,
-    np.greater_equal: p.greater_equal,
-    np.less: p.less,
-    np.less_equal: p.less_equal,
-    np.equal: p.equal,
-    np.not_equal: p.not_equal,
 }  # type: ignore[dict-item, unused-ignore]
+"""The rows that are ufuncs of NumPy, and what is composed of rows."""
 
 LOGIC: dict[np.ufunc, Callable[..., Any]] = {
     np.logical_and: c.logical_and,
@@ -75,6 +59,11 @@ LOGIC: dict[np.ufunc, Callable[..., Any]] = {
 _REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {
     np.add: c.sum, np.maximum: c.amax, np.minimum: c.amin, np.multiply: k.prod, np.logical_or: c.any_of,
     np.logical_and: c.all_of,
+}  # fmt: skip
+
+
+_SCANS: dict[np.ufunc, p.Primitive] = {
+    np.add: p.cumsum, np.multiply: p.cumprod, np.maximum: p.cummax, np.minimum: p.cummin,
 }  # fmt: skip
 
 
@@ -156,6 +145,10 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.take: a_.take,
     np.take_along_axis: a_.take_along_axis,
     np.sort: a_.sort,
+    np.sinc: p.sinc,
+    np.round: c.rounded,
+    np.around: c.rounded,
+    np.fix: p.trunc,
     np.diagonal: a_.diagonal,
     np.diag: a_.diag,
     np.trace: a_.trace,
@@ -170,7 +163,12 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.outer: k.outer,
     np.inner: k.inner,
     np.vdot: lambda a, b: k.inner(c.reshape(a, -1), c.reshape(b, -1)),
-    np.cumsum: k.cumsum,
+    np.cumsum: k.scanned(p.cumsum),
+    np.cumprod: k.scanned(p.cumprod),
+    np.nancumsum: lambda a, axis=None: k.scanned(p.cumsum)(p.where(p.isnan(a), 0.0, a), axis),
+    np.nancumprod: lambda a, axis=None: k.scanned(p.cumprod)(p.where(p.isnan(a), 1.0, a), axis),
+    np.cumulative_sum: k.cumulative(p.cumsum, 0.0),
+    np.cumulative_prod: k.cumulative(p.cumprod, 1.0),
     np.prod: _reduction(k.prod),
     np.ptp: _reduction(lambda a, axis, **more: c.amax(a, axis, **more) - c.amin(a, axis, **more)),
     np.average: lambda a, axis=None, weights=None, *, keepdims=False: k.average(a, axis, weights, keepdims=keepdims),
@@ -218,6 +216,10 @@ def call_ufunc(ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any
     if method == "reduce" and ufunc in _REDUCTIONS:
         _refuse_keywords(f"{name}.reduce", kwargs, {"dtype": None, "out": None})
         return _REDUCTIONS[ufunc](inputs[0], kwargs.pop("axis", 0), **kwargs)
+    if method == "accumulate" and ufunc in UFUNCS and ufunc.nin == 2:
+        _refuse_keywords(f"{name}.accumulate", kwargs, {"dtype": None, "out": None})
+        scan = k.scanned(_SCANS[ufunc]) if ufunc in _SCANS else k.accumulated(UFUNCS[ufunc])
+        return scan(inputs[0], kwargs.pop("axis", 0), **kwargs)
     spelled = name if method == "__call__" else f"{name}.{method}"
     raise GraphError(f"np.{spelled} is not a micrograd primitive; available: {_available()}.")
 

@@ -16,7 +16,7 @@ def _expit(x: Any) -> Any:
 
 
 def _log_expit(x: Any) -> Any:
-    return -c.logaddexp(-x, 0.0)
+    return -p.logaddexp(-x, 0.0)
 
 
 def _logsumexp(a: Any, axis: c.Axis = None, *, keepdims: bool = False) -> Any:

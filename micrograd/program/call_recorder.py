@@ -16,8 +16,7 @@ from micrograd.core import validation
 from micrograd.engine import Tensor, sweep
 from micrograd.errors import DTypeError, GraphError, ShapeError
 from micrograd.program.rng import RngStates
-from micrograd.source.names import CodePosition
-from micrograd.source.ownership import owner_of
+from micrograd.source.names import CodePosition, owner_of
 
 __all__ = ["CallRecorder", "leaf_of"]
 

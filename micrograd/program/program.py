@@ -22,7 +22,9 @@ __all__ = [
     "evaluate",
 ]  # fmt: skip
 
-COMPARISONS = frozenset({"greater", "greater_equal", "less", "less_equal", "equal", "not_equal"})
+COMPARISONS = frozenset({"greater", "greater_equal", "less", "less_equal", "equal", "not_equal", "isnan", "isinf",
+                         "isfinite", "signbit"})  # fmt: skip
+"""Rows that return truth values."""
 
 
 @dataclass(frozen=True, slots=True)

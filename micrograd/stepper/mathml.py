@@ -48,7 +48,10 @@ _GREEK = {
     "Theta": "Θ", "Lambda": "Λ", "Xi": "Ξ", "Pi": "Π", "Sigma": "Σ", "Phi": "Φ", "Psi": "Ψ", "Omega": "Ω",
 }  # fmt: skip
 _ACCENTS = {"hat": "^", "bar": "¯", "tilde": "~"}
-_WORDS = {r"\log": "log", r"\tanh": "tanh", r"\max": "max", r"\sin": "sin", r"\cos": "cos"}
+_WORDS = {
+    f"\\{word}": word
+    for word in ("log", "tanh", "max", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh")
+}
 _SIGNS = {
     r"\sum": "∑", r"\,": "·", r"\ge": "≥", r"\le": "≤", r"\ne": "≠", r"\cdot": "·", "-": "−", "<": "&lt;", ">": "&gt;",
 }  # fmt: skip

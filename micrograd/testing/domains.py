@@ -43,10 +43,26 @@ def _mask(rng: np.random.Generator, shape: Shape, slot: int) -> Array:  # noqa: 
     return np.asarray(rng.integers(0, 2, shape), bool)
 
 
+def _inside(rng: np.random.Generator, shape: Shape, slot: int) -> Array:
+    return np.asarray(0.9 * np.tanh(0.5 * _real(rng, shape, slot)))
+
+
+def _large(rng: np.random.Generator, shape: Shape, slot: int) -> Array:
+    count = int(np.prod(shape, dtype=int))
+    return np.asarray((4.0 + count + _positive(rng, shape, slot)) * rng.choice([-1.0, 1.0], shape))
+
+
+def _above_one(rng: np.random.Generator, shape: Shape, slot: int) -> Array:
+    return _positive(rng, shape, slot) + 1.0
+
+
 DOMAINS: dict[str, Callable[[np.random.Generator, Shape, int], Array]] = {
     "real": _real,
     "positive": _positive,
     "nonzero": _nonzero,
+    "inside": _inside,
+    "above 1": _above_one,
+    "large": _large,
     "mask": _mask,
     "matrix": _real,
 }
@@ -99,6 +115,13 @@ _REDUCED: list[tuple[list[Shape], dict[str, Any]]] = [
     ([(2, 3, 2)], {"axis": None, "keepdims": True}),
     ([()], {}),
 ]
+_SCANNED: list[tuple[list[Shape], dict[str, Any]]] = [
+    ([(4,)], {"axis": 0}),
+    ([(3, 2)], {"axis": 0}),
+    ([(2, 3)], {"axis": 1, "reverse": True}),
+    ([(2, 3, 2)], {"axis": 1}),
+    ([(1, 2)], {"axis": 0}),
+]
 _CONTRACTED: list[list[Shape]] = [[(2, 3), (3, 4)], [(3, 3), (3, 3)], [(2, 2, 3), (2, 3, 1)], [(2, 3), (4, 3, 2)],
                                   [(2, 1, 2, 3), (2, 3, 2)], [(1, 1), (1, 1)]]  # fmt: skip
 _ROWS, _REPEATED = np.array([2, 0, 2]), np.array([[0, 1], [1, 1]])
@@ -122,6 +145,8 @@ _MOVES: dict[str, list[tuple[list[Shape], dict[str, Any]]]] = {
 _KEYWORDS: dict[str, list[dict[str, Any]]] = {
     "pow": [{"exponent": e} for e in (2, 3, 1, 0, -1, 0.5, -1.5)],
     "maximum": [{}, {"tie": 0.0}],
+    "fmax": [{}, {"tie": 0.0}],
+    "fmin": [{}, {"tie": 0.0}],
     "cast": [{"dtype": "float64"}, {"dtype": "float32"}],
 }
 _EMPTY_MOVES: dict[str, list[tuple[list[Shape], dict[str, Any]]]] = {
@@ -166,6 +191,8 @@ def cases_of(row: Primitive, seed: int = 0) -> list[Case]:
         calls = _REDUCED
     elif row.kind == "contract":
         calls = [(shapes, {}) for shapes in _CONTRACTED]
+    elif row.kind == "scan":
+        calls = [(shapes * len(row.domain), attrs) for shapes, attrs in _SCANNED]
     else:
         keywords = _KEYWORDS.get(row.name, [{}])
         patterns = _patterns(len(row.domain))
@@ -186,6 +213,8 @@ def empty_cases_of(row: Primitive) -> list[Case]:
             ([(0,)], {}),
             ([(2, 0)], {"axis": 0, "keepdims": True}),
         ]
+    elif row.kind == "scan":
+        calls = [([(0,)] * len(row.domain), {"axis": 0}), ([(2, 0)] * len(row.domain), {"axis": 0})]
     elif row.kind == "contract":
         calls = [([(0, 3), (3, 2)], {}), ([(2, 0), (0, 3)], {}), ([(0, 2, 3), (3, 2)], {})]
     else:

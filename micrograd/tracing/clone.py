@@ -21,8 +21,8 @@ import numpy as np
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
 from micrograd.pytree import flatten, paths
-from micrograd.source.ownership import PACKAGE, is_users_code, user_frames
-from micrograd.tracing.array import TracedArray
+from micrograd.source.names import PACKAGE, is_users_code, user_frames
+from micrograd.tracing.array import TracedArray, own
 from micrograd.tracing.numpy_proxy import FunctionProxy, ModuleProxy, proxied_builtins, proxy_of
 from micrograd.tracing.storage import Storage
 
@@ -33,7 +33,17 @@ _OF_CLASSES = {
     *("__dict__", "__weakref__", "__module__", "__qualname__", "__doc__", "__slots__", "_abc_impl"),
     "__abstractmethods__",
 }
+_NOTHING = object()
+_MOST = 64
+_kept: dict[int, Cloner] = {}  # by the id of the function, which the cloner holds
 _SIMPLE = (str, bytes, bool, int, float, complex, type(None), type(Ellipsis), slice, range, np.generic)
+
+
+def _content(cell: CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # an empty cell
+        return _NOTHING
 
 
 class _ModuleClone(ModuleType):
@@ -67,6 +77,59 @@ class Cloner:
         self.cells: list[tuple[CellType, CellType, Any]] = []
         self.globals: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}  # a module's clone, and as it was
         self.builtins = dict(proxied_builtins())
+        self.watched: list[tuple[dict[str, Any], str, Any]] = []  # what a name was among the globals
+        self.functions: list[tuple[FunctionType, CodeType, Any, list[Any]]] = []
+        self.lasting = isinstance(traced, FunctionType)  # nothing was cloned that holds values of its own
+        self.pristine: Cloner | None = None  # the clones before the run, for the next one
+
+    # ---- from run to run -----------------------------------------------------------------------------
+
+    @classmethod
+    def of_run(cls, f: Any) -> tuple[Cloner, Any]:
+        """Return the cloner for one run of a function, and the function's clone.
+
+        Clones that hold nothing but functions, modules and constants are kept from run to run. Whatever a name or a
+        closure held then must be the same object now, and a run that assigned to one keeps nothing. While they run they
+        are not kept, so that no other run, in this thread or another, meets what is assigned.
+        """
+        known = _kept.pop(id(f), None)
+        if known is not None and known.still_holds():
+            cloner, cloner.pristine = known.again(), known
+            return cloner, cloner.clones[id(f)]
+        cloner = cls(f, {})
+        clone = cloner.of(f)
+        if cloner.lasting:
+            cloner.pristine = cloner.again()
+        return cloner, clone
+
+    def again(self) -> Cloner:
+        """Return a cloner that goes on from these clones, and leaves them as they are."""
+        made = object.__new__(Cloner)
+        made.__dict__.update(self.__dict__)
+        made.inputs, made.storages, made.lists = {}, [], []
+        made.clones, made.originals, made.globals = dict(self.clones), dict(self.originals), dict(self.globals)
+        made.kept, made.spaces, made.cells = [*self.kept], [*self.spaces], [*self.cells]
+        return made
+
+    def still_holds(self) -> bool:
+        """Check that everything that was cloned is what a new clone would be made of."""
+        for space, name, value in self.watched:
+            if space.get(name, _NOTHING) is not value:
+                return False
+        for function, code, defaults, contents in self.functions:
+            if function.__code__ is not code or function.__defaults__ is not defaults or function.__dict__:
+                return False
+            for cell, content in zip(function.__closure__ or (), contents, strict=True):
+                if _content(cell) is not content:
+                    return False
+        return True
+
+    def keep(self, f: Any) -> None:
+        """Keep the clones of a function for its next run."""
+        if self.pristine is not None:
+            while len(_kept) >= _MOST:
+                _kept.pop(next(iter(_kept)), None)
+            _kept[id(f)] = self.pristine
 
     @property
     def clones_code(self) -> bool:
@@ -131,12 +194,15 @@ class Cloner:
         if isinstance(value, (dict, list, tuple)):
             return self._container(value)
         if isinstance(value, functools.partial):
+            self.lasting = False
             keywords = {key: self.of(item) for key, item in value.keywords.items()}
             return self._pair(value, functools.partial(self.of(value.func), *map(self.of, value.args), **keywords))
         if isinstance(value, np.vectorize):
+            self.lasting = False
             return proxy_of(np.vectorize)(self.of(value.pyfunc))
         wrapped = getattr(value, "__wrapped__", None) if type(value).__module__ in ("functools", "numba") else None
         if isinstance(wrapped, FunctionType):
+            self.lasting = False
             return self._pair(value, self.of(wrapped))
         if self._is_users_class(type(value)):
             return self._instance(value)
@@ -144,9 +210,12 @@ class Cloner:
 
     def variable(self, node: Tensor, leaf: Any) -> TracedArray:
         """Return what stands for an argument to differentiate by, which the graph knows as `node`."""
-        storage = Storage(node, origin=leaf if type(leaf) is np.ndarray else None)
-        self.storages.append(storage)
-        clone = TracedArray(storage, rebinds=not np.shape(leaf) and not isinstance(leaf, np.ndarray))
+        clone: TracedArray = own(node)
+        if isinstance(leaf, np.ndarray):
+            clone.rebinds = False
+            if type(leaf) is np.ndarray:
+                clone.storage.origin = leaf
+        self.storages.append(clone.storage)
         self.originals[id(clone)] = leaf
         self.kept += (leaf, clone)
         return clone
@@ -166,6 +235,7 @@ class Cloner:
 
     def array(self, value: np.ndarray[Any, Any]) -> TracedArray:
         """Clone a plain float array of the user's, which stays plain until something tracked is written into it."""
+        self.lasting = False
         storage = Storage(value, origin=value)
         self.storages.append(storage)
         return self._pair(value, TracedArray(storage))  # type: ignore[no-any-return]
@@ -206,7 +276,9 @@ class Cloner:
             items = [made(str(place), item) for place, item in enumerate(value)]
             if all(new is old for new, old in zip(items, value, strict=True)):
                 return value
+            self.lasting = False
             return self._pair(value, type(value)(*items) if hasattr(value, "_fields") else type(value)(items))
+        self.lasting = False
         if isinstance(value, list):
             if type(value) is not list:
                 return value
@@ -234,10 +306,14 @@ class Cloner:
         space = self._globals(value.__globals__)
         made = FunctionType(value.__code__, space, value.__name__, None, closure)
         self._pair(value, made)
+        contents: list[Any] = []
+        self.functions.append((value, value.__code__, value.__defaults__, contents))
         for name in _names(value.__code__):
+            self.watched.append((value.__globals__, name, value.__globals__.get(name, _NOTHING)))
             if name not in space and name in value.__globals__:
                 self._global(value.__globals__, name)
         for cell, new in zip(value.__closure__ or (), closure, strict=True):
+            contents.append(_content(cell))
             if id(cell) not in self.clones:
                 self._pair(cell, new)
                 try:
@@ -246,15 +322,20 @@ class Cloner:
                 except ValueError:  # an empty cell
                     continue
         made.__defaults__ = None if value.__defaults__ is None else tuple(map(self.of, value.__defaults__))
-        made.__kwdefaults__ = {key: self.of(item) for key, item in (value.__kwdefaults__ or {}).items()}
+        if value.__kwdefaults__:
+            made.__kwdefaults__ = {key: self.of(item) for key, item in value.__kwdefaults__.items()}
+            self.watched += [(value.__kwdefaults__, key, item) for key, item in value.__kwdefaults__.items()]
         made.__qualname__, made.__module__, made.__doc__ = value.__qualname__, value.__module__, value.__doc__
         made.__annotations__ = value.__annotations__
-        made.__dict__.update({key: self.of(item) for key, item in vars(value).items()})
+        if vars(value):
+            self.lasting = False
+            made.__dict__.update({key: self.of(item) for key, item in vars(value).items()})
         self.spaces.append((vars(value), made.__dict__, dict(made.__dict__)))
         return made
 
     def _decorated(self, value: FunctionType) -> FunctionType:
         """Clone what a library's decorator made: its own code as it is, around the clone of the user's function."""
+        self.lasting = False
         cells = [CellType() for _ in value.__closure__ or ()]
         for cell, new in zip(value.__closure__ or (), cells, strict=True):
             try:
@@ -285,6 +366,7 @@ class Cloner:
         made = proxy_of(value)
         file = getattr(value, "__file__", None)
         if made is value and file and is_users_code(file):
+            self.lasting = False
             made = self._pair(value, _ModuleClone(value, self))
         return made
 
@@ -313,6 +395,7 @@ class Cloner:
         return True
 
     def _class(self, value: type) -> type:
+        self.lasting = False
         bases = tuple(base if base in (object, abc.ABC) else self.of(base) for base in value.__bases__)
         made = type(value)(value.__name__, bases, {"__module__": value.__module__, "__qualname__": value.__qualname__})
         self._pair(value, made)
@@ -337,6 +420,7 @@ class Cloner:
         return self.of(item)
 
     def _instance(self, value: Any) -> Any:
+        self.lasting = False
         made = object.__new__(self.of(type(value)))
         self._pair(value, made)
         for key, item in _state(value).items():
@@ -346,10 +430,11 @@ class Cloner:
 
     # ---- and back ------------------------------------------------------------------------------------
 
-    def give_back(self) -> None:
-        """Do to the user's things what has been done to their clones."""
+    def give_back(self) -> bool:
+        """Do to the user's things what has been done to their clones; return whether any but an array was changed."""
         seen: dict[int, Any] = {}
         back = functools.partial(self._back, seen=seen)
+        changed = False
         for storage in self.storages:
             if storage.written and storage.origin is not None:
                 base = storage.present()
@@ -360,14 +445,19 @@ class Cloner:
                 original[:] = [back(item) for item in clones]
         for target, clone, was in self.spaces:
             now = dict(vars(clone)) if isinstance(clone, type) else clone
+            if _is_same(now, was):
+                continue
+            changed = True
             for key in was.keys() - now.keys():
                 _take_away(target, key)
-            for key, item in now.items():
+            for key, item in [*now.items()]:
                 if key not in was or was[key] is not item:
                     _put(target, key, back(item))
         for cell, clone_cell, content in self.cells:
             if clone_cell.cell_contents is not content:
+                changed = True
                 cell.cell_contents = back(clone_cell.cell_contents)
+        return changed
 
     def _back(self, value: Any, seen: dict[int, Any]) -> Any:
         """Return what the user is given for a value of the traced function."""
@@ -440,6 +530,11 @@ def _plain(value: TracedArray, seen: dict[int, Any]) -> Any:
         seen[id(seen[id(storage)])] = storage  # so that the storage stays, and its id its own
     found = value.through(seen[id(storage)])
     return found[()] if value.rebinds else found
+
+
+def _is_same(now: dict[Any, Any], was: dict[Any, Any]) -> bool:
+    """Check that two dictionaries hold the same objects."""
+    return len(now) == len(was) and all(now.get(key, _NOTHING) is item for key, item in was.items())
 
 
 def _put(target: Any, key: str, value: Any) -> None:

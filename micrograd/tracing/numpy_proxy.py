@@ -26,8 +26,8 @@ from micrograd.errors import GraphError
 from micrograd.numpy_api import composites as c
 from micrograd.numpy_api.functions import FUNCTIONS, UFUNCS, call_function, call_ufunc
 from micrograd.numpy_api.scipy import SCIPY
-from micrograd.tracing.array import TracedArray, adopt, is_tracked, leaves, lift, own, present, raw_value
-from micrograd.tracing.overrides import OVERRIDES, Joined, Vectorized, by_numpy, filled, joined, written_to
+from micrograd.tracing.array import TracedArray, adopt, float_of, is_tracked, leaves, lift, own, present, raw_value
+from micrograd.tracing.overrides import OVERRIDES, Joined, Vectorized, by_numpy, einsum_view, filled, joined, written_to
 from micrograd.tracing.refusals import refusal
 from micrograd.tracing.storage import fitting
 
@@ -38,20 +38,21 @@ __all__ = ["FunctionProxy", "ModuleProxy", "apply_function", "apply_ufunc", "pro
 
 # Results without a gradient: NumPy computes them from the values.
 _WITHOUT_GRADIENT = {
-    *(np.all, np.allclose, np.any, np.argmax, np.argmin, np.argpartition, np.argsort, np.argwhere, np.around),
+    *(np.all, np.allclose, np.any, np.argmax, np.argmin, np.argpartition, np.argsort, np.argwhere),
     *(np.array2string, np.array_equal, np.array_equiv, np.array_repr, np.array_str, np.count_nonzero, np.digitize),
-    *(np.empty_like, np.fix, np.flatnonzero, np.iscomplexobj, np.isclose, np.isrealobj, np.isneginf),
-    *(np.isposinf, np.nonzero, np.ones_like, np.result_type, np.round, np.searchsorted, np.zeros_like, np.common_type),
+    *(np.empty_like, np.flatnonzero, np.iscomplexobj, np.isclose, np.isrealobj, np.isneginf),
+    *(np.isposinf, np.nonzero, np.ones_like, np.result_type, np.searchsorted, np.zeros_like, np.common_type),
 }
 _UFUNCS_WITHOUT_GRADIENT = {
-    *(np.ceil, np.floor, np.floor_divide, np.heaviside, np.isfinite, np.isinf, np.isnan, np.logical_and),
-    *(np.logical_not, np.logical_or, np.logical_xor, np.rint, np.signbit, np.trunc),
+    *(np.logical_and, np.logical_not, np.logical_or, np.logical_xor),
 }
 # They take a sequence of arrays, where others take one array.
 _OF_SEQUENCES = {
     *(np.broadcast_arrays, np.block, np.column_stack, np.concatenate, np.dstack, np.einsum, np.hstack, np.meshgrid),
     *(np.stack, np.vstack, np.select, np.lexsort),
 }
+_REDUCTIONS = {np.sum, np.mean, np.var, np.std, np.max, np.min}  # of one traced array they take the short way
+_OF_REDUCTIONS = {"axis", "keepdims", "ddof"}
 _OF_MATH = {
     "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "tanh": np.tanh, "pow": np.power, "fabs": np.abs, "log1p": np.log1p,
     "expm1": np.expm1, "log2": np.log2, "log10": np.log10, "sinh": np.sinh, "cosh": np.cosh, "hypot": np.hypot,
@@ -67,14 +68,25 @@ def apply_function(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     Raises:
         GraphError: it is not composed of primitives, so that its gradient would be lost.
     """
+    if called in _REDUCTIONS and len(args) == 1 and type(args[0]) is TracedArray and kwargs.keys() <= _OF_REDUCTIONS:
+        x = float_of(args[0])
+        if x is not None:
+            return own(FUNCTIONS[called](x, **kwargs))
     if called in OVERRIDES:
         return OVERRIDES[called](*args, **kwargs)
+    if called is np.einsum and args and (view := einsum_view(*args, **kwargs)) is not None:
+        return view
     if called is np.sum:
         args = (kwargs.pop("a"), *args) if "a" in kwargs else args
         if args and isinstance(args[0], GeneratorType):
             return builtins.sum(args[0])
     if called not in _OF_SEQUENCES:
         args = _lists_joined(args)
+    elif args and isinstance(args[0], (list, tuple)):
+        args = (
+            [np.asarray(a) if isinstance(a, (list, tuple)) and not is_tracked(a) else a for a in args[0]],
+            *args[1:],
+        )
     out = kwargs.pop("out", None)
     if not is_tracked(args) and not is_tracked(kwargs):
         made = by_numpy(called, args, kwargs)
@@ -146,7 +158,7 @@ def apply_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: 
     if not is_tracked((*inputs, where)):
         return _ufunc_by_numpy(called, method, inputs, target, where, kwargs)
     options = {key: value for key, value in kwargs.items() if value is not None or key == "axis"} if kwargs else kwargs
-    made = lift(_composed_ufunc(called, method, present(inputs), options))
+    made = lift(_composed_ufunc(called, method, _widened(present(inputs)), options))
     if where is not True:
         if target is None:
             raise GraphError(f"np.{called.__name__}: where= without out= leaves entries undefined; use np.where.")
@@ -156,6 +168,24 @@ def apply_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: 
     if isinstance(made, TracedArray):
         _castable(called, made.dtype, target.dtype)
     return written_to(target, made)
+
+
+def _widened(operands: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return operands with the tensors in the dtype that NumPy's numbers beside them ask for.
+
+    To the engine every number is a Python float, which widens nothing; to NumPy an `np.float64` beside float32 is not.
+    """
+    numbers = [o.dtype for o in operands if isinstance(o, np.generic)]
+    if not numbers:
+        return operands
+    made = []
+    for operand in operands:
+        wanted = (
+            np.result_type(operand.dtype, *numbers) if _is_float(operand) and type(operand.raw) is not float else None
+        )
+        widens = wanted is not None and wanted != operand.dtype
+        made.append(primitives.cast(operand, dtype=wanted.name) if widens and wanted is not None else operand)
+    return tuple(made)
 
 
 def _ufunc_by_numpy(
@@ -185,17 +215,12 @@ def _castable(called: np.ufunc, have: np.dtype[Any], wanted: np.dtype[Any]) -> N
 def _composed_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Compose a call of a ufunc, or of one of its methods, of primitives."""
     dtype = kwargs.pop("dtype", None)
-    if method == "__call__" and called in (np.power, np.float_power) and isinstance(inputs[1], Tensor):
-        made = _power(*inputs)
-    elif method == "__call__" and called.__name__ in SCIPY:
+    if method == "__call__" and called.__name__ in SCIPY:
         made = SCIPY[called.__name__](*inputs)
     elif method == "__call__" and called in UFUNCS:  # what keywords there may be is for `call_ufunc` to say
         made = call_ufunc(called, method, *inputs, **kwargs) if kwargs else UFUNCS[called](*inputs)
-    elif method == "__call__" and called is np.remainder:
-        x, y = inputs
-        made = x - y * np.floor(raw_value(x) / raw_value(y))
-    elif method == "accumulate" and called is np.add:
-        made = call_function(np.cumsum, inputs, {"axis": 0, **kwargs})
+    elif method == "accumulate" and called in UFUNCS and called.nin == 2:
+        made = call_ufunc(called, method, *_of_dtype(inputs, dtype), **kwargs)
     elif method == "outer" and called in UFUNCS:
         x, y = inputs
         made = UFUNCS[called](c.reshape(x, c.shape_of(x) + (1,) * len(c.shape_of(y))), y)
@@ -212,11 +237,9 @@ def _composed_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwar
     return made
 
 
-def _power(x: Any, y: Tensor) -> Any:
-    """Compute ``x ** y`` for a traced exponent as ``exp(y * log(x))``, which it is where `x` is positive."""
-    if not np.all(np.asarray(raw_value(x)) > 0):
-        raise GraphError("x ** y with a traced exponent y needs a positive x: it is exp(y * log(x)).")
-    return primitives.exp(y * (primitives.log(x) if isinstance(x, Tensor) else np.log(x)))
+def _of_dtype(inputs: tuple[Any, ...], dtype: Any) -> tuple[Any, ...]:
+    """Return the inputs in the dtype that is computed in."""
+    return inputs if dtype is None else tuple(primitives.cast(x, dtype=np.dtype(dtype).name) for x in inputs)
 
 
 def _at(called: np.ufunc, target: Any, index: Any, value: Any = None) -> None:

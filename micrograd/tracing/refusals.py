@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from micrograd.errors import GraphError, MicrogradError
-from micrograd.source.names import Source, source_of
-from micrograd.source.ownership import is_users_code, is_users_file
+from micrograd.source.names import Source, is_users_code, is_users_file, source_of
 
 __all__ = ["explain", "located", "refusal", "underlined"]
 

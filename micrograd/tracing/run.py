@@ -68,8 +68,12 @@ class Run:
         self.f = f
         outer: Any = current_trace.get()
         self.outer = outer
-        self.cloner: Cloner = Cloner(f, {}) if outer is None else outer.cloner
         self.traces = capturing() is None and clones_code(f)
+        self.clone: Any = None
+        if outer is not None:
+            self.cloner: Cloner = outer.cloner
+        elif self.traces:
+            self.cloner, self.clone = Cloner.of_run(f)
 
     def variable(self, node: Tensor, leaf: Any) -> Any:
         """Return what `f` is given for an argument that the graph knows as `node`."""
@@ -89,10 +93,11 @@ class Run:
         token = current_trace.set(Unnamed(self.cloner))
         try:
             of = self.cloner.of
-            runs = of(self.f)
             with recording(sealed=True):
-                result = without_tracing(runs(*map(of, args), **{key: of(value) for key, value in kwargs.items()}))
-                self.cloner.give_back()
+                result = self.clone(*map(of, args), **{key: of(value) for key, value in kwargs.items()})
+                result = without_tracing(result)
+                if not self.cloner.give_back():
+                    self.cloner.keep(self.f)
         except Exception as error:
             explain(error)
             raise

@@ -69,7 +69,6 @@ class Write:
     direct: bool = True
 
 
-@dataclass(slots=True, eq=False)
 class Storage:
     """The entries of one array; every view of it shares them.
 
@@ -77,6 +76,7 @@ class Storage:
         base: the present entries: an array that nobody else writes to, or a tensor.
         origin: the array of the caller's that this one stands for.
         made: where the user's frames stood when the array was made.
+        order: of the entries in memory, as NumPy's functions name it.
         first: the tensor that the entries were before the first write.
         written: whether anything has been written.
         exposed: whether code outside of the traced functions has been given the plain array.
@@ -84,19 +84,35 @@ class Storage:
         owner: for each entry the number of the waiting write that set it; -1: none.
         slot: for each entry its place in what that write wrote.
         order: of the entries in memory, as NumPy's functions name it.
+        like: the traced array that this is a copy of, whose order ``"K"`` keeps.
     """
 
-    base: Any
+    # Most storages are the result of one operation and never written into: what they have not is in the class.
     origin: Array | None = None
-    made: list[CodePosition] = field(default_factory=list)
+    made: Sequence[CodePosition] = ()
+    order: Any = "K"
+    like: Any = None
     first: Tensor | None = None
-    written: bool = False
-    exposed: bool = False
-    pending: list[Write] = field(default_factory=list)
+    written = False
+    exposed = False
+    pending: list[Write] | tuple[()] = ()
     owner: Array | None = None
     slot: Array | None = None
-    order: Any = "K"
     _layout: Array | None = None
+
+    def __init__(
+        self, base: Any, origin: Array | None = None, *, made: Sequence[CodePosition] = (), order: Any = "K",
+        like: Any = None,
+    ) -> None:  # fmt: skip
+        self.base = base
+        if like is not None:
+            self.like = like
+        if origin is not None:
+            self.origin = origin
+        if made:
+            self.made = made
+        if order != "K":
+            self.order = order
 
     @property
     def tracked(self) -> bool:
@@ -118,7 +134,9 @@ class Storage:
         """Return the position of each entry, in the memory order that NumPy would have: views of it are views there."""
         if self._layout is None:
             raw = self.base.raw if isinstance(self.base, Tensor) else self.base
-            made = np.empty_like(raw, np.intp, order=self.order, subok=False)
+            source = raw if self.like is None else self.like.at
+            packed = np.empty_like(source, np.intp, order=self.order, subok=False)
+            made = packed if self.origin is None else _spread_like(self.origin, packed)
             made[...] = np.arange(made.size).reshape(made.shape)
             self._layout = made
         return self._layout
@@ -142,9 +160,10 @@ class Storage:
         self._about_to_write(write.value)
         if self.owner is None or self.slot is None:
             size = int(np.prod(self.shape, dtype=int))
-            self.owner, self.slot = np.full(size, -1), np.zeros(size, np.intp)
+            self.owner, self.slot, self.pending = np.full(size, -1), np.zeros(size, np.intp), []
         self.owner[write.at] = len(self.pending)
         self.slot[write.at] = np.arange(write.at.size).reshape(write.at.shape)
+        assert isinstance(self.pending, list)
         self.pending.append(write)
 
     def _about_to_write(self, value: Any) -> None:
@@ -161,7 +180,7 @@ class Storage:
             trace.writes(self)
 
     def _forget(self) -> None:
-        self.pending, self.owner, self.slot = [], None, None
+        self.pending, self.owner, self.slot = (), None, None
 
     def waiting(self, at: Array) -> tuple[bool, Any]:
         """Look up what reading the positions `at` gives, as far as it can be known without a new version.
@@ -301,6 +320,28 @@ class Storage:
         if number < 0:
             return p.gather(self.base, index=window) if isinstance(self.base, Tensor) else self.base[window]
         return _shaped(live[number].value, self.layout[window].shape)
+
+
+def _spread_like(origin: Array, packed: Array) -> Array:
+    """Return an array whose axes lie in memory as those of `origin` do: in this order and direction, as far apart.
+
+    Gaps are as short as can be. Where entries of `origin` share memory it is `packed`.
+    """
+    steps = [0] * origin.ndim
+    reach, end = origin.itemsize, 1  # what the axes so far take up, there and here
+    for axis in sorted(range(origin.ndim), key=lambda axis: abs(origin.strides[axis])):
+        size, stride = origin.shape[axis], abs(origin.strides[axis])
+        if size > 1 and stride < reach:
+            return packed
+        steps[axis] = end + (size > 1 and stride > reach)
+        if size > 1:
+            reach, end = stride * size, steps[axis] * size
+    sizes = [max(size - 1, 0) for size in origin.shape]
+    backwards = [stride < 0 for stride in origin.strides]
+    start = sum(n * step for n, step, back in zip(sizes, steps, backwards, strict=True) if back)
+    memory = np.empty(sum(n * step for n, step in zip(sizes, steps, strict=True)) + 1, packed.dtype)
+    strides = [packed.itemsize * (-step if back else step) for step, back in zip(steps, backwards, strict=True)]
+    return np.lib.stride_tricks.as_strided(memory[start:], origin.shape, strides)
 
 
 def fitting(value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:

@@ -14,11 +14,10 @@ import numpy as np
 
 from micrograd.engine import Tensor, observe
 from micrograd.errors import GraphError
-from micrograd.graph.build import Label, assemble
 from micrograd.graph.graph import Graph
+from micrograd.graph.nodes import Label, assemble
 from micrograd.primitives import where
-from micrograd.source.names import CodePosition, Context, Expression, read
-from micrograd.source.ownership import PACKAGE, is_users_file, user_frames
+from micrograd.source.names import PACKAGE, CodePosition, Context, Expression, is_users_file, read, user_frames
 from micrograd.tracing.array import TracedArray, without_tracing
 from micrograd.tracing.clone import Cloner
 from micrograd.tracing.refusals import explain

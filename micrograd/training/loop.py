@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import math
 import os
 import signal
@@ -11,66 +10,24 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import fields
 from itertools import islice
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 
 from micrograd import functional as f
 from micrograd.engine import no_grad
-from micrograd.errors import CheckpointError, NumericalError
+from micrograd.errors import NumericalError
 from micrograd.nn import BatchNorm2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, Module, ReLU, Sequential, mlp
 from micrograd.optim import SGD, Adam, AdamW, Optimizer, Schedule, clip_grad_norm, cosine, step_decay
-from micrograd.training.checkpoint.files import replace
-from micrograd.training.checkpoint.state import load, peek, save
 from micrograd.training.data import Dataset, batches, digits
+from micrograd.training.files import TrainingFile, TrainingLog
+from micrograd.training.history import History, Position, Progress
 
 __all__ = ["History", "Progress", "evaluate", "train", "train_digits"]
 
 Loss = Callable[[Any, Any], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Hold the figures of an epoch, for the `progress` callback of `train`."""
-
-    epoch: int
-    epochs: int
-    train_loss: float
-    train_accuracy: float
-    test_loss: float
-    test_accuracy: float
-    seconds: float
-
-    def __str__(self) -> str:
-        return (
-            f"epoch {self.epoch:>{len(str(self.epochs))}}/{self.epochs}  loss {self.train_loss:.4f}  "
-            f"train {self.train_accuracy:.1%}  test {self.test_accuracy:.1%}"
-        )
-
-
-@dataclass(slots=True)
-class History:
-    """Hold the figures of a training, in plain lists with one number an epoch.
-
-    Attributes:
-        train_loss, train_accuracy: over the epoch's own batches.
-        test_loss, test_accuracy: after the epoch.
-        seconds: since the start.
-    """
-
-    train_loss: list[float] = field(default_factory=list)
-    train_accuracy: list[float] = field(default_factory=list)
-    test_loss: list[float] = field(default_factory=list)
-    test_accuracy: list[float] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-
-    def as_dict(self) -> dict[str, list[float]]:
-        """Return the lists by name, ready for JSON."""
-        return asdict(self)
 
 
 def evaluate(model: Module, x: Any, y: Any, *, loss: Loss = f.cross_entropy, size: int = 1024) -> tuple[float, float]:
@@ -173,14 +130,14 @@ def train(
         raise ValueError("resume and every need a file; pass checkpoint='training.safetensors' too.")
     optimizer = optimizer or SGD(model.parameters(), lr=0.1, momentum=0.9)
     rng = np.random.default_rng(seed)
-    keeper = _TrainingFile(
+    keeper = TrainingFile(
         checkpoint, model, optimizer, rng,
         {"seed": seed, "batch_size": batch_size, "examples": len(data.x_train), "clip": clip,
          "watch": None if patience is None else watch, **(settings or {})},
     )  # fmt: skip
     at, history, best = keeper.begin(resume)
     start = time.perf_counter() - at.seconds
-    with _Log(log, at.step) as lines, _deferred_interrupt(checkpoint is not None) as interrupted:
+    with TrainingLog(log, at.step) as lines, _deferred_interrupt(checkpoint is not None) as interrupted:
 
         def keep() -> None:
             at.seconds = time.perf_counter() - start
@@ -231,7 +188,7 @@ def train(
 
 
 def _step(
-    model: Module, optimizer: Optimizer, x: Any, y: Any, loss: Loss, clip: float | None, at: _Position
+    model: Module, optimizer: Optimizer, x: Any, y: Any, loss: Loss, clip: float | None, at: Position
 ) -> tuple[float, float]:
     """Make one step, and return the loss of the batch and its accuracy from before it."""
     scores = model(x)
@@ -261,127 +218,6 @@ def _stale(history: History, watch: str) -> int:
     """Count the epochs since the best one; a loss that is NaN is never better."""
     numbers = [math.inf if math.isnan(value) else value for value in _WATCHED[watch](history)]
     return len(numbers) - 1 - numbers.index(min(numbers)) if numbers else 0
-
-
-@dataclass(slots=True)
-class _Position:
-    """Hold where a training is: complete epochs and steps, batches of the epoch that is not, and their sums."""
-
-    epoch: int = 0
-    batch: int = 0
-    step: int = 0
-    seen: int = 0
-    total: float = 0.0
-    right: float = 0.0
-    seconds: float = 0.0
-
-    def count(self, loss: float, accuracy: float, rows: int) -> None:
-        self.batch, self.step, self.seen = self.batch + 1, self.step + 1, self.seen + rows
-        self.total, self.right = self.total + loss * rows, self.right + accuracy * rows
-
-    def next_epoch(self) -> None:
-        self.epoch, self.batch, self.seen, self.total, self.right = self.epoch + 1, 0, 0, 0.0, 0.0
-
-
-class _TrainingFile:
-    """Write and read the checkpoint of a training."""
-
-    def __init__(
-        self, path: str | os.PathLike[str] | None, model: Module, optimizer: Optimizer, rng: np.random.Generator,
-        settings: Mapping[str, Any],
-    ) -> None:  # fmt: skip
-        self.path, self.model, self.optimizer, self.rng, self.settings = path, model, optimizer, rng, settings
-
-    def begin(self, resume: bool) -> tuple[_Position, History, dict[str, Any] | None]:
-        """Return where training goes on: what was saved, or the start, which is saved at once.
-
-        Else an older file could be taken for this training's, if it is killed before its first checkpoint.
-        """
-        at, history, best = _Position(), History(), None
-        if self.path is None:
-            return at, history, best
-        if not resume or not Path(self.path).exists():
-            self.save(at, history, best)
-            return at, history, best
-        held = peek(self.path)
-        at, history = self._read(held.extra)
-        load(self.path, self.model, self.optimizer, rng=self.rng)
-        return at, history, dict(held.arrays) or None
-
-    def save(self, at: _Position, history: History, best: Mapping[str, Any] | None) -> None:
-        """Write everything as it is now."""
-        if self.path is not None:
-            extra = {"at": asdict(at), "history": history.as_dict(), "settings": self.settings}
-            save(self.path, self.model, self.optimizer, rng=self.rng, step=at.step, extra={"train": extra}, arrays=best)
-
-    def _read(self, extra: Any) -> tuple[_Position, History]:
-        file = Path(self.path or "").name
-        try:
-            found = extra["train"]
-            at, history, settings = _Position(**found["at"]), History(**found["history"]), dict(found["settings"])
-            whole = all(type(n) is int and n >= 0 for n in (at.epoch, at.batch, at.step, at.seen))
-            sums = all(type(n) in (int, float) for n in (at.total, at.right, at.seconds))
-            lists = [*history.as_dict().values()]
-            numbers = all(type(n) is list and len(n) == at.epoch and {*map(type, n)} <= {int, float} for n in lists)
-        except (TypeError, KeyError, ValueError, AttributeError):
-            whole = sums = numbers = False
-        if not (whole and sums and numbers):
-            raise CheckpointError(f"{file} was not written by train(checkpoint=...); load it with checkpoint.load.")
-        mine = json.loads(json.dumps(self.settings))
-        wrong = [
-            f"{name}: {settings.get(name)!r} in the checkpoint, {mine.get(name)!r} here"
-            for name in {**mine, **settings}
-            if settings.get(name) != mine.get(name)
-        ]
-        if wrong:
-            raise CheckpointError(
-                f"{file} is of another training; nothing was loaded. {len(wrong)} difference(s):\n  "
-                + "\n  ".join(wrong)
-                + "\nResume with the settings it was started with, or start again without resume."
-            )
-        return at, history
-
-
-class _Log:
-    """Write a line of JSON a step; lines of an interrupted training after its checkpoint are dropped."""
-
-    def __init__(self, path: str | os.PathLike[str] | None, step: int) -> None:
-        self.file = None
-        if path is not None:
-            replace(Path(path), [b"".join(_until(Path(path), step))])
-            self.file = open(path, "a", encoding="utf-8", newline="\n", buffering=1)  # noqa: SIM115 - closed by __exit__
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self.file is not None:
-            self.file.close()
-
-    def add(self, at: _Position, loss: float, lr: float, accuracy: float, seconds: float) -> None:
-        if self.file is not None:
-            line = {
-                "step": at.step, "epoch": at.epoch + 1, "loss": loss, "lr": lr, "accuracy": float(accuracy),
-                "seconds": round(seconds, 6),
-            }  # fmt: skip
-            self.file.write(json.dumps(line) + "\n")
-
-    def sync(self) -> None:
-        """Force the lines to the disk, so that no checkpoint is ahead of its log."""
-        if self.file is not None:
-            os.fsync(self.file.fileno())
-
-
-def _until(path: Path, step: int) -> Iterator[bytes]:
-    """Yield the lines of a log up to `step`; none where `step` is 0."""
-    if step and path.exists():
-        for line in path.read_bytes().splitlines(keepends=True):
-            try:
-                if not line.endswith(b"\n") or json.loads(line)["step"] > step:
-                    return
-            except (ValueError, TypeError, KeyError):
-                return
-            yield line
 
 
 @contextmanager
@@ -471,8 +307,7 @@ def train_digits(
         The trained model, in evaluation mode, and its `History`.
 
     Raises:
-        MissingExtraError: scikit-learn is not installed. ValueError: an unknown network, optimizer or schedule; also as
-            `train`.
+        ValueError: an unknown network, optimizer or schedule; also as `train`.
 
     >>> model, history = train_digits(hidden=(16,), epochs=1)
     >>> len(history.test_accuracy), history.test_accuracy[0] > 0.8

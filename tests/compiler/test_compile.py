@@ -332,7 +332,6 @@ def test_batch_norm_over_images_and_layer_norm_are_a_few_passes() -> None:
 
 
 def test_a_network_learns_the_digits_as_the_eager_one_does() -> None:
-    pytest.importorskip("sklearn")
     data = mg.data.digits(dtype=np.float64)
     losses = []
     for wrap in (lambda f: f, mg.compile):

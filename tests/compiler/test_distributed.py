@@ -304,7 +304,6 @@ def test_the_efficiency_of_two_processes_can_be_measured() -> None:
 @pytest.mark.slow
 def test_a_killed_process_stops_the_run_which_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     pytest.importorskip("safetensors", reason="safetensors is not installed: the example saves no checkpoint")
-    pytest.importorskip("sklearn", reason="scikit-learn is not installed: the example has no digits")
     kept = ("--checkpoint", tmp_path / "c.safetensors")
     process = start(LAUNCH, "--processes", 2, "--epochs", 100_000, *kept, env=ONE)
     assert process.stdout is not None

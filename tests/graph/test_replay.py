@@ -12,10 +12,10 @@ from strategies import Program, inputs_of, programs, seeds
 
 import micrograd as mg
 from micrograd.graph import Graph
-from micrograd.graph.cotangents import uneven, upstream_for
+from micrograd.graph.graph import uneven, upstream_for
 from micrograd.graph.replay import Replay
 from micrograd.primitives import TABLE
-from micrograd.source.by_parameter import call_by_parameter
+from micrograd.pytree import call_by_parameter
 
 # ---- a graph, run again ----------------------------------------------------------------------------------------------
 

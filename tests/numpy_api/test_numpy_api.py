@@ -10,7 +10,9 @@ import pytest
 from micrograd.engine import Tensor
 from micrograd.errors import DTypeError, GraphError, ShapeError
 from micrograd.numpy_api.functions import FUNCTIONS, UFUNCS
+from micrograd.primitives import TABLE
 from micrograd.testing import check_grad
+from micrograd.testing.domains import operand
 
 A = np.array([[0.3, -1.2, 2.0, 0.6], [0.7, 0.1, -0.4, 1.1], [-0.9, 1.7, 0.2, -1.5]])
 P = np.abs(A) + 0.5
@@ -211,7 +213,28 @@ CALLS: list[tuple[str, Any, list[np.ndarray]]] = [
     ("norm axis", lambda x: np.linalg.norm(x, axis=1, keepdims=True), [A]),
     ("norm 1", lambda x: np.linalg.norm(x, 1), [V]),
     ("unpacking", lambda x: (rows := [*x])[0] * rows[2], [A]),
+    ("cumprod", lambda x: np.cumprod(x), [A]),
+    ("cumprod axis", lambda x: np.cumprod(x, axis=-1), [CUBE]),
+    ("nancumsum", lambda x: np.nancumsum(x, axis=1), [A]),
+    ("nancumprod", lambda x: np.nancumprod(x), [A]),
+    ("cumulative_sum", lambda x: np.cumulative_sum(x, axis=1, include_initial=True), [A]),
+    ("cumulative_prod", lambda x: np.cumulative_prod(x), [V]),
+    ("accumulate", lambda x: np.maximum.accumulate(x, axis=1) + np.minimum.accumulate(x), [A]),
+    ("accumulate of no scan", lambda x: np.logaddexp.accumulate(x, axis=1) * np.subtract.accumulate(x), [A]),
+    ("sinc", np.sinc, [A]),
+    ("x ** y", lambda x, y: x**y * y**x, [P, P + 0.5]),
+    ("x % y", lambda x, y: x % y + (x % 7.5) * (9.5 % y) + (x // y) * x, [A, P + 9.0]),
+    ("divmod", lambda x, y: np.divmod(x, y)[1] * divmod(9.5, y)[1], [A, P + 9.0]),
+    ("rad2deg", np.rad2deg, [A]),
+    ("deg2rad", np.deg2rad, [A]),
 ]
+PARTLY = {np.copysign, np.heaviside, np.floor, np.ceil, np.trunc, np.rint, np.fix, np.round, np.around, np.floor_divide}
+KINDS_OF_NUMBERS = {np.isnan, np.isinf, np.isfinite, np.signbit}
+for _row in TABLE.values():
+    if _row.kind == "map" and all(_row.vjp) and _row.name != "pow" and isinstance(getattr(np, _row.array), np.ufunc):
+        _rng = np.random.default_rng(len(CALLS))
+        _operands = [operand(_row, slot, (3, 4), _rng) for slot in range(len(_row.domain))]
+        CALLS.append((_row.name, getattr(np, _row.array), _operands))
 
 
 def plain(x: Any) -> Any:
@@ -228,7 +251,7 @@ def test_value_and_gradient(name: str, call: Any, arrays: list[np.ndarray]) -> N
     check_grad(call, *arrays, seed=3)
     small = call(*(Tensor(a.astype(np.float32)) for a in arrays))
     wanted = call(*(a.astype(np.float32) for a in arrays)).dtype
-    assert small.dtype == (np.float32 if name in ("float power", "dot number") else wanted)  # NumPy widens those two
+    assert small.dtype == (np.float32 if name == "dot number" else wanted)  # which NumPy widens
 
 
 def test_every_ufunc_and_function_is_called_above() -> None:
@@ -254,7 +277,7 @@ def test_every_ufunc_and_function_is_called_above() -> None:
     asked = {np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.full_like, np.empty_like, np.argmax, np.argmin}
     compared = {np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal, np.float_power}
     counted = {np.any, np.all, np.count_nonzero}  # in a test of their own, below
-    missing = {*UFUNCS, *FUNCTIONS} - seen - asked - compared - counted
+    missing = {*UFUNCS, *FUNCTIONS} - seen - asked - compared - counted - PARTLY - KINDS_OF_NUMBERS
     assert {f.__name__ for f in missing} <= {"clip"}  # np.clip is both a function and a ufunc of np._core
 
 
@@ -295,13 +318,12 @@ def test_comparisons_answer_booleans_without_gradient() -> None:
 @pytest.mark.parametrize(
     ("call", "name"),
     [
-        (lambda t: np.sin(t), "sin"),
-        (lambda t: np.isnan(t), "isnan"),
-        (lambda t: np.add.accumulate(t), "add.accumulate"),
+        (lambda t: np.i0(t), "i0"),
+        (lambda t: np.spacing(t), "spacing"),
+        (lambda t: np.add.reduceat(t, [0, 1]), "add.reduceat"),
         (lambda t: np.add.at(t, [0], 1.0), "add.at"),
         (lambda t: np.multiply.outer(t, A), "multiply.outer"),
         (lambda t: np.subtract.reduce(t), "subtract.reduce"),
-        (lambda t: np.cumprod(t), "cumprod"),
         (lambda t: np.linalg.inv(t), "inv"),
         (lambda t: np.allclose(t, A), "allclose"),
     ],
@@ -448,10 +470,8 @@ def test_shapes_that_do_not_fit(call: Any, message: str) -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda t: t ** Tensor(2.0), r"exponent must be a real number; got Tensor.*exp\(y \* log\(x\)\)"),
-        (lambda t: t ** np.ones(4), r"exponent must be a real number; got ndarray"),
-        (lambda t: t**True, r"exponent must be a real number; got bool"),
-        (lambda t: np.power(t, "2"), r"exponent must be a real number; got str"),
+        (lambda t: t**True, r"exponent must be a number or an array; got bool"),
+        (lambda t: np.power(t, "2"), r"exponent must be a number or an array; got str"),
         (lambda t: t.astype(int), r"astype\(int64\) would lose the gradient; use \.data\.astype"),
         (lambda t: t * [1.0, 2.0], r"an operand of mul is a list; pass np\.asarray\(x, float\)"),
         (lambda t: t + "1", r"an operand of add is a str"),

@@ -19,8 +19,6 @@ from paths import ROOT
 CLAIMS = ROOT / "examples" / "claims"
 NAMES = ["learning_rate", "regularization", "local_response", "shuffling", "figure_1"]
 
-pytestmark = pytest.mark.skipif(find_spec("sklearn") is None, reason="the digits need scikit-learn")
-
 
 @pytest.fixture
 def load(monkeypatch: pytest.MonkeyPatch) -> Any:

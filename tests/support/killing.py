@@ -21,6 +21,7 @@ import numpy as np
 
 from micrograd import nn, optim
 from micrograd.engine import Tensor
+from micrograd.training import files
 from micrograd.training import loop as training
 from micrograd.training.checkpoint import load, peek, save
 from micrograd.training.data import Dataset
@@ -133,13 +134,13 @@ def writings(folder: Path, kills: int) -> dict[str, Any]:
 
 def sabotage(what: str) -> None:
     """Make the resumption wrong in one way, to see that it would be found."""
-    right = training.load
+    right = files.load
     if what == "rng":
-        training.load = lambda path, model, optimizer, rng: right(path, model, optimizer)
+        files.load = lambda path, model, optimizer, rng: right(path, model, optimizer)
     elif what == "optimizer":
-        training.load = lambda path, model, optimizer, rng: right(path, model, rng=rng)
+        files.load = lambda path, model, optimizer, rng: right(path, model, rng=rng)
     elif what == "log":
-        training._until = lambda path, step: path.read_bytes().splitlines(keepends=True) if step else []
+        files._until = lambda path, step: path.read_bytes().splitlines(keepends=True) if step else []
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def caret(message: str) -> str:
 # Each lambda stands on one line, so that the line of the author is known.
 REFUSED: list[tuple[Callable[..., Any], str, str]] = [
     (lambda x: np.linalg.inv(x @ x.T), "np.linalg.inv(x @ x.T)", r"^np\.linalg\.inv has no rule.*a matrix of constants"),
-    (lambda x: np.sin(x) + 1, "np.sin(x)", r"^np\.sin has no rule to differentiate it by.*write it with \+ - \*"),
+    (lambda x: np.i0(x) + 1, "np.i0(x)", r"^np\.i0 has no rule to differentiate it by.*write it with \+ - \*"),
     (lambda x: np.ma.log(x), "np.ma.log(x)", r"^np\.ma\.log has no rule.*use np\.where"),
     (lambda x: np.fft.fft(x), "np.fft.fft(x)", r"^np\.fft\.fft has no rule.*matrix of the transform"),
     (lambda x: np.median(x, axis=0), "np.median(x, axis=0)", r"^np\.median has no rule.*use np\.mean"),
@@ -44,7 +44,6 @@ REFUSED: list[tuple[Callable[..., Any], str, str]] = [
     (lambda x: np.array([x, None], dtype=object), "np.array([x, None], dtype=object)", r"^an array of objects"),
     (lambda x: np.pad(x, 1, mode="mean"), 'np.pad(x, 1, mode="mean")', r"mode='mean' is not supported.*edge, reflect"),
     (lambda x: np.einsum("...i->...", x), 'np.einsum("...i->...", x)', r"an ellipsis is not supported"),
-    (lambda x: (-x) ** x, "(-x) ** x", r"a traced exponent y needs a positive x"),
     (lambda x: np.zeros((x.shape[0] / 2, 3)) + x, "np.zeros((x.shape[0] / 2, 3))", r"Python 2 divided.*write //"),
     (lambda x: [x for _ in range(x.shape[0] / 2)], "range(x.shape[0] / 2)", r"^a count is a float.*write // for /"),
     (lambda x: np.lib.pad(x, 1, "constant"), 'np.lib.pad(x, 1, "constant")', r"^np\.lib\.pad is gone.*write np\.pad"),
@@ -277,7 +276,7 @@ def test_a_border_of_ones_own_is_traced() -> None:
 def test_an_error_leaves_the_modes_as_they_were() -> None:
     for _ in range(2):
         with pytest.raises(GraphError):
-            mg.trace(lambda x: np.sin(x), X)
+            mg.trace(lambda x: np.i0(x), X)
     t = mg.Tensor(2.0)
     assert float(t * t) == 4.0
 

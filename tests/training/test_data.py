@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from micrograd.errors import CheckpointError, DTypeError, MissingExtraError, ShapeError
+from micrograd.errors import CheckpointError, DTypeError, ShapeError
 from micrograd.training.data import DataLoader, batches, digits, mnist_subset
 
 
@@ -50,10 +50,9 @@ def test_bad_arguments_are_told() -> None:
             digits(test_size=size)
 
 
-def test_without_scikit_learn_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    with pytest.raises(MissingExtraError, match=re.escape("pip install 'micrograd-graph[data]'")):
-        digits()
+def test_the_digits_need_no_other_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    assert len(digits().x_train) == 1437
 
 
 # ---- batches ---------------------------------------------------------------------------------------------

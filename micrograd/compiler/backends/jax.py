@@ -1,4 +1,4 @@
-"""One signature of a function compiled with ``backend="jax"``: on one device, or a batch split over many.
+"""Run one signature of a function compiled with ``backend="jax"``: on one device, or a batch split over many.
 
 The program is that of the whole batch. With a mesh its rows are given to the devices and everything else to all of
 them; XLA turns each sum over the batch into one over all devices. So the statistics of batch norm are those of the
@@ -125,7 +125,7 @@ _ALL_HERE = b"!"
 
 
 def _receive(port: int, processes: int, end: float, where: str) -> None:
-    """Rank 0's part of the meeting: hear from every rank, then tell them all."""
+    """Play rank 0's part: hear from every rank, then send to all of them."""
     guests: dict[int, socket.socket] = {}
     with socket.create_server(("", port)) as door:
         while len(guests) < processes - 1:

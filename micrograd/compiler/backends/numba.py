@@ -257,7 +257,7 @@ class Entry:
         return np.array(self.view(value, arrays, w))
 
     def host_step(self, equation: Equation, arrays: dict[int, Any], w: Workspace) -> None:
-        """One equation by NumPy (a matrix product by the BLAS that NumPy has), into its place."""
+        """Compute one equation with NumPy (a matrix product with the BLAS that NumPy has), into its place."""
         known = {v: self.view(v, arrays, w) for v in equation.reads}
         operands = [known[o] if isinstance(o, int) else o for o in equation.operands]
         out = self.view(equation.out, arrays, w)
@@ -295,7 +295,7 @@ class Entry:
 
 
 def _ready(x: Any, dtype: str) -> Any:
-    """`x` as the printed functions take it: in C order, with at least one axis."""
+    """Return `x` as the printed functions take it: in C order, with at least one axis."""
     array = np.ascontiguousarray(x, dtype)
     return array if array.ndim else array.reshape(1)
 
@@ -313,7 +313,7 @@ def require_numba() -> None:
 
 def names(*, interpreted: bool = False) -> dict[str, Any]:
     """Return what a printed function may refer to; with `interpreted` the same in plain Python."""
-    from micrograd.compiler.runtime import barrier, blas, intrinsics, pointers, vector_math
+    from micrograd.compiler.runtime import barrier, blas, intrinsics, pointers, quotients, vector_math
 
     found: dict[str, Any] = {"np": np, "f32": np.float32, "f64": np.float64}
     for name, versions in vector_math.FUNCTIONS.items():
@@ -322,6 +322,7 @@ def names(*, interpreted: bool = False) -> dict[str, Any]:
             found[f"{name}{bits}"] = getattr(function, "py_func", function) if interpreted else function
     for bits in (32, 64):
         found |= {f"largest{bits}": intrinsics.maximum, f"plus{bits}": intrinsics.add_any}
+        found |= {f"{name}{bits}": getattr(quotients, name) for name in ("floor_divide", "remainder")}
         found[f"gemm{bits}"] = blas.plain_product if interpreted else getattr(blas, f"gemm{bits}")
     found["at"] = pointers.flat_slice if interpreted else pointers.at
     found["at_bool"] = pointers.flat_slice_bool if interpreted else pointers.at_bool

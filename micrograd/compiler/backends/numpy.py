@@ -1,4 +1,4 @@
-"""One signature of a compiled function that is too long to compile: run by NumPy, one equation after the other."""
+"""Run one signature of a function that is too long to compile: with NumPy, one equation after the other."""
 
 from __future__ import annotations
 

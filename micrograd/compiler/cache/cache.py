@@ -1,4 +1,4 @@
-"""From the text of a function to machine code, kept on disk and in memory under a hash of all that it depends on.
+"""Make machine code of the text of a function, kept on disk and in memory under a hash of all it depends on.
 
 What Numba makes of a function is kept as Numba itself serialises it (`CompileResult._reduce`), in files of
 `micrograd.compiler.cache.store`. Loading one needs Numba's code generator and its runtime, and nothing of its type
@@ -101,7 +101,7 @@ def load_or_compile(
 
 @contextlib.contextmanager
 def _collector_at_rest() -> Iterator[None]:
-    """A compiler makes millions of objects and little garbage: looking for cycles is a tenth of its time."""
+    """Switch the garbage collector off: a compiler makes little garbage, and looking for it is a tenth of its time."""
     if not gc.isenabled():
         yield
         return
@@ -192,7 +192,7 @@ def _known(module: str) -> bool:
 
 @functools.cache
 def _circumstances() -> dict[str, Any]:
-    """Versions, settings and processor."""
+    """Return versions, settings and processor."""
     return {
         "micrograd": sys.modules["micrograd"].__version__,
         "numba": numba.__version__,

@@ -1,4 +1,4 @@
-"""A folder of files whose contents are executed: who may write there, and how a file is written and read.
+"""Keep files whose contents are executed in a folder: who may write there, and how a file is written and read.
 
 Each file is what one key stands for: a magic word, a header (JSON: everything that went into the key, and the SHA-256
 of the payload), the payload. A file appears whole or not at all (`os.replace`), so that processes need no lock. A file
@@ -215,7 +215,7 @@ class Store:
         return found
 
     def clear(self) -> int:
-        """Remove all files of ours. Answers how many kernels that were."""
+        """Remove all files of ours. Return how many kernels that were."""
         files = self.files()
         for name in files:
             self._remove(name)
@@ -291,6 +291,6 @@ def cache_info() -> CacheInfo:
 
 
 def clear_cache() -> int:
-    """Remove all machine code that is kept on disk. Answers how many kernels that were."""
+    """Remove all machine code that is kept on disk. Return how many kernels that were."""
     with open_store(create=False) as store:
         return 0 if store is None else store.clear()

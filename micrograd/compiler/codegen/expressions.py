@@ -1,4 +1,4 @@
-"""One number at a time: the rows' scalar templates, printed for a dtype.
+"""Print the rows' scalar templates for a dtype: one number at a time.
 
 Literals in a template are Python floats, which would widen float32 in Numba, so each gets the dtype of the operation.
 A few operations have a text of their own (`OVERRIDES`): functions that Numba has no vector form of, and constructs that
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import re
 from collections.abc import Sequence
 
 from micrograd.primitives import TABLE
@@ -16,7 +17,7 @@ from micrograd.program.program import COMPARISONS
 
 __all__ = ["OVERRIDES", "WHOLE", "cast_text", "scalar_text"]
 
-OVERRIDES = ("cast", "exp", "log", "maximum", "pow", "sign", "tanh")
+OVERRIDES = ("cast", "exp", "floor_divide", "log", "maximum", "pow", "remainder", "sign", "tanh")
 """Rows whose template is not printed as it stands; a test holds this list."""
 
 WHOLE = frozenset({"add", "cast", "maximum", "mul", "neg", "sub", "where", *COMPARISONS})
@@ -26,6 +27,8 @@ _LOGIC = {"add": "({0} | {1})", "maximum": "({0} | {1})", "mul": "({0} & {1})"}
 """What arithmetic means to NumPy between truth values."""
 
 _TYPES = {"float32": "f32", "float64": "f64", "int32": "np.int32", "int64": "np.int64"}
+_NAMED = re.compile(r"(?!sqrt|abs)\w+\(\{0\}(, \{1\})?\)")
+"""A template that is one call, which Numba knows by NumPy's name."""
 _POWERS: dict[float, str] = {
     -2: "{1} / ({0} * {0})",
     -1: "{1} / {0}",
@@ -36,7 +39,7 @@ _POWERS: dict[float, str] = {
 
 
 def cast_text(text: str, old: str, new: str) -> str:
-    """`text` of dtype `old` as the dtype `new`."""
+    """Return `text` of dtype `old`, cast to the dtype `new`."""
     if old == new:
         return text
     if new == "bool":
@@ -55,8 +58,8 @@ def scalar_text(op: str, operands: Sequence[str], dtype: str, attrs: dict[str, o
     if dtype.startswith(("int", "uint")) and op not in COMPARISONS:  # Numba computes in 64 bits, NumPy wraps around
         text = f"max({', '.join(operands)})" if op == "maximum" else TABLE[op].scalar.format(*operands)
         return f"np.{dtype}({text})"
-    if op in ("exp", "log", "tanh"):
-        return f"{op}{short}({x})"
+    if op in ("exp", "floor_divide", "log", "remainder", "tanh"):
+        return f"{op}{short}({', '.join(operands)})"
     if op == "maximum":
         return f"largest{short}({', '.join(operands)})"
     if op == "pow":
@@ -66,7 +69,11 @@ def scalar_text(op: str, operands: Sequence[str], dtype: str, attrs: dict[str, o
         return f"f{short}({x} ** {exponent!r})"
     if op == "sign":
         return f"(f{short}(1) if {x} > 0 else f{short}(-1) if {x} < 0 else f{short}(0) if {x} == 0 else {x})"
-    return "(" + _typed(TABLE[op].scalar, f"f{short}").format(*operands) + ")"
+    row = TABLE[op]
+    if _NAMED.fullmatch(row.scalar):
+        text = f"np.{row.array}({', '.join(operands)})"
+        return text if op in COMPARISONS else f"f{short}({text})"
+    return "(" + _typed(row.scalar, f"f{short}").format(*operands) + ")"
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Which equations run together: kernels, matrix products, and what NumPy does between them.
+"""Decide which equations run together: kernels, matrix products, and what NumPy does between them.
 
 A kernel is a set of elementwise operations and reductions over one iteration space, whose dimensions the axes of every
 value in it are mapped to. Equations join in the order of execution, the latest kernel that holds a producer first; a
@@ -25,7 +25,6 @@ PRINTED = frozenset({
 })  # fmt: skip
 """The dtypes that printed functions read and write; NumPy computes the others."""
 
-_WEIGHTS = {"reciprocal": 3, "sqrt": 4, "exp": 12, "log": 14, "tanh": 16, "pow": 40}
 RECOMPUTED = 16
 """What costs up to so many additions an entry is computed again rather than stored between kernels."""
 _BIG = 2048
@@ -35,7 +34,7 @@ _MOST_LOADS = 16
 
 def weight_of(op: str) -> int:
     """Return the cost of an elementwise operation for one entry, in additions."""
-    return _WEIGHTS.get(op, 1)
+    return TABLE[op].cost
 
 
 def is_big(shape: Sequence[int]) -> bool:

@@ -1,4 +1,4 @@
-"""A run of steps as one native function: its source, and the memory that its values take.
+"""Print a run of steps as one native function: its source, and the memory that its values take.
 
 The source knows no sizes: they, the numbers and the places in the workspace come as arguments, so that one function
 serves every shape that has the same structure.
@@ -59,7 +59,7 @@ class Pass:
 
 
 class Segment:
-    """Prints the steps of one native function.
+    """Print the steps of one native function.
 
     Args:
         name: of the function.
@@ -112,12 +112,12 @@ class Segment:
         return f"{prefix}{self.count}"
 
     def line(self, text: str) -> None:
-        """One line at the present depth."""
+        """Print one line at the present depth."""
         self.lines.append("    " * self.indent + text)
 
     @contextmanager
     def block(self, head: str) -> Iterator[None]:
-        """Lines under a head such as ``for ...:``."""
+        """Indent the lines under a head such as ``for ...:``."""
         self.line(head)
         self.indent += 1
         before = len(self.lines)
@@ -394,7 +394,7 @@ class Segment:
 
     @contextmanager
     def _each(self, place: Array | str, at: int) -> Iterator[None]:
-        """Loops inside of loop `at` over every entry of an array; none for a variable."""
+        """Open loops inside of loop `at` over every entry of an array; none for a variable."""
         with ExitStack() as inside:
             for loop in place.loops if isinstance(place, Array) else ():
                 if loop > at:
@@ -415,7 +415,7 @@ class Segment:
     def _blocks(
         self, index: str, lo: str, hi: str, roots: Sequence[Root], items: Sequence[Item], nest: Nest
     ) -> Iterator[None]:
-        """A contiguous loop in blocks: sums are added up in the dtype of the data in a block, in float64 over them."""
+        """Cut a contiguous loop into blocks: sums are in the dtype of the data in a block, in float64 over them."""
         adding = [(r.target, nest.dtype(i)) for r, i in zip(roots, items, strict=True)
                   if r.action == "add" and isinstance(r.target, str)]  # fmt: skip
         start = self.name("b")

@@ -1,4 +1,4 @@
-"""A kernel as loops: which values are computed in which pass over which dimension, printed as Python.
+"""Print a kernel as loops: which values are computed in which pass over which dimension.
 
 One recursion over the dimensions, outermost first. What reads the result of a reduction over a dimension runs in a
 later loop over it; what does not vary along a dimension runs outside its loop. A value needed in several passes is
@@ -83,7 +83,7 @@ class Root:
 
 
 class Nest:
-    """Prints one kernel.
+    """Print one kernel.
 
     Args:
         found: the grouping it belongs to.
@@ -115,7 +115,7 @@ class Nest:
         return Item(value, axes, pending)
 
     def dtype(self, item: Item) -> str:
-        """Its dtype."""
+        """Return its dtype."""
         return self.program.values[item.value].dtype
 
     def _inside(self, item: Item) -> bool:
@@ -173,7 +173,7 @@ class Nest:
     # ---- pulling -----------------------------------------------------------------------------------------
 
     def _pull(self, roots: Iterable[Item]) -> list[Item]:
-        """Everything that has to be computed for the roots, operands first; ends at what is known or in memory."""
+        """List what has to be computed for the roots, operands first; it ends at what is known or in memory."""
         order: list[Item] = []
         seen: set[Item] = set()
         stack: list[tuple[Item, bool]] = [(root, False) for root in reversed(list(roots))]
@@ -318,7 +318,7 @@ class Nest:
         return "store", item, self.writer.scratch(self, at, item, loops)
 
     def _spills(self, at: int, passes: Any, looper: dict[Item, bool]) -> dict[Item, int]:
-        """Dear items that more than one pass over loop `at` needs, with the first of these passes."""
+        """Find the dear items that more than one pass over loop `at` needs, with the first of these passes."""
         used: dict[Item, list[int]] = {}
         for n, (folds, stores) in passes.items():
             sources = [o for i in folds for o in self._operands(i) if isinstance(o, Item)]
@@ -342,7 +342,7 @@ class Nest:
         return chosen
 
     def _loop(self, at: int, folds: list[Item], stores: list[Root], spilled: list[Item]) -> None:
-        """One pass over loop `at`: reductions over it, stores, and items kept for the passes to come."""
+        """Print one pass over loop `at`: reductions over it, stores, and items kept for the passes to come."""
         writer = self.writer
         inner: list[Root] = [*stores]
         after: list[tuple[Item, Root]] = []

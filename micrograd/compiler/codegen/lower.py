@@ -1,4 +1,4 @@
-"""From a program to what runs: rewritten, grouped, printed, and its memory planned."""
+"""Lower a program to what runs: rewritten, grouped, printed, and its memory planned."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operations that only move entries, printed as loops: padded, windowed, transposed."""
+"""Print operations that only move entries as loops: padded, windowed, transposed."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _whole(segment: Segment, name: str, loops: Iterable[int], shape: Sequence[in
 
 
 def _stepping(segment: Segment, index: Any, shape: Sequence[int], whole: int, part: int) -> _Loops:
-    """Loops over the part of an array of this shape that whole numbers and slices take."""
+    """Make loops over the part of an array of this shape that whole numbers and slices take."""
     loops, axis, place = _Loops(), 0, part
     for item in spelled_out(index, len(shape)):
         if item is None:

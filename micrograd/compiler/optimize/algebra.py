@@ -1,4 +1,4 @@
-"""Rewrites that change the order of the arithmetic, and what each promises.
+"""Rewrite sums and products in another order of the arithmetic, each rule with what it promises.
 
 `centred`: ``x - mean(x)`` and the variance are computed from ``x - x[0]``, whose sum and sum of squares come from one
 pass over the batch. A constant column gives exactly 0, and digits that a large mean would cost are kept: the error is
@@ -138,11 +138,11 @@ def _mean_of(
     if not isinstance(x, int) or made.values[x].dtype not in KERNELS:
         return None
     inner = _behind(made, other)
-    product = made.made_by(means.get(inner, inner), "mul")
+    product = made.made_by(means.get(inner, inner), "mul", "div")
     if product is None:
         return None
-    for a, b in (product.operands, product.operands[::-1]):
-        share, total = made.number(a), made.maker.get(b) if isinstance(b := _behind(made, b), int) else None
+    for share, part in _shares(made, product):
+        total = made.maker.get(b) if isinstance(b := _behind(made, part), int) else None
         if share is None or total is None or not _plain_sum(total) or total.operands[0] != x:
             continue
         axes, shape = total.attrs["axis"], made.shape(x)
@@ -154,6 +154,15 @@ def _mean_of(
             continue
         return axes, share, product.out
     return None
+
+
+def _shares(made: Rewriter, product: Equation) -> list[tuple[float | None, Operand]]:
+    """Return the factors of which one is a number, as (number, other); that of a quotient is one over its divisor."""
+    a, b = product.operands
+    if product.op == "div":
+        count = made.number(b)
+        return [(1.0 / count if count else None, a)]
+    return [(made.number(a), b), (made.number(b), a)]
 
 
 def _along(
@@ -259,7 +268,7 @@ def _sum(made: Rewriter, x: Operand, axes: tuple[int, ...]) -> Operand:
 def _rebuilt(
     made: Rewriter, term: _Term, shape: tuple[int, ...], axes: tuple[int, ...], sums: dict[Any, Operand]
 ) -> Operand | None:
-    """``outside * sum(inside)``, or ``outside * count`` where nothing varies."""
+    """Put ``outside * sum(inside)``, or ``outside * count`` where nothing varies."""
     if term.inside:
         key = _key(term, shape, axes)
         if key not in sums:
@@ -313,6 +322,10 @@ def _terms(
             if equation.op == "sub":
                 right = [_Term((*t.outside, -1.0), t.inside) for t in right]
             return [*left, *right]
+        if equation.op == "div" and constant(divisor := equation.operands[1]):
+            below = made.put("reciprocal", divisor) if made.dtype(divisor) in KERNELS else None
+            left = walk(equation.operands[0], depth + 1, split)
+            return [_Term((*t.outside, below), t.inside) for t in left] if below is not None else [whole]
         if equation.op == "mul":
             split = split and any(constant(o) for o in equation.operands)
             left, right = (walk(o, depth + 1, split) for o in equation.operands)
@@ -327,7 +340,7 @@ def _terms(
 
 
 def picked(made: Rewriter, equation: Equation, operands: tuple[Operand, ...]) -> Operand | None:
-    """``x[np.arange(N), y]`` and its scatter as masks, for an integer input `y` of shape (N,)."""
+    """Put ``x[np.arange(N), y]`` and its scatter as masks, for an integer input `y` of shape (N,)."""
     index = equation.attrs.get("index")
     if equation.op not in ("gather", "scatter") or not isinstance(index, tuple) or len(index) != 2:
         return None

@@ -1,4 +1,4 @@
-"""A program under reconstruction: equations are put one by one, equal ones are put once, and exact identities vanish.
+"""Build a program anew: equations are put one by one, equal ones once, and exact identities vanish.
 
 Every rewrite here keeps each number bit for bit, and its dtype (``x * 1``, ``--x``, a cast to the same dtype, squares
 for ``x ** 2`` as NumPy computes them); what changes the rounding stands in `algebra.py`, with its promise. What a
@@ -8,6 +8,7 @@ rewrite proposes is taken only if it has the shape and the dtype of what it repl
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -65,7 +66,7 @@ class Notes:
 
 
 class Rewriter:
-    """Builds a program out of puts.
+    """Build a program, one equation after the other.
 
     Attributes:
         values, feeds, equations: of the program so far.
@@ -161,6 +162,8 @@ class Rewriter:
             return same
         if op in ("mul", "pow") and isinstance(same, int) and self.shape(same) == made.shape:  # x * 1, of another dtype
             return self.put("cast", same, like=made, line=line, dtype=made.dtype)
+        if op == "div" and (share := self._exact_inverse(operands[0], operands[1], made)):
+            return self.put("mul", operands[0], share, like=like, line=line)
         if op == "pow" and attrs["exponent"] == 2 and self.dtype(operands[0]) == made.dtype:
             return self.put("mul", operands[0], operands[0], like=like, line=line)
         if TABLE[op].kind == "map" and (alike := self._uniform(made.shape, operands)):
@@ -195,6 +198,14 @@ class Rewriter:
         self._known[key] = out
         return out
 
+    def _exact_inverse(self, x: Operand, divisor: Operand, made: Value) -> float | None:
+        """Return one over a power of two, by which a product has the bits of the quotient; None for other divisors."""
+        number = self.number(divisor)
+        limit = {"float32": 2.0**126, "float64": 2.0**1022}.get(made.dtype)  # no inverse of what is normal is subnormal
+        if number is None or limit is None or (self.shape(x), self.dtype(x)) != (made.shape, made.dtype):
+            return None
+        return 1.0 / number if 1 / limit <= abs(number) <= limit and abs(math.frexp(number)[0]) == 0.5 else None
+
     def _constant(self, equation: Equation, made: Value) -> bool:
         small = int(np.prod(made.shape, dtype=int)) <= _FOLDED
         return small and equation.op != "broadcast" and all(v in self.constants for v in equation.reads)
@@ -217,7 +228,7 @@ class Rewriter:
         return self.reshape(self._keep(Equation(op, (x,), -1, {"axis": over, "keepdims": True}, line), inner), wanted)
 
     def _cast(self, x: Operand, made: Value) -> Operand:
-        """`x` in the dtype of `made`, by its name."""
+        """Put `x` in the dtype of `made`, by its name."""
         if self.dtype(x) == made.dtype:
             return x
         return self.put("cast", x, like=replace(made, weak=False), dtype=made.dtype)
@@ -231,15 +242,15 @@ class Rewriter:
         return largest * (1 if op == "max" else count) <= _EXACT
 
     def reshape(self, x: Operand, shape: tuple[int, ...]) -> Operand:
-        """`x` in another shape."""
+        """Put `x` in another shape."""
         return self.put("reshape", x, shape=shape)
 
     def first(self, x: Operand, axes: Iterable[int], budget: int = 24) -> Operand | None:
-        """`x` at index 0 of `axes`, which stay as unit axes; None where that takes more than `budget` equations."""
+        """Put `x` at index 0 of `axes`, which stay as unit axes; None where that takes more than `budget` equations."""
         return self.entry(x, dict.fromkeys(axes, 0), budget)
 
     def entry(self, x: Operand, places: Mapping[int, int], budget: int = 24) -> Operand | None:
-        """`x` at one index along each axis in `places`, and otherwise as `first`."""
+        """Put `x` at one index along each axis in `places`, and otherwise as `first`."""
         shape = self.shape(x)
         left = {a: index for a, index in places.items() if shape[a] != 1}
         if not left or isinstance(x, float):
@@ -278,7 +289,7 @@ class Rewriter:
         return self.put("gather", x, like=replace(self.values[x], shape=goal, name=""), index=index)
 
     def varies(self, x: Operand) -> Axes:
-        """Along which of its axes a value may vary: False where it is broadcast, or has one entry."""
+        """Say along which of its axes a value may vary: False where it is broadcast, or has one entry."""
         shape = self.shape(x)
         if isinstance(x, float) or not shape:
             return ()
@@ -390,7 +401,7 @@ def same(a: Operand, b: Operand) -> bool:
 
 
 def _frozen(attrs: Any) -> Any:
-    """Operands or attributes as a key: slices, lists and arrays included; 2 is not 2.0, nor 0.0 -0.0."""
+    """Return operands or attributes as a key: slices, lists and arrays included; 2 is not 2.0, nor 0.0 -0.0."""
     if isinstance(attrs, dict):
         return tuple(sorted((key, _frozen(value)) for key, value in attrs.items()))
     if isinstance(attrs, (tuple, list)):

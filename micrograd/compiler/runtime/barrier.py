@@ -1,4 +1,4 @@
-"""How threads share a pass: counters in an integer array, read and changed atomically.
+"""Let threads share a pass: counters in an integer array, read and changed atomically.
 
 Entry 0 counts who has arrived (the caller, or the second thread), entry 1 says that the second thread has left, entry 2
 is the pass that may begin; each pass has two more, the next chunk to take and how many are done.
@@ -77,7 +77,7 @@ def take(typingctx: Any, sync: Any, place: Any) -> Any:
 
 @intrinsic
 def load(typingctx: Any, sync: Any, place: Any) -> Any:
-    """``sync[place]``, with what was written before it by the thread that set it."""
+    """Read ``sync[place]``, with what was written before it by the thread that set it."""
     del typingctx, place
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:

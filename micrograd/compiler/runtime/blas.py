@@ -1,4 +1,4 @@
-"""Matrix products from inside a printed function: the BLAS that NumPy itself uses, called at its address.
+"""Multiply matrices from inside a printed function: the BLAS that NumPy itself uses, called at its address.
 
 The address is an argument of the printed function, so that machine code on disk holds no address of this process. Where
 NumPy's BLAS does not export the C interface (Accelerate, a build without BLAS), products are left to ``np.matmul``

@@ -1,4 +1,4 @@
-"""What the machine can do to a number and Python has no word for: the smallest pieces that kernels are made of.
+"""Define what the machine can do to a number and Python has no word for: the smallest pieces of kernels.
 
 Each is a plain function of NumPy scalars or arrays, and that is what runs where Numba's JIT is off. In compiled code a
 call of it is one to four LLVM instructions, without a branch, which LLVM turns into vector instructions inside a loop.

@@ -17,7 +17,7 @@ __all__ = ["at", "at_bool", "flat_slice", "flat_slice_bool"]
 
 
 def flat_slice(x: Any, start: int, length: int) -> Any:
-    """`length` entries of the memory of `x`, from `start` on."""
+    """Return `length` entries of the memory of `x`, from `start` on."""
     return x.reshape(-1)[start : start + length]
 
 

@@ -1,4 +1,4 @@
-r"""exp, log and tanh that LLVM turns into vector instructions.
+r"""Compute exp, log and tanh in a form that LLVM turns into vector instructions.
 
 The C library's functions take one number at a time, and a loop that calls them is not vectorised. These are straight
 lines of arithmetic without branches or tables, compiled into the loop they stand in; float32 is computed in float32.

@@ -1,4 +1,4 @@
-"""The second thread that shares passes over memory; without Numba, which machine code from disk does not need."""
+"""Run the second thread that shares passes over memory; without Numba, which machine code from disk does not need."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from math import gcd
 
 from micrograd.graph import Graph, Node
-from micrograd.source.ownership import PACKAGE
+from micrograd.source.names import PACKAGE
 
 __all__ = ["Folding", "Group", "Iteration", "folded_index", "folding_of", "iterations_of"]
 

@@ -1,4 +1,4 @@
-"""What a handwritten backward has to work with: the cache that its forward left, or else the forward's arguments."""
+"""Find what a handwritten backward can work with: the cache that its forward left, or else the forward's arguments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A backward pass as NumPy source, in the names that students use: printed from the graph, for any traced function.
+"""Print a backward pass as NumPy source, in the names that students use, for any traced function.
 
 The forward is traced on inputs of several sizes, so that what follows the sizes is printed as what it stands for
 (`micrograd.export.numpy_source.symbols`). The lines come in the order of the sweep, one for each path and one for each
@@ -158,7 +158,7 @@ def listed_backward(
 
 
 class _Lister:
-    """Writes one backward."""
+    """Write one backward."""
 
     def __init__(self, forward: Callable[..., Any], traced: TracedSizes, holdings: Holdings, name: str) -> None:
         self.traced, self.holdings, self.name = traced, holdings, name
@@ -186,7 +186,7 @@ class _Lister:
         self.uses = self._used_values()
 
     def _name_sizes(self, forward: Callable[..., Any]) -> None:
-        """Names of the axes: the user's, or the usual letters."""
+        """Name the axes: in the user's words, or with the usual letters."""
         own = author_sizes(forward)
         variables = {identifier(node.name) for node in self.graph.nodes} | self.names.taken
         letters = iter("MKPQRSUVGJLABEFYZ")
@@ -208,7 +208,7 @@ class _Lister:
         self.symbols.known = {n: known[n] for n in (*(k for k in known if k in self.sizes), *known)}
 
     def _find_held(self) -> None:
-        """Which forward values are at hand, and under which name."""
+        """Find which forward values are at hand, and under which name."""
         for label, arrays in self.holdings.arrays.items():
             for node in sorted(self.graph.nodes, key=lambda n: n.name != label):
                 values = [graph.value[graph.nodes[node.index].name] for graph in self.traced.forwards]
@@ -352,7 +352,7 @@ class _Lister:
                 self.results[operand] = self._sum(operand)
 
     def _lengths(self, shapes: bool) -> Iterator[str]:
-        """Statements that take the lengths of the axes from arrays at hand."""
+        """Write statements that take the lengths of the axes from arrays at hand."""
         texts = [line.statement + line.shape * shapes for line in self.lines]
         wanted = self.sizes & {name for text in texts for name in re.findall(r"\w+", text)}
         at_hand = [

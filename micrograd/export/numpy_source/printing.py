@@ -1,4 +1,4 @@
-"""Nodes of a graph as NumPy source, one after the other; and a whole graph as a function.
+"""Print nodes of a graph as NumPy source, one after the other; and a whole graph as a function.
 
 Several graphs that differ in nothing but numbers are printed at once, so that numbers can be distinguished from what
 follows the sizes of the inputs (`micrograd.export.numpy_source.symbols`).
@@ -38,7 +38,7 @@ class Names:
         self.taken = {*taken, "np"}
 
     def fresh(self, wanted: str) -> str:
-        """`wanted` as an identifier, with a line below where it is taken."""
+        """Return `wanted` as an identifier, with a line below where it is taken."""
         name = identifier(wanted)
         while name in self.taken or keyword.iskeyword(name):
             name += "_"
@@ -62,7 +62,7 @@ def identifier(name: str) -> str:
 
 
 class Printer:
-    """Prints nodes of graphs that are the same but for their numbers."""
+    """Print nodes of graphs that are the same but for their numbers."""
 
     def __init__(self, graphs: Sequence[Graph], symbols: Symbols, holdings: Holdings) -> None:
         self.graphs, self.symbols, self.holdings = graphs, symbols, holdings
@@ -214,7 +214,7 @@ def only_unit_axes(node: Node) -> bool:
 
 
 def _without(operand: Expr, index: str) -> Expr:
-    """`operand` without axes of length 1; of a sum that kept its axis the one that does not."""
+    """Write `operand` without axes of length 1; of a sum that kept its axis the one that does not."""
     text, places = operand.within(ATOM), index.split(", ")
     kept = re.fullmatch(r"(np\.sum\(.*), axis=(\d+), keepdims=True\)", text)
     if kept and [place for place, item in enumerate(places) if item == "0"] == [int(kept[2])]:
@@ -223,7 +223,7 @@ def _without(operand: Expr, index: str) -> Expr:
 
 
 def scattered(printer: Printer, node: Node, name: str, operand: Expr) -> str:
-    """Two statements: zeros, and what is added at an index."""
+    """Write two statements: zeros, and what is added at an index."""
     texts = printer.attributes(node)
     index = node.attrs["index"]
     counts = np.zeros(node.shape, int)

@@ -1,4 +1,4 @@
-"""The operations of the table in NumPy's own spelling: expressions with as few brackets as they need.
+"""Spell the operations of the table as NumPy does: expressions with as few brackets as they need.
 
 Products are kept as lists of factors, so that ``mul(g, reciprocal(b))`` becomes ``g / b`` and ``mul(neg(g), ivar)``
 becomes ``-g * ivar``: what a person writes, and the same number but for rounding.
@@ -85,7 +85,7 @@ def _bracketed(factor: Factor, level: int) -> str:
 
 
 def _powers(factors: Sequence[Factor]) -> list[Factor]:
-    """Factors that come several times as powers."""
+    """Write factors that come several times as powers."""
     return [
         factor if times == 1 else (f"{_bracketed(factor, ATOM)}**{times}", POWER)
         for factor, times in Counter(factors).items()
@@ -109,7 +109,7 @@ def atom(text: str) -> Expr:
 
 
 def call(name: str, *arguments: object) -> Expr:
-    """``np.name(arguments)``."""
+    """Write ``np.name(arguments)``."""
     return atom(f"np.{name}({', '.join(map(str, arguments))})")
 
 
@@ -179,12 +179,24 @@ def _cast(operands: Sequence[Expr], attributes: Attributes) -> Expr:
     return atom(f"{operands[0].within(ATOM)}.astype({'float' if kind == 'float64' else f'np.{kind}'})")
 
 
+def _scanned(ufunc: str) -> Speller:
+    def spell(operands: Sequence[Expr], attributes: Attributes) -> Expr:
+        axis = attributes["axis"]
+        if attributes.get("reverse") != "True":
+            return call(f"{ufunc}.accumulate", *operands, axis)
+        return call("flip", call(f"{ufunc}.accumulate", call("flip", *operands, axis), axis), axis)
+
+    return spell
+
+
 SPELLED: dict[str, Speller] = {
+    **{row.name: _scanned(row.array) for row in TABLE.values() if row.kind == "scan" and row.name != "recur"},
     "sum": _reduction("sum"),
     "max": _reduction("max"),
     "add": _binary("+"),
     "sub": _binary("-"),
     "mul": lambda operands, _: operands[0].times(operands[1]),
+    "div": lambda operands, _: operands[0].times(operands[1].inverse()),
     "reciprocal": lambda operands, _: operands[0].inverse(),
     "neg": lambda operands, _: replace(operands[0], negative=not operands[0].negative),
     "pow": _power,

@@ -1,4 +1,4 @@
-"""Numbers as what they stand for: 0.2 is ``1 / N`` where it is one over the length of an axis in every trace.
+"""Print numbers as what they stand for: 0.2 is ``1 / N`` where it is one over the length of an axis in every trace.
 
 A graph holds the numbers of one run. Traced on inputs of several sizes, a number that is always the same is a literal,
 and one that follows the sizes (or a parameter such as `eps`) is found as a formula of them.
@@ -67,7 +67,7 @@ class Symbols:
         raise GraphError(f"a number that is {shown} on inputs of {len(vector)} sizes follows none of these.")
 
     def _forms(self) -> Iterator[tuple[Any, Any, np.ndarray[Any, Any], tuple[str, ...]]]:
-        """Formulas of the names, the simple ones first: factors, divisors, the value in each trace, the names."""
+        """List formulas of the names, the simple ones first: factors, divisors, the value in each trace, the names."""
         one = np.ones(self.traces)
         parts: list[tuple[str, int, np.ndarray[Any, Any], str]] = []
         for name, vector in self.known.items():

@@ -1,4 +1,4 @@
-"""A forward on inputs of several sizes: the graphs of both directions, side by side."""
+"""Trace a forward on inputs of several sizes: the graphs of both directions, side by side."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 
 from micrograd.graph import Graph
 from micrograd.graph.backward import Pairs, backward_structure
-from micrograd.graph.cotangents import seeded_outputs, upstream_for
-from micrograd.source.by_parameter import call_by_parameter
+from micrograd.graph.graph import seeded_outputs, upstream_for
+from micrograd.pytree import call_by_parameter
 from micrograd.tracing import trace
 
 __all__ = ["TracedSizes", "alike", "traced_on"]

@@ -1,4 +1,4 @@
-"""The finding for a mistake at a statement: what stands there, what should, the kind of mistake, the smallest range."""
+"""Write down the finding for a mistake at a statement: what stands there, what should, the kind, the smallest range."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ import numpy as np
 from micrograd.marker.diagnosis.examination import Examination, Status
 from micrograd.marker.diagnosis.kinds import Evidence, classified
 from micrograd.marker.gradient_names import meanings
-from micrograd.marker.repair.edits.base import Edit
+from micrograd.marker.repair.node_edits import Edit
 from micrograd.marker.repair.search import Bench, Mended
 from micrograd.marker.report import Finding, Fix, Span, shown
 from micrograd.marker.student.recording import record, scope_in
-from micrograd.marker.student.spans import Text
-from micrograd.marker.student.statements import Root, Statement
+from micrograd.marker.student.statements import Root, Statement, Text
 from micrograd.marker.truth.cases import MISSING, with_statistics_fixed
 
 __all__ = ["Suspicion", "found_at"]

@@ -4,28 +4,85 @@ from __future__ import annotations
 
 import time
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from micrograd.marker.diagnosis.altered_arguments import changed_arguments
+from micrograd.errors import MicrogradError
 from micrograd.marker.diagnosis.diagnosis import Diagnoser
 from micrograd.marker.diagnosis.harmless import left_out
 from micrograd.marker.diagnosis.reference import differences
 from micrograd.marker.inputs.calling import function_named
 from micrograd.marker.inputs.task import Argument, Call, Probe, Task
-from micrograd.marker.report import Finding, Output, Report, shown
+from micrograd.marker.report import Finding, Output, Report, Span, shown
 from micrograd.marker.student.instrumented import StudentCode
-from micrograd.marker.student.loading import load
+from micrograd.marker.student.recording import Event, duplicate, load, record, same_value
 from micrograd.marker.student.slicing import loss_only
 from micrograd.marker.truth import cases as c
-from micrograd.marker.truth.alignment import Quantities
+from micrograd.marker.truth.alignment import Quantities, agree
 from micrograd.marker.truth.cases import MISSING, Case, UnrunnableError, judged, prepare, refreshed
-from micrograd.pytree import flatten
+from micrograd.pytree import flatten, paths
 
-__all__ = ["Argument", "Call", "Probe", "Task", "forward_of", "mark"]
+__all__ = ["Argument", "Call", "Probe", "Task", "changed_arguments", "forward_of", "held", "mark"]
+
+
+# ---- arguments that the backward changes --------------------------------------------------------------------
+
+
+def changed_arguments(program: StudentCode, case: Case) -> list[Finding]:
+    """Return a remark for each array of the arguments that the backward changes, at the first line that writes into it.
+
+    An upstream gradient may be wanted by another branch, and a cache by a second call.
+    """
+    args, kwargs = case.arguments()
+    places = args[1:] if case.task.receiver else args
+    names = [argument.name for argument in case.task.call.arguments if not argument.keyword]
+    given = {**dict(zip(names, places, strict=False)), **kwargs}
+    before = duplicate(given)
+    try:
+        case.call_with(program.plain(), args, kwargs)
+    except Exception:  # noqa: BLE001 - told where it is diagnosed
+        return []
+    changed = list(_changed(before, given))
+    if not changed:
+        return []
+    events = record(program, case.call).events
+    found: dict[tuple[Span, str], Finding] = {}
+    for name, array in changed:
+        written = _writer(events, name, array)
+        if written is not None:
+            event, target = written
+            span = program.text.span(event.statement.node)
+            remark = Finding("harmless", "in_place", span, program.text.whole_lines(span), target)
+            found.setdefault((span, target), remark)
+    return list(found.values())
+
+
+def _changed(before: dict[str, Any], after: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the arrays that are not what they were: the parameter that they came in by, and what they hold now."""
+    for name, value in before.items():
+        for (_, old), (_, new) in zip(paths(value, name), paths(after[name], name), strict=False):
+            if isinstance(old, np.ndarray) and not same_value(old, new):
+                yield name, new
+
+
+def _writer(events: Sequence[Event], name: str, array: Any) -> tuple[Event, str] | None:
+    """Return the first statement that wrote into an array, and the student's name for it."""
+    writers = [event for event in events if event.statement.in_place]
+    for event in writers:
+        if name in event.writes or name in event.aliases:
+            return event, name
+    held = [(event, target) for event in writers for target, value in event.writes.items() if same_value(value, array)]
+    if not held:
+        return None
+    target = held[-1][1]
+    return next((event, target) for event in writers if target in event.writes)
+
+
+# ---- the verdict --------------------------------------------------------------------------------------------
+
 
 FRESH = 2
 
@@ -58,7 +115,7 @@ def mark(task: Task, module: types.ModuleType | None = None, early: Callable[[Re
             "failed", task.forward, task.backward, task.file, problem=str(error), source=task.source,
             seconds=time.perf_counter() - started,
         )  # fmt: skip
-    results = [_answer(program, case) for case in cases]
+    results = [_returned(program, case) for case in cases]
     for case, result in zip(cases, results, strict=True):
         if not isinstance(result, Exception):
             _cross_checked(case, result)
@@ -136,7 +193,7 @@ def forward_of(task: Task, module: types.ModuleType) -> tuple[Callable[..., Any]
     return function_named(module, task.forward), receiver
 
 
-def _answer(program: StudentCode, case: Case) -> Any:
+def _returned(program: StudentCode, case: Case) -> Any:
     """Return the result of the backward as it is, or the exception that it raised."""
     try:
         return case.call(program.plain())
@@ -152,9 +209,9 @@ def _cross_checked(case: Case, result: Any) -> None:
     """Where student and engine disagree, ask a measured slope: a trace that lost something must accuse nobody."""
     if case.graph is None:
         return
-    answers = case.answers(result)
+    returned = case.gradients_in(result)
     for position, one in enumerate(judged(case, result)):
-        value = answers[position]
+        value = returned[position]
         doubtful = one.state == "wrong" and np.isfinite(one.error) and value is not MISSING
         if doubtful and c.contradicted(case, position, value):
             c.replace_truth(case)
@@ -172,7 +229,7 @@ def _outputs(task: Task, cases: Sequence[Case], results: Sequence[Any]) -> tuple
                 one = Output(label, False, expected, None, np.inf, 0.0)
             else:
                 judgement = judged(case, result)[position]
-                value = case.answers(result)[position]
+                value = case.gradients_in(result)[position]
                 got = None if value is MISSING else shown(value)
                 good = judgement.state in ("right", "shape")
                 one = Output(label, good, expected, got, judgement.error, judgement.bound)
@@ -181,3 +238,56 @@ def _outputs(task: Task, cases: Sequence[Case], results: Sequence[Any]) -> tuple
         assert worst is not None
         found.append(worst)
     return tuple(found)
+
+
+# ---- partial credit -----------------------------------------------------------------------------------------
+
+
+def _arrays(value: Any) -> Iterator[Any]:
+    if isinstance(value, (tuple, list)):
+        for entry in value:
+            yield from _arrays(entry)
+    elif isinstance(value, dict):
+        yield from _arrays(list(value.values()))
+    elif isinstance(value, (np.ndarray, np.floating, float)):
+        yield np.squeeze(np.asarray(value))
+
+
+def held(task: Task, probes: int = 2) -> tuple[str, ...]:
+    """Return the gradients that the student's code holds at some time, as ``dvar``, the last one first.
+
+    Shapes count but for axes of length one. What is computed before an exception counts too.
+
+    Args:
+        task: what is marked.
+        probes: on how many probes a value has to agree.
+    """
+    module = load(task.source, task.file, (task.forward, task.backward), namespace=task.namespace)
+    forward, receiver = forward_of(task, module)
+    program = StudentCode(task.source, module, task.backward, task.file)
+    found: list[str] | None = None
+    for probe in task.probes[:probes]:
+        try:
+            case = prepare(task, forward, probe, receiver)
+        except MicrogradError:
+            return ()
+        if case.graph is None:
+            return ()
+        recording = record(program, case.call)
+        values = [
+            array
+            for event in recording.events
+            for value in (*event.writes.values(), event.returned)
+            for array in _arrays(value)
+        ]
+        given = {node.name for node in case.graph.outputs}
+        own = {node.name for node in case.graph.nodes if node.op == "input" or node.name == node.statement}
+        names = [
+            quantity.label
+            for quantity in reversed(Quantities(case.graph).all)
+            if quantity.kind == "grad"
+            and quantity.key[1] in own - given
+            and any(agree(array, np.squeeze(np.asarray(quantity.value))) for array in values)
+        ]
+        found = names if found is None else [name for name in found if name in names]
+    return tuple(dict.fromkeys(found or ()))

@@ -17,7 +17,7 @@ import numpy as np
 from micrograd.batchnorm import batch_norm
 from micrograd.errors import MicrogradError
 from micrograd.marker.diagnosis.diagnosis import Diagnoser
-from micrograd.marker.inputs.layouts import EPS
+from micrograd.marker.inputs.conventions import EPS
 from micrograd.marker.inputs.task import Argument, Call, Probe, Task
 from micrograd.marker.report import Finding
 from micrograd.marker.student.instrumented import StudentCode

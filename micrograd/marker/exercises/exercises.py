@@ -24,12 +24,12 @@ from micrograd.errors import GraphError
 from micrograd.export.numpy_source.listing import Line, Listing, listed_backward
 from micrograd.marker.exercises.blanks import BLANK, AlteredLine, axis_blanked, mistakes_in, rule_blanked, shape_blanked
 from micrograd.marker.exercises.exercise_messages import EXERCISES, WORDS, translated
+from micrograd.marker.inputs.guessing import make
 from micrograd.marker.inputs.task import Probe
 from micrograd.marker.messages import place_of, say
-from micrograd.marker.probing import visible_inputs
 from micrograd.marker.probing.trial import Trial
 from micrograd.marker.probing.visibility import VISIBLE
-from micrograd.source.by_parameter import call_by_parameter
+from micrograd.pytree import call_by_parameter
 
 __all__ = ["LESSONS", "Answer", "Exercise", "Lesson", "exercise", "lesson", "lesson_of"]
 
@@ -198,7 +198,7 @@ def exercise(
         raise GraphError(f"there is no kind of exercise {kind!r}; there are {', '.join(EXERCISES)}.")
     place_of(language)
     rng = random.Random(f"{seed} {kind}")  # noqa: S311 - which line is blank
-    found = [*visible_inputs.make(start.forward, example), *visible_inputs.make(start.forward, example, seed=1)]
+    found = [*make(start.forward, example), *make(start.forward, example, seed=1)]
     varied = [_varied(probe, place).arguments for place, probe in enumerate(found[:3])]
     listing = listed_backward(start.forward, varied, shapes=kind == "shape")
     judge = _Judge(start, listing, found[:4])

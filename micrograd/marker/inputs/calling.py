@@ -21,10 +21,9 @@ from micrograd.marker.gradient_names import arrives, gradient_target, normal
 from micrograd.marker.inputs.pairs import Pair, assigned, returned
 from micrograd.marker.inputs.task import Argument, Call, Probe
 from micrograd.marker.messages import problem
-from micrograd.pytree import paths
-from micrograd.source.by_parameter import call_by_parameter
+from micrograd.pytree import call_by_parameter, paths
 
-__all__ = ["Stopped", "Watch", "answer_of", "call_of", "function_named", "inputs_of", "receiver_of", "result_of"]
+__all__ = ["Stopped", "Watch", "call_of", "function_named", "gradients_of", "inputs_of", "receiver_of", "result_of"]
 
 _CACHE = re.compile(r"(?:\w*_)?(?:caches?|ctx|context|saved|memory|memo|stash|stored|tape|intermediates?)(?:_\w+)?\d*")
 _SETTINGS = re.compile(r"\w*_(?:params?|config|options)|config|options")
@@ -176,7 +175,7 @@ def result_of(forward: Callable[..., Any], probe: Probe) -> Any:
     return call_by_parameter(forward, probe.arguments, seed=probe.seed)
 
 
-def answer_of(backward: Callable[..., Any], call: Call, probe: Probe, result: Any) -> Any:
+def gradients_of(backward: Callable[..., Any], call: Call, probe: Probe, result: Any) -> Any:
     """Return what the backward returns for copies of what `call` gives it; the upstream gradients are ones."""
     positional, keywords = [], {}
     for argument in call.arguments:
@@ -236,7 +235,7 @@ def call_of(
     call = Call((None,) if single else tuple(floats[:seeds]), given)
     said = returned(source, pair.backward)
     plain = said is not None and not said[1] and any(_matches(said[0][0], path) for path in inputs)
-    if said is None or (not said[1] and not plain):  # what a name holds, or a call answers: a tuple perhaps
+    if said is None or (not said[1] and not plain):  # what a name holds, or a call returns: a tuple perhaps
         try:
             got = run_backward(call)
         except Exception:  # noqa: BLE001 - told with its line when it is marked

@@ -7,18 +7,30 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from micrograd.errors import GraphError
-from micrograd.marker.inputs.conventions import conventional
-from micrograd.marker.inputs.layouts import EPS, ArgumentLayout, Fill, axes_in, factor_of, sizes_of
-from micrograd.source.by_parameter import call_by_parameter
+from micrograd.marker.inputs.conventions import (
+    EPS,
+    ArgumentLayout,
+    Dims,
+    Fill,
+    axes_in,
+    conventional,
+    factor_of,
+    sizes_of,
+)  # fmt: skip
+from micrograd.marker.inputs.task import Probe
+from micrograd.pytree import call_by_parameter
 
-__all__ = ["fitted", "outputs_of", "runs", "shapes_of"]
+__all__ = ["fitted", "fitting_sizes", "make", "outputs_of", "runs", "shapes_of", "variant"]
+
 
 Function = Callable[..., Any]
 
@@ -161,7 +173,7 @@ def shapes_of(forward: Function, layout: ArgumentLayout, sizes: Mapping[str, int
     """
     try:
         outputs = outputs_of(forward, layout.draw(np.random.default_rng(7), sizes))
-    except Exception:  # noqa: BLE001 - whatever the author's code raises; the next layout is tried
+    except Exception:  # noqa: BLE001 - whatever the user's code raises; the next layout is tried
         return []
     good = all(bool(np.isfinite(out).all()) and np.size(out) > 0 for out in outputs)
     return [np.shape(out) for out in outputs] if good else []
@@ -219,3 +231,150 @@ def fitted(forward: Function, example: Mapping[str, Any] | Sequence[Any] = ()) -
         f"{_called(forward)}{signature}: no arguments found with which it runs; give arrays, or shapes in their "
         f"place, as in ({', '.join('(5, 3)' if i == 0 else '(3,)' for i, _ in enumerate(like or ['x']))})."
     )
+
+
+# ---- other arguments that fit as well -----------------------------------------------------------------------
+
+
+_SIDE = re.compile(r"height|width|(?<![A-Za-z])[hwHW](?![a-z])|(?<=[a-z])[hw]$")
+_WINDOW = re.compile(r".*(pool|kernel|window|filter|stride).*", re.IGNORECASE)
+
+
+def variant(forward: Callable[..., Any], layout: ArgumentLayout, sizes: Mapping[str, int]) -> ArgumentLayout:
+    """Return a layout that differs in more than its sizes, where the function takes one; the layout itself where not.
+
+    >>> from micrograd.marker.inputs.conventions import SIZES
+    >>> def flat(x, w):
+    ...     return x.reshape(len(x), -1) @ w
+    >>> layout = ArgumentLayout({"x": Fill("array", ("N", "D")), "w": Fill("array", ("D", "M"))})
+    >>> variant(flat, layout, SIZES[0]).entries["x"].dims
+    ('N', 'D', 'T')
+    """
+    unequal, split = _unequal(layout), _split(layout)
+    if unequal is not None and runs(forward, unequal, sizes):
+        return unequal
+    if split is not None and _is_flattened(forward, layout, split, sizes):
+        return split
+    return layout
+
+
+# ---- windows that are no squares -------------------------------------------------------------------------------
+
+
+def _unequal(layout: ArgumentLayout) -> ArgumentLayout | None:
+    """With a height and a width that differ where they were alike; None where there are no such two."""
+    plain = {name: entry.value for name, entry in layout.entries.items() if entry.kind == "value"}
+    changed = {name: replace(layout.entries[name], value=value) for name, value in _apart(plain).items()}
+    for name, entry in layout.entries.items():
+        if entry.kind == "settings" and (apart := _apart(entry.value)):
+            changed[name] = replace(entry, value={**entry.value, **apart})
+    return replace(layout, entries={**layout.entries, **changed}) if changed else None
+
+
+def _apart(values: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Of settings those that have to change so that no height is a width."""
+    found: dict[Any, Any] = {}
+    pairs: dict[str, list[tuple[Any, int]]] = {}
+    for name, entry in values.items():
+        match entry.value if isinstance(entry, Fill) and entry.kind == "value" else entry:
+            case (int() as height, int() as width) if height == width and _WINDOW.fullmatch(str(name)):
+                found[name] = (height, _other(width))
+            case bool():
+                continue
+            case int() as length if _SIDE.search(str(name)):
+                pairs.setdefault(_SIDE.sub("", str(name), count=1), []).append((name, length))
+    for pair in pairs.values():
+        (name, width), height = pair[-1], pair[0][1]
+        if len(pair) == 2 and height == width:
+            found[name] = _other(width)
+    return found
+
+
+def _other(length: int) -> int:
+    """Smaller where it can be, so that windows that did not overlap still do not."""
+    return length - 1 if length > 1 else length + 1
+
+
+# ---- examples of more axes -------------------------------------------------------------------------------------
+
+
+def _split(layout: ArgumentLayout) -> ArgumentLayout | None:
+    """With two axes for the last one of the first array, where that is a matrix; None where there is no such array."""
+    data, entry = next(((n, e) for n, e in layout.entries.items() if e.kind == "array"), ("", Fill("array")))
+    if layout.fixed or len(entry.dims) != 2 or axes_in(entry.dims[1]) != [entry.dims[1]]:
+        return None
+    taken = {axis for e in layout.entries.values() for dim in e.dims for axis in axes_in(dim)}
+    kept, new = entry.dims[1], next(axis for axis in "TYXKL" if axis not in taken)
+    if any(e.top == kept for e in layout.entries.values()):
+        return None
+
+    def flattened(dims: Dims) -> Dims:
+        return tuple(f"{kept}*{new}" if dim == kept else dim for dim in dims)
+
+    entries = {name: replace(e, dims=flattened(e.dims)) for name, e in layout.entries.items()}
+    return replace(layout, entries={**entries, data: replace(entry, dims=(*entry.dims, new))})
+
+
+def _is_flattened(
+    forward: Callable[..., Any], layout: ArgumentLayout, split: ArgumentLayout, sizes: Mapping[str, int]
+) -> bool:
+    """Return whether the function returns the same for examples of two axes as for the rows that these make."""
+    data = next(name for name, entry in split.entries.items() if entry != layout.entries[name])
+    try:
+        given = split.draw(np.random.default_rng(7), sizes)
+        found = outputs_of(forward, given)
+        rows = outputs_of(forward, {**given, data: given[data].reshape(len(given[data]), -1)})
+    except Exception:  # noqa: BLE001 - whatever the user's code raises: then it takes no other examples
+        return False
+    return bool(found) and all(
+        np.shape(one) == np.shape(other) and np.allclose(one, other) for one, other in zip(found, rows, strict=True)
+    )
+
+
+# ---- probes of several sizes ------------------------------------------------------------------
+
+_EPS = (0.2, None, 0.12)  # the second keeps its own: what is hard-coded elsewhere must agree with it too
+
+
+def make(
+    forward: Callable[..., Any], example: Mapping[str, Any] | Sequence[Any] = (), *, count: int = 3, seed: int = 0
+) -> list[Probe]:
+    """Probes for a forward function, each of other sizes; the first has the example's, where these differ.
+
+    The last one is a `variant` where the function takes one: a window that is no square, examples of more axes.
+
+    Args:
+        forward: a function of arrays; it is run.
+        example: arguments by parameter or in order (arrays, or shapes in their place, and what else it takes); what
+            is left out is guessed from its parameters' names.
+        count: how many.
+        seed: of the numbers.
+
+    Raises:
+        GraphError: no arguments were found with which the function runs.
+
+    >>> probes = make(lambda x, gamma: gamma * x)
+    >>> [probe.arguments["x"].shape for probe in probes]
+    [(5, 3), (4, 6), (7, 4)]
+    """
+    layout = fitted(forward, example)
+    fitting = fitting_sizes(forward, layout)[:count]
+    probes = []
+    for place in range(count):
+        rng = np.random.default_rng([seed, place])
+        sizes = fitting[place % len(fitting)]
+        drawn = variant(forward, layout, sizes) if place == count - 1 > 0 else layout
+        arguments = drawn.draw(rng, sizes, eps=_EPS[place % len(_EPS)])
+        probes.append(Probe(arguments, seed=seed + place))
+    return probes
+
+
+def fitting_sizes(forward: Callable[..., Any], layout: ArgumentLayout) -> list[dict[str, int]]:
+    """Return the sizes of the axes with which the function runs, and returns as few axes of length 1 as it can.
+
+    A loop that runs once shows no mistake in its variable.
+    """
+    found = [(sizes, shapes) for sizes in sizes_of(layout) if (shapes := shapes_of(forward, layout, sizes))]
+    single = [sum(length == 1 for shape in shapes for length in shape) for _, shapes in found]
+    kept = [sizes for (sizes, _), ones in zip(found, single, strict=True) if ones == min(single)]
+    return kept or [dict(layout.sizes)]

@@ -191,12 +191,12 @@ def to_text(report: Report, *, hint: str = "fix", language: str = "en", colour: 
     lines += ["", *table] if table else []
     mistakes, remarks = findings_of(report)
     for number, finding in enumerate(mistakes, 1):
-        shown = told(report, finding, first=number == 1, hint=hint, language=language)
+        shown = told(report, finding, hint=hint, language=language)
         lines += ["", *_headed(f"{number}. {shown.head}", pen), *_paragraphs(shown, pen)]
     if remarks:
         lines += ["", pen(say(language, WORDS["remarks"]), "bold")]
     for finding in remarks:
-        shown = told(report, finding, first=False, hint=hint, language=language)
+        shown = told(report, finding, hint=hint, language=language)
         lines += ["", *_headed(f"- {shown.head}", pen), *_paragraphs(shown, pen)]
     lines += _printed(report, language)
     if mistakes and depth < 2:
@@ -311,12 +311,12 @@ def to_html(report: Report, *, hint: str = "fix", language: str = "en") -> str:
     level(hint)
     mistakes, remarks = findings_of(report)
     parts = [
-        _finding_html(told(report, finding, first=number == 1, hint=hint, language=language), number)
+        _finding_html(told(report, finding, hint=hint, language=language), number)
         for number, finding in enumerate(mistakes, 1)
     ]
     if remarks:
         parts.append(f"<p>{escape(say(language, WORDS['remarks']))}</p>")
-        parts += [_finding_html(told(report, f, first=False, hint=hint, language=language), 0) for f in remarks]
+        parts += [_finding_html(told(report, f, hint=hint, language=language), 0) for f in remarks]
     printed: Sequence[str] = _printed(report, language)
     if printed:
         parts.append(f"<p>{escape(printed[1])}</p><pre>{escape(chr(10).join(line[4:] for line in printed[2:]))}</pre>")

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from micrograd.errors import GraphError
-from micrograd.graph.cotangents import upstream_for
+from micrograd.graph.graph import upstream_for
+from micrograd.marker.inputs.conventions import EPS, SIZES, ArgumentLayout
 from micrograd.marker.inputs.guessing import fitted, outputs_of
-from micrograd.marker.inputs.layouts import EPS, SIZES, ArgumentLayout
 from micrograd.marker.messages import say
 from micrograd.marker.probing.mutants import mutants_of
 from micrograd.marker.probing.probe_messages import WORDS, described, number
@@ -142,7 +142,7 @@ def _split(forward: Callable[..., Any], test: Any) -> tuple[dict[str, Any], tupl
         try:
             arguments = dict(signature.bind(*values[:count]).arguments)
             outputs = outputs_of(forward, arguments)
-        except Exception as error:  # noqa: BLE001 - whatever the author's code raises
+        except Exception as error:  # noqa: BLE001 - whatever the user's code raises
             problem = problem or error
             continue
         if [np.shape(out) for out in outputs[:behind]] == [np.shape(value) for value in values[count:]]:

@@ -120,7 +120,7 @@ class _Maker:
 
     def _count(self, node: Node) -> tuple[int, list[int]]:
         """Return the N of the 1/N that a node multiplies by, and the lengths it may be confused with; else 0."""
-        factor = next((o for o in node.operands if isinstance(o, float)), 0.0) if node.op == "mul" else 0.0
+        factor = node.factor or 0.0
         count = round(1 / abs(factor)) if factor else 0
         if count < 2 or abs(abs(factor) * count - 1) > 1e-12:
             return 0, []
@@ -156,7 +156,7 @@ class _Maker:
         for (position, op), members in alike.items():
             live = members[0].index in self.trial.live
             detail = str(position)
-            if op == "mul":
+            if op in ("mul", "div"):
                 yield from self._of_product(places, members, detail)
             elif op == "sum" and live:
                 yield from self._of_sum(places, members, detail)

@@ -69,8 +69,7 @@ def _terms(trial: Trial, index: int) -> float:
         if node.op == "sum":
             sizes = np.sum(np.abs(trial.true[node.reads[0]]), axis=node.attrs.get("axis"))
             return float(np.max(sizes, initial=0.0))
-        number_ = node.op == "mul" and any(isinstance(o, float) for o in node.operands)
-        if not (number_ or node.op in ("neg", "broadcast", "reshape", "transpose")):
+        if node.factor is None and node.op not in ("neg", "broadcast", "reshape", "transpose"):
             return float(np.abs(trial.true[index]).max(initial=0.0))
         index = node.reads[0]
 

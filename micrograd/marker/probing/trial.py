@@ -17,10 +17,10 @@ import numpy as np
 
 from micrograd.graph import Graph, Node
 from micrograd.graph.backward import Pairs, backward_structure
-from micrograd.graph.cotangents import seeded_outputs, upstream_for
 from micrograd.graph.formulas import own_name, right_hand
+from micrograd.graph.graph import seeded_outputs, upstream_for
 from micrograd.graph.replay import NodeEdit, Replay
-from micrograd.source.by_parameter import call_by_parameter
+from micrograd.pytree import call_by_parameter
 from micrograd.tracing import trace
 
 __all__ = ["EdgeKey", "Mutant", "Trial"]

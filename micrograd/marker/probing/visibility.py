@@ -7,7 +7,7 @@ the backward graph, reduced to the factors that matter, and held against every p
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -148,8 +148,7 @@ def _behind(trial: Trial, index: int) -> int:
     """Return the node without factors 1, signs, constant factors and copies, which do not matter to being zero."""
     while True:
         node = trial.backward.nodes[index]
-        numbers = [o for o in node.operands if isinstance(o, float)]
-        if node.is_leaf or node.op not in ("mul", "neg", "broadcast", "reshape") or (node.op == "mul" and not numbers):
+        if node.is_leaf or (node.op not in ("neg", "broadcast", "reshape") and node.factor is None):
             return index
         index = node.reads[0]
 
@@ -160,8 +159,8 @@ def _zero(trial: Trial, index: int) -> tuple[str, float]:
     node = trial.backward.nodes[index]
     if node.op == "sum":
         return _sum_is_zero(trial, node.reads[0], node.attrs.get("axis"), trial.true[node.reads[0]])
-    if node.op == "mul":  # zero in one factor
-        for operand in node.reads:
+    if node.op in ("mul", "div"):  # zero in one factor
+        for operand in node.reads[: 2 if node.op == "mul" else 1]:
             if _size(trial.true[operand]) <= _ZERO * trial.scale:
                 return _zero(trial, operand)
     return f"{trial.name_of(index)} = 0", _size(trial.true[index]) / trial.scale
@@ -169,8 +168,12 @@ def _zero(trial: Trial, index: int) -> tuple[str, float]:
 
 def _sum_is_zero(trial: Trial, index: int, axis: Any, terms: Any) -> tuple[str, float]:
     """``sum(xmu, axis=0) = 0``: of a product the factors that are constant along the axis stand before the sum."""
-    factors = _factors(trial, index)
-    kept = [f for f in factors if not _constant_along(trial.true[f], np.shape(terms), axis)] or factors
+
+    def constant(factor: int) -> bool:
+        return _constant_along(trial.true[factor], np.shape(terms), axis)
+
+    factors = _factors(trial, index, constant)
+    kept = [f for f in factors if not constant(f)] or factors
     for number in range(len(kept)):  # as few factors as do it
         fewer = kept[:number] + kept[number + 1 :]
         if fewer and _sums_to_zero(trial, fewer, axis)[0]:
@@ -198,14 +201,16 @@ def _sums_to_zero(trial: Trial, factors: Sequence[int], axis: Any) -> tuple[bool
     return error < 1e-12, error
 
 
-def _factors(trial: Trial, index: int) -> list[int]:
-    """Return the nodes whose product a node is, without numbers and signs."""
+def _factors(trial: Trial, index: int, constant: Callable[[int], bool]) -> list[int]:
+    """Return the nodes whose product a node is, without numbers, signs and divisors that are constant."""
     found, stack = list[int](), [index]
     while stack:
         at = _behind_factor(trial, stack.pop())
         node = trial.backward.nodes[at]
         if node.op == "mul" and len(node.reads) == 2:
             stack.extend(reversed(node.reads))
+        elif node.op == "div" and len(node.reads) == 2 and constant(node.reads[1]):
+            stack.append(node.reads[0])
         else:
             found.append(at)
     return found
@@ -215,8 +220,7 @@ def _behind_factor(trial: Trial, index: int) -> int:
     """Like `_behind`, but copies keep their shape."""
     while True:
         node = trial.backward.nodes[index]
-        number = node.op == "mul" and any(isinstance(o, float) for o in node.operands)
-        if node.is_leaf or not (number or node.op == "neg"):
+        if node.is_leaf or (node.op != "neg" and node.factor is None):
             return index
         index = node.reads[0]
 

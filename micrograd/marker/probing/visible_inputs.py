@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from micrograd.marker.inputs.guessing import fitted, shapes_of
-from micrograd.marker.inputs.layouts import ArgumentLayout, sizes_of
-from micrograd.marker.inputs.task import Probe
-from micrograd.marker.inputs.variants import variant
+from micrograd.marker.inputs.conventions import ArgumentLayout
+from micrograd.marker.inputs.guessing import fitting_sizes, make
 from micrograd.marker.messages import say
 from micrograd.marker.probing.probe_messages import WORDS, described, number
 from micrograd.marker.probing.trial import Mutant, Trial
@@ -20,7 +18,6 @@ from micrograd.marker.probing.visibility import VISIBLE, Hidden, Survey, survey_
 
 __all__ = ["LARGE", "SPREADS", "Search", "VisibleProbe", "make", "searched"]
 
-_EPS = (0.2, None, 0.12)  # the second keeps its own: what is hard-coded elsewhere must agree with it too
 LARGE = 0.2  # beside a variance of about 1
 SPREADS = (0.3, 0.1, 0.03, 0.01, 3e-3, 3.0)  # tried where an eps that cannot be put in must matter
 _TRIALS = 8
@@ -128,51 +125,7 @@ def _shown(name: str, value: Any) -> str:
     return f"{name} = {value:.3g}" if isinstance(value, float) else f"{name} = {value!r}"
 
 
-# ---- for the marker --------------------------------------------------------
-
-
-def make(
-    forward: Callable[..., Any], example: Mapping[str, Any] | Sequence[Any] = (), *, count: int = 3, seed: int = 0
-) -> list[Probe]:
-    """Probes for a forward function, each of other sizes; the first has the example's, where these differ.
-
-    The last one is a `variant` where the function takes one: a window that is no square, examples of more axes.
-
-    Args:
-        forward: a function of arrays; it is run.
-        example: arguments by parameter or in order (arrays, or shapes in their place, and what else it takes); what
-            is left out is guessed from its parameters' names.
-        count: how many.
-        seed: of the numbers.
-
-    Raises:
-        GraphError: no arguments were found with which the function runs.
-
-    >>> probes = make(lambda x, gamma: gamma * x)
-    >>> [probe.arguments["x"].shape for probe in probes]
-    [(5, 3), (4, 6), (7, 4)]
-    """
-    layout = fitted(forward, example)
-    fitting = _fitting(forward, layout)[:count]
-    probes = []
-    for place in range(count):
-        rng = np.random.default_rng([seed, place])
-        sizes = fitting[place % len(fitting)]
-        drawn = variant(forward, layout, sizes) if place == count - 1 > 0 else layout
-        arguments = drawn.draw(rng, sizes, eps=_EPS[place % len(_EPS)])
-        probes.append(Probe(arguments, seed=seed + place))
-    return probes
-
-
-def _fitting(forward: Callable[..., Any], layout: ArgumentLayout) -> list[dict[str, int]]:
-    """Return the sizes of the axes with which the function runs, and returns as few axes of length 1 as it can.
-
-    A loop that runs once shows no mistake in its variable.
-    """
-    found = [(sizes, shapes) for sizes in sizes_of(layout) if (shapes := shapes_of(forward, layout, sizes))]
-    single = [sum(length == 1 for shape in shapes for length in shape) for _, shapes in found]
-    kept = [sizes for (sizes, _), ones in zip(found, single, strict=True) if ones == min(single)]
-    return kept or [dict(layout.sizes)]
+# ---- the search ----------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +172,7 @@ def searched(
     forward: Callable[..., Any], layout: ArgumentLayout, *, seed: int = 0, tolerance: float = VISIBLE
 ) -> Search:
     """Random probes until one shows every mistake that can be seen, or all kinds have been tried."""
-    fitting = _fitting(forward, layout)
+    fitting = fitting_sizes(forward, layout)
 
     def trial(place: int, spread: float = 1.0) -> Trial:
         rng = np.random.default_rng([seed, place])

@@ -20,20 +20,26 @@ from types import FrameType
 from typing import Any
 
 from micrograd.errors import GraphError, MicrogradError
-from micrograd.marker.diagnosis.marking import mark
-from micrograd.marker.diagnosis.partial_credit import held
-from micrograd.marker.inputs.calling import Stopped, Watch, answer_of, call_of, function_named, receiver_of, result_of
+from micrograd.marker.diagnosis.marking import held, mark
+from micrograd.marker.inputs.calling import (
+    Stopped,
+    Watch,
+    call_of,
+    function_named,
+    gradients_of,
+    receiver_of,
+    result_of,
+)  # fmt: skip
+from micrograd.marker.inputs.guessing import make
 from micrograd.marker.inputs.pairs import Pair
 from micrograd.marker.inputs.task import Probe, Task
 from micrograd.marker.messages import problem
 from micrograd.marker.present import advice
-from micrograd.marker.probing import visible_inputs
 from micrograd.marker.process import limits
-from micrograd.marker.process.limits import Limits
-from micrograd.marker.process.wire import unpacked
+from micrograd.marker.process.limits import Limits, unpacked
 from micrograd.marker.report import Finding, Report
-from micrograd.marker.student.loading import UnloadableError, line_of, load
-from micrograd.source.by_parameter import call_by_parameter
+from micrograd.marker.student.recording import UnloadableError, line_of, load
+from micrograd.pytree import call_by_parameter
 
 __all__ = ["main", "task_of"]
 
@@ -51,7 +57,7 @@ class Way:
             stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
 
-    def answer(self, report: Report) -> None:
+    def report(self, report: Report) -> None:
         """Send one report."""
         self.send(report.to_json())
 
@@ -112,7 +118,7 @@ def task_of(request: dict[str, Any]) -> tuple[Task, types.ModuleType]:
     )
     watch = Watch(forward)
     try:
-        drawn = tuple(visible_inputs.make(watch.forward, unpacked(request["example"]), seed=request["seed"]))
+        drawn = tuple(make(watch.forward, unpacked(request["example"]), seed=request["seed"]))
     except Stopped as stopped:
         raise stopped.args[0] from None
     except GraphError:
@@ -126,7 +132,7 @@ def task_of(request: dict[str, Any]) -> tuple[Task, types.ModuleType]:
         drawn = (Probe(given, upstream if isinstance(upstream, tuple) else (upstream,), request["seed"]), *drawn)
     result = result_of(forward, drawn[0])
     call = call_of(
-        pair, backward, drawn[0].arguments, result, source, lambda how: answer_of(backward, how, drawn[0], result)
+        pair, backward, drawn[0].arguments, result, source, lambda how: gradients_of(backward, how, drawn[0], result)
     )
     task = Task(
         source, file, pair.forward, pair.backward, call, drawn,
@@ -141,7 +147,7 @@ def _explained(finding: Finding, task: Task, module: types.ModuleType) -> Findin
         return finding
     forward, backward = (function_named(module, name) for name in (task.forward, task.backward))
     try:
-        answer_of(backward, task.call, task.probes[0], result_of(forward, task.probes[0]))
+        gradients_of(backward, task.call, task.probes[0], result_of(forward, task.probes[0]))
     except Exception as error:  # noqa: BLE001 - the student's, told already; here are its words
         message = " ".join(str(error).split()).rstrip(".")
         return replace(finding, reason=f"{type(error).__name__}: {message}.{advice.hint(error)}")
@@ -188,7 +194,7 @@ def main() -> None:
         """Write what is known already, so that it is not lost if the search takes too long, or breaks."""
         wrong.append(report)
         cut = problem("cut", seconds=f"{request['seconds']:g}")
-        way.answer(replace(report, problem=cut, seconds=request["seconds"]))
+        way.report(replace(report, problem=cut, seconds=request["seconds"]))
 
     def failed(why: str) -> Report:
         return replace(empty, verdict="failed", problem=why, seconds=time.perf_counter() - started)
@@ -203,7 +209,7 @@ def main() -> None:
             frame = frame.f_back
         seconds = f"{request['seconds']:g}"
         why = problem("time", at=_at(file, line), seconds=seconds) if line else problem("slow", seconds=seconds)
-        way.answer(failed(why))
+        way.report(failed(why))
         limits.leave(0)
 
     bounds = Limits(request["seconds"], request["memory"])
@@ -227,7 +233,7 @@ def main() -> None:
         elif wrong:
             limits.leave(0)
     _flush()
-    way.answer(replace(report, source=request["source"], seconds=time.perf_counter() - started))
+    way.report(replace(report, source=request["source"], seconds=time.perf_counter() - started))
     limits.leave(0)  # threads and exit handlers that the student's code left behind do not matter any more
 
 

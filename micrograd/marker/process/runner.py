@@ -24,8 +24,7 @@ from typing import IO, Any
 import micrograd.errors
 from micrograd.errors import GraphError
 from micrograd.marker.messages import problem
-from micrograd.marker.process.limits import Limits
-from micrograd.marker.process.wire import packed
+from micrograd.marker.process.limits import Limits, packed
 from micrograd.marker.report import Report
 
 __all__ = ["Request", "run", "run_and_walk"]

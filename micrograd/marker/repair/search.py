@@ -17,13 +17,11 @@ from typing import Any
 import numpy as np
 
 from micrograd.errors import GraphError
-from micrograd.marker.repair.edits.base import Change, Edit
-from micrograd.marker.repair.edits.candidates import edits_of
-from micrograd.marker.repair.edits.of_statements import changes_of
+from micrograd.marker.repair.edits import changes_of, edits_of
+from micrograd.marker.repair.node_edits import Change, Edit
 from micrograd.marker.student.instrumented import HOLE, StudentCode, replaced
-from micrograd.marker.student.recording import Recording
-from micrograd.marker.student.scope import Scope
-from micrograd.marker.student.statements import Root, Statement
+from micrograd.marker.student.recording import Recording, duplicate
+from micrograd.marker.student.statements import Root, Scope, Statement
 from micrograd.marker.truth.cases import Case, Judged, judged
 
 __all__ = ["Bench", "Goal", "Mended", "as_call", "outcome", "search", "states_of"]
@@ -171,7 +169,7 @@ class Bench:
         if self._hole is None:
             self._hole = self.program.with_hole(self.statement, self.root)
         function, space = self._hole
-        space[HOLE] = value
+        space[HOLE] = duplicate(value)  # the lines behind may write into it
         return outcome(self.case, function)
 
     def flat(self, value: Any) -> Any | None:
@@ -182,12 +180,12 @@ class Bench:
         if self._hole is None:
             self._hole = self.program.with_hole(self.statement, self.root)
         function, space = self._hole
-        space[HOLE] = value
+        space[HOLE] = duplicate(value)  # the lines behind may write into it
         try:
-            answers = self.case.answers(self.case.call(function))
-            if any(np.size(a) != np.size(e) for a, e in zip(answers, self.case.expected, strict=True)):
+            returned = self.case.gradients_in(self.case.call(function))
+            if any(np.size(a) != np.size(e) for a, e in zip(returned, self.case.expected, strict=True)):
                 return None
-            return np.concatenate([np.ravel(np.asarray(a, float)) for a in answers])
+            return np.concatenate([np.ravel(np.asarray(a, float)) for a in returned])
         except Exception:  # noqa: BLE001 - an edited line may raise anything
             return None
 

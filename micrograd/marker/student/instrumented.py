@@ -14,9 +14,17 @@ from functools import cached_property
 from typing import Any
 
 from micrograd.errors import GraphError
-from micrograd.marker.student.scope import Scope
-from micrograd.marker.student.spans import Text
-from micrograd.marker.student.statements import Root, Statement, Target, path_of, reads_of, roots_of, targets_of
+from micrograd.marker.student.statements import (
+    Root,
+    Scope,
+    Statement,
+    Target,
+    Text,
+    path_of,
+    reads_of,
+    roots_of,
+    targets_of,
+)  # fmt: skip
 
 __all__ = ["HOLE", "StudentCode"]
 

@@ -1,12 +1,95 @@
-"""One statement of the student's: what it writes, what it reads, and the expressions in it that may be wrong."""
+"""Read the student's text: places in it, what one statement reads and assigns, the variables before it."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-__all__ = ["Root", "Statement", "Target", "path_of", "reads_of", "roots_of", "targets_of"]
+import numpy as np
+
+from micrograd.marker.report import Span
+
+__all__ = [
+    "Root", "Scope", "Statement", "Target", "Text", "index_like", "is_array", "is_number", "is_value", "path_of",
+    "reads_of", "roots_of", "targets_of",
+]  # fmt: skip
+
+
+# ---- places -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Source text that knows where its syntax nodes lie.
+
+    >>> text = Text("a = b + c")
+    >>> node = ast.parse(text.source).body[0].value
+    >>> text.of(node), text.span(node)
+    ('b + c', Span(line=1, column=4, end_line=1, end_column=9))
+    """
+
+    source: str
+    lines: list[str] = field(init=False)
+    starts: list[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        lines = self.source.splitlines(keepends=True)
+        starts, at = [], 0
+        for line in lines:
+            starts.append(at)
+            at += len(line)
+        object.__setattr__(self, "lines", lines)
+        object.__setattr__(self, "starts", [*starts, at])
+
+    def offset(self, line: int, byte: int) -> int:
+        """Return where in the text a line and byte column of `ast` are."""
+        text = self.lines[line - 1] if line <= len(self.lines) else ""
+        inside = byte if text.isascii() else len(text.encode()[:byte].decode(errors="ignore"))
+        return self.starts[line - 1] + inside
+
+    def range(self, node: ast.stmt | ast.expr) -> tuple[int, int]:
+        """Start and end of a node, as offsets in the text."""
+        return (
+            self.offset(node.lineno, node.col_offset),
+            self.offset(node.end_lineno or node.lineno, node.end_col_offset or 0),
+        )
+
+    def of(self, node: ast.stmt | ast.expr) -> str:
+        """Return what the student wrote for a node."""
+        start, end = self.range(node)
+        return self.source[start:end]
+
+    def place(self, offset: int) -> tuple[int, int]:
+        """Return the line and column, in characters, of an offset."""
+        low, high = 0, len(self.starts) - 1
+        while low < high:
+            middle = (low + high + 1) // 2
+            low, high = (middle, high) if self.starts[middle] <= offset else (low, middle - 1)
+        low = min(low, max(0, len(self.lines) - 1))
+        return low + 1, offset - self.starts[low]
+
+    def between(self, start: int, end: int) -> Span:
+        """Return the span of a range of offsets."""
+        return Span(*self.place(start), *self.place(end))
+
+    def span(self, node: ast.stmt | ast.expr) -> Span:
+        """Return the span of a node."""
+        return self.between(*self.range(node))
+
+    def whole_lines(self, span: Span) -> str:
+        """Return the lines that a span touches, without their common margin."""
+        lines = [line.rstrip("\n\r") for line in self.lines[span.line - 1 : span.end_line]]
+        margin = min((len(line) - len(line.lstrip()) for line in lines if line.strip()), default=0)
+        return "\n".join(line[margin:] for line in lines)
+
+    def edited(self, start: int, end: int, new: str) -> str:
+        """Return the text with a range replaced."""
+        return self.source[:start] + new + self.source[end:]
+
+
+# ---- statements ---------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,3 +252,100 @@ def roots_of(node: ast.stmt) -> tuple[Root, ...]:
         case ast.For(iter=iterable):
             found.append(Root(iterable, "loop"))
     return tuple(found)
+
+
+# ---- variables ----------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Scope:
+    """The variables before a statement, and what expressions are worth in them.
+
+    Attributes:
+        names: all local variables.
+        space: globals and locals in one, to evaluate in.
+        text: of the file.
+        loops: the variables of the loops around it, the outermost first.
+        items: of a loop what the file reads of arrays by variables: ``w[f]``.
+    """
+
+    names: Mapping[str, Any]
+    space: dict[str, Any]
+    text: Text
+    loops: tuple[str, ...] = ()
+    items: tuple[str, ...] = ()
+    _values: dict[int, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        entries = {
+            f"{name}[{key!r}]": entry
+            for name, value in self.names.items() if isinstance(value, dict)
+            for key, entry in value.items() if isinstance(key, str)
+        }  # fmt: skip
+        if entries:
+            self.names = {**self.names, **entries}
+
+    def value(self, node: ast.expr) -> Any:
+        """Return what an expression is worth; None where it raises."""
+        if id(node) not in self._values:
+            try:
+                with np.errstate(all="ignore"):
+                    code = compile(ast.Expression(node), "<edit>", "eval", dont_inherit=True)
+                    self._values[id(node)] = eval(code, self.space)  # noqa: S307 - the student's expression
+            except Exception:  # noqa: BLE001 - the student's expression may raise anything
+                self._values[id(node)] = None
+        return self._values[id(node)]
+
+    def value_of(self, text: str) -> Any:
+        """Return what an expression in the student's words is worth; None where it raises."""
+        try:
+            with np.errstate(all="ignore"):
+                return eval(text, self.space)  # noqa: S307 - the student's expression
+        except Exception:  # noqa: BLE001 - as above
+            return None
+
+    def arrays(self) -> list[str]:
+        """Return names of arrays of numbers, in order of assignment."""
+        return [name for name, value in self.names.items() if is_array(value)]
+
+    def numbers(self) -> list[str]:
+        """Return names of numbers: N, D, eps."""
+        return [name for name, value in self.names.items() if is_number(value)]
+
+    def counts(self) -> dict[str, int]:
+        """Return how a size of an axis can be written: by a variable, else by the shape of an array."""
+        found: dict[str, int] = {}
+        taken: set[int] = set()
+        for name in self.numbers():
+            value = self.names[name]
+            if isinstance(value, (int, np.integer)) and value > 1:
+                found[name] = int(value)
+                taken.add(int(value))
+        for name in self.arrays():
+            for axis, size in enumerate(np.shape(self.names[name])):
+                if size > 1 and size not in taken:
+                    taken.add(size)
+                    found[f"{name}.shape[{axis}]"] = size
+        return found
+
+
+def is_array(value: Any) -> bool:
+    """Return whether a value is an array of floats or a mask, and not empty."""
+    return isinstance(value, np.ndarray) and value.dtype.kind in "fb" and value.size > 0
+
+
+def is_number(value: Any) -> bool:
+    """Return whether it is a number, whole or not; True and False are none."""
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+
+
+def is_value(value: Any) -> bool:
+    """Return whether something may be missing around it: an array, or a number that counts nothing."""
+    return is_array(value) or isinstance(value, (float, np.floating))
+
+
+def index_like(value: Any) -> bool:
+    """Return whether it can stand in square brackets: whole numbers, slices, masks."""
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, (int, np.integer, slice)) or (isinstance(value, np.ndarray) and value.dtype.kind in "iub")

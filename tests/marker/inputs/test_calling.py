@@ -12,13 +12,13 @@ from micrograd.errors import GraphError
 from micrograd.marker.inputs.calling import (
     Stopped,
     Watch,
-    answer_of,
     call_of,
     function_named,
+    gradients_of,
     inputs_of,
     receiver_of,
     result_of,
-)
+)  # fmt: skip
 from micrograd.marker.inputs.pairs import Pair, chosen
 from micrograd.marker.inputs.task import Argument, Call, Probe
 from micrograd.marker.present.advice import hint
@@ -34,7 +34,7 @@ def call(text: str, arguments: dict[str, Any], forward: str = "f", backward: str
     probe = Probe(arguments)
     result = result_of(space[forward], probe)
     return call_of(
-        pair, space[backward], arguments, result, text, lambda how: answer_of(space[backward], how, probe, result)
+        pair, space[backward], arguments, result, text, lambda how: gradients_of(space[backward], how, probe, result)
     )
 
 
@@ -207,7 +207,7 @@ def test_the_backward_gets_what_the_call_says() -> None:
             Argument("k", "value", 7),
         ),
     )
-    answer_of(lambda *a, **k: seen.append((a, k)), how, Probe({"x": X}), (X, "cache"))
+    gradients_of(lambda *a, **k: seen.append((a, k)), how, Probe({"x": X}), (X, "cache"))
     (positional, keywords) = seen[0]
     assert np.array_equal(positional[0], np.ones((5, 3)))
     assert positional[1:] == ("cache", 7)

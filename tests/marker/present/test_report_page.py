@@ -15,7 +15,7 @@ from marker_samples import FACTOR, HARMLESS, PATH, SHAPE, STUDENT, report
 from micrograd.errors import GraphError
 from micrograd.marker.present.report_page import page_of
 from micrograd.marker.report import Report
-from micrograd.marker.student.loading import load
+from micrograd.marker.student.recording import load
 from micrograd.stepper.page import html_of
 from micrograd.stepper.page_data import walk_data
 from micrograd.tracing import trace

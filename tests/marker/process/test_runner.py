@@ -20,10 +20,9 @@ from hypothesis.extra import numpy as hnp
 
 from micrograd.errors import DTypeError
 from micrograd.marker.process import runner
-from micrograd.marker.process.limits import Limits
+from micrograd.marker.process.limits import Limits, packed, unpacked
 from micrograd.marker.process.runner import Request, run, run_and_walk
-from micrograd.marker.process.wire import packed, unpacked
-from micrograd.marker.student.loading import UnloadableError, load
+from micrograd.marker.student.recording import UnloadableError, load
 
 RIGHT = """\
 import numpy as np

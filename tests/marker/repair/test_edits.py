@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from micrograd.marker.repair.edits import candidates
-from micrograd.marker.repair.edits.base import Edit
-from micrograd.marker.repair.edits.candidates import edits_of
-from micrograd.marker.repair.edits.of_statements import changes_of
-from micrograd.marker.student.scope import Scope
-from micrograd.marker.student.spans import Text
+from micrograd.marker.repair import edits as table
+from micrograd.marker.repair.edits import changes_of, edits_of
+from micrograd.marker.repair.node_edits import Edit
+from micrograd.marker.student.statements import Scope, Text
 
 NAMES: dict[str, Any] = {
     "x": np.ones((4, 3)), "y": np.full((4, 3), 2.0), "v": np.ones(3), "mask": np.ones((4, 3), bool), "N": 4, "D": 3,
@@ -76,10 +74,10 @@ def test_what_is_tried(source: str, role: str, wanted: set[tuple[str, str]]) -> 
     assert wanted - tried(source, role) == set()
 
 
-@pytest.mark.parametrize(("place", "row"), [(p, i) for p, rows in candidates._TABLE.items() for i in range(len(rows))])
+@pytest.mark.parametrize(("place", "row"), [(p, i) for p, rows in table._TABLE.items() for i in range(len(rows))])
 def test_without_a_row_of_the_table_something_is_missing(place: str, row: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = candidates._TABLE[place]
-    monkeypatch.setitem(candidates._TABLE, place, rows[:row] + rows[row + 1 :])
+    rows = table._TABLE[place]
+    monkeypatch.setitem(table._TABLE, place, rows[:row] + rows[row + 1 :])
     assert any(wanted - tried(source, role) for source, role, wanted in CASES)
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from micrograd.marker.diagnosis.signatures import constant_ratio, tensor_ratio
+from micrograd.marker.diagnosis.kinds import constant_ratio, tensor_ratio
 from micrograd.marker.process.limits import Limits
 from micrograd.marker.process.runner import Request, run
 from micrograd.marker.repair.search import _telling_apart

@@ -1,1 +1,0 @@
-"""List the edits that are tried on a line."""
