@@ -54,7 +54,7 @@ class Picture:
 
         Raises:
             GraphError: another suffix. MissingExtraError: PNG or PDF without the `dot` program.
-            OSError: the folder is missing or cannot be written.
+            OSError: the folder cannot be made or written.
         """
         suffix = suffix_of(path)
         content = {".svg": lambda: self.svg, ".dot": lambda: self.dot}.get(suffix, lambda: run(self.dot, suffix[1:]))()
@@ -86,8 +86,10 @@ def write(path: str | os.PathLike[str], content: str | bytes) -> Path:
     path = Path(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a directory; name a file in it, as {path / 'bn.svg'}.")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"the folder {path.parent} does not exist; make it first.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise NotADirectoryError(f"{path.parent} is a file, so {path} cannot be written; choose a folder.") from None
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)

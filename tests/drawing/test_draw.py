@@ -568,8 +568,11 @@ def test_what_draw_refuses(tmp_path: Path) -> None:
         draw(graph, group="line")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"draw takes a Graph or a Tensor; got ndarray\. Use micrograd\.trace"):
         draw(np.ones(3))  # type: ignore[arg-type]
-    with pytest.raises(FileNotFoundError, match=r"the folder .* does not exist"):
-        draw(graph, tmp_path / "none" / "bn.svg")
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError, match=r"is a file, so .* cannot be written"):
+        draw(graph, tmp_path / "file" / "bn.svg")
+    draw(graph, tmp_path / "made" / "for" / "bn.svg")
+    assert (tmp_path / "made" / "for" / "bn.svg").exists()
     (tmp_path / "d.svg").mkdir()
     with pytest.raises(IsADirectoryError, match="is a directory; name a file in it"):
         draw(graph, tmp_path / "d.svg")
