@@ -20,6 +20,7 @@ from types import FrameType
 from typing import Any
 
 from micrograd.errors import GraphError, MicrogradError
+from micrograd.marker.diagnosis.first_look import finding_of_stop
 from micrograd.marker.diagnosis.marking import held, mark
 from micrograd.marker.inputs.calling import (
     Stopped,
@@ -39,6 +40,7 @@ from micrograd.marker.process import limits
 from micrograd.marker.process.limits import Limits, unpacked
 from micrograd.marker.report import Finding, Report
 from micrograd.marker.student.recording import UnloadableError, line_of, load
+from micrograd.marker.student.stopping import finding_of_syntax, stop_of
 from micrograd.pytree import call_by_parameter
 
 __all__ = ["main", "task_of"]
@@ -72,7 +74,7 @@ def _at(file: str, line: int | None) -> str:
     return f"{os.path.basename(file) or file}:{line}" if line else os.path.basename(file) or file
 
 
-def _told(error: BaseException, file: str) -> str:
+def _told(error: BaseException, file: str, source: str) -> str:
     """Return what ended the student's code, in the student's terms."""
     at = _at(file, line_of(error, file))
     if isinstance(error, SyntaxError) and error.filename == file:
@@ -89,10 +91,10 @@ def _told(error: BaseException, file: str) -> str:
         return str(error) + advice.hint(error)
     if isinstance(error, MicrogradError):
         return f"{at}: {error}" if line_of(error, file) else str(error)
-    message = " ".join(str(error).split()) or "no message"
+    words, message = stop_of(error, file, source).words.partition(": ")[::2]
     if len(message) > 160 and advice.hint(error):  # NumPy's goes on for a page
         message = message.partition(". ")[0] + "."
-    return problem("exception", at=at, kind=type(error).__name__, message=message) + advice.hint(error)
+    return problem("exception", at=at, kind=words, message=message or "no message") + advice.hint(error)
 
 
 def task_of(request: dict[str, Any]) -> tuple[Task, types.ModuleType]:
@@ -141,17 +143,12 @@ def task_of(request: dict[str, Any]) -> tuple[Task, types.ModuleType]:
     return task, module
 
 
-def _explained(finding: Finding, task: Task, module: types.ModuleType) -> Finding:
-    """Return a finding in a line that stops with an error, with that error's own words and what to make of them."""
-    if finding.kind != "call_error" or finding.reason or task.receiver:
-        return finding
-    forward, backward = (function_named(module, name) for name in (task.forward, task.backward))
-    try:
-        gradients_of(backward, task.call, task.probes[0], result_of(forward, task.probes[0]))
-    except Exception as error:  # noqa: BLE001 - the student's, told already; here are its words
-        message = " ".join(str(error).split()).rstrip(".")
-        return replace(finding, reason=f"{type(error).__name__}: {message}.{advice.hint(error)}")
-    return finding
+def _place(error: BaseException, file: str, source: str) -> tuple[Finding, ...]:
+    """Return the place in the file where it could not be run any further, as a finding."""
+    if isinstance(error, SyntaxError) and error.filename == file and error.lineno:
+        return (finding_of_syntax(error, source),)
+    found = finding_of_stop(stop_of(error, file, source))
+    return () if found is None else (found,)
 
 
 def _given(forward: Callable[..., Any], example: Any, drawn: Mapping[str, Any]) -> dict[str, Any]:
@@ -218,7 +215,6 @@ def main() -> None:
     try:
         task, module = task_of(request)
         report = mark(task, module, early)
-        report = replace(report, findings=tuple(_explained(finding, task, module) for finding in report.findings))
         with contextlib.suppress(Exception):  # partial credit is no reason to have no report
             report = replace(report, held=held(task))
         if request["walk"]:
@@ -226,7 +222,9 @@ def main() -> None:
             way.send(_walk(task))
     except BaseException as error:  # noqa: BLE001 - whatever the student's code raises, SystemExit too
         limits.lifted()
-        report = failed(_told(error, file))
+        report = failed(_told(error, file, request["source"]))
+        with contextlib.suppress(Exception):  # the words are enough
+            report = replace(report, findings=_place(error, file, request["source"]))
         if wrong and isinstance(error, Exception):
             lost = problem("lost", kind=type(error).__name__, message=" ".join(str(error).split()) or "no message")
             report = replace(wrong[-1], problem=lost)
