@@ -5,9 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PROGRAMS SEED
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench teach claims docs lint types house map wheel clean
+.PHONY: help demo test fuzz bench teach claims docs lint types house map wheel clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
@@ -17,6 +18,9 @@ demo: $(VENV)/demo.done ## train on digits with and without batch normalization;
 
 test: $(VENV)/test.done ## run the tests, with the outside judges
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 $(ARGS)
+
+fuzz: $(VENV)/test.done ## judge PROGRAMS=2000 random NumPy programs by every route; print what fails, write it to out/fuzz/
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.fuzz.run $(ARGS)
 
 bench: $(VENV)/bench.done ## measure against the peers; print ratios, write JSON and a plot to out/
 	@$(BIN)/python -m tests.benchmarks.run $(ARGS)

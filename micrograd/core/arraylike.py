@@ -22,8 +22,7 @@ from micrograd.source.names import user_line
 
 __all__ = ["ArrayLike"]
 
-_and, _or = c.bitwise(c.logical_and), c.bitwise(c.logical_or)
-_xor, _not = c.bitwise(c.logical_xor), c.bitwise(c.logical_not)
+_not = c.bitwise(c.logical_not)
 
 
 class ArrayLike(Displayed):
@@ -192,24 +191,6 @@ class ArrayLike(Displayed):
     def __rpow__(self, base: Any) -> Any:
         return c.power(base, self)
 
-    def __mod__(self, other: Any) -> Any:
-        return p.remainder(self, other)
-
-    def __rmod__(self, other: Any) -> Any:
-        return p.remainder(other, self)
-
-    def __floordiv__(self, other: Any) -> Any:
-        return p.floor_divide(self, other)
-
-    def __rfloordiv__(self, other: Any) -> Any:
-        return p.floor_divide(other, self)
-
-    def __divmod__(self, other: Any) -> Any:
-        return self // other, self % other
-
-    def __rdivmod__(self, other: Any) -> Any:
-        return other // self, other % self
-
     def __neg__(self) -> Any:
         return p.neg(self)
 
@@ -248,19 +229,8 @@ class ArrayLike(Displayed):
 
     __hash__ = object.__hash__
 
-    def __and__(self, other: Any) -> Any:
-        return _and(self, other)
-
-    def __or__(self, other: Any) -> Any:
-        return _or(self, other)
-
-    def __xor__(self, other: Any) -> Any:
-        return _xor(self, other)
-
     def __invert__(self) -> Any:
         return _not(self)
-
-    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
 
     def __getitem__(self, index: Any) -> Any:
         return c.getitem(self, index)
@@ -377,3 +347,11 @@ class ArrayLike(Displayed):
     @property
     def _op(self) -> str:
         return "" if self.row is None else self.row.label
+
+
+for _name, _function in {
+    "mod": p.remainder, "floordiv": p.floor_divide, "divmod": c.divided, "and": c.bitwise(c.logical_and),
+    "or": c.bitwise(c.logical_or), "xor": c.bitwise(c.logical_xor),
+}.items():  # fmt: skip
+    setattr(ArrayLike, f"__{_name}__", lambda self, other, _function=_function: _function(self, other))
+    setattr(ArrayLike, f"__r{_name}__", lambda self, other, _function=_function: _function(other, self))

@@ -49,7 +49,13 @@ def _move(row: Primitive, x: Any, **attrs: Any) -> Any:
     return getattr(require_jax().numpy, row.array)(x, **attrs)
 
 
-KINDS: dict[str, Callable[..., Any]] = {"map": _map, "reduce": _reduce, "contract": _contract, "move": _move}
+def _scan(row: Primitive, x: Any, *, axis: int, reverse: bool = False) -> Any:
+    return getattr(require_jax().lax, row.name)(x, axis=axis, reverse=reverse)
+
+
+KINDS: dict[str, Callable[..., Any]] = {
+    "map": _map, "reduce": _reduce, "contract": _contract, "scan": _scan, "move": _move,
+}  # fmt: skip
 """The function that computes the rows of each kind, called with the row, its operands and its keywords."""
 
 
@@ -61,28 +67,46 @@ def _power(x: Any, *, exponent: float) -> Any:
 
 
 @functools.cache
-def _tied() -> Any:
-    """Return a maximum that shares the gradient at equality as the row says; JAX always gives each operand one half."""
+def _tied(name: str) -> Any:
+    """Return a maximum that shares the gradient at equality as the row says; JAX always gives each operand one half.
+
+    It is `name`; those that begin with an f pass NaN over.
+    """
     jax = require_jax()
     jnp = jax.numpy
+    wins = jnp.less if name == "fmin" else jnp.greater
 
     @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
     def maximum(x: Any, y: Any, tie: float) -> Any:  # noqa: ARG001 (for the rule below)
-        return jnp.maximum(x, y)
+        return getattr(jnp, name)(x, y)
 
     def rule(tie: float, primals: Any, tangents: Any) -> Any:
         (x, y), (tx, ty) = primals, tangents
-        won = jnp.where(x > y, tx, 0.0) + jnp.where(y > x, ty, 0.0)
-        return jnp.maximum(x, y), won + jnp.where(x == y, tie * (tx + ty), 0.0)
+        won = jnp.where(wins(x, y), tx, 0.0) + jnp.where(wins(y, x), ty, 0.0)
+        if name != "maximum":
+            won += jnp.where(jnp.isnan(y), tx, 0.0) + jnp.where(jnp.isnan(x), ty, 0.0)
+        return getattr(jnp, name)(x, y), won + jnp.where(x == y, tie * (tx + ty), 0.0)
 
     maximum.defjvp(rule)
     return maximum
 
 
-def _maximum(x: Any, y: Any, *, tie: float = 0.5) -> Any:
+def _larger(name: str, x: Any, y: Any, *, tie: float = 0.5) -> Any:
     jnp = require_jax().numpy
     dtype = jnp.result_type(x, y)
-    return _tied()(jnp.asarray(x, dtype), jnp.asarray(y, dtype), tie)
+    return _tied(name)(jnp.asarray(x, dtype), jnp.asarray(y, dtype), tie)
+
+
+def _recur(a: Any, b: Any, *, axis: int, reverse: bool = False) -> Any:
+    jax = require_jax()
+
+    def step(before: Any, entry: Any) -> Any:
+        after = entry[1] + entry[0] * before
+        return after, after
+
+    lines = tuple(jax.numpy.moveaxis(x, axis, 0) for x in (a, b))
+    _, made = jax.lax.scan(step, jax.numpy.zeros_like(lines[1][0]), lines, reverse=reverse)
+    return jax.numpy.moveaxis(made, 0, axis)
 
 
 def _gather(x: Any, *, index: Any) -> Any:
@@ -101,7 +125,10 @@ def _concatenate(*operands: Any, axis: int = 0) -> Any:
 
 OVERRIDES: dict[str, Callable[..., Any]] = {
     "pow": _power,
-    "maximum": _maximum,
+    "maximum": functools.partial(_larger, "maximum"),
+    "fmax": functools.partial(_larger, "fmax"),
+    "fmin": functools.partial(_larger, "fmin"),
+    "recur": _recur,
     "gather": _gather,
     "scatter": _scatter,
     "concatenate": _concatenate,

@@ -126,7 +126,7 @@ def _shaken(program: Program, given: Mapping[int, Any], rng: np.random.Generator
             out = row.forward(*operands, **attrs)
             array = np.asarray(out)
             if rng is not None and row.kind != "move" and array.dtype.kind == "f" and not isinstance(out, float):
-                sizes = [np.abs(o) for o in operands] if row.kind in ("reduce", "contract") else []
+                sizes = [np.abs(o) for o in operands] if row.kind in ("reduce", "contract", "scan") else []
                 size = row.forward(*sizes, **attrs) if sizes else np.abs(array)
                 noise = unit_roundoff(array.dtype) * rng.uniform(-1, 1, array.shape)
                 out = np.asarray(array + np.where(np.isfinite(size), noise * size, 0.0), array.dtype)

@@ -275,7 +275,8 @@ class Graph(Displayed):
         self.grads, self.edge_grads = {}, {}
         for tensor, g, parts in sweep(seeds, stop):
             index = place[tensor]
-            self.grads[index] = _shown(g)
+            leaf = self.nodes[index].is_leaf and type(g) is not float and g.dtype != tensor.dtype
+            self.grads[index] = _shown(g.astype(tensor.dtype) if leaf else g)
             for slot, part in enumerate(parts):
                 operand = self.nodes[index].operands[slot]
                 if part is not None and isinstance(operand, int):

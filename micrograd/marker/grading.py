@@ -78,14 +78,14 @@ def judge(report: Report, name: str, *, step: bool, hint: str = "kind", language
     own = next((finding for finding in mistakes if name in (finding.means, finding.target)), None)
     lines = [say(language, WORDS["grade.wrong" if step else "grade.output"], name=name)]
     if own is not None:
-        lines += _lines(report, own, mistakes.index(own) == 0, hint, language)
+        lines += _lines(report, own, hint, language)
     elif mistakes:
-        lines += [say(language, WORDS["grade.first"]), *_lines(report, mistakes[0], True, hint, language)]
+        lines += [say(language, WORDS["grade.first"]), *_lines(report, mistakes[0], hint, language)]
     raise AssertionError("\n".join(lines))
 
 
-def _lines(report: Report, finding: Finding, first: bool, hint: str, language: str) -> list[str]:
-    shown = told(report, finding, first=first, hint=hint, language=language)
+def _lines(report: Report, finding: Finding, hint: str, language: str) -> list[str]:
+    shown = told(report, finding, hint=hint, language=language)
     code = [f"    {number} | {text}" for number, text, _ in shown.code]
     diff = [f"    {number} {sign} {text}" for sign, number, text in shown.diff]
     return [shown.head, *code, *shown.sentences, *filter(None, [shown.step]), *diff, *filter(None, [shown.proof])]

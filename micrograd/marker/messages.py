@@ -32,11 +32,7 @@ WORDS: dict[str, Phrase] = {
         "数值正确（在 {probes} 组输入上）；但有形状不对。",
     ),
     "wrong.one": ("Wrong: 1 mistake.", "有误：1 处错误。"),
-    "wrong.more": (
-        "Wrong: {count} mistakes, each found with the ones before it put right.",
-        "有误：{count} 处错误；每一处都是在改正前面各处之后找到的。",
-    ),
-    "wrong.several": ("Wrong: {count} mistakes.", "有误：{count} 处错误。"),
+    "wrong.more": ("Wrong: {count} mistakes.", "有误：{count} 处错误。"),
     "wrong.none": (
         "Wrong: a gradient disagrees with the engine's, but no single line could be blamed.",
         "有误：梯度与引擎的结果不一致，但无法归咎于某一行。",
@@ -60,9 +56,14 @@ WORDS: dict[str, Phrase] = {
         "Line {line}: {target} is wrong, and everything that this line reads is right.",
         "第 {line} 行：{target} 是错的，而这一行用到的值都是对的。",
     ),
+    "head.bare": ("Line {line}: {target} is wrong.", "第 {line} 行：{target} 是错的。"),
+    "head.doubt": (
+        "Line {line} is the first line that nothing vouches for: {target} may be wrong.",
+        "第 {line} 行是第一处无法确认的地方：{target} 可能有误。",
+    ),
     "head.return": (
-        "Line {line}: the return statement is wrong; the lines before it are right.",
-        "第 {line} 行：return 语句有误；之前的各行都是对的。",
+        "Line {line}: the return statement is wrong.",
+        "第 {line} 行：return 语句有误。",
     ),
     "head.next": (
         "Line {line}: {target} is wrong too, even with right values to work from.",
@@ -129,10 +130,20 @@ WORDS: dict[str, Phrase] = {
         "Tried on {probes} fresh sets of inputs: every gradient is right with it.",
         "已在 {probes} 组新的输入上试过：改后所有梯度都正确。",
     ),
-    "fix.part": (
-        "Tried on {probes} fresh sets of inputs: this line is right with it; other mistakes remain.",
-        "已在 {probes} 组新的输入上试过：改后这一行正确；其他错误仍在。",
+    "fix.all": (
+        "Tried on {probes} fresh sets of inputs: with this fix and those above it, every gradient is right.",
+        "已在 {probes} 组新的输入上试过：加上前面的改法，所有梯度都正确。",
     ),
+    "fix.part": (
+        "Tried on {probes} fresh sets of inputs{above}: right are {right}; {wrong} not yet, other mistakes remain.",
+        "已在 {probes} 组新的输入上试过{above}：{right} 已正确；{wrong} 尚不正确，其他错误仍在。",
+    ),
+    "fix.above": (", with the fixes above it", "（加上前面的改法）"),
+    "fix.still": (
+        "Tried on {probes} fresh sets of inputs{above}: no gradient is right yet; other mistakes remain.",
+        "已在 {probes} 组新的输入上试过{above}：还没有正确的梯度；其他错误仍在。",
+    ),
+    "list": (", ", "、"),
     "fix.none": (
         "No single edit of this line was found that mends it; it may need to be written anew.",
         "没有找到只改一处就能修好的办法；这一行可能需要重写。",

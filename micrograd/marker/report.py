@@ -54,7 +54,9 @@ class Fix:
         old: the text there.
         new: the text to put there.
         probes: on how many fresh probes the edited code was run and found right.
-        whole: whether all outputs are right with it; False where other mistakes remain.
+        whole: whether all gradients are right with it and the fixes above it; False where other mistakes remain.
+        alone: whether no fix stands above it.
+        right, wrong: the gradients that are right with it and those above, and those that are not.
     """
 
     span: Span
@@ -62,6 +64,9 @@ class Fix:
     new: str
     probes: int
     whole: bool = True
+    alone: bool = True
+    right: tuple[str, ...] = ()
+    wrong: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,9 @@ class Finding:
         ratio: got/expected as a formula that holds on every probe: ``N``, ``1/gamma``, ``-1``; empty if none does.
         fix: one verified edit, if one was found.
         reason: the identity that makes an omission harmless; for ``call_error`` what is wrong with the call.
+        sure: whether this value is known to be wrong; False where it is only the first that may be.
+        reads: ``right`` where all that the line reads is known to be right; ``mended`` where it is with the fixes
+            above it; empty where that is not known.
     """
 
     severity: str
@@ -95,6 +103,8 @@ class Finding:
     ratio: str = ""
     fix: Fix | None = None
     reason: str = ""
+    sure: bool = True
+    reads: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +266,10 @@ def _finding_of(data: dict[str, Any]) -> Finding:
             "edge": None if data["edge"] is None else tuple(data["edge"]),
             "expected": None if data["expected"] is None else _shown_of(data["expected"]),
             "got": None if data["got"] is None else _shown_of(data["got"]),
-            "fix": None if fix is None else Fix(**{**fix, "span": Span(**fix["span"])}),
+            "fix": None
+            if fix is None
+            else Fix(
+                **{**fix, "span": Span(**fix["span"]), "right": tuple(fix["right"]), "wrong": tuple(fix["wrong"])}
+            ),
         }
     )

@@ -18,9 +18,9 @@ from micrograd.modes import capturing
 
 __all__ = [
     "all_of", "amax", "amin", "any_of", "between", "bitwise", "broadcast_to", "clip", "concatenate", "divide",
-    "dot", "expand_dims", "float_power", "getitem", "logical_and", "logical_not", "logical_or", "logical_xor",
-    "matmul", "maximum", "mean", "minimum", "moveaxis", "power", "reshape", "rounded", "squeeze", "stack", "std",
-    "sum", "swapaxes", "transpose", "truth", "var",
+    "divided", "dot", "expand_dims", "float_power", "getitem", "logical_and", "logical_not", "logical_or",
+    "logical_xor", "matmul", "maximum", "mean", "minimum", "moveaxis", "power", "reshape", "rounded", "squeeze",
+    "stack", "std", "sum", "swapaxes", "transpose", "truth", "var",
 ]  # fmt: skip
 
 _FLOAT = np.dtype(float)
@@ -149,6 +149,11 @@ def divide(x: Any, y: Any) -> Any:
     if type(x) in (int, float) and x == 1 and _is_node(y) and _kind(y) == "f":
         return p.reciprocal(y)
     return p.div(x, y)
+
+
+def divided(x: Any, y: Any) -> tuple[Any, Any]:
+    """Return the quotient rounded down and the remainder, as `numpy.divmod`."""
+    return p.floor_divide(x, y), p.remainder(x, y)
 
 
 def power(x: Any, exponent: Any) -> Any:

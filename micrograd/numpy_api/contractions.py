@@ -6,8 +6,9 @@ into matrices, multiplied by one `matmul` row and unfolded again.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from micrograd.errors import GraphError, ShapeError
 from micrograd.numpy_api import composites as c
 from micrograd.numpy_api.composites import Axis, normal_axis, shape_of
 
-__all__ = ["average", "cumsum", "einsum", "inner", "norm", "outer", "prod", "tensordot"]
+__all__ = ["accumulated", "average", "cumulative", "einsum", "inner", "norm", "outer", "prod", "scanned", "tensordot"]
 
 
 def einsum(subscripts: str, *operands: Any) -> Any:
@@ -146,13 +147,41 @@ def inner(a: Any, b: Any) -> Any:
     return tensordot(a, b, (-1, -1))
 
 
-def cumsum(a: Any, axis: int | None = None) -> Any:
-    """Sum up along an axis by a product with a triangle of ones, as `numpy.cumsum`."""
-    if axis is None:
-        a, axis = c.reshape(a, -1), 0
-    a = _counted(a)
-    n = shape_of(a)[normal_axis(axis, len(shape_of(a)))]  # type: ignore[index]
-    return c.moveaxis(c.matmul(c.moveaxis(a, axis, -1), np.triu(np.ones((n, n)).astype(a.dtype))), -1, axis)
+def scanned(row: p.Primitive) -> Callable[..., Any]:
+    """Return the function that scans an array by `row`, as `numpy.cumsum` does: all entries where `axis` is None."""
+
+    def call(a: Any, axis: int | None = None) -> Any:
+        if axis is None or not shape_of(a):
+            a, axis = c.reshape(a, -1), axis or 0
+        return row(a, axis=normal_axis(axis, len(shape_of(a))))
+
+    return call
+
+
+def cumulative(row: p.Primitive, initial: float) -> Callable[..., Any]:
+    """Return the same with the signature of `numpy.cumulative_sum`."""
+
+    def call(x: Any, *, axis: int | None = None, include_initial: bool = False) -> Any:
+        shape = shape_of(x)
+        if axis is None and len(shape) != 1:
+            raise ShapeError(f"cumulative over all of shape {shape}: give the axis")
+        place = normal_axis(axis or 0, len(shape))
+        made = row(x, axis=place)
+        first = np.full(tuple(1 if n == place else size for n, size in enumerate(shape)), initial, made.dtype)
+        return p.concatenate(first, made, axis=place) if include_initial else made
+
+    return call
+
+
+def accumulated(step: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """Return the scan that puts one entry after the other through `step`, as `numpy.ufunc.accumulate`."""
+
+    def call(a: Any, axis: int = 0) -> Any:
+        place = int(normal_axis(axis, len(shape_of(a))))  # type: ignore[arg-type]
+        lines = [p.gather(a, index=(*[slice(None)] * place, n)) for n in range(shape_of(a)[place])]
+        return c.stack([*itertools.accumulate(lines, step)], place) if lines else a
+
+    return call
 
 
 def _counted(a: Any) -> Any:

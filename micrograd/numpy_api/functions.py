@@ -39,7 +39,7 @@ UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
     np.minimum: c.minimum,
     np.fmax: c.between(p.fmax),
     np.fmin: c.between(p.fmin),
-    np.divmod: lambda x, y: (p.floor_divide(x, y), p.remainder(x, y)),
+    np.divmod: c.divided,
     np.matmul: c.matmul,
 }  # type: ignore[dict-item, unused-ignore]
 """The rows that are ufuncs of NumPy, and what is composed of rows."""
@@ -59,6 +59,11 @@ LOGIC: dict[np.ufunc, Callable[..., Any]] = {
 _REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {
     np.add: c.sum, np.maximum: c.amax, np.minimum: c.amin, np.multiply: k.prod, np.logical_or: c.any_of,
     np.logical_and: c.all_of,
+}  # fmt: skip
+
+
+_SCANS: dict[np.ufunc, p.Primitive] = {
+    np.add: p.cumsum, np.multiply: p.cumprod, np.maximum: p.cummax, np.minimum: p.cummin,
 }  # fmt: skip
 
 
@@ -158,7 +163,12 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.outer: k.outer,
     np.inner: k.inner,
     np.vdot: lambda a, b: k.inner(c.reshape(a, -1), c.reshape(b, -1)),
-    np.cumsum: k.cumsum,
+    np.cumsum: k.scanned(p.cumsum),
+    np.cumprod: k.scanned(p.cumprod),
+    np.nancumsum: lambda a, axis=None: k.scanned(p.cumsum)(p.where(p.isnan(a), 0.0, a), axis),
+    np.nancumprod: lambda a, axis=None: k.scanned(p.cumprod)(p.where(p.isnan(a), 1.0, a), axis),
+    np.cumulative_sum: k.cumulative(p.cumsum, 0.0),
+    np.cumulative_prod: k.cumulative(p.cumprod, 1.0),
     np.prod: _reduction(k.prod),
     np.ptp: _reduction(lambda a, axis, **more: c.amax(a, axis, **more) - c.amin(a, axis, **more)),
     np.average: lambda a, axis=None, weights=None, *, keepdims=False: k.average(a, axis, weights, keepdims=keepdims),
@@ -206,6 +216,10 @@ def call_ufunc(ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any
     if method == "reduce" and ufunc in _REDUCTIONS:
         _refuse_keywords(f"{name}.reduce", kwargs, {"dtype": None, "out": None})
         return _REDUCTIONS[ufunc](inputs[0], kwargs.pop("axis", 0), **kwargs)
+    if method == "accumulate" and ufunc in UFUNCS and ufunc.nin == 2:
+        _refuse_keywords(f"{name}.accumulate", kwargs, {"dtype": None, "out": None})
+        scan = k.scanned(_SCANS[ufunc]) if ufunc in _SCANS else k.accumulated(UFUNCS[ufunc])
+        return scan(inputs[0], kwargs.pop("axis", 0), **kwargs)
     spelled = name if method == "__call__" else f"{name}.{method}"
     raise GraphError(f"np.{spelled} is not a micrograd primitive; available: {_available()}.")
 

@@ -196,7 +196,7 @@ def trace(a: Any, offset: int = 0) -> Any:
 
 
 def _triangle(m: Any, k: int) -> np.ndarray[Any, Any]:
-    rows, columns = shape_of(m)[-2:]
+    rows, columns = (shape_of(m) * 2)[-2:]  # of one row the triangle of as many rows
     return np.tri(rows, columns, k, bool)
 
 

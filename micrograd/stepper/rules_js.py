@@ -116,7 +116,7 @@ def _live(node: Node) -> bool:
         return node.attrs.get("dtype") in _CASTS
     if row.kind == "map":
         return map_rule(row) is not None
-    return row.kind != "reduce" or reduce_rule(row) is not None
+    return row.kind != "scan" and (row.kind != "reduce" or reduce_rule(row) is not None)
 
 
 def rules() -> str:

@@ -149,8 +149,10 @@ class TracedArray(ArrayMethods):
 
     # ---- views and copies ----------------------------------------------------------------------------
 
-    def view_by(self, step: Step, *, locked: bool = False) -> TracedArray:
-        """Return the view that `step` takes, where NumPy makes a view; else a copy."""
+    def view_by(self, step: Step, *, locked: bool = False, shared: bool = False) -> TracedArray:
+        """Return the view that `step` takes, where NumPy makes a view; else a copy. With `shared` it is a view."""
+        if shared:
+            return TracedArray(self.storage, self, step, locked=self.locked)
         if self.tracked:
             shares = np.may_share_memory(np.asarray(step(self.at)), self.at)
         else:
@@ -179,9 +181,8 @@ class TracedArray(ArrayMethods):
     def copy(self, order: Any = "C") -> Any:
         """Return an array of its own with the present entries."""
         value = self.present()
-        return TracedArray(
-            Storage(value if isinstance(value, Tensor) else value.copy(order), made=_here(), order=order)
-        )
+        own_value = value if isinstance(value, Tensor) else value.copy(order)
+        return TracedArray(Storage(own_value, made=_here(), order=order, like=self))
 
     def __copy__(self) -> Any:
         return self.copy()

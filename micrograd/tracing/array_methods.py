@@ -44,7 +44,10 @@ class ArrayMethods(Tensor):
 
         def present(self) -> Any: ...  # noqa: D102
         def tensor(self) -> Tensor: ...  # noqa: D102
-        def view_by(self, step: Step, *, locked: bool = False) -> Any: ...  # noqa: D102
+        def view_by(self, step: Step, *, locked: bool = False, shared: bool = False) -> Any: ...  # noqa: D102
+
+        @property
+        def at(self) -> Any: ...  # noqa: D102
 
     # ---- a number, a truth value, text ---------------------------------------------------------------
 
@@ -134,7 +137,7 @@ class ArrayMethods(Tensor):
     def reshape(self, *shape: Any, order: Any = "C", copy: bool | None = None) -> Any:
         """See `numpy.reshape`."""
         wanted = shape[0] if len(shape) == 1 else shape
-        if order == "F":
+        if order == "F" or (order == "A" and self._axes_in_memory("A") is not None):
             backwards = (wanted,) if isinstance(wanted, (int, np.integer)) else tuple(wanted)[::-1]
             step: Step = lambda x: c.transpose(c.reshape(c.transpose(x), backwards))  # noqa: E731
         else:
@@ -143,15 +146,27 @@ class ArrayMethods(Tensor):
 
     def ravel(self, order: Any = "C") -> Any:
         """Return all entries in one axis."""
-        if order == "F":
-            return self.T.ravel()
-        return self.view_by(lambda x: c.reshape(x, -1) if isinstance(x, Tensor) else np.ravel(x))
+        axes = self._axes_in_memory(order)
+
+        def step(x: Any) -> Any:
+            x = x if axes is None else c.transpose(x, axes)
+            return c.reshape(x, -1) if isinstance(x, Tensor) else np.ravel(x)
+
+        return self.view_by(step)
+
+    def _axes_in_memory(self, order: Any) -> tuple[int, ...] | None:
+        """Return the axes as NumPy walks over them in an order, None where it does so from the first to the last."""
+        axes = tuple(range(self.ndim))
+        if order == "F" or (order == "A" and self.at.flags.f_contiguous and not self.at.flags.c_contiguous):
+            axes = axes[::-1]
+        elif order == "K":
+            axes = tuple(sorted(axes, key=lambda axis: -abs(self.at.strides[axis])))
+        return None if axes == tuple(range(self.ndim)) else axes
 
     @property
     def flat(self) -> Any:
         """Return all entries in one axis, to be iterated over, read and written."""
-        row = self.reshape(-1)
-        row.locked |= row.storage is not self.storage
+        row: Any = self.view_by(lambda x: c.reshape(x, -1), shared=True)
         return row
 
     @property
@@ -161,7 +176,7 @@ class ArrayMethods(Tensor):
 
     def flatten(self, order: Any = "C") -> Any:
         """Return a copy of all entries in one axis."""
-        return self.reshape(-1, order=order).copy()
+        return self.ravel(order).copy()
 
     def transpose(self, *axes: Any) -> Any:
         """See `numpy.transpose`."""

@@ -44,8 +44,7 @@ _WITHOUT_GRADIENT = {
     *(np.isposinf, np.nonzero, np.ones_like, np.result_type, np.searchsorted, np.zeros_like, np.common_type),
 }
 _UFUNCS_WITHOUT_GRADIENT = {
-    *(np.ceil, np.floor, np.floor_divide, np.heaviside, np.isfinite, np.isinf, np.isnan, np.logical_and),
-    *(np.logical_not, np.logical_or, np.logical_xor, np.rint, np.signbit, np.trunc),
+    *(np.logical_and, np.logical_not, np.logical_or, np.logical_xor),
 }
 # They take a sequence of arrays, where others take one array.
 _OF_SEQUENCES = {
@@ -81,6 +80,11 @@ def apply_function(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
             return builtins.sum(args[0])
     if called not in _OF_SEQUENCES:
         args = _lists_joined(args)
+    elif args and isinstance(args[0], (list, tuple)):
+        args = (
+            [np.asarray(a) if isinstance(a, (list, tuple)) and not is_tracked(a) else a for a in args[0]],
+            *args[1:],
+        )
     out = kwargs.pop("out", None)
     if not is_tracked(args) and not is_tracked(kwargs):
         made = by_numpy(called, args, kwargs)
@@ -152,7 +156,7 @@ def apply_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: 
     if not is_tracked((*inputs, where)):
         return _ufunc_by_numpy(called, method, inputs, target, where, kwargs)
     options = {key: value for key, value in kwargs.items() if value is not None or key == "axis"} if kwargs else kwargs
-    made = lift(_composed_ufunc(called, method, present(inputs), options))
+    made = lift(_composed_ufunc(called, method, _widened(present(inputs)), options))
     if where is not True:
         if target is None:
             raise GraphError(f"np.{called.__name__}: where= without out= leaves entries undefined; use np.where.")
@@ -162,6 +166,24 @@ def apply_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: 
     if isinstance(made, TracedArray):
         _castable(called, made.dtype, target.dtype)
     return written_to(target, made)
+
+
+def _widened(operands: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return operands with the tensors in the dtype that NumPy's numbers beside them ask for.
+
+    To the engine every number is a Python float, which widens nothing; to NumPy an `np.float64` beside float32 is not.
+    """
+    numbers = [o.dtype for o in operands if isinstance(o, np.generic)]
+    if not numbers:
+        return operands
+    made = []
+    for operand in operands:
+        wanted = (
+            np.result_type(operand.dtype, *numbers) if _is_float(operand) and type(operand.raw) is not float else None
+        )
+        widens = wanted is not None and wanted != operand.dtype
+        made.append(primitives.cast(operand, dtype=wanted.name) if widens and wanted is not None else operand)
+    return tuple(made)
 
 
 def _ufunc_by_numpy(
@@ -195,8 +217,8 @@ def _composed_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwar
         made = SCIPY[called.__name__](*inputs)
     elif method == "__call__" and called in UFUNCS:  # what keywords there may be is for `call_ufunc` to say
         made = call_ufunc(called, method, *inputs, **kwargs) if kwargs else UFUNCS[called](*inputs)
-    elif method == "accumulate" and called is np.add:
-        made = call_function(np.cumsum, inputs, {"axis": 0, **kwargs})
+    elif method == "accumulate" and called in UFUNCS and called.nin == 2:
+        made = call_ufunc(called, method, *_of_dtype(inputs, dtype), **kwargs)
     elif method == "outer" and called in UFUNCS:
         x, y = inputs
         made = UFUNCS[called](c.reshape(x, c.shape_of(x) + (1,) * len(c.shape_of(y))), y)
@@ -211,6 +233,11 @@ def _composed_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwar
     if dtype is not None and isinstance(made, Tensor) and made.dtype != np.dtype(dtype):
         made = primitives.cast(made, dtype=np.dtype(dtype).name)
     return made
+
+
+def _of_dtype(inputs: tuple[Any, ...], dtype: Any) -> tuple[Any, ...]:
+    """Return the inputs in the dtype that is computed in."""
+    return inputs if dtype is None else tuple(primitives.cast(x, dtype=np.dtype(dtype).name) for x in inputs)
 
 
 def _at(called: np.ufunc, target: Any, index: Any, value: Any = None) -> None:

@@ -81,12 +81,35 @@ def _no_number(made: Any) -> Any:
     return made
 
 
-@_overrides(np.asarray, np.asanyarray, np.ascontiguousarray, np.asfortranarray, np.require, np.asarray_chkfinite)
-def asarray(a: Any, dtype: Any = None, *_: Any, copy: Any = None, **__: Any) -> Any:
-    """Return the array itself where it is one, as `numpy.asarray`."""
+@_overrides(np.asarray, np.asanyarray, np.asarray_chkfinite)
+def asarray(a: Any, dtype: Any = None, order: Any = None, *, copy: Any = None, **_: Any) -> Any:
+    """Return the array itself where it is one of this dtype and memory order, as `numpy.asarray`."""
     if isinstance(a, TracedArray) and not copy and (dtype is None or np.dtype(dtype) == a.dtype):
-        return a
-    return array(a, dtype, copy=copy)
+        flags = a.at.flags if order in ("C", "F") else None
+        return a if flags is None or flags["C" if order == "C" else "F"] else a.copy(order)
+    return array(a, dtype, copy=copy, order=order or "K")
+
+
+@_overrides(np.ascontiguousarray)
+def ascontiguousarray(a: Any, dtype: Any = None, **_: Any) -> Any:
+    """Return an array in C order and of at least one axis, as `numpy.ascontiguousarray`."""
+    made = asarray(a, dtype, "C")
+    return made if np.ndim(made) else made.reshape(1)
+
+
+@_overrides(np.asfortranarray)
+def asfortranarray(a: Any, dtype: Any = None, **_: Any) -> Any:
+    """Return an array in Fortran order, as `numpy.asfortranarray`."""
+    made = asarray(a, dtype, "F")
+    return made if np.ndim(made) else made.reshape(1)
+
+
+@_overrides(np.require)
+def require(a: Any, dtype: Any = None, requirements: Any = None, **_: Any) -> Any:
+    """Return an array that meets requirements, as `numpy.require`."""
+    wanted = {*([requirements] if isinstance(requirements, str) else requirements or ())}
+    order = "C" if wanted & {"C", "C_CONTIGUOUS", "CONTIGUOUS"} else None
+    return asarray(a, dtype, "F" if wanted & {"F", "F_CONTIGUOUS", "FORTRAN"} else order)
 
 
 @_overrides(np.copy)
@@ -118,6 +141,12 @@ def by_numpy(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 # ---- views -------------------------------------------------------------------------------------------------
 
 
+def _moved(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[Any], Any]:
+    """Return the step that moves entries as a function of NumPy does."""
+    move: Callable[[Any], Any] = lambda x: called(x, *args, **kwargs)  # noqa: E731
+    return lambda x: rearrange.rearranged(x, move) if isinstance(x, Tensor) else move(x)
+
+
 def _view(called: Any, step: Callable[..., Callable[[Any], Any]], *, locked: bool = False) -> None:
     """Register `called`, which views its first argument as `step`, given the others, says."""
 
@@ -140,6 +169,8 @@ _view(np.squeeze, lambda axis=None: lambda x: c.squeeze(x, axis))
 _view(np.flip, lambda axis=None: lambda x: rearrange.flip(x, axis))
 _view(np.fliplr, lambda: lambda x: rearrange.flip(x, 1))
 _view(np.flipud, lambda: lambda x: rearrange.flip(x, 0))
+_view(np.rot90, lambda *args, **kwargs: _moved(np.rot90, args, kwargs))
+_view(np.diagonal, lambda *args, **kwargs: _moved(np.diagonal, args, kwargs), locked=True)
 _view(np.broadcast_to, lambda shape, subok=False: lambda x: c.broadcast_to(x, shape), locked=True)
 
 
@@ -212,6 +243,8 @@ def written_to(out: Any, made: Any) -> Any:
         return filled(out, made)
     if out.tracked or is_tracked(made):
         value = present(made)
+        if np.shape(value) != out.shape and _fits(np.shape(value), out.shape):
+            value = c.broadcast_to(value, out.shape)
         if np.shape(value) != out.shape:
             raise ValueError(f"non-broadcastable output operand with shape {out.shape} doesn't match the broadcast "
                              f"shape {np.shape(value)}")  # fmt: skip
@@ -219,6 +252,14 @@ def written_to(out: Any, made: Any) -> Any:
     else:
         out[...] = made
     return out
+
+
+def _fits(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    """Check that a shape is broadcast to another."""
+    try:
+        return np.broadcast_shapes(shape, wanted) == wanted
+    except ValueError:
+        return False
 
 
 def filled(out: Any, made: Any) -> Any:
@@ -266,9 +307,19 @@ def _diagonal(a: TracedArray, val: Any, wrap: bool = False) -> None:
     a[(places,) * a.ndim] = val
 
 
+def _put(a: TracedArray, ind: Any, v: Any, mode: Any = "raise") -> None:
+    places = np.take(np.arange(a.size), raw_value(present(ind)), mode=mode).ravel()
+    value = lift(c.reshape(present(v), -1)) if np.ndim(raw_value(present(v))) else v
+    if isinstance(value, TracedArray) and value.size not in (1, places.size):
+        value = value[np.arange(places.size) % value.size]
+    elif not isinstance(value, TracedArray) and np.ndim(value):
+        value = np.resize(value, places.size)
+    a.flat[places] = value
+
+
 _writes(np.copyto, _copyto)
 _writes(np.fill_diagonal, _diagonal)
-_writes(np.put, lambda a, ind, v, mode="raise": a.reshape(-1).__setitem__(ind, v))
+_writes(np.put, _put)
 _writes(np.putmask, lambda a, mask, values: _copyto(a, values, where=mask))
 _writes(np.place, lambda arr, mask, vals: arr.__setitem__(mask, vals))
 
@@ -285,6 +336,7 @@ def where(condition: Any, *choices: Any) -> Any:
     if not is_tracked(given):
         return by_numpy(np.where, given, {})
     mask, x, y = present(given)
+    x, y = (np.asarray(v) if isinstance(v, np.generic) else v for v in (x, y))
     if isinstance(mask, Tensor) and mask.dtype != bool:
         mask = raw_value(mask).astype(bool)
     elif not isinstance(mask, Tensor):

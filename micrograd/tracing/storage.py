@@ -83,12 +83,15 @@ class Storage:
         pending: the writes that wait.
         owner: for each entry the number of the waiting write that set it; -1: none.
         slot: for each entry its place in what that write wrote.
+        order: of the entries in memory, as NumPy's functions name it.
+        like: the traced array that this is a copy of, whose order ``"K"`` keeps.
     """
 
     # Most storages are the result of one operation and never written into: what they have not is in the class.
     origin: Array | None = None
     made: Sequence[CodePosition] = ()
     order: Any = "K"
+    like: Any = None
     first: Tensor | None = None
     written = False
     exposed = False
@@ -98,9 +101,12 @@ class Storage:
     _layout: Array | None = None
 
     def __init__(
-        self, base: Any, origin: Array | None = None, *, made: Sequence[CodePosition] = (), order: Any = "K"
-    ) -> None:
+        self, base: Any, origin: Array | None = None, *, made: Sequence[CodePosition] = (), order: Any = "K",
+        like: Any = None,
+    ) -> None:  # fmt: skip
         self.base = base
+        if like is not None:
+            self.like = like
         if origin is not None:
             self.origin = origin
         if made:
@@ -128,7 +134,9 @@ class Storage:
         """Return the position of each entry, in the memory order that NumPy would have: views of it are views there."""
         if self._layout is None:
             raw = self.base.raw if isinstance(self.base, Tensor) else self.base
-            made = np.empty_like(raw, np.intp, order=self.order, subok=False)
+            source = raw if self.like is None else self.like.at
+            packed = np.empty_like(source, np.intp, order=self.order, subok=False)
+            made = packed if self.origin is None else _spread_like(self.origin, packed)
             made[...] = np.arange(made.size).reshape(made.shape)
             self._layout = made
         return self._layout
@@ -312,6 +320,28 @@ class Storage:
         if number < 0:
             return p.gather(self.base, index=window) if isinstance(self.base, Tensor) else self.base[window]
         return _shaped(live[number].value, self.layout[window].shape)
+
+
+def _spread_like(origin: Array, packed: Array) -> Array:
+    """Return an array whose axes lie in memory as those of `origin` do: in this order and direction, as far apart.
+
+    Gaps are as short as can be. Where entries of `origin` share memory it is `packed`.
+    """
+    steps = [0] * origin.ndim
+    reach, end = origin.itemsize, 1  # what the axes so far take up, there and here
+    for axis in sorted(range(origin.ndim), key=lambda axis: abs(origin.strides[axis])):
+        size, stride = origin.shape[axis], abs(origin.strides[axis])
+        if size > 1 and stride < reach:
+            return packed
+        steps[axis] = end + (size > 1 and stride > reach)
+        if size > 1:
+            reach, end = stride * size, steps[axis] * size
+    sizes = [max(size - 1, 0) for size in origin.shape]
+    backwards = [stride < 0 for stride in origin.strides]
+    start = sum(n * step for n, step, back in zip(sizes, steps, backwards, strict=True) if back)
+    memory = np.empty(sum(n * step for n, step in zip(sizes, steps, strict=True)) + 1, packed.dtype)
+    strides = [packed.itemsize * (-step if back else step) for step, back in zip(steps, backwards, strict=True)]
+    return np.lib.stride_tricks.as_strided(memory[start:], origin.shape, strides)
 
 
 def fitting(value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:

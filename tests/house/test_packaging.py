@@ -23,7 +23,8 @@ MODULES = sorted(
 )
 # What machine code is made of: written in Numba, and imported when something is compiled.
 OF_NUMBA = {"micrograd.compiler.cache.cache"} | {
-    f"micrograd.compiler.runtime.{name}" for name in ("barrier", "blas", "intrinsics", "pointers", "vector_math")
+    f"micrograd.compiler.runtime.{name}"
+    for name in ("barrier", "blas", "intrinsics", "pointers", "quotients", "vector_math")
 }
 
 _LOADED_BY = """

@@ -58,12 +58,12 @@ _DX = "dx = dx1"
 
 FACTOR = Finding(
     "wrong", "factor", place(_DVAR, "0.5 * 1.0"), _DVAR, "dvar", "dvar", expected=VECTOR, got=DOUBLE, ratio="2",
-    fix=Fix(place(_DVAR, "0.5"), "0.5", "0.25", 3, whole=False),
+    fix=Fix(place(_DVAR, "0.5"), "0.5", "0.25", 3, whole=False), reads="right",
 )  # fmt: skip
 PATH = Finding(
     "wrong", "path_missing", place(_DX, "dx1"), _DX, "dx", "dx", ("x", "mu"), MATRIX,
     Shown((5, 3), "float64", (0.75, -0.5, 1.125, 2.25, -0.375, 0.875)),
-    fix=Fix(place(_DX, "dx1"), "dx1", "dx1 + dx2", 3),
+    fix=Fix(place(_DX, "dx1"), "dx1", "dx1 + dx2", 3), reads="mended",
 )  # fmt: skip
 _DMU = "dmu = -1 * np.sum(dxmu1 + dxmu2, axis=0)"
 HARMLESS = Finding(

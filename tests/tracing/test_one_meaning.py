@@ -238,3 +238,41 @@ def test_under_no_grad_a_gradient_is_a_leaf() -> None:
     assert isinstance(found, Tensor)
     assert found.row is None
     assert np.allclose(found.data, 3 * X**2)
+
+
+NUMBERS_BESIDE: list[Callable[[Any], Any]] = [
+    lambda x: x * np.float64(0.5),
+    lambda x: np.float64(0.5) - x,
+    lambda x: x * np.float32(0.5),
+    lambda x: x * 0.5,
+    lambda x: x * np.int64(2),
+    lambda x: x * np.sum(np.arange(2)),
+    lambda x: x ** np.float64(2),
+    lambda x: x // np.float64(2) + x,
+    lambda x: np.maximum(x, np.float64(0.5)),
+    lambda x: np.where(x > 1, x, np.float64(1)),
+    lambda x: np.concatenate([x, [np.float64(1)]]),
+    lambda x: x[0] * np.mean([True, False]),
+    lambda x: x.astype(np.float16) * np.float32(2),
+]
+
+
+@pytest.mark.parametrize("f", NUMBERS_BESIDE)
+def test_numbers_of_numpy_widen_what_they_widen_there(f: Callable[..., Any]) -> None:
+    x = np.array([0.5, 2.0], np.float32)
+    graph = mg.trace(f, x)
+    for ours in (graph.value[graph.outputs[0].name], mg.vjp(f, x)[0], mg.jvp(f, [x], [x])[1]):
+        assert ours.dtype == f(x).dtype
+    assert np.array_equal(graph.value[graph.outputs[0].name], f(x))
+    assert mg.vjp(f, x)[1](np.ones_like(f(x)))[0].dtype == np.float32
+    assert graph.backward(np.ones_like(f(x))).grad["x"].dtype == np.float32
+
+
+def test_a_number_of_numpy_does_not_widen_what_it_is_written_into() -> None:
+    def f(x: Any) -> Any:
+        x *= np.float64(0.5)
+        return x * 2
+
+    x = np.array([0.5, 2.0], np.float32)
+    assert mg.vjp(f, x)[0].dtype == np.float32
+    assert x.dtype == np.float32

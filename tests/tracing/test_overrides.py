@@ -72,6 +72,8 @@ LINEAR: dict[str, Callable[[Any], Any]] = {
     "flip, axis": lambda x: np.flip(x, 1),
     "fliplr": lambda x: np.fliplr(x),
     "flipud": lambda x: np.flipud(x),
+    "rot90": lambda x: np.rot90(x, 3),
+    "diagonal": lambda x: np.diagonal(x, 1),
     "broadcast_to": lambda x: np.broadcast_to(x[0], (3, 4)),
     "reshape": lambda x: np.reshape(x, (4, 3)),
     "reshape, order F": lambda x: np.reshape(x, (4, 3), order="F"),

@@ -179,7 +179,18 @@ def _cast(operands: Sequence[Expr], attributes: Attributes) -> Expr:
     return atom(f"{operands[0].within(ATOM)}.astype({'float' if kind == 'float64' else f'np.{kind}'})")
 
 
+def _scanned(ufunc: str) -> Speller:
+    def spell(operands: Sequence[Expr], attributes: Attributes) -> Expr:
+        axis = attributes["axis"]
+        if attributes.get("reverse") != "True":
+            return call(f"{ufunc}.accumulate", *operands, axis)
+        return call("flip", call(f"{ufunc}.accumulate", call("flip", *operands, axis), axis), axis)
+
+    return spell
+
+
 SPELLED: dict[str, Speller] = {
+    **{row.name: _scanned(row.array) for row in TABLE.values() if row.kind == "scan" and row.name != "recur"},
     "sum": _reduction("sum"),
     "max": _reduction("max"),
     "add": _binary("+"),

@@ -13,6 +13,7 @@ import numpy as np
 
 from micrograd.errors import GraphError, NumericalError
 from micrograd.export.onnx.batches import ONE_SIZE, Captures, at_one_size, at_three_sizes, blocks_of
+from micrograd.export.onnx.compositions import COMPOSITIONS
 from micrograd.export.onnx.file import OnnxWriter, require_onnx
 from micrograd.export.programs import from_graph, pure, rounding
 from micrograd.graph import Graph
@@ -66,10 +67,17 @@ def _move(w: OnnxWriter, row: Primitive, equation: Equation) -> None:
     w.emit(row.onnx, inputs, w.called[equation.out], **attrs.get(row.name, {}))
 
 
+def _scan(w: OnnxWriter, row: Primitive, equation: Equation) -> None:
+    x = w.operand(equation.operands[0], w.program.values[equation.out].dtype)
+    axis = w.constant(np.asarray(equation.attrs["axis"], np.int64), "axis")
+    w.emit(row.onnx, [x, axis], w.called[equation.out], reverse=int(equation.attrs.get("reverse", False)))
+
+
 KINDS: dict[str, Callable[[OnnxWriter, Primitive, Equation], None]] = {
     "map": _map,
     "reduce": _reduce,
     "contract": _contract,
+    "scan": _scan,
     "move": _move,
 }
 """The function that writes the rows of each kind."""
@@ -215,6 +223,7 @@ OVERRIDES: dict[str, Callable[[OnnxWriter, Primitive, Equation], None]] = {
     "not_equal": _not_equal,
     "gather": _gather,
     "scatter": _scatter,
+    **COMPOSITIONS,
 }
 """Rows that need more than one node of their name; a test keeps the list short."""
 

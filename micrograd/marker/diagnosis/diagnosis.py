@@ -1,10 +1,16 @@
-"""From a wrong gradient to the first wrong line, its class and its fix; then on, with that mended, to the next."""
+"""From a wrong gradient to the first wrong line, its class and its fix; then on, with that mended, to the next.
+
+The first quantity that its name gives away and that reads nothing doubtful is mended by itself: the backward up to that
+line is a problem of its own, with one gradient to get right. So two mistakes on the way to one gradient are two. What
+is found is at last put to the proof: of the edits that are left out one by one, only those stay that are needed.
+"""
 
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+import types
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,192 +26,19 @@ from micrograd.marker.diagnosis.examination import (
     missing,
     permuted,
 )  # fmt: skip
-from micrograd.marker.diagnosis.kinds import Evidence, classified
-from micrograd.marker.gradient_names import meanings
+from micrograd.marker.diagnosis.finding import Suspicion, found_at
 from micrograd.marker.repair.node_edits import Edit
-from micrograd.marker.repair.search import TIERS, Bench, Goal, Mended, SearchJob, as_call, search
-from micrograd.marker.repair.synthesis import can_mend, required, written
-from micrograd.marker.report import Finding, Fix, Span, shown
+from micrograd.marker.repair.patch import Patch, Piece
+from micrograd.marker.repair.search import TIERS, Bench, Goal, Mended, SearchJob, as_call, outcome, search
+from micrograd.marker.repair.synthesis import can_mend, required, rescaled, written
+from micrograd.marker.report import Finding, Span
 from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.recording import record, scope_in
-from micrograd.marker.student.statements import Root, Statement, Text, path_of
+from micrograd.marker.student.statements import Root, Statement, path_of
 from micrograd.marker.truth.alignment import Quantities
-from micrograd.marker.truth.cases import MISSING, Case, with_statistics_fixed
+from micrograd.marker.truth.cases import Case, running, scale_of
 
-__all__ = ["Diagnoser", "Suspicion", "found_at"]
-
-
-# ---- what is written down -----------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class Suspicion:
-    """A statement that is held to be wrong, and what it should have written, per case."""
-
-    statement: Statement
-    status: Status
-    values: list[Any]
-    fixed: frozenset[int]
-
-
-def found_at(
-    now: Examination,
-    statement: Statement,
-    root: Root | None,
-    mended: Mended | None,
-    suspicion: Suspicion | None,
-) -> Finding:
-    """Return the finding for a mistake at a statement."""
-    text = now.program.text
-    evidence, target = _evidence(now, statement, root, mended, suspicion)
-    kind = classified(evidence)
-    if mended is not None:
-        span = text.between(mended.start, mended.end)
-        fix: Fix | None = Fix(span, text.source[mended.start : mended.end], mended.new, mended.probes)
-        span = _caret(text, mended)
-    else:
-        span, fix = text.span(root.expr if root is not None else statement.node), None
-    means, edge = kind.means, kind.edge
-    quantity = None
-    if suspicion is not None and suspicion.statement is statement and suspicion.status.expected:
-        quantity = suspicion.status.expected[0]
-    if quantity is None and evidence.wanted and evidence.wanted[0] is not None:
-        equal = now.quantities[0].equal_to(evidence.wanted[0], ("grad", "edge"))
-        quantity = equal[0] if equal else None
-    if quantity is not None:
-        means, edge = means or quantity.label, edge or quantity.edge
-    severity = "wrong" if now.wrong else "shape"
-    return Finding(
-        severity, kind.name, span, text.whole_lines(text.span(statement.node)), target, means, edge,
-        shown(evidence.wanted[0]) if evidence.wanted and evidence.wanted[0] is not None else None,
-        shown(evidence.got[0]) if evidence.got and evidence.got[0] is not None else None,
-        kind.ratio, fix,
-    )  # fmt: skip
-
-
-def _caret(text: Text, mended: Mended) -> Span:
-    """Return the smallest range that the mistake is in."""
-    edit = mended.edit
-    if not isinstance(edit, Edit) or edit.token is not None:
-        return text.between(mended.start, mended.end)
-    old = text.source[mended.start : mended.end]
-    if "\n" not in old:
-        return text.span(edit.node)
-    same = 0
-    while same < min(len(old), len(mended.new)) and old[same] == mended.new[same]:
-        same += 1
-    tail = 0
-    while tail < min(len(old), len(mended.new)) - same and old[-1 - tail] == mended.new[-1 - tail]:
-        tail += 1
-    start, end = mended.start + same, mended.end - tail
-    if end <= start:  # something is missing there
-        start, end = max(mended.start, start - 1), min(mended.end, start + 1)
-    while start < end and text.source[start].isspace():
-        start += 1
-    return text.between(start, max(start, end))
-
-
-def _evidence(
-    now: Examination,
-    statement: Statement,
-    root: Root | None,
-    mended: Mended | None,
-    suspicion: Suspicion | None,
-) -> tuple[Evidence, str]:
-    """Got and wanted on every case, with the variables there."""
-    scopes: list[Mapping[str, Any]] = []
-    for case in now.cases:
-        events = record(now.program, case.call, scopes={statement.number}).of(statement.number)
-        scopes.append(scope_in(events) or {})
-    target = root.name if root is not None and root.name else (statement.names[0] if statement.names else "")
-    made = Evidence([], [], scopes, now.quantities, edit=mended.edit if mended else None)
-    made.frozen = [with_statistics_fixed(case) for case in now.cases]
-    if mended is not None and root is not None and isinstance(mended.edit, Edit):
-        for scope_names in scopes:
-            scope = now.program.scope(scope_names)
-            bench = Bench(now.program, now.cases[0], statement, root, [scope], 1)
-            values = bench.values(mended.edit)
-            made.got.append(bench.original[0])
-            made.wanted.append(values[0] if values else None)
-            made.inner_got.append(scope.value(mended.edit.node))
-            made.inner_wanted.append(scope.value_of(mended.edit.new.strip()))
-        _by_upstream(now, made, statement, root, mended.edit)
-        made.in_exponent = _in_exponent(root.expr, mended.edit)
-        made.read = frozenset(n.id for n in ast.walk(root.expr) if isinstance(n, ast.Name))
-    elif suspicion is not None and suspicion.values:
-        got = now.written(statement.number, suspicion.status.name)
-        pairs = [(g, w) for g, w in zip(got, suspicion.values, strict=True) if g is not MISSING and w is not None]
-        made.got, made.wanted = [g for g, _ in pairs], [w for _, w in pairs]
-        if len(pairs) < len(got):  # what is compared with the variables of the cases must be as long as they are
-            made.got, made.wanted = made.got[:0], made.wanted[:0]
-        target = suspicion.status.name
-        _by_upstream_alone(now, made, statement, target)
-    elif mended is not None and statement.names:
-        made.got = [None if v is MISSING else v for v in now.written(statement.number, statement.names[0])]
-    return made, target
-
-
-def _by_upstream(now: Examination, made: Evidence, statement: Statement, root: Root, edit: Edit) -> None:
-    """What doubles with the upstream gradient is a gradient; what should and does not gives itself away."""
-    case = now.cases[0]
-    if not any(a.origin == "upstream" for a in case.task.call.arguments):
-        names = {n.id for n in ast.walk(edit.node) if isinstance(n, ast.Name)} | set(
-            re.findall(r"[A-Za-z_]\w*", edit.detail)
-        )
-        made.gradient = any(meanings(name) for name in names)
-        return
-    twice = replace(case, upstream=tuple(np.multiply(2.0, g) for g in case.upstream))
-    found = []
-    for one in (case, twice):
-        events = record(now.program, one.call, scopes={statement.number}).of(statement.number)
-        names_then = scope_in(events)
-        if names_then is None:
-            return
-        scope = now.program.scope(names_then)
-        bench = Bench(now.program, one, statement, root, [scope], 1)
-        values = bench.values(edit)
-        inner = scope.value(edit.node)
-        detail = scope.value_of(edit.detail.strip()) if edit.detail else None
-        found.append((bench.original[0], values[0] if values else None, inner, detail))
-    (got, wanted, inner, detail), (got2, wanted2, inner2, detail2) = found
-    several = wanted is not None and np.size(wanted) > 1
-    made.nonlinear = several and _doubles(wanted, wanted2) and not _doubles(got, got2)
-    came = detail is not None and isinstance(detail, (np.ndarray, float))
-    made.gradient = _doubles(detail, detail2) if came else _doubles(inner, inner2)
-
-
-def _by_upstream_alone(now: Examination, made: Evidence, statement: Statement, target: str) -> None:
-    """The same where there is no edit: whether what was written doubles with the upstream gradient."""
-    case = now.cases[0]
-    if not made.wanted or not any(a.origin == "upstream" for a in case.task.call.arguments):
-        return
-    twice = replace(case, upstream=tuple(np.multiply(2.0, g) for g in case.upstream))
-    events = [e for e in record(now.program, twice.call).of(statement.number) if target in e.writes]
-    if events and np.size(made.got[0]) > 1 and np.any(made.wanted[0]):
-        made.nonlinear = not _doubles(made.got[0], events[-1].writes[target])
-
-
-def _doubles(one: Any, two: Any) -> bool:
-    """Return whether the second value is twice the first."""
-    try:
-        return bool(np.any(one)) and bool(np.allclose(np.multiply(2.0, one), two, rtol=1e-8, atol=0, equal_nan=True))
-    except (TypeError, ValueError):
-        return False
-
-
-def _in_exponent(root: ast.expr, edit: Edit) -> bool:
-    """Return whether what is exchanged stands in an exponent."""
-    for node in ast.walk(root):
-        match node:
-            case (
-                ast.BinOp(op=ast.Pow(), right=exponent) | ast.Call(func=ast.Attribute(attr="power"), args=[_, exponent])
-            ):
-                if any(inner is edit.node for inner in ast.walk(exponent)):
-                    return True
-    return False
-
-
-# ---- the way from one mistake to the next -------------------------------------------------------------------
+__all__ = ["Diagnoser"]
 
 
 MOST_FINDINGS = 6
@@ -213,6 +46,23 @@ _PENALTIES = {
     "suspect": 0.0, "unknown": 0.1, "misshapen": 0.1, "size": 0.3, "known": 0.3, "right": 2.0, "outside": 0.6,
     "odd": -0.8,
 }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A finding with what is needed to prove it.
+
+    Attributes:
+        finding: in the places of the student's own text.
+        piece: its edit of that text; None where there is none.
+        above: the lines that its statement depends on.
+        vouched: whether everything that its statement reads was known to be right when it was found.
+    """
+
+    finding: Finding
+    piece: Piece | None
+    above: frozenset[int]
+    vouched: bool
 
 
 @dataclass(slots=True)
@@ -232,14 +82,32 @@ class Diagnoser:
     quantities: Sequence[Quantities]
     fresh: Callable[[], Sequence[Case]]
     deadline: float
-    findings: list[Finding] = field(default_factory=list)
-    shift: list[tuple[int, int]] = field(default_factory=list)
+    found: list[_Found] = field(default_factory=list)
+    patch: Patch = field(default_factory=Patch)
     given_up: set[int] = field(default_factory=set)
     done: bool = False  # whether the last fix makes all gradients right
+    stepwise: bool = True  # whether a quantity may be mended that makes no gradient right yet
+    known: dict[int, Quantities] = field(default_factory=dict)  # by probe
+    put: list[tuple[Any, ...]] = field(default_factory=list)  # keys of the quantities that were put right
+    first: StudentCode = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.first = self.program
+        self.known.update({id(case.probe): found for case, found in zip(self.cases, self.quantities, strict=True)})
 
     def run(self) -> list[Finding]:
         """Return all mistakes that are found, in the order of the student's lines."""
-        while len(self.findings) < MOST_FINDINGS:
+        self.walk()
+        if len(self.found) > 1 and not self.mends(found.piece for found in self.found):
+            other = replace(self, program=self.first, found=[], patch=Patch(), given_up=set(), stepwise=False)
+            other.walk()
+            if other.mends(found.piece for found in other.found):
+                self.found = other.found
+        return self.proven()
+
+    def walk(self) -> None:
+        """Go from one mistake to the next."""
+        while len(self.found) < MOST_FINDINGS:
             now = Examination(self.program, self.cases, self.quantities)
             wrong = now.wrong - self.given_up
             if not wrong:
@@ -248,7 +116,6 @@ class Diagnoser:
                 break
             if not self.one(now, wrong) or self.done:
                 break
-        return sorted(self.findings, key=lambda f: (f.span.line, f.span.column))
 
     # ---- one mistake ---------------------------------------------------------------------------------
 
@@ -258,23 +125,24 @@ class Diagnoser:
         lost = absent(now, wrong)
         statement = last_return(now) if lost else None
         if statement is not None and missing(now, wrong, job) is None:
-            self.add(lacking(now, statement, lost))
+            self.add(now, statement, lacking(now, statement, lost))
             self.given_up |= lost
             return True
         mended, suspicion = self.located(now, wrong, job)
         if mended is not None:
-            self.add(found_at(now, mended.statement, mended.root, mended, suspicion))
-            self.apply(mended)
+            self.add(now, mended.statement, found_at(now, mended.statement, mended.root, mended, suspicion), mended)
             self.done = mended.wanted == now.wrong | now.misshapen
             return True
         if suspicion is None:
             suspicion = self.fallback(now, wrong)
         if suspicion is None:
             return False
-        root = suspicion.statement.roots[0] if suspicion.statement.roots else None
-        self.add(found_at(now, suspicion.statement, root, None, suspicion))
-        affected = frozenset(p for p in wrong if suspicion.statement.number in now.statements_of(p))
-        self.given_up |= affected or wrong
+        statement = suspicion.statement
+        finding = found_at(now, statement, statement.roots[0] if statement.roots else None, None, suspicion)
+        self.add(now, statement, replace(finding, sure=bool(suspicion.fixed) or now.recordings[0].error is not None))
+        if not self.put_right(suspicion):
+            affected = frozenset(p for p in wrong if statement.number in now.statements_of(p))
+            self.given_up |= affected or wrong
         return True
 
     def located(
@@ -285,30 +153,19 @@ class Diagnoser:
         returned = missing(now, wrong, job) or permuted(now, wrong, job)
         if returned is not None:
             return returned, None
-        suspicion = self.suspected(now, wrong, order)
-        if suspicion is None or suspicion.fixed != wrong:
-            suspicion = self.solvable(now, wrong, order, job, sure=True) or suspicion
-        if len(wrong) > 1 and (suspicion is None or suspicion.fixed != wrong):
-            common = set.intersection(*slices.values())
-            shared = [n for n in order if n in common or now.recordings[0].error is not None]
-            rest = self.pruned(self.weighed(now, shared, {}), wrong, job)
-            found = search(job, rest, Goal(tuple(now.states), wrong), TIERS[:3])
-            if found:
-                return found[0], suspicion if suspicion and suspicion.statement is found[0].statement else None
-        if (
-            suspicion is not None and suspicion.fixed
-        ):  # what follows that line is right: it is the line, or what it reads
-            number = suspicion.statement.number
-            before = self.ancestors(now, number)
-            goal = Goal(tuple(now.states), suspicion.fixed)
-            weighed = self.pruned(self.weighed(now, [number, *before], {number: 0.0}), suspicion.fixed, job)
-            found = search(job, weighed, goal, extra=self.writer(suspicion))
-            if found:
-                return found[0], suspicion
-            doubtful = [n for n in before if now.status(n).state in ("suspect", "unknown", "odd", "misshapen")]
-            if not doubtful or job.late():
-                return None, suspicion
-            return None, self.solvable(now, wrong, [*doubtful, number], job) or suspicion
+        suspects = list(self.suspects(now, wrong, order))
+        if len(wrong) > 1 and not any(suspicion.fixed == wrong for suspicion in suspects[:1]):
+            shared = [n for n in order if n in set.intersection(*slices.values())]
+            mended, suspicion = self.common(now, wrong, shared, job)
+            if mended is not None or suspicion is not None:
+                return mended, suspicion
+        mended, suspicion = self.named(now, suspects, job)
+        if mended is not None or (suspicion is not None and suspicion.fixed):
+            return mended, suspicion
+        sure = self.solvable(now, wrong, order, job, sure=True)
+        if sure is not None:  # what follows that line is right: it is the line, or what it reads
+            mended = self.at(now, sure, job)
+            return mended, sure
         for wanted in self.aims(wrong, slices):
             rest = self.pruned(self.weighed(now, order, {}), wanted, job)
             found = search(job, rest, Goal(tuple(now.states), wanted), extra=self.writer(suspicion))
@@ -316,7 +173,184 @@ class Diagnoser:
                 return found[0], suspicion if suspicion and suspicion.statement is found[0].statement else None
             if job.late():
                 break
-        return None, self.solvable(now, wrong, order, job) or suspicion
+        return None, suspicion or self.solvable(now, wrong, order, job)
+
+    def common(
+        self, now: Examination, wrong: frozenset[int], shared: Sequence[int], job: SearchJob
+    ) -> tuple[Mended | None, Suspicion | None]:
+        """Return the one edit, or the one value, that makes several gradients right: they all come from one mistake."""
+        goal = Goal(tuple(now.states), wrong)
+        if now.recordings[0].error is not None:
+            return next(iter(search(job, self.weighed(now, now.order(), {}), goal, TIERS[:3])), None), None
+        able = {number: 0.3 for number in shared if self.able(job, number, wrong)}
+        weighed = self.weighed(now, shared, able)
+        found = search(job, [entry for entry in weighed if entry[0].number in able or entry[0].looped], goal, TIERS[:3])
+        if found or not able:
+            return next(iter(found), None), None
+        sure = self.solvable(now, wrong, [*able], job, sure=True, known=False)
+        if sure is None:
+            return None, None
+        weighed = self.weighed(now, [sure.statement.number], {sure.statement.number: 0.0})
+        return next(iter(search(job, weighed, goal, TIERS[-1:], self.writer(sure))), None), sure
+
+    def able(self, job: SearchJob, number: int, wrong: frozenset[int]) -> bool:
+        """Return whether another value of one of a statement's expressions would make some gradients right."""
+        statement = self.program.statements[number]
+        benches = [job.bench(statement, root) for root in statement.roots if not job.late()]
+        return any(can_mend(bench, sorted(wrong)) is True for bench in benches if bench is not None)
+
+    def at(self, now: Examination, suspicion: Suspicion, job: SearchJob) -> Mended | None:
+        """Return the edit of a statement, or of what it depends on, that makes right what its right value would."""
+        number = suspicion.statement.number
+        numbers = [number, *self.ancestors(now, number)]
+        weighed = self.pruned(self.weighed(now, numbers, {number: 0.0}), suspicion.fixed, job)
+        goal = Goal(tuple(now.states), suspicion.fixed)
+        return next(iter(search(job, weighed, goal, extra=self.writer(suspicion))), None)
+
+    # ---- the first quantity that its name gives away ---------------------------------------------------
+
+    def suspects(self, now: Examination, wrong: frozenset[int], order: Sequence[int]) -> Iterator[Suspicion]:
+        """Yield the statements whose name says what they should be, which they are not.
+
+        Without those whose right value would put wrong what is right: there the name has another meaning.
+        """
+        tried = 0
+        for number in order:
+            status = now.status(number)
+            if status.state != "suspect" or tried >= 12:
+                continue
+            statement, best = self.program.statements[number], None
+            for values in now.shapes_for(statement, status):
+                tried += 1
+                fixed = self.fixed_by(now, wrong, now.substituted(statement, status.name, values))
+                if fixed is not None and (best is None or fixed):
+                    best = Suspicion(statement, status, values, fixed)
+                if fixed:
+                    break
+            if best is not None:
+                yield best
+
+    def named(
+        self, now: Examination, suspects: Sequence[Suspicion], job: SearchJob
+    ) -> tuple[Mended | None, Suspicion | None]:
+        """Return the edit that mends the first such quantity; where there is none, the quantity, if it is sure."""
+        passed: set[int] = set()
+        for suspicion in suspects:
+            number = suspicion.statement.number
+            if passed & set(self.ancestors(now, number)):
+                continue  # it may be wrong for that reason alone
+            if suspicion.fixed:
+                return self.at(now, suspicion, job), suspicion
+            mended = self.up_to(now, suspicion, job) if self.stepwise else None
+            if mended is not None:
+                return mended, suspicion
+            if self.stepwise and now.reads_right(number) and self.helps(now, suspicion):
+                return None, replace(suspicion, fixed=frozenset(range(len(now.states[0] or ()))))
+            passed.add(number)
+        return None, None
+
+    def up_to(self, now: Examination, suspicion: Suspicion, job: SearchJob) -> Mended | None:
+        """Return the edit that makes one quantity right: of its statement, or of what nothing vouches for before it.
+
+        The backward up to there is a backward of its own, of which this quantity is the only gradient.
+        """
+        statement, name, text = suspicion.statement, suspicion.status.name, self.program.text
+        expected = suspicion.status.expected[0]
+        if statement.looped or statement.function != self.program.name or expected is None:
+            return None
+        end = text.range(statement.node)[1]
+        part = self.code(text.edited(end, end, f"; return {name}"))
+        if part is None:
+            return None
+        twins = {(s.function, s.node.lineno, s.node.col_offset): s for s in part.statements}
+        own = {(s.function, s.node.lineno, s.node.col_offset): s for s in self.program.statements}
+        keys = [q.key for q in self.quantities[0].meant_by(name, now.aliases[0]) if q.kind == expected.kind]
+        for key in [expected.key, *(key for key in keys[:3] if key != expected.key)]:
+            cases = [self.one_gradient(case, key, part) for case in self.cases]
+            if any(case is None for case in cases):
+                continue
+            short = Examination(part, [case for case in cases if case is not None], self.quantities)
+            if not short.wrong:
+                continue
+
+            def fresh(key: tuple[Any, ...] = key) -> list[Case]:
+                return [made for case in self.fresh() if (made := self.one_gradient(case, key, part)) is not None]
+
+            inner = SearchJob(part, short.cases, short.recordings, fresh, job.deadline)
+            here = twins[statement.function, statement.node.lineno, statement.node.col_offset]
+            before = [n for n in self.ancestors(short, here.number) if short.status(n).state not in ("right", "size")]
+            weighed = self.weighed(short, [here.number, *before], {here.number: 0.0})
+            wanted = Suspicion(here, suspicion.status, [case.expected[0] for case in short.cases], frozenset())
+            weighed = self.pruned(weighed, frozenset({0}), inner)
+            goal = Goal(tuple(short.states), frozenset({0}))
+            best: tuple[int, Mended] | None = None
+            for mended in search(inner, weighed, goal, extra=self.writer(wanted))[:6]:
+                node = mended.statement.node
+                whole = self.code(text.edited(mended.start, mended.end, mended.new))
+                after = [] if whole is None else [outcome(case, whole.plain()) for case in self.cases]
+                rest = Goal(tuple(now.states), frozenset())
+                if not after or not all(rest.reached(n, states) for n, states in enumerate(after)):
+                    continue
+                right = sum(all(states is not None and states[p] == "right" for states in after) for p in now.wrong)
+                if best is None or right > best[0]:  # of several the one that mends more of what follows
+                    place = mended.statement.function, node.lineno, node.col_offset
+                    best = right, replace(mended, statement=own[place], wanted=frozenset())
+            if best is not None:
+                return best[1]
+        return None
+
+    def one_gradient(self, case: Case, key: tuple[Any, ...], part: StudentCode) -> Case | None:
+        """Return a case in which one quantity is the only gradient; None where it has none."""
+        quantity = next((q for q in self.of(case).all if q.key == key), None)
+        if quantity is None:
+            return None
+        try:
+            shape = np.shape(case.call(part.plain()))
+        except Exception:  # noqa: BLE001 - the student's code may raise anything
+            shape = np.shape(quantity.value)
+        value = in_shape(quantity.value, shape)
+        task = replace(case.task, call=replace(case.task.call, results=((None, "it"),)))
+        return replace(case, task=task, expected=[value], scales=[10 * max(scale_of(value), 1e-30)], partial=True)
+
+    def of(self, case: Case) -> Quantities:
+        """Return what the engine knows of a case."""
+        if id(case.probe) not in self.known:
+            names = [name for _, name in case.task.call.results]
+            self.known[id(case.probe)] = Quantities(case.graph, dict(zip(names, case.expected, strict=True)))
+        return self.known[id(case.probe)]
+
+    def code(self, source: str) -> StudentCode | None:
+        """Return the program of an edited text; None where it is no Python."""
+        try:
+            return StudentCode(source, self.program.module, self.program.name, self.program.file)
+        except (SyntaxError, ValueError):
+            return None
+
+    def put_right(self, suspicion: Suspicion) -> bool:
+        """Put the right value of a quantity behind its statement, so that what follows can be looked at."""
+        statement, expected = suspicion.statement, suspicion.status.expected
+        if statement.looped or not suspicion.fixed or not expected or expected[0] is None:
+            return False
+        end = self.program.text.range(statement.node)[1]
+        name, key = suspicion.status.name, expected[0].key
+        new = f"; {name} = {_RIGHT}({len(self.put)}, {name})"
+        module = types.ModuleType(self.program.module.__name__)
+        vars(module).update(vars(self.program.module))
+        put = [*self.put, key]
+
+        def right(number: int, got: Any) -> Any:
+            quantity = next((q for q in self.of(running[-1]).all if q.key == put[number]), None)
+            return got if quantity is None else np.array(in_shape(quantity.value, np.shape(got)))
+
+        vars(module)[_RIGHT] = right
+        code = self.code(self.program.text.edited(end, end, new))
+        if code is None:
+            return False
+        self.put, self.patch = put, self.patch.then(end, end, new)
+        self.program = StudentCode(code.text.source, module, code.name, code.file)
+        return True
+
+    # ---- where a mistake may be ----------------------------------------------------------------------
 
     def ancestors(self, now: Examination, number: int) -> list[int]:
         """Return what a statement depends on, in order of execution."""
@@ -344,8 +378,8 @@ class Diagnoser:
                 wanted = required(bench)
             if wanted is None:
                 return ()
-            nodes = [s.node for s in self.program.statements if s.function == statement.function and s.targets]
-            return written(bench, wanted, nodes, bench.root.name, self.program.loops_of(statement))
+            nodes = [s.node for s in bench.program.statements if s.function == statement.function and s.targets]
+            return written(bench, wanted, nodes, bench.root.name, bench.program.loops_of(statement))
 
         return write
 
@@ -370,42 +404,53 @@ class Diagnoser:
         return None
 
     def solvable(
-        self, now: Examination, wrong: frozenset[int], order: Sequence[int], job: SearchJob, *, sure: bool = False
+        self,
+        now: Examination,
+        wrong: frozenset[int],
+        order: Sequence[int],
+        job: SearchJob,
+        *,
+        sure: bool = False,
+        known: bool = True,
     ) -> Suspicion | None:
         """Return the first statement that another value would mend, if that value is one that the engine knows.
 
-        If none is, the first one that another value would mend at all, unless only a `sure` one is asked for.
+        If none is, the first one that another value would mend at all, unless only a `sure` one is asked for. Without
+        `known` the last one that a multiple of its value would mend on every case.
         """
         first: Suspicion | None = None
-        for number in sorted(order, key=now.order().index):
+        for number in sorted(order, key=now.order().index, reverse=not known):
             statement = self.program.statements[number]
             if statement.looped or len(statement.targets) != 1 or not statement.roots or job.late():
                 continue
-            if now.status(number).state in ("outside", "right", "size") or number in now.forward_part:
+            if known and (now.status(number).state in ("outside", "right", "size") or number in now.forward_part):
+                continue
+            if sure and known and not now.reads_right(number):
                 continue
             bench = job.bench(statement, statement.roots[0])
-            wanted = None if bench is None else required(bench)
+            wanted = None if bench is None else (required if known else rescaled)(bench)
             if bench is None or wanted is None or np.allclose(wanted, bench.original[0], rtol=1e-6, atol=1e-12):
                 continue
-            known = self.quantities[0].equal_to(wanted, ("grad", "edge"))
-            if known or first is None:
-                values = [wanted, *(self.solved_on(case, statement) for case in self.cases[1:])]
+            named = not known or bool(self.quantities[0].equal_to(wanted, ("grad", "edge")))
+            if named or first is None:
+                solve = required if known else rescaled
+                values = [wanted, *(self.solved_on(case, statement, solve) for case in self.cases[1:])]
                 made = Suspicion(
-                    statement, Status("unknown", statement.names[0]), values, wrong if known else frozenset()
+                    statement, Status("unknown", statement.names[0]), values, wrong if named else frozenset()
                 )
-                if known and all(value is not None for value in values):
+                if named and all(value is not None for value in values):
                     return made
                 first = first or made
         return None if sure else first
 
-    def solved_on(self, case: Case, statement: Statement) -> Any | None:
+    def solved_on(self, case: Case, statement: Statement, solve: Callable[[Bench], Any | None]) -> Any | None:
         """Return what a statement should have written on another case; None where that cannot be known."""
         events = record(self.program, case.call, scopes={statement.number}).of(statement.number)
         names = scope_in(events)
         if names is None:
             return None
         scopes = [self.program.scope(names)]
-        return required(Bench(self.program, case, statement, statement.roots[0], scopes, len(events)))
+        return solve(Bench(self.program, case, statement, statement.roots[0], scopes, len(events)))
 
     def aims(self, wrong: frozenset[int], slices: Mapping[int, set[int]]) -> list[frozenset[int]]:
         """Return all wrong gradients at once; then each by itself, the one with the least code behind it first."""
@@ -438,7 +483,7 @@ class Diagnoser:
                 penalty += _PENALTIES.get(state, 0.3)
                 penalty += 0.7 if number in good else 0.0
                 penalty += 0.003 * place
-            statement = self.program.statements[number]
+            statement = now.program.statements[number]
             made += [(statement, root, penalty) for root in statement.roots]
         return sorted(made, key=lambda entry: entry[2])
 
@@ -453,26 +498,6 @@ class Diagnoser:
             made.append((statement, root, penalty + 0.7 * hopeless))
         return sorted(made, key=lambda entry: entry[2])
 
-    def suspected(self, now: Examination, wrong: frozenset[int], order: Sequence[int]) -> Suspicion | None:
-        """Return the first statement whose name says what it should be, which is not, and which mends what follows."""
-        partial: Suspicion | None = None
-        tried = 0
-        for number in order:
-            status = now.status(number)
-            if status.state != "suspect" or tried >= 12:
-                continue
-            statement = self.program.statements[number]
-            for values in now.shapes_for(statement, status):
-                tried += 1
-                fixed = self.fixed_by(now, wrong, now.substituted(statement, status.name, values))
-                if fixed:
-                    return Suspicion(statement, status, values, fixed)
-                open_to_it = partial is None and fixed is not None and now.reads_right(number)
-                if open_to_it and self.helps(now, statement, status, values):
-                    partial = Suspicion(statement, status, values, frozenset())
-                    break
-        return partial
-
     def fixed_by(
         self, now: Examination, wrong: frozenset[int], states: Sequence[tuple[str, ...] | None]
     ) -> frozenset[int] | None:
@@ -485,9 +510,9 @@ class Diagnoser:
                     return None
         return frozenset(p for p in wrong if all(s is not None and s[p] == "right" for s in states))
 
-    def helps(self, now: Examination, statement: Statement, status: Status, values: Sequence[Any]) -> bool:
+    def helps(self, now: Examination, suspicion: Suspicion) -> bool:
         """Return whether with the right value put in, more of the lines behind it are right."""
-        before = after = 0
+        statement, status, values = suspicion.statement, suspicion.status, suspicion.values
         case, quantities = self.cases[0], self.quantities[0]
         last = len(now.recordings[0].of(statement.number)) - 1
         put = {
@@ -499,17 +524,12 @@ class Diagnoser:
         for number in now.order():
             if number == statement.number or now.status(number).state != "suspect":
                 continue
-            before += 1
             name = now.status(number).name
             events = [e for e in with_it.of(number) if name in e.writes]
-            wanted = now.status(number).expected[0]
-            if not events or wanted is None:
-                continue
-            value = events[-1].writes[name]
-            meant = quantities.meant_by(name, now.aliases[0])
-            if any(fits(value, quantity.value) for quantity in meant):
-                after += 1
-        return after > 0
+            meant = quantities.meant_by(name, now.aliases[0]) if events else ()
+            if any(fits(events[-1].writes[name], quantity.value) for quantity in meant):
+                return True
+        return False
 
     def fallback(self, now: Examination, wrong: frozenset[int]) -> Suspicion | None:
         """Return where nothing mends it: the first line that is not known to be right and reads only what is."""
@@ -529,27 +549,103 @@ class Diagnoser:
 
     # ---- going on ------------------------------------------------------------------------------------
 
-    def apply(self, mended: Mended) -> None:
-        """Put the fix into the text, and go on from there."""
-        text = self.program.text
-        source = text.edited(mended.start, mended.end, mended.new)
-        lost = text.source[mended.start : mended.end].count("\n") - mended.new.count("\n")
-        if lost:
-            self.shift.append((text.place(mended.end)[0] - lost, lost))
-        self.program = StudentCode(source, self.program.module, self.program.name, self.program.file)
+    def add(self, now: Examination, statement: Statement, finding: Finding, mended: Mended | None = None) -> None:
+        """Keep a finding, in the places of the student's own text, and put its fix into the text."""
+        above = frozenset(self.line(self.program.statements[n]) for n in self.ancestors(now, statement.number))
+        finding = replace(finding, span=self.original(finding.span))
+        piece = None
+        if mended is not None:
+            text, before = self.program.text, self.patch
+            self.patch = before.then(mended.start, mended.end, mended.new)
+            self.program = StudentCode(
+                text.edited(mended.start, mended.end, mended.new), self.program.module, self.program.name,
+                self.program.file,
+            )  # fmt: skip
+            piece = next(piece for piece in self.patch.pieces if piece not in before.pieces)
+            for place, other in enumerate(self.found):
+                if other.piece is not None and other.piece not in self.patch.pieces:  # the same text, edited again
+                    self.found[place] = replace(other, piece=piece)
+                    return
+        self.found.append(_Found(finding, piece, above, now.vouched(statement.number)))
 
-    def add(self, finding: Finding) -> None:
-        """Keep a finding, in the places of the student's own text."""
-        fix = finding.fix and replace(finding.fix, span=self.original(finding.fix.span))
-        self.findings.append(replace(finding, span=self.original(finding.span), fix=fix))
+    def line(self, statement: Statement) -> int:
+        """Return the line of a statement in the student's own text."""
+        return self.first.text.place(self.patch.origin(self.program.text.range(statement.node)[0]))[0]
 
     def original(self, span: Span) -> Span:
         """Return a span of the mended text in the student's own."""
-        line, end = span.line, span.end_line
-        for at, lost in reversed(self.shift):
-            line += lost if line > at else 0
-            end += lost if end > at else 0
-        return Span(line, span.column, end, span.end_column)
+        text = self.program.text
+        start, end = (text.starts[line - 1] + column for line, column in
+                      ((span.line, span.column), (span.end_line, span.end_column)))  # fmt: skip
+        return self.first.text.between(self.patch.origin(start), self.patch.origin(end))
+
+    # ---- the proof -----------------------------------------------------------------------------------
+
+    def states(self, pieces: Iterable[Piece | None]) -> list[tuple[str, ...] | None]:
+        """Return the states of the gradients with some edits of the student's own text, on old and fresh probes."""
+        source = Patch.of(piece for piece in pieces if piece is not None).applied(self.first.text.source)
+        try:
+            function = StudentCode(source, self.first.module, self.first.name, self.first.file).plain()
+        except (SyntaxError, ValueError):
+            return [None]
+        return [outcome(case, function) for case in (*self.cases, *self.fresh())]
+
+    def mends(self, pieces: Iterable[Piece | None]) -> bool:
+        """Return whether all gradients are right with some edits."""
+        return all(states is not None and {*states} == {"right"} for states in self.states(pieces))
+
+    def proven(self) -> list[Finding]:
+        """Return the findings with nothing said of them that was not seen; of fixes only those that are needed."""
+        found = sorted(self.found, key=lambda one: (one.finding.span.line, one.finding.span.column))
+        fixed = [one for one in found if one.piece is not None]
+        whole = bool(fixed) and self.mends(one.piece for one in fixed)
+        if whole:
+            found = next(
+                [*some] for count in range(1, len(fixed) + 1) for some in itertools.combinations(fixed, count)
+                if count == len(fixed) or self.mends(one.piece for one in some)
+            )  # fmt: skip
+        names = [f"d{name.rpartition('.')[2]}" for _, name in self.cases[0].task.call.results]
+        made, pieces = [], list[Piece | None]()
+        for place, one in enumerate(found):
+            lines = {other.finding.span.line for other in found[:place]} | {
+                other.finding.span.line for other in found if other is not one
+            }
+            finding = one.finding
+            if whole or one.vouched:
+                finding = replace(finding, reads="mended" if one.above & lines else "right")
+            if one.piece is not None and finding.fix is not None:
+                pieces.append(one.piece)
+                states = self.states(pieces)
+                right = [all(s is not None and s[p] == "right" for s in states) for p in range(len(names))]
+                text = self.first.text
+                fix = replace(
+                    finding.fix, span=text.between(one.piece.start, one.piece.end),
+                    old=text.source[one.piece.start : one.piece.end], new=one.piece.new, probes=len(self.fresh()),
+                    whole=all(right), alone=len(pieces) == 1,
+                    right=tuple(name for name, good in zip(names, right, strict=True) if good),
+                    wrong=tuple(name for name, good in zip(names, right, strict=True) if not good),
+                )  # fmt: skip
+                finding = replace(finding, fix=fix)
+            made.append(finding)
+        return made
+
+
+_RIGHT = "__mg_right"
+
+
+def in_shape(value: Any, shape: tuple[int, ...]) -> Any:
+    """Return a value in another shape, if it is the same value: axes of length 1 more or less, equal rows one row."""
+    value = np.asarray(value)
+    if value.shape == shape or [n for n in value.shape if n != 1] == [n for n in shape if n != 1]:
+        return value.reshape(shape)
+    try:
+        if np.broadcast_shapes(value.shape, shape) == value.shape:
+            padded = (1,) * (value.ndim - len(shape)) + shape
+            part = value[tuple(slice(0, 1) if n == 1 else slice(None) for n in padded)].reshape(shape)
+            return part if fits(part, value) else value
+    except ValueError:
+        pass
+    return value
 
 
 def _increment(op: ast.operator, before: Any, after: Any) -> Any | None:

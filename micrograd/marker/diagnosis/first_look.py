@@ -77,9 +77,12 @@ def first_look(
         fix = Fix(span, text.source[start:end], new, len(fresh()), whole)
         place = stop.span if stop is not None and stop.span is not None else span
         first = Finding("wrong", kind, place, text.whole_lines(place), fix=fix, reason=stop.words if stop else "")
-        rest = [] if whole else list(_moved(again(source), span, new))
-        if whole or _all_mended(rest):
-            return [first, *rest]
+        if whole:
+            return [first]
+        then = again(source)
+        good, bad = (tuple(one.name for one in then.outputs if one.right is right) for right in (True, False))
+        if _all_mended(rest := list(_moved(then, span, new))):
+            return [replace(first, fix=replace(fix, right=good, wrong=bad)), *rest]
     made = None if stop is None or _SEARCHED.match(stop.words) else finding_of_stop(stop)
     return [made] if made else []
 
@@ -158,5 +161,9 @@ def _moved(report: Report, span: Span, new: str) -> Iterator[Finding]:
     for finding in report.findings:
         fix = finding.fix
         if fix is not None:
-            fix = None if fix.span.line <= span.line <= fix.span.end_line else replace(fix, span=back(fix.span))
+            fix = (
+                None
+                if fix.span.line <= span.line <= fix.span.end_line
+                else replace(fix, span=back(fix.span), alone=False)
+            )
         yield replace(finding, span=back(finding.span), fix=fix)

@@ -66,8 +66,6 @@ def summary(report: Report, language: str) -> str:
     count = len(mistakes)
     if count == 1 and mistakes[0].kind == "call_error":
         return say(language, WORDS["stops"])
-    if count > 1 and any(one.kind in _PLAIN for one in mistakes):
-        return say(language, WORDS["wrong.several"], count=count)
     return say(language, WORDS["wrong.none" if not count else "wrong.one" if count == 1 else "wrong.more"], count=count)
 
 
@@ -209,15 +207,15 @@ def to_text(report: Report, *, hint: str = "fix", language: str = "en", colour: 
     mistakes, remarks = findings_of(report)
     if report.verdict == "failed":
         for finding in mistakes:
-            lines += _paragraphs(Told("", told(report, finding, first=True, hint=hint, language=language).code), pen)
+            lines += _paragraphs(Told("", told(report, finding, hint=hint, language=language).code), pen)
         mistakes = []
     for number, finding in enumerate(mistakes, 1):
-        shown = told(report, finding, first=number == 1, hint=hint, language=language)
+        shown = told(report, finding, hint=hint, language=language)
         lines += ["", *_headed(f"{number}. {shown.head}", pen), *_paragraphs(shown, pen)]
     if remarks:
         lines += ["", pen(say(language, WORDS["remarks"]), "bold")]
     for finding in remarks:
-        shown = told(report, finding, first=False, hint=hint, language=language)
+        shown = told(report, finding, hint=hint, language=language)
         lines += ["", *_headed(f"- {shown.head}", pen), *_paragraphs(shown, pen)]
     lines += _printed(report, language)
     if depth < 2 and any(finding.fix or finding.kind not in _PLAIN for finding in mistakes):
@@ -331,18 +329,16 @@ def to_html(report: Report, *, hint: str = "fix", language: str = "en") -> str:
     """
     level(hint)
     mistakes, remarks = findings_of(report)
-    if report.verdict == "failed":
-        parts = [code_html(told(report, one, first=True, hint=hint, language=language)) for one in mistakes]
-        mistakes = []
-    else:
-        parts = []
+    failed = report.verdict == "failed"
+    parts = [code_html(told(report, one, hint=hint, language=language)) for one in mistakes if failed]
     parts += [
-        _finding_html(told(report, finding, first=number == 1, hint=hint, language=language), number)
+        _finding_html(told(report, finding, hint=hint, language=language), number)
         for number, finding in enumerate(mistakes, 1)
+        if not failed
     ]
     if remarks:
         parts.append(f"<p>{escape(say(language, WORDS['remarks']))}</p>")
-        parts += [_finding_html(told(report, f, first=False, hint=hint, language=language), 0) for f in remarks]
+        parts += [_finding_html(told(report, f, hint=hint, language=language), 0) for f in remarks]
     printed: Sequence[str] = _printed(report, language)
     if printed:
         parts.append(f"<p>{escape(printed[1])}</p><pre>{escape(chr(10).join(line[4:] for line in printed[2:]))}</pre>")

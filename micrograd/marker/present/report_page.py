@@ -91,7 +91,7 @@ def _panel(report: Report, walk: Mapping[str, Any], hint: str, language: str) ->
     for number, finding in enumerate([*mistakes, *remarks]):
         if number == len(mistakes):
             parts.append(f"<p>{escape(say(language, WORDS['remarks']))}</p>")
-        shown = told(report, finding, first=number == 0, hint=hint, language=language)
+        shown = told(report, finding, hint=hint, language=language)
         button = _button(finding, number, walk, language)
         pointed = pointed or bool(button)
         head = head_html(numbered(shown, number + 1 if number < len(mistakes) else 0))

@@ -5,6 +5,7 @@ Text and page show the same; here it is put together, for a hint level and a lan
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
@@ -15,6 +16,7 @@ from micrograd.errors import GraphError
 from micrograd.marker.gradient_names import node_of
 from micrograd.marker.messages import WORDS, say, translated
 from micrograd.marker.mistakes import EPS_EXTRA, MISTAKES
+from micrograd.marker.repair.patch import Patch, Piece
 from micrograd.marker.report import Finding, Fix, Report, Shown, Span
 
 __all__ = ["HINTS", "Told", "edited", "marked", "sample", "shape_of", "smallest", "told"]
@@ -88,17 +90,27 @@ def marked(source: str, span: Span) -> tuple[tuple[int, str, tuple[int, int] | N
     return tuple(found)
 
 
-def edited(source: str, fix: Fix) -> tuple[tuple[str, int, str], ...]:
-    """Return the lines that a fix changes, before and after."""
+def edited(source: str, fix: Fix, all_of_it: Sequence[Fix] = ()) -> tuple[tuple[str, int, str], ...]:
+    """Return the lines that a fix changes, before and after; after it, with the other fixes of these lines."""
     lines = source.split("\n")
     span = fix.span
     if not 0 < span.line <= span.end_line <= len(lines):
         return ()
-    old = lines[span.line - 1 : span.end_line]
-    new = (old[0][: span.column] + fix.new + old[-1][span.end_column :]).split("\n")
-    return (
-        *(("-", span.line + i, clean(line.expandtabs(4))) for i, line in enumerate(old)),
-        *(("+", span.line + i, clean(line.expandtabs(4))) for i, line in enumerate(new)),
+    fixes = [one for one in all_of_it if span.line <= one.span.line and one.span.end_line <= span.end_line]
+    starts = [0, *itertools.accumulate(len(line) + 1 for line in lines)]
+
+    def piece(fix: Fix) -> Piece:
+        start, end = starts[fix.span.line - 1] + fix.span.column, starts[fix.span.end_line - 1] + fix.span.end_column
+        return Piece(start, end, fix.new)
+
+    fixes = fixes if fix in fixes else [fix]
+    more = sum(one.new.count("\n") - one.old.count("\n") for one in fixes)
+    new = Patch.of(piece(one) for one in fixes).applied(source).split("\n")
+    old, new = lines[span.line - 1 : span.end_line], new[span.line - 1 : span.end_line + more]
+    return tuple(
+        (sign, span.line + at, clean(text.expandtabs(4)))
+        for sign, texts in (("-", old), ("+", new))
+        for at, text in enumerate(texts)
     )
 
 
@@ -107,7 +119,7 @@ def _target(finding: Finding, language: str) -> str:
     return named or say(language, WORDS["target.value"])
 
 
-def _head(finding: Finding, first: bool, language: str) -> str:
+def _head(finding: Finding, language: str) -> str:
     holes = {
         "line": finding.span.line,
         "target": _target(finding, language),
@@ -122,7 +134,9 @@ def _head(finding: Finding, first: bool, language: str) -> str:
         return say(language, WORDS["head.return"], **holes)
     if finding.kind == "in_place" and finding.severity == "harmless":
         return say(language, WORDS["head.caller"], **holes)
-    key = {"wrong": "wrong" if first else "next"}.get(finding.severity, finding.severity)
+    key = finding.severity
+    if key == "wrong":
+        key = {"right": "wrong", "mended": "next", "": "bare"}[finding.reads] if finding.sure else "doubt"
     return say(language, WORDS[f"head.{key}"], **holes)
 
 
@@ -220,6 +234,23 @@ def _fix(fix: Fix, language: str) -> str:
     return say(language, WORDS["fix.replace" if new else "fix.drop"], line=fix.span.line, old=old, new=new)
 
 
+def _proof(finding: Finding, language: str) -> str:
+    """Return what was seen when the fix was tried, with those above it."""
+    fix = finding.fix
+    assert fix is not None
+    if finding.severity == "forward":
+        key = "forward"
+    elif fix.whole:
+        key = "whole" if fix.alone else "all"
+    else:
+        key = "part" if fix.right else "still"
+    between = say(language, WORDS["list"])
+    return say(
+        language, WORDS[f"fix.{key}"], probes=fix.probes, reference=finding.means, right=between.join(fix.right),
+        wrong=between.join(fix.wrong), above="" if fix.alone else say(language, WORDS["fix.above"]),
+    )  # fmt: skip
+
+
 def _known(name: str, words: AbstractSet[str]) -> str:
     """Return a node by a name that the student's text has.
 
@@ -247,13 +278,12 @@ def _unfinished(finding: Finding, code: Sequence[tuple[int, str, object]]) -> st
     return "assertion" if line.lstrip().startswith("assert ") else ""
 
 
-def told(report: Report, finding: Finding, *, first: bool, hint: str, language: str) -> Told:
+def told(report: Report, finding: Finding, *, hint: str, language: str) -> Told:
     """Return one finding of a report in words.
 
     Args:
         report: of which the student's text is shown.
         finding: one of its findings.
-        first: whether it is the first mistake.
         hint: ``where``, ``kind`` or ``fix``.
         language: ``en`` or ``zh``.
 
@@ -261,7 +291,7 @@ def told(report: Report, finding: Finding, *, first: bool, hint: str, language: 
         GraphError: another hint level or language.
     """
     depth = level(hint)
-    head = _line(_head(finding, first, language))
+    head = _line(_head(finding, language))
     source = report.source or "\n" * (finding.span.line - 1) + finding.source
     code = marked(source, finding.span)
     if key := _unfinished(finding, code):
@@ -288,6 +318,6 @@ def told(report: Report, finding: Finding, *, first: bool, hint: str, language: 
         searched = finding.kind not in ("call_error", "unwritten", "no_return")
         proof = say(language, WORDS["fix.none"]) if searched else ""
         return Told(head, code, tuple(sentences), values, told_, proof=proof)
-    key = "forward" if finding.severity == "forward" else "whole" if fix.whole else "part"
-    proof = say(language, WORDS[f"fix.{key}"], probes=fix.probes, reference=finding.means)
-    return Told(head, code, tuple(sentences), values, _fix(fix, language), edited(source, fix), proof)
+    others = [one.fix for one in report.findings if one.fix is not None and one.severity in ("wrong", "shape")]
+    diff, proof = edited(source, fix, others), _proof(finding, language)
+    return Told(head, code, tuple(sentences), values, _fix(fix, language), diff, proof)

@@ -20,7 +20,7 @@ from micrograd.errors import GraphError
 from micrograd.marker.repair.edits import changes_of, edits_of
 from micrograd.marker.repair.node_edits import Change, Edit
 from micrograd.marker.student.instrumented import HOLE, StudentCode, replaced
-from micrograd.marker.student.recording import Recording
+from micrograd.marker.student.recording import Recording, duplicate
 from micrograd.marker.student.statements import Root, Scope, Statement
 from micrograd.marker.truth.cases import Case, Judged, judged
 
@@ -169,7 +169,7 @@ class Bench:
         if self._hole is None:
             self._hole = self.program.with_hole(self.statement, self.root)
         function, space = self._hole
-        space[HOLE] = value
+        space[HOLE] = duplicate(value)  # the lines behind may write into it
         return outcome(self.case, function)
 
     def flat(self, value: Any) -> Any | None:
@@ -180,7 +180,7 @@ class Bench:
         if self._hole is None:
             self._hole = self.program.with_hole(self.statement, self.root)
         function, space = self._hole
-        space[HOLE] = value
+        space[HOLE] = duplicate(value)  # the lines behind may write into it
         try:
             returned = self.case.gradients_in(self.case.call(function))
             if any(np.size(a) != np.size(e) for a, e in zip(returned, self.case.expected, strict=True)):

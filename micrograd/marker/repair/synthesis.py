@@ -19,7 +19,7 @@ from micrograd.marker.repair.search import Bench
 from micrograd.marker.student.statements import Scope
 from micrograd.marker.truth.cases import scale_of
 
-__all__ = ["can_mend", "required", "solved", "written"]
+__all__ = ["can_mend", "required", "rescaled", "solved", "written"]
 
 MOST = 130  # entries of a value that is solved for
 
@@ -99,6 +99,25 @@ def required(bench: Bench) -> Any | None:
                 return None
             found = solved(bench.flat, wide, wanted, relative=relative)
     return found
+
+
+def rescaled(bench: Bench) -> Any | None:
+    """Return the multiple of the whole expression's value with which all gradients are right; None if there is none."""
+    value = bench.original[0] if bench.original else None
+    if not bench.single or not isinstance(value, np.ndarray) or value.dtype.kind != "f":
+        return None
+    wanted, base = np.concatenate([np.ravel(e) for e in bench.case.expected]), bench.flat(value)
+    still = bench.flat(np.zeros_like(value))
+    if base is None or still is None:
+        return None
+    slope = base - still
+    with np.errstate(all="ignore"):
+        factor = float(np.dot(slope, wanted - still) / np.dot(slope, slope))
+    if not np.isfinite(factor) or factor == 0:
+        return None
+    there = bench.flat(factor * value)
+    near = there is not None and scale_of(there - wanted) <= 100 * bench.case.relative * scale_of(wanted)
+    return factor * value if near else None
 
 
 def can_mend(bench: Bench, positions: Sequence[int]) -> bool | None:
@@ -256,6 +275,7 @@ def _constants(scope: Scope) -> list[tuple[float, str, str]]:
         for number, before in ((1.0, ""), (-1.0, "-"), (2.0, "2 * "), (-2.0, "-2 * ")):
             found.append((number / size, before, f" / {name}"))
         found += [(float(size), f"{name} * ", ""), (-float(size), f"-{name} * ", "")]
+        found += [(size**-0.5, "", f" / np.sqrt({name})"), (size**0.5, f"np.sqrt({name}) * ", "")]
     return found
 
 

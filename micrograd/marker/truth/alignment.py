@@ -225,6 +225,10 @@ class Quantities:
                         found.setdefault(quantity.key, quantity)
         return list(found.values())
 
+    def names(self, quantity: Quantity, name: str) -> bool:
+        """Return whether a name says the node of a gradient itself, not only by another word for it."""
+        return any(normal(str(quantity.key[1])) == normal(base) for base, _ in meanings(name))
+
     def _nodes(self, base: str, aliases: Mapping[str, str], synonyms: bool) -> Iterator[str]:
         seen = set()
         plain = normal(base)

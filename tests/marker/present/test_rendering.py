@@ -146,7 +146,7 @@ def test_the_hint_levels_give_away_one_thing_more_each() -> None:
     assert "0.25" not in kind
     assert "27 +     dvar = 0.25 * 1.0" in fix
     assert "Next:" not in fix
-    assert "Tried on 3 fresh sets of inputs: this line is right with it; other mistakes remain." in fix
+    assert "Tried on 3 fresh sets of inputs: no gradient is right yet; other mistakes remain." in fix
     assert "--hint" not in fix
 
 

@@ -1,0 +1,190 @@
+"""Write down the finding for a mistake at a statement: what stands there, what should, the kind, the smallest range."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from micrograd.marker.diagnosis.examination import Examination, Status
+from micrograd.marker.diagnosis.kinds import Evidence, classified
+from micrograd.marker.gradient_names import meanings
+from micrograd.marker.repair.node_edits import Edit
+from micrograd.marker.repair.search import Bench, Mended
+from micrograd.marker.report import Finding, Fix, Span, shown
+from micrograd.marker.student.recording import record, scope_in
+from micrograd.marker.student.statements import Root, Statement, Text
+from micrograd.marker.truth.cases import MISSING, with_statistics_fixed
+
+__all__ = ["Suspicion", "found_at"]
+
+
+@dataclass(slots=True)
+class Suspicion:
+    """A statement that is held to be wrong, and what it should have written, per case."""
+
+    statement: Statement
+    status: Status
+    values: list[Any]
+    fixed: frozenset[int]
+
+
+def found_at(
+    now: Examination,
+    statement: Statement,
+    root: Root | None,
+    mended: Mended | None,
+    suspicion: Suspicion | None,
+) -> Finding:
+    """Return the finding for a mistake at a statement."""
+    text = now.program.text
+    evidence, target = _evidence(now, statement, root, mended, suspicion)
+    kind = classified(evidence)
+    if mended is not None:
+        span = text.between(mended.start, mended.end)
+        fix: Fix | None = Fix(span, text.source[mended.start : mended.end], mended.new, mended.probes)
+        span = _caret(text, mended)
+    else:
+        span, fix = text.span(root.expr if root is not None else statement.node), None
+    means, edge = kind.means, kind.edge
+    quantity = None
+    if suspicion is not None and suspicion.statement is statement and suspicion.status.expected:
+        quantity = suspicion.status.expected[0]
+    if quantity is None and evidence.wanted and evidence.wanted[0] is not None:
+        equal = now.quantities[0].equal_to(evidence.wanted[0], ("grad", "edge"))
+        quantity = equal[0] if equal else None
+    if quantity is not None:
+        means, edge = means or quantity.label, edge or quantity.edge
+    severity = "wrong" if now.wrong else "shape"
+    return Finding(
+        severity, kind.name, span, text.whole_lines(text.span(statement.node)), target, means, edge,
+        shown(evidence.wanted[0]) if evidence.wanted and evidence.wanted[0] is not None else None,
+        shown(evidence.got[0]) if evidence.got and evidence.got[0] is not None else None,
+        kind.ratio, fix,
+    )  # fmt: skip
+
+
+def _caret(text: Text, mended: Mended) -> Span:
+    """Return the smallest range that the mistake is in."""
+    edit = mended.edit
+    if not isinstance(edit, Edit) or edit.token is not None:
+        return text.between(mended.start, mended.end)
+    old = text.source[mended.start : mended.end]
+    if "\n" not in old:
+        return text.span(edit.node)
+    same = 0
+    while same < min(len(old), len(mended.new)) and old[same] == mended.new[same]:
+        same += 1
+    tail = 0
+    while tail < min(len(old), len(mended.new)) - same and old[-1 - tail] == mended.new[-1 - tail]:
+        tail += 1
+    start, end = mended.start + same, mended.end - tail
+    if end <= start:  # something is missing there
+        start, end = max(mended.start, start - 1), min(mended.end, start + 1)
+    while start < end and text.source[start].isspace():
+        start += 1
+    return text.between(start, max(start, end))
+
+
+def _evidence(
+    now: Examination,
+    statement: Statement,
+    root: Root | None,
+    mended: Mended | None,
+    suspicion: Suspicion | None,
+) -> tuple[Evidence, str]:
+    """Got and wanted on every case, with the variables there."""
+    scopes: list[Mapping[str, Any]] = []
+    for case in now.cases:
+        events = record(now.program, case.call, scopes={statement.number}).of(statement.number)
+        scopes.append(scope_in(events) or {})
+    target = root.name if root is not None and root.name else (statement.names[0] if statement.names else "")
+    made = Evidence([], [], scopes, now.quantities, edit=mended.edit if mended else None)
+    made.frozen = [with_statistics_fixed(case) for case in now.cases]
+    if mended is not None and root is not None and isinstance(mended.edit, Edit):
+        for scope_names in scopes:
+            scope = now.program.scope(scope_names)
+            bench = Bench(now.program, now.cases[0], statement, root, [scope], 1)
+            values = bench.values(mended.edit)
+            made.got.append(bench.original[0])
+            made.wanted.append(values[0] if values else None)
+            made.inner_got.append(scope.value(mended.edit.node))
+            made.inner_wanted.append(scope.value_of(mended.edit.new.strip()))
+        _by_upstream(now, made, statement, root, mended.edit)
+        made.in_exponent = _in_exponent(root.expr, mended.edit)
+        made.read = frozenset(n.id for n in ast.walk(root.expr) if isinstance(n, ast.Name))
+    elif suspicion is not None and suspicion.values:
+        got = now.written(statement.number, suspicion.status.name)
+        pairs = [(g, w) for g, w in zip(got, suspicion.values, strict=True) if g is not MISSING and w is not None]
+        made.got, made.wanted = [g for g, _ in pairs], [w for _, w in pairs]
+        if len(pairs) < len(got):  # what is compared with the variables of the cases must be as long as they are
+            made.got, made.wanted = made.got[:0], made.wanted[:0]
+        target = suspicion.status.name
+        _by_upstream_alone(now, made, statement, target)
+    elif mended is not None and statement.names:
+        made.got = [None if v is MISSING else v for v in now.written(statement.number, statement.names[0])]
+    return made, target
+
+
+def _by_upstream(now: Examination, made: Evidence, statement: Statement, root: Root, edit: Edit) -> None:
+    """What doubles with the upstream gradient is a gradient; what should and does not gives itself away."""
+    case = now.cases[0]
+    if not any(a.origin == "upstream" for a in case.task.call.arguments):
+        names = {n.id for n in ast.walk(edit.node) if isinstance(n, ast.Name)} | set(
+            re.findall(r"[A-Za-z_]\w*", edit.detail)
+        )
+        made.gradient = any(meanings(name) for name in names)
+        return
+    twice = replace(case, upstream=tuple(np.multiply(2.0, g) for g in case.upstream))
+    found = []
+    for one in (case, twice):
+        events = record(now.program, one.call, scopes={statement.number}).of(statement.number)
+        names_then = scope_in(events)
+        if names_then is None:
+            return
+        scope = now.program.scope(names_then)
+        bench = Bench(now.program, one, statement, root, [scope], 1)
+        values = bench.values(edit)
+        inner = scope.value(edit.node)
+        detail = scope.value_of(edit.detail.strip()) if edit.detail else None
+        found.append((bench.original[0], values[0] if values else None, inner, detail))
+    (got, wanted, inner, detail), (got2, wanted2, inner2, detail2) = found
+    several = wanted is not None and np.size(wanted) > 1
+    made.nonlinear = several and _doubles(wanted, wanted2) and not _doubles(got, got2)
+    came = detail is not None and isinstance(detail, (np.ndarray, float))
+    made.gradient = _doubles(detail, detail2) if came else _doubles(inner, inner2)
+
+
+def _by_upstream_alone(now: Examination, made: Evidence, statement: Statement, target: str) -> None:
+    """The same where there is no edit: whether what was written doubles with the upstream gradient."""
+    case = now.cases[0]
+    if not made.wanted or not any(a.origin == "upstream" for a in case.task.call.arguments):
+        return
+    twice = replace(case, upstream=tuple(np.multiply(2.0, g) for g in case.upstream))
+    events = [e for e in record(now.program, twice.call).of(statement.number) if target in e.writes]
+    if events and np.size(made.got[0]) > 1 and np.any(made.wanted[0]):
+        made.nonlinear = not _doubles(made.got[0], events[-1].writes[target])
+
+
+def _doubles(one: Any, two: Any) -> bool:
+    """Return whether the second value is twice the first."""
+    try:
+        return bool(np.any(one)) and bool(np.allclose(np.multiply(2.0, one), two, rtol=1e-8, atol=0, equal_nan=True))
+    except (TypeError, ValueError):
+        return False
+
+
+def _in_exponent(root: ast.expr, edit: Edit) -> bool:
+    """Return whether what is exchanged stands in an exponent."""
+    for node in ast.walk(root):
+        match node:
+            case (
+                ast.BinOp(op=ast.Pow(), right=exponent) | ast.Call(func=ast.Attribute(attr="power"), args=[_, exponent])
+            ):
+                if any(inner is edit.node for inner in ast.walk(exponent)):
+                    return True
+    return False

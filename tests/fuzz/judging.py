@@ -1,0 +1,303 @@
+"""Judge a program: by every route NumPy's values, effects and slopes, or an error of ours that names the line."""
+
+from __future__ import annotations
+
+import re
+import traceback
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from micrograd.errors import MicrogradError
+
+from .oracle import Slope, direction_of, flat, slope, weights
+from .programs import Program, Ran
+from .routes import ROUTES, Result
+
+__all__ = ["Verdict", "judge"]
+
+
+NOTHING = "holds no tensor|was not computed from its arguments"
+"""A value that only whole numbers and truth values lead to has no line to be named."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a program on a route: ``right`` (``rounded`` where not bit by bit), ``refused``, ``skipped`` or ``wrong``."""
+
+    route: str
+    outcome: str
+    why: str = ""
+    detail: str = ""
+
+
+class Odd(Exception):
+    """A program that says nothing: NumPy does not run it, or its value does not depend on its arguments."""
+
+
+def judge(program: Program, routes: Iterable[str]) -> list[Verdict]:
+    """Run a program by the routes and compare each with NumPy, and their gradients with the measured slope.
+
+    Raises:
+        Odd: the program says nothing.
+    """
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        try:
+            return [*_Judge(program).verdicts(routes)]
+        finally:
+            program.forget()
+
+
+class _Judge:
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        try:
+            warnings.simplefilter("error", DeprecationWarning)
+            self.truth = program.numpy()
+            again = program.numpy()
+        except Exception as error:
+            raise Odd(f"NumPy raises {type(error).__name__}") from error
+        finally:
+            warnings.simplefilter("ignore")
+        if np.asarray(self.truth.value).dtype.kind != "f" or _apart(again, self.truth):
+            raise Odd("its value is no float, or another one in each run")
+        loaded = program.load()
+        self.arguments = loaded.arguments
+        self.along = direction_of(loaded.arguments)
+        self.aliased = re.search(r"^    [yz] = x$", program.text, re.MULTILINE) is not None
+        if not self._depends():
+            raise Odd("its value does not depend on its arguments")
+        self.gradient: list[Any] = []
+        self.tangent: Any = None
+        self.finite = bool(np.isfinite(flat(self.truth.value)).all())
+        self.loose, self.near = _looseness(program.text), _roundoff(program.text)
+
+    def _depends(self) -> bool:
+        """Whether a change of the arguments that are floats changes the value."""
+        if not sum(a.size for a, d in zip(self.arguments, self.along, strict=True) if d is not None):
+            return True  # nothing can be changed
+        for scale in (0.01, 0.5):
+            try:
+                out = flat(self._changed(lambda a, d, scale=scale: a + scale * d))
+            except Exception:  # noqa: BLE001 - then it depends on them
+                return True
+            if out.shape != flat(self.truth.value).shape or not np.array_equal(out, flat(self.truth.value), True):
+                return True
+        return False
+
+    def _changed(self, change: Callable[[Any, Any], Any]) -> Any:
+        """Run the program as NumPy does where the arguments that are floats are changed, each in its own memory."""
+        loaded = self.program.load()
+        for argument, along in zip(loaded.arguments, self.along, strict=True):
+            if along is not None:
+                argument[...] = change(argument, along)
+        return loaded.f(*loaded.arguments)
+
+    def verdicts(self, routes: Iterable[str]) -> Iterable[Verdict]:
+        results: dict[str, Result] = {}
+        for route in routes:
+            try:
+                found = ROUTES[route][0](self.program, self.truth.value)
+            except MicrogradError as error:
+                yield self._refused(route, error)
+                continue
+            except Exception as error:  # noqa: BLE001 - whatever is raised is reported
+                yield Verdict(route, "wrong", f"{type(error).__name__} {_place(error)}", _first(error))
+                continue
+            wrong = self._wrong(found)
+            if not wrong:
+                results[route] = found
+            bits = found.ran is None or found.ran.value is None or not _differ(found.ran.value, self.truth.value, 0.0)
+            yield Verdict(route, "wrong", *wrong) if wrong else Verdict(route, "right" if bits else "rounded")
+        yield from self._gradients(results)
+
+    def _refused(self, route: str, error: MicrogradError) -> Verdict:
+        if re.search(rf"{re.escape(self.program.file)}(:|\"?, line )\d+|{NOTHING}", str(error)):
+            return Verdict(route, "refused", _template(error), _first(error))
+        return Verdict(route, "wrong", f"refused without the line: {_template(error)}", _first(error))
+
+    # ---- values --------------------------------------------------------------------------------------------
+
+    def _wrong(self, found: Result) -> tuple[str, str] | None:
+        if found.ran is None:
+            return None
+        if found.ran.value is not None and (why := self._differs(found.ran.value, self.truth.value)):
+            return f"value: {why.split()[0]}", why
+        if found.keeps:
+            for number, (ours, numpys) in enumerate(zip(found.ran.left, self.truth.left, strict=True)):
+                if why := self._differs(ours, numpys):
+                    return f"left in an argument: {why.split()[0]}", f"argument {number}: {why}"
+        return None
+
+    def _differs(self, ours: Any, numpys: Any) -> str:
+        why = _differ(ours, numpys, self.near)
+        return _differ(ours, numpys, self._bound()) if why.startswith("numbers") else why
+
+    def _bound(self) -> float:
+        """How far apart two right ways of computing the value may be, relative to its largest number."""
+        size = float(np.max(np.abs(flat(self.truth.value)), initial=1e-30, where=np.isfinite(flat(self.truth.value))))
+        far = 0.0
+        for unit in (self.near / 16, -self.near / 16):
+            try:
+                out = flat(self._changed(lambda a, d, unit=unit: a * (1 + unit * np.sign(d))))
+                apart = np.abs(out - flat(self.truth.value))
+            except Exception:  # noqa: BLE001 - on an edge
+                continue
+            far = max(far, float(np.max(apart, initial=0.0, where=np.isfinite(apart))))
+        return min(self.near + 8 * far / size, 1024 * self.near)
+
+    # ---- gradients -----------------------------------------------------------------------------------------
+
+    def _gradients(self, results: dict[str, Result]) -> Iterable[Verdict]:
+        given = {route: found.gradient for route, found in results.items() if found.gradient}
+        first = next((route for route in ("vjp", "grad", "trace") if route in given), None)
+        if first is None:
+            return
+        main = given[first]
+        for place, (gradient, argument) in enumerate(
+            zip(main, [a for a, d in zip(self.arguments, self.along, strict=True) if d is not None], strict=True)
+        ):
+            if np.shape(gradient) != argument.shape or np.asarray(gradient).dtype != argument.dtype:
+                got = f"{np.asarray(gradient).dtype}{np.shape(gradient)}"
+                yield Verdict(
+                    first, "wrong", "gradient of another type", f"{place}: {got}, {argument.dtype}{argument.shape}"
+                )
+                return
+        for route, gradients in given.items():
+            if route != first and (why := self._apart(gradients, main)):
+                yield Verdict(route, "wrong", f"gradient unlike that of {first}", why)
+        if "jvp" in results and results["jvp"].tangent is not None:
+            yield from self._tangent(results["jvp"].tangent, main)
+        yield from self._measured(first, main, results.get("second"))
+
+    def _apart(self, ours: list[Any], theirs: list[Any]) -> str:
+        for place, (a, b) in enumerate(zip(ours, theirs, strict=True)):
+            if why := _differ(a, b, self.loose):
+                return f"{place}: {why}"
+        return ""
+
+    def _products(self, gradients: list[Any]) -> Any:
+        along = [d for d in self.along if d is not None]
+        return np.concatenate(
+            [flat(np.asarray(g, float) * d) for g, d in zip(gradients, along, strict=True)] or [[0.0]]
+        )
+
+    def _tangent(self, tangent: Any, gradients: list[Any]) -> Iterable[Verdict]:
+        out = np.asarray(self.truth.value)
+        if np.shape(tangent) != out.shape or np.asarray(tangent).dtype != out.dtype:
+            got = f"{np.asarray(tangent).dtype}{np.shape(tangent)}"
+            yield Verdict("jvp", "wrong", "tangent of another type", f"{got}, the value is {out.dtype}{out.shape}")
+            return
+        pulled = self._products(gradients)
+        pushed = flat(np.asarray(tangent, float) * np.asarray(weights(self.truth.value)))
+        if not (np.isfinite(pulled).all() and np.isfinite(pushed).all()):
+            return
+        size = float(np.abs(pulled).sum() + np.abs(pushed).sum()) + 1e-3
+        if abs(pulled.sum() - pushed.sum()) > self.loose * size:
+            yield Verdict("jvp", "wrong", "jvp is not vjp", f"{pushed.sum()!r} and {pulled.sum()!r}")
+
+    def _measured(self, route: str, gradients: list[Any], second: Result | None) -> Iterable[Verdict]:
+        if not self.finite:
+            yield Verdict("slope", "skipped", "value is not finite")
+            return
+        if self.aliased:
+            yield Verdict("slope", "skipped", "two names of one argument")
+            return
+        known: Slope = slope(self.program, self.truth.value, self.along)
+        if not known.by:
+            yield Verdict("slope", "skipped", known.why)
+            return
+        products = self._products(gradients)
+        size = (
+            float(np.abs(products).sum())
+            + abs(known.value)
+            + 1e-3 * (1 + float(np.abs(flat(self.truth.value)).max(initial=0)))
+        )
+        if not abs(products.sum() - known.value) <= 10 * self.loose * size:
+            yield Verdict(route, "wrong", f"slope, by {known.by}", f"{products.sum()!r}, measured {known.value!r}")
+            return
+        yield Verdict("slope", "right", known.by)
+        if second is not None and second.second is not None and self.loose < 1e-5:
+            yield from self._bent(second.second)
+
+    def _bent(self, found: float) -> Iterable[Verdict]:
+        """Compare the second derivative along the direction with differences of the measured slope."""
+        step = 1e-3
+        sides = [slope(self.program, self.truth.value, self.along, sign * step) for sign in (1, -1, 0.5, -0.5)]
+        if not all(s.by for s in sides):
+            yield Verdict("second", "skipped", "not smooth nearby")
+            return
+        up, down, near, nearer = (s.value for s in sides)
+        wide, narrow = (up - down) / (2 * step), (near - nearer) / step
+        size = abs(narrow) + abs(found) + abs(up) + abs(down) + 1.0
+        if abs(wide - narrow) > 1e-4 * size:
+            yield Verdict("second", "skipped", "not smooth nearby")
+        elif not abs(found - (4 * narrow - wide) / 3) <= 1e-5 * size:
+            yield Verdict("second", "wrong", "second derivative", f"{found!r}, measured {(4 * narrow - wide) / 3!r}")
+
+
+def _apart(a: Ran, b: Ran) -> bool:
+    return any(_differ(one, other, 0.0) for one, other in zip([a.value, *a.left], [b.value, *b.left], strict=True))
+
+
+def _differ(ours: Any, numpys: Any, loose: float) -> str:
+    """In which way two results differ: empty where they do not, by more than `loose` of the largest number."""
+    a, b = np.asarray(ours), np.asarray(numpys)
+    if a.shape != b.shape:
+        return f"shape {a.shape}, NumPy's {b.shape}"
+    if a.dtype != b.dtype:
+        return f"dtype {a.dtype}, NumPy's {b.dtype}"
+    if b.dtype.kind != "f" or not loose:
+        same = np.array_equal(a, b, equal_nan=b.dtype.kind == "f")
+        return "" if same else f"numbers {_short(a)}, NumPy's {_short(b)}"
+    fine = np.isfinite(b)
+    if not np.array_equal(np.isnan(a), np.isnan(b)) or not np.array_equal(a[~fine], b[~fine], equal_nan=True):
+        return f"not finite elsewhere: {_short(a)}, NumPy's {_short(b)}"
+    size = max(float(np.abs(b[fine].astype(float)).max(initial=0.0)), float(np.finfo(b.dtype).tiny) / loose)
+    apart = np.abs(a[fine].astype(float) - b[fine].astype(float)).max(initial=0.0)
+    return "" if apart <= loose * size else f"numbers {_short(a)}, NumPy's {_short(b)}"
+
+
+def _short(a: Any) -> str:
+    return np.array2string(np.asarray(a), precision=6, threshold=12).replace("\n", " ")[:150]
+
+
+def _looseness(text: str) -> float:
+    """How far gradients may be apart, relative to the terms that they are sums of: by the coarsest dtype."""
+    if "float16" in text:
+        return 0.1
+    return 1e-3 if "float32" in text or "'f4'" in text else 1e-9
+
+
+def _roundoff(text: str) -> float:
+    """32 units of roundoff of the coarsest dtype: how far values may be apart, relative to the largest."""
+    if "float16" in text:
+        return 2.0**-6
+    return 2.0**-19 if "float32" in text or "'f4'" in text else 2.0**-48
+
+
+def _first(error: BaseException) -> str:
+    return (str(error).splitlines() or [""])[0][:220]
+
+
+def _template(error: BaseException) -> str:
+    """What a message says, without names and numbers."""
+    text = re.sub(r"program_\d+\.py(:\d+)?", "FILE", _first(error))
+    text = re.sub(r"'[^']*'", "'...'", re.sub(r"\b(v\d+|[xyzut])\b", "NAME", text))
+    text = re.sub(r"\(made by \w+\)", "(made by ...)", re.sub(r"(; )?available: .*", "", text))
+    return re.sub(r"\([\d, ]*\)", "SHAPE", re.sub(r"-?\d+(\.\d+)?", "N", text))[:120]
+
+
+def _place(error: BaseException) -> str:
+    """Where in micrograd an error arose."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if (
+            "micrograd/" in frame.filename.replace("\\", "/").rsplit("/tests/", 1)[0] + "/"
+            and "tests" not in frame.filename
+        ):
+            return f"in {frame.filename.rsplit('micrograd/', 1)[-1]}, {frame.name}"
+    return "outside"

@@ -1,0 +1,170 @@
+"""Measure the slope of a program without micrograd: a complex step, or differences in extended precision."""
+
+from __future__ import annotations
+
+import math
+import re
+import types
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .grammar import SMOOTH
+from .programs import Program
+
+__all__ = ["Direction", "Slope", "direction_of", "flat", "slope", "weights"]
+
+STEPS = 2.0**-12, 2.0**-13
+
+
+@dataclass(frozen=True)
+class Slope:
+    """A slope along a direction, and by which way it was measured; `why` says what there is none for."""
+
+    value: float = 0.0
+    by: str = ""
+    why: str = ""
+
+
+Direction = list[Any]
+"""For each argument a change of its shape, or None where it is not of floats."""
+
+
+def flat(value: Any) -> Any:
+    """What a program returned, as one line of numbers."""
+    return np.ravel(np.asarray(value))
+
+
+def weights(value: Any) -> Any:
+    """A cotangent of the shape and dtype of what a program returned."""
+    array = np.asarray(value)
+    made = (1.0 + np.cos(1.0 + np.arange(array.size))).reshape(array.shape).astype(array.dtype)
+    return made if array.shape or not isinstance(value, float) or isinstance(value, np.generic) else float(made)
+
+
+def direction_of(arguments: tuple[Any, ...]) -> Direction:
+    """A direction for the arguments that are of floats."""
+    along: Direction = []
+    for place, argument in enumerate(arguments):
+        numbers = np.sin(1.0 + place + 2.0 * np.arange(argument.size)).reshape(argument.shape)
+        along.append(numbers.astype(argument.dtype) if argument.dtype.kind == "f" else None)
+    return along
+
+
+def slope(program: Program, value: Any, along: Direction, offset: float = 0.0) -> Slope:
+    """The slope of the weighted sum of what `program` returns, so far along the direction, where it has one."""
+    loose = _tolerance(program.text)
+    if "mg." in program.text.split("def f", 1)[1]:
+        return Slope(why="calls a transform")
+    seed = np.asarray(weights(value), np.longdouble)
+    known = flat(value)
+
+    def at(step: Any, wide: Any) -> Any:
+        out = flat(_run(program, along, step + wide(offset), wide))
+        if out.shape != known.shape:
+            raise ValueError("another shape")
+        return out
+
+    def weighted(step: float) -> Any:
+        return np.sum(at(step, np.longdouble) * np.ravel(seed))
+
+    try:
+        middle = at(0.0, np.longdouble)
+        size = float(np.max(np.abs(known), initial=1.0))
+        if not offset and not (np.abs(middle - known) <= loose * size).all():
+            return Slope(why="takes another way in extended precision")
+        if _analytic(program.text):
+            out = at(np.clongdouble(1e-30j), np.clongdouble)
+            return Slope(float(np.sum(out.imag / np.longdouble(1e-30) * np.ravel(seed))), "complex step")
+        zero = np.sum(middle * np.ravel(seed))
+        sides = [(weighted(h), weighted(-h)) for h in STEPS]
+    except Exception as error:  # noqa: BLE001 - a program that does not run on wide numbers has no measured slope
+        return Slope(why=f"does not run wide: {type(error).__name__}")
+    first, second = ((up - down) / (2 * h) for (up, down), h in zip(sides, STEPS, strict=True))
+    bends = [(up - 2 * zero + down) / h for (up, down), h in zip(sides, STEPS, strict=True)]
+    size = float(abs(second)) + float(abs(zero)) + 1.0
+    if not np.isfinite([float(first), float(second), *map(float, bends)]).all():
+        return Slope(why="not finite nearby")
+    if abs(first - second) > 3e-6 * size or abs(2 * bends[1] - bends[0]) > 1e-7 * size:
+        return Slope(why="not smooth")
+    return Slope(float((4 * second - first) / 3), "differences")
+
+
+def _tolerance(text: str) -> float:
+    if "float16" in text:
+        return 3e-2
+    return 1e-4 if "float32" in text or "'f4'" in text else 1e-9
+
+
+def _analytic(text: str) -> bool:
+    """Whether all that a program calls and writes is analytic."""
+    body = text.split("def f", 1)[1].split("def arguments", maxsplit=1)[0]
+    words = {*re.findall(r"\bnp\.(\w+)", body)}
+    if not words <= SMOOTH or re.search(r"[<>%]|//|==|!=|\babs\b|\bif\b|dtype|order|where", body):
+        return False
+    return not re.search(r"\.(max|min|sort|argmax|astype|any|all|clip|ravel|view)\b|math\.|\bmax\(", body)
+
+
+class _Wide:
+    """NumPy with floats of another width, for what a program makes by itself."""
+
+    def __init__(self, dtype: Any) -> None:
+        self.dtype = dtype
+        self.float64 = self.float32 = self.float16 = dtype
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(np, name)
+
+    def _made(self, maker: Any) -> Any:
+        return lambda *args, **kwargs: maker(*args, **{"dtype": self.dtype, **kwargs})
+
+    @property
+    def zeros(self) -> Any:
+        return lambda shape, dtype=None: np.zeros(shape, dtype or self.dtype)
+
+    @property
+    def ones(self) -> Any:
+        return self._made(np.ones)
+
+    @property
+    def empty(self) -> Any:
+        return self._made(np.empty)
+
+    @property
+    def eye(self) -> Any:
+        return self._made(np.eye)
+
+    @property
+    def linspace(self) -> Any:
+        return self._made(np.linspace)
+
+    def full(self, shape: Any, value: Any) -> Any:
+        return np.full(shape, value, dtype=self.dtype if isinstance(value, (float, np.floating)) else None)
+
+    def array(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        made = np.array(value, *args, **kwargs)
+        return made.astype(self.dtype) if made.dtype == np.float64 else made
+
+    def arange(self, *args: Any) -> Any:
+        made = np.arange(*args)
+        return made.astype(self.dtype) if made.dtype.kind == "f" else made
+
+
+def _run(program: Program, along: Direction, step: Any, dtype: Any) -> Any:
+    """Run the text of a program where every float is of another width."""
+    wide = _Wide(dtype)
+    functions = types.SimpleNamespace(exp=np.exp, sqrt=np.sqrt, pi=math.pi)
+    import copy
+
+    made: dict[str, Any] = {"np": wide, "float": dtype, "math": functions, "copy": copy}
+    exec(_body(program), made)
+    arguments = made["arguments"]()  # in the memory order of the text
+    for argument, change in zip(arguments, along, strict=True):
+        if change is not None and np.any(step):
+            argument[...] += step * change.astype(dtype)
+    return made["f"](*arguments)
+
+
+def _body(program: Program) -> Any:
+    return compile(re.sub(r"^import .*$", "", program.text, flags=re.MULTILINE), "wide.py", "exec")

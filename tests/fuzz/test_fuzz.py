@@ -1,0 +1,95 @@
+"""Random NumPy programs mean the same to NumPy and to every route, or are refused with the user's line."""
+
+from __future__ import annotations
+
+import random
+import re
+
+import pytest
+from hypothesis import Phase, given, settings
+
+from .judging import Odd, Verdict, judge
+from .programs import Program
+from .run import Tally, programs, routes_of
+from .shrinking import shrink
+from .writing import write
+
+TALLY = Tally()
+KNOWN = (
+    "^compile",  # its capture runs no clone yet: effects are refused without a line
+)
+"""What is known to be wrong: a pattern leaves with its cause."""
+
+
+@settings(max_examples=300, phases=[Phase.generate])
+@given(program=programs())
+def test_programs_mean_the_same_everywhere(program: Program) -> None:
+    try:
+        verdicts = judge(program, routes_of(TALLY.programs, dear=False))
+    except Odd as odd:
+        TALLY.odd[str(odd)] += 1
+    else:
+        TALLY.add(program, verdicts)
+        wrong = [v for v in verdicts if v.outcome == "wrong" and not re.search("|".join(KNOWN), f"{v.route} {v.why}")]
+        assert not wrong, f"{wrong}\n{program.text}"
+
+
+def test_most_programs_are_judged() -> None:
+    assert TALLY.programs > 2 * sum(TALLY.odd.values()), TALLY.table()
+    assert TALLY.outcomes["slope", "right"] > 0.5 * TALLY.programs, TALLY.table()
+
+
+def text_of(body: str, arguments: str = "np.array([0.5, 1.2, -0.7])") -> str:
+    lines = "\n".join("    " + line for line in body.splitlines())
+    return f"import numpy as np\n\n\ndef f(x):\n{lines}\n\n\ndef arguments():\n    x = {arguments}\n    return x,\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "route", "outcome", "why"),
+    [
+        ("return np.exp(x) * x", "slope", "right", "complex step"),
+        ("return np.abs(x) * x", "slope", "right", "differences"),
+        ("return np.maximum(x, 0.5)", "slope", "skipped", "not smooth"),
+        ("x *= 2\nreturn x", "trace", "right", ""),
+        ("return x * float(x[0])", "vjp", "refused", "float(NAME) inside"),
+    ],
+)
+def test_what_the_judge_says(body: str, route: str, outcome: str, why: str) -> None:
+    found = [v for v in judge(Program(text_of(body)), ["trace", "vjp"]) if v.route == route]
+    assert [v.outcome for v in found] == [outcome]
+    assert why in found[0].why or "gradient" in found[0].why
+
+
+@pytest.mark.parametrize("body", ["return x > 0", "return np.ones(3)", "return x[7]", "return np.random.rand() + x"])
+def test_what_says_nothing_is_thrown_away(body: str) -> None:
+    with pytest.raises(Odd):
+        judge(Program(text_of(body)), ["vjp"])
+
+
+def test_a_failing_program_is_shrunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    import micrograd as mg
+
+    body = (
+        "a = x * 2\nb = np.tanh(a)\nfor row in x:\n    c = row * 2\nreturn np.concatenate([np.ravel(a), np.ravel(b)])"
+    )
+    right = mg.vjp
+    monkeypatch.setattr(mg, "vjp", lambda f, *a: (right(f, *a)[0] * 1.01, right(f, *a)[1]))
+    program = Program(text_of(body))
+    (wrong,) = [v for v in judge(program, ["vjp"]) if v.outcome == "wrong"]
+    short = shrink(program, wrong)
+    assert "tanh" not in short.text or "for row" not in short.text
+    assert len(short.text.splitlines()) < len(program.text.splitlines())
+
+
+def test_what_was_written_is_counted() -> None:
+    tally = Tally()
+    program = Program(text_of("return x"))
+    assert tally.add(program, [Verdict("vjp", "wrong", "value", "a"), Verdict("vjp", "refused", "no")])
+    assert not tally.add(program, [Verdict("vjp", "right")])
+    assert "vjp: no" in tally.table()
+    assert "wrong: 1" in tally.table()
+
+
+def test_a_seed_writes_the_same_program_again() -> None:
+    assert write(random.Random(3).randrange).text == write(random.Random(3).randrange).text
+    assert write(random.Random(3).randrange).text != write(random.Random(4).randrange).text

@@ -1,0 +1,97 @@
+"""What NumPy makes a view of and what a copy, by the order of the entries in memory: traced arrays do the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import micrograd as mg
+
+ARGUMENTS: dict[str, Callable[[], Any]] = {
+    "C": lambda: np.arange(6.0).reshape(2, 3),
+    "Fortran": lambda: np.asfortranarray(np.arange(6.0).reshape(3, 2)),
+    "reversed": lambda: np.arange(6.0).reshape(2, 3)[::-1],
+    "reversed rows": lambda: np.arange(6.0).reshape(3, 2)[:, ::-1],
+    "every second": lambda: np.arange(12.0).reshape(2, 6)[:, ::2],
+    "a part": lambda: np.arange(600.0).reshape(6, 100)[:2, :3],
+    "transposed": lambda: np.arange(12.0).reshape(2, 3, 2).T,
+    "axes exchanged": lambda: np.arange(12.0).reshape(2, 3, 2).transpose(1, 0, 2),
+    "a reversed line": lambda: np.arange(5.0)[::-1],
+}
+MADE: dict[str, Callable[[Any], Any]] = {
+    "x.ravel()": lambda x: x.ravel(),
+    "x.ravel('F')": lambda x: x.ravel("F"),
+    "x.ravel('A')": lambda x: x.ravel("A"),
+    "np.ravel(x, 'K')": lambda x: np.ravel(x, "K"),
+    "x.flatten('K')": lambda x: x.flatten("K"),
+    "x.reshape(-1)": lambda x: x.reshape(-1),
+    "x.reshape(-1, order='F')": lambda x: x.reshape(-1, order="F"),
+    "x.reshape(-1, order='A')": lambda x: x.reshape(-1, order="A"),
+    "np.ascontiguousarray(x)": lambda x: np.ascontiguousarray(x),
+    "np.asfortranarray(x)": lambda x: np.asfortranarray(x),
+    "np.asarray(x, order='F')": lambda x: np.asarray(x, order="F"),
+    "np.require(x, requirements='C')": lambda x: np.require(x, requirements="C"),
+    "x.copy().ravel('K')": lambda x: x.copy().ravel("K"),
+    "x.copy('F').ravel()": lambda x: x.copy("F").ravel(),
+    "x.copy('K').ravel('K')": lambda x: x.copy("K").ravel("K"),
+    "np.array(x.T).ravel('A')": lambda x: np.array(x.T).ravel("A"),
+    "x.T.copy().ravel('K')": lambda x: x.T.copy().ravel("K"),
+    "(x.T * 2).ravel('K')": lambda x: (x.T * 2).ravel("K"),
+    "x[1:].ravel()": lambda x: x[1:].ravel(),
+    "np.copy(x).ravel('K')": lambda x: np.copy(x).ravel("K"),
+    "np.rot90(x)": lambda x: np.rot90(x) if x.ndim > 1 else x,
+    "np.diagonal(x)": lambda x: np.diagonal(x) if x.ndim > 1 else x,
+}
+
+
+@pytest.mark.parametrize("make", MADE.values(), ids=MADE.keys())
+def test_writes_go_through_where_numpy_has_a_view(make: Callable[[Any], Any]) -> None:
+    def f(x: Any) -> Any:
+        made = make(x)
+        try:
+            made[0] *= 2
+        except ValueError:  # read-only, which is part of the meaning
+            made = made * 3
+        x[-1] += 1
+        return np.concatenate([np.ravel(x), np.ravel(made)])
+
+    for argument in ARGUMENTS.values():
+        given, traced = argument(), argument()
+        graph = mg.trace(f, traced)
+        np.testing.assert_array_equal(graph.value[graph.outputs[0].name], f(given))
+        np.testing.assert_array_equal(traced, given)
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+@pytest.mark.parametrize("values", [5.0, [7.0, 8.0], [1.0, 2.0, 3.0, 4.0, 5.0]], ids=["number", "fewer", "more"])
+def test_put_and_flat_count_as_c_does(name: str, values: Any) -> None:
+    def f(x: Any) -> Any:
+        np.put(x, [0, -1, 2], values)
+        x.flat[1] = x.sum()
+        x.flat[[3, 4]] *= 2
+        return x * 1.0
+
+    given, traced = ARGUMENTS[name](), ARGUMENTS[name]()
+    graph = mg.trace(f, traced)
+    np.testing.assert_array_equal(graph.value[graph.outputs[0].name], f(given))
+    np.testing.assert_array_equal(traced, given)
+
+
+def test_what_is_computed_is_broadcast_to_out() -> None:
+    def f(x: Any) -> Any:
+        out = np.zeros((3, 2))
+        np.exp(x, out=out)
+        np.add(x[0], 1.0, out=out[0])
+        return out * np.tril(x)[0, 0]
+
+    x = np.array([0.5, -1.0])
+    graph = mg.trace(f, x)
+    np.testing.assert_array_equal(graph.value[graph.outputs[0].name], f(x))
+
+
+def test_no_shape_is_forced_into_out() -> None:
+    with pytest.raises(ValueError, match="broadcast"):
+        mg.trace(lambda x: np.exp(x, out=np.zeros(3) * x[0]), np.array([0.5, -1.0]))
