@@ -131,7 +131,8 @@ def _unreadable(source: str, path: Path, options: argparse.Namespace) -> list[Re
 
 def _check(options: argparse.Namespace, terminal: Terminal) -> int:
     from micrograd.drawing.picture import write
-    from micrograd.marker.inputs.pairs import chosen, parameters_of
+    from micrograd.marker.inputs.pairs import chosen, parameters_of, unpaired
+    from micrograd.marker.messages import WORDS, say
     from micrograd.marker.present.rendering import count
     from micrograd.marker.present.report_page import page_of
     from micrograd.marker.process.limits import Limits
@@ -164,10 +165,14 @@ def _check(options: argparse.Namespace, terminal: Terminal) -> int:
         if options.format == "text":
             shown = report.text(hint=options.hint, language=options.lang, colour=coloured(sys.stdout))
             terminal.say(f"{shown}\n" if len(pairs) > 1 else shown)
+    beside = unpaired(source, pairs) if pairs and options.forward is options.backward is None else []
     if options.format == "json":
-        terminal.say(json.dumps({"version": 1, "reports": [json.loads(r.as_json()) for r in reports]}, indent=2))
+        found = [json.loads(report.as_json()) for report in reports]
+        terminal.say(json.dumps({"version": 1, "reports": found, "not_checked": beside}, indent=2))
     elif len(pairs) > 1:
         terminal.say(count(reports, options.lang))
+    if beside and options.format == "text":
+        terminal.say(say(options.lang, WORDS["unpaired"], names=", ".join(beside)))
     if output is not None:
         made = (
             _emit(options, reports[0], pairs[0], source)

@@ -79,6 +79,10 @@ WORDS: dict[str, Phrase] = {
     "target.backward": ("what belongs here", "这里该写的内容"),
     "unwritten": ("Not written yet.", "还没有写。"),
     "stops": ("Wrong: the code stops with an error.", "有误：代码报错而中止。"),
+    "unpaired": (
+        "Not checked, since no forward of that name was found: {names}.",
+        "没有找到对应的前向函数，因此未检查：{names}。",
+    ),
     "summary.unwritten": ("{count} not written yet", "{count} 对还没有写"),
     "summary.failed": ("{count} could not be checked", "{count} 对无法检查"),
     "head.shape": (
@@ -243,15 +247,9 @@ PROBLEMS: dict[str, Phrase] = {
         ),
         "{name} 需要 {parameter!r}，但 {forward} 没有这个参数，也没有返回它；请放进缓存返回：return out, cache",
     ),
-    "layer": (
-        (
-            "{name}() wants {parameters}, which a check cannot make up; write two functions around it, "
-            "{stem}_forward(x, {parameters}) that returns (out, layer) and {stem}_backward(dout, layer)"
-        ),
-        (
-            "{name}() 需要 {parameters}，检查时无法自行给出；请写两个函数包装它：返回 (out, layer) 的 "
-            "{stem}_forward(x, {parameters})，以及 {stem}_backward(dout, layer)"
-        ),
+    "hint.give": (
+        "What {name} is cannot be known from its name; give --param {name}=VALUE, or for an array --input {name}=5x3",
+        "从名字看不出 {name} 是什么；请说明：--param {name}=VALUE，若是数组则用 --input {name}=5x3。",
     ),
     "hint.python2": ("This is Python 2; in Python 3 write {new}.", "这是 Python 2 的写法；在 Python 3 中请写 {new}。"),
     "hint.numpy": ("Newer NumPy has no {old}; write {new}.", "新版 NumPy 没有 {old}；请写 {new}。"),
