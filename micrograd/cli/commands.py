@@ -14,6 +14,7 @@ import numpy as np
 import micrograd
 from micrograd.cli.arguments import of_a_function, whole
 from micrograd.cli.checking import add_check
+from micrograd.cli.deriving import add_derive
 from micrograd.cli.exercising import add_exercise
 from micrograd.cli.probing import add_probe
 from micrograd.cli.terminal import ASCII, CommandError, Terminal, writable
@@ -180,6 +181,7 @@ def _parser() -> argparse.ArgumentParser:
     walk.add_argument("--backward", action="store_true", help="walk through the backward pass as a graph of its own")
     walk.set_defaults(run=_walk)
 
+    add_derive(commands)
     add_check(commands)
     add_probe(commands)
     add_exercise(commands)

@@ -20,7 +20,7 @@ __all__ = [
     "all_of", "amax", "amin", "any_of", "between", "bitwise", "broadcast_to", "clip", "concatenate", "divide",
     "divided", "dot", "expand_dims", "float_power", "getitem", "logical_and", "logical_not", "logical_or",
     "logical_xor", "matmul", "maximum", "mean", "minimum", "moveaxis", "power", "reshape", "rounded", "squeeze",
-    "stack", "std", "sum", "swapaxes", "transpose", "truth", "var",
+    "stack", "std", "sum", "swapaxes", "transpose", "truth", "values_of", "var",
 ]  # fmt: skip
 
 _FLOAT = np.dtype(float)
@@ -31,6 +31,15 @@ def shape_of(x: Any) -> tuple[int, ...]:
     """Return the shape of a tensor, array or number."""
     shape = getattr(x, "shape", None)
     return np.shape(x) if shape is None else tuple(shape)
+
+
+def values_of(x: Any, what: str) -> np.ndarray[Any, Any]:
+    """Return the values of a tensor or array, for a choice that they decide. Raises GraphError in a captured call."""
+    if not hasattr(x, "__primitive__"):
+        return np.asarray(x)
+    if (capture := capturing()) is not None:
+        capture.refuse(f"{what} of a tensor", "return the tensor and look at its values outside")
+    return np.asarray(x.raw)
 
 
 def normal_axis(axis: Axis, ndim: int) -> int | tuple[int, ...] | None:
@@ -87,7 +96,9 @@ def var(x: Any, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False) -> 
 
 
 def std(x: Any, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False) -> Any:
-    """Return the square root of `var`. Its slope is infinite where the variance is 0."""
+    """Return the square root of `var`. Its slope is infinite where the variance is 0; over one entry it is 0."""
+    if ddof == 0 and _count(shape_of(x), normal_axis(axis, len(shape_of(x)))) == 1:
+        return sum(x - x, axis, keepdims=keepdims)
     return p.sqrt(var(x, axis, ddof=ddof, keepdims=keepdims))
 
 
@@ -164,7 +175,7 @@ def power(x: Any, exponent: Any) -> Any:
         return p.power(x, exponent)
     if isinstance(exponent, bool) or not isinstance(exponent, (int, float, np.integer, np.floating)):
         kind = type(exponent).__name__
-        raise DTypeError(f"the exponent must be a real number or an array; got {kind}.")
+        raise DTypeError(f"the exponent must be a number or an array; got {kind}.")
     number = exponent.item() if isinstance(exponent, np.generic) else exponent
     whole = isinstance(number, float) and number.is_integer() and _kind(x) == "f"
     return p.pow(x, exponent=int(number) if whole else number)

@@ -19,7 +19,7 @@ from micrograd.numpy_api import rearrange
 from micrograd.tracing.array import TracedArray, adopt, is_tracked, leaves, lift, present, raw_value
 from micrograd.tracing.storage import current_trace
 
-__all__ = ["OVERRIDES", "Joined", "Vectorized", "array", "by_numpy", "joined", "written_to"]
+__all__ = ["OVERRIDES", "Joined", "Vectorized", "array", "by_numpy", "einsum_view", "joined", "written_to"]
 
 OVERRIDES: dict[Any, Callable[..., Any]] = {}
 """What is done here in place of a function of NumPy, tracked or not."""
@@ -174,6 +174,16 @@ _view(np.diagonal, lambda *args, **kwargs: _moved(np.diagonal, args, kwargs), lo
 _view(np.broadcast_to, lambda shape, subok=False: lambda x: c.broadcast_to(x, shape), locked=True)
 
 
+def einsum_view(subscripts: Any, *operands: Any, **kwargs: Any) -> Any:
+    """Return the view that `numpy.einsum` makes of one array where nothing is summed; None for anything else."""
+    if not isinstance(subscripts, str) or kwargs or len(operands) != 1 or not isinstance(operands[0], TracedArray):
+        return None
+    given, arrow, wanted = subscripts.replace(" ", "").partition("->")
+    if set(given) != set(wanted) if arrow else len(set(given)) < len(given):
+        return None
+    return operands[0].view_by(_moved(lambda x: np.einsum(subscripts, x), (), {}))
+
+
 @_overrides(np.reshape)
 def reshape(a: Any, shape: Any, order: Any = "C", *, copy: bool | None = None) -> Any:
     """View an array in another shape, as `numpy.reshape`."""
@@ -321,7 +331,7 @@ _writes(np.copyto, _copyto)
 _writes(np.fill_diagonal, _diagonal)
 _writes(np.put, _put)
 _writes(np.putmask, lambda a, mask, values: _copyto(a, values, where=mask))
-_writes(np.place, lambda arr, mask, vals: arr.__setitem__(mask, vals))
+_writes(np.place, lambda arr, mask, vals: _put(arr, np.flatnonzero(raw_value(present(mask))), vals))
 
 
 # ---- others ------------------------------------------------------------------------------------------------
@@ -363,34 +373,27 @@ def full_like(
     like = raw_value(present(a))
     if not is_tracked(fill_value):
         return adopt(np.full_like(like, present(fill_value), dtype, order, subok, shape))
-    made = adopt(np.empty_like(like, dtype, order, subok, shape))
+    return _filled_with("full_like", np.empty_like(like, dtype, order, subok, shape), fill_value)
+
+
+@_overrides(np.full)
+def full(shape: Any, fill_value: Any, dtype: Any = None, order: Any = "C", **_: Any) -> Any:
+    """Fill an array of a shape, as `numpy.full`; a traced value keeps its gradient."""
+    shape, fill_value = raw_value(present(shape)), joined(fill_value)
+    if not is_tracked(fill_value):
+        return adopt(np.full(shape, present(fill_value), dtype, order))
+    return _filled_with("full", np.empty(shape, dtype or fill_value.dtype, order), fill_value)
+
+
+def _filled_with(name: str, empty: Any, value: Any) -> Any:
+    made = adopt(empty)
     if not isinstance(made, TracedArray):
         raise GraphError(
-            f"np.full_like of an array of {made.dtype} would lose the gradient of the traced value that fills it; "
+            f"np.{name} of an array of {made.dtype} would lose the gradient of the traced value that fills it; "
             "pass dtype=float."
         )
-    made[...] = fill_value
+    made[...] = value
     return made
-
-
-@_overrides(np.select)
-def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Any:
-    """Return the first choice whose condition holds, as `numpy.select`."""
-    made = default
-    for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
-        made = where(condition, choice, made)
-    return made
-
-
-@_overrides(np.choose)
-def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
-    """Return for each place the entry of the choice that `a` names, as `numpy.choose`."""
-    a, choices = raw_value(present(a)), joined(choices)
-    if is_tracked(choices):
-        made = lift(rearrange.rearranged(present(choices), lambda at: np.choose(a, [*at], mode=mode)))  # type: ignore[call-overload]
-    else:
-        made = by_numpy(np.choose, (a, choices), {"mode": mode})
-    return made if out is None else written_to(out, made)
 
 
 @_overrides(np.broadcast_arrays)
@@ -398,6 +401,44 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
     """View arrays in their common shape, as `numpy.broadcast_arrays`."""
     shape = np.broadcast_shapes(*(np.shape(raw_value(present(a))) for a in args))
     return tuple(OVERRIDES[np.broadcast_to](a, shape) for a in args)
+
+
+@_overrides(np.piecewise)
+def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: Any) -> Any:
+    """Compute each part of an array by a function of its own, as `numpy.piecewise`."""
+    x = asarray(joined(x))
+    masks = raw_value(present(condlist))
+    if isinstance(masks, (bool, np.bool_)) or (not isinstance(masks[0], (list, np.ndarray)) and x.ndim):
+        masks = [masks]
+    masks = [np.asarray(mask, bool) for mask in masks]
+    if len(funclist) == len(masks) + 1:
+        masks.append(~np.any(masks, axis=0))
+    if len(funclist) != len(masks):
+        raise ValueError(
+            f"with {len(masks)} condition(s), either {len(masks)} or {len(masks) + 1} functions are expected"
+        )
+    made = adopt(np.zeros(x.shape, x.dtype))
+    for mask, item in zip(masks, funclist, strict=True):
+        if not callable(item):
+            made[mask] = item
+        elif mask.any():
+            made[mask] = item(x[mask], *args, **kw)
+    return made
+
+
+@_overrides(np.put_along_axis)
+def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any, *_: Any) -> None:
+    """Write for each line along `axis` to its own places, as `numpy.put_along_axis`."""
+    places, values = np.asarray(raw_value(present(indices))), joined(values)
+    if not is_tracked((arr, values)) and not isinstance(arr, TracedArray):
+        np.put_along_axis(arr, places, present(values), axis)
+        return
+    target = _destination("put_along_axis", arr)
+    if axis is None:
+        target, axis = target.reshape(-1), 0
+    grid = [np.arange(size).reshape([-1 if n == at else 1 for n in range(target.ndim)])
+            for at, size in enumerate(target.shape)]  # fmt: skip
+    target[tuple(places if at == axis % target.ndim else line for at, line in enumerate(grid))] = values
 
 
 @_overrides(np.apply_along_axis)

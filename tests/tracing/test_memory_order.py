@@ -42,6 +42,10 @@ MADE: dict[str, Callable[[Any], Any]] = {
     "(x.T * 2).ravel('K')": lambda x: (x.T * 2).ravel("K"),
     "x[1:].ravel()": lambda x: x[1:].ravel(),
     "np.copy(x).ravel('K')": lambda x: np.copy(x).ravel("K"),
+    "np.einsum('ij->ji', x)": lambda x: np.einsum("...ij->...ji", x) if x.ndim > 1 else np.einsum("i", x),
+    "np.einsum('ii->i', x)": lambda x: (
+        np.einsum("ii->i", x[..., :2, :2]) if x.ndim == 2 else np.einsum("...i->...i", x)
+    ),
     "np.rot90(x)": lambda x: np.rot90(x) if x.ndim > 1 else x,
     "np.diagonal(x)": lambda x: np.diagonal(x) if x.ndim > 1 else x,
 }
