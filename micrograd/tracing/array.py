@@ -17,7 +17,7 @@ from micrograd import primitives as p
 from micrograd.core.operands import Operands
 from micrograd.engine import Tensor, record
 from micrograd.errors import GraphError
-from micrograd.modes import capturing
+from micrograd.modes import SEALED, capturing, current
 from micrograd.numpy_api import composites as c
 from micrograd.primitives import Primitive
 from micrograd.source.names import CodePosition
@@ -300,7 +300,7 @@ def _operators(name: str, ufunc: np.ufunc, *, compares: bool = False) -> None:
     short = _SHORT.get(name)  # most calls are of two floats, and what `call_ufunc` looks at takes longer than computing
 
     def forwards(self: TracedArray, other: Any) -> Any:
-        if short is not None:
+        if short is not None and current() is SEALED:
             kind = type(other)
             y = other if kind is float or kind is int else float_of(other) if kind is TracedArray and joins else None
             if y is not None and (x := float_of(self)) is not None:
@@ -310,8 +310,10 @@ def _operators(name: str, ufunc: np.ufunc, *, compares: bool = False) -> None:
         return self.call_ufunc(ufunc, "__call__", (self, other), {})
 
     def backwards(self: TracedArray, other: Any) -> Any:
-        if short is not None and joins and type(other) in (float, int) and (x := float_of(self)) is not None:
-            return own(short(other, x))
+        if short is not None and joins and type(other) in (float, int) and current() is SEALED:
+            x = float_of(self)
+            if x is not None:
+                return own(short(other, x))
         if not isinstance(other, _COMPUTES) and not _is_placeholder(other):
             return NotImplemented
         return self.call_ufunc(ufunc, "__call__", (other, self), {})
