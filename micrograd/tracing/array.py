@@ -155,6 +155,8 @@ class TracedArray(ArrayMethods):
         """Return the view that `step` takes, where NumPy makes a view; else a copy. With `shared` it is a view."""
         if shared:
             return TracedArray(self.storage, self, step, locked=self.locked)
+        if self.rebinds:  # of a number NumPy makes an array of its own
+            return own(step(self.present()))  # type: ignore[no-any-return]
         if self.tracked:
             shares = np.may_share_memory(np.asarray(step(self.at)), self.at)
         else:
@@ -167,7 +169,7 @@ class TracedArray(ArrayMethods):
         """Return what `index` selects: a view, or a copy of what is there now."""
         view = TracedArray(self.storage, self, lambda x: c.getitem(x, index) if isinstance(x, Tensor) else x[index])
         items = index if isinstance(index, tuple) else (index,)
-        if views and (view.shape or any(item is Ellipsis for item in items)):
+        if views and not self.rebinds and (view.shape or any(item is Ellipsis for item in items)):
             return view
         return own(view.present())
 
@@ -460,6 +462,8 @@ def lift(result: Any) -> Any:
         return result
     if isinstance(result, Tensor):
         return own(result)
+    if isinstance(result, tuple) and hasattr(result, "_fields"):
+        return type(result)(*map(lift, result))
     if isinstance(result, (list, tuple)):
         return type(result)(map(lift, result))
     return adopt(result)
@@ -470,6 +474,8 @@ def adopt(result: Any, inputs: Sequence[Any] = ()) -> Any:
 
     One that shares memory with a traced array among `inputs` becomes a view of it.
     """
+    if isinstance(result, tuple) and hasattr(result, "_fields"):
+        return type(result)(*(adopt(item, inputs) for item in result))
     if type(result) in (list, tuple):
         return type(result)(adopt(item, inputs) for item in result)
     if type(result) is not np.ndarray or result.dtype.kind != "f":

@@ -13,7 +13,17 @@ import abc
 import functools
 import sys
 from collections.abc import Callable, Iterator
-from types import CellType, CodeType, FrameType, FunctionType, MemberDescriptorType, MethodType, ModuleType
+from types import (
+    CellType,
+    CodeType,
+    FrameType,
+    FunctionType,
+    MemberDescriptorType,
+    MethodDescriptorType,
+    MethodType,
+    ModuleType,
+    WrapperDescriptorType,
+)  # fmt: skip
 from typing import Any
 
 import numpy as np
@@ -57,6 +67,11 @@ class _ModuleClone(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         return self._cloner.of(getattr(self._real, name))
+
+
+def _is_compiled(kind: type) -> bool:
+    """Check that a class was made by an extension module: there is nothing of it to be cloned."""
+    return any(isinstance(item, (MethodDescriptorType, WrapperDescriptorType)) for item in vars(kind).values())
 
 
 class Cloner:
@@ -404,7 +419,7 @@ class Cloner:
         for base in kind.__mro__[:-1]:
             if base is abc.ABC:
                 continue
-            if type(base) not in (type, abc.ABCMeta):
+            if type(base) not in (type, abc.ABCMeta) or _is_compiled(base):
                 return False
             name = base.__module__
             module = sys.modules.get(name)

@@ -51,6 +51,7 @@ def array(
     like: Any = None,
 ) -> Any:
     """Make an array as `numpy.array` does: nested lists of traced values are joined by `stack`."""
+    copy = {2: None}.get(getattr(copy, "value", copy), copy)  # SciPy's way to say "if needed"
     if isinstance(object, TracedArray):
         made = object.copy(order) if copy else object
     elif is_tracked(object):
@@ -328,19 +329,37 @@ def _diagonal(a: TracedArray, val: Any, wrap: bool = False) -> None:
 
 def _put(a: TracedArray, ind: Any, v: Any, mode: Any = "raise") -> None:
     places = np.take(np.arange(a.size), raw_value(present(ind)), mode=mode).ravel()
-    value = lift(c.reshape(present(v), -1)) if np.ndim(raw_value(present(v))) else v
-    if isinstance(value, TracedArray) and value.size not in (1, places.size):
-        value = value[np.arange(places.size) % value.size]
-    elif not isinstance(value, TracedArray) and np.ndim(value):
-        value = np.resize(value, places.size)
-    a.flat[places] = value
+    a.flat[places] = _repeated(v, np.arange(places.size))
+
+
+def _putmask(a: TracedArray, mask: Any, values: Any) -> None:
+    places = np.flatnonzero(_truth(mask))
+    a.flat[places] = _repeated(values, places)
+
+
+def _place(arr: TracedArray, mask: Any, vals: Any) -> None:
+    places = np.flatnonzero(_truth(mask))
+    arr.flat[places] = _repeated(vals, np.arange(places.size))
+
+
+def _truth(mask: Any) -> Any:
+    return np.asarray(raw_value(present(mask))).astype(bool)
+
+
+def _repeated(values: Any, places: Any) -> Any:
+    """Return the values at places of a line in which they stand again and again."""
+    values = joined(values)
+    if not np.ndim(raw_value(present(values))):
+        return values
+    line = values.reshape(-1) if isinstance(values, TracedArray) else np.ravel(values)
+    return line[places % line.size] if places.size else 0.0
 
 
 _writes(np.copyto, _copyto)
 _writes(np.fill_diagonal, _diagonal)
 _writes(np.put, _put)
-_writes(np.putmask, lambda a, mask, values: _copyto(a, values, where=mask))
-_writes(np.place, lambda arr, mask, vals: arr.__setitem__(mask, vals))
+_writes(np.putmask, _putmask)
+_writes(np.place, _place)
 
 
 # ---- others ------------------------------------------------------------------------------------------------
@@ -407,32 +426,49 @@ def _filled_with(name: str, empty: Any, value: Any) -> Any:
     return made
 
 
-@_overrides(np.select)
-def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Any:
-    """Return the first choice whose condition holds, as `numpy.select`."""
-    made = default
-    for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
-        made = where(condition, choice, made)
-    return made
-
-
-@_overrides(np.choose)
-def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
-    """Return for each place the entry of the choice that `a` names, as `numpy.choose`."""
-    _same_in_every_call(a, "np.choose()")
-    a, choices = raw_value(present(a)), joined(choices)
-    if is_tracked(choices):
-        made = lift(rearrange.rearranged(present(choices), lambda at: np.choose(a, [*at], mode=mode)))  # type: ignore[call-overload]
-    else:
-        made = by_numpy(np.choose, (a, choices), {"mode": mode})
-    return made if out is None else written_to(out, made)
-
-
 @_overrides(np.broadcast_arrays)
 def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
     """View arrays in their common shape, as `numpy.broadcast_arrays`."""
     shape = np.broadcast_shapes(*(np.shape(raw_value(present(a))) for a in args))
     return tuple(OVERRIDES[np.broadcast_to](a, shape) for a in args)
+
+
+@_overrides(np.piecewise)
+def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: Any) -> Any:
+    """Compute each part of an array by a function of its own, as `numpy.piecewise`."""
+    x = asarray(joined(x))
+    masks = raw_value(present(condlist))
+    if isinstance(masks, (bool, np.bool_)) or (not isinstance(masks[0], (list, np.ndarray)) and x.ndim):
+        masks = [masks]
+    masks = [np.asarray(mask, bool) for mask in masks]
+    if len(funclist) == len(masks) + 1:
+        masks.append(~np.any(masks, axis=0))
+    if len(funclist) != len(masks):
+        raise ValueError(
+            f"with {len(masks)} condition(s), either {len(masks)} or {len(masks) + 1} functions are expected"
+        )
+    made = adopt(np.zeros(x.shape, x.dtype))
+    for mask, item in zip(masks, funclist, strict=True):
+        if not callable(item):
+            made[mask] = item
+        elif mask.any():
+            made[mask] = item(x[mask], *args, **kw)
+    return made
+
+
+@_overrides(np.put_along_axis)
+def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any, *_: Any) -> None:
+    """Write for each line along `axis` to its own places, as `numpy.put_along_axis`."""
+    places, values = np.asarray(raw_value(present(indices))), joined(values)
+    if not is_tracked((arr, values)) and not isinstance(arr, TracedArray):
+        np.put_along_axis(arr, places, present(values), axis)
+        return
+    target = _destination("put_along_axis", arr)
+    if axis is None:
+        target, axis = target.reshape(-1), 0
+    grid = [np.arange(size).reshape([-1 if n == at else 1 for n in range(target.ndim)])
+            for at, size in enumerate(target.shape)]  # fmt: skip
+    target[tuple(places if at == axis % target.ndim else line for at, line in enumerate(grid))] = values
 
 
 @_overrides(np.apply_along_axis)

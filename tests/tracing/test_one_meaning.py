@@ -124,6 +124,7 @@ NUMBERS_BESIDE: list[Callable[[Any], Any]] = [
     lambda x: np.concatenate([x, [np.float64(1)]]),
     lambda x: x[0] * np.mean([True, False]),
     lambda x: x.astype(np.float16) * np.float32(2),
+    lambda x: np.insert(x, 1, x[0].astype(np.float64)),
 ]
 
 
@@ -146,3 +147,21 @@ def test_a_number_of_numpy_does_not_widen_what_it_is_written_into() -> None:
     x = np.array([0.5, 2.0], np.float32)
     assert mg.vjp(f, x)[0].dtype == np.float32
     assert x.dtype == np.float32
+
+
+def test_a_number_that_becomes_an_array_is_copied() -> None:
+    def f(x: Any) -> Any:
+        total = np.sum(x)
+        row, other = np.expand_dims(total, 0), total[None]
+        row[0] = 7.0
+        other *= 2
+        return total * row * other
+
+    assert mg.vjp(f, X)[0] == f(X)
+
+
+def test_numpy_is_found_in_a_dictionary_by_module() -> None:
+    def f(x: Any) -> Any:
+        return {np: 2.0}[np] * x + len({np, math})
+
+    assert np.array_equal(mg.vjp(f, X)[0], f(X))
