@@ -25,7 +25,7 @@ from micrograd.tracing.array_methods import ArrayMethods, Step
 from micrograd.tracing.storage import Array, Storage, Write, current_trace, fitting
 
 __all__ = [
-    "TracedArray", "adopt", "float_of", "is_tracked", "leaves", "lift", "own", "present", "raw_value",
+    "TracedArray", "adopt", "float_of", "is_tracked", "leaves", "lift", "own", "present", "raw_value", "value_now",
     "without_tracing",
 ]  # fmt: skip
 
@@ -362,11 +362,20 @@ def present(x: Any) -> Any:
 
 
 def raw_value(x: Any) -> Any:
-    """Replace tensors, also in lists and tuples, by their values."""
+    """Replace tensors, also in lists and tuples, by their values; refused while a call is captured: they change."""
+    if isinstance(x, Tensor) and (capture := capturing()) is not None:
+        capture.refuse("what depends on the values of a tensor", "compute with the tensor itself, or with np.where")
+    if type(x) in (list, tuple) and x:
+        return type(x)([raw_value(item) for item in x])
+    return value_now(x)
+
+
+def value_now(x: Any) -> Any:
+    """Replace tensors, also in lists and tuples, by arrays, of which only shape and dtype stay from call to call."""
     if isinstance(x, Tensor):
         return np.asarray(x.raw)
     if type(x) in (list, tuple) and x:
-        return type(x)([raw_value(item) for item in x])
+        return type(x)([value_now(item) for item in x])
     return x
 
 
