@@ -105,7 +105,9 @@ def apply_function(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     out = kwargs.pop("out", None)
     if not is_tracked(args) and not is_tracked(kwargs):
         made = by_numpy(called, args, kwargs)
-    elif _has_no_gradient(called, args, kwargs) and not (capturing() is not None and called in FUNCTIONS):
+    elif _has_no_gradient(called, args, kwargs) and not (
+        capturing() is not None and called in FUNCTIONS and called not in _OF_SHAPES
+    ):
         _same_in_every_call(called)
         made = adopt(called(*value_now(args), **{key: value_now(value) for key, value in kwargs.items()}))
     elif called not in FUNCTIONS and called.__name__ not in SCIPY:

@@ -328,6 +328,7 @@ def _diagonal(a: TracedArray, val: Any, wrap: bool = False) -> None:
 
 
 def _put(a: TracedArray, ind: Any, v: Any, mode: Any = "raise") -> None:
+    _same_in_every_call(ind, "np.put() at the places")
     places = np.take(np.arange(a.size), raw_value(present(ind)), mode=mode).ravel()
     a.flat[places] = _repeated(v, np.arange(places.size))
 
@@ -349,6 +350,7 @@ def _place(arr: TracedArray, mask: Any, vals: Any) -> None:
 
 
 def _truth(mask: Any) -> Any:
+    _same_in_every_call(mask, "writing where a mask holds, of the values")
     return np.asarray(raw_value(present(mask))).astype(bool)
 
 
@@ -391,14 +393,11 @@ def where(condition: Any, *choices: Any) -> Any:
 
 @_overrides(np.nan_to_num)
 def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
-    """Choose between the array and what replaces its gaps, as `numpy.nan_to_num`."""
+    """Put numbers in the place of nan and of infinities, as `numpy.nan_to_num`."""
     if not is_tracked(x):
         return by_numpy(np.nan_to_num, (x, copy, nan, posinf, neginf), {})
-    _same_in_every_call(x, "np.nan_to_num()")
-    values = raw_value(present(x))
-    replaced = np.nan_to_num(values, nan=nan, posinf=posinf, neginf=neginf)
-    made = primitives.where(np.isfinite(values), present(x), np.where(np.isfinite(values), 0, replaced))
-    return lift(made) if copy or not isinstance(x, TracedArray) else written_to(x, lift(made))
+    made = lift(c.nan_to_num(present(joined(x)), nan=nan, posinf=posinf, neginf=neginf))
+    return made if copy or not isinstance(x, TracedArray) else written_to(x, made)
 
 
 @_overrides(np.full_like)
@@ -443,6 +442,7 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
 def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: Any) -> Any:
     """Compute each part of an array by a function of its own, as `numpy.piecewise`."""
     x = asarray(joined(x))
+    _same_in_every_call(condlist, "np.piecewise() by conditions")
     masks = raw_value(present(condlist))
     if isinstance(masks, (bool, np.bool_)) or (not isinstance(masks[0], (list, np.ndarray)) and x.ndim):
         masks = [masks]
@@ -465,6 +465,7 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
 @_overrides(np.put_along_axis)
 def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any, *_: Any) -> None:
     """Write for each line along `axis` to its own places, as `numpy.put_along_axis`."""
+    _same_in_every_call(indices, "np.put_along_axis() at the places")
     places, values = np.asarray(raw_value(present(indices))), joined(values)
     if not is_tracked((arr, values)) and not isinstance(arr, TracedArray):
         np.put_along_axis(arr, places, present(values), axis)

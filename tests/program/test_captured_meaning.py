@@ -203,7 +203,13 @@ def appends_outside(x: Any) -> Any:
             r"cannot compile random numbers of np.random.default_rng\(\)",
         ),
         (lambda x: x * int(np.floor(x)[0, 0]), X, r"cannot compile int\(\) of a tensor"),
-        (lambda x: np.nan_to_num(x), X, r"cannot compile np.nan_to_num\(\) of a tensor"),
+        (lambda x: np.unwrap(x), X, r"cannot compile np.unwrap\(\) of a tensor"),
+        (
+            lambda x: np.piecewise(x, [x > 0], [1.0, 2.0]),
+            X,
+            r"cannot compile np.piecewise\(\) by conditions of a tensor",
+        ),
+        (lambda x: np.putmask(x * 2, x > 0, 1.0), X, r"cannot compile writing where a mask holds, of the values"),
         (lambda x: x[np.where(x > 0)], X, r"cannot compile np.where\(\) with one argument of a tensor"),
         (lambda x: x * np.argsort(x), X, r"cannot compile np.argsort\(\) of a tensor"),
         (lambda x: x * (0.5 in x), X, "cannot compile a branch on a tensor value"),
@@ -229,6 +235,8 @@ def test_what_was_refused_and_is_right_now() -> None:
         filled_by_entries,
         lambda x: x * x[0, 0].item(),
         lambda x: np.asarray(x) * 2,
+        lambda x: np.nan_to_num(np.where(x > 0, x, np.nan), nan=2.0),
+        lambda x: np.sort(x) * np.median(x),
         lambda x: np.zeros((2, 3)) + np.array([x, x])[0],
         lambda x: np.pad(x, 1) + np.pad(x, ((1, 1), (1, 1)), constant_values=2.0),
     ):
