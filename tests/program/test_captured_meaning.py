@@ -88,6 +88,7 @@ def by_mask_of_another(x: Any, y: Any) -> Any:
     x[(y > 0) & (x > 0)] = -1.0
     np.putmask(y, x < 0, x)
     np.copyto(x, 7.0, where=y == 4.0)
+    np.place(y, y == 0.25, [3.0])
     return x + y
 
 
