@@ -19,8 +19,9 @@ from micrograd.modes import capturing
 __all__ = [
     "all_of", "amax", "amin", "any_of", "between", "bitwise", "broadcast_to", "clip", "concatenate", "divide",
     "divided", "dot", "expand_dims", "float_power", "getitem", "logical_and", "logical_not", "logical_or",
-    "logical_xor", "matmul", "maximum", "mean", "minimum", "moveaxis", "power", "reshape", "rounded", "squeeze",
-    "stack", "std", "sum", "swapaxes", "transpose", "truth", "var",
+    "logical_xor", "matmul", "maximum", "mean", "minimum", "moveaxis",
+    "nan_to_num", "power", "reshape", "rounded", "squeeze",
+    "stack", "std", "sum", "swapaxes", "transpose", "truth", "values_of", "var",
 ]  # fmt: skip
 
 _FLOAT = np.dtype(float)
@@ -31,6 +32,15 @@ def shape_of(x: Any) -> tuple[int, ...]:
     """Return the shape of a tensor, array or number."""
     shape = getattr(x, "shape", None)
     return np.shape(x) if shape is None else tuple(shape)
+
+
+def values_of(x: Any, what: str) -> np.ndarray[Any, Any]:
+    """Return the values of a tensor or array, for a choice that they decide. Raises GraphError in a captured call."""
+    if not hasattr(x, "__primitive__"):
+        return np.asarray(x)
+    if (capture := capturing()) is not None:
+        capture.refuse(f"{what} of a tensor", "return the tensor and look at its values outside")
+    return np.asarray(x.raw)
 
 
 def normal_axis(axis: Axis, ndim: int) -> int | tuple[int, ...] | None:
@@ -176,6 +186,16 @@ def float_power(x: Any, exponent: Any) -> Any:
     """Raise `x` to a power in float64, as `numpy.float_power`."""
     x, exponent = (p.cast(o, dtype="float64") if getattr(o, "dtype", _FLOAT) != _FLOAT else o for o in (x, exponent))
     return power(x, exponent)
+
+
+def nan_to_num(x: Any, *, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+    """Put numbers in the place of nan and of infinities, as `numpy.nan_to_num`."""
+    if x.dtype.kind != "f":
+        return x
+    info = np.finfo(x.dtype)
+    high, low = (float(info.max) if posinf is None else posinf), (float(info.min) if neginf is None else neginf)
+    x = p.where(p.isnan(x), nan, x)
+    return p.where(p.equal(x, np.inf), high, p.where(p.equal(x, -np.inf), low, x))
 
 
 def rounded(a: Any, decimals: int = 0) -> Any:
