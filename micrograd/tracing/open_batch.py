@@ -12,9 +12,10 @@ from typing import Any, NoReturn, Self
 from micrograd.errors import GraphError
 from micrograd.source.names import is_users_code, user_line
 
-__all__ = ["OpenLength", "length", "open_batch", "opened"]
+__all__ = ["OpenLength", "batch_length", "length", "open_batch", "opened"]
 
 _batch: ContextVar[int] = ContextVar("micrograd_open_batch", default=0)
+batch_length = _batch.get  # 0 where none is open
 _NEAR = 2
 """A length that is this near to a multiple of the batch's is that of a part of the batch: ``x[1:]``."""
 
