@@ -203,4 +203,5 @@ def mismatch(row: Primitive, args: Sequence[Any], error: ValueError) -> ValueErr
                     clash = " vs ".join(str(s[axis]) for s in padded if s[axis] != 1)
                     return ShapeError(f"{where}: shapes {pair} do not broadcast; dim {axis}: {clash}. "
                                       "Transpose or reshape one of them.")  # fmt: skip
-    return ShapeError(f"{where}: {error} (operand shapes {', '.join(map(str, shapes))})")
+    kind = type(error) if isinstance(error, np.linalg.LinAlgError) else ShapeError
+    return kind(f"{where}: {error} (operand shapes {', '.join(map(str, shapes))})")

@@ -439,6 +439,8 @@ def lift(result: Any) -> Any:
         return result
     if isinstance(result, Tensor):
         return own(result)
+    if isinstance(result, tuple) and hasattr(result, "_fields"):
+        return type(result)(*map(lift, result))
     if isinstance(result, (list, tuple)):
         return type(result)(map(lift, result))
     return adopt(result)
@@ -449,6 +451,8 @@ def adopt(result: Any, inputs: Sequence[Any] = ()) -> Any:
 
     One that shares memory with a traced array among `inputs` becomes a view of it.
     """
+    if isinstance(result, tuple) and hasattr(result, "_fields"):
+        return type(result)(*(adopt(item, inputs) for item in result))
     if type(result) in (list, tuple):
         return type(result)(adopt(item, inputs) for item in result)
     if type(result) is not np.ndarray or result.dtype.kind != "f":

@@ -69,7 +69,9 @@ class ArrayMethods(Tensor):
         return np.asarray(self.raw).tolist()
 
     def __float__(self) -> float:
-        if self.tracked and self.dtype.kind == "f" and not _only_printed():
+        made = self.row if self.tracked else None
+        rounded = made is not None and not made.flows  # no gradient to lose
+        if self.tracked and self.dtype.kind == "f" and not rounded and not _only_printed():
             raise GraphError(
                 f"float() of a traced value (line {user_line()}) would lose its gradient silently; leave it out: the "
                 "value computes like a number."
@@ -213,6 +215,10 @@ class ArrayMethods(Tensor):
         """Write one number everywhere."""
         self[...] = value
 
+    def partition(self, kth: Any, axis: int = -1, kind: Any = "introselect") -> None:
+        """Partition in place."""
+        self[...] = self.call_function(np.partition, (self, kth), {"axis": axis, "kind": kind})
+
     def sort(self, axis: int = -1) -> None:
         """Sort in place."""
         self[...] = self.call_function(np.sort, (self, axis), {})
@@ -242,9 +248,15 @@ def _method(function: Callable[..., Any]) -> Callable[..., Any]:
 
 for _name in (
     *("all", "any", "argmax", "argmin", "argsort", "clip", "cumsum", "cumprod", "diagonal", "dot", "max", "mean"),
+    *("choose", "argpartition"),
     *("min", "nonzero", "prod", "put", "repeat", "round", "searchsorted", "std", "sum", "take", "trace", "var"),
 ):
     setattr(ArrayMethods, _name, _method(getattr(np, _name)))
+ArrayMethods.compress = lambda self, condition, axis=None, out=None: self.call_function(  # type: ignore[attr-defined]
+    np.compress, (condition, self, axis), {"out": out}
+)
+for _name in ("conj", "conjugate"):
+    setattr(ArrayMethods, _name, lambda self: self.call_ufunc(np.conjugate, "__call__", (self,), {}))
 
 
 def _only_printed() -> bool:

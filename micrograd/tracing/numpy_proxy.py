@@ -24,7 +24,15 @@ from micrograd import primitives
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
 from micrograd.numpy_api import composites as c
-from micrograd.numpy_api.functions import FUNCTIONS, UFUNCS, call_function, call_ufunc
+from micrograd.numpy_api.functions import (
+    CONSTANT,
+    FUNCTIONS,
+    SEQUENCES,
+    UFUNCS,
+    call_function,
+    call_ufunc,
+    named_arguments,
+)
 from micrograd.numpy_api.scipy import SCIPY
 from micrograd.tracing.array import TracedArray, adopt, float_of, is_tracked, leaves, lift, own, present, raw_value
 from micrograd.tracing.overrides import OVERRIDES, Joined, Vectorized, by_numpy, einsum_view, filled, joined, written_to
@@ -36,26 +44,17 @@ __all__ = ["FunctionProxy", "ModuleProxy", "apply_function", "apply_ufunc", "pro
 
 # ---- which functions are what ------------------------------------------------------------------------------
 
-# Results without a gradient: NumPy computes them from the values.
-_WITHOUT_GRADIENT = {
-    *(np.all, np.allclose, np.any, np.argmax, np.argmin, np.argpartition, np.argsort, np.argwhere),
-    *(np.array2string, np.array_equal, np.array_equiv, np.array_repr, np.array_str, np.count_nonzero, np.digitize),
-    *(np.empty_like, np.flatnonzero, np.iscomplexobj, np.isclose, np.isrealobj, np.isneginf),
-    *(np.isposinf, np.nonzero, np.ones_like, np.result_type, np.searchsorted, np.zeros_like, np.common_type),
-}
 _UFUNCS_WITHOUT_GRADIENT = {
     *(np.logical_and, np.logical_not, np.logical_or, np.logical_xor),
-}
-# They take a sequence of arrays, where others take one array.
-_OF_SEQUENCES = {
-    *(np.broadcast_arrays, np.block, np.column_stack, np.concatenate, np.dstack, np.einsum, np.hstack, np.meshgrid),
-    *(np.stack, np.vstack, np.select, np.lexsort),
 }
 _REDUCTIONS = {np.sum, np.mean, np.var, np.std, np.max, np.min}  # of one traced array they take the short way
 _OF_REDUCTIONS = {"axis", "keepdims", "ddof"}
 _OF_MATH = {
-    "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "tanh": np.tanh, "pow": np.power, "fabs": np.abs, "log1p": np.log1p,
-    "expm1": np.expm1, "log2": np.log2, "log10": np.log10, "sinh": np.sinh, "cosh": np.cosh, "hypot": np.hypot,
+    **{name: getattr(np, name) for name in (
+        "exp", "log", "sqrt", "tanh", "log1p", "expm1", "exp2", "log2", "log10", "cbrt", "sin", "cos", "tan", "sinh",
+        "cosh", "hypot", "degrees", "radians", "fmod", "copysign", "isnan", "isinf", "isfinite")},
+    "pow": np.power, "fabs": np.abs, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2,
+    "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh,
 }  # fmt: skip
 
 
@@ -80,9 +79,10 @@ def apply_function(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
         args = (kwargs.pop("a"), *args) if "a" in kwargs else args
         if args and isinstance(args[0], GeneratorType):
             return builtins.sum(args[0])
-    if called not in _OF_SEQUENCES:
+    args, kwargs = named_arguments(called, args, kwargs)
+    if called not in SEQUENCES:
         args = _lists_joined(args)
-    elif args and isinstance(args[0], (list, tuple)):
+    elif called is not np.block and args and isinstance(args[0], (list, tuple)):
         args = (
             [np.asarray(a) if isinstance(a, (list, tuple)) and not is_tracked(a) else a for a in args[0]],
             *args[1:],
@@ -106,7 +106,7 @@ def _lists_joined(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _has_no_gradient(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     """Check that no gradient flows through a call with something tracked in it."""
-    if called in _WITHOUT_GRADIENT or str(getattr(called, "__module__", "")).startswith("numpy.testing"):
+    if called in CONSTANT or str(getattr(called, "__module__", "")).startswith("numpy.testing"):
         return True
     return called not in FUNCTIONS and not _has_gradient(args, tuple(kwargs.values()))
 
@@ -118,13 +118,8 @@ def _has_gradient(*values: Any) -> bool:
 
 def _composed(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Compose a call of primitives."""
-    dtype = kwargs.pop("dtype", None)
-    if dtype is not None and args and isinstance(args[0], Tensor) and np.dtype(dtype) != args[0].dtype:
-        args = (primitives.cast(args[0], dtype=np.dtype(dtype).name), *args[1:])
     if kwargs.get("order") in ("C", "K", "A"):
         del kwargs["order"]
-    if kwargs.get("where", True) is not True and called is np.sum:
-        args = (primitives.where(kwargs.pop("where"), args[0], 0.0), *args[1:])
     return call_function(called, args, kwargs) if called in FUNCTIONS else SCIPY[called.__name__](*args, **kwargs)
 
 

@@ -303,7 +303,7 @@ def _writes(called: Any, write: Callable[..., None]) -> None:
 def _copyto(target: TracedArray, src: Any, casting: str = "same_kind", where: Any = True) -> None:
     if where is True:
         target[...] = src
-    else:
+    elif target.size:
         mask = np.broadcast_to(raw_value(present(where)), target.shape)
         target[mask] = _broadcast(src, target.shape)[mask] if np.ndim(raw_value(present(src))) else src
 
@@ -415,31 +415,49 @@ def _filled_with(name: str, empty: Any, value: Any) -> Any:
     return made
 
 
-@_overrides(np.select)
-def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Any:
-    """Return the first choice whose condition holds, as `numpy.select`."""
-    made = default
-    for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
-        made = where(condition, choice, made)
-    return made
-
-
-@_overrides(np.choose)
-def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
-    """Return for each place the entry of the choice that `a` names, as `numpy.choose`."""
-    a, choices = raw_value(present(a)), joined(choices)
-    if is_tracked(choices):
-        made = lift(rearrange.rearranged(present(choices), lambda at: np.choose(a, [*at], mode=mode)))  # type: ignore[call-overload]
-    else:
-        made = by_numpy(np.choose, (a, choices), {"mode": mode})
-    return made if out is None else written_to(out, made)
-
-
 @_overrides(np.broadcast_arrays)
 def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
     """View arrays in their common shape, as `numpy.broadcast_arrays`."""
     shape = np.broadcast_shapes(*(np.shape(raw_value(present(a))) for a in args))
     return tuple(OVERRIDES[np.broadcast_to](a, shape) for a in args)
+
+
+@_overrides(np.piecewise)
+def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: Any) -> Any:
+    """Compute each part of an array by a function of its own, as `numpy.piecewise`."""
+    x = asarray(joined(x))
+    masks = raw_value(present(condlist))
+    if isinstance(masks, (bool, np.bool_)) or (not isinstance(masks[0], (list, np.ndarray)) and x.ndim):
+        masks = [masks]
+    masks = [np.asarray(mask, bool) for mask in masks]
+    if len(funclist) == len(masks) + 1:
+        masks.append(~np.any(masks, axis=0))
+    if len(funclist) != len(masks):
+        raise ValueError(
+            f"with {len(masks)} condition(s), either {len(masks)} or {len(masks) + 1} functions are expected"
+        )
+    made = adopt(np.zeros(x.shape, x.dtype))
+    for mask, item in zip(masks, funclist, strict=True):
+        if not callable(item):
+            made[mask] = item
+        elif mask.any():
+            made[mask] = item(x[mask], *args, **kw)
+    return made
+
+
+@_overrides(np.put_along_axis)
+def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any, *_: Any) -> None:
+    """Write for each line along `axis` to its own places, as `numpy.put_along_axis`."""
+    places, values = np.asarray(raw_value(present(indices))), joined(values)
+    if not is_tracked((arr, values)) and not isinstance(arr, TracedArray):
+        np.put_along_axis(arr, places, present(values), axis)
+        return
+    target = _destination("put_along_axis", arr)
+    if axis is None:
+        target, axis = target.reshape(-1), 0
+    grid = [np.arange(size).reshape([-1 if n == at else 1 for n in range(target.ndim)])
+            for at, size in enumerate(target.shape)]  # fmt: skip
+    target[tuple(places if at == axis % target.ndim else line for at, line in enumerate(grid))] = values
 
 
 @_overrides(np.apply_along_axis)

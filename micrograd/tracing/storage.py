@@ -151,8 +151,12 @@ class Storage:
         """Make `value`, of this shape and dtype, the present version."""
         self._about_to_write(value)
         self._forget()
-        if isinstance(value, Tensor):
-            self._layout = self.layout  # of the array that NumPy would still write to
+        if value is not self.base:
+            layout = self._layout = self.layout  # of the array that NumPy would still write to
+            if not isinstance(value, Tensor) and not layout.flags.c_contiguous:
+                made = _spread_like(layout, np.empty_like(layout, self.dtype))
+                made[...] = value
+                value = made
         self.base = value
 
     def write(self, write: Write) -> None:
