@@ -14,6 +14,7 @@ import numpy as np
 from micrograd import primitives
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
+from micrograd.modes import capturing
 from micrograd.numpy_api import composites as c
 from micrograd.numpy_api import rearrange
 from micrograd.tracing.array import TracedArray, adopt, is_tracked, leaves, lift, present, raw_value
@@ -117,6 +118,12 @@ def require(a: Any, dtype: Any = None, requirements: Any = None, **_: Any) -> An
 def copied(a: Any, order: Any = "K", subok: bool = False) -> Any:
     """Copy an array, as `numpy.copy`."""
     return array(a, order=order)
+
+
+def _same_in_every_call(x: Any, called: str) -> None:
+    """Refuse, while a call is captured, what depends on values: they change from call to call."""
+    if (capture := capturing()) is not None and is_tracked(x):
+        capture.refuse(f"{called} of a tensor", "use np.where with three arguments, or look at the values outside")
 
 
 def joined(x: Any) -> Any:
@@ -303,6 +310,8 @@ def _writes(called: Any, write: Callable[..., None]) -> None:
 def _copyto(target: TracedArray, src: Any, casting: str = "same_kind", where: Any = True) -> None:
     if where is True:
         target[...] = src
+    elif capturing() is not None:
+        target.assign(primitives.where(present(where), present(src), present(target)))
     elif target.size:
         mask = np.broadcast_to(raw_value(present(where)), target.shape)
         target[mask] = _broadcast(src, target.shape)[mask] if np.ndim(raw_value(present(src))) else src
@@ -360,6 +369,7 @@ _writes(np.place, _place)
 def where(condition: Any, *choices: Any) -> Any:
     """Return the places where something holds, or choose between two arrays, as `numpy.where`."""
     if not choices:
+        _same_in_every_call(condition, "np.where() with one argument")
         return np.where(raw_value(present(condition)))
     given = tuple(map(joined, (condition, *choices)))
     if not is_tracked(given):
@@ -367,8 +377,8 @@ def where(condition: Any, *choices: Any) -> Any:
     mask, x, y = present(given)
     x, y = (np.asarray(v) if isinstance(v, np.generic) else v for v in (x, y))
     if isinstance(mask, Tensor) and mask.dtype != bool:
-        mask = raw_value(mask).astype(bool)
-    elif not isinstance(mask, Tensor):
+        mask = raw_value(mask).astype(bool) if capturing() is None else c.truth(mask)
+    elif not isinstance(mask, Tensor) and not hasattr(mask, "integers"):
         mask = np.asarray(mask).astype(bool)
     return lift(primitives.where(mask, x, y))
 
@@ -378,6 +388,7 @@ def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, 
     """Choose between the array and what replaces its gaps, as `numpy.nan_to_num`."""
     if not is_tracked(x):
         return by_numpy(np.nan_to_num, (x, copy, nan, posinf, neginf), {})
+    _same_in_every_call(x, "np.nan_to_num()")
     values = raw_value(present(x))
     replaced = np.nan_to_num(values, nan=nan, posinf=posinf, neginf=neginf)
     made = primitives.where(np.isfinite(values), present(x), np.where(np.isfinite(values), 0, replaced))
@@ -463,6 +474,7 @@ def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any, *_: Any) -> N
 @_overrides(np.apply_along_axis)
 def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
     """Loop over the lines of an array and stack the results, as `numpy.apply_along_axis`."""
+    axis %= np.ndim(arr)
     moved = np.moveaxis(arr, axis, -1)
     lines = moved.reshape(-1, moved.shape[-1])
     made = array([func1d(line, *args, **kwargs) for line in lines])
