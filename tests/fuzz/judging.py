@@ -116,7 +116,7 @@ class _Judge:
         yield from self._gradients(results)
 
     def _refused(self, route: str, error: MicrogradError) -> Verdict:
-        if re.search(rf"{re.escape(self.program.file)}(:|\"?, line )\d+|{NOTHING}", str(error)):
+        if re.search(rf"{re.escape(self.program.file)}(:|\"?, line )\d+|routes.py(:|, line )\d+|{NOTHING}", str(error)):
             return Verdict(route, "refused", _template(error), _first(error))
         return Verdict(route, "wrong", f"refused without the line: {_template(error)}", _first(error))
 
