@@ -212,6 +212,9 @@ class _Judge:
             yield Verdict("slope", "skipped", known.why)
             return
         products = self._products(gradients)
+        if not np.isfinite(products).all():  # what is chosen has a slope, what is not an infinite one
+            yield Verdict("slope", "skipped", "0 times an infinite slope")
+            return
         size = (
             float(np.abs(products).sum())
             + abs(known.value)
