@@ -113,6 +113,19 @@ def test_what_is_filled_keeps_its_memory_order(name: str) -> None:
     assert np.array_equal(traced, given)
 
 
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_a_transform_inside_knows_the_memory_order(name: str) -> None:
+    def f(x: Any) -> Any:
+        line = x.reshape(-1)
+        line -= line.mean()
+        return np.sum(np.ravel(x) ** 3)
+
+    given, traced = ARGUMENTS[name](), ARGUMENTS[name]()
+    f(given)
+    mg.grad(lambda x: np.sum(mg.grad(f)(x)))(traced)
+    np.testing.assert_allclose(traced, given, rtol=1e-14)
+
+
 def test_what_is_computed_is_broadcast_to_out() -> None:
     def f(x: Any) -> Any:
         out = np.zeros((3, 2))
