@@ -11,12 +11,15 @@ Whatever else stands in it is NumPy's, or one of the constants of `WORLD`.
 
 from __future__ import annotations
 
+import datetime as dt
 import linecache
 import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -492,8 +495,128 @@ def verdict(route: str, e: Expression) -> tuple[str, str]:
             return "error", f"{type(error).__name__}: {error}"
 
 
+# ---- other packages, and the page --------------------------------------------------------------------------
+
+
+def _autograd() -> tuple[Any, Callable[[Any, Any], Any]]:
+    import autograd
+    import autograd.numpy
+
+    return autograd.numpy, lambda loss, x: autograd.grad(loss)(x)
+
+
+def _mygrad() -> tuple[Any, Callable[[Any, Any], Any]]:
+    import mygrad
+
+    def grad(loss: Any, x: Any) -> Any:
+        leaf = mygrad.tensor(x)
+        loss(leaf).backward()
+        return leaf.grad
+
+    return np, grad  # NumPy's own functions find MyGrad's
+
+
+def _jax() -> tuple[Any, Callable[[Any, Any], Any]]:
+    import jax
+    import jax.numpy
+
+    jax.config.update("jax_enable_x64", True)
+    return jax.numpy, lambda loss, x: np.asarray(jax.grad(loss)(x))
+
+
+PEERS = {"autograd": ("autograd", _autograd), "MyGrad": ("mygrad", _mygrad), "jax.numpy": ("jax", _jax)}
+
+
+def by_peer(name: str) -> Callable[[Expression], bool]:
+    """Return a route that has the slope from another package: its module in the place of NumPy's where it has one."""
+    module, grad = PEERS[name][1]()
+
+    def route(e: Expression) -> bool:
+        scope = {**WORLD, "np": module}
+        exec("".join(linecache.getlines(e.loss.__code__.co_filename)), scope)
+        found = np.sum(np.where(np.isnan(e.array), 0.0, np.asarray(grad(scope[e.loss.__name__], e.array.copy()), float))
+                       * direction(e.array))  # fmt: skip
+        wanted = slope(e.loss, e.array, direction(e.array), _step(e))
+        loose = 2e-3 if "float32" in e.text else 1e-6
+        return bool(np.isclose(found, wanted, rtol=loose, atol=loose))
+
+    return route
+
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "numpy-functions.md"
+_COLUMNS = {"trace": "values in `trace`", "grad": "slopes of `grad`", "second": "slopes of slopes",
+            "capture": "values in `compile`"}  # fmt: skip
+
+
+def page() -> str:
+    """Write the page: for each group and route how many expressions are right, refused and wrong."""
+    listed = [*expressions()]
+    found = {(route, e.text): verdict(route, e)[0] for route in ROUTES for e in listed}
+    peers = []
+    for name, (distribution, _) in PEERS.items():
+        try:
+            ROUTES[name] = by_peer(name)
+        except ImportError:
+            continue
+        peers.append(f"{name} {version(distribution)}")
+        found |= {(name, e.text): verdict(name, e)[0] for e in listed}
+        del ROUTES[name]
+
+    def cell(route: str, chosen: Sequence[Expression]) -> str:
+        counts = [found[route, e.text] for e in chosen]
+        right, wrong = counts.count("right"), counts.count("wrong")
+        return f"{right} / {len(counts) - right - wrong} / {wrong}"
+
+    groups = {group: [e for e in listed if e.group == group] for group in GROUPS}
+    shown = [*_COLUMNS.values(), *peers]
+    routes = [*_COLUMNS, *(name.rpartition(" ")[0] for name in peers)]
+    table = ["| group | " + " | ".join(shown) + " |", "|---|" + "---|" * len(shown)]
+    for group, chosen in [*groups.items(), ("all", listed)]:
+        table.append(f"| {group} ({len(chosen)}) | " + " | ".join(cell(route, chosen) for route in routes) + " |")
+    refused = {route: [e.text for e in listed if found[route, e.text] != "right"] for route in ("grad", "capture")}
+    return _PAGE.format(
+        today=dt.datetime.now(tz=dt.UTC).date(), numpy=np.__version__, count=len(listed), table="\n".join(table),
+        by_grad=", ".join(f"`{text}`" for text in refused["grad"]) or "nothing of the list",
+        by_compile="\n".join(f"- `{text}`" for text in refused["capture"]),
+    )  # fmt: skip
+
+
+_PAGE = """# NumPy's functions, tested
+
+Written by `make functions` on {today}, with NumPy {numpy}: {count} expressions over NumPy's public functions and their common keywords.
+Each cell counts what is right, refused with an error, and wrong.
+Right means NumPy's values, shapes and dtypes, and slopes as measured by differences of NumPy's own values.
+
+`compile` is given other numbers than it was captured with.
+Other packages have the column of slopes only. An error of theirs counts as refused, and so does what they do not have.
+The list was written for this project: it says what this project wants to cover, and no more about the others.
+
+{table}
+
+## What is refused
+
+By `trace` and `grad`: {by_grad}.
+
+By `compile`, mostly because values decide on shapes or places (use `np.where` with three arguments, or look at the values outside):
+
+{by_compile}
+
+## Conventions
+
+- Where NumPy reads one triangle of a matrix (`cholesky`, `eigh`, `eigvalsh`), the slope is that of this triangle.
+- A norm of order 1 or more has slope 0 at 0. Equal entries share the slope of a maximum; a sort gives it to the order that a stable sort finds.
+- Eigenvectors and singular vectors of a value that occurs twice have no slope: it is infinite or nan.
+- `np.linalg.svd` of a matrix that is not square needs `full_matrices=False`.
+- `np.argsort`, `np.searchsorted`, `np.unique` and their kin return places as they are in this run. They have no slope, and `compile` refuses them.
+"""
+
+
 def main(arguments: Sequence[str]) -> int:
     """Print the table."""
+    if "--write" in arguments:
+        PAGE.write_text(page())
+        print(PAGE)
+        return 0
     wanted = next((a for a in arguments if not a.startswith("-")), "")
     listed = [*expressions(wanted)]
     counts = {route: dict.fromkeys(("right", "refused", "wrong", "error"), 0) for route in ROUTES}
