@@ -46,6 +46,7 @@ ARRAYS: dict[str, np.ndarray[Any, Any]] = {
     "t": _spaced(5, 3),
     "n": np.where(RNG.permutation(12).reshape(3, 4) < 3, np.nan, _spaced(3, 4)),
 }
+ARRAYS["f"] = ARRAYS["x"].astype(np.float32)
 WORLD: dict[str, Any] = {
     "np": np,
     "A": _spaced(3, 4),
@@ -75,7 +76,7 @@ GROUPS: dict[str, str] = {
         np.std(x) | np.std(x, 0) | np.std(x, axis=1, ddof=1) | np.std(x, correction=1) | x.std(1) | x.std(0, ddof=1)
         np.std(x, axis=1, where=MASK) | np.std(c, axis=(0, 1), keepdims=True)
         np.max(x) | np.max(x, axis=0) | np.max(x, axis=1, keepdims=True) | np.amax(c, axis=(0, 2)) | x.max(1)
-        np.max(x, initial=0.5) | np.max(x, axis=1, where=MASK, initial=-9.0) | x.max(initial=-5.0)
+        np.max(x, initial=0.5) | np.max(x[:0], axis=0, initial=2.0) + x[0] | np.min(x[:, :0], initial=2.0) * x | np.max(x, axis=1, where=MASK, initial=-9.0) | x.max(initial=-5.0)
         np.min(x) | np.min(x, axis=0) | np.amin(c, axis=(0, 2)) | x.min(1) | np.min(x, axis=1, keepdims=True)
         np.min(x, initial=-0.5) | np.min(x, axis=1, where=MASK, initial=9.0)
         np.maximum.reduce(x) | np.minimum.reduce(x, axis=1) | np.multiply.reduce(x) | np.multiply.reduce(x, axis=1)
@@ -170,7 +171,7 @@ GROUPS: dict[str, str] = {
         np.matmul(x, B) | np.matmul(c, B) | x @ B | A @ x.T | np.matmul(C, np.swapaxes(c, 1, 2)) | v @ v
         np.vdot(x, A) | np.vdot(v, v) | np.inner(x, A) | np.inner(v, V) | np.inner(C, x) | np.inner(x, 2.0)
         np.outer(v, V) | np.outer(v, v) | np.outer(x, V) | np.cross(x[:, :3], A[:, 1:]) | np.cross(v[:3], V[3:])
-        np.cross(v[:3], v[3:]) | np.cross(M, m, axis=0) | np.cross(m, M, axisa=0, axisb=1, axisc=0)
+        np.cross(v[:3], v[3:]) | np.cross(M, m, axis=0) | np.einsum("ij,ij->ij", x, A[:1]) | np.einsum("ij,ij->i", x[:, :1], x) | np.cross(m, M, axisa=0, axisb=1, axisc=0)
         np.kron(x, B) | np.kron(v, V) | np.kron(M, m) | np.kron(v, A) | np.kron(x, x[:2, :2]) | np.kron(2.0, v)
         np.tensordot(c, A, axes=2) | np.tensordot(x, B, 1) | np.tensordot(c, A, axes=([1, 2], [0, 1]))
         np.tensordot(x, A, axes=(0, 0)) | np.tensordot(v[:2], V[:3], 0) | np.tensordot(c, C, ((0, 2), (0, 2)))
@@ -294,6 +295,23 @@ GROUPS: dict[str, str] = {
         np.lib.stride_tricks.sliding_window_view(x, 2, axis=1) | np.lib.stride_tricks.sliding_window_view(v, 3).mean(-1)
         np.ravel_multi_index(([0, 1], [1, 2]), (3, 4)) * v[:2] | x.flat[3] | x.flat[[1, 2]] | x.item(2) * x
     """,
+    "float32": """
+        np.sum(f) | np.mean(f, axis=0) | np.var(f, axis=1) | np.std(f) | np.median(f, axis=0) | np.quantile(f, 0.3, axis=0)
+        np.quantile(f, [0.1, 0.6], axis=1) | np.percentile(f, 30) | np.percentile(f, [25, 75]) | np.sort(f) | np.ptp(f, axis=0)
+        np.nanmean(f, axis=0) | np.nanmedian(f, axis=1) | np.var(f, where=MASK) | np.average(f, axis=1, weights=[1, 2, 3, 4])
+        np.average(f, axis=1, weights=[1.0, 2.0, 3.0, 4.0]) | np.gradient(f[0]) | np.gradient(f, 0.5, axis=1) | np.diff(f)
+        np.gradient(f[0], np.array([0.0, 1.0, 3.0, 4.0])) | np.trapezoid(f) | np.trapezoid(f, dx=0.5) | np.cov(f) | np.corrcoef(f)
+        np.cov(f, dtype=np.float32) | np.convolve(f[0], [1, 2]) | np.convolve(f[0], V[:2]) | np.convolve(f[0], f[1, :2])
+        np.interp(f[0], [-2.0, 2.0], [1.0, 3.0]) | np.polyval([1, 2], f) | np.polyval(f[0], 2.0) | np.vander(f[0]) | np.kron(f, [[1, 2]])
+        np.linalg.norm(f) | np.linalg.norm(f, axis=0) | np.linalg.norm(f, 3, axis=0) | np.linalg.norm(f, "nuc")
+        np.linalg.inv(f[:, :3]) | np.linalg.det(f[:, :3]) | np.linalg.solve(f[:, :3], np.eye(3)) | np.linalg.svdvals(f)
+        np.linalg.slogdet(f[:, :3])[1] | np.linalg.cholesky(f @ f.T) | np.linalg.eigvalsh(f @ f.T) | np.linalg.pinv(f)
+        np.cross(f[:, :3], f[::-1, :3]) | np.bincount([0, 1, 1], weights=f[:, 0]) | np.insert(f, 1, 5.0, axis=1) | np.append(f, 1.0)
+        np.pad(f, 1, "linear_ramp") | np.pad(f, 1, "mean") | np.select([f > 1], [f]) | np.select([f > 1], [f], 3.0) | np.clip(f, 0, 1)
+        np.clip(f, A, None) | np.where(f > 0, f, 0) | np.where(f > 0, f, A) | np.concatenate([f, A]) | np.stack([f, f]) | np.prod(f)
+        np.einsum("ij,jk", f, B) | np.einsum("ij,kj", f, f) | np.tensordot(f, f, ([1], [1])) | np.outer(f, [1, 2]) | np.nan_to_num(f)
+        np.max(f, initial=0.5) | np.sum(f, initial=2.0) | np.prod(f, initial=2) | np.insert(V, 1, f[0, 0]) | np.unwrap(f)
+    """,
     "writes": """
         y = x * 1; np.put_along_axis(y, J, 0.5, 1); y | y = np.zeros((3, 4)); np.put_along_axis(y, J[:, :1], x[:, :1], 1); y
         y = x * 2; np.put(y, [0, 5], [1.0, 2.0]); y | y = x * 2; np.place(y, MASK, [1.0, 2.0]); y | y = m * 1; np.fill_diagonal(y, 0.0); y
@@ -321,6 +339,11 @@ class Expression:
     name: str = ""
     function: Callable[[Any], Any] = field(default=lambda x: x)
     loss: Callable[[Any], Any] = field(default=lambda x: x)
+
+    @property
+    def narrow(self) -> bool:
+        """Check that it is computed in float32."""
+        return "float32" in self.text or self.name == "f"
 
     @property
     def array(self) -> Any:
@@ -410,8 +433,7 @@ def agree(got: Any, wanted: Any, tolerance: float = 1e-12) -> bool:
 
 
 def _step(e: Expression) -> float:
-    narrow = "float32" in e.text
-    return 1e-2 if narrow else 1e-5
+    return 1e-2 if e.narrow else 1e-5
 
 
 def slope(f: Callable[[Any], Any], x: Any, along: Any, step: float) -> Any:
@@ -447,7 +469,7 @@ def by_grad(e: Expression) -> bool:
         return False
     wanted = slope(e.loss, e.array, along, _step(e))
     found = np.sum(np.where(np.isnan(x), 0.0, np.asarray(g, float)) * along)
-    loose = 2e-3 if "float32" in e.text else 1e-6
+    loose = 2e-3 if e.narrow else 1e-6
     return bool(np.isclose(found, wanted, rtol=loose, atol=loose))
 
 
@@ -458,7 +480,7 @@ def by_second(e: Expression) -> bool:
     wanted = slope(lambda a: np.sum(np.where(np.isnan(a), 0.0, first(a)) * along), x, along, _step(e))
     outer = mg.grad(lambda a: np.sum(np.where(np.isnan(x), 0.0, first(a)) * along))(x)
     found = np.sum(np.where(np.isnan(x), 0.0, outer) * along)
-    loose = 5e-2 if "float32" in e.text else 2e-5
+    loose = 5e-2 if e.narrow else 2e-5
     return bool(np.isclose(found, wanted, rtol=loose, atol=loose))
 
 
@@ -537,7 +559,7 @@ def by_peer(name: str) -> Callable[[Expression], bool]:
         found = np.sum(np.where(np.isnan(e.array), 0.0, np.asarray(grad(scope[e.loss.__name__], e.array.copy()), float))
                        * direction(e.array))  # fmt: skip
         wanted = slope(e.loss, e.array, direction(e.array), _step(e))
-        loose = 2e-3 if "float32" in e.text else 1e-6
+        loose = 2e-3 if e.narrow else 1e-6
         return bool(np.isclose(found, wanted, rtol=loose, atol=loose))
 
     return route
