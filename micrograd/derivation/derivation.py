@@ -129,7 +129,7 @@ class Derivation:
         return found
 
     def _judged(self, lines: dict[str, Poly]) -> Checked:
-        self._net.algebra.deadline = time.thread_time() + _PATIENCE * self.seconds
+        self._net.algebra.deadline = time.thread_time() + _PATIENCE * max(self.seconds, _SECONDS)
         try:
             return judged(self.search, lines, write_function(self.search, lines))
         finally:

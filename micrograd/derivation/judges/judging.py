@@ -153,7 +153,8 @@ def over_field(net: Net, written: Written, seed: int = 0, trials: int = _TRIALS)
         None where every run is too large, or no numbers were found that have all roots.
     """
     sizes = [sum(math.prod(n.shape) for n in run.forward.nodes) for run in net.runs]
-    at = min(range(len(sizes)), key=lambda i: (sizes[i], i))
+    alike = [len({*lengths.values()}) < len(lengths) for lengths in net.lengths]  # hides one length for another
+    at = min(range(len(sizes)), key=lambda i: (sizes[i] > _ENTRIES, alike[i], sizes[i], i))
     if sizes[at] > _ENTRIES:
         return None
     for trial in range(trials):
