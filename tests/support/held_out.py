@@ -29,15 +29,16 @@ def held(*inputs: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 def arguments(inputs: tuple[Any, ...]) -> list[Any]:
     """Draw the arguments of a forward."""
     rng = np.random.default_rng(11)
+    sizes = {**SIZES, "1": 1}
     made = []
     for text in inputs:
         if text.startswith("labels:"):
             n, c = (SIZES[letter] for letter in text[7:])
             made.append(rng.integers(0, c, n))
         elif text.startswith("mask:"):
-            made.append((rng.random(tuple(SIZES[letter] for letter in text[5:])) < 0.7).astype(float))
+            made.append((rng.random(tuple(sizes[letter] for letter in text[5:])) < 0.7).astype(float))
         else:
-            shape = tuple(1 if letter == "1" else SIZES[letter] for letter in text.rstrip("+"))
+            shape = tuple(sizes[letter] for letter in text.rstrip("+"))
             made.append(rng.random(shape) + 0.2 if text.endswith("+") else rng.normal(size=shape))
     return made
 
@@ -417,11 +418,12 @@ def main() -> int:
             said = f"{found.exact} {found.field} {found.error:.0e}  {' | '.join(made.notes[1:])}"
             good += bool(found) and not made._doubted
             quick += seconds <= 1
-        except Exception as error:
-            seconds, said = time.thread_time() - start, f"{type(error).__name__}: {error}"
+            lines = made.program
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is counted
+            seconds, said, lines = time.thread_time() - start, f"{type(error).__name__}: {error}", ()
         print(f"{f.__name__:26} {seconds:5.2f} s  {said}")
         if len(sys.argv) > 1 and sys.argv[1] in ("all", f.__name__):
-            print("\n".join(f"      {line}" for line in made.program))
+            print("\n".join(f"      {line}" for line in lines))
     print(f"{good} of {len(HELD_OUT)} proved, {quick} in at most 1 s")
     return 0
 

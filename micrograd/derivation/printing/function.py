@@ -58,7 +58,8 @@ def write_function(search: Search, lines: Mapping[str, Poly], run: int = 0) -> W
     forward = []
     for n in [n for n in net.values if n in need]:
         v = net.values[n]
-        forward += code.line(n, v.definition) if v.definition is not None else [code.largest(v)]
+        called = v.definition is None or v.op == "where"  # not as a sum with masks: -1e9 would cost all digits
+        forward += [code.as_called(v)] if called or v.definition is None else code.line(n, v.definition)
         code.usable.add(n)
     backward = code.statements(lines)
     statements = [*forward, *backward]
@@ -107,7 +108,7 @@ def _needed(search: Search, lines: Mapping[str, Poly]) -> set[str]:
             usable = order[: order.index(n)]
             waiting += (
                 [o for o in net.operands(v) if isinstance(o, str)]
-                if v.definition is None
+                if v.definition is None or v.op == "where"
                 else sorted(names(inlined(search, v.definition, usable=usable)))
             )
     return need
