@@ -182,18 +182,18 @@ def _named(net: Net, v: Value, slot: int | None, c: float) -> Poly:
 
 
 def _users_name(net: Net, v: Value, slot: int | None, c: float) -> tuple[str, int]:
-    """Return the name of a positive number in the user's text, and 1, or -1 where one divides by it."""
-    if c <= 0:
-        return "", 1
+    """Return the name of a number, up to its sign, in the user's text, and 1, or -1 where one divides by it."""
     node = net.node(v)
     if v.backward or slot is None or node.source is None:
         return "", 1
     for name, x in net.arguments.items():
         if isinstance(x, float) and x > 0 and name not in net.values:
-            if x == c and re.search(rf"\b{name}\b", node.source.text):
+            if x == abs(c) and re.search(rf"\b{name}\b", node.source.text):
                 return name, 1
             if v.op == "mul" and 1 / x == c and re.search(rf"/\s*{name}\b", node.source.text):
                 return name, -1
+    if c <= 0:  # a name stands for a positive number; the sign is written before it
+        return "", 1
     try:
         tree = ast.parse(node.source.text.strip(), mode="eval").body
     except SyntaxError:
