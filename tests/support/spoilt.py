@@ -32,6 +32,7 @@ def spoilt(derivation: Derivation, line: str) -> Iterator[tuple[str, Poly]]:
             yield "sign", {**rest, m: -c}
             yield "twice", {**rest, m: 2 * c}
             yield "half", {**rest, m: Fraction(c) / 2}
+            yield "three times", {**rest, m: 3 * c}
             if rest:
                 yield "term dropped", rest
             for i, (a, e) in enumerate(m):
@@ -39,6 +40,7 @@ def spoilt(derivation: Derivation, line: str) -> Iterator[tuple[str, Poly]]:
                 yield f"{a[0]} dropped", add(rest, others, c)
                 yield f"{a[0]} squared", add(rest, [*others, (a, 2 * e)], c)
                 yield f"{a[0]} upside down", add(rest, [*others, (a, -e)], c)
+                yield "term added", {**p, collect([*others, (a, 3 * e)]): c}
                 if a[0] == "P":
                     for what, inner in walk(thaw(a[1])):
                         if inner:
