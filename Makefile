@@ -28,6 +28,9 @@ bench: $(VENV)/bench.done ## measure against the peers; print ratios, write JSON
 teach: $(VENV)/test.done ## plant mistakes in correct backwards and have each marked; print the table, write it to out/
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.teach.run $(ARGS)
 
+spoil: $(VENV)/test.done ## make formulas of `derive` wrong in thousands of ways; none may be accepted by a judge
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/support/spoilt.py $(ARGS)
+
 claims: $(VENV)/claims.done ## test five claims about batch normalization on real data; page and pictures go to out/claims/
 	@$(BIN)/python examples/claims/run.py $(ARGS)
 

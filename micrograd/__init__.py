@@ -25,6 +25,7 @@ from micrograd.engine import Tensor as Tensor
 from micrograd.engine import Value as Value
 from micrograd.engine import no_grad as no_grad
 from micrograd.errors import MicrogradError as MicrogradError
+from micrograd.primitives import Primitive as Primitive
 
 if TYPE_CHECKING:
     from micrograd import functional as functional

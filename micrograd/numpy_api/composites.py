@@ -20,7 +20,7 @@ __all__ = [
     "all_of", "amax", "amin", "any_of", "between", "bitwise", "broadcast_to", "clip", "concatenate", "divide",
     "divided", "dot", "expand_dims", "float_power", "getitem", "logical_and", "logical_not", "logical_or",
     "logical_xor", "matmul", "maximum", "mean", "minimum", "moveaxis", "power", "reshape", "rounded", "squeeze",
-    "stack", "std", "sum", "swapaxes", "transpose", "truth", "var",
+    "stack", "std", "sum", "swapaxes", "transpose", "truth", "values_of", "var",
 ]  # fmt: skip
 
 _FLOAT = np.dtype(float)
@@ -31,6 +31,15 @@ def shape_of(x: Any) -> tuple[int, ...]:
     """Return the shape of a tensor, array or number."""
     shape = getattr(x, "shape", None)
     return np.shape(x) if shape is None else tuple(shape)
+
+
+def values_of(x: Any, what: str) -> np.ndarray[Any, Any]:
+    """Return the values of a tensor or array, for a choice that they decide. Raises GraphError in a captured call."""
+    if not hasattr(x, "__primitive__"):
+        return np.asarray(x)
+    if (capture := capturing()) is not None:
+        capture.refuse(f"{what} of a tensor", "return the tensor and look at its values outside")
+    return np.asarray(x.raw)
 
 
 def normal_axis(axis: Axis, ndim: int) -> int | tuple[int, ...] | None:

@@ -14,6 +14,7 @@ import numpy as np
 from micrograd import primitives
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
+from micrograd.modes import capturing
 from micrograd.numpy_api import composites as c
 from micrograd.numpy_api import rearrange
 from micrograd.tracing.array import TracedArray, adopt, is_tracked, leaves, lift, present, raw_value
@@ -50,6 +51,7 @@ def array(
     like: Any = None,
 ) -> Any:
     """Make an array as `numpy.array` does: nested lists of traced values are joined by `stack`."""
+    copy = {2: None}.get(getattr(copy, "value", copy), copy)  # SciPy's way to say "if needed"
     if isinstance(object, TracedArray):
         made = object.copy(order) if copy else object
     elif is_tracked(object):
@@ -116,6 +118,12 @@ def require(a: Any, dtype: Any = None, requirements: Any = None, **_: Any) -> An
 def copied(a: Any, order: Any = "K", subok: bool = False) -> Any:
     """Copy an array, as `numpy.copy`."""
     return array(a, order=order)
+
+
+def _same_in_every_call(x: Any, called: str) -> None:
+    """Refuse, while a call is captured, what depends on values: they change from call to call."""
+    if (capture := capturing()) is not None and is_tracked(x):
+        capture.refuse(f"{called} of a tensor", "use np.where with three arguments, or look at the values outside")
 
 
 def joined(x: Any) -> Any:
@@ -302,6 +310,8 @@ def _writes(called: Any, write: Callable[..., None]) -> None:
 def _copyto(target: TracedArray, src: Any, casting: str = "same_kind", where: Any = True) -> None:
     if where is True:
         target[...] = src
+    elif capturing() is not None:
+        target.assign(primitives.where(present(where), present(src), present(target)))
     else:
         mask = np.broadcast_to(raw_value(present(where)), target.shape)
         target[mask] = _broadcast(src, target.shape)[mask] if np.ndim(raw_value(present(src))) else src
@@ -319,19 +329,37 @@ def _diagonal(a: TracedArray, val: Any, wrap: bool = False) -> None:
 
 def _put(a: TracedArray, ind: Any, v: Any, mode: Any = "raise") -> None:
     places = np.take(np.arange(a.size), raw_value(present(ind)), mode=mode).ravel()
-    value = lift(c.reshape(present(v), -1)) if np.ndim(raw_value(present(v))) else v
-    if isinstance(value, TracedArray) and value.size not in (1, places.size):
-        value = value[np.arange(places.size) % value.size]
-    elif not isinstance(value, TracedArray) and np.ndim(value):
-        value = np.resize(value, places.size)
-    a.flat[places] = value
+    a.flat[places] = _repeated(v, np.arange(places.size))
+
+
+def _putmask(a: TracedArray, mask: Any, values: Any) -> None:
+    places = np.flatnonzero(_truth(mask))
+    a.flat[places] = _repeated(values, places)
+
+
+def _place(arr: TracedArray, mask: Any, vals: Any) -> None:
+    places = np.flatnonzero(_truth(mask))
+    arr.flat[places] = _repeated(vals, np.arange(places.size))
+
+
+def _truth(mask: Any) -> Any:
+    return np.asarray(raw_value(present(mask))).astype(bool)
+
+
+def _repeated(values: Any, places: Any) -> Any:
+    """Return the values at places of a line in which they stand again and again."""
+    values = joined(values)
+    if not np.ndim(raw_value(present(values))):
+        return values
+    line = values.reshape(-1) if isinstance(values, TracedArray) else np.ravel(values)
+    return line[places % line.size] if places.size else 0.0
 
 
 _writes(np.copyto, _copyto)
 _writes(np.fill_diagonal, _diagonal)
 _writes(np.put, _put)
-_writes(np.putmask, lambda a, mask, values: _copyto(a, values, where=mask))
-_writes(np.place, lambda arr, mask, vals: arr.__setitem__(mask, vals))
+_writes(np.putmask, _putmask)
+_writes(np.place, _place)
 
 
 # ---- others ------------------------------------------------------------------------------------------------
@@ -341,6 +369,7 @@ _writes(np.place, lambda arr, mask, vals: arr.__setitem__(mask, vals))
 def where(condition: Any, *choices: Any) -> Any:
     """Return the places where something holds, or choose between two arrays, as `numpy.where`."""
     if not choices:
+        _same_in_every_call(condition, "np.where() with one argument")
         return np.where(raw_value(present(condition)))
     given = tuple(map(joined, (condition, *choices)))
     if not is_tracked(given):
@@ -348,8 +377,8 @@ def where(condition: Any, *choices: Any) -> Any:
     mask, x, y = present(given)
     x, y = (np.asarray(v) if isinstance(v, np.generic) else v for v in (x, y))
     if isinstance(mask, Tensor) and mask.dtype != bool:
-        mask = raw_value(mask).astype(bool)
-    elif not isinstance(mask, Tensor):
+        mask = raw_value(mask).astype(bool) if capturing() is None else c.truth(mask)
+    elif not isinstance(mask, Tensor) and not hasattr(mask, "integers"):
         mask = np.asarray(mask).astype(bool)
     return lift(primitives.where(mask, x, y))
 
@@ -359,6 +388,7 @@ def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, 
     """Choose between the array and what replaces its gaps, as `numpy.nan_to_num`."""
     if not is_tracked(x):
         return by_numpy(np.nan_to_num, (x, copy, nan, posinf, neginf), {})
+    _same_in_every_call(x, "np.nan_to_num()")
     values = raw_value(present(x))
     replaced = np.nan_to_num(values, nan=nan, posinf=posinf, neginf=neginf)
     made = primitives.where(np.isfinite(values), present(x), np.where(np.isfinite(values), 0, replaced))
@@ -396,26 +426,6 @@ def _filled_with(name: str, empty: Any, value: Any) -> Any:
     return made
 
 
-@_overrides(np.select)
-def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Any:
-    """Return the first choice whose condition holds, as `numpy.select`."""
-    made = default
-    for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
-        made = where(condition, choice, made)
-    return made
-
-
-@_overrides(np.choose)
-def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
-    """Return for each place the entry of the choice that `a` names, as `numpy.choose`."""
-    a, choices = raw_value(present(a)), joined(choices)
-    if is_tracked(choices):
-        made = lift(rearrange.rearranged(present(choices), lambda at: np.choose(a, [*at], mode=mode)))  # type: ignore[call-overload]
-    else:
-        made = by_numpy(np.choose, (a, choices), {"mode": mode})
-    return made if out is None else written_to(out, made)
-
-
 @_overrides(np.broadcast_arrays)
 def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
     """View arrays in their common shape, as `numpy.broadcast_arrays`."""
@@ -423,9 +433,48 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
     return tuple(OVERRIDES[np.broadcast_to](a, shape) for a in args)
 
 
+@_overrides(np.piecewise)
+def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: Any) -> Any:
+    """Compute each part of an array by a function of its own, as `numpy.piecewise`."""
+    x = asarray(joined(x))
+    masks = raw_value(present(condlist))
+    if isinstance(masks, (bool, np.bool_)) or (not isinstance(masks[0], (list, np.ndarray)) and x.ndim):
+        masks = [masks]
+    masks = [np.asarray(mask, bool) for mask in masks]
+    if len(funclist) == len(masks) + 1:
+        masks.append(~np.any(masks, axis=0))
+    if len(funclist) != len(masks):
+        raise ValueError(
+            f"with {len(masks)} condition(s), either {len(masks)} or {len(masks) + 1} functions are expected"
+        )
+    made = adopt(np.zeros(x.shape, x.dtype))
+    for mask, item in zip(masks, funclist, strict=True):
+        if not callable(item):
+            made[mask] = item
+        elif mask.any():
+            made[mask] = item(x[mask], *args, **kw)
+    return made
+
+
+@_overrides(np.put_along_axis)
+def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any, *_: Any) -> None:
+    """Write for each line along `axis` to its own places, as `numpy.put_along_axis`."""
+    places, values = np.asarray(raw_value(present(indices))), joined(values)
+    if not is_tracked((arr, values)) and not isinstance(arr, TracedArray):
+        np.put_along_axis(arr, places, present(values), axis)
+        return
+    target = _destination("put_along_axis", arr)
+    if axis is None:
+        target, axis = target.reshape(-1), 0
+    grid = [np.arange(size).reshape([-1 if n == at else 1 for n in range(target.ndim)])
+            for at, size in enumerate(target.shape)]  # fmt: skip
+    target[tuple(places if at == axis % target.ndim else line for at, line in enumerate(grid))] = values
+
+
 @_overrides(np.apply_along_axis)
 def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
     """Loop over the lines of an array and stack the results, as `numpy.apply_along_axis`."""
+    axis %= np.ndim(arr)
     moved = np.moveaxis(arr, axis, -1)
     lines = moved.reshape(-1, moved.shape[-1])
     made = array([func1d(line, *args, **kwargs) for line in lines])

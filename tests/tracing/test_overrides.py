@@ -94,6 +94,8 @@ LINEAR: dict[str, Callable[[Any], Any]] = {
     "broadcast_arrays": lambda x: np.broadcast_arrays(x[0], x)[0],
     "writing through a view": written(twice, lambda out, x: np.transpose(out).__setitem__(0, x[:, 1])),
     # in-place writes
+    "put_along_axis": written(twice, lambda out, x: np.put_along_axis(out, np.array([[1], [0], [3]]), x[:, :1], 1)),
+    "piecewise": lambda x: np.piecewise(x, [x < 0, x > 30], [lambda a: a * 2.0, 3.0, lambda a: a * 5.0]),
     "copyto": written(zeros, lambda out, x: np.copyto(out, x)),
     "copyto, where": written(zeros, lambda out, x: np.copyto(out, x * 2.0, where=MASK)),
     "copyto a number": written(twice, lambda out, x: np.copyto(out, 7.0, where=MASK)),
