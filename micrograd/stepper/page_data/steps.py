@@ -262,7 +262,10 @@ class StepMaker:
             "math": self._rule(label, at, node),
             "folded": {"axes": folded} if folded else None,
             "spread": {"shape": list(operand.shape), "operands": [operand.index]} if spread else None,
-            "why": [node.op if node.op in WHY else row.kind, *(["fold"] if folded else [])],
+            "why": [
+                next(reason for reason in (node.op, row.kind, "map") if reason in WHY),
+                *(["fold"] if folded else []),
+            ],
             "title": _in_each_language(lambda language: say(language, "head.edge", gradient=label, **ends)),
             "say": _in_each_language(sentence),
         }
