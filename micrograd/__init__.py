@@ -25,6 +25,7 @@ from micrograd.engine import Tensor as Tensor
 from micrograd.engine import Value as Value
 from micrograd.engine import no_grad as no_grad
 from micrograd.errors import MicrogradError as MicrogradError
+from micrograd.primitives import Primitive as Primitive
 
 if TYPE_CHECKING:
     from micrograd import functional as functional
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from micrograd.batchnorm import batch_norm_inference as batch_norm_inference
     from micrograd.batchnorm import tolerance
     from micrograd.compiler import compile as compile  # noqa: A004 (mg.compile)
+    from micrograd.derivation import derive as derive
     from micrograd.drawing import draw as draw
     from micrograd.drawing.tex import tikz as tikz
     from micrograd.graph import Graph as Graph
@@ -70,6 +72,7 @@ _LAZY = {
     "check": "micrograd.marker.process.session",
     "checked": "micrograd.anomaly",
     "compile": "micrograd.compiler",
+    "derive": "micrograd.derivation",
     "draw": "micrograd.drawing",
     "latex": "micrograd.graph.formulas",
     "probe": "micrograd.marker.probing",

@@ -13,6 +13,7 @@ reduce     folds the axes `axis` away (`None`: all of them), keeping unit axes i
 contract   multiplies and sums over a shared axis (matrix product)
 scan       folds along `axis` and keeps what is there after each entry (running sums), from the end if `reverse`
 move       brings numbers elsewhere without changing them
+call       calls NumPy, LAPACK or a function of yours on whole arrays
 =========  =========================================================================================
 
 A vector-Jacobian product (vjp) rule is called `rule(g, out, *operands, **attrs)` with the cotangent `g` of the
@@ -24,8 +25,10 @@ builds the backward graph.  Rules never undo broadcasting: `micrograd.engine.fol
 from __future__ import annotations
 
 import builtins
+import itertools
 import math
 import re
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -40,6 +43,7 @@ Rule = Callable[..., Any]
 TABLE: dict[str, Primitive] = {}
 """Every declared primitive by its name, in the order of declaration."""
 
+_PACKAGE_ROWS: set[str] = set()  # whose names nobody can take
 QUICK = frozenset({"abs", "exp", "log", "pow", "sqrt", "tanh"})
 """What Python's `math` computes for NumPy where it is given one number: faster, and as NumPy does but for an ulp."""
 
@@ -53,23 +57,27 @@ class Primitive:
 
     Args:
         name: the name in graphs, pictures and messages.
-        kind: ``map``, ``reduce``, ``contract``, ``scan`` or ``move``.
+        kind: ``map``, ``reduce``, ``contract``, ``scan``, ``move`` or ``call``.
         array: name of the function in ``numpy`` (and ``jax.numpy``), the row's own name where left out; or a function
-            of arrays, where NumPy has none.
+            of arrays of your own, where NumPy has none.
         scalar: Python expression for one number, with ``{0}``, ``{1}`` and ``{attribute}`` as holes, which the compiler
             and pages print. Python numbers are computed by it where it is arithmetic of `QUICK` functions of `math`.
         onnx: operator name in ONNX.
         tex: LaTeX template with the same holes.
         level: binding strength of the template, 1 (sum) to 9 (atom): decides where brackets go.
         label: what the drawing writes in the node.
-        domain: one entry per operand, the numbers it is tested on (``micrograd.testing.DOMAINS``).
+        domain: one entry per operand, the numbers it is tested on (``micrograd.testing.DOMAINS``); real numbers
+            where left out.
         cost: of one entry, in additions; the compiler computes cheap values again rather than store them.
         variadic: whether it takes any number of operands.
-        vjp: one rule per operand; ``None`` where no gradient flows (the slope is 0 wherever there is one).  A
-            variadic row has a single rule and is called with the keyword ``slot`` besides.
+        vjp: one rule per operand; ``None`` where no gradient flows (the slope is 0 wherever there is one), and that
+            has to be said. A variadic row has a single rule and is called with the keyword ``slot`` besides.
+
+    A row of this package cannot be declared again; one of yours can, so that a notebook cell may be run twice.
 
     Raises:
-        ValueError: a name declared twice, an unknown kind, or a ``vjp`` that does not match ``domain``.
+        ValueError: no ``vjp``, the name of a row of this package, an unknown kind, a function that NumPy does not
+            have, or a ``vjp`` that does not match ``domain``.
 
     >>> TABLE["mul"](2.0, np.array([1.0, 3.0]))
     array([2., 6.])
@@ -77,23 +85,24 @@ class Primitive:
 
     name: str
     kind: str = "map"
-    array: Any = ""
+    array: Any = ""  # a name, or a function
     scalar: str = ""
     onnx: str = ""
     tex: str = ""
     level: int = 9
     label: str = ""
-    domain: tuple[str, ...] = ("real",)
+    domain: tuple[str, ...] = ()
     cost: int = 1
     variadic: bool = False
     vjp: tuple[Rule | None, ...] = ()
+    compute: Callable[..., Any] | None = field(init=False)  # the function on arrays that `array` is, if it is one
     flows: bool = field(init=False)  # whether any gradient passes (not through comparisons)
     plain: bool = field(init=False)  # one operand, or two whose rules take no keywords: the sweep's short step
     slots: tuple[tuple[int, Rule | None], ...] = field(init=False)  # the rules, numbered once for the sweep
     forward: Callable[..., Any] = field(init=False)
 
     def __post_init__(self) -> None:
-        if self.name in TABLE:
+        if self.name in _PACKAGE_ROWS:
             raise ValueError(f"primitive {self.name!r} is declared twice; choose another name")
         if self.kind not in KINDS:
             raise ValueError(f"primitive {self.name!r}: kind {self.kind!r} is not one of {', '.join(KINDS)}")
@@ -102,22 +111,32 @@ class Primitive:
                 f"primitive {self.name!r} has no vjp, so its gradient would be 0 in silence; give vjp=(rule, ...), one "
                 "for each operand, and None for those that no gradient flows to"
             )
+        set_ = object.__setattr__
+        set_(self, "domain", self.domain or ("real",) * len(self.vjp))
         if not self.variadic and len(self.vjp) != len(self.domain):
             raise ValueError(
                 f"primitive {self.name!r}: {len(self.vjp)} vjp rules for {len(self.domain)} operands; give one each, "
                 "and in domain=(...) an entry for each operand"
             )
-        if callable(self.array):
-            _FUNCTIONS[self.name] = self.array
-            object.__setattr__(self, "array", "")
-        object.__setattr__(self, "array", self.array or self.name)
+        set_(self, "compute", self.array if callable(self.array) else None)
+        set_(self, "array", self.name if callable(self.array) else self.array or self.name)
+        if self.compute is not None and self.kind == "reduce":
+            raise ValueError(f"primitive {self.name!r}: a function of your own is of kind 'map' (elementwise) or "
+                             "'call'; a reduction names a ufunc, whose reduce it is")  # fmt: skip
+        if self.compute is None and self.name not in _FUNCTIONS and not hasattr(np, self.array):
+            raise ValueError(f"primitive {self.name!r}: NumPy has no function {self.array!r}; name one, array='sin', "
+                             "or pass your own function of arrays, array=lambda x: ...")  # fmt: skip
         object.__setattr__(self, "flows", any(self.vjp))
-        takes = [rule.__code__.co_kwonlyargcount for rule in self.vjp if rule is not None]
+        takes = [
+            getattr(getattr(rule, "__code__", None), "co_kwonlyargcount", 1) for rule in self.vjp if rule is not None
+        ]
         short = len(takes) == len(self.vjp) <= 2 and not self.variadic and not (len(takes) == 2 and any(takes))
         object.__setattr__(self, "plain", short)
         object.__setattr__(self, "slots", tuple(enumerate(self.vjp)))
         object.__setattr__(self, "forward", KINDS[self.kind](self))
         TABLE[self.name] = self
+        if sys._getframe(2).f_globals.get("__name__", "").startswith("micrograd."):
+            _PACKAGE_ROWS.add(self.name)
 
     def __call__(self, *operands: Any, **attrs: Any) -> Any:
         for operand in operands:
@@ -147,7 +166,9 @@ def _row(name: str) -> Primitive:
 
 
 def _map(row: Primitive) -> Callable[..., Any]:
-    array: Callable[..., Any] = _FUNCTIONS.get(row.name) or getattr(np, row.array)
+    array: Callable[..., Any] = _named(row)
+    if row.compute is not None and not row.scalar:
+        return _of_arrays(array)
     quick = bool(row.scalar) and {*re.findall(r"(\w+)\(", row.scalar)} <= QUICK
     if not quick and row.name in ("cast", "where"):
         return array
@@ -184,6 +205,17 @@ def _map(row: Primitive) -> Callable[..., Any]:
     return unary if len(row.domain) == 1 else forward
 
 
+def _of_arrays(array: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function of arrays as one of numbers too, which gives a number for numbers."""
+
+    def forward(*operands: Any, **attrs: Any) -> Any:
+        if all(type(operand) in _NUMBERS for operand in operands):
+            return float(array(*map(np.asarray, operands), **attrs))
+        return array(*operands, **attrs)
+
+    return forward
+
+
 def _reduce(row: Primitive) -> Callable[..., Any]:
     reduce: Callable[..., Any] = getattr(np, row.array).reduce
 
@@ -194,11 +226,20 @@ def _reduce(row: Primitive) -> Callable[..., Any]:
 
 
 def _named(row: Primitive) -> Callable[..., Any]:
-    return _FUNCTIONS.get(row.name) or getattr(np, row.array)
+    return row.compute or _FUNCTIONS.get(row.name) or getattr(np, row.array)
+
+
+def _call(row: Primitive) -> Callable[..., Any]:
+    array = _named(row)
+
+    def forward(*operands: Any, **attrs: Any) -> Any:
+        return array(*map(np.asarray, operands), **attrs)
+
+    return forward
 
 
 def _scan(row: Primitive) -> Callable[..., Any]:
-    accumulate: Callable[..., Any] = _FUNCTIONS.get(row.name) or getattr(np, row.array).accumulate
+    accumulate: Callable[..., Any] = row.compute or getattr(np, row.array).accumulate
 
     def forward(*operands: Any, axis: int, reverse: bool = False) -> Any:
         if not reverse:
@@ -214,6 +255,7 @@ KINDS: dict[str, Callable[[Primitive], Callable[..., Any]]] = {
     "contract": _named,
     "scan": _scan,
     "move": _named,
+    "call": _call,
 }
 
 
@@ -266,6 +308,10 @@ def _cast(x: Any, *, dtype: str) -> Any:
 
 def _recur(a: Any, b: Any, axis: int) -> Any:
     out = np.array(b, np.result_type(a, b))
+    if out.ndim == 1:  # in Python's floats, a tenth of the time
+        steps = zip(a.tolist(), out.tolist(), strict=True)
+        out[...] = [y for _, y in itertools.accumulate(steps, lambda done, step: (0.0, step[1] + step[0] * done[1]))]
+        return out
     factors, done = np.moveaxis(a, axis, 0), np.moveaxis(out, axis, 0)
     for step in range(1, len(done)):
         done[step] += factors[step] * done[step - 1]
@@ -383,7 +429,7 @@ def _share(g: Any, x: Any, y: Any, tie: float, wins: Any) -> Any:
 
 def _apart(x: Any, y: Any) -> Any:
     """``y - x``, where two infinities of one sign are 0 apart."""
-    d = y - x
+    d = 1.0 * y - x  # truth values have no difference
     return where(equal(x, y), where(equal(d, d), d, 0.0), d)
 
 
@@ -630,7 +676,7 @@ arctan = _function("arctan", (lambda g, out, x: div(g, 1.0 + x * x),), scalar="a
 arctan2 = _function(
     "arctan2",
     (lambda g, out, y, x: g * _cosine(_cosine(x, hypot(x, y)), hypot(x, y)),
-     lambda g, out, y, x: g * _cosine(_cosine(-y, hypot(x, y)), hypot(x, y))),
+     lambda g, out, y, x: -(g * _cosine(_cosine(y, hypot(x, y)), hypot(x, y)))),
     scalar="atan2({0}, {1})", domain=("nonzero", "nonzero"),
 )  # fmt: skip
 sinh = _function("sinh", (lambda g, out, x: g * cosh(x),), scalar="sinh({0})", tex=r"\sinh {0}", onnx="Sinh")
@@ -667,7 +713,7 @@ fmin = _function("fmin", (lambda g, out, x, y, *, tie=0.5: _share(g, x, y, tie, 
                  scalar="fmin({0}, {1})", domain=("real", "real"), cost=1)  # fmt: skip
 copysign = _function(
     "copysign",
-    (lambda g, out, x, y: g * (sign(x) * copysign(1.0, y)), None),
+    (lambda g, out, x, y: g * (copysign(1.0, out) * sign(1.0 * x)), None),
     scalar="copysign({0}, {1})",
     domain=("nonzero", "nonzero"),
     cost=1,

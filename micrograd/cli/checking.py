@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 import sys
+import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +82,7 @@ def _output(options: argparse.Namespace, pairs: Sequence[Pair]) -> Path | None:
             2,
         )
     suffix = {"otter": ".py", "nbgrader": ".ipynb"}.get(options.emit, ".html")
-    output = Path(options.output or f"{pairs[0].backward}{suffix}")
+    output = Path(options.output or f"{pairs[0].backward if pairs else 'check'}{suffix}")
     if output.suffix.lower() != suffix:
         what = f"tests for {options.emit} are" if options.emit else "the page is"
         raise CommandError(f"{output}: {what} written as {suffix}; name it {output.with_suffix(suffix)}", 2)
@@ -100,9 +103,36 @@ def _emit(options: argparse.Namespace, report: Report, pair: Pair, source: str) 
         raise CommandError(str(error), 2 if report.verdict == "failed" else 1) from None
 
 
+def _failed(options: argparse.Namespace, path: Path, source: str, why: str) -> Report:
+    from micrograd.marker.report import Report
+
+    return Report("failed", options.forward or "", options.backward or "", str(path), problem=why, source=source)
+
+
+def _unreadable(source: str, path: Path, options: argparse.Namespace) -> list[Report]:
+    """Return the report on a text that is no Python, with the place; nothing where it is."""
+    from micrograd.marker.messages import problem
+    from micrograd.marker.present.advice import hint
+    from micrograd.marker.student.stopping import finding_of_syntax
+
+    if options.emit:
+        return []
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(source, str(path))
+    except SyntaxError as error:
+        why = problem("syntax", at=f"{path.name}:{error.lineno}", message=error.msg) + hint(error)
+        return [replace(_failed(options, path, source, why), findings=(finding_of_syntax(error, source),))]
+    except (ValueError, RecursionError, MemoryError):
+        return []
+    return []
+
+
 def _check(options: argparse.Namespace, terminal: Terminal) -> int:
     from micrograd.drawing.picture import write
-    from micrograd.marker.inputs.pairs import chosen, parameters_of
+    from micrograd.marker.inputs.pairs import chosen, parameters_of, unpaired
+    from micrograd.marker.messages import WORDS, say
     from micrograd.marker.present.rendering import count
     from micrograd.marker.present.report_page import page_of
     from micrograd.marker.process.limits import Limits
@@ -111,14 +141,20 @@ def _check(options: argparse.Namespace, terminal: Terminal) -> int:
 
     path = Path(options.file).absolute()
     source = text_of(path, "FILE.py")
+    reports: list[Report] = []
     try:
-        pairs = chosen(source, path.name, options.forward, options.backward)
+        reports += _unreadable(source, path, options)
+        pairs = () if reports else chosen(source, path.name, options.forward, options.backward)
     except MicrogradError as error:
-        raise CommandError(str(error), 2) from None
+        if options.format == "text" or options.emit:
+            raise CommandError(str(error), 2) from None
+        reports, pairs = [_failed(options, path, source, str(error))], ()
     output = _output(options, pairs)
     examples = [shapes_and_settings(options, parameters_of(source, p.forward) or None, p.forward) for p in pairs]
     limits = Limits(options.seconds, options.memory << 20)
-    reports, walk = [], None
+    walk = None
+    if reports and options.format == "text":
+        terminal.say(reports[0].text(hint=options.hint, language=options.lang, colour=coloured(sys.stdout)))
     for pair, example in zip(pairs, examples, strict=True):
         request = Request(
             source, str(path), pair.forward, pair.backward, pair.kind, example, reference=options.reference,
@@ -129,10 +165,14 @@ def _check(options: argparse.Namespace, terminal: Terminal) -> int:
         if options.format == "text":
             shown = report.text(hint=options.hint, language=options.lang, colour=coloured(sys.stdout))
             terminal.say(f"{shown}\n" if len(pairs) > 1 else shown)
+    beside = unpaired(source, pairs) if pairs and options.forward is options.backward is None else []
     if options.format == "json":
-        terminal.say(json.dumps({"version": 1, "reports": [json.loads(r.as_json()) for r in reports]}, indent=2))
+        found = [json.loads(report.as_json()) for report in reports]
+        terminal.say(json.dumps({"version": 1, "reports": found, "not_checked": beside}, indent=2))
     elif len(pairs) > 1:
         terminal.say(count(reports, options.lang))
+    if beside and options.format == "text":
+        terminal.say(say(options.lang, WORDS["unpaired"], names=", ".join(beside)))
     if output is not None:
         made = (
             _emit(options, reports[0], pairs[0], source)

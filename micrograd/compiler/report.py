@@ -150,7 +150,7 @@ def _passes(program: Program, largest: int) -> int:
 
 
 def _step_note(program: Program, equation: Equation, other: str) -> KernelNote:
-    kind = "product" if TABLE[equation.op].kind == "contract" else other
+    kind = {"contract": "product", "call": "call"}.get(TABLE[equation.op].kind, other)
     return KernelNote(kind, program.values[equation.out].shape, 1, (_name(program, equation.out),), 1)
 
 

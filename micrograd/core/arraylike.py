@@ -13,11 +13,11 @@ import numpy as np
 
 from micrograd import primitives as p
 from micrograd.core import validation
-from micrograd.display import Displayed
+from micrograd.display import Labelled
 from micrograd.errors import DTypeError, GraphError, ShapeError
 from micrograd.modes import capturing, current
 from micrograd.numpy_api import composites as c
-from micrograd.numpy_api.functions import call_function, call_ufunc
+from micrograd.numpy_api.functions import METHODS, call_function, call_ufunc, reduced
 from micrograd.source.names import user_line
 
 __all__ = ["ArrayLike"]
@@ -25,7 +25,7 @@ __all__ = ["ArrayLike"]
 _not = c.bitwise(c.logical_not)
 
 
-class ArrayLike(Displayed):
+class ArrayLike(Labelled):
     """The operators and methods of an array, composed of primitives."""
 
     __slots__ = ()
@@ -245,41 +245,41 @@ class ArrayLike(Displayed):
         """Return the tensor with its last two axes exchanged."""
         return c.swapaxes(self, -1, -2)
 
-    def sum(self, axis: c.Axis = None, keepdims: bool = False) -> Any:
+    def sum(self, axis: c.Axis = None, keepdims: bool = False, **more: Any) -> Any:
         """See `numpy.sum`."""
-        return c.sum(self, axis, keepdims=keepdims)
+        return reduced(c.sum, np.sum, self, axis, keepdims=keepdims, **more)
 
-    def mean(self, axis: c.Axis = None, keepdims: bool = False) -> Any:
+    def mean(self, axis: c.Axis = None, keepdims: bool = False, **more: Any) -> Any:
         """See `numpy.mean`; ``sum / N``."""
-        return c.mean(self, axis, keepdims=keepdims)
+        return reduced(c.mean, np.mean, self, axis, keepdims=keepdims, **more)
 
-    def var(self, axis: c.Axis = None, ddof: int = 0, keepdims: bool = False) -> Any:
+    def var(self, axis: c.Axis = None, ddof: int = 0, keepdims: bool = False, **more: Any) -> Any:
         """See `numpy.var`; composed, two-pass."""
-        return c.var(self, axis, ddof=ddof, keepdims=keepdims)
+        return reduced(c.var, np.var, self, axis, ddof=ddof, keepdims=keepdims, **more)
 
-    def std(self, axis: c.Axis = None, ddof: int = 0, keepdims: bool = False) -> Any:
+    def std(self, axis: c.Axis = None, ddof: int = 0, keepdims: bool = False, **more: Any) -> Any:
         """See `numpy.std`."""
-        return c.std(self, axis, ddof=ddof, keepdims=keepdims)
+        return reduced(c.std, np.std, self, axis, ddof=ddof, keepdims=keepdims, **more)
 
-    def max(self, axis: c.Axis = None, keepdims: bool = False) -> Any:
+    def max(self, axis: c.Axis = None, keepdims: bool = False, **more: Any) -> Any:
         """See `numpy.max`; ties share the gradient."""
-        return c.amax(self, axis, keepdims=keepdims)
+        return reduced(c.amax, np.max, self, axis, keepdims=keepdims, **more)
 
-    def min(self, axis: c.Axis = None, keepdims: bool = False) -> Any:
+    def min(self, axis: c.Axis = None, keepdims: bool = False, **more: Any) -> Any:
         """See `numpy.min`."""
-        return c.amin(self, axis, keepdims=keepdims)
+        return reduced(c.amin, np.min, self, axis, keepdims=keepdims, **more)
 
-    def any(self, axis: c.Axis = None, keepdims: bool = False) -> Any:
+    def any(self, axis: c.Axis = None, keepdims: bool = False, **more: Any) -> Any:
         """See `numpy.any`."""
-        return c.any_of(self, axis, keepdims=keepdims)
+        return reduced(c.any_of, np.any, self, axis, keepdims=keepdims, **more)
 
-    def all(self, axis: c.Axis = None, keepdims: bool = False) -> Any:
+    def all(self, axis: c.Axis = None, keepdims: bool = False, **more: Any) -> Any:
         """See `numpy.all`."""
-        return c.all_of(self, axis, keepdims=keepdims)
+        return reduced(c.all_of, np.all, self, axis, keepdims=keepdims, **more)
 
-    def clip(self, low: Any = None, high: Any = None) -> Any:
+    def clip(self, low: Any = None, high: Any = None, *, min: Any = None, max: Any = None) -> Any:  # noqa: A002
         """See `numpy.clip`."""
-        return c.clip(self, low, high)
+        return c.clip(self, min if low is None else low, max if high is None else high)
 
     def dot(self, other: Any) -> Any:
         """See `numpy.dot`."""
@@ -338,16 +338,6 @@ class ArrayLike(Displayed):
         """Return ``maximum(x, 0)``, with slope 0 at 0."""
         return c.maximum(self, 0.0)
 
-    # Karpathy's names for what his drawings read; they show constants as nodes.
-
-    @property
-    def _prev(self) -> set[Any]:
-        return {type(self)(a) if o is None else o for o, a in zip(self.operands, self.args, strict=True)}
-
-    @property
-    def _op(self) -> str:
-        return "" if self.row is None else self.row.label
-
 
 for _name, _function in {
     "mod": p.remainder, "floordiv": p.floor_divide, "divmod": c.divided, "and": c.bitwise(c.logical_and),
@@ -355,3 +345,7 @@ for _name, _function in {
 }.items():  # fmt: skip
     setattr(ArrayLike, f"__{_name}__", lambda self, other, _function=_function: _function(self, other))
     setattr(ArrayLike, f"__r{_name}__", lambda self, other, _function=_function: _function(other, self))
+
+
+for _name, _function in METHODS.items():
+    setattr(ArrayLike, _name, _function)

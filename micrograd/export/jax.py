@@ -16,7 +16,7 @@ from micrograd.primitives import TABLE, Primitive
 from micrograd.program.program import Equation, Program, concrete
 from micrograd.pytree import flatten
 
-__all__ = ["KINDS", "OVERRIDES", "evaluate_jax", "refuse_truncation", "require_jax", "to_jax"]
+__all__ = ["CALLS", "KINDS", "OVERRIDES", "evaluate_jax", "refuse_truncation", "require_jax", "to_jax"]
 
 
 def require_jax() -> Any:
@@ -49,12 +49,21 @@ def _move(row: Primitive, x: Any, **attrs: Any) -> Any:
     return getattr(require_jax().numpy, row.array)(x, **attrs)
 
 
+def _call(row: Primitive, *operands: Any, **attrs: Any) -> Any:
+    if row.name not in CALLS:
+        raise GraphError(
+            f"the row {row.name} calls a function of arrays that JAX cannot run; compose it of rows, or add it to "
+            "micrograd.export.jax.CALLS."
+        )
+    return CALLS[row.name](require_jax().numpy, *operands, **attrs)
+
+
 def _scan(row: Primitive, x: Any, *, axis: int, reverse: bool = False) -> Any:
     return getattr(require_jax().lax, row.name)(x, axis=axis, reverse=reverse)
 
 
 KINDS: dict[str, Callable[..., Any]] = {
-    "map": _map, "reduce": _reduce, "contract": _contract, "scan": _scan, "move": _move,
+    "map": _map, "reduce": _reduce, "contract": _contract, "scan": _scan, "move": _move, "call": _call,
 }  # fmt: skip
 """The function that computes the rows of each kind, called with the row, its operands and its keywords."""
 
@@ -134,6 +143,59 @@ OVERRIDES: dict[str, Callable[..., Any]] = {
     "concatenate": _concatenate,
 }
 """Rows whose function in `jax.numpy` has another signature; a test keeps the list short."""
+
+
+# ---- what LAPACK computes: called with `jax.numpy` --------------------------------------------------------
+
+
+def _packed(jnp: Any, *parts: Any) -> Any:
+    return jnp.concatenate(parts, -2)
+
+
+def _eigh(jnp: Any, x: Any, *, uplo: str = "L") -> Any:
+    values, vectors = jnp.linalg.eigh(x, uplo, symmetrize_input=False)
+    return _packed(jnp, values[..., None, :], vectors)
+
+
+def _eigvalsh(jnp: Any, x: Any, *, uplo: str = "L", vectors: bool = False) -> Any:
+    del vectors
+    return jnp.linalg.eigvalsh(_mirrored(jnp, x, uplo), symmetrize_input=False)
+
+
+def _mirrored(jnp: Any, x: Any, uplo: str) -> Any:
+    """Return the symmetric matrix of one triangle, from which JAX takes the slope of that triangle."""
+    lower = jnp.tril(x if uplo == "L" else x.mT)
+    return lower + jnp.tril(lower, -1).mT
+
+
+def _svd(jnp: Any, x: Any) -> Any:
+    u, s, vh = jnp.linalg.svd(x, full_matrices=False)
+    return _packed(jnp, u, s[..., None, :], vh.mT)
+
+
+def _order(jnp: Any, keys: Any, axis: int) -> Any:
+    return jnp.argsort(keys, axis=axis, stable=True)
+
+
+CALLS: dict[str, Callable[..., Any]] = {
+    "inv": lambda jnp, x: jnp.linalg.inv(x),
+    "solve": lambda jnp, a, b: jnp.linalg.solve(a, b),
+    "det": lambda jnp, x: jnp.linalg.det(x),
+    "cofactors": lambda jnp, x: jnp.linalg.det(x)[..., None, None] * jnp.linalg.inv(x).mT,
+    "logabsdet": lambda jnp, x: jnp.linalg.slogdet(x)[1],
+    "signdet": lambda jnp, x: jnp.linalg.slogdet(x)[0],
+    "pinv": lambda jnp, x, rtol=None: jnp.linalg.pinv(x, rtol=rtol),
+    "cholesky": lambda jnp, x: jnp.linalg.cholesky(_mirrored(jnp, x, "L"), symmetrize_input=False),
+    "eigh": lambda jnp, x, uplo="L": _eigh(jnp, _mirrored(jnp, x, uplo)),
+    "eigvalsh": _eigvalsh,
+    "svd": _svd,
+    "svdvals": lambda jnp, x, **_: jnp.linalg.svdvals(x),
+    "qr": lambda jnp, x: _packed(jnp, *jnp.linalg.qr(x)),
+    "sort_by": lambda jnp, x, keys, axis=-1: jnp.take_along_axis(x, _order(jnp, keys, axis), axis),
+    "unsort_by": lambda jnp, x, keys, axis=-1: jnp.take_along_axis(
+        x, _order(jnp, _order(jnp, keys, axis), axis), axis),
+}  # fmt: skip
+"""Rows of kind ``call``, in JAX."""
 
 
 # ---- a whole program -------------------------------------------------------------------------------------

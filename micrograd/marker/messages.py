@@ -32,10 +32,7 @@ WORDS: dict[str, Phrase] = {
         "数值正确（在 {probes} 组输入上）；但有形状不对。",
     ),
     "wrong.one": ("Wrong: 1 mistake.", "有误：1 处错误。"),
-    "wrong.more": (
-        "Wrong: {count} mistakes.",
-        "有误：{count} 处错误。",
-    ),
+    "wrong.more": ("Wrong: {count} mistakes.", "有误：{count} 处错误。"),
     "wrong.none": (
         "Wrong: a gradient disagrees with the engine's, but no single line could be blamed.",
         "有误：梯度与引擎的结果不一致，但无法归咎于某一行。",
@@ -78,6 +75,21 @@ WORDS: dict[str, Phrase] = {
         "第 {line} 行：{target} 也有误，即使用到的值都是对的。",
     ),
     "head.raises": ("Line {line} stops with an error.", "第 {line} 行报错而中止。"),
+    "head.unwritten": ("Line {line}: {target} is not written yet.", "第 {line} 行：{target} 还没有写。"),
+    "head.no_return": ("Line {line}: the function ends without `return`.", "第 {line} 行：函数结束时没有 `return`。"),
+    "head.thrown_away": (
+        "Line {line} computes something, and nobody keeps it.",
+        "第 {line} 行算出了结果，却没有保存。",
+    ),
+    "target.backward": ("what belongs here", "这里该写的内容"),
+    "unwritten": ("Not written yet.", "还没有写。"),
+    "stops": ("Wrong: the code stops with an error.", "有误：代码报错而中止。"),
+    "unpaired": (
+        "Not checked, since no forward of that name was found: {names}.",
+        "没有找到对应的前向函数，因此未检查：{names}。",
+    ),
+    "summary.unwritten": ("{count} not written yet", "{count} 对还没有写"),
+    "summary.failed": ("{count} could not be checked", "{count} 对无法检查"),
     "head.shape": (
         "Line {line}: {target} has the right numbers in the wrong shape.",
         "第 {line} 行：{target} 的数值正确，形状不对。",
@@ -245,15 +257,9 @@ PROBLEMS: dict[str, Phrase] = {
         ),
         "{name} 需要 {parameter!r}，但 {forward} 没有这个参数，也没有返回它；请放进缓存返回：return out, cache",
     ),
-    "layer": (
-        (
-            "{name}() wants {parameters}, which a check cannot make up; write two functions around it, "
-            "{stem}_forward(x, {parameters}) that returns (out, layer) and {stem}_backward(dout, layer)"
-        ),
-        (
-            "{name}() 需要 {parameters}，检查时无法自行给出；请写两个函数包装它：返回 (out, layer) 的 "
-            "{stem}_forward(x, {parameters})，以及 {stem}_backward(dout, layer)"
-        ),
+    "hint.give": (
+        "What {name} is cannot be known from its name; give --param {name}=VALUE, or for an array --input {name}=5x3",
+        "从名字看不出 {name} 是什么；请说明：--param {name}=VALUE，若是数组则用 --input {name}=5x3。",
     ),
     "hint.python2": ("This is Python 2; in Python 3 write {new}.", "这是 Python 2 的写法；在 Python 3 中请写 {new}。"),
     "hint.numpy": ("Newer NumPy has no {old}; write {new}.", "新版 NumPy 没有 {old}；请写 {new}。"),
@@ -293,6 +299,50 @@ PROBLEMS: dict[str, Phrase] = {
     "unpacked": (
         "the names stand in another order than the values: {name} holds what the forward calls {other}",
         "名字的顺序与值的顺序不同：{name} 得到的是前向里的 {other}",
+    ),
+    "stop.unbound": (
+        "{kind}: `{name}` is read here, and line {line} is the first that assigns it",
+        "{kind}：这里读取了 `{name}`，而第 {line} 行才第一次给它赋值",
+    ),
+    "stop.name": (
+        "{kind}: name {name!r} is not defined; did you mean `{near}`?",
+        "{kind}：名字 {name!r} 没有定义；你是想写 `{near}` 吗？",
+    ),
+    "stop.nowhere": (
+        "{kind}: name {name!r} is not defined; nothing in this function assigns it",
+        "{kind}：名字 {name!r} 没有定义；这个函数里没有给它赋值的语句",
+    ),
+    "stop.memory": ("{kind}: {message}; which size is too large here?", "{kind}：{message}；这里哪个大小太大了？"),
+    "stop.recursion": (
+        "{kind}: {name} calls itself again and again, and nothing ends it",
+        "{kind}：{name} 不断地调用自己，没有终止条件",
+    ),
+    "stop.key": (
+        "{kind}: `{base}` has no entry {entry}; it has {keys}",
+        "{kind}：`{base}` 里没有 {entry}；有的是 {keys}",
+    ),
+    "stop.index": ("{kind}: {message}; `{base}` has {many} here", "{kind}：{message}；这里 `{base}` 是 {many}"),
+    "stop.unpack": (
+        "{kind}: `{base}` holds {got} values, and {names} names stand left of the =",
+        "{kind}：`{base}` 有 {got} 个值，而等号左边有 {names} 个名字",
+    ),
+    "stop.is": ("{kind}: `{base}` is {value} here: it has no value yet", "{kind}：`{base}` 在这里是 {value}：还没有值"),
+    "stop.attribute": (
+        "{kind}: `{base}` has no `{name}`; did you mean `{near}`?",
+        "{kind}：`{base}` 没有 `{name}`；你是想写 `{near}` 吗？",
+    ),
+    "stop.no_attribute": ("{kind}: `{base}` has no `{name}`", "{kind}：`{base}` 没有 `{name}`"),
+    "stop.call": (
+        "{kind}: `{name}` is a number or an array, and the brackets after it call it: is a * missing before them?",
+        "{kind}：`{name}` 是数或数组，后面的括号却把它当函数调用：括号前是否漏了 *？",
+    ),
+    "stop.xor": (
+        "{kind}: {message}: ^ is not a power in Python but the exclusive or; a power is written **",
+        "{kind}：{message}：在 Python 中 ^ 不是乘方，而是异或；乘方写作 **",
+    ),
+    "stop.shapes": (
+        "{kind}: `{a}` has shape {first} and `{b}` has shape {second}; {sign} cannot put these together",
+        "{kind}：`{a}` 的形状是 {first}，`{b}` 的形状是 {second}；{sign} 无法把它们合在一起",
     ),
     "exception": ("{at}: {kind}: {message}", "{at}：{kind}：{message}"),
 }

@@ -166,6 +166,12 @@ class Report:
         """Return whether every gradient is right in value and shape, and the forward is the named reference."""
         return self.verdict == "right"
 
+    @property
+    def unwritten(self) -> bool:
+        """Return whether it is wrong only in that something is not written yet."""
+        mistakes = [one for one in self.findings if one.severity != "harmless"]
+        return bool(mistakes) and all(one.kind == "unwritten" for one in mistakes)
+
     def assert_ok(self, hint: str = "fix", language: str = "en") -> None:
         """Raise AssertionError with the text of the report unless `ok`."""
         if not self.ok:

@@ -19,8 +19,9 @@ from micrograd.modes import capturing
 __all__ = [
     "all_of", "amax", "amin", "any_of", "between", "bitwise", "broadcast_to", "clip", "concatenate", "divide",
     "divided", "dot", "expand_dims", "float_power", "getitem", "logical_and", "logical_not", "logical_or",
-    "logical_xor", "matmul", "maximum", "mean", "minimum", "moveaxis", "power", "reshape", "rounded", "squeeze",
-    "stack", "std", "sum", "swapaxes", "transpose", "truth", "var",
+    "logical_xor", "matmul", "maximum", "mean", "minimum", "moveaxis",
+    "nan_to_num", "power", "reshape", "rounded", "squeeze",
+    "stack", "std", "sum", "swapaxes", "transpose", "truth", "values_of", "var",
 ]  # fmt: skip
 
 _FLOAT = np.dtype(float)
@@ -31,6 +32,15 @@ def shape_of(x: Any) -> tuple[int, ...]:
     """Return the shape of a tensor, array or number."""
     shape = getattr(x, "shape", None)
     return np.shape(x) if shape is None else tuple(shape)
+
+
+def values_of(x: Any, what: str) -> np.ndarray[Any, Any]:
+    """Return the values of a tensor or array, for a choice that they decide. Raises GraphError in a captured call."""
+    if not hasattr(x, "__primitive__"):
+        return np.asarray(x)
+    if (capture := capturing()) is not None:
+        capture.refuse(f"{what} of a tensor", "return the tensor and look at its values outside")
+    return np.asarray(x.raw)
 
 
 def normal_axis(axis: Axis, ndim: int) -> int | tuple[int, ...] | None:
@@ -87,7 +97,9 @@ def var(x: Any, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False) -> 
 
 
 def std(x: Any, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False) -> Any:
-    """Return the square root of `var`. Its slope is infinite where the variance is 0."""
+    """Return the square root of `var`. Its slope is infinite where the variance is 0; over one entry it is 0."""
+    if ddof == 0 and _count(shape_of(x), normal_axis(axis, len(shape_of(x)))) == 1:
+        return sum(x - x, axis, keepdims=keepdims)
     return p.sqrt(var(x, axis, ddof=ddof, keepdims=keepdims))
 
 
@@ -164,7 +176,7 @@ def power(x: Any, exponent: Any) -> Any:
         return p.power(x, exponent)
     if isinstance(exponent, bool) or not isinstance(exponent, (int, float, np.integer, np.floating)):
         kind = type(exponent).__name__
-        raise DTypeError(f"the exponent must be a real number or an array; got {kind}.")
+        raise DTypeError(f"the exponent must be a number or an array; got {kind}.")
     number = exponent.item() if isinstance(exponent, np.generic) else exponent
     whole = isinstance(number, float) and number.is_integer() and _kind(x) == "f"
     return p.pow(x, exponent=int(number) if whole else number)
@@ -174,6 +186,16 @@ def float_power(x: Any, exponent: Any) -> Any:
     """Raise `x` to a power in float64, as `numpy.float_power`."""
     x, exponent = (p.cast(o, dtype="float64") if getattr(o, "dtype", _FLOAT) != _FLOAT else o for o in (x, exponent))
     return power(x, exponent)
+
+
+def nan_to_num(x: Any, *, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+    """Put numbers in the place of nan and of infinities, as `numpy.nan_to_num`."""
+    if x.dtype.kind != "f":
+        return x
+    info = np.finfo(x.dtype)
+    high, low = (float(info.max) if posinf is None else posinf), (float(info.min) if neginf is None else neginf)
+    x = p.where(p.isnan(x), nan, x)
+    return p.where(p.equal(x, np.inf), high, p.where(p.equal(x, -np.inf), low, x))
 
 
 def rounded(a: Any, decimals: int = 0) -> Any:
@@ -344,6 +366,9 @@ def squeeze(x: Any, axis: Axis = None) -> Any:
     return p.reshape(x, shape=tuple(s for a, s in enumerate(shape) if a not in gone))
 
 
+_GROUP = 64
+
+
 def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
     """Join arrays along an existing axis; all their entries in one row where `axis` is None."""
     arrays = [reshape(a, -1) for a in arrays] if axis is None else list(arrays)
@@ -352,7 +377,14 @@ def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
     ndim = len(shape_of(arrays[0]))
     if ndim == 0:
         raise ShapeError("zero-dimensional arrays cannot be concatenated; use stack")
-    return p.concatenate(*arrays, axis=_places(axis or 0, ndim)[0])
+    return joined(arrays, _places(axis or 0, ndim)[0])
+
+
+def joined(arrays: Sequence[Any], axis: int) -> Any:
+    """Join arrays along an axis, many of them in groups: a row with n operands takes n times n steps backwards."""
+    while len(arrays) > _GROUP:
+        arrays = [p.concatenate(*arrays[at : at + _GROUP], axis=axis) for at in range(0, len(arrays), _GROUP)]
+    return p.concatenate(*arrays, axis=axis)
 
 
 def stack(arrays: Sequence[Any], axis: int = 0) -> Any:

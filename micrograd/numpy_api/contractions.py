@@ -7,6 +7,7 @@ into matrices, multiplied by one `matmul` row and unfolded again.
 from __future__ import annotations
 
 import itertools
+import string
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,24 +15,27 @@ from typing import Any
 import numpy as np
 
 from micrograd import primitives as p
-from micrograd.errors import GraphError, ShapeError
+from micrograd.errors import ShapeError
 from micrograd.numpy_api import composites as c
 from micrograd.numpy_api.composites import Axis, normal_axis, shape_of
 
-__all__ = ["accumulated", "average", "cumulative", "einsum", "inner", "norm", "outer", "prod", "scanned", "tensordot"]
+__all__ = [
+    "accumulated", "average", "beside", "cross", "cumulative", "dot", "einsum", "inner", "kron", "matvec", "outer",
+    "prod", "scanned", "tensordot", "vecdot", "vecmat",
+]  # fmt: skip
 
 
-def einsum(subscripts: str, *operands: Any) -> Any:
-    """Contract axes as `numpy.einsum`, for subscripts given as text, without an ellipsis.
+def einsum(*given: Any, optimize: Any = None, dtype: Any = None) -> Any:
+    """Contract axes as `numpy.einsum`: subscripts as text or as lists, an ellipsis, labels that repeat.
 
     Raises:
-        GraphError: an ellipsis, or operands and lists of axes in turns. ShapeError: sizes that differ.
+        ShapeError: sizes that differ, or subscripts that do not fit the operands.
     """
-    if not isinstance(subscripts, str):
-        raise GraphError("einsum takes its subscripts as text on graph values, as in np.einsum('ij,jk->ik', a, b).")
-    text = subscripts.replace(" ", "")
-    if "." in text:
-        raise GraphError(f"einsum {subscripts!r}: an ellipsis is not supported; name every axis.")
+    del optimize  # pairs are contracted from left to right
+    subscripts, operands = _spelled(given)
+    if dtype is not None:
+        operands = [p.cast(x, dtype=np.dtype(dtype).name) if hasattr(x, "dtype") else x for x in operands]
+    text = _named_axes(subscripts.replace(" ", ""), operands) if "." in subscripts else subscripts.replace(" ", "")
     left, arrow, out = text.partition("->")
     labels = left.split(",")
     if not arrow:
@@ -55,6 +59,44 @@ def einsum(subscripts: str, *operands: Any) -> Any:
         x, have = _pair(x, have, operands[place], labels[place], wanted), wanted
     x, have = _without(x, have, {*out})
     return _in_order(x, have, out)
+
+
+_LETTERS = string.ascii_uppercase + string.ascii_lowercase  # in NumPy's order of the lists' numbers
+
+
+def _spelled(given: Sequence[Any]) -> tuple[str, list[Any]]:
+    """Return subscripts as text, and the operands, of either form of a call."""
+    if not given or isinstance(given[0], str):
+        return (given[0] if given else ""), list(given[1:])
+
+    def text(labels: Any) -> str:
+        return "".join("..." if label is Ellipsis else _LETTERS[int(label)] for label in labels)
+
+    operands, labels = list(given[: len(given) // 2 * 2 : 2]), [text(part) for part in given[1::2]]
+    out = "->" + text(given[-1]) if len(given) % 2 else ""
+    return ",".join(labels) + out, operands
+
+
+def _named_axes(text: str, operands: Sequence[Any]) -> str:
+    """Write letters for the axes that an ellipsis stands for, counted from the last."""
+    left, arrow, out = text.partition("->")
+    parts = left.split(",")
+    free = [letter for letter in _LETTERS if letter not in text]
+    longest = 0
+    for at, (part, operand) in enumerate(zip(parts, operands, strict=False)):
+        if "..." not in part:
+            continue
+        count = len(shape_of(operand)) - len(part.replace("...", ""))
+        if count < 0:
+            raise ShapeError(f"einsum {text!r}: {part!r} names more axes than shape {shape_of(operand)} has.")
+        longest = max(longest, count)
+        parts[at] = part.replace("...", "".join(free[:count][::-1]))
+    whole = "".join(free[:longest][::-1])
+    if arrow:
+        return ",".join(parts) + "->" + out.replace("...", whole)
+    once = Counter("".join(parts))
+    named = "".join(sorted(label for label, times in once.items() if times == 1 and label not in whole))
+    return ",".join(parts) + "->" + whole + named
 
 
 def _without(x: Any, labels: str, kept: set[str]) -> tuple[Any, str]:
@@ -120,7 +162,8 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
         first, second = list(range(len(left) - int(axes), len(left))), list(range(int(axes)))
     else:
         first, second = ([given] if isinstance(given, (int, np.integer)) else list(given) for given in axes)
-    first, second = [n % len(left) for n in first], [n % len(right) for n in second]
+    first = [n % len(left) for n in first] if left else first
+    second = [n % len(right) for n in second] if right else second
     if [left[n] for n in first] != [right[n] for n in second]:
         raise ShapeError(f"tensordot: axes {first} of {left} and {second} of {right} have different sizes.")
     kept = [n for n in range(len(left)) if n not in first], [n for n in range(len(right)) if n not in second]
@@ -147,12 +190,62 @@ def inner(a: Any, b: Any) -> Any:
     return tensordot(a, b, (-1, -1))
 
 
+def dot(a: Any, b: Any) -> Any:
+    """Multiply with a number, as matrices, or every matrix with every other, as `numpy.dot`."""
+    if len(shape_of(a)) and len(shape_of(b)) > 2:
+        return tensordot(a, b, (-1, -2))
+    return c.dot(a, b)
+
+
+def kron(a: Any, b: Any) -> Any:
+    """Multiply every entry of `a` with all of `b`, as blocks, as `numpy.kron`."""
+    a, b = (x if hasattr(x, "shape") else np.asarray(x) for x in (a, b))
+    ndim = max(len(shape_of(a)), len(shape_of(b)))
+    left, right = ((1,) * (ndim - len(shape_of(x))) + shape_of(x) for x in (a, b))
+    x = c.reshape(a, [size for n in left for size in (n, 1)])
+    y = c.reshape(b, [size for n in right for size in (1, n)])
+    return c.reshape(p.mul(x, y), [n * m for n, m in zip(left, right, strict=True)])
+
+
+def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
+    """Return the vector at right angles to two vectors of three entries, as `numpy.cross`."""
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    a, b = c.moveaxis(a, axisa, -1), c.moveaxis(b, axisb, -1)
+    if shape_of(a)[-1] != 3 or shape_of(b)[-1] != 3:
+        raise ShapeError(f"np.cross takes vectors of three entries; got {shape_of(a)[-1]} and {shape_of(b)[-1]}.")
+
+    def turned(x: Any, by: int) -> Any:
+        return p.gather(x, index=(..., np.roll(np.arange(3), by)))
+
+    made = turned(a, -1) * turned(b, 1) - turned(a, 1) * turned(b, -1)
+    return c.moveaxis(made, -1, axisc)
+
+
+def vecdot(x1: Any, x2: Any, axis: int = -1) -> Any:
+    """Sum the products along an axis, as `numpy.vecdot`."""
+    x1, x2 = (c.moveaxis(x, axis, -1) for x in (x1, x2))
+    rows, columns = c.expand_dims(x1, -2), c.expand_dims(x2, -1)
+    return c.squeeze(c.matmul(rows, columns), (-2, -1))
+
+
+def matvec(x1: Any, x2: Any) -> Any:
+    """Multiply matrices with vectors, as `numpy.matvec`."""
+    return c.squeeze(c.matmul(x1, c.expand_dims(x2, -1)), -1)
+
+
+def vecmat(x1: Any, x2: Any) -> Any:
+    """Multiply vectors with matrices, as `numpy.vecmat`."""
+    return c.squeeze(c.matmul(c.expand_dims(x1, -2), x2), -2)
+
+
 def scanned(row: p.Primitive) -> Callable[..., Any]:
     """Return the function that scans an array by `row`, as `numpy.cumsum` does: all entries where `axis` is None."""
 
     def call(a: Any, axis: int | None = None) -> Any:
-        if axis is None or not shape_of(a):
-            a, axis = c.reshape(a, -1), axis or 0
+        if len(shape_of(a)) != 1 and (axis is None or not shape_of(a)):
+            a = c.reshape(a, -1)
+        axis = axis or 0
         return row(a, axis=normal_axis(axis, len(shape_of(a))))
 
     return call
@@ -191,7 +284,7 @@ def _counted(a: Any) -> Any:
 
 
 def prod(a: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
-    """Multiply halves with each other until one entry is left, so that zeros are no special case, as `numpy.prod`."""
+    """Multiply one after the other, as `numpy.prod`: the last of the running products, for which zeros are no case."""
     a = _counted(a)
     shape = shape_of(a)
     chosen = normal_axis(axis, len(shape))
@@ -201,37 +294,26 @@ def prod(a: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     x = _shaped(_ordered(a, [*axes, *rest]), (n, *(shape[axis] for axis in rest)))
     if n == 0:
         raise ShapeError(f"prod over axis {axis} of shape {shape}: there is nothing to multiply")
-    while n > 1:
-        half = n // 2
-        odd = [p.gather(x, index=slice(2 * half, n))] if n % 2 else []
-        x = p.mul(p.gather(x, index=slice(0, half)), p.gather(x, index=slice(half, 2 * half)))
-        x = p.concatenate(x, *odd, axis=0) if odd else x
-        n = half + n % 2
     kept = tuple(1 if n in axes else size for n, size in enumerate(shape)) if keepdims else shape_of(x)[1:]
-    return p.reshape(x, shape=kept)
+    return p.reshape(p.gather(p.cumprod(x, axis=0), index=slice(n - 1, n)), shape=kept)
 
 
-def norm(x: Any, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Any:  # noqa: A002 - NumPy's name
-    """Return the norms 1, 2 and inf of vectors, and Frobenius' of matrices, as `numpy.linalg.norm`."""
-    matrix = (axis is None and len(shape_of(x)) > 1) or isinstance(axis, Sequence)
-    if ord in (None, "fro") or (ord == 2 and not matrix):
-        return p.sqrt(c.sum(x**2, axis, keepdims=keepdims))
-    if ord in (1, np.inf) and not matrix:
-        return (c.sum if ord == 1 else c.amax)(p.abs(x), axis, keepdims=keepdims)
-    raise GraphError(f"np.linalg.norm with ord={ord!r} is not supported on graph values; write it with abs, sum, max.")
+def beside(weights: Any, a: Any, axis: Axis) -> Any:
+    """Return the weights of the slices along an axis in a shape that stands beside the values."""
+    if shape_of(weights) == shape_of(a):
+        return weights
+    if not isinstance(axis, int):
+        raise ShapeError(f"average: weights of shape {shape_of(weights)} for values of {shape_of(a)}; give an axis")
+    shape = [1] * len(shape_of(a))
+    shape[axis] = -1
+    return c.reshape(weights, shape)
 
 
 def average(a: Any, axis: Axis = None, weights: Any = None, *, keepdims: bool = False) -> Any:
     """Return the mean of the entries times their weights, as `numpy.average`."""
     if weights is None:
         return c.mean(a, axis, keepdims=keepdims)
-    if shape_of(weights) != shape_of(a):
-        if not isinstance(axis, int):
-            raise ShapeError(f"average: weights of shape {shape_of(weights)} for values of {shape_of(a)}; give an axis")
-        shape = [1] * len(shape_of(a))
-        shape[axis] = -1
-        weights = c.reshape(weights, shape)
-    weights = c.broadcast_to(weights, shape_of(a))
+    weights = c.broadcast_to(beside(weights, a, axis), shape_of(a))
     if weights.dtype.kind in "biu":
         weights = p.cast(weights, dtype=np.result_type(weights.dtype, a.dtype).name)
     return c.divide(c.sum(a * weights, axis, keepdims=keepdims), c.sum(weights, axis, keepdims=keepdims))

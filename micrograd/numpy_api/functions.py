@@ -7,6 +7,8 @@ lose its gradient silently.
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -14,12 +16,18 @@ import numpy as np
 
 from micrograd import primitives as p
 from micrograd.errors import GraphError
-from micrograd.modes import capturing
 from micrograd.numpy_api import composites as c
 from micrograd.numpy_api import contractions as k
+from micrograd.numpy_api import linalg as l
+from micrograd.numpy_api import ordering as o
 from micrograd.numpy_api import rearrange as a_
+from micrograd.numpy_api import reductions as r
+from micrograd.numpy_api import signals as s
 
-__all__ = ["FUNCTIONS", "UFUNCS", "call_function", "call_ufunc"]
+__all__ = [
+    "CONSTANT", "FUNCTIONS", "METHODS", "SEQUENCES", "UFUNCS", "call_function", "call_ufunc", "named_arguments",
+    "reduced",
+]  # fmt: skip
 
 UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
     **{
@@ -41,6 +49,10 @@ UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
     np.fmin: c.between(p.fmin),
     np.divmod: c.divided,
     np.matmul: c.matmul,
+    np.vecdot: k.vecdot,
+    np.matvec: k.matvec,
+    np.vecmat: k.vecmat,
+    np.conjugate: lambda x: x,
 }  # type: ignore[dict-item, unused-ignore]
 """The rows that are ufuncs of NumPy, and what is composed of rows."""
 
@@ -61,18 +73,11 @@ _REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {
     np.logical_and: c.all_of,
 }  # fmt: skip
 
+a_.STATISTICS["median"] = o.median
 
 _SCANS: dict[np.ufunc, p.Primitive] = {
     np.add: p.cumsum, np.multiply: p.cumprod, np.maximum: p.cummax, np.minimum: p.cummin,
 }  # fmt: skip
-
-
-def _reduction(function: Callable[..., Any]) -> Callable[..., Any]:
-    def call(a: Any, axis: Any = None, *, keepdims: bool = False, ddof: int | None = None) -> Any:
-        extra = {} if ddof is None else {"ddof": ddof}
-        return function(a, axis, keepdims=bool(keepdims), **extra)
-
-    return call
 
 
 def _shape_only(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -84,48 +89,105 @@ def _shape_only(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+def _values(x: Any, name: str) -> Any:
+    """Replace tensors, also in lists and tuples, by their values."""
+    if isinstance(x, (list, tuple)):
+        return type(x)([_values(item, name) for item in x])
+    return c.values_of(x, f"np.{name}()") if hasattr(x, "__primitive__") else x
+
+
 def _of_values(function: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a function of the values through which no gradient flows: it returns a plain array."""
+    name = function.__name__
 
-    def call(a: Any, *args: Any, **kwargs: Any) -> Any:
-        if (capture := capturing()) is not None:
-            capture.refuse(f"np.{function.__name__}() of a tensor", "return the tensor and look at its values outside")
-        return function(a.data, *args, **kwargs)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        known = {key: _values(value, name) for key, value in kwargs.items()}
+        return function(*(_values(a, name) for a in args), **known)
 
     return call
 
 
+def _same(a: Any, *_: Any, **__: Any) -> Any:
+    return a
+
+
 FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
-    np.sum: _reduction(c.sum),
-    np.mean: _reduction(c.mean),
-    np.var: _reduction(c.var),
-    np.std: _reduction(c.std),
-    np.max: _reduction(c.amax),
-    np.amax: _reduction(c.amax),
-    np.min: _reduction(c.amin),
-    np.amin: _reduction(c.amin),
-    np.any: _reduction(c.any_of),
-    np.all: _reduction(c.all_of),
-    np.count_nonzero: _reduction(lambda a, axis, **more: c.sum(c.truth(a), axis, **more)),
-    np.dot: c.dot,
+    # reductions
+    np.sum: r.sum,
+    np.prod: r.prod,
+    np.mean: r.mean,
+    np.var: r.var,
+    np.std: r.std,
+    np.max: r.max,
+    np.amax: r.max,
+    np.min: r.min,
+    np.amin: r.min,
+    np.ptp: r.ptp,
+    np.average: r.average,
+    np.any: r.any_of,
+    np.all: r.all_of,
+    np.count_nonzero: r.count_nonzero,
+    np.nansum: r.nansum,
+    np.nanprod: r.nanprod,
+    np.nanmean: r.nanmean,
+    np.nanvar: r.nanvar,
+    np.nanstd: r.nanstd,
+    np.nanmax: r.nanmax,
+    np.nanmin: r.nanmin,
+    np.cov: r.cov,
+    np.corrcoef: r.corrcoef,
+    # order
+    np.sort: o.sort,
+    np.partition: o.partition,
+    np.median: o.median,
+    np.quantile: o.quantile,
+    np.percentile: o.percentile,
+    np.nanmedian: o.nanmedian,
+    np.nanquantile: o.nanquantile,
+    np.nanpercentile: o.nanpercentile,
+    np.unique: o.unique,
+    # choices
+    np.where: p.where,
+    np.select: a_.select,
+    np.choose: a_.choose,
     np.clip: lambda a, a_min=None, a_max=None, *, min=None, max=None: c.clip(  # noqa: A006 - NumPy's names
         a, min if a_min is None else a_min, max if a_max is None else a_max
     ),
-    np.where: p.where,
+    np.nan_to_num: c.nan_to_num,
+    np.take: a_.take,
+    np.take_along_axis: a_.take_along_axis,
+    np.compress: a_.compress,
+    np.extract: a_.extract,
+    np.bincount: a_.bincount,
+    np.histogram: a_.histogram,
+    np.tril: a_.tril,
+    np.triu: a_.triu,
+    # other shapes
     np.reshape: lambda a, shape: c.reshape(a, shape),
     np.ravel: lambda a: c.reshape(a, -1),
     np.transpose: lambda a, axes=None: c.transpose(a, axes),
+    np.matrix_transpose: lambda x: c.swapaxes(x, -1, -2),
     np.swapaxes: lambda a, axis1, axis2: c.swapaxes(a, axis1, axis2),
     np.moveaxis: lambda a, source, destination: c.moveaxis(a, source, destination),
+    np.rollaxis: a_.rollaxis,
     np.expand_dims: lambda a, axis: c.expand_dims(a, axis),
     np.squeeze: lambda a, axis=None: c.squeeze(a, axis),
     np.broadcast_to: lambda array, shape: c.broadcast_to(array, shape),
-    np.concatenate: lambda arrays, axis=0: c.concatenate(arrays, axis),
-    np.stack: lambda arrays, axis=0: c.stack(arrays, axis),
-    np.hstack: lambda tup: a_.hstack(tup),
-    np.vstack: lambda tup: a_.vstack(tup),
-    np.dstack: lambda tup: a_.dstack(tup),
-    np.column_stack: lambda tup: a_.column_stack(tup),
+    np.broadcast_arrays: a_.broadcast_arrays,
+    np.meshgrid: a_.meshgrid,
+    np.atleast_1d: lambda *arys: _each(arys, 1),
+    np.atleast_2d: lambda *arys: _each(arys, 2),
+    np.atleast_3d: lambda *arys: _each(arys, 3),
+    np.resize: a_.resize,
+    # put together, taken apart, in another order
+    np.concatenate: a_.concatenate,
+    np.stack: a_.stack,
+    np.unstack: a_.unstack,
+    np.hstack: a_.hstack,
+    np.vstack: a_.vstack,
+    np.dstack: a_.dstack,
+    np.column_stack: a_.column_stack,
+    np.block: a_.block,
     np.append: a_.append,
     np.insert: a_.insert,
     np.delete: a_.delete,
@@ -133,47 +195,92 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.array_split: a_.array_split,
     np.hsplit: lambda ary, parts: a_.split(ary, parts, 0 if len(ary.shape) == 1 else 1),
     np.vsplit: lambda ary, parts: a_.split(ary, parts, 0),
+    np.dsplit: lambda ary, parts: a_.split(ary, parts, 2),
     np.repeat: a_.repeat,
     np.tile: a_.tile,
     np.roll: a_.roll,
-    np.rollaxis: a_.rollaxis,
     np.flip: a_.flip,
     np.fliplr: lambda m: a_.flip(m, 1),
     np.flipud: lambda m: a_.flip(m, 0),
     np.rot90: lambda m, k=1, axes=(0, 1): a_.rearranged(m, lambda at: np.rot90(at, k, axes)),
     np.pad: a_.pad,
-    np.take: a_.take,
-    np.take_along_axis: a_.take_along_axis,
-    np.sort: a_.sort,
     np.sinc: p.sinc,
     np.round: c.rounded,
     np.around: c.rounded,
     np.fix: p.trunc,
     np.diagonal: a_.diagonal,
     np.diag: a_.diag,
+    np.diagflat: a_.diagflat,
     np.trace: a_.trace,
-    np.tril: a_.tril,
-    np.triu: a_.triu,
-    np.diff: a_.diff,
-    np.atleast_1d: lambda a: a_.atleast(a, 1),
-    np.atleast_2d: lambda a: a_.atleast(a, 2),
-    np.atleast_3d: lambda a: a_.atleast(a, 3),
-    np.einsum: lambda subscripts, *operands, optimize=None: k.einsum(subscripts, *operands),
-    np.tensordot: k.tensordot,
-    np.outer: k.outer,
-    np.inner: k.inner,
+    # samples of a function
+    np.diff: s.diff,
+    np.ediff1d: s.ediff1d,
+    np.gradient: s.gradient,
+    np.trapezoid: s.trapezoid,
+    np.interp: s.interp,
+    np.unwrap: s.unwrap,
+    np.convolve: s.convolve,
+    np.correlate: s.correlate,
+    np.lib.stride_tricks.sliding_window_view: s.windows,
+    np.polyval: s.polyval,
+    np.polyadd: s.polyadd,
+    np.polysub: s.polysub,
+    np.polymul: s.polymul,
+    np.polyder: s.polyder,
+    np.polyint: s.polyint,
+    np.polyfit: s.polyfit,
+    np.vander: s.vander,
+    np.apply_over_axes: r.over_axes,
+    # products
+    np.dot: k.dot,
     np.vdot: lambda a, b: k.inner(c.reshape(a, -1), c.reshape(b, -1)),
+    np.inner: k.inner,
+    np.outer: k.outer,
+    np.cross: k.cross,
+    np.kron: k.kron,
+    np.tensordot: k.tensordot,
+    np.einsum: k.einsum,
+    # scans
     np.cumsum: k.scanned(p.cumsum),
     np.cumprod: k.scanned(p.cumprod),
     np.nancumsum: lambda a, axis=None: k.scanned(p.cumsum)(p.where(p.isnan(a), 0.0, a), axis),
     np.nancumprod: lambda a, axis=None: k.scanned(p.cumprod)(p.where(p.isnan(a), 1.0, a), axis),
     np.cumulative_sum: k.cumulative(p.cumsum, 0.0),
     np.cumulative_prod: k.cumulative(p.cumprod, 1.0),
-    np.prod: _reduction(k.prod),
-    np.ptp: _reduction(lambda a, axis, **more: c.amax(a, axis, **more) - c.amin(a, axis, **more)),
-    np.average: lambda a, axis=None, weights=None, *, keepdims=False: k.average(a, axis, weights, keepdims=keepdims),
-    np.linalg.norm: k.norm,
-    np.copy: lambda a: a,
+    # linear algebra
+    np.linalg.inv: l.inv,
+    np.linalg.solve: l.solve,
+    np.linalg.tensorsolve: l.tensorsolve,
+    np.linalg.tensorinv: l.tensorinv,
+    np.linalg.det: l.det,
+    np.linalg.slogdet: l.slogdet,
+    np.linalg.cholesky: l.cholesky,
+    np.linalg.eigh: l.eigh,
+    np.linalg.eigvalsh: l.eigvalsh,
+    np.linalg.svd: l.svd,
+    np.linalg.svdvals: l.svdvals,
+    np.linalg.qr: l.qr,
+    np.linalg.pinv: l.pinv,
+    np.linalg.lstsq: l.lstsq,
+    np.linalg.norm: l.norm,
+    np.linalg.vector_norm: l.vector_norm,
+    np.linalg.matrix_norm: l.matrix_norm,
+    np.linalg.cond: l.cond,
+    np.linalg.matrix_power: l.matrix_power,
+    np.linalg.multi_dot: l.multi_dot,
+    np.linalg.matmul: c.matmul,
+    np.linalg.tensordot: k.tensordot,
+    np.linalg.outer: l.outer,
+    np.linalg.cross: l.cross,
+    np.linalg.vecdot: l.vecdot,
+    np.linalg.matrix_transpose: lambda x: c.swapaxes(x, -1, -2),
+    np.linalg.diagonal: l.diagonal,
+    np.linalg.trace: l.trace,
+    # what an array is
+    np.copy: _same,
+    np.real: _same,
+    np.real_if_close: _same,
+    np.astype: lambda x, dtype, *, copy=True: x.astype(dtype),
     np.shape: lambda a: a.shape,
     np.ndim: lambda a: a.ndim,
     np.size: lambda a, axis=None: a.size if axis is None else a.shape[axis],
@@ -181,9 +288,33 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.ones_like: _shape_only(np.ones_like),
     np.full_like: _shape_only(np.full_like),
     np.empty_like: _shape_only(np.empty_like),
-    np.argmax: _of_values(np.argmax),
-    np.argmin: _of_values(np.argmin),
+    np.imag: _shape_only(np.imag),
 }
+"""ONE row per function of NumPy: how it is composed, under NumPy's names of the arguments."""
+
+
+def _each(arrays: tuple[Any, ...], ndim: int) -> Any:
+    made = tuple(a_.atleast(a, ndim) for a in arrays)
+    return made[0] if len(made) == 1 else made
+
+
+CONSTANT: frozenset[Callable[..., Any]] = frozenset({
+    *(np.all, np.allclose, np.angle, np.any, np.argmax, np.argmin, np.argpartition, np.argsort, np.argwhere),
+    *(np.array2string, np.array_equal, np.array_equiv, np.array_repr, np.array_str, np.common_type, np.count_nonzero),
+    *(np.digitize, np.empty_like, np.flatnonzero, np.imag, np.iscomplexobj, np.isclose, np.isin, np.isneginf),
+    *(np.isposinf, np.isrealobj, np.lexsort, np.linalg.matrix_rank, np.nanargmax, np.nanargmin, np.nonzero),
+    *(np.ones_like, np.result_type, np.searchsorted, np.zeros_like),
+})  # fmt: skip
+"""Functions whose results have no gradient: places, truth values, rounded numbers. NumPy computes them."""
+
+for _function in CONSTANT:
+    FUNCTIONS.setdefault(_function, _of_values(_function))
+
+SEQUENCES: frozenset[Callable[..., Any]] = frozenset({
+    *(np.block, np.broadcast_arrays, np.choose, np.column_stack, np.concatenate, np.dstack, np.einsum, np.hstack),
+    *(np.lexsort, np.linalg.multi_dot, np.meshgrid, np.select, np.stack, np.vstack),
+})  # fmt: skip
+"""Functions that take a sequence of arrays, where others take one array."""
 
 
 def _available() -> str:
@@ -191,11 +322,51 @@ def _available() -> str:
     return ", ".join(sorted({f.__name__ for f in known}))
 
 
+# ---- how arguments are given -------------------------------------------------------------------------------
+
+_KEYWORDS = {"out", "where", "dtype", "casting", "order", "initial", "subok"}
+
+
+@functools.cache
+def _parameters(function: Callable[..., Any]) -> tuple[dict[str, Any], tuple[str, ...], int]:
+    """Return the defaults of a function of NumPy's, its parameters that have a position, and how many have no name."""
+    try:
+        found = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return {}, (), 0
+    defaults = {one.name: one.default for one in found if one.default is not one.empty}
+    if any(one.kind is one.VAR_POSITIONAL for one in found):
+        return defaults, (), 0
+    names = tuple(one.name for one in found if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD))
+    return defaults, names, sum(one.kind is one.POSITIONAL_ONLY for one in found)
+
+
+@functools.cache
+def _accepted(composed: Callable[..., Any]) -> frozenset[str] | None:
+    """Return the names of the keywords that a composition takes; None for any."""
+    found = inspect.signature(composed).parameters.values()
+    return None if any(one.kind is one.VAR_KEYWORD for one in found) else frozenset(one.name for one in found)
+
+
+def named_arguments(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments of a call with those named that follow the second, and without those left at their default.
+
+    ``np.sum(x, 0, None, None, True)`` and ``np.sum(x, axis=0, keepdims=True)`` are one call then.
+    """
+    defaults, names, unnamed = _parameters(function)
+    start = max(2, unnamed)
+    if names and start < len(args) <= len(names):
+        args, kwargs = args[:start], {**dict(zip(names[start:], args[start:], strict=False)), **kwargs}
+    return args, {key: value for key, value in kwargs.items() if key not in defaults or value is not defaults[key]}
+
+
 def _refuse_keywords(name: str, kwargs: dict[str, Any], harmless: dict[str, Any]) -> dict[str, Any]:
     for key, value in list(kwargs.items()):
         if key in harmless and value is harmless[key]:
             del kwargs[key]
-        elif key in ("out", "where", "dtype", "casting", "order", "initial", "subok"):
+        elif key in _KEYWORDS:
             raise GraphError(f"np.{name}: {key}= is not supported on graph values; leave it out.")
     return kwargs
 
@@ -229,12 +400,46 @@ def call_function(function: Callable[..., Any], args: tuple[Any, ...], kwargs: d
     name = getattr(function, "__name__", str(function))
     if function not in FUNCTIONS:
         raise GraphError(f"np.{name} is not a micrograd primitive; available: {_available()}.")
-    _refuse_keywords(name, kwargs, {"out": None, "dtype": None, "where": np._NoValue, "initial": np._NoValue})
-    if kwargs.get("keepdims") is np._NoValue:
-        del kwargs["keepdims"]
+    composed = FUNCTIONS[function]
+    if kwargs or len(args) > 2:
+        args, kwargs = named_arguments(function, args, kwargs)
+        accepted = _accepted(composed)
+        for key in kwargs:
+            if accepted is not None and key not in accepted and key in _KEYWORDS:
+                raise GraphError(f"np.{name}: {key}= is not supported on graph values; leave it out.")
     try:
-        return FUNCTIONS[function](*args, **kwargs)
+        return composed(*args, **kwargs)
     except TypeError as error:
         if "unexpected keyword" in str(error) or "positional argument" in str(error):
             raise GraphError(f"np.{name} on graph values: {str(error).split('() ')[-1]}") from None
         raise
+
+
+# ---- methods of arrays -------------------------------------------------------------------------------------
+
+
+def reduced(short: Callable[..., Any], whole: Callable[..., Any], x: Any, axis: Any, **keywords: Any) -> Any:
+    """Reduce by the composite, or with NumPy's other keywords by what stands for NumPy's function."""
+    if keywords.keys() <= {"keepdims", "ddof"}:
+        return short(x, axis, **keywords)
+    return call_function(whole, (x, axis), keywords)
+
+
+def _method(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return call_function(function, (self, *args), kwargs)
+
+    call.__doc__ = f"See `numpy.{function.__name__}`."
+    return call
+
+
+METHODS: dict[str, Callable[..., Any]] = {
+    **{name: _method(getattr(np, name)) for name in (
+        *("argmax", "argmin", "argpartition", "argsort", "choose", "cumprod", "cumsum", "diagonal", "nonzero", "prod"),
+        *("repeat", "round", "searchsorted", "take", "trace"),
+    )},
+    "compress": lambda self, condition, axis=None: call_function(np.compress, (condition, self, axis), {}),
+    "conj": lambda self: self,
+    "conjugate": lambda self: self,
+}  # fmt: skip
+"""Methods of an array, by name, that do what NumPy's function of that name does."""

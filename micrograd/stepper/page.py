@@ -65,7 +65,8 @@ def html_of(data: Mapping[str, Any], *, above: str = "", more_script: str = "", 
     >>> html_of(walk_data(trace(lambda a: a * a + a, 3.0 * __import__("numpy").ones(1)))).count("<script")
     2
     """
-    code, style = script() + more_script, stylesheet() + more_style
+    operations = {node["op"] for graph in data["graphs"].values() if graph for node in graph["nodes"]}
+    code, style = script(operations) + more_script, stylesheet() + more_style
     holes = {
         "lang": {"en": "en", "zh": "zh-Hans"}[data["lang"]],
         "title": escape(printable(data["title"])),

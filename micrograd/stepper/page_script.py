@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import lru_cache
 from importlib.resources import files
 
@@ -80,6 +80,9 @@ def _modules() -> str:
     return join_modules(ENTRY, page_file)
 
 
-def script() -> str:
-    """Return the script of the page: the table's rows in JavaScript, those declared since too, then the modules."""
-    return rules() + _modules()
+def script(operations: Collection[str] | None = None) -> str:
+    """Return the script of the page: the table's rows in JavaScript, those declared since too, then the modules.
+
+    With `operations`, names of rows, the other rows are left out.
+    """
+    return rules(operations) + _modules()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import json
 import string
+from collections.abc import Collection
 from functools import lru_cache
 
 from micrograd.graph import Graph, Node
@@ -27,6 +28,13 @@ _FUNCTIONS = {
                  "asin", "acos", "atan2", "asinh", "acosh", "atanh", "log2", "log10", "cbrt", "hypot", "floor", "ceil",
                  "trunc")
 }  # fmt: skip
+_WRITTEN = {
+    "exp2": "pow(2, {0})", "fmod": "({0} % {1})", "degrees": "({0} * (180 / Math.PI))",
+    "radians": "({0} * (Math.PI / 180))", "isnan": "Number.isNaN({0})", "isfinite": "Number.isFinite({0})",
+    "isinf": "(Math.abs({0}) == Infinity)", "signbit": "({0} < 0 || Object.is({0}, -0))",
+    "copysign": "(({1} < 0 || Object.is({1}, -0) ? -1 : 1) * Math.abs({0}))",
+}  # fmt: skip
+"""Functions that JavaScript has no word for."""
 _CASTS = {"float64": "x", "float32": "Math.fround(x)", "bool": "x != 0"}
 _DTYPES = frozenset({*_CASTS, "int64", "int32"})
 _HELPERS = """\
@@ -79,8 +87,8 @@ def _expression(node: ast.expr) -> str:
             return f"({_expression(test)} ? {_expression(body)} : {_expression(orelse)})"
         case ast.Call(func=ast.Name(id="pow"), args=[base, exponent], keywords=[]):
             return f"pow({_expression(base)}, {_expression(exponent)})"
-        case ast.Call(func=ast.Name(id="exp2"), args=[exponent], keywords=[]):
-            return f"pow(2, {_expression(exponent)})"
+        case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in _WRITTEN:
+            return _WRITTEN[name].format(*map(_expression, args))
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in _FUNCTIONS:
             return f"{_FUNCTIONS[name]}({', '.join(_expression(argument) for argument in args)})"
     raise ValueError(f"cannot translate {ast.unparse(node)} to JavaScript; add it to micrograd.stepper.rules_js")
@@ -119,13 +127,15 @@ def _live(node: Node) -> bool:
     return row.kind != "scan" and (row.kind != "reduce" or reduce_rule(row) is not None)
 
 
-def rules() -> str:
+def rules(operations: Collection[str] | None = None) -> str:
     """Write the script ``const RULES = {map: {mul: (x, a) => ...}, cast: {...}, reduce: {sum: "add"}};``.
 
     `x` holds the operands' numbers for one cell and `a` the attributes; a reduction folds with the map rule it names.
+    With `operations`, names of rows, the rules of the others are left out.
     """
-    maps = {row.name: rule for row in TABLE.values() if (rule := map_rule(row)) is not None}
     reduces = {row.name: rule for row in TABLE.values() if (rule := reduce_rule(row)) is not None}
+    wanted = {*TABLE} if operations is None else {*operations, *reduces.values()}
+    maps = {name: rule for name, row in TABLE.items() if name in wanted and (rule := map_rule(row)) is not None}
     lines = [f"    {json.dumps(name)}: (x, a) => {rule}," for name, rule in maps.items()]
     casts = [f"    {json.dumps(dtype)}: (x) => {rule}," for dtype, rule in _CASTS.items()]
     return "\n".join([

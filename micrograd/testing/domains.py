@@ -56,6 +56,18 @@ def _above_one(rng: np.random.Generator, shape: Shape, slot: int) -> Array:
     return _positive(rng, shape, slot) + 1.0
 
 
+def _invertible(rng: np.random.Generator, shape: Shape, slot: int) -> Array:
+    """Draw matrices of full rank, whose singular values are apart."""
+    diagonal = np.diag(3.0 + np.arange(max(shape[-2:], default=0)))
+    return np.asarray(0.3 * _real(rng, shape, slot) + diagonal[: shape[-2], : shape[-1]])
+
+
+def _definite(rng: np.random.Generator, shape: Shape, slot: int) -> Array:
+    """Draw symmetric matrices of positive eigenvalues that are apart."""
+    drawn = _invertible(rng, shape, slot)
+    return np.asarray((drawn + np.swapaxes(drawn, -1, -2)) / 2)
+
+
 DOMAINS: dict[str, Callable[[np.random.Generator, Shape, int], Array]] = {
     "real": _real,
     "positive": _positive,
@@ -65,6 +77,8 @@ DOMAINS: dict[str, Callable[[np.random.Generator, Shape, int], Array]] = {
     "large": _large,
     "mask": _mask,
     "matrix": _real,
+    "invertible": _invertible,
+    "definite": _definite,
 }
 """For each name in `Primitive.domain`, a sampler ``(rng, shape, slot)`` of float64 arrays (bool for ``mask``)."""
 
@@ -149,6 +163,21 @@ _KEYWORDS: dict[str, list[dict[str, Any]]] = {
     "fmin": [{}, {"tie": 0.0}],
     "cast": [{"dtype": "float64"}, {"dtype": "float32"}],
 }
+_SQUARE: list[tuple[list[Shape], dict[str, Any]]] = [([(3, 3)], {}), ([(2, 2, 2)], {})]
+_TALL: list[tuple[list[Shape], dict[str, Any]]] = [([(3, 3)], {}), ([(4, 2)], {}), ([(2, 3, 2)], {})]
+_CALLS: dict[str, list[tuple[list[Shape], dict[str, Any]]]] = {
+    **dict.fromkeys(("inv", "det", "logabsdet", "signdet", "cholesky"), _SQUARE),
+    **{key: [*_SQUARE, ([(4, 4)], {"uplo": "U"})] for key in ("eigh", "eigvalsh")},
+    **{key: [([(3, 3)], {}), ([(4, 2)], {}), ([(2, 3)], {})] for key in ("svd", "svdvals")},
+    "cofactors": [([(3, 3)], {}), ([(1, 4, 4)], {})],
+    "solve": [([(3, 3), (3, 2)], {}), ([(2, 2, 2), (2, 1)], {}), ([(2, 2), (3, 2, 1)], {})],
+    "pinv": [*_TALL, ([(2, 3)], {}), ([(3, 2)], {"rtol": 1e-9})],
+    "qr": _TALL,
+    **{key: [([(4,), (4,)], {}), ([(3, 2), (3, 2)], {"axis": 0})] for key in ("sort_by", "unsort_by")},
+}
+_EMPTY_CALLS: dict[str, list[tuple[list[Shape], dict[str, Any]]]] = {
+    **{key: [([(0,), (0,)], {}), ([(0, 2), (0, 2)], {"axis": 0})] for key in ("sort_by", "unsort_by")},
+}
 _EMPTY_MOVES: dict[str, list[tuple[list[Shape], dict[str, Any]]]] = {
     "reshape": [([(0, 3)], {"shape": (3, 0, 2)})],
     "transpose": [([(0, 3)], {"axes": (1, 0)})],
@@ -179,7 +208,7 @@ def _build(row: Primitive, calls: list[tuple[list[Shape], dict[str, Any]]], seed
 def cases_of(row: Primitive, seed: int = 0) -> list[Case]:
     """List the calls that the laws make of a row: the shapes of its kind, broadcasting included, and its keywords.
 
-    A new row of kind ``move``, or one with keywords, has no calls here: pass `check_primitive` its own.
+    A new row of kind ``move`` or ``call``, or one with keywords, has no calls here: pass `check_primitive` its own.
 
     >>> from micrograd.primitives import TABLE
     >>> print(cases_of(TABLE["sum"])[3])
@@ -187,6 +216,8 @@ def cases_of(row: Primitive, seed: int = 0) -> list[Case]:
     """
     if row.kind == "move":
         calls = _MOVES.get(row.name, [])
+    elif row.kind == "call":
+        calls = _CALLS.get(row.name, [])
     elif row.kind == "reduce":
         calls = _REDUCED
     elif row.kind == "contract":
@@ -206,6 +237,8 @@ def empty_cases_of(row: Primitive) -> list[Case]:
     """List calls with arrays of no entry."""
     if row.kind == "move":
         calls = _EMPTY_MOVES.get(row.name, [])
+    elif row.kind == "call":
+        calls = _EMPTY_CALLS.get(row.name, [])
     elif row.kind == "reduce":
         calls = [
             ([(0, 3)], {"axis": 0}),

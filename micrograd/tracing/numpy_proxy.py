@@ -23,12 +23,34 @@ import numpy as np
 from micrograd import primitives
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
+from micrograd.modes import capturing
 from micrograd.numpy_api import composites as c
-from micrograd.numpy_api.functions import FUNCTIONS, UFUNCS, call_function, call_ufunc
+from micrograd.numpy_api.functions import (
+    CONSTANT,
+    FUNCTIONS,
+    LOGIC,
+    SEQUENCES,
+    UFUNCS,
+    call_function,
+    call_ufunc,
+    named_arguments,
+)
 from micrograd.numpy_api.scipy import SCIPY
-from micrograd.tracing.array import TracedArray, adopt, float_of, is_tracked, leaves, lift, own, present, raw_value
-from micrograd.tracing.overrides import OVERRIDES, Joined, Vectorized, by_numpy, filled, joined, written_to
+from micrograd.tracing.array import (
+    TracedArray,
+    adopt,
+    float_of,
+    is_tracked,
+    leaves,
+    lift,
+    own,
+    present,
+    raw_value,
+    value_now,
+)
+from micrograd.tracing.overrides import OVERRIDES, Joined, Vectorized, by_numpy, einsum_view, filled, joined, written_to
 from micrograd.tracing.refusals import refusal
+from micrograd.tracing.stand_ins import TracedGenerator
 from micrograd.tracing.storage import fitting
 
 __all__ = ["FunctionProxy", "ModuleProxy", "apply_function", "apply_ufunc", "proxied_builtins", "proxy_of"]
@@ -36,26 +58,18 @@ __all__ = ["FunctionProxy", "ModuleProxy", "apply_function", "apply_ufunc", "pro
 
 # ---- which functions are what ------------------------------------------------------------------------------
 
-# Results without a gradient: NumPy computes them from the values.
-_WITHOUT_GRADIENT = {
-    *(np.all, np.allclose, np.any, np.argmax, np.argmin, np.argpartition, np.argsort, np.argwhere),
-    *(np.array2string, np.array_equal, np.array_equiv, np.array_repr, np.array_str, np.count_nonzero, np.digitize),
-    *(np.empty_like, np.flatnonzero, np.iscomplexobj, np.isclose, np.isrealobj, np.isneginf),
-    *(np.isposinf, np.nonzero, np.ones_like, np.result_type, np.searchsorted, np.zeros_like, np.common_type),
-}
 _UFUNCS_WITHOUT_GRADIENT = {
     *(np.logical_and, np.logical_not, np.logical_or, np.logical_xor),
 }
-# They take a sequence of arrays, where others take one array.
-_OF_SEQUENCES = {
-    *(np.broadcast_arrays, np.block, np.column_stack, np.concatenate, np.dstack, np.einsum, np.hstack, np.meshgrid),
-    *(np.stack, np.vstack, np.select, np.lexsort),
-}
+_OF_SHAPES = {np.empty_like, np.ones_like, np.zeros_like, np.result_type, np.common_type, np.iscomplexobj, np.isrealobj}
 _REDUCTIONS = {np.sum, np.mean, np.var, np.std, np.max, np.min}  # of one traced array they take the short way
 _OF_REDUCTIONS = {"axis", "keepdims", "ddof"}
 _OF_MATH = {
-    "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "tanh": np.tanh, "pow": np.power, "fabs": np.abs, "log1p": np.log1p,
-    "expm1": np.expm1, "log2": np.log2, "log10": np.log10, "sinh": np.sinh, "cosh": np.cosh, "hypot": np.hypot,
+    **{name: getattr(np, name) for name in (
+        "exp", "log", "sqrt", "tanh", "log1p", "expm1", "exp2", "log2", "log10", "cbrt", "sin", "cos", "tan", "sinh",
+        "cosh", "hypot", "degrees", "radians", "fmod", "copysign", "isnan", "isinf", "isfinite")},
+    "pow": np.power, "fabs": np.abs, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2,
+    "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh,
 }  # fmt: skip
 
 
@@ -74,13 +88,16 @@ def apply_function(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
             return own(FUNCTIONS[called](x, **kwargs))
     if called in OVERRIDES:
         return OVERRIDES[called](*args, **kwargs)
+    if called is np.einsum and args and (view := einsum_view(*args, **kwargs)) is not None:
+        return view
     if called is np.sum:
         args = (kwargs.pop("a"), *args) if "a" in kwargs else args
         if args and isinstance(args[0], GeneratorType):
             return builtins.sum(args[0])
-    if called not in _OF_SEQUENCES:
+    args, kwargs = named_arguments(called, args, kwargs)
+    if called not in SEQUENCES:
         args = _lists_joined(args)
-    elif args and isinstance(args[0], (list, tuple)):
+    elif called is not np.block and args and isinstance(args[0], (list, tuple)):
         args = (
             [np.asarray(a) if isinstance(a, (list, tuple)) and not is_tracked(a) else a for a in args[0]],
             *args[1:],
@@ -88,13 +105,22 @@ def apply_function(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     out = kwargs.pop("out", None)
     if not is_tracked(args) and not is_tracked(kwargs):
         made = by_numpy(called, args, kwargs)
-    elif _has_no_gradient(called, args, kwargs):
-        made = adopt(called(*raw_value(args), **{key: raw_value(value) for key, value in kwargs.items()}))
+    elif _has_no_gradient(called, args, kwargs) and not (
+        capturing() is not None and called in FUNCTIONS and called not in _OF_SHAPES
+    ):
+        _same_in_every_call(called)
+        made = adopt(called(*value_now(args), **{key: value_now(value) for key, value in kwargs.items()}))
     elif called not in FUNCTIONS and called.__name__ not in SCIPY:
         raise GraphError(refusal(called))
     else:
         made = lift(_composed(called, present(args), {key: present(value) for key, value in kwargs.items()}))
     return made if out is None else written_to(out, made)
+
+
+def _same_in_every_call(called: Any) -> None:
+    """Refuse, while a call is captured, what NumPy would compute from values; shapes and dtypes stay."""
+    if (capture := capturing()) is not None and called not in _OF_SHAPES:
+        capture.refuse(f"np.{called.__name__}() of a tensor", "return the tensor and look at its values outside")
 
 
 def _lists_joined(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -104,7 +130,7 @@ def _lists_joined(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _has_no_gradient(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     """Check that no gradient flows through a call with something tracked in it."""
-    if called in _WITHOUT_GRADIENT or str(getattr(called, "__module__", "")).startswith("numpy.testing"):
+    if called in CONSTANT or str(getattr(called, "__module__", "")).startswith("numpy.testing"):
         return True
     return called not in FUNCTIONS and not _has_gradient(args, tuple(kwargs.values()))
 
@@ -116,13 +142,8 @@ def _has_gradient(*values: Any) -> bool:
 
 def _composed(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Compose a call of primitives."""
-    dtype = kwargs.pop("dtype", None)
-    if dtype is not None and args and isinstance(args[0], Tensor) and np.dtype(dtype) != args[0].dtype:
-        args = (primitives.cast(args[0], dtype=np.dtype(dtype).name), *args[1:])
     if kwargs.get("order") in ("C", "K", "A"):
         del kwargs["order"]
-    if kwargs.get("where", True) is not True and called is np.sum:
-        args = (primitives.where(kwargs.pop("where"), args[0], 0.0), *args[1:])
     return call_function(called, args, kwargs) if called in FUNCTIONS else SCIPY[called.__name__](*args, **kwargs)
 
 
@@ -225,6 +246,9 @@ def _composed_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwar
     elif (method == "reduce" and called in (np.logical_and, np.logical_or)) or (
         method == "__call__" and (called in _UFUNCS_WITHOUT_GRADIENT or not _has_gradient(inputs))
     ):
+        if capturing() is not None and called in LOGIC and method == "__call__":
+            return call_ufunc(called, method, *inputs, **kwargs)
+        _same_in_every_call(called)
         made = getattr(called, method)(*raw_value(inputs), **kwargs)
     elif method == "reduce" and called in (np.add, np.multiply, np.maximum, np.minimum):
         made = call_ufunc(called, method, *inputs, **kwargs)
@@ -329,6 +353,12 @@ class ModuleProxy(ModuleType):
     def __dir__(self) -> list[str]:
         return dir(self.__real__)
 
+    def __eq__(self, other: object) -> bool:
+        return other is self or other is self.__real__  # a dictionary by module is found by either
+
+    def __hash__(self) -> int:
+        return hash(self.__real__)
+
 
 def _is_numpys(module: Any) -> bool:
     """Check that a module is NumPy's, or the part of SciPy that gets a proxy."""
@@ -382,10 +412,23 @@ def _gone(name: str, instead: str) -> Callable[..., Any]:
     return call
 
 
+@functools.wraps(np.random.default_rng)
+def _default_rng(seed: Any = None) -> np.random.Generator:
+    if seed is None and (capture := capturing()) is not None:
+        capture.refuse(
+            "random numbers of np.random.default_rng()",
+            "draw them outside and pass them as an argument, or use nn.Dropout or functional.dropout, which draw anew "
+            "at each call",
+        )
+    return TracedGenerator(np.random.default_rng(seed).bit_generator)
+
+
 @functools.cache
 def _module(name: str) -> ModuleProxy:
     """Return the one proxy of a module."""
     special: dict[str, Any] = {"pad": _gone("np.lib.pad", "np.pad")} if name == "numpy.lib" else {}
+    if name == "numpy.random":
+        special["default_rng"] = _default_rng
     return ModuleProxy(importlib.import_module(name), special)
 
 

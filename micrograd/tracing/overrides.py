@@ -14,12 +14,13 @@ import numpy as np
 from micrograd import primitives
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
+from micrograd.modes import capturing
 from micrograd.numpy_api import composites as c
 from micrograd.numpy_api import rearrange
-from micrograd.tracing.array import TracedArray, adopt, is_tracked, leaves, lift, present, raw_value
+from micrograd.tracing.array import TracedArray, adopt, is_tracked, leaves, lift, present, raw_value, value_now
 from micrograd.tracing.storage import current_trace
 
-__all__ = ["OVERRIDES", "Joined", "Vectorized", "array", "by_numpy", "joined", "written_to"]
+__all__ = ["OVERRIDES", "Joined", "Vectorized", "array", "by_numpy", "einsum_view", "joined", "written_to"]
 
 OVERRIDES: dict[Any, Callable[..., Any]] = {}
 """What is done here in place of a function of NumPy, tracked or not."""
@@ -50,6 +51,7 @@ def array(
     like: Any = None,
 ) -> Any:
     """Make an array as `numpy.array` does: nested lists of traced values are joined by `stack`."""
+    copy = {2: None}.get(getattr(copy, "value", copy), copy)  # SciPy's way to say "if needed"
     if isinstance(object, TracedArray):
         made = object.copy(order) if copy else object
     elif is_tracked(object):
@@ -118,6 +120,12 @@ def copied(a: Any, order: Any = "K", subok: bool = False) -> Any:
     return array(a, order=order)
 
 
+def _same_in_every_call(x: Any, called: str) -> None:
+    """Refuse, while a call is captured, what depends on values: they change from call to call."""
+    if (capture := capturing()) is not None and is_tracked(x):
+        capture.refuse(f"{called} of a tensor", "use np.where with three arguments, or look at the values outside")
+
+
 def joined(x: Any) -> Any:
     """Return a list with traced values in it as one array; anything else as it is."""
     if isinstance(x, (list, tuple)) and any(isinstance(leaf, TracedArray) for leaf in leaves(x)):
@@ -172,6 +180,16 @@ _view(np.flipud, lambda: lambda x: rearrange.flip(x, 0))
 _view(np.rot90, lambda *args, **kwargs: _moved(np.rot90, args, kwargs))
 _view(np.diagonal, lambda *args, **kwargs: _moved(np.diagonal, args, kwargs), locked=True)
 _view(np.broadcast_to, lambda shape, subok=False: lambda x: c.broadcast_to(x, shape), locked=True)
+
+
+def einsum_view(subscripts: Any, *operands: Any, **kwargs: Any) -> Any:
+    """Return the view that `numpy.einsum` makes of one array where nothing is summed; None for anything else."""
+    if not isinstance(subscripts, str) or kwargs or len(operands) != 1 or not isinstance(operands[0], TracedArray):
+        return None
+    given, arrow, wanted = subscripts.replace(" ", "").partition("->")
+    if set(given) != set(wanted) if arrow else len(set(given)) < len(given):
+        return None
+    return operands[0].view_by(_moved(lambda x: np.einsum(subscripts, x), (), {}))
 
 
 @_overrides(np.reshape)
@@ -292,9 +310,11 @@ def _writes(called: Any, write: Callable[..., None]) -> None:
 def _copyto(target: TracedArray, src: Any, casting: str = "same_kind", where: Any = True) -> None:
     if where is True:
         target[...] = src
+    elif capturing() is not None:
+        target.assign(primitives.where(present(where), present(src), present(target)))
     else:
         mask = np.broadcast_to(raw_value(present(where)), target.shape)
-        target[mask] = _broadcast(src, target.shape)[mask] if np.ndim(raw_value(present(src))) else src
+        target[mask] = _broadcast(src, target.shape)[mask] if np.ndim(value_now(present(src))) else src
 
 
 def _broadcast(x: Any, shape: tuple[int, ...]) -> Any:
@@ -308,20 +328,46 @@ def _diagonal(a: TracedArray, val: Any, wrap: bool = False) -> None:
 
 
 def _put(a: TracedArray, ind: Any, v: Any, mode: Any = "raise") -> None:
+    _same_in_every_call(ind, "np.put() at the places")
     places = np.take(np.arange(a.size), raw_value(present(ind)), mode=mode).ravel()
-    value = lift(c.reshape(present(v), -1)) if np.ndim(raw_value(present(v))) else v
-    if isinstance(value, TracedArray) and value.size not in (1, places.size):
-        value = value[np.arange(places.size) % value.size]
-    elif not isinstance(value, TracedArray) and np.ndim(value):
-        value = np.resize(value, places.size)
-    a.flat[places] = value
+    a.flat[places] = _repeated(v, np.arange(places.size))
+
+
+def _putmask(a: TracedArray, mask: Any, values: Any) -> None:
+    if capturing() is not None and np.shape(value_now(present(values))) in ((), a.shape):
+        _copyto(a, values, where=mask)
+        return
+    places = np.flatnonzero(_truth(mask))
+    a.flat[places] = _repeated(values, places)
+
+
+def _place(arr: TracedArray, mask: Any, vals: Any) -> None:
+    if capturing() is not None and np.size(value_now(present(vals))) == 1:
+        _copyto(arr, np.reshape(vals, ()), where=mask)
+        return
+    places = np.flatnonzero(_truth(mask))
+    arr.flat[places] = _repeated(vals, np.arange(places.size))
+
+
+def _truth(mask: Any) -> Any:
+    _same_in_every_call(mask, "writing where a mask holds, of the values")
+    return np.asarray(raw_value(present(mask))).astype(bool)
+
+
+def _repeated(values: Any, places: Any) -> Any:
+    """Return the values at places of a line in which they stand again and again."""
+    values = joined(values)
+    if not np.ndim(value_now(present(values))):
+        return values
+    line = values.reshape(-1) if isinstance(values, TracedArray) else np.ravel(values)
+    return line[places % line.size] if places.size else 0.0
 
 
 _writes(np.copyto, _copyto)
 _writes(np.fill_diagonal, _diagonal)
 _writes(np.put, _put)
-_writes(np.putmask, lambda a, mask, values: _copyto(a, values, where=mask))
-_writes(np.place, lambda arr, mask, vals: arr.__setitem__(mask, vals))
+_writes(np.putmask, _putmask)
+_writes(np.place, _place)
 
 
 # ---- others ------------------------------------------------------------------------------------------------
@@ -331,6 +377,7 @@ _writes(np.place, lambda arr, mask, vals: arr.__setitem__(mask, vals))
 def where(condition: Any, *choices: Any) -> Any:
     """Return the places where something holds, or choose between two arrays, as `numpy.where`."""
     if not choices:
+        _same_in_every_call(condition, "np.where() with one argument")
         return np.where(raw_value(present(condition)))
     given = tuple(map(joined, (condition, *choices)))
     if not is_tracked(given):
@@ -338,21 +385,19 @@ def where(condition: Any, *choices: Any) -> Any:
     mask, x, y = present(given)
     x, y = (np.asarray(v) if isinstance(v, np.generic) else v for v in (x, y))
     if isinstance(mask, Tensor) and mask.dtype != bool:
-        mask = raw_value(mask).astype(bool)
-    elif not isinstance(mask, Tensor):
+        mask = raw_value(mask).astype(bool) if capturing() is None else c.truth(mask)
+    elif not isinstance(mask, Tensor) and not hasattr(mask, "integers"):
         mask = np.asarray(mask).astype(bool)
     return lift(primitives.where(mask, x, y))
 
 
 @_overrides(np.nan_to_num)
 def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
-    """Choose between the array and what replaces its gaps, as `numpy.nan_to_num`."""
+    """Put numbers in the place of nan and of infinities, as `numpy.nan_to_num`."""
     if not is_tracked(x):
         return by_numpy(np.nan_to_num, (x, copy, nan, posinf, neginf), {})
-    values = raw_value(present(x))
-    replaced = np.nan_to_num(values, nan=nan, posinf=posinf, neginf=neginf)
-    made = primitives.where(np.isfinite(values), present(x), np.where(np.isfinite(values), 0, replaced))
-    return lift(made) if copy or not isinstance(x, TracedArray) else written_to(x, lift(made))
+    made = lift(c.nan_to_num(present(joined(x)), nan=nan, posinf=posinf, neginf=neginf))
+    return made if copy or not isinstance(x, TracedArray) else written_to(x, made)
 
 
 @_overrides(np.full_like)
@@ -360,49 +405,83 @@ def full_like(
     a: Any, fill_value: Any, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None
 ) -> Any:
     """Fill an array like another one, as `numpy.full_like`; a traced value keeps its gradient."""
-    like = raw_value(present(a))
+    like = value_now(present(a))
     if not is_tracked(fill_value):
         return adopt(np.full_like(like, present(fill_value), dtype, order, subok, shape))
-    made = adopt(np.empty_like(like, dtype, order, subok, shape))
+    return _filled_with("full_like", np.empty_like(like, dtype, order, subok, shape), fill_value)
+
+
+@_overrides(np.full)
+def full(shape: Any, fill_value: Any, dtype: Any = None, order: Any = "C", **_: Any) -> Any:
+    """Fill an array of a shape, as `numpy.full`; a traced value keeps its gradient."""
+    shape, fill_value = raw_value(present(shape)), joined(fill_value)
+    if not is_tracked(fill_value):
+        return adopt(np.full(shape, present(fill_value), dtype, order))
+    return _filled_with("full", np.empty(shape, dtype or fill_value.dtype, order), fill_value)
+
+
+def _filled_with(name: str, empty: Any, value: Any) -> Any:
+    made = adopt(empty)
     if not isinstance(made, TracedArray):
         raise GraphError(
-            f"np.full_like of an array of {made.dtype} would lose the gradient of the traced value that fills it; "
+            f"np.{name} of an array of {made.dtype} would lose the gradient of the traced value that fills it; "
             "pass dtype=float."
         )
-    made[...] = fill_value
+    made[...] = value
     return made
-
-
-@_overrides(np.select)
-def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Any:
-    """Return the first choice whose condition holds, as `numpy.select`."""
-    made = default
-    for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
-        made = where(condition, choice, made)
-    return made
-
-
-@_overrides(np.choose)
-def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
-    """Return for each place the entry of the choice that `a` names, as `numpy.choose`."""
-    a, choices = raw_value(present(a)), joined(choices)
-    if is_tracked(choices):
-        made = lift(rearrange.rearranged(present(choices), lambda at: np.choose(a, [*at], mode=mode)))  # type: ignore[call-overload]
-    else:
-        made = by_numpy(np.choose, (a, choices), {"mode": mode})
-    return made if out is None else written_to(out, made)
 
 
 @_overrides(np.broadcast_arrays)
 def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
     """View arrays in their common shape, as `numpy.broadcast_arrays`."""
-    shape = np.broadcast_shapes(*(np.shape(raw_value(present(a))) for a in args))
+    shape = np.broadcast_shapes(*(np.shape(value_now(present(a))) for a in args))
     return tuple(OVERRIDES[np.broadcast_to](a, shape) for a in args)
+
+
+@_overrides(np.piecewise)
+def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: Any) -> Any:
+    """Compute each part of an array by a function of its own, as `numpy.piecewise`."""
+    x = asarray(joined(x))
+    _same_in_every_call(condlist, "np.piecewise() by conditions")
+    masks = raw_value(present(condlist))
+    if isinstance(masks, (bool, np.bool_)) or (not isinstance(masks[0], (list, np.ndarray)) and x.ndim):
+        masks = [masks]
+    masks = [np.asarray(mask, bool) for mask in masks]
+    if len(funclist) == len(masks) + 1:
+        masks.append(~np.any(masks, axis=0))
+    if len(funclist) != len(masks):
+        raise ValueError(
+            f"with {len(masks)} condition(s), either {len(masks)} or {len(masks) + 1} functions are expected"
+        )
+    made = adopt(np.zeros(x.shape, x.dtype))
+    for mask, item in zip(masks, funclist, strict=True):
+        if not callable(item):
+            made[mask] = item
+        elif mask.any():
+            made[mask] = item(x[mask], *args, **kw)
+    return made
+
+
+@_overrides(np.put_along_axis)
+def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any, *_: Any) -> None:
+    """Write for each line along `axis` to its own places, as `numpy.put_along_axis`."""
+    _same_in_every_call(indices, "np.put_along_axis() at the places")
+    places, values = np.asarray(raw_value(present(indices))), joined(values)
+    if not is_tracked((arr, values)) and not isinstance(arr, TracedArray):
+        np.put_along_axis(arr, places, present(values), axis)
+        return
+    target = _destination("put_along_axis", arr)
+    if axis is None:
+        target, axis = target.reshape(-1), 0
+    grid = [np.arange(size).reshape([-1 if n == at else 1 for n in range(target.ndim)])
+            for at, size in enumerate(target.shape)]  # fmt: skip
+    target[tuple(places if at == axis % target.ndim else line for at, line in enumerate(grid))] = values
 
 
 @_overrides(np.apply_along_axis)
 def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
     """Loop over the lines of an array and stack the results, as `numpy.apply_along_axis`."""
+    axis %= np.ndim(arr)
     moved = np.moveaxis(arr, axis, -1)
     lines = moved.reshape(-1, moved.shape[-1])
     made = array([func1d(line, *args, **kwargs) for line in lines])
@@ -439,7 +518,7 @@ class Vectorized:
     def __call__(self, *args: Any) -> Any:
         """Return the results for the entries of some arrays, as one array."""
         arrays = broadcast_arrays(*args)
-        shape = np.shape(raw_value(present(arrays[0])))
+        shape = np.shape(value_now(present(arrays[0])))
         rows = [reshape(a, -1) for a in arrays]
         made = array([self.pyfunc(*entries) for entries in zip(*rows, strict=True)])
         return made.reshape(shape)

@@ -15,26 +15,10 @@ from micrograd.source.names import Source, is_users_code, is_users_file, source_
 __all__ = ["explain", "located", "refusal", "underlined"]
 
 _NEAREST = {
-    "argpartition": "np.argsort",
-    "bincount": "np.add.at on an array of np.zeros",
-    "cbrt": "np.exp(np.log(x) / 3) for positive x",
-    "convolve": "a loop over slices, or np.dot with the windows of the signal",
-    "correlate": "a loop over slices, or np.dot with the windows of the signal",
-    "cov": "xmu.T @ xmu / (N - 1) with xmu = x - x.mean(axis=0)",
-    "cross": "the products of the components",
-    "cumprod": "np.exp(np.cumsum(np.log(x))) for positive x",
-    "det": "a matrix of constants, which may be any array that no input goes into",
-    "digitize": "comparisons",
+    "eig": "np.linalg.eigh for a symmetric matrix",
+    "eigvals": "np.linalg.eigvalsh for a symmetric matrix",
+    "as_strided": "np.lib.stride_tricks.sliding_window_view, or an index",
     "histogram": "comparisons and np.sum",
-    "interp": "np.where and arithmetic",
-    "inv": "a matrix of constants, which may be any array that no input goes into",
-    "kron": "np.einsum('ij,kl->ikjl', a, b).reshape(...)",
-    "median": "np.mean, or an index into np.sort(x)",
-    "percentile": "an index into np.sort(x)",
-    "piecewise": "np.where",
-    "quantile": "an index into np.sort(x)",
-    "solve": "a matrix of constants, which may be any array that no input goes into",
-    "unique": "np.unique(labels) of whole numbers",
 }
 _NEAREST_MODULE = {
     "ma": "np.where, with a number of your choice where the mask is",

@@ -175,8 +175,16 @@ def test_wrong_calls_are_told_in_one_line(
 
 
 def test_a_syntax_error_points_at_the_line(capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, err = said(capsys, written("def f_forward(x):\n    return (x\n"))
-    assert (code, err) == (2, "micrograd: bn.py:2: '(' was never closed\n")
+    text = written("def f_forward(x):\n    return (x\n")
+    code, out, err = said(capsys, text)
+    assert (code, err) == (2, "")
+    assert "bn.py:2: syntax error: '(' was never closed\n\n    2 |     return (x\n      |            ^\n" in out
+    code, out, err = said(capsys, text, "--lang", "zh", "-o", "page.html")
+    assert "bn.py:2：语法错误" in out
+    assert "return <mark>(</mark>x" in Path("page.html").read_text(encoding="utf-8")
+    code, out, err = said(capsys, text, "--format", "json")
+    (report,) = json.loads(out)["reports"]
+    assert (code, err, report["verdict"], report["findings"][0]["span"]["line"]) == (2, "", "failed", 2)
 
 
 # ---- files -----------------------------------------------------------------------------------------------------------

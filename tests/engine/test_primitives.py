@@ -12,21 +12,38 @@ import micrograd as mg
 from micrograd import primitives as p
 from micrograd.engine import Tensor
 from micrograd.numpy_api import composites as c
+from micrograd.numpy_api import lapack
 from micrograd.primitives import KINDS, TABLE, Primitive
 
 
 def test_the_seven_that_build_batch_normalization_come_first() -> None:
     assert list(TABLE)[:7] == ["sum", "sub", "pow", "sqrt", "reciprocal", "mul", "add"]
     assert {row.kind for row in TABLE.values()} == {*KINDS}
-    assert all(getattr(p, name) is row for name, row in TABLE.items())
+    homes = {"call": lapack}  # what LAPACK computes; all else is declared in `primitives`
+    assert all(getattr(homes.get(row.kind, p), name) is row for name, row in TABLE.items())
 
 
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
         ({"name": "mul"}, r"primitive 'mul' is declared twice; choose another name"),
-        ({"name": "new", "kind": "scan"}, r"primitive 'new': kind 'scan' is not one of map, reduce, contract, move"),
-        ({"name": "new", "domain": ("real", "real")}, r"primitive 'new': 1 vjp rules for 2 operands; give one each"),
+        (
+            {"name": "new", "kind": "fold"},
+            r"primitive 'new': kind 'fold' is not one of map, reduce, contract, scan, move",
+        ),
+        (
+            {"name": "new"},
+            r"primitive 'new' has no vjp, so its gradient would be 0 in silence; give vjp=\(rule, \.\.\.\)",
+        ),
+        (
+            {"name": "softsign", "vjp": (None,)},
+            r"NumPy has no function 'softsign'; name one.*or pass your own function",
+        ),
+        ({"name": "new", "kind": "reduce", "array": abs, "vjp": (None,)}, r"a function of your own is of kind 'map'"),
+        (
+            {"name": "new", "domain": ("real", "real"), "vjp": (None,)},
+            r"primitive 'new': 1 vjp rules for 2 operands; give one each, and in domain=\(\.\.\.\) an entry for each",
+        ),
     ],
 )
 def test_a_wrong_declaration(fields: dict[str, Any], message: str) -> None:
@@ -182,3 +199,41 @@ def test_a_new_row_is_a_primitive_at_once() -> None:
         assert mg.grad(mg.grad(lambda x: sine(x)))(0.3) == pytest.approx(-math.sin(0.3), rel=1e-14)
     finally:
         del TABLE["sine"]
+
+
+def bell_row(vjp: Any) -> Primitive:
+    return Primitive("bell", array=lambda x: np.exp(-x * x), label="bell", vjp=(vjp,))
+
+
+def test_a_function_that_numpy_does_not_have_is_a_primitive_too() -> None:
+    from micrograd.testing import check_primitive
+
+    bell_row(lambda g, out, x: g)  # a cell of a notebook, first with a mistake in it
+    bell = bell_row(lambda g, out, x: g * out * (-2.0 * x))
+    try:
+        assert TABLE["bell"] is bell
+        x = np.array([-2.0, 0.5, 3.0])
+        assert bell(0.0) == 1.0
+        assert type(bell(0.0)) is float
+        np.testing.assert_array_equal(bell(x), np.exp(-x * x))
+        assert check_primitive(bell) > 100
+        assert mg.grad(lambda x: np.sum(bell(x)))(x) == pytest.approx(-2 * x * np.exp(-x * x))
+        assert mg.trace(lambda x: bell(x) * 2, x).nodes[1].op == "bell"
+        with pytest.warns(RuntimeWarning, match="bell at line .* cannot be fused"):
+            assert mg.compile(lambda x: bell(x) * 2)(x) == pytest.approx(2 * np.exp(-x * x))
+    finally:
+        del TABLE["bell"]
+
+
+def test_a_call_of_several_operands_needs_no_domain() -> None:
+    def solved(a: Any, b: Any) -> Any:
+        return np.linalg.solve(a, b)
+
+    mine = Primitive("mine", kind="call", array=solved,
+                     vjp=(lambda g, out, a, b: -(mine(a.mT, g) @ out.mT), lambda g, out, a, b: mine(a.mT, g)))  # fmt: skip
+    try:
+        assert mine.domain == ("real", "real")
+        a, b = np.array([[3.0, 1.0], [0.5, 2.0]]), np.array([[1.0], [2.0]])
+        mg.testing.check_grad(lambda a, b: mine(a, b), a, b)
+    finally:
+        del TABLE["mine"]

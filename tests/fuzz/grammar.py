@@ -325,6 +325,8 @@ ARRAYS = {
         {new} = np.nansum({f})
         {new} = np.nanmax({fn})
         {new} = np.mean({i})
+        {new} = np.mean(np.full(40000, {f0}, np.float16))
+        {new} = np.max(np.full(70000, {f0}, np.float16)) * 0.5
         {new} = np.mean({b})
         {new} = np.sum({i}) * {f}
         {new} = np.linalg.norm({f2:p}, axis=1)

@@ -56,7 +56,7 @@ def slope(program: Program, value: Any, along: Direction, offset: float = 0.0) -
     """The slope of the weighted sum of what `program` returns, so far along the direction, where it has one."""
     loose = _tolerance(program.text)
     if "mg." in program.text.split("def f", 1)[1]:
-        return Slope(why="calls a transform")
+        return _slope_in_float64(program, value, along, offset)
     seed = np.asarray(weights(value), np.longdouble)
     known = flat(value)
 
@@ -89,6 +89,33 @@ def slope(program: Program, value: Any, along: Direction, offset: float = 0.0) -
     if abs(first - second) > 3e-6 * size or abs(2 * bends[1] - bends[0]) > 1e-7 * size:
         return Slope(why="not smooth")
     return Slope(float((4 * second - first) / 3), "differences")
+
+
+def _slope_in_float64(program: Program, value: Any, along: Direction, offset: float) -> Slope:
+    """The slope of a program that calls transforms, which take no extended precision: by differences of its value."""
+    seed = np.ravel(weights(value))
+
+    def weighted(step: float) -> float:
+        loaded = program.load()
+        for argument, change in zip(loaded.arguments, along, strict=True):
+            if change is not None:
+                argument[...] += (offset + step) * change
+        return float(np.sum(flat(loaded.f(*loaded.arguments)) * seed))
+
+    if _tolerance(program.text) > 1e-6:
+        return Slope(why="calls a transform of few digits")
+    try:
+        zero, sides = weighted(0.0), [(weighted(h), weighted(-h)) for h in (2e-3, 1e-3)]
+    except Exception as error:  # noqa: BLE001 - on an edge
+        return Slope(why=f"does not run nearby: {type(error).__name__}")
+    first, second = ((up - down) / (2 * h) for (up, down), h in zip(sides, (2e-3, 1e-3), strict=True))
+    bends = [(up - 2 * zero + down) / h for (up, down), h in zip(sides, (2e-3, 1e-3), strict=True)]
+    size = abs(second) + abs(zero) + 1.0
+    if not np.isfinite([first, second, *bends]).all() or abs(first - second) > 1e-4 * size:
+        return Slope(why="not smooth")
+    if abs(2 * bends[1] - bends[0]) > 1e-4 * size:
+        return Slope(why="not smooth")
+    return Slope((4 * second - first) / 3, "coarse differences")
 
 
 def _tolerance(text: str) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import random
 import sys
 import time
 import warnings
@@ -12,16 +13,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from .judging import Odd, Verdict, judge
+from .planted import FAULTS
 from .programs import Program
 from .routes import DEAR, ROUTES
 from .shrinking import shrink
 from .writing import write
 
-__all__ = ["Tally", "main", "programs", "routes_of"]
+__all__ = ["Tally", "found_after", "main", "programs", "routes_of"]
 
 BATCH = 200
 
@@ -139,9 +142,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("out/fuzz"))
     parser.add_argument("--cheap", action="store_true", help="leave out machine code, JAX and ONNX")
     parser.add_argument("--routes", nargs="+", choices=[*ROUTES], default=[], help="these alone")
+    parser.add_argument("--plant", nargs="*", choices=[*FAULTS], help="faults to put back (all), until they are seen")
     chosen = parser.parse_args(arguments)
     np.seterr(all="ignore")
     warnings.simplefilter("ignore")
+    if chosen.plant is not None:
+        return _plant(chosen.plant or [*FAULTS], chosen.programs)
     if chosen.files:
         return _again(chosen.files)
     tally, begun, number = Tally(chosen.out), time.monotonic(), chosen.seed
@@ -157,6 +163,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{tally.programs} programs, seed {number}, {rate:.0f} a second, {wrong} wrong", flush=True)
     print(tally.table())
     return 1 if tally.wrong else 0
+
+
+def found_after(kind: str, most: int) -> int:
+    """Return after how many programs a fault that is put back is seen; 0 where it is not after the most."""
+    for number in range(1, most + 1):
+        program = write(random.Random(number).randrange)
+        try:
+            with pytest.MonkeyPatch.context() as patch:
+                FAULTS[kind].plant(patch)
+                seen = _is_wrong(program, FAULTS[kind].routes)
+            if seen and not _is_wrong(program, FAULTS[kind].routes):
+                return number
+        except Odd:
+            continue
+    return 0
+
+
+def _is_wrong(program: Program, routes: Sequence[str]) -> bool:
+    return any(verdict.outcome == "wrong" for verdict in judge(program, routes))
+
+
+def _plant(kinds: Sequence[str], most: int) -> int:
+    """Put faults back, one at a time, and print after how many programs each is seen."""
+    missed = 0
+    for kind in kinds:
+        number = found_after(kind, most)
+        print(f"{kind}: {FAULTS[kind].what}: {f'after {number} programs' if number else 'not found'}", flush=True)
+        missed += not number
+    return 1 if missed else 0
 
 
 def _again(files: Sequence[Path]) -> int:

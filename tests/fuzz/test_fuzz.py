@@ -15,10 +15,14 @@ from .shrinking import shrink
 from .writing import write
 
 TALLY = Tally()
-KNOWN = (
-    "^compile",  # its capture runs no clone yet: effects are refused without a line
-)
-"""What is known to be wrong: a pattern leaves with its cause."""
+
+
+def known(verdict: Verdict, program: Program) -> bool:
+    """What is known to be wrong, and leaves with its cause."""
+    if verdict.route.startswith("compile"):  # capture runs no clone yet: effects are refused without a line
+        return True
+    narrow = re.search(r"float(16|32)|'f4'", program.text) is not None
+    return narrow and "math." in program.text  # a float of `math` beside float32: to us an np.float64
 
 
 @settings(max_examples=300, phases=[Phase.generate])
@@ -30,7 +34,7 @@ def test_programs_mean_the_same_everywhere(program: Program) -> None:
         TALLY.odd[str(odd)] += 1
     else:
         TALLY.add(program, verdicts)
-        wrong = [v for v in verdicts if v.outcome == "wrong" and not re.search("|".join(KNOWN), f"{v.route} {v.why}")]
+        wrong = [v for v in verdicts if v.outcome == "wrong" and not known(v, program)]
         assert not wrong, f"{wrong}\n{program.text}"
 
 

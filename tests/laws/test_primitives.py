@@ -12,7 +12,9 @@ from micrograd.primitives import TABLE, Primitive
 from micrograd.testing import LAWS, cases_of, check_primitive
 from micrograd.testing.laws import hold
 
-ROWS = list(TABLE.values())
+ROWS = [row for row in TABLE.values() if row.name not in ("eigh", "svd", "qr")]
+# Vectors may be turned over from one matrix to the next: `tests/numpy_api/test_linalg.py` tests those three by parts
+# that do not depend on it.
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -45,4 +47,5 @@ def test_a_row_with_nothing_to_check_it_with_is_no_pass() -> None:
 
 
 def test_onnx_has_a_name_for_all_but_these() -> None:
-    assert {row.name for row in ROWS if not row.onnx} == {"not_equal", *COMPOSITIONS}  # ONNX writes Not(Equal)
+    calls = {row.name for row in ROWS if row.kind == "call"} - {"det"}  # LAPACK's, of which ONNX has the determinant
+    assert {row.name for row in ROWS if not row.onnx} == {"not_equal", *COMPOSITIONS, *calls}  # ONNX writes Not(Equal)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import micrograd as mg
 from micrograd.engine import Tensor
 from micrograd.errors import ShapeError
 from micrograd.numpy_api import composites as c
@@ -167,3 +168,13 @@ def test_refusals(call: Any, message: str) -> None:
 def test_joined_flat() -> None:
     a, b = np.ones((2, 2)), np.zeros(3)
     assert c.concatenate([Tensor(a), Tensor(b)], None).data.tolist() == np.concatenate([a, b], None).tolist()
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1])
+def test_the_deviation_of_one_entry_is_zero_and_flat(axis: Any) -> None:
+    x = np.array([[2.5]])
+    value, pull = mg.vjp(lambda x: np.std(x, axis=axis), x)
+    assert np.array_equal(value, np.std(x, axis=axis))
+    assert np.array_equal(pull(np.ones_like(np.std(x, axis=axis)))[0], [[0.0]])
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(mg.vjp(lambda x: np.std(x, axis=axis), np.array([[np.inf]]))[0]).all()

@@ -42,6 +42,10 @@ MADE: dict[str, Callable[[Any], Any]] = {
     "(x.T * 2).ravel('K')": lambda x: (x.T * 2).ravel("K"),
     "x[1:].ravel()": lambda x: x[1:].ravel(),
     "np.copy(x).ravel('K')": lambda x: np.copy(x).ravel("K"),
+    "np.einsum('ij->ji', x)": lambda x: np.einsum("...ij->...ji", x) if x.ndim > 1 else np.einsum("i", x),
+    "np.einsum('ii->i', x)": lambda x: (
+        np.einsum("ii->i", x[..., :2, :2]) if x.ndim == 2 else np.einsum("...i->...i", x)
+    ),
     "np.rot90(x)": lambda x: np.rot90(x) if x.ndim > 1 else x,
     "np.diagonal(x)": lambda x: np.diagonal(x) if x.ndim > 1 else x,
 }
@@ -78,6 +82,20 @@ def test_put_and_flat_count_as_c_does(name: str, values: Any) -> None:
     graph = mg.trace(f, traced)
     np.testing.assert_array_equal(graph.value[graph.outputs[0].name], f(given))
     np.testing.assert_array_equal(traced, given)
+
+
+@pytest.mark.parametrize("mask", [[True, False, True], [0, 2, 1], [False, False, False]])
+@pytest.mark.parametrize("write", [np.place, np.putmask], ids=lambda f: f.__name__)
+def test_values_are_repeated_as_place_and_putmask_do(write: Any, mask: Any) -> None:
+    def f(x: Any) -> Any:
+        made = np.zeros((3, 3))
+        write(made, np.array([mask, mask, mask[::-1]]), x * 2)
+        write(x, np.array(mask), [7.0, 8.0])
+        return made + x
+
+    given, traced = np.array([0.5, 1.0, -2.0]), np.array([0.5, 1.0, -2.0])
+    assert np.array_equal(mg.vjp(f, traced)[0], f(given))
+    assert np.array_equal(traced, given)
 
 
 def test_what_is_computed_is_broadcast_to_out() -> None:

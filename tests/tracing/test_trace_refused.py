@@ -26,11 +26,11 @@ def caret(message: str) -> str:
 
 # Each lambda stands on one line, so that the line of the author is known.
 REFUSED: list[tuple[Callable[..., Any], str, str]] = [
-    (lambda x: np.linalg.inv(x @ x.T), "np.linalg.inv(x @ x.T)", r"^np\.linalg\.inv has no rule.*a matrix of constants"),
-    (lambda x: np.sin(x) + 1, "np.sin(x)", r"^np\.sin has no rule to differentiate it by.*write it with \+ - \*"),
+    (lambda x: np.linalg.eig(x @ x.T), "np.linalg.eig(x @ x.T)", r"^np\.linalg\.eig has no rule.*use np\.linalg\.eigh"),
+    (lambda x: np.i0(x) + 1, "np.i0(x)", r"^np\.i0 has no rule to differentiate it by.*write it with \+ - \*"),
     (lambda x: np.ma.log(x), "np.ma.log(x)", r"^np\.ma\.log has no rule.*use np\.where"),
     (lambda x: np.fft.fft(x), "np.fft.fft(x)", r"^np\.fft\.fft has no rule.*matrix of the transform"),
-    (lambda x: np.median(x, axis=0), "np.median(x, axis=0)", r"^np\.median has no rule.*use np\.mean"),
+    (lambda x: np.roots(x[0]), "np.roots(x[0])", r"^np\.roots has no rule.*write it with"),
     (lambda x: np.subtract.reduce(x), "np.subtract.reduce(x)", r"^np\.subtract\.reduce has no rule"),
     (lambda x: np.multiply.at(x, [0], 2.0), "np.multiply.at(x, [0], 2.0)", r"^np\.multiply\.at has no rule"),
     (lambda x: np.modf(x), "np.modf(x)", r"^np\.modf has no rule"),
@@ -42,9 +42,9 @@ REFUSED: list[tuple[Callable[..., Any], str, str]] = [
     (lambda x: x.view(np.int64), "x.view(np.int64)", r"^view\(int64\) reads the bytes.*use astype"),
     (lambda x: np.arange(6.0)[x], "np.arange(6.0)[x]", r"^a traced float array cannot be an index"),
     (lambda x: np.array([x, None], dtype=object), "np.array([x, None], dtype=object)", r"^an array of objects"),
-    (lambda x: np.pad(x, 1, mode="mean"), 'np.pad(x, 1, mode="mean")', r"mode='mean' is not supported.*edge, reflect"),
-    (lambda x: np.einsum("...i->...", x), 'np.einsum("...i->...", x)', r"an ellipsis is not supported"),
-    (lambda x: (-x) ** x, "(-x) ** x", r"a traced exponent y needs a positive x"),
+    (lambda x: np.linalg.svd(x), "np.linalg.svd(x)", r"full_matrices=True returns vectors that have no slope.*=False"),
+    (lambda x: np.quantile(x, x[0, 0]), "np.quantile(x, x[0, 0])", r"a q that is traced has no rule"),
+    (lambda x: np.histogram(x, 3)[0], "np.histogram(x, 3)", r"the slope of the edges would be lost; give the edges"),
     (lambda x: np.zeros((x.shape[0] / 2, 3)) + x, "np.zeros((x.shape[0] / 2, 3))", r"Python 2 divided.*write //"),
     (lambda x: [x for _ in range(x.shape[0] / 2)], "range(x.shape[0] / 2)", r"^a count is a float.*write // for /"),
     (lambda x: np.lib.pad(x, 1, "constant"), 'np.lib.pad(x, 1, "constant")', r"^np\.lib\.pad is gone.*write np\.pad"),
@@ -71,40 +71,39 @@ def test_refusals_underline_the_expression(f: Callable[..., Any], text: str, mes
 
 def test_the_line_is_that_of_the_helper_that_went_wrong() -> None:
     def helper(z):  # type: ignore[no-untyped-def]
-        return np.cross(z, z)
+        return np.roots(z[0])
 
     def f(x):  # type: ignore[no-untyped-def]
         y = x * 2.0
         return helper(y)
 
-    with pytest.raises(GraphError, match=r"in helper\n    return np\.cross\(z, z\)\n           \^{14}$"):
+    with pytest.raises(GraphError, match=r"in helper\n    return np\.roots\(z\[0\]\)\n           \^{14}$"):
         mg.trace(f, X)
 
 
 def test_an_expression_over_lines_is_underlined_to_the_end_of_its_first() -> None:
     def f(x):  # type: ignore[no-untyped-def]
-        return np.cross(
-            x,
-            x,
+        return np.roots(
+            x[0],
         )
 
-    with pytest.raises(GraphError, match=r"    return np\.cross\(\n           \^{9}$"):
+    with pytest.raises(GraphError, match=r"    return np\.roots\(\n           \^{9}$"):
         mg.trace(f, X)
 
 
 def test_letters_of_more_than_one_byte_do_not_move_the_carets() -> None:
     def f(x):  # type: ignore[no-untyped-def]
-        return "均值σ²" and np.cross(x, x)
+        return "均值σ²" and np.roots(x[0])
 
     with pytest.raises(GraphError) as caught:
         mg.trace(f, X)
-    assert caret(str(caught.value)) == "np.cross(x, x)"
+    assert caret(str(caught.value)) == "np.roots(x[0])"
 
 
 def test_code_without_a_source_is_placed_by_its_line() -> None:
     scope: dict[str, Any] = {"np": np}
-    exec("def f(x):\n    return np.cross(x, x)", scope)
-    with pytest.raises(GraphError, match=r"np\.cross has no rule[^\n]*\n  <string>, line 2, in f$"):
+    exec("def f(x):\n    return np.roots(x[0])", scope)
+    with pytest.raises(GraphError, match=r"np\.roots has no rule[^\n]*\n  <string>, line 2, in f$"):
         mg.trace(scope["f"], X)
 
 
@@ -277,7 +276,7 @@ def test_a_border_of_ones_own_is_traced() -> None:
 def test_an_error_leaves_the_modes_as_they_were() -> None:
     for _ in range(2):
         with pytest.raises(GraphError):
-            mg.trace(lambda x: np.sin(x), X)
+            mg.trace(lambda x: np.i0(x), X)
     t = mg.Tensor(2.0)
     assert float(t * t) == 4.0
 

@@ -227,7 +227,7 @@ def test_a_failed_trace_leaves_the_arguments() -> None:
     def f(x, p):  # type: ignore[no-untyped-def]
         x += 1.0
         p["new"] = x
-        return np.sin(x)
+        return np.i0(x)
 
     x, p = X.copy(), {"w": np.ones(3)}
     with pytest.raises(GraphError):

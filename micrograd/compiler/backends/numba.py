@@ -116,7 +116,11 @@ class Entry:
     def _say_unfused(self) -> None:
         """Say once of each place in the user's code that NumPy runs it between kernels."""
         for step in self.lowered.steps:
-            if isinstance(step, Equation) and TABLE[step.op].kind != "contract" and (step.op, step.line) not in _SAID:
+            if (
+                isinstance(step, Equation)
+                and TABLE[step.op].kind not in ("contract", "call")
+                and (step.op, step.line) not in _SAID
+            ):
                 _SAID.add((step.op, step.line))
                 at = f" at line {step.line}" if step.line else ""
                 warnings.warn(

@@ -179,6 +179,29 @@ def _cast(operands: Sequence[Expr], attributes: Attributes) -> Expr:
     return atom(f"{operands[0].within(ATOM)}.astype({'float' if kind == 'float64' else f'np.{kind}'})")
 
 
+def _filled(text: str, operands: Sequence[Expr], attributes: Attributes) -> str:
+    more = {"uplo": f", {attributes['uplo']}" if attributes.get("uplo", "'L'") != "'L'" else "",
+            "rtol": f", {attributes['rtol']}" if attributes.get("rtol", "None") != "None" else ""}  # fmt: skip
+    return text.format(*operands, **more)
+
+
+def _linalg(text: str) -> Speller:
+    return lambda operands, attributes: Expr(((f"np.linalg.{_filled(text, operands, attributes)}",
+                                               PRODUCT if " * " in text else ATOM),))  # fmt: skip
+
+
+def _parts(text: str) -> Speller:
+    return lambda operands, attributes: atom(f"np.concatenate([{_filled(text, operands, attributes)}], axis=-2)")
+
+
+def _sorted(operands: Sequence[Expr], attributes: Attributes, times: int) -> Expr:
+    axis = attributes.get("axis", "-1")
+    order = str(operands[1])
+    for _ in range(times):
+        order = f"np.argsort({order}, axis={axis}, kind='stable')"
+    return call("take_along_axis", operands[0], order, f"axis={axis}")
+
+
 def _scanned(ufunc: str) -> Speller:
     def spell(operands: Sequence[Expr], attributes: Attributes) -> Expr:
         axis = attributes["axis"]
@@ -217,6 +240,28 @@ SPELLED: dict[str, Speller] = {
         "concatenate", f"[{', '.join(map(str, operands))}]", f"axis={attributes.get('axis', '0')}"
     ),
     "cast": _cast,
+    **{
+        name: _linalg(text)
+        for name, text in {
+            "inv": "inv({0})",
+            "solve": "solve({0}, {1})",
+            "det": "det({0})",
+            "cofactors": "det({0})[..., None, None] * np.linalg.inv({0}).mT",
+            "logabsdet": "slogdet({0})[1]",
+            "signdet": "slogdet({0})[0]",
+            "pinv": "pinv({0}{rtol})",
+            "cholesky": "cholesky({0})",
+            "eigvalsh": "eigvalsh({0}{uplo})",
+            "svdvals": "svd({0}, compute_uv=False)",
+        }.items()
+    },
+    "eigh": _parts("np.linalg.eigh({0}{uplo})[0][..., None, :], np.linalg.eigh({0}{uplo})[1]"),
+    "svd": _parts(
+        "np.linalg.svd({0}, False)[0], np.linalg.svd({0}, False)[1][..., None, :], np.linalg.svd({0}, False)[2].mT"
+    ),
+    "qr": _parts("*np.linalg.qr({0})"),
+    "sort_by": lambda operands, attributes: _sorted(operands, attributes, 1),
+    "unsort_by": lambda operands, attributes: _sorted(operands, attributes, 2),
     "greater": _compare(">"),
     "greater_equal": _compare(">="),
     "less": _compare("<"),

@@ -182,10 +182,9 @@ def _composed(write: Write) -> Callable[[OnnxWriter, Primitive, Equation], None]
 
 def _doubled(w: OnnxWriter, row: Primitive, equation: Equation) -> None:
     """Write a scan: what has looked back over k entries looks back over 2 k with what stands k entries before it."""
-    shapes = w.captures.shapes(equation.out)
-    if any(shape != shapes[0] for shape in shapes[1:]):
+    shapes, dtype, axis = w.captures.shapes(equation.out), w.program.values[equation.out].dtype, equation.attrs["axis"]
+    if any(shape[axis] != shapes[0][axis] for shape in shapes[1:]):
         raise w.refuse("is a scan, whose steps are counted for one length", ONE_SIZE)
-    shape, dtype, axis = shapes[0], w.program.values[equation.out].dtype, equation.attrs["axis"]
     reverse, count, n = equation.attrs.get("reverse", False), shapes[0][axis], _Nodes(w, dtype)
     *factors, made = (w.operand(o, dtype) for o in w.operands(equation))
     far = {"cumprod": 1.0, "cummax": -math.inf, "cummin": math.inf, "recur": 0.0}[row.name]
@@ -195,7 +194,8 @@ def _doubled(w: OnnxWriter, row: Primitive, equation: Equation) -> None:
         start, end = (reach, count) if reverse else (0, count - reach)
         bounds = [w.constant(np.array([bound], np.int64), "bound") for bound in (start, end, axis)]
         kept = w.emit("Slice", [x, *bounds])
-        edge = w.constant(np.full((*shape[:axis], reach, *shape[axis + 1 :]), first, dtype), "before")
+        sizes = w.whole([(*shape[:axis], reach, *shape[axis + 1 :]) for shape in shapes], "shape")
+        edge = w.emit("Expand", [w.constant(np.asarray(first, dtype)), sizes])
         return w.emit("Concat", [kept, edge] if reverse else [edge, kept], axis=axis)
 
     while reach < count:

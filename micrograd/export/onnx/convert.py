@@ -77,6 +77,7 @@ KINDS: dict[str, Callable[[OnnxWriter, Primitive, Equation], None]] = {
     "map": _map,
     "reduce": _reduce,
     "contract": _contract,
+    "call": _contract,
     "scan": _scan,
     "move": _move,
 }

@@ -8,6 +8,7 @@ factorings are as good as ours.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -136,6 +137,8 @@ class Examination:
             return recording.events[-1:]
         end = ends[-1]
         key = self.cases[0].task.call.results[position][0]
+        if isinstance(key, str) and key.startswith("."):
+            return _writers(recording, f"self{key}") or [end]
         root = next((r for r in end.statement.roots if r.position == key or (key == 0 and r.position == -1)), None)
         if root is None or len(end.statement.roots) == 1:
             if isinstance(key, str):
@@ -376,6 +379,16 @@ class Examination:
             events = [e for e in recording.of(number) if name in e.writes]
             found.append(events[-1].writes[name] if events else MISSING)
         return found
+
+
+def _writers(recording: Recording, path: str) -> list[Event]:
+    """Return the last event that wrote ``self.grads.W``, or what it lies in; parts of a container count."""
+    found: list[Event] = []
+    for event in recording.events:
+        names = [re.sub(r"[\[\]'.]+", ".", name).strip(".") for name in event.writes]
+        if any(name == path or (path.startswith(f"{name}.") and name != "self") for name in names):
+            found = [event]
+    return found
 
 
 def _only_moves(statement: Statement, name: str) -> bool:

@@ -13,9 +13,12 @@ import numpy as np
 
 from micrograd.errors import MicrogradError
 from micrograd.marker.diagnosis.diagnosis import Diagnoser
+from micrograd.marker.diagnosis.first_look import first_look, with_reason
 from micrograd.marker.diagnosis.harmless import averaged, left_out, unguarded
 from micrograd.marker.diagnosis.reference import differences
+from micrograd.marker.gradient_names import meanings, normal
 from micrograd.marker.inputs.calling import function_named
+from micrograd.marker.inputs.layers import forward_of_layer
 from micrograd.marker.inputs.task import Argument, Call, Probe, Task
 from micrograd.marker.messages import problem
 from micrograd.marker.report import Finding, Output, Report, Span, shown
@@ -106,10 +109,12 @@ def mark(task: Task, module: types.ModuleType | None = None, early: Callable[[Re
     if module is None:
         module = load(task.source, task.file, (task.forward, task.backward), namespace=task.namespace)
     program = StudentCode(task.source, module, task.backward, task.file)
-    forward, receiver = forward_of(task, module)
+    forward = forward_of(task, module)
     loss = loss_only(program, module, task.call.outputs[0]) if task.forward == task.backward else None
+    if loss is not None and task.receiver:
+        loss = forward_of_layer(module, task.forward, task, loss)
     try:
-        cases = [prepare(task, forward, probe, receiver, loss) for probe in task.probes]
+        cases = [prepare(task, forward, probe, loss) for probe in task.probes]
         deadline = started + task.seconds / 3
         differs, mended = differences(task, module, task.probes, deadline) if task.reference else ((), "")
     except UnrunnableError as error:
@@ -142,14 +147,22 @@ def mark(task: Task, module: types.ModuleType | None = None, early: Callable[[Re
             if not made:
                 for number in range(FRESH):
                     probe = task.probes[number % len(task.probes)]
-                    other = prepare(task, forward, refreshed(probe, number), receiver, loss)
+                    other = prepare(task, forward, refreshed(probe, number), loss)
                     if cases[number % len(cases)].graph is None and other.graph is not None:
                         c.replace_truth(other)
                     made.append(other)
             return made
 
-        diagnoser = Diagnoser(program, cases, [_quantities(case) for case in cases], fresh, started + task.seconds)
-        findings = diagnoser.run()
+        def again(source: str) -> Report:
+            return mark(replace(task, source=source, seconds=task.seconds / 2))
+
+        findings = first_look(program, cases, results, fresh, again)
+        gaps = {one.target for one in findings if one.kind == "unwritten" and one.target}
+        stops = any(isinstance(result, Exception) for result in results)
+        if not findings or (gaps and not stops and all(one.kind == "unwritten" for one in findings)):
+            diagnoser = Diagnoser(program, cases, [_quantities(case) for case in cases], fresh, started + task.seconds)
+            diagnoser.given_up |= _given_up(cases, results, ", ".join(gaps).split(", ")) if gaps else set()
+            findings = [*findings, *with_reason(program, results, diagnoser.run())]
         if differs and mended:
             findings = _the_fewer(findings, task, mended)
     findings = [*differs, *findings, *changed_arguments(program, cases[0])]
@@ -188,6 +201,15 @@ def _by_custom(
     return replace(report, verdict="right", outputs=outputs, findings=(remark,))
 
 
+def _given_up(cases: Sequence[Case], results: Sequence[Any], gaps: Sequence[str]) -> set[int]:
+    """Return the gradients that are not written yet: what is missing in a result, and what a gap is called after."""
+    states = [[one.state for one in judged(case, result)] for case, result in zip(cases, results, strict=True)
+              if not isinstance(result, Exception)]  # fmt: skip
+    own = {normal(target) for name in gaps for target, _ in meanings(name)}
+    names = [name.rpartition(".")[2] for _, name in cases[0].task.call.results]
+    return {p for p, name in enumerate(names) if normal(name) in own or any(s[p] == "missing" for s in states)}
+
+
 def _ordered(program: StudentCode, cases: Sequence[Case], results: Sequence[Any]) -> tuple[list[Case], list[Any]]:
     """Return edits are tried on the first case: one that shows a mistake, and of loops the smallest."""
     loops = any(statement.looped for statement in program.statements)
@@ -220,13 +242,9 @@ def _quantities(case: Case) -> Quantities:
     return Quantities(case.graph, dict(zip(names, case.expected, strict=True)))
 
 
-def forward_of(task: Task, module: types.ModuleType) -> tuple[Callable[..., Any], Callable[[], Any]]:
-    """Return the forward, unbound where it is a method, and what makes a fresh object for it."""
-
-    def receiver() -> Any:
-        return eval(task.receiver, vars(module)) if task.receiver else None  # noqa: S307 - the student's constructor
-
-    return function_named(module, task.forward), receiver
+def forward_of(task: Task, module: types.ModuleType) -> Callable[..., Any]:
+    """Return the forward; of a method a function that makes a fresh object for each call."""
+    return forward_of_layer(module, task.forward, task) if task.receiver else function_named(module, task.forward)
 
 
 def _returned(program: StudentCode, case: Case) -> Any:
@@ -301,12 +319,12 @@ def held(task: Task, probes: int = 2) -> tuple[str, ...]:
         probes: on how many probes a value has to agree.
     """
     module = load(task.source, task.file, (task.forward, task.backward), namespace=task.namespace)
-    forward, receiver = forward_of(task, module)
+    forward = forward_of(task, module)
     program = StudentCode(task.source, module, task.backward, task.file)
     found: list[str] | None = None
     for probe in task.probes[:probes]:
         try:
-            case = prepare(task, forward, probe, receiver)
+            case = prepare(task, forward, probe)
         except MicrogradError:
             return ()
         if case.graph is None:

@@ -23,7 +23,7 @@ from micrograd.marker.inputs.task import Argument, Call, Probe
 from micrograd.marker.messages import problem
 from micrograd.pytree import call_by_parameter, paths
 
-__all__ = ["Stopped", "Watch", "call_of", "function_named", "gradients_of", "inputs_of", "receiver_of", "result_of"]
+__all__ = ["Stopped", "Watch", "call_of", "function_named", "gradients_of", "inputs_of", "result_of"]
 
 _CACHE = re.compile(r"(?:\w*_)?(?:caches?|ctx|context|saved|memory|memo|stash|stored|tape|intermediates?)(?:_\w+)?\d*")
 _SETTINGS = re.compile(r"\w*_(?:params?|config|options)|config|options")
@@ -41,24 +41,6 @@ def function_named(module: types.ModuleType, name: str) -> Callable[..., Any]:
     if not callable(found):
         raise GraphError(f"{name} is a {type(found).__name__}, not a function")
     return found  # type: ignore[no-any-return]
-
-
-def receiver_of(module: types.ModuleType, pair: Pair) -> str:
-    """Python that makes the object whose methods they are; empty where they are functions.
-
-    Raises:
-        GraphError: the class wants arguments that cannot be known.
-    """
-    if pair.kind != "layer":
-        return ""
-    name = pair.forward.partition(".")[0]
-    parameters = inspect.signature(getattr(module, name)).parameters.values()
-    wanted = [
-        p.name for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-    ]
-    if wanted:
-        raise GraphError(problem("layer", name=name, parameters=", ".join(wanted), stem=name.lower()))
-    return f"{name}()"
 
 
 def inputs_of(arguments: Mapping[str, Any]) -> tuple[str, ...]:
@@ -301,6 +283,8 @@ def _arguments(
     more = [p.name for p in parameters if p.name in free and _of_output(p.name, said, floats)]
     ups += [name for name in more if name not in ups]
     ups = ups or [p.name for p in parameters if p.name in free and p.default is p.empty][:1]
+    if not ups and pair.kind == "layer" and not parameters and np.ndim(items[floats[0]]) == 0:
+        return (), 1  # a loss: the gradient that arrives is 1
     if not ups:
         listed = ", ".join(p.name for p in parameters)
         raise GraphError(problem("no_upstream", name=pair.backward, parameters=listed))

@@ -15,8 +15,18 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "EPS", "SIZES", "ArgumentLayout", "Dims", "Fill", "axes_in", "conventional", "factor_of", "settings_read",
+    "EPS",
+    "SIZES",
+    "ArgumentLayout",
+    "Dims",
+    "Fill",
+    "axes_in",
+    "compared",
+    "conventional",
+    "factor_of",
+    "settings_read",
     "sizes_of",
+    "unknown",
 ]  # fmt: skip
 
 
@@ -114,6 +124,8 @@ def _drawn(
     match entry.kind:
         case "value":
             return eps if eps is not None and EPS.fullmatch(name) else copy.deepcopy(entry.value)
+        case "size":
+            return int(shape[0])
         case "number":
             return float(entry.value * rng.uniform(0.6, 1.4))
         case "divisor":
@@ -198,7 +210,7 @@ _ROLES: dict[str, str] = {
     "bias3": r"b3",
     "recurrent": r"Wh|W_h|Whh|U",
     "hidden": r"prev_h|h_prev|hprev|h0|prev_c|c_prev|cprev|c0",
-    "labels": r"y|Y|t|labels?|targets?|y_true|gt",
+    "labels": r"y|Y|t|labels?|targets?|y_true|gt|\w*_?ind(ex|ices)|\w*_?[iI]dxs?|(target|word|token)s?_?(ids?)?",
     "query": r"q|Q|query|queries",
     "key": r"k|K|key|keys|v|V|value|values",
     "mask": r"mask|masks",
@@ -209,6 +221,12 @@ _FAMILIES: dict[str, dict[str, Dims]] = {
         "weight2": ("M", "P"), "bias2": ("P",), "weight3": ("P", "S"), "bias3": ("S",), "labels": ("N",),
         "hidden": ("N", "H"), "recurrent": ("H", "H"), "query": ("T", "D"), "key": ("S", "D"), "mask": ("N", "D"),
     },
+    "columns": {  # examples side by side: W @ A + b
+        "data": ("D", "N"), "scale": ("D", 1), "shift": ("D", 1), "weight": ("M", "D"), "bias": ("M", 1),
+        "weight2": ("P", "M"), "bias2": ("P", 1), "labels": ("N",),
+    },
+    "features": {"data": ("N", "D"), "weight": ("D",), "bias": ("D",), "labels": ("N",)},  # x * w
+    "one row": {"data": ("D",), "scale": ("D",), "shift": ("D",), "weight": ("M", "D"), "bias": ("M",), "labels": ()},
     "images": {
         "data": ("N", "C", "Y", "X"), "scale": ("C",), "shift": ("C",), "weight": ("F", "C", "K", "L"), "bias": ("F",),
         "mask": ("N", "C", "Y", "X"),
@@ -219,12 +237,6 @@ _FAMILIES: dict[str, dict[str, Dims]] = {
         "labels": ("N", "T"), "hidden": ("N", "H"), "recurrent": ("H", "H"), "query": ("N", "T", "D"),
         "key": ("N", "S", "D"), "mask": ("N", "T"),
     },
-    "columns": {  # examples side by side: W @ A + b
-        "data": ("D", "N"), "scale": ("D", 1), "shift": ("D", 1), "weight": ("M", "D"), "bias": ("M", 1),
-        "weight2": ("P", "M"), "bias2": ("P", 1), "labels": ("N",),
-    },
-    "features": {"data": ("N", "D"), "weight": ("D",), "bias": ("D",), "labels": ("N",)},  # x * w
-    "one row": {"data": ("D",), "scale": ("D",), "shift": ("D",), "weight": ("M", "D"), "bias": ("M",), "labels": ()},
     "image": {"data": ("Y", "X"), "weight": ("K", "L"), "bias": ()},
     "blocks": {  # examples of several axes, taken as rows
         "data": ("N", "D", "T"), "weight": ("D*T", "M"), "bias": ("M",), "scale": ("M",), "shift": ("M",),
@@ -239,8 +251,20 @@ _NUMBERS: dict[str, Any] = {
     "lam": 0.1, "lambd": 0.1, "lambda_": 0.1, "delta": 1.0, "alpha": 0.1, "slope": 0.1, "p": 0.6, "dropout": 0.6,
     "keep_prob": 0.6, "keep": 0.6, "rate": 0.4, "G": 2, "groups": 2, "num_groups": 2, "n_groups": 2, "heads": 2,
     "num_heads": 2, "stride": 2, "pad": 1, "padding": 1, "pool_height": 2, "pool_width": 2, "pool_size": 2, "size": 2,
-    "kernel_size": 2, "seed": 12, "temperature": 1.7, "tau": 1.7, "axis": 0, "lr": 0.1,
+    "kernel_size": 2, "ratio": 0.4, "dropout_ratio": 0.4, "seed": 12, "temperature": 1.7, "tau": 1.7, "axis": 0,
+    "lr": 0.1,
 }  # fmt: skip
+
+
+_SIZES: dict[str, str] = {
+    "D": r"num_features|in_features|input_(size|dim|dims|features)|in_dim|n_in|n_input|dim|dim_in|fan_in|size_in|"
+         r"normalized_shape|d_model|features|n_features|feat_dim|shape",
+    "M": r"out_features|output_(size|dim|dims|features)|out_dim|n_out|n_output|dim_out|fan_out|size_out|num_classes|"
+         r"n_classes|units|n_units|num_neurons|n_neurons|vocab_size|num_embeddings",
+    "H": r"hidden_(size|dim|units)|n_hidden|hidden|embedding_dim|embed_dim|rnn_units",
+    "C": r"in_channels|channels|num_channels|n_channels|c_in", "F": r"out_channels|num_filters|n_filters|c_out",
+}  # fmt: skip
+"""Whole numbers that are the length of an axis, by their names."""
 
 
 def _tree(forward: Function) -> ast.AST | None:
@@ -280,13 +304,57 @@ def settings_read(forward: Function, parameter: str, within: tuple[Function, ...
     return dict(sorted(found.items()))
 
 
-def _settings(forward: Function, parameter: str) -> dict[str, Any]:
+def _built(forward: Function, parameter: str) -> str:
+    """Return how the keys of a dictionary begin that a loop puts together: ``p["W" + str(l)]``; or nothing."""
+    for node in ast.walk(_tree(forward) or ast.Module([], [])):
+        match node:
+            case ast.Subscript(value=ast.Name(id=name), slice=ast.BinOp() | ast.JoinedStr() | ast.Call()) if (
+                name == parameter
+            ):
+                return "".join(
+                    str(n.value)
+                    for n in ast.walk(node.slice)
+                    if isinstance(n, ast.Constant) and isinstance(n.value, str)
+                )
+    return ""
+
+
+def compared(forward: Function, parameter: str) -> str:
+    """Return a text that the forward compares a parameter with: ``activation == "relu"``; or nothing."""
+    for node in ast.walk(_tree(forward) or ast.Module([], [])):
+        match node:
+            case ast.Compare(
+                left=ast.Name(id=name), ops=[ast.Eq() | ast.NotEq()], comparators=[ast.Constant(value=str(text))]
+            ):
+                if name == parameter:
+                    return text
+    return ""
+
+
+def unknown(forward: Function) -> list[str]:
+    """Return the parameters of which neither their name nor the text says what they are."""
+    return [
+        p.name for p in inspect.signature(forward).parameters.values()
+        if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and p.name != "self"
+        and not (_role(p.name) or p.name in _NUMBERS or EPS.fullmatch(p.name) or settings_read(forward, p.name)
+                 or compared(forward, p.name) or any(re.fullmatch(s, p.name) for s in _SIZES.values()))
+    ]  # fmt: skip
+
+
+def _settings(forward: Function, parameter: str, dims: Mapping[str, Dims]) -> dict[str, Any]:
     settings: dict[str, Any] = {}
+    built = _built(forward, parameter)
+    if built[:1] in ("W", "w", "b"):  # of a net of two layers as wide as its input
+        weight, bias = dims.get("weight", ("D", "M")), dims.get("bias", ("M",))
+        same = [tuple("D" if dim == "M" else dim for dim in axes) for axes in (weight, bias)]
+        return {f"{key}{i}": Fill("array", axes) for i in (1, 2) for key, axes in zip("Wb", same, strict=True)}
     for key, needed in settings_read(forward, parameter).items():
         if EPS.fullmatch(key):
             settings[key] = 1e-5
         elif key.startswith("running") and needed:
-            settings[key] = Fill("ones" if "var" in key or "std" in key else "zeros", ("D",))
+            settings[key] = Fill("ones" if "var" in key or "std" in key else "zeros", dims.get("scale", ("D",)))
+        elif needed and (role := _role(key)) in dims and re.fullmatch(r"(weight|bias)\d?", role):
+            settings[key] = Fill("array", dims[role])
         elif needed or key in ("mode", "seed"):
             settings[key] = _number(key)
     return settings
@@ -333,6 +401,11 @@ def conventional(forward: Function) -> Iterator[ArgumentLayout]:
     bound = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     parameters = [p for p in parameters if p.kind not in bound]
     names = [p.name for p in parameters]
+    if "recurrent" in map(_role, names):  # h beside Wx and Wh is the state before
+        beside = any(_role(n) == "data" and n not in ("h", "a") for n in names)
+        hidden = {n: "h0" for n in names if n in ("h", "a", "h_t", "a_prev") and beside}
+    else:
+        hidden = {}
     called = " ".join([getattr(forward, "__qualname__", ""), *names]).lower()
     for family in _families(forward, names):
         dims = dict(_FAMILIES[family])
@@ -341,17 +414,19 @@ def conventional(forward: Function) -> Iterator[ArgumentLayout]:
             continue
         if "recurrent" in roles:
             dims.update(_LSTM if re.search(r"lstm|_c\b|\bc0|cprev", called) else _RNN)
-        if "weight" not in roles and "scale" in roles and "scale" in dims:  # b beside gamma is a shift
+        if "weight" not in roles and "shift" in dims:  # b beside x or gamma is a shift
             dims["bias"] = dims["shift"]
         elif "weight" in roles and family == "rows":  # a norm behind an affine layer
             dims.update(scale=dims["bias"], shift=dims["bias"])
         classes = "D"
-        if {"weight", "labels"} <= roles:
+        if {"weight", "labels"} <= roles or ("labels" in roles and any(re.fullmatch(_SIZES["M"], n) for n in names)):
             classes = "M"
         for wanted in ("labels", "like data", "one-hot") if "labels" in roles else ("",):
             entries: dict[str, Fill] = {}
             for p in parameters:
-                entry = _entry(forward, p, dims, classes, wanted)
+                entry = _entry(
+                    forward, p, {**dims, "data": dims["hidden"]} if p.name in hidden else dims, classes, wanted
+                )
                 if entry is not None:
                     entries[p.name] = entry
             if re.search(r"embed|lookup", called) and family == "rows":  # whole numbers, each of a row of the weight
@@ -367,12 +442,23 @@ def _entry(
     default = parameter.default
     if EPS.fullmatch(name):
         return Fill("value", value=1e-5 if default is parameter.empty else default)
-    if settings_read(forward, name) or re.search(r"_?(params?|config|options|settings)$", name):
-        return Fill("settings", value=_settings(forward, name))
+    if (
+        settings_read(forward, name)
+        or re.search(r"_?(params?|config|options|settings)$", name)
+        or _built(forward, name)
+    ):
+        return Fill("settings", value=_settings(forward, name, dims))
+    if text := compared(forward, name):
+        return Fill("value", value=text)
     if default is not parameter.empty:
         return None
     if name in _NUMBERS:
         return _number(name)
+    if re.fullmatch(r"(l2_?)?reg\w*|\w*_strength|lambda?\w*|weight_decay|margin", name):
+        return Fill("number", value=0.1)
+    if axis := next((axis for axis, pattern in _SIZES.items() if re.fullmatch(pattern, name)), ""):
+        images = len(dims["data"]) == 4 and axis == "D"
+        return Fill("size", ("C" if images else axis,))
     if role == "labels":
         shape = dims.get("labels", ("N",))
         if wanted == "labels":

@@ -190,13 +190,14 @@ def _tame(layout: ArgumentLayout, kind: str) -> ArgumentLayout:
     return ArgumentLayout(entries, layout.sizes, layout.fixed)
 
 
-def fitted(forward: Function, example: Mapping[str, Any] | Sequence[Any] = ()) -> ArgumentLayout:
+def fitted(forward: Function, example: Mapping[str, Any] | Sequence[Any] = (), skip: int = 0) -> ArgumentLayout:
     """Return a layout with which the function runs.
 
     Args:
         forward: a function of arrays.
         example: arguments by parameter or in order: arrays, shapes in their place, and what else it takes; what is
             left out is guessed.
+        skip: how many layouts to pass over that fit as well.
 
     Raises:
         GraphError: no guess fits; the message says what to give.
@@ -219,7 +220,10 @@ def fitted(forward: Function, example: Mapping[str, Any] | Sequence[Any] = ()) -
                 if axes and max(map(len, shapes)) > axes:  # an unlucky guess may broadcast to more axes than any array
                     spread = spread or layout
                     break
-                return layout
+                if skip == 0:
+                    return layout
+                skip -= 1
+                break
     if spread is not None:
         return spread
     for layout in candidates[::-1]:  # the example as it is, with no other sizes
@@ -337,7 +341,12 @@ _EPS = (0.2, None, 0.12)  # the second keeps its own: what is hard-coded elsewhe
 
 
 def make(
-    forward: Callable[..., Any], example: Mapping[str, Any] | Sequence[Any] = (), *, count: int = 3, seed: int = 0
+    forward: Callable[..., Any],
+    example: Mapping[str, Any] | Sequence[Any] = (),
+    *,
+    count: int = 3,
+    seed: int = 0,
+    skip: int = 0,
 ) -> list[Probe]:
     """Probes for a forward function, each of other sizes; the first has the example's, where these differ.
 
@@ -349,6 +358,7 @@ def make(
             is left out is guessed from its parameters' names.
         count: how many.
         seed: of the numbers.
+        skip: how many layouts to pass over that fit as well.
 
     Raises:
         GraphError: no arguments were found with which the function runs.
@@ -357,7 +367,7 @@ def make(
     >>> [probe.arguments["x"].shape for probe in probes]
     [(5, 3), (4, 6), (7, 4)]
     """
-    layout = fitted(forward, example)
+    layout = fitted(forward, example, skip)
     fitting = fitting_sizes(forward, layout)[:count]
     probes = []
     for place in range(count):

@@ -9,13 +9,13 @@ from __future__ import annotations
 import ast
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from micrograd.errors import GraphError
 from micrograd.marker.gradient_names import gradient_target
 
-__all__ = ["Pair", "assigned", "chosen", "pairs_in", "parameters_of", "returned"]
+__all__ = ["Pair", "assigned", "chosen", "pairs_in", "parameters_of", "returned", "unpaired"]
 
 _FORWARD = {"forward", "forwards", "fwd", "fw"}
 _BACKWARD = {"backward", "backwards", "bwd", "bw", "backprop", "bprop", "back", "grad", "gradient"}
@@ -103,7 +103,8 @@ def _is_loss(function: ast.FunctionDef) -> bool:
         first, second = answer.elts[0], answer.elts[1]
         lossy = isinstance(first, ast.Name) and {"loss", "cost", "error", "l", "j"} & set(_words(first.id))
         names = second.elts if isinstance(second, ast.Tuple) else [second]
-        graded = any(isinstance(n, ast.Name) and (gradient_target(n.id) or "grad" in n.id.lower()) for n in names)
+        inside = [n.id for entry in names for n in ast.walk(entry) if isinstance(n, ast.Name)]
+        graded = any(gradient_target(name) or "grad" in name.lower() for name in inside)
         if (lossy or called) and (graded or (called and lossy and isinstance(second, (ast.Name, ast.Dict)))):
             return True
     return False
@@ -177,14 +178,33 @@ def pairs_in(source: str, file: str = "the file") -> tuple[Pair, ...]:
             partner = forwards[max(starts, key=len)] if starts else None
         if partner is not None:
             found.append(Pair(partner, name, "function", function.lineno))
+        elif _is_loss(function):  # softmaxLossAndGradient
+            found.append(Pair(name, name, "loss", function.lineno))
     for statement in tree.body:
         if isinstance(statement, ast.ClassDef):
             methods = {method.name: method for method in statement.body if isinstance(method, ast.FunctionDef)}
             forward = next((name for name in ("forward", "__call__") if name in methods), None)
-            if forward and "backward" in methods and "__init__" in {*methods, "__init__"}:
-                name = statement.name
+            name = statement.name
+            if forward and "backward" in methods:
                 found.append(Pair(f"{name}.{forward}", f"{name}.backward", "layer", methods["backward"].lineno))
+            found += [Pair(f"{name}.{m}", f"{name}.{m}", "loss", f.lineno) for m, f in methods.items() if _is_loss(f)]
     return tuple(sorted(found, key=lambda pair: pair.line))
+
+
+def unpaired(source: str, pairs: Sequence[Pair]) -> list[str]:
+    r"""Return the backwards of a file that belong to no pair, which are not checked.
+
+    >>> unpaired("def relu_backward(dout): ...", ())
+    ['relu_backward']
+    """
+    tree, known = ast.parse(source), {pair.backward for pair in pairs}
+    names = [f.name for f in _functions(tree.body) if _split(f.name, _BACKWARD) is not None and f.name[0] != "_"]
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            names += [
+                f"{node.name}.backward" for f in node.body if isinstance(f, ast.FunctionDef) and f.name == "backward"
+            ]
+    return [name for name in names if name not in known]
 
 
 def _defined(tree: ast.Module) -> dict[str, int]:

@@ -81,7 +81,9 @@ class Task:
             ``Layer.forward`` is a method of `receiver`.
         call: how they are called.
         probes: at least one; more, of other sizes, see more mistakes.
-        receiver: Python source of the object whose methods they are, evaluated in the student's module for each run.
+        receiver: the class of the object whose methods they are; a new object is made for each run.
+        made: parameters of its constructor that are among the arguments of the probes.
+        lifted: arguments that are put into the object once it is made, with their paths: ("W1", "params.W1").
         reference: a forward of this project to compare the student's with: ``batch_norm``, or nothing.
         namespace: names that the text needs and does not define (of a notebook or an interactive session).
         seconds: how long to look for fixes.
@@ -94,6 +96,8 @@ class Task:
     call: Call
     probes: tuple[Probe, ...]
     receiver: str = ""
+    made: tuple[str, ...] = ()
+    lifted: tuple[tuple[str, str], ...] = ()
     reference: str = ""
     namespace: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 3.0

@@ -22,6 +22,7 @@ __all__ = [
 
 _WIDTH = 100
 _PRINTED = 12  # lines of the student's own output that are shown
+_PLAIN = ("unwritten", "call_error", "no_return")  # kinds of which a deeper hint says no more
 _CODES = {"bold": "1", "red": "31", "green": "32", "blue": "34", "faint": "2"}
 
 
@@ -46,6 +47,8 @@ def findings_of(report: Report) -> tuple[list[Finding], list[Finding]]:
 def _title(report: Report, language: str) -> str:
     cell = "ipykernel" in report.file or report.file.startswith("<ipython")
     file = say(language, WORDS["cell"]) if cell else clean(os.path.basename(report.file) or report.file)
+    if not report.backward:
+        return file
     key = "title.loss" if report.forward == report.backward else "title"
     return say(language, WORDS[key], file=file, forward=report.forward, backward=report.backward)
 
@@ -57,13 +60,25 @@ def summary(report: Report, language: str) -> str:
     if report.ok:
         shape = any(finding.severity == "shape" for finding in report.findings)
         return say(language, WORDS["right.shape" if shape else "right"], probes=report.probes)
-    count = len(findings_of(report)[0])
+    if report.unwritten:
+        return say(language, WORDS["unwritten"])
+    mistakes = findings_of(report)[0]
+    count = len(mistakes)
+    if count == 1 and mistakes[0].kind == "call_error":
+        return say(language, WORDS["stops"])
     return say(language, WORDS["wrong.none" if not count else "wrong.one" if count == 1 else "wrong.more"], count=count)
 
 
 def count(reports: Sequence[Report], language: str) -> str:
-    """Return how many of several pairs are right."""
-    return say(language, WORDS["summary"], right=sum(report.ok for report in reports), all=len(reports))
+    """Return how many of several pairs are right, how many are not written yet, and how many could not be checked."""
+    said = say(language, WORDS["summary"], right=sum(report.ok for report in reports), all=len(reports))
+    apart = {
+        "unwritten": sum(report.unwritten for report in reports),
+        "failed": sum(report.verdict == "failed" and not report.unwritten for report in reports),
+    }
+    more = [say(language, WORDS[f"summary.{key}"], count=many) for key, many in apart.items() if many]
+    ends = {"en": (". ".join([said.rstrip("."), *more]) + "."), "zh": "；".join([said.rstrip("。"), *more]) + "。"}
+    return ends[language] if more else said
 
 
 def _number(x: float) -> str:
@@ -193,6 +208,10 @@ def to_text(report: Report, *, hint: str = "fix", language: str = "en", colour: 
     table = _table(report, language, pen)
     lines += ["", *table] if table else []
     mistakes, remarks = findings_of(report)
+    if report.verdict == "failed":
+        for finding in mistakes:
+            lines += _paragraphs(Told("", told(report, finding, hint=hint, language=language).code), pen)
+        mistakes = []
     for number, finding in enumerate(mistakes, 1):
         shown = told(report, finding, hint=hint, language=language)
         lines += ["", *_headed(f"{number}. {shown.head}", pen), *_paragraphs(shown, pen)]
@@ -202,7 +221,7 @@ def to_text(report: Report, *, hint: str = "fix", language: str = "en", colour: 
         shown = told(report, finding, hint=hint, language=language)
         lines += ["", *_headed(f"- {shown.head}", pen), *_paragraphs(shown, pen)]
     lines += _printed(report, language)
-    if mistakes and depth < 2:
+    if depth < 2 and any(finding.fix or finding.kind not in _PLAIN for finding in mistakes):
         more = ("kind", "fix")[depth]
         lines += [
             "",
@@ -313,9 +332,12 @@ def to_html(report: Report, *, hint: str = "fix", language: str = "en") -> str:
     """
     level(hint)
     mistakes, remarks = findings_of(report)
-    parts = [
+    failed = report.verdict == "failed"
+    parts = [code_html(told(report, one, hint=hint, language=language)) for one in mistakes if failed]
+    parts += [
         _finding_html(told(report, finding, hint=hint, language=language), number)
         for number, finding in enumerate(mistakes, 1)
+        if not failed
     ]
     if remarks:
         parts.append(f"<p>{escape(say(language, WORDS['remarks']))}</p>")

@@ -125,7 +125,10 @@ def _head(finding: Finding, language: str) -> str:
         "target": _target(finding, language),
         "reference": finding.means or "the reference",
     }
-    if finding.kind == "call_error":
+    if finding.kind in ("unwritten", "no_return", "thrown_away"):
+        target = finding.target or say(language, WORDS["target.backward"])
+        return say(language, WORDS[f"head.{finding.kind}"], **{**holes, "target": target})
+    if finding.kind == "call_error" or (finding.reason and finding.severity == "wrong"):
         return say(language, WORDS["head.raises"], **holes)
     if finding.kind in ("return_order", "missing_result"):
         return say(language, WORDS["head.return"], **holes)
@@ -144,7 +147,7 @@ def _means(finding: Finding, words: AbstractSet[str], language: str) -> str:
     if (
         not finding.means
         or finding.severity not in ("wrong", "shape")
-        or finding.kind in ("return_order", "call_error")
+        or finding.kind in ("return_order", "call_error", "unwritten")
     ):
         return ""
     holes = {"target": _target(finding, language), "means": finding.means}
@@ -298,23 +301,26 @@ def told(report: Report, finding: Finding, *, hint: str, language: str) -> Told:
             say(language, WORDS[f"head.{key}"], line=finding.span.line), code, (say(language, WORDS[f"step.{key}"]),)
         )
     remark = finding.severity == "harmless"
-    if not depth and not remark:
-        return Told(head, code)
     words = set(re.findall(r"\w+", source))
     holes = _holes(finding, words, language)
+    stops = [_line(str(holes["reason"]))] if finding.reason and not remark else []  # whoever runs it sees the same
+    if not depth and not remark:
+        return Told(head, code, tuple(stops))
     row, fix = MISTAKES[finding.kind], finding.fix
     counts = (fix.old.count("eps"), fix.new.count("eps")) if fix is not None else (finding.ratio.count("^(-"), 0)
     if row.name == "eps_missing" and counts[0] > counts[1]:
         row = EPS_EXTRA
     what, why, step = (_line(say(language, phrase, **holes)) for phrase in (row.what, row.why, row.step))
-    sentences: Sequence[str] = [s for s in (_line(_means(finding, words, language)), what) if s]
-    sentences = [*sentences, say(language, WORDS["why"]) + why] if why else sentences
+    sentences: Sequence[str] = [s for s in (*stops, _line(_means(finding, words, language)), what) if s]
+    sentences = [*dict.fromkeys(sentences), *([say(language, WORDS["why"]) + why] if why else [])]
     values = _values(finding, language)
     if depth < 2 or remark:
         return Told(head, code, tuple(sentences), values, "" if remark else say(language, WORDS["step"]) + step)
     if fix is None:
         told_ = say(language, WORDS["step"]) + step
-        return Told(head, code, tuple(sentences), values, told_, proof=say(language, WORDS["fix.none"]))
+        searched = finding.kind not in ("call_error", "unwritten", "no_return")
+        proof = say(language, WORDS["fix.none"]) if searched else ""
+        return Told(head, code, tuple(sentences), values, told_, proof=proof)
     others = [one.fix for one in report.findings if one.fix is not None and one.severity in ("wrong", "shape")]
     diff, proof = edited(source, fix, others), _proof(finding, language)
     return Told(head, code, tuple(sentences), values, _fix(fix, language), diff, proof)

@@ -8,6 +8,7 @@ the standard error, which the runner collects.
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import json
 import os
@@ -20,25 +21,28 @@ from types import FrameType
 from typing import Any
 
 from micrograd.errors import GraphError, MicrogradError
-from micrograd.marker.diagnosis.marking import held, mark
+from micrograd.marker.diagnosis.first_look import finding_of_stop
+from micrograd.marker.diagnosis.marking import forward_of, held, mark
 from micrograd.marker.inputs.calling import (
     Stopped,
     Watch,
     call_of,
     function_named,
     gradients_of,
-    receiver_of,
     result_of,
 )  # fmt: skip
+from micrograd.marker.inputs.conventions import unknown
 from micrograd.marker.inputs.guessing import make
+from micrograd.marker.inputs.layers import lifted, made_of
 from micrograd.marker.inputs.pairs import Pair
-from micrograd.marker.inputs.task import Probe, Task
+from micrograd.marker.inputs.task import Call, Probe, Task
 from micrograd.marker.messages import problem
 from micrograd.marker.present import advice
 from micrograd.marker.process import limits
 from micrograd.marker.process.limits import Limits, unpacked
 from micrograd.marker.report import Finding, Report
 from micrograd.marker.student.recording import UnloadableError, line_of, load
+from micrograd.marker.student.stopping import finding_of_syntax, stop_of
 from micrograd.pytree import call_by_parameter
 
 __all__ = ["main", "task_of"]
@@ -72,7 +76,7 @@ def _at(file: str, line: int | None) -> str:
     return f"{os.path.basename(file) or file}:{line}" if line else os.path.basename(file) or file
 
 
-def _told(error: BaseException, file: str) -> str:
+def _told(error: BaseException, file: str, source: str) -> str:
     """Return what ended the student's code, in the student's terms."""
     at = _at(file, line_of(error, file))
     if isinstance(error, SyntaxError) and error.filename == file:
@@ -89,10 +93,10 @@ def _told(error: BaseException, file: str) -> str:
         return str(error) + advice.hint(error)
     if isinstance(error, MicrogradError):
         return f"{at}: {error}" if line_of(error, file) else str(error)
-    message = " ".join(str(error).split()) or "no message"
+    words, message = stop_of(error, file, source).words.partition(": ")[::2]
     if len(message) > 160 and advice.hint(error):  # NumPy's goes on for a page
         message = message.partition(". ")[0] + "."
-    return problem("exception", at=at, kind=type(error).__name__, message=message) + advice.hint(error)
+    return problem("exception", at=at, kind=words, message=message or "no message") + advice.hint(error)
 
 
 def task_of(request: dict[str, Any]) -> tuple[Task, types.ModuleType]:
@@ -110,48 +114,69 @@ def task_of(request: dict[str, Any]) -> tuple[Task, types.ModuleType]:
     pair = Pair(request["forward"], request["backward"], request["kind"], 1)
     namespace = unpacked(request["namespace"])
     module = load(source, file, (pair.forward, pair.backward), namespace=namespace, note=_note)
-    receiver = receiver_of(module, pair)
-    made = eval(receiver, vars(module)) if receiver else None  # noqa: S307 - the name of a class in the student's file
-    forward, backward = (
-        getattr(made, name.partition(".")[2]) if receiver else function_named(module, name)
-        for name in (pair.forward, pair.backward)
-    )
-    watch = Watch(forward)
-    try:
-        drawn = tuple(make(watch.forward, unpacked(request["example"]), seed=request["seed"]))
-    except Stopped as stopped:
-        raise stopped.args[0] from None
-    except GraphError:
-        cause = watch.cause(pair.forward)
-        if cause is None:
-            raise
-        raise cause from None
-    upstream = unpacked(request["upstream"])
-    if upstream is not None:  # then for exactly these arrays, before the probes
-        given = _given(forward, unpacked(request["example"]), drawn[0].arguments)
-        drawn = (Probe(given, upstream if isinstance(upstream, tuple) else (upstream,), request["seed"]), *drawn)
-    result = result_of(forward, drawn[0])
-    call = call_of(
-        pair, backward, drawn[0].arguments, result, source, lambda how: gradients_of(backward, how, drawn[0], result)
-    )
+    owner = pair.forward.rpartition(".")[0]
     task = Task(
-        source, file, pair.forward, pair.backward, call, drawn,
-        receiver=receiver, reference=request["reference"], namespace=namespace, seconds=request["seconds"] / 2,
+        source, file, pair.forward, pair.backward, Call(), (), receiver=owner, reference=request["reference"],
+        namespace=namespace, seconds=request["seconds"] / 2,
+        made=tuple(p.name for p in made_of(module, owner)) if owner else (),
     )  # fmt: skip
-    return task, module
+    forward = forward_of(task, module)
+    backward = function_named(module, pair.backward)
+    watch = Watch(forward)
+    example, upstream = unpacked(request["example"]), unpacked(request["upstream"])
+    first: Task | None = None
+    for skip in range(4):
+        try:
+            drawn = tuple(make(watch.forward, example, seed=request["seed"], skip=skip))
+        except Stopped as stopped:
+            raise stopped.args[0] from None
+        except GraphError as error:
+            if first is not None:
+                break
+            cause = watch.cause(pair.forward) or error
+            cause.unknown = unknown(forward)  # type: ignore[attr-defined]
+            raise cause from None
+        if upstream is not None:  # then for exactly these arrays, before the probes
+            given = _given(forward, example, drawn[0].arguments)
+            drawn = (Probe(given, upstream if isinstance(upstream, tuple) else (upstream,), request["seed"]), *drawn)
+        if first is not None and _axes(drawn[0]) >= _axes(first.probes[0]):
+            continue
+        result = result_of(forward, drawn[0])
+        if owner:
+            return lifted(replace(task, probes=drawn), module, pair, forward, result), module
+        run = functools.partial(gradients_of, backward, probe=drawn[0], result=result)
+        made = replace(task, probes=drawn, call=call_of(pair, backward, drawn[0].arguments, result, source, run))
+        first = first or made
+        if (
+            pair.kind == "loss"
+            or upstream is not None
+            or not isinstance(_raised(run, made.call), (ValueError, TypeError))
+        ):
+            return made, module
+    assert first is not None
+    return first, module
 
 
-def _explained(finding: Finding, task: Task, module: types.ModuleType) -> Finding:
-    """Return a finding in a line that stops with an error, with that error's own words and what to make of them."""
-    if finding.kind != "call_error" or finding.reason or task.receiver:
-        return finding
-    forward, backward = (function_named(module, name) for name in (task.forward, task.backward))
+def _axes(probe: Probe) -> int:
+    """Return how many axes the arrays have together: of two guesses that run, the plainer one is meant."""
+    return sum(getattr(value, "ndim", 0) for value in probe.arguments.values())
+
+
+def _raised(run: Callable[[Call], Any], call: Call) -> Exception | None:
+    """Return what the backward raises; a guess of the shapes under which it does may be the wrong one."""
     try:
-        gradients_of(backward, task.call, task.probes[0], result_of(forward, task.probes[0]))
-    except Exception as error:  # noqa: BLE001 - the student's, told already; here are its words
-        message = " ".join(str(error).split()).rstrip(".")
-        return replace(finding, reason=f"{type(error).__name__}: {message}.{advice.hint(error)}")
-    return finding
+        run(call)
+    except Exception as error:  # noqa: BLE001 - whatever the student's code raises
+        return error
+    return None
+
+
+def _place(error: BaseException, file: str, source: str) -> tuple[Finding, ...]:
+    """Return the place in the file where it could not be run any further, as a finding."""
+    if isinstance(error, SyntaxError) and error.filename == file and error.lineno:
+        return (finding_of_syntax(error, source),)
+    found = finding_of_stop(stop_of(error, file, source))
+    return () if found is None else (found,)
 
 
 def _given(forward: Callable[..., Any], example: Any, drawn: Mapping[str, Any]) -> dict[str, Any]:
@@ -167,9 +192,7 @@ def _walk(task: Task) -> str:
     from micrograd.tracing import trace
 
     module = load(task.source, task.file, (task.forward,), namespace=task.namespace)
-    forward = function_named(module, task.forward)
-    if task.receiver:
-        forward = getattr(eval(task.receiver, vars(module)), task.forward.partition(".")[2])  # noqa: S307 - as above
+    forward = forward_of(task, module)
     try:
         data = walk_data(call_by_parameter(forward, task.probes[0].arguments, through=trace))
     except Exception:  # noqa: BLE001 - then there is a report without a walk
@@ -218,7 +241,6 @@ def main() -> None:
     try:
         task, module = task_of(request)
         report = mark(task, module, early)
-        report = replace(report, findings=tuple(_explained(finding, task, module) for finding in report.findings))
         with contextlib.suppress(Exception):  # partial credit is no reason to have no report
             report = replace(report, held=held(task))
         if request["walk"]:
@@ -226,7 +248,10 @@ def main() -> None:
             way.send(_walk(task))
     except BaseException as error:  # noqa: BLE001 - whatever the student's code raises, SystemExit too
         limits.lifted()
-        report = failed(_told(error, file))
+        give = "".join("\n" + problem("hint.give", name=name) for name in getattr(error, "unknown", [])[:3])
+        report = failed(_told(error, file, request["source"]) + give)
+        with contextlib.suppress(Exception):  # the words are enough
+            report = replace(report, findings=_place(error, file, request["source"]))
         if wrong and isinstance(error, Exception):
             lost = problem("lost", kind=type(error).__name__, message=" ".join(str(error).split()) or "no message")
             report = replace(wrong[-1], problem=lost)

@@ -61,6 +61,19 @@ def _on_the_path(folder: str) -> None:
         sys.path.insert(_place(), folder)
 
 
+def _above(path: str, tree: ast.Module) -> list[str]:
+    """Return the folders above a file that hold what it imports, nearest first: ``from common.layers import f``."""
+    named = [node.module for node in tree.body if isinstance(node, ast.ImportFrom) and node.module and not node.level]
+    named += [alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names]
+    found, folder = [], os.path.dirname(os.path.dirname(path))
+    for _ in range(4):
+        there = [os.path.join(folder, name.partition(".")[0]) for name in named]
+        if any(os.path.isdir(one) or os.path.exists(f"{one}.py") for one in there if folder):
+            found.append(folder)
+        folder = os.path.dirname(folder)
+    return found
+
+
 def _package(path: str) -> str | None:
     """Return the package of a file that imports its neighbours by ``from .layers import *``.
 
@@ -116,6 +129,8 @@ def load(
     vars(module).update(namespace or {})
     sys.modules[module.__name__] = module
     _on_the_path(os.path.dirname(file))
+    for folder in _above(file, tree):
+        _on_the_path(folder)
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     if any(node.level for node in imports):
         module.__package__ = _package(file) or ""

@@ -20,6 +20,7 @@ from micrograd.engine import Tensor, sweep
 from micrograd.errors import MicrogradError
 from micrograd.graph import Graph
 from micrograd.graph.graph import uneven
+from micrograd.marker.inputs.layers import at_path
 from micrograd.marker.inputs.task import Probe, Task
 from micrograd.marker.student.recording import duplicate
 from micrograd.primitives import TABLE
@@ -46,6 +47,14 @@ class UnrunnableError(MicrogradError, ValueError):
 
 running: list[Any] = []
 """The cases whose backward is running, the innermost last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a method returned, and the object that holds the other gradients."""
+
+    result: Any
+    receiver: Any
 
 
 @dataclass(slots=True)
@@ -90,7 +99,9 @@ class Case:
         running.append(self)
         try:
             with seeded(self.probe.seed, "random" in self.task.source), np.errstate(all="ignore"):
-                return function(*args, **kwargs)
+                result = function(*args, **kwargs)
+            held = any(isinstance(key, str) and key.startswith(".") for key, _ in self.task.call.results)
+            return Outcome(result, args[0]) if held else result
         finally:
             running.pop()
 
@@ -98,7 +109,8 @@ class Case:
         """Fresh arguments of the backward: positional, by keyword."""
         call = self.task.call
         if self.task.forward == self.task.backward and not call.arguments:
-            given = duplicate(dict(self.probe.arguments))
+            outside = {*self.task.made, *(name for name, _ in self.task.lifted)}
+            given = {n: duplicate(v) for n, v in self.probe.arguments.items() if n not in outside}
             return ([duplicate(self.receiver)] if self.task.receiver else []) + list(given.values()), {}
         memo: dict[int, Any] = {}
         args: list[Any] = [duplicate(self.receiver, memo)] if self.task.receiver else []
@@ -125,13 +137,14 @@ class Case:
     def gradients_in(self, result: Any) -> list[Any]:
         """Return the gradients that a result of the backward holds, `MISSING` where it has none."""
         found: list[Any] = []
+        result, used = (result.result, result.receiver) if isinstance(result, Outcome) else (result, self.receiver)
         for key, _ in self.task.call.results:
             try:
                 if key is None:
                     single = isinstance(result, (tuple, list)) and len(result) == 1
                     value = result[0] if single else result
                 elif isinstance(key, str) and key.startswith("."):
-                    value = getattr(self.receiver, key[1:])
+                    value = at_path(used, key[1:])
                 elif not isinstance(result, (tuple, list, dict)) and key == 0:
                     value = result
                 elif isinstance(result, (tuple, list, dict)):
@@ -235,24 +248,21 @@ def prepare(
     task: Task,
     forward: Callable[..., Any],
     probe: Probe,
-    make_receiver: Callable[[], Any],
     loss: Callable[..., Any] | None = None,
 ) -> Case:
     """Run and trace the forward on one probe.
 
     Args:
         task: what is marked.
-        forward: the student's, unbound where it is a method.
+        forward: the student's; of a method a function that makes a new object in every call, its `instance`.
         probe: the inputs.
-        make_receiver: makes the object of methods.
         loss: of a function that returns its gradient too, the part that computes the loss.
 
     Raises:
         UnrunnableError: the forward raises, or returns nothing to differentiate.
     """
     arguments = dict(probe.arguments)
-    receiver = make_receiver()
-    called: Callable[..., Any] = (lambda *args: forward(receiver, *args)) if receiver is not None else forward
+    called: Callable[..., Any] = forward
     if loss is not None:
         key = task.call.outputs[0] or 0
         part = loss
@@ -266,11 +276,12 @@ def prepare(
             result = called(*duplicate(list(arguments.values())))
     except Exception as error:
         raise UnrunnableError(f"{task.forward} raises {type(error).__name__}: {error}", error) from error
+    receiver = getattr(forward, "instance", None)
     outputs = [_output(task, result, key) for key in task.call.outputs]
     upstream = _upstream(probe, outputs)
     case = Case(task, probe, result, upstream, [], [], receiver=receiver, forward=called)
     try:
-        case.graph = _traced(forward, probe, make_receiver)
+        case.graph = _traced(forward, probe)
         _seed(case, case.graph, outputs)
     except Exception as error:  # noqa: BLE001 - what cannot be traced is measured, and the report says why
         replace_truth(case, str(error) or type(error).__name__)
@@ -303,12 +314,10 @@ def _upstream(probe: Probe, outputs: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(made)
 
 
-def _traced(forward: Callable[..., Any], probe: Probe, make_receiver: Callable[[], Any]) -> Graph:
-    receiver = make_receiver()
-    called: Any = forward if receiver is None else forward.__get__(receiver)
+def _traced(forward: Callable[..., Any], probe: Probe) -> Graph:
     with seeded(probe.seed), np.errstate(all="ignore"), warnings.catch_warnings(), _quiet():
         warnings.simplefilter("ignore")
-        return trace(called, *duplicate(list(probe.arguments.values())))
+        return trace(forward, *duplicate(list(probe.arguments.values())))
 
 
 @contextmanager

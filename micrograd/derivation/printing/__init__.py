@@ -1,0 +1,1 @@
+"""Print a derivation: as NumPy, as mathematics, as a page."""

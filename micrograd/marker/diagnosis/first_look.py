@@ -1,0 +1,169 @@
+"""Look at a backward before its mathematics is looked at: code that stops, that is not written, that is thrown away.
+
+What is found here is a matter of Python, and is said as such. An edit is only offered when the whole pair was run with
+it: then it makes all gradients right, or the code no longer stops where it did and other mistakes are found behind it.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from micrograd.errors import GraphError
+from micrograd.marker.report import Finding, Fix, Report, Span
+from micrograd.marker.student.instrumented import StudentCode
+from micrograd.marker.student.stopping import Stop, stop_of
+from micrograd.marker.student.unfinished import gaps_of, returns_nothing, thrown_away
+from micrograd.marker.truth.cases import Case, judged
+
+__all__ = ["finding_of_stop", "first_look", "with_reason"]
+
+_MOST = 12  # edits that are tried
+_SEARCHED = re.compile(r"(Value|Type|Index)Error(?!: `[^`]*` (holds|is) )")
+"""Exceptions that a mistake in the mathematics may be behind: shapes, operators, indices."""
+
+
+def finding_of_stop(stop: Stop) -> Finding | None:
+    """Return the finding for an exception; None where no line of the file raised it."""
+    if stop.span is None:
+        return None
+    kind = "unwritten" if stop.unwritten else "call_error"
+    return Finding("wrong", kind, stop.span, stop.source, reason="" if stop.unwritten else stop.words)
+
+
+def first_look(
+    program: StudentCode,
+    cases: Sequence[Case],
+    results: Sequence[Any],
+    fresh: Callable[[], Sequence[Case]],
+    again: Callable[[str], Report],
+) -> list[Finding]:
+    """Return what is wrong with the code as Python; nothing where its mathematics has to be looked at.
+
+    Args:
+        program: the student's backward.
+        cases: the probes.
+        results: what it returned, or raised, on each.
+        fresh: makes other probes to verify edits on.
+        again: marks the file with another text.
+    """
+    text, function = program.text, program.functions[program.name]
+    error = next((result for result in results if isinstance(result, Exception)), None)
+    stop = None if error is None else stop_of(error, program.file, text.source)
+    if program.name != cases[0].task.forward and returns_nothing(function) and not gaps_of(function):
+        if stop is None:
+            span = text.span(function.body[-1])
+            return [Finding("wrong", "no_return", span, text.whole_lines(span))]
+    elif gaps := [gap for gap in gaps_of(function) if gap.name or program.name != cases[0].task.forward]:
+        names: dict[Span, list[str]] = {}
+        for gap in gaps:
+            names.setdefault(text.span(gap.node), []).append(gap.name)
+        found = [Finding("wrong", "unwritten", at, text.whole_lines(at), ", ".join(of)) for at, of in names.items()]
+        follows = stop is None or stop.unwritten or "it has no value yet" in stop.words
+        made = None if stop is None or follows else finding_of_stop(stop)
+        return [*found, made] if made else found
+    if stop is not None and stop.unwritten:
+        made = finding_of_stop(stop)
+        return [made] if made else []
+    for start, end, new, kind in _edits(program, stop):
+        source = text.edited(start, end, new)
+        state = _state(program, source, [*cases, *fresh()], stop)
+        if not state:
+            continue
+        span, whole = text.between(start, end), state == "right"
+        fix = Fix(span, text.source[start:end], new, len(fresh()), whole)
+        place = stop.span if stop is not None and stop.span is not None else span
+        first = Finding("wrong", kind, place, text.whole_lines(place), fix=fix, reason=stop.words if stop else "")
+        if whole:
+            return [first]
+        then = again(source)
+        good, bad = (tuple(one.name for one in then.outputs if one.right is right) for right in (True, False))
+        if _all_mended(rest := list(_moved(then, span, new))):
+            return [replace(first, fix=replace(fix, right=good, wrong=bad)), *rest]
+    made = None if stop is None or _SEARCHED.match(stop.words) else finding_of_stop(stop)
+    return [made] if made else []
+
+
+def with_reason(program: StudentCode, results: Sequence[Any], findings: Sequence[Finding]) -> list[Finding]:
+    """Return the findings with the exception told; the exception alone where no edit mends the whole."""
+    error = next((result for result in results if isinstance(result, Exception)), None)
+    if error is None:
+        return list(findings)
+    stop = stop_of(error, program.file, program.text.source)
+    found = finding_of_stop(stop)
+    mended = [one for one in findings if one.severity != "harmless"]
+    if found is None or _all_mended(mended):
+        return [replace(one, reason=stop.words) if mended and one is mended[0] else one for one in findings]
+    return [found, *(one for one in findings if one.severity == "harmless")]
+
+
+def _all_mended(findings: Sequence[Finding]) -> bool:
+    """Return whether each mistake has its fix, and with all of them every gradient is right."""
+    fixes = [one.fix for one in findings if one.severity != "harmless"]
+    return bool(fixes) and None not in fixes and any(fix is not None and fix.whole for fix in fixes)
+
+
+def _edits(program: StudentCode, stop: Stop | None) -> Iterator[tuple[int, int, str, str]]:
+    """Yield edits of the text that mend a matter of Python, with the kind of mistake that each mends."""
+    text = program.text
+    for function in program.functions.values():
+        for node, kept in thrown_away(function):
+            start = text.range(node)[0]
+            if not kept and isinstance(node.value, ast.Compare):
+                at = text.source.index("==", text.range(node.value.left)[1])
+                yield at, at + 2, "=", "thrown_away"
+            elif kept:
+                yield start, start, kept, "thrown_away"
+
+    if stop is not None:
+        yield from ((start, end, new, "call_error") for start, end, new in stop.edits[:_MOST])
+
+
+def _state(program: StudentCode, source: str, cases: Sequence[Case], stop: Stop | None) -> str:
+    """Return ``right`` where a text makes all gradients right, ``further`` where it no longer stops; else nothing."""
+    try:
+        function = StudentCode(source, program.module, program.name, program.file).plain()
+    except (SyntaxError, GraphError, ValueError):
+        return ""
+    states: set[str] = set()
+    for case in cases:
+        try:
+            states |= {one.state for one in judged(case, case.call(function))}
+        except Exception as error:  # noqa: BLE001 - whatever the student's code raises
+            now = stop_of(error, program.file, source)
+            if stop is None or now.span is None or stop.span is None or now.span.line <= stop.span.line:
+                return ""
+            states.add("stops")
+    if states == {"right"}:
+        return "right"
+    return "further" if stop is not None and (len(stop.edits) == 1 or _certain(stop)) else ""
+
+
+def _certain(stop: Stop) -> bool:
+    """Return whether it is plain which name was meant, although other mistakes remain."""
+    return "did you mean" in stop.words
+
+
+def _moved(report: Report, span: Span, new: str) -> Iterator[Finding]:
+    """Yield what is wrong with the edited text, in places of the text as it was."""
+    shift = len(new) - (span.end_column - span.column)
+
+    def back(one: Span) -> Span:
+        first, last = (
+            column - shift if line == span.line and column > span.column else column
+            for line, column in ((one.line, one.column), (one.end_line, one.end_column))
+        )
+        return replace(one, column=first, end_column=last)
+
+    for finding in report.findings:
+        fix = finding.fix
+        if fix is not None:
+            fix = (
+                None
+                if fix.span.line <= span.line <= fix.span.end_line
+                else replace(fix, span=back(fix.span), alone=False)
+            )
+        yield replace(finding, span=back(finding.span), fix=fix)

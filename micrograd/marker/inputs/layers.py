@@ -1,0 +1,198 @@
+"""Make the object of a layer, and see its methods as functions: of `Affine(W, b).forward(x)` the inputs are x, W and b.
+
+What the constructor is given comes from its parameters' names, as that of a function does. Arrays that the constructor
+makes itself are inputs too where the backward leaves a gradient for them: ``self.dW``, ``self.grads["W"]``, ``W.grad``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import inspect
+import types
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from micrograd.errors import GraphError
+from micrograd.marker.gradient_names import gradient_target, normal
+from micrograd.marker.inputs.calling import call_of, gradients_of, inputs_of, result_of
+from micrograd.marker.inputs.pairs import Pair
+from micrograd.marker.inputs.task import Call, Task
+from micrograd.marker.messages import problem
+
+__all__ = ["at_path", "forward_of_layer", "lifted", "made_of", "object_of", "parameters_in"]
+
+_GRADS = ("grads", "grad", "gradients", "dparams", "gradient")
+
+
+def made_of(module: types.ModuleType, name: str) -> list[inspect.Parameter]:
+    """Return the parameters of a constructor that a check draws: those without a default, and rates."""
+    parameters = inspect.signature(getattr(module, name)).parameters.values()
+    plain = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    return [p for p in plain if p.default is p.empty or (type(p.default) is float and 0.1 <= p.default <= 0.9)]
+
+
+def object_of(module: types.ModuleType, task: Task, arguments: Mapping[str, Any]) -> Any:
+    """Return a new object for these arguments; None where the task is one of functions."""
+    if not task.receiver:
+        return None
+    made = getattr(module, task.receiver)(**{name: arguments[name] for name in task.made if name in arguments})
+    for name, path in task.lifted:
+        owner, _, last = path.rpartition(".")
+        holder = at_path(made, owner) if owner else made
+        if isinstance(holder, list):
+            holder[int(last)] = arguments[name]
+        elif isinstance(holder, dict):
+            holder[last] = arguments[name]
+        else:
+            setattr(holder, last, arguments[name])
+    return made
+
+
+def at_path(value: Any, path: str) -> Any:
+    """Return what lies under ``params.W1`` or ``grads.0`` in an object.
+
+    >>> at_path(types.SimpleNamespace(grads=[{"W": 3}]), "grads.0.W")
+    3
+    """
+    for part in path.split("."):
+        known = isinstance(value, dict)
+        value = value[part] if known else value[int(part)] if part.isdigit() else getattr(value, part)
+    return value
+
+
+def forward_of_layer(
+    module: types.ModuleType, name: str, task: Task, method: Callable[..., Any] | None = None
+) -> Callable[..., Any]:
+    """Return the method as a function of its own arguments and those of its object, which is new in every call.
+
+    The object of the last call is its attribute `instance`.
+    """
+    method = method or getattr(getattr(module, task.receiver), name.partition(".")[2])
+    own = [p for p in inspect.signature(method).parameters.values() if p.name != "self"]
+    taken = {p.name for p in own}
+    made = [p for p in made_of(module, task.receiver) if p.name in task.made and p.name not in taken]
+    taken |= {p.name for p in made}
+
+    def forward(*values: Any, **keywords: Any) -> Any:
+        given = dict(forward.__signature__.bind_partial(*values, **keywords).arguments)  # type: ignore[attr-defined]
+        instance = forward.instance = object_of(module, task, given)  # type: ignore[attr-defined]
+        return method(instance, **{p.name: given[p.name] for p in own if p.name in given})
+
+    flat = [inspect.Parameter(p.name, p.POSITIONAL_OR_KEYWORD) for p in made]
+    flat += [inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD) for n, _ in task.lifted if n not in taken]
+    bound = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    signature = inspect.Signature([*flat, *(p for p in own if p.kind not in bound)])
+    forward.__signature__ = signature  # type: ignore[attr-defined]
+    forward.__name__, forward.__qualname__ = method.__name__, name
+    forward.__wrapped__ = method  # type: ignore[attr-defined]
+    return forward
+
+
+def _leaves(value: Any, prefix: str, depth: int = 3) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the arrays of floats in an object by their path."""
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind == "f" and value.size:
+            yield prefix, value
+        return
+    if depth == 0 or isinstance(value, (type, types.FunctionType, types.ModuleType, str, tuple)):
+        return
+    items = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else vars(value).items()
+        if hasattr(value, "__dict__")
+        else ()
+    )
+    for key, entry in items:
+        yield from _leaves(entry, f"{prefix}.{key}" if prefix else str(key), depth - 1)
+
+
+def parameters_in(before: Any, after: Any) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Yield each array of an object that its backward leaves a gradient for: its path, the gradient's, its value.
+
+    Args:
+        before: the object as the constructor made it.
+        after: the same after a backward.
+    """
+    found = dict(_leaves(after, ""))
+    for path, value in _leaves(before, ""):
+        owner, _, last = path.rpartition(".")
+        root, _, rest = path.partition(".")
+        names = [f"{owner}.grad", f"{path}.grad", f"{owner}.grads", *(f"{grads}.{rest or root}" for grads in _GRADS)]
+        for other, gradient in found.items():
+            own, _, called = other.rpartition(".")
+            named = own == owner and normal(gradient_target(called)) == normal(last)
+            if (
+                other != path
+                and gradient.shape == value.shape
+                and (named or (other in names and not path.startswith(_GRADS)))
+            ):
+                yield path, other, value
+                break
+
+
+def lifted(task: Task, module: types.ModuleType, pair: Pair, forward: Callable[..., Any], result: Any) -> Task:
+    """Return the task with the gradients that the object holds as results, and what they belong to as arguments."""
+    first = task.probes[0]
+    own = {name: value for name, value in first.arguments.items() if name not in task.made}
+    instance = forward.instance  # type: ignore[attr-defined]
+    before = object_of(module, task, copy.deepcopy(dict(first.arguments)))
+    method = pair.backward.rpartition(".")[2]
+    if pair.kind == "loss":
+        keys = (
+            {str(key) for entry in result[1:] if isinstance(entry, dict) for key in entry}
+            if isinstance(result, tuple)
+            else set()
+        )
+        found = [(p, "", v) for p, v in _leaves(before, "") if p.rpartition(".")[2] in keys]
+        call = Call((0,))
+    else:
+        known = own if inputs_of(own) else {**own, "": np.zeros(1)}
+        call = call_of(
+            pair, getattr(instance, method), known, result, task.source,
+            lambda how: gradients_of(getattr(copy.deepcopy(instance), method), how, first, result),
+        )  # fmt: skip
+        call = replace(call, results=tuple(entry for entry in call.results if entry[1]))
+        after = copy.deepcopy(instance)
+        with contextlib.suppress(Exception):  # reported where it is marked
+            gradients_of(getattr(after, method), call, first, result)
+        found = list(parameters_in(before, after))
+    places: list[tuple[str, str]] = []
+    for path, gradient, value in found:
+        given = [
+            n for n in task.made if isinstance(v := first.arguments.get(n), np.ndarray) and np.array_equal(v, value)
+        ]
+        last = path.rpartition(".")[2]
+        name = last if last.isidentifier() else path.replace(".", "")
+        if not given and name not in {*first.arguments, *(n for n, _ in places)}:
+            places.append((name, path))
+        if gradient and (given or (name, path) in places):
+            call = replace(call, results=(*call.results, (f".{gradient}", given[0] if given else name)))
+    made = {name for name in first.arguments if name in task.made}
+    probes = []
+    for number, probe in enumerate(task.probes):
+        rng = np.random.default_rng([3, number])
+        bare = object_of(module, task, copy.deepcopy(dict(probe.arguments)))
+        new = {name: _other(at_path(bare, path), rng) for name, path in places}
+        inside = {name: value for name, value in probe.arguments.items() if name in made}
+        probes.append(
+            replace(probe, arguments={**inside, **new, **{n: v for n, v in probe.arguments.items() if n not in made}})
+        )
+    task = replace(task, call=call, probes=tuple(probes), lifted=tuple(places))
+    if pair.kind == "loss":
+        again = result_of(forward_of_layer(module, task.forward, task), task.probes[0])
+        call = call_of(pair, getattr(instance, method), task.probes[0].arguments, again, task.source)
+    if not call.results:
+        raise GraphError(problem("no_input", name=pair.forward))
+    return replace(task, call=call)
+
+
+def _other(value: Any, rng: np.random.Generator) -> Any:
+    """Return other numbers for an array that a constructor made: gamma = 1 and b = 0 show nothing."""
+    return rng.choice((-1.0, 1.0), value.shape) * rng.uniform(0.3, 1.4, value.shape)

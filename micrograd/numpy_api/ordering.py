@@ -1,0 +1,178 @@
+"""Put entries in order, and read off what depends on their order: medians, quantiles, unique entries.
+
+Written in the shared dialect: each works on tensors (recorded) and on arrays alike. The order is found anew whenever
+the row `sort_by` runs; between two orders nothing here is differentiable, and at ties the slope is that of the order
+that a stable sort finds.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from micrograd import primitives as p
+from micrograd.errors import GraphError
+from micrograd.modes import capturing
+from micrograd.numpy_api import composites as c
+from micrograd.numpy_api import lapack
+from micrograd.numpy_api.composites import Axis, normal_axis, shape_of
+
+__all__ = [
+    "median",
+    "nanmedian",
+    "nanpercentile",
+    "nanquantile",
+    "partition",
+    "percentile",
+    "quantile",
+    "sort",
+    "unique",
+]
+
+
+def sort(a: Any, axis: int | None = -1, kind: Any = None, *, stable: bool | None = None) -> Any:
+    """Return the entries along an axis from the smallest to the largest, as `numpy.sort`."""
+    del kind, stable  # the values are the same
+    if axis is None:
+        a, axis = c.reshape(a, -1), 0
+    place = normal_axis(axis, len(shape_of(a)))
+    return lapack.sort_by(a, a, axis=place)
+
+
+def partition(a: Any, kth: Any, axis: int | None = -1, kind: Any = "introselect") -> Any:
+    """Return the entries with those before place `kth` smaller and those behind larger, as `numpy.partition`.
+
+    What NumPy leaves in any order is sorted here.
+    """
+    del kth
+    return sort(a, axis, kind)
+
+
+def _lines(a: Any, axis: Axis) -> tuple[Any, tuple[int, ...]]:
+    """Return the array with the entries that are reduced in its last axis, sorted; and the shape with `keepdims`."""
+    shape = shape_of(a)
+    chosen = normal_axis(axis, len(shape))
+    axes = tuple(range(len(shape))) if chosen is None else (chosen,) if isinstance(chosen, int) else chosen
+    rest = [n for n in range(len(shape)) if n not in axes]
+    row = c.reshape(c.transpose(a, [*rest, *axes]), (*(shape[n] for n in rest), -1))
+    return sort(row, -1), tuple(1 if n in axes else size for n, size in enumerate(shape))
+
+
+def _place(rows: Any, at: Any) -> Any:
+    return p.gather(rows, index=(..., at))
+
+
+def _or_nan(rows: Any, made: Any) -> Any:
+    """Return nan for rows with a nan, which stands last, as NumPy does."""
+    n = shape_of(rows)[-1]
+    last = _place(rows, n - 1 if len(shape_of(made)) < len(shape_of(rows)) else slice(n - 1, n))
+    return p.where(p.equal(last, last), made, last)
+
+
+def median(a: Any, axis: Axis = None, *, overwrite_input: bool = False, keepdims: bool = False) -> Any:
+    """Return the middle entry, or the mean of both, as `numpy.median`."""
+    del overwrite_input
+    rows, kept = _lines(a, axis)
+    n = shape_of(rows)[-1]
+    made = _place(rows, n // 2)
+    if n % 2 == 0:
+        made = (_place(rows, n // 2 - 1) + made) * 0.5
+    made = _or_nan(rows, made)
+    return c.reshape(made, kept) if keepdims else made
+
+
+def quantile(
+    a: Any, q: Any, axis: Axis = None, *, overwrite_input: bool = False, method: Any = "linear", keepdims: bool = False
+) -> Any:
+    """Return the value below which a share `q` of the entries lies, as `numpy.quantile`, by any of its methods.
+
+    Where it lies between two entries NumPy is asked at which place, for the entries 0, 1, 2, ...
+
+    Raises:
+        GraphError: `q` is traced; it decides between which entries the value lies.
+    """
+    del overwrite_input
+    if hasattr(q, "__primitive__"):
+        raise GraphError("np.quantile with a q that is traced has no rule to differentiate it by; pass a number.")
+    rows, kept = _lines(a, axis)
+    places = np.asarray(np.quantile(np.arange(float(shape_of(rows)[-1])), q, method=method))
+    made = _or_nan(rows, _between(rows, places.reshape(-1)))
+    shape = kept if keepdims else shape_of(rows)[:-1]
+    made = c.moveaxis(made, -1, 0)
+    return c.reshape(made, places.shape + shape)
+
+
+def _between(rows: Any, places: Any) -> Any:
+    low = np.floor(places).astype(int)
+    share = (places - low).astype(rows.dtype)
+    first = _place(rows, low)
+    if not share.any():
+        return first
+    second = _place(rows, np.ceil(places).astype(int))
+    step = second - first
+    # from the nearer of both, so that the end of the way is met exactly, as NumPy does
+    return p.where(share < 0.5, first + step * share, second - step * (1 - share))
+
+
+def percentile(
+    a: Any, q: Any, axis: Axis = None, *, overwrite_input: bool = False, method: Any = "linear", keepdims: bool = False
+) -> Any:
+    """Return the value below which `q` percent of the entries lie, as `numpy.percentile`."""
+    share = q if hasattr(q, "__primitive__") else np.true_divide(q, 100)
+    return quantile(a, share, axis, overwrite_input=overwrite_input, method=method, keepdims=keepdims)
+
+
+def _present(rows: Any) -> tuple[Any, Any]:
+    """Count the entries of each sorted row that are no nan; return the numbers of the places too."""
+    there = p.cast(p.equal(rows, rows), dtype=rows.dtype.name)
+    return c.sum(there, -1, keepdims=True), np.arange(shape_of(rows)[-1]).astype(rows.dtype)
+
+
+def nanmedian(a: Any, axis: Axis = None, *, overwrite_input: bool = False, keepdims: bool = False) -> Any:
+    """Return the middle of the entries that are no nan, as `numpy.nanmedian`."""
+    return nanquantile(a, 0.5, axis, overwrite_input=overwrite_input, keepdims=keepdims)
+
+
+def nanquantile(
+    a: Any, q: Any, axis: Axis = None, *, overwrite_input: bool = False, method: Any = "linear", keepdims: bool = False
+) -> Any:
+    """Return the quantile of the entries that are no nan, as `numpy.nanquantile`; one number `q`."""
+    del overwrite_input
+    if method != "linear" or np.ndim(getattr(q, "raw", q)) or hasattr(q, "__primitive__"):
+        raise GraphError("np.nanquantile takes one number q and method='linear' on graph values; for others use "
+                         "np.quantile of the entries that are no nan, x[~np.isnan(x)].")  # fmt: skip
+    rows, kept = _lines(a, axis)
+    count, numbers = _present(rows)
+    away = p.abs(numbers - (count - 1.0) * float(q))
+    weights = c.maximum(1.0 - away, 0.0)  # of the entries before and behind the place
+    made = c.sum(p.where(p.greater(weights, 0.0), rows, 0.0) * weights, -1)
+    made = p.where(p.greater(c.squeeze(count, -1), 0.0), made, np.nan)
+    return c.reshape(made, kept) if keepdims else made
+
+
+def nanpercentile(
+    a: Any, q: Any, axis: Axis = None, *, overwrite_input: bool = False, method: Any = "linear", keepdims: bool = False
+) -> Any:
+    """Return the percentile of the entries that are no nan, as `numpy.nanpercentile`; one number `q`."""
+    share = q if hasattr(q, "__primitive__") else np.true_divide(q, 100)
+    return nanquantile(a, share, axis, overwrite_input=overwrite_input, method=method, keepdims=keepdims)
+
+
+def unique(
+    ar: Any, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False,
+    axis: int | None = None, *, equal_nan: bool = True, sorted: bool = True,  # noqa: A002 - NumPy's name
+) -> Any:  # fmt: skip
+    """Return the entries without repetitions, as `numpy.unique`; of equal entries the first has the slope."""
+    if (capture := capturing()) is not None:
+        capture.refuse("np.unique() of a tensor", "return the tensor and look at its values outside")
+    values = np.asarray(getattr(ar, "raw", ar))
+    found: Any = np.unique(  # type: ignore[call-overload]
+        values, True, return_inverse, return_counts, axis, equal_nan=equal_nan, sorted=sorted
+    )
+    first = found[1]
+    made = p.gather(c.reshape(ar, -1), index=first) if axis is None else p.gather(
+        ar, index=(slice(None),) * (axis % values.ndim) + (first,)
+    )  # fmt: skip
+    more = found[2:] if not return_index else found[1:]
+    return (made, *more) if more else made

@@ -1,0 +1,173 @@
+"""Layers that are classes: made from the names of their constructor's parameters, gradients of parameters checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from micrograd.marker.inputs.pairs import pairs_in, unpaired
+from micrograd.marker.process.limits import Limits
+from micrograd.marker.process.runner import Request, run
+from micrograd.marker.report import Report
+
+HEAD = "import numpy as np\n"
+METHODS = """
+    def forward(self, x):
+        self.x = x
+        return x @ {W} + {b}
+    def backward(self, dout):
+        {dW} = self.x.T @ dout
+        {db} = dout.sum(axis=0)
+        return dout @ {W}.T
+"""
+SIZES = "self.W, self.b = np.random.randn(in_features, out_features), np.zeros(out_features)"
+STYLES = {
+    "arrays given": ("W, b", "self.W, self.b = W, b", "self.W", "self.b", "self.dW", "self.db"),
+    "sizes given": ("in_features, out_features", SIZES, "self.W", "self.b", "self.grad_W", "self.grad_b"),
+    "dictionary": (
+        "input_size, output_size",
+        "self.params = {'W': np.random.randn(input_size, output_size), 'b': np.zeros(output_size)}; self.grads = {}",
+        "self.params['W']", "self.params['b']", "self.grads['W']", "self.grads['b']",
+    ),
+    "list": (
+        "W, b", "self.params = [W, b]; self.grads = [np.zeros_like(W), np.zeros_like(b)]",
+        "self.params[0]", "self.params[1]", "self.grads[0][...]", "self.grads[1][...]",
+    ),
+    "parameter": (
+        "W, b", "self.W, self.b = Param(W), Param(b)", "self.W.value", "self.b.value", "self.W.grad", "self.b.grad",
+    ),
+}  # fmt: skip
+PARAM = "class Param:\n    def __init__(self, value):\n        self.value, self.grad = value, np.zeros_like(value)\n"
+
+
+def report_of(text: str, name: str = "Layer", **more: str) -> Report:
+    request = Request(HEAD + text, "/nowhere/hw.py", f"{name}.forward", f"{name}.backward", "layer")
+    return run(request, Limits(seconds=20.0))
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_the_gradients_of_parameters_are_checked(style: str) -> None:
+    parameters, body, W, b, dW, db = STYLES[style]
+    text = f"class Layer:\n    def __init__(self, {parameters}):\n        {body}\n" + METHODS.format(
+        W=W, b=b, dW=dW, db=db
+    )
+    right = report_of(PARAM + text)
+    assert right.ok, right.text()
+    assert len(right.outputs) == 3
+    wrong = report_of(PARAM + text.replace("self.x.T @ dout", "2 * self.x.T @ dout"))
+    assert [output.right for output in wrong.outputs].count(False) == 1
+    assert ["2 * self.x.T @ dout" in finding.source for finding in wrong.findings] == [True]
+
+
+LOSS = """
+class MSE:
+    def forward(self, A, Y):
+        self.A, self.Y = A, Y
+        return np.mean((A - Y) ** 2)
+    def backward(self):
+        return 2 * (self.A - self.Y) / self.A.size
+"""
+
+
+def test_a_loss_needs_no_gradient_that_arrives() -> None:
+    assert report_of(LOSS, "MSE").ok
+    assert report_of(LOSS.replace("return 2 *", "return"), "MSE").findings[0].kind == "factor"
+
+
+SIGN = """
+class Tanh:
+    def __init__(self):
+        self.out = None
+    def forward(self, x):
+        self.out = np.tanh(x)
+        return self.out
+    def backward(self, dout):
+        dx = -dout * (1 - self.out**2)
+        return dx
+"""
+
+
+def test_a_mistake_in_a_method_is_mended_as_in_a_function() -> None:
+    (finding,) = report_of(SIGN, "Tanh").findings
+    assert finding.kind == "sign"
+    assert finding.fix is not None
+    assert finding.fix.whole
+
+
+NET = """
+class Net:
+    def __init__(self, input_size, hidden_size, output_size):
+        self.params = {"W1": 0.01 * np.random.randn(input_size, hidden_size)}
+        self.params["W2"] = 0.01 * np.random.randn(hidden_size, output_size)
+    def loss(self, X, y=None, reg=0.1):
+        W1, W2 = self.params["W1"], self.params["W2"]
+        h = np.maximum(0, X @ W1)
+        s = h @ W2
+        if y is None:
+            return s
+        p = np.exp(s) / np.exp(s).sum(axis=1, keepdims=True)
+        n = np.arange(len(X))
+        loss = -np.log(p[n, y]).mean() + reg * (np.sum(W1**2) + np.sum(W2**2))
+        p[n, y] -= 1
+        p /= len(X)
+        grads = {"W2": h.T @ p + 2 * reg * W2, "W1": X.T @ ((p @ W2.T) * (h > 0)) + 2 * reg * W1}
+        return loss, grads
+"""
+
+
+def test_a_net_that_returns_its_loss_and_gradients() -> None:
+    text = HEAD + NET.replace("y=None", "y")
+    (pair,) = pairs_in(text)
+    assert (pair.forward, pair.kind) == ("Net.loss", "loss")
+    right = run(Request(text, "/nowhere/hw.py", pair.forward, pair.backward, pair.kind), Limits(seconds=20.0))
+    assert (right.verdict, {output.name for output in right.outputs}) == ("right", {"dW1", "dW2"})
+    wrong = run(
+        Request(text.replace("+ 2 * reg * W1}", "}"), "/nowhere/hw.py", *(pair.forward,) * 2, "loss"),
+        Limits(seconds=20),
+    )
+    assert {output.name: output.right for output in wrong.outputs} == {"dW1": False, "dW2": True}
+
+
+NAMES = {
+    "activation": "def f_forward(A_prev, W, activation):\n    Z = W @ A_prev\n"
+    "    return (np.maximum(0, Z) if activation == 'relu' else Z), (A_prev, W, Z)\n"
+    "def f_backward(dA, cache, activation):\n    A_prev, W, Z = cache\n"
+    "    dZ = dA * (Z > 0) if activation == 'relu' else dA\n    return W.T @ dZ, dZ @ A_prev.T\n",
+    "state": "def f_forward(x, h, Wx, Wh):\n    out = np.tanh(x @ Wx + h @ Wh)\n    return out, (x, h, Wx, Wh, out)\n"
+    "def f_backward(dout, cache):\n    x, h, Wx, Wh, out = cache\n    da = dout * (1 - out**2)\n"
+    "    return da @ Wx.T, da @ Wh.T, x.T @ da, h.T @ da\n",
+    "built keys": "def f_forward(X, parameters):\n    A = X\n    for l in (1, 2):\n"
+    "        A = parameters['W' + str(l)] @ A + parameters['b' + str(l)]\n    return A, (X, parameters)\n"
+    "def f_backward(dA, cache):\n    X, p = cache\n    A1 = p['W1'] @ X + p['b1']\n    d1 = p['W2'].T @ dA\n"
+    "    return {'X': p['W1'].T @ d1, 'W1': d1 @ X.T, 'b1': d1.sum(axis=1, keepdims=True),"
+    " 'W2': dA @ A1.T, 'b2': dA.sum(axis=1, keepdims=True)}\n",
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_and_text_say_what_an_argument_is(name: str) -> None:
+    report = run(Request(HEAD + NAMES[name], "/nowhere/hw.py", "f_forward", "f_backward"), Limits(seconds=20.0))
+    assert report.ok, report.text()
+    assert len(report.outputs) == {"activation": 2, "state": 4, "built keys": 5}[name]
+
+
+def test_a_name_that_is_not_known_is_asked_for() -> None:
+    text = HEAD + "def f_forward(x, quux):\n    return x * quux.deep\ndef f_backward(dout, x): return dout\n"
+    report = run(Request(text, "/nowhere/hw.py", "f_forward", "f_backward"), Limits(seconds=20.0))
+    assert report.verdict == "failed"
+    assert "What quux is cannot be known from its name; give --param quux=VALUE" in report.problem
+
+
+def test_imports_from_the_folder_above(tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "functions.py").write_text("import numpy as np\ndef half(x):\n    return x / 2\n")
+    file = tmp_path / "shop" / "layers.py"
+    text = "from shop.functions import half\ndef f_forward(x):\n    return half(x), x\ndef f_backward(dout, x):\n    return dout / 2\n"
+    file.write_text(text)
+    assert run(Request(text, str(file), "f_forward", "f_backward"), Limits(seconds=20.0)).ok
+
+
+def test_what_was_not_checked_is_listed() -> None:
+    text = "def f_forward(x): ...\ndef f_backward(d): ...\ndef relu_backward(d): ...\nclass A:\n    def backward(self, d): ..."
+    assert unpaired(text, pairs_in(text)) == ["relu_backward", "A.backward"]
