@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import time
 import types
 from collections.abc import Callable, Iterator, Sequence
@@ -13,12 +14,13 @@ import numpy as np
 from micrograd.errors import MicrogradError
 from micrograd.marker.diagnosis.diagnosis import Diagnoser
 from micrograd.marker.diagnosis.first_look import first_look, with_reason
-from micrograd.marker.diagnosis.harmless import left_out
+from micrograd.marker.diagnosis.harmless import averaged, left_out, unguarded
 from micrograd.marker.diagnosis.reference import differences
 from micrograd.marker.gradient_names import meanings, normal
 from micrograd.marker.inputs.calling import function_named
 from micrograd.marker.inputs.layers import forward_of_layer
 from micrograd.marker.inputs.task import Argument, Call, Probe, Task
+from micrograd.marker.messages import problem
 from micrograd.marker.report import Finding, Output, Report, Span, shown
 from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.recording import Event, duplicate, load, record, same_value
@@ -131,6 +133,10 @@ def mark(task: Task, module: types.ModuleType | None = None, early: Callable[[Re
         "right" if all(output.right for output in outputs) and not differs else "wrong",
         task.forward, task.backward, task.file, outputs, probes=len(cases), source=task.source,
     )  # fmt: skip
+    if report.verdict == "wrong" and not differs:
+        excused = _by_custom(task, report, program, cases, results)
+        if excused is not None:
+            return replace(excused, seconds=time.perf_counter() - started)
     if early is not None and report.verdict == "wrong":
         early(report)
     findings: list[Finding] = []
@@ -163,6 +169,36 @@ def mark(task: Task, module: types.ModuleType | None = None, early: Callable[[Re
     if not findings and report.verdict == "right":
         findings = left_out(program, cases[0])
     return replace(report, findings=tuple(findings), seconds=time.perf_counter() - started)
+
+
+def _by_custom(
+    task: Task, report: Report, program: StudentCode, cases: Sequence[Case], results: Sequence[Any]
+) -> Report | None:
+    """Return the report of what is not the forward's gradient, but what custom makes of it: right, with a remark."""
+    text = program.text
+    without, guards = unguarded(text)
+    wrong = [output for output in report.outputs if not output.right]
+    if guards and all(output.error <= 1e-4 * max(abs(x) for x in (*output.expected.sample, 1e-30)) for output in wrong):
+        other = mark(replace(task, source=without, seconds=0.0))
+        if other.verdict == "right":
+            span, number = guards[0]
+            error = f"{max(output.error for output in wrong):.0e}"
+            reason = problem("guard", count=number, error=error)
+            remark = Finding("harmless", "guard", span, text.whole_lines(span), reason=reason)
+            return replace(report, verdict="right", outputs=other.outputs, findings=(remark,))
+    found = averaged(cases, results)
+    if found is None:
+        return None
+    positions, count = found
+    names = [output.name for output in report.outputs]
+    end = next((s for s in program.statements if isinstance(s.node, ast.Return)), program.statements[-1])
+    line = next((s for s in program.statements if names[positions[0]] in s.names), end)
+    (other_name,) = (name for p, name in enumerate(names) if p not in positions)
+    reason = problem("mean", names=", ".join(names[p] for p in positions), count=count, others=other_name)
+    span = text.span(line.node)
+    remark = Finding("harmless", "mean_convention", span, text.whole_lines(span), names[positions[0]], reason=reason)
+    outputs = tuple(replace(output, right=True) for output in report.outputs)
+    return replace(report, verdict="right", outputs=outputs, findings=(remark,))
 
 
 def _given_up(cases: Sequence[Case], results: Sequence[Any], gaps: Sequence[str]) -> set[int]:
@@ -254,6 +290,8 @@ def _outputs(task: Task, cases: Sequence[Case], results: Sequence[Any]) -> tuple
             if worst is None or (worst.right and not one.right):
                 worst = one
         assert worst is not None
+        if all(c.scale_of(case.expected[position]) <= 1e-9 * case.scales[position] for case in cases):
+            worst = replace(worst, zero=True)
         found.append(worst)
     return tuple(found)
 

@@ -92,7 +92,10 @@ def _detail(output: Output, language: str) -> str:
     if output.got.shape != output.expected.shape:
         return say(language, WORDS["table.shape"], got=shape_of(output.got), expected=shape_of(output.expected))
     if output.right:
-        return shape_of(output.expected)
+        zero = say(language, WORDS["table.zero"]) if output.zero else ""
+        return shape_of(output.expected) + zero
+    if output.zero:
+        return say(language, WORDS["table.not_zero"], error=_number(output.error))
     if not np.isfinite(output.error):
         return say(language, WORDS["table.nan"])
     return say(language, WORDS["table.off"], error=_number(output.error), bound=_number(output.bound))

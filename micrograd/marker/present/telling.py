@@ -132,6 +132,8 @@ def _head(finding: Finding, language: str) -> str:
         return say(language, WORDS["head.raises"], **holes)
     if finding.kind in ("return_order", "missing_result"):
         return say(language, WORDS["head.return"], **holes)
+    if finding.kind in ("guard", "mean_convention"):
+        return say(language, WORDS[f"head.{finding.kind}"], **holes)
     if finding.kind == "in_place" and finding.severity == "harmless":
         return say(language, WORDS["head.caller"], **holes)
     key = finding.severity
@@ -305,7 +307,8 @@ def told(report: Report, finding: Finding, *, hint: str, language: str) -> Told:
     if not depth and not remark:
         return Told(head, code, tuple(stops))
     row, fix = MISTAKES[finding.kind], finding.fix
-    if row.name == "eps_missing" and fix is not None and fix.old.count("eps") > fix.new.count("eps"):
+    counts = (fix.old.count("eps"), fix.new.count("eps")) if fix is not None else (finding.ratio.count("^(-"), 0)
+    if row.name == "eps_missing" and counts[0] > counts[1]:
         row = EPS_EXTRA
     what, why, step = (_line(say(language, phrase, **holes)) for phrase in (row.what, row.why, row.step))
     sentences: Sequence[str] = [s for s in (*stops, _line(_means(finding, words, language)), what) if s]
