@@ -59,6 +59,8 @@ def summary(report: Report, language: str) -> str:
         return say(language, WORDS["failed"])
     if report.ok:
         shape = any(finding.severity == "shape" for finding in report.findings)
+        if any(finding.kind in ("averaged", "guard") for finding in report.findings):
+            return say(language, WORDS["right.excused"], probes=report.probes)
         return say(language, WORDS["right.shape" if shape else "right"], probes=report.probes)
     if report.unwritten:
         return say(language, WORDS["unwritten"])
@@ -204,6 +206,8 @@ def to_text(report: Report, *, hint: str = "fix", language: str = "en", colour: 
         lines += [verdict, *_wrapped(clean(translated(report.problem, language)), "")]
     table = _table(report, language, pen)
     lines += ["", *table] if table else []
+    if report.tried:
+        lines += ["", *_wrapped(say(language, WORDS["tried"], inputs=clean("; ".join(report.tried))), "")]
     mistakes, remarks = findings_of(report)
     if report.verdict == "failed":
         for finding in mistakes:
@@ -296,7 +300,8 @@ def outputs_html(report: Report, language: str) -> str:
         f"<td>{escape(_state(o, language))}</td><td>{escape(_detail(o, language))}</td></tr>"
         for o in report.outputs
     )
-    return f'<table class="outputs">{rows}</table>' if rows else ""
+    inputs = escape(clean(say(language, WORDS["tried"], inputs="; ".join(report.tried)))) if report.tried else ""
+    return f'<table class="outputs">{rows}</table><p>{inputs}</p>' if rows else ""
 
 
 def verdict_html(report: Report, language: str) -> str:

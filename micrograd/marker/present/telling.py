@@ -125,7 +125,7 @@ def _head(finding: Finding, language: str) -> str:
         "target": _target(finding, language),
         "reference": finding.means or "the reference",
     }
-    if finding.kind in ("unwritten", "no_return", "thrown_away"):
+    if f"head.{finding.kind}" in WORDS:
         target = finding.target or say(language, WORDS["target.backward"])
         return say(language, WORDS[f"head.{finding.kind}"], **{**holes, "target": target})
     if finding.kind == "call_error" or (finding.reason and finding.severity == "wrong"):
