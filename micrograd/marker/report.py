@@ -118,6 +118,7 @@ class Output:
         got: the student's; None where there is none.
         error: the largest absolute difference over all probes; infinite where shapes differ or nothing came.
         bound: the largest difference allowed at that entry.
+        zero: whether the right gradient is zero, to rounding, on every probe.
     """
 
     name: str
@@ -126,6 +127,7 @@ class Output:
     got: Shown | None
     error: float
     bound: float
+    zero: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,11 +217,12 @@ class Report:
         """
         try:
             data = json.loads(text)
+            data.pop("summary", "")
             outputs = tuple(
                 Output(
                     name=o["name"], right=o["right"], expected=_shown_of(o["expected"]),
                     got=None if o["got"] is None else _shown_of(o["got"]),
-                    error=float(o["error"]), bound=float(o["bound"]),
+                    error=float(o["error"]), bound=float(o["bound"]), zero=o["zero"],
                 )
                 for o in data.pop("outputs")
             )  # fmt: skip
@@ -264,6 +267,7 @@ def _shown_of(data: dict[str, Any]) -> Shown:
 
 
 def _finding_of(data: dict[str, Any]) -> Finding:
+    data.pop("said", "")
     fix = data["fix"]
     return Finding(
         **{

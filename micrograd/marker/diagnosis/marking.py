@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import time
 import types
 from collections.abc import Callable, Iterator, Sequence
@@ -12,9 +13,8 @@ import numpy as np
 
 from micrograd.errors import MicrogradError
 from micrograd.marker.diagnosis.diagnosis import Diagnoser
-from micrograd.marker.diagnosis.excuses import excused
 from micrograd.marker.diagnosis.first_look import first_look, with_reason
-from micrograd.marker.diagnosis.harmless import left_out
+from micrograd.marker.diagnosis.harmless import averaged, left_out, unguarded
 from micrograd.marker.diagnosis.reference import differences
 from micrograd.marker.gradient_names import meanings, normal
 from micrograd.marker.inputs.calling import function_named
@@ -138,10 +138,9 @@ def mark(task: Task, module: types.ModuleType | None = None, early: Callable[[Re
         return mark(replace(task, source=source, seconds=task.seconds / 2))
 
     if report.verdict == "wrong" and not differs:
-        if (remark := excused(program, task, cases, results, again)) is not None:
-            outputs = tuple(replace(output, right=True) for output in outputs)
-            done = replace(report, verdict="right", outputs=outputs, findings=(remark,))
-            return replace(done, seconds=time.perf_counter() - started)
+        excused = _by_custom(task, report, program, cases, results)
+        if excused is not None:
+            return replace(excused, seconds=time.perf_counter() - started)
         report = replace(report, problem=_only(task, cases, results))
     if early is not None and report.verdict == "wrong":
         early(report)
@@ -209,6 +208,36 @@ def _given_up(cases: Sequence[Case], results: Sequence[Any], gaps: Sequence[str]
     own = {normal(target) for name in gaps for target, _ in meanings(name)}
     names = [name.rpartition(".")[2] for _, name in cases[0].task.call.results]
     return {p for p, name in enumerate(names) if normal(name) in own or any(s[p] == "missing" for s in states)}
+
+
+def _by_custom(
+    task: Task, report: Report, program: StudentCode, cases: Sequence[Case], results: Sequence[Any]
+) -> Report | None:
+    """Return the report of what is not the forward's gradient, but what custom makes of it: right, with a remark."""
+    text = program.text
+    without, guards = unguarded(text)
+    wrong = [output for output in report.outputs if not output.right]
+    if guards and all(output.error <= 1e-4 * max(abs(x) for x in (*output.expected.sample, 1e-30)) for output in wrong):
+        other = mark(replace(task, source=without, seconds=0.0))
+        if other.verdict == "right":
+            span, number = guards[0]
+            error = f"{max(output.error for output in wrong):.0e}"
+            reason = problem("guard", count=number, error=error)
+            remark = Finding("harmless", "guard", span, text.whole_lines(span), reason=reason)
+            return replace(report, verdict="right", outputs=other.outputs, findings=(remark,))
+    found = averaged(cases, results)
+    if found is None:
+        return None
+    positions, count = found
+    names = [output.name for output in report.outputs]
+    end = next((s for s in program.statements if isinstance(s.node, ast.Return)), program.statements[-1])
+    line = next((s for s in program.statements if names[positions[0]] in s.names), end)
+    (other_name,) = (name for p, name in enumerate(names) if p not in positions)
+    reason = problem("mean", names=", ".join(names[p] for p in positions), count=count, others=other_name)
+    span = text.span(line.node)
+    remark = Finding("harmless", "mean_convention", span, text.whole_lines(span), names[positions[0]], reason=reason)
+    outputs = tuple(replace(output, right=True) for output in report.outputs)
+    return replace(report, verdict="right", outputs=outputs, findings=(remark,))
 
 
 def _ordered(program: StudentCode, cases: Sequence[Case], results: Sequence[Any]) -> tuple[list[Case], list[Any]]:
@@ -291,6 +320,8 @@ def _outputs(task: Task, cases: Sequence[Case], results: Sequence[Any]) -> tuple
             if worst is None or (worst.right and not one.right):
                 worst = one
         assert worst is not None
+        if all(c.scale_of(case.expected[position]) <= 1e-9 * case.scales[position] for case in cases):
+            worst = replace(worst, zero=True)
         found.append(worst)
     return tuple(found)
 
