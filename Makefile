@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PROGRAMS SEED
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz bench teach claims docs lint types house map wheel clean
+.PHONY: help demo test fuzz bench teach claims docs lint types house map wheel spoil clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
@@ -27,6 +27,9 @@ bench: $(VENV)/bench.done ## measure against the peers; print ratios, write JSON
 
 teach: $(VENV)/test.done ## plant mistakes in correct backwards and have each marked; print the table, write it to out/
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.teach.run $(ARGS)
+
+spoil: $(VENV)/test.done ## make formulas of `derive` wrong in thousands of ways; none may be accepted by a judge
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/support/spoilt.py $(ARGS)
 
 claims: $(VENV)/claims.done ## test five claims about batch normalization on real data; page and pictures go to out/claims/
 	@$(BIN)/python examples/claims/run.py $(ARGS)

@@ -64,10 +64,11 @@ class _Call:
         for number in argnums:
             leaves, rebuild = flatten(args[number])
             variables = []
-            for leaf in map(present, leaves):
+            for given_leaf in leaves:
+                leaf = present(given_leaf)
                 self.tracked |= isinstance(leaf, Tensor)
                 node = _alias(leaf) if isinstance(leaf, Tensor) else Tensor(leaf)
-                variables.append(run.variable(node, leaf))
+                variables.append(run.variable(node, given_leaf))
                 self.nodes.append(node)
             given[number] = rebuild(variables)
             self.rebuilds.append((len(leaves), rebuild))

@@ -43,7 +43,7 @@ __all__ = [
 
 
 def batch_norm(
-    x: Any, gamma: Any, beta: Any, eps: float = 1e-5, *, axis: int | None = None, strict: bool = False
+    x: Any, gamma: Any = None, beta: Any = None, eps: float = 1e-5, *, axis: int | None = None, strict: bool = False
 ) -> Any:
     """Normalize each feature over the batch, then scale by `gamma` and shift by `beta` (training phase).
 
@@ -54,7 +54,7 @@ def batch_norm(
     Args:
         x: the batch, shape (N, D); with `axis`, any shape of two dimensions or more. float32, float64 or
             longdouble; float16 is cast to float32 for all the arithmetic and the result cast back.
-        gamma: the scale, shape (D,).
+        gamma: the scale, shape (D,); None leaves the step out, as does None for `beta`.
         beta: the shift, shape (D,). Dtypes promote as in NumPy: a float64 `gamma` makes a float32 batch float64.
         eps: added to the variance under the root; any finite number >= 0.
         axis: the axis of the channels; statistics are taken over all others. Needed where x has more than
@@ -92,7 +92,7 @@ def batch_norm(
 
 
 def batch_norm_with_statistics(
-    x: Any, gamma: Any, beta: Any, eps: float = 1e-5, *, axis: int | None = None, strict: bool = False
+    x: Any, gamma: Any = None, beta: Any = None, eps: float = 1e-5, *, axis: int | None = None, strict: bool = False
 ) -> tuple[Any, Any, Any]:
     """Return what `batch_norm` returns, and the mean and the biased variance of the batch, for running averages.
 
@@ -102,8 +102,8 @@ def batch_norm_with_statistics(
     [[[-0.5], [0.5]], [2.0], [1.0]]
     """
     x = x if isinstance(x, Tensor) else floats(x, "x")
-    gamma = gamma if isinstance(gamma, Tensor) else floats(gamma, "gamma")
-    beta = beta if isinstance(beta, Tensor) else floats(beta, "beta")
+    gamma = gamma if gamma is None or isinstance(gamma, Tensor) else floats(gamma, "gamma")
+    beta = beta if beta is None or isinstance(beta, Tensor) else floats(beta, "beta")
     shape = x.shape
     over: dict[str, Any] = {"axis": 0}
     if len(shape) == 2 and axis is None:
@@ -112,9 +112,9 @@ def batch_norm_with_statistics(
         over, n, d, unit = channel_axes(shape, axis)
     if n == 0:
         raise ShapeError(f"x has no rows (shape {shape}): the mean of an empty batch is undefined. Pass at least two.")
-    if gamma.shape != (d,):
+    if gamma is not None and gamma.shape != (d,):
         raise parameter_error("gamma", gamma, d)
-    if beta.shape != (d,):
+    if beta is not None and beta.shape != (d,):
         raise parameter_error("beta", beta, d)
     narrow = x.dtype.itemsize == 2
     if narrow or type(eps) is not float or not 1e-30 < eps < 1e30:
@@ -126,7 +126,10 @@ def batch_norm_with_statistics(
     if narrow:
         x = p.cast(x, dtype="float32")
     if "keepdims" in over:  # the channels are not last: the parameters get the unit axes of the statistics
-        gamma, beta = p.reshape(gamma, shape=unit), p.reshape(beta, shape=unit)
+        if gamma is not None:
+            gamma = p.reshape(gamma, shape=unit)
+        if beta is not None:
+            beta = p.reshape(beta, shape=unit)
     # Step 1: mean of each feature
     mu = 1.0 / n * p.sum(x, **over)
     # Step 2: subtract the mean from every row
@@ -146,9 +149,13 @@ def batch_norm_with_statistics(
     # Step 7: normalize
     xhat = xmu * ivar
     # Step 8: scale by gamma
-    gammax = gamma * xhat
+    gammax = xhat
+    if gamma is not None:
+        gammax = gamma * xhat
     # Step 9: shift by beta
-    out = gammax + beta
+    out = gammax
+    if beta is not None:
+        out = gammax + beta
     if narrow:
         out = p.cast(out, dtype="float16")
     return out, mu, var
@@ -376,8 +383,8 @@ def inference_scale_shift(gamma: Any, beta: Any, mean: Any, var: Any, eps: float
     11).  They may be computed once and folded into the layer before.
 
     Args:
-        gamma: the scale learnt, shape (D,), a tensor or an array, as are the others.
-        beta: the shift learnt, shape (D,).
+        gamma: the scale learnt, shape (D,), a tensor or an array, as are the others; None for ones.
+        beta: the shift learnt, shape (D,); None for zeros.
         mean: that of the population, shape (D,).
         var: that of the population, shape (D,); see `population_statistics`.
         eps: added to the variance; finite and >= 0.
@@ -392,14 +399,15 @@ def inference_scale_shift(gamma: Any, beta: Any, mean: Any, var: Any, eps: float
     (array([1.]), array([-2.]))
     """
     gamma, beta, mean, var = (
-        value if isinstance(value, Tensor) else floats(value, name)
+        value if value is None or isinstance(value, Tensor) else floats(value, name)
         for value, name in ((gamma, "gamma"), (beta, "beta"), (mean, "mean"), (var, "var"))
     )
-    shape = gamma.shape
+    shape = (mean if gamma is None else gamma).shape
     if len(shape) != 1:
-        raise ShapeError(f"gamma must have shape (D,); got {shape}. Ravel it if it is per-feature.")
+        name = "mean" if gamma is None else "gamma"
+        raise ShapeError(f"{name} must have shape (D,); got {shape}. Ravel it if it is per-feature.")
     for name, value in (("beta", beta), ("mean", mean), ("var", var)):
-        if value.shape != shape:
+        if value is not None and value.shape != shape:
             raise parameter_error(name, value, shape[0])
     eps = usable_eps(eps, var.dtype)
     if capturing() is None:  # the variances of a compiled function are known only when it is called
@@ -409,8 +417,13 @@ def inference_scale_shift(gamma: Any, beta: Any, mean: Any, var: Any, eps: float
             raise GraphError(f"var[{column}] is {values[column]}; a variance is >= 0. Are mean and var swapped?")
     if not eps:
         refuse_constant(var, "var[{}] is 0")
-    scale = gamma * p.reciprocal(p.sqrt(var + eps))
-    shift = beta - scale * mean
+    ivar = p.reciprocal(p.sqrt(var + eps))
+    scale = ivar
+    if gamma is not None:
+        scale = gamma * ivar
+    shift = -scale * mean
+    if beta is not None:  # a statement, so that the graph has its name
+        shift = beta - scale * mean
     return scale, shift
 
 
@@ -423,8 +436,8 @@ def batch_norm_inference(
 
     Args:
         x: the rows, shape (N, D), N = 0 allowed; with `axis`, any shape of two dimensions or more.
-        gamma: the scale learnt, shape (D,).
-        beta: the shift learnt, shape (D,).
+        gamma: the scale learnt, shape (D,); None for ones.
+        beta: the shift learnt, shape (D,); None for zeros.
         mean: that of the population, shape (D,).
         var: that of the population, shape (D,); see `population_statistics`.
         eps: added to the variance; finite and >= 0.
@@ -445,7 +458,7 @@ def batch_norm_inference(
     over, _, d, unit = channel_axes(x.shape, axis)
     scale, shift = inference_scale_shift(gamma, beta, mean, var, eps)
     if scale.shape != (d,):
-        raise parameter_error("gamma", scale, d)
+        raise parameter_error("mean" if gamma is None else "gamma", scale, d)
     if "keepdims" in over:
         scale, shift = p.reshape(scale, shape=unit), p.reshape(shift, shape=unit)
     y = scale * x + shift

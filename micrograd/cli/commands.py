@@ -29,7 +29,7 @@ __all__ = ["main"]
 
 _EXECUTES = (
     "Tracing EXECUTES the file and the function, with your rights: {} only files that you would run. "
-    "Inputs are random normal numbers."
+    "Inputs for which you give no numbers are random normal numbers."
 )
 
 
@@ -42,7 +42,7 @@ def _target(options: argparse.Namespace) -> tuple[Path, str]:
 
 
 def _traced(path: Path, name: str, options: argparse.Namespace, *, backward: bool) -> Graph:
-    """Trace the user's function; with `backward` run the backward pass from a random gradient too."""
+    """Trace the user's function; with `backward` run the backward pass too, from 1 or from random numbers."""
     from micrograd.tracing import trace
 
     function = function_in(load(path), name, path)
@@ -53,11 +53,7 @@ def _traced(path: Path, name: str, options: argparse.Namespace, *, backward: boo
         first = graph.outputs[0]
         seed = np.random.default_rng(options.seed + 1).standard_normal(first.shape)
         with at_user_line(path):
-            graph.backward(
-                float(seed)
-                if not first.shape and type(graph.value[first.name]) is float
-                else np.asarray(seed, first.dtype)
-            )
+            graph.backward(np.asarray(seed, first.dtype) if first.shape else None)  # of a single number it is 1
     return graph
 
 
@@ -71,12 +67,14 @@ def _draw(options: argparse.Namespace, terminal: Terminal) -> None:
         suffix_of(output)
     except MicrogradError as error:
         raise CommandError(str(error), 2) from None
-    writable(output, options.force)
+    writable(output, options.force, make=True)
     graph = _traced(path, name, options, backward=not options.no_grads or options.backward)
     picture = draw(
         graph,
         output,
         direction=options.direction,
+        width=options.width,
+        depth=options.depth,
         values=not options.no_values,
         grads=not options.no_grads,
         backward=options.backward,
@@ -102,7 +100,7 @@ def _walk(options: argparse.Namespace, terminal: Terminal) -> None:
             html_path(output)
         except MicrogradError as error:
             raise CommandError(str(error), 2) from None
-        writable(output, options.force)
+        writable(output, options.force, make=True)
     graph = _traced(path, name, options, backward=True)
     if options.backward:
         graph = graph.backward_graph()
@@ -160,7 +158,15 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     of_a_function(draw, "bn.svg or bn.dot; bn.png and bn.pdf need the dot program (default: FUNCTION.svg)")
-    draw.add_argument("--direction", choices=("LR", "TB"), default="LR", help="left to right, or top to bottom")
+    draw.add_argument(
+        "--direction", choices=("LR", "TB"), help="left to right, or top to bottom, however large (default: as fits)"
+    )
+    draw.add_argument(
+        "--width", type=whole(200, 10000), default=880, metavar="PIXELS", help="where it is looked at (default: 880)"
+    )
+    draw.add_argument(
+        "--depth", type=whole(1, 100), help="1: each call of a helper or a layer is one box; 2: those inside these"
+    )
     draw.add_argument("--backward", action="store_true", help="draw the backward pass as a graph of its own")
     draw.add_argument("--no-values", action="store_true", help="shapes instead of numbers")
     draw.add_argument("--no-grads", action="store_true", help="the forward pass only")

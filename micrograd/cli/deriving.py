@@ -41,8 +41,8 @@ def add_derive(commands: Any) -> None:
 
 def _derive(options: argparse.Namespace, terminal: Terminal) -> None:
     from micrograd.derivation import derive
+    from micrograd.marker.inputs.conventions import sizes_of
     from micrograd.marker.inputs.guessing import fitted
-    from micrograd.marker.inputs.layouts import sizes_of
 
     output = None if options.output is None else Path(options.output)
     if output is not None:

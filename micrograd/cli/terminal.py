@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ASCII", "CommandError", "Terminal", "writable"]
+__all__ = ["ASCII", "CommandError", "Terminal", "is_ours", "writable"]
 
 ASCII = str.maketrans(
     {
@@ -39,16 +39,42 @@ class CommandError(Exception):
         self.code = code
 
 
-def writable(path: Path, force: bool) -> None:
-    """Refuse an output that cannot be written, before the work starts. Raises CommandError."""
+def writable(path: Path, force: bool, *, make: bool = False) -> None:
+    """Refuse an output that cannot be written, before the work starts; with `make` its folder will be made.
+
+    Raises:
+        CommandError: the file is there and not ours, or the folder is missing or cannot be written.
+    """
     if path.is_dir():
         raise CommandError(f"{path} is a directory; name a file in it, such as {path / 'bn.svg'}", 2)
-    if not path.parent.is_dir():
-        raise CommandError(f"the folder {path.parent} does not exist; make it first", 2)
-    if path.exists() and not force:
-        raise CommandError(f"{path} exists; use --force to replace it", 2)
-    if not os.access(path.parent, os.W_OK):
-        raise CommandError(f"the folder {path.parent} cannot be written; choose another", 2)
+    if path.exists() and not force and not is_ours(path):
+        raise CommandError(f"{path} exists, and micrograd did not write it; use --force to replace it", 2)
+    folder = path.parent
+    if not make and not folder.is_dir():
+        raise CommandError(f"the folder {folder} does not exist; make it first", 2)
+    while not folder.exists():  # it is made when there is something to put in it
+        folder = folder.parent
+    if not folder.is_dir():
+        raise CommandError(f"{folder} is a file; choose another folder than {path.parent}", 2)
+    if not os.access(folder, os.W_OK):
+        raise CommandError(f"the folder {folder} cannot be written; choose another", 2)
+
+
+_OURS = (
+    (b'<svg xmlns="http://www.w3.org/2000/svg" class="mg-', b""),
+    (b"digraph {\n\tgraph [fontname=Courier", b""),
+    (b"<!doctype html>", b"default-src 'none'; script-src 'sha256-"),
+)  # fmt: skip
+
+
+def is_ours(path: Path) -> bool:
+    """Check whether micrograd wrote a file: a picture, a graph in DOT, a page of a walk."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(600)
+    except OSError:
+        return False
+    return any(head.startswith(start) and inside in head for start, inside in _OURS)
 
 
 class Terminal:

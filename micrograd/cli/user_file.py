@@ -116,7 +116,11 @@ def function_in(module: types.ModuleType, name: str, path: Path) -> Callable[...
 
 
 def arguments_for(function: Callable[..., Any], name: str, options: argparse.Namespace) -> dict[str, Any]:
-    """Return the arrays and settings, by parameter. Raises CommandError where they do not fit the signature."""
+    """Return the arrays and settings, by parameter; arrays that are left out are guessed from the parameters' names.
+
+    Raises:
+        CommandError: they do not fit the signature, or no guess fits.
+    """
     parameters = inspect.signature(function).parameters
     settings = dict(options.param)
     if options.eps is not None:
@@ -135,12 +139,36 @@ def arguments_for(function: Callable[..., Any], name: str, options: argparse.Nam
         for p in parameters.values()
         if p.default is p.empty and p.kind not in bound and p.name not in shapes and p.name not in settings
     ]
-    if missing:
+    rng = np.random.default_rng(options.seed)
+    arrays = {key: _array(value, rng, options.dtype) for key, value in shapes.items()}
+    given = {**arrays, **settings}
+    return given if not missing else _completed(function, name, given, missing, options)
+
+
+def _array(value: Any, rng: np.random.Generator, dtype: str) -> Any:
+    """Return random numbers of a shape, or the given numbers; whole numbers of a file stay whole, as labels are."""
+    if isinstance(value, tuple):
+        return np.asarray(rng.standard_normal(value), dtype)
+    return value.astype(dtype) if value.dtype.kind == "f" else value
+
+
+def _completed(
+    function: Callable[..., Any], name: str, given: dict[str, Any], missing: list[str], options: argparse.Namespace
+) -> dict[str, Any]:
+    """Return what is given and, for what is missing, arrays with which the function runs, as `check` guesses them."""
+    from micrograd.marker.inputs.conventions import sizes_of
+    from micrograd.marker.inputs.guessing import fitted
+
+    try:
+        layout = fitted(function, given)
+        sizes = {**sizes_of(layout)[0], **layout.sizes}  # those of what is given, where it has any
+        made = layout.draw(np.random.default_rng(options.seed), sizes)
+    except MicrogradError:
         raise CommandError(
             f"{name} needs {', '.join(missing)}: "
             f"give --input {missing[0]}=4x3 (an array) or --param {missing[0]}=VALUE",
             2,
-        )
-    rng = np.random.default_rng(options.seed)
-    arrays = {key: np.asarray(rng.standard_normal(shape), options.dtype) for key, shape in shapes.items()}
-    return {**arrays, **settings}
+        ) from None
+    floats = {key: v for key, v in made.items() if isinstance(v, np.ndarray) and v.dtype.kind == "f"}
+    made = {**made, **{key: np.asarray(value, options.dtype) for key, value in floats.items()}}
+    return {**given, **{key: value for key, value in made.items() if key in missing}}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 import os
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from micrograd.errors import GraphError
 from micrograd.graph import Graph
 from micrograd.modes import current
 from micrograd.program.capture import capture
+from micrograd.program.outside import changed
 from micrograd.pytree import flatten
 
 __all__ = ["Compiled", "compile"]
@@ -41,11 +43,13 @@ def compile(  # noqa: A001 (mg.compile)
 
     The first call with each signature (shapes, dtypes, layouts, and the values of all arguments that are no arrays)
     records `f` once and compiles it; the calls that follow run machine code. May be used as a decorator.
+    What `f` finds outside (numbers, functions, objects and their attributes, parameters) is compared at each call, by
+    identity: where it changed, `f` is recorded anew. The entries of arrays that it finds outside are constants.
 
     Args:
         f: a function of arrays: plain NumPy code, `micrograd.value_and_grad` of one, a whole training step
             (forward, backward, optimiser), or a module. Parameters, the memory of optimisers and running statistics
-            are read anew at each call and written back; other arrays that `f` finds outside are constants.
+            are read anew at each call and written back.
         threads: how many threads may share a pass over a large array; by default as many as the machine has cores,
             at most 2.
         backend: ``"numba"`` for this machine's processors, or ``"jax"``, which runs on GPUs and on many devices too.
@@ -89,6 +93,42 @@ def _default_threads() -> int:
     return min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
+class Updating:
+    """What was compiled of a function that writes into its arguments: a call ends with what they hold then.
+
+    Args:
+        entry: what computes the result and the new values.
+        function: the function itself, which runs where arguments share memory.
+    """
+
+    def __init__(self, entry: AnyEntry, function: Callable[..., Any]) -> None:
+        self.entry, self.function = entry, function
+        self.program, self.pool = entry.program, entry.pool
+        self.assumptions, self.holds = entry.assumptions, entry.holds
+
+    def run(self, leaves: Sequence[Any]) -> Any:
+        """Return the result of a call whose arguments are all arrays, and write into them."""
+        return self.run_for(leaves, leaves, lambda: self.function(*leaves))
+
+    def run_for(self, leaves: Sequence[Any], given: Sequence[Any], plainly: Callable[[], Any]) -> Any:
+        """Return the result of a call, and write into what was `given`, of which `leaves` may be copies.
+
+        Raises:
+            ValueError: an array that is written into is read-only.
+        """
+        written = [given[position] for position in self.program.updates]
+        for position, array in zip(self.program.updates, written, strict=True):
+            if not array.flags.writeable:
+                raise ValueError("assignment destination is read-only")
+            for other, leaf in enumerate(given):
+                if other != position and isinstance(leaf, np.ndarray) and np.may_share_memory(leaf, array):
+                    return plainly()
+        result, news = self.entry.run(leaves)
+        for array, new in zip(written, news, strict=True):
+            np.copyto(array, new)
+        return result
+
+
 class Compiled:
     """What `compile` returns: call it as the function it was made of.
 
@@ -110,7 +150,7 @@ class Compiled:
         self.backend, self.mesh = backend, mesh_of(mesh) if backend == "jax" else None
         self.entries: dict[Key, list[Any]] = {}
         self._lock = threading.Lock()
-        self._warned = 0
+        self._captured = self._warned = 0
         functools.update_wrapper(self, function, updated=())
         name = getattr(function, "__name__", type(function).__name__)
         self.__name__ = "the function" if name == "<lambda>" else name
@@ -135,6 +175,7 @@ class Compiled:
         leaves, _ = flatten((args, kwargs))
         if any(isinstance(leaf, Tensor) for leaf in leaves):
             return self.function(*args, **kwargs)
+        given = leaves
         leaves = [_contiguous(leaf) if isinstance(leaf, np.ndarray) else leaf for leaf in leaves]
         key = self._key(args, kwargs, leaves)
         entry = self._find(key)
@@ -142,9 +183,13 @@ class Compiled:
             with self._lock:
                 entry = self._find(key)
                 if entry is None:
-                    entry = self._compile(args, kwargs, leaves)
-                    self.entries.setdefault(key, []).append(entry)
-                    self._say_if_many()
+                    entry = self._entry(args, kwargs, leaves)
+                    kept = self.entries.setdefault(key, [])
+                    self._say_if_many(kept)
+                    kept.append(entry)
+                    del kept[:-_MANY]
+        if isinstance(entry, Updating):
+            return entry.run_for(leaves, given, lambda: self.function(*args, **kwargs))
         return entry.run(leaves)
 
     def _find(self, key: Key) -> AnyEntry | None:
@@ -177,13 +222,20 @@ class Compiled:
                     layouts[feed.value] = "F"
         return Entry(program, layouts, self.threads)
 
-    def _say_if_many(self) -> None:
-        count = len(self.entries)
+    def _entry(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]) -> Any:
+        made = self._compile(args, kwargs, leaves)
+        return Updating(made, self.function) if made.program.updates else made
+
+    def _say_if_many(self, kept: list[Any]) -> None:
+        """Warn where a capture is the ninth, or one of twice as many as at the last warning."""
+        self._captured += 1
+        count = self._captured
         if count <= _MANY or count < 2 * self._warned:
             return
         self._warned = count
+        said = f"{changed(kept[-1].program)} changed outside of it" if kept else self._varied()
         warnings.warn(
-            f"{self.__name__} was captured {count} times: {self._varied()}. Each signature is recorded and planned "
+            f"{self.__name__} was captured {count} times: {said}. Each signature is recorded and planned "
             "anew (machine code of equal structure is shared). Pad to a few shapes, or pass numbers that change as "
             "0-d arrays, np.array(value).",
             RuntimeWarning,
@@ -228,6 +280,7 @@ class Compiled:
         if not self.entries:
             raise GraphError(f"{self.__name__} has not been compiled yet; call it once with arrays.")
         latest = next(reversed(self.entries.values()))[-1]
+        latest = latest.entry if isinstance(latest, Updating) else latest
         if isinstance(latest, numpy.PlainEntry):
             raise latest.refused()
         if not isinstance(latest, Entry):
@@ -271,11 +324,46 @@ def _structure(tree: Any) -> Any:
 
 
 def _hashable(leaf: Any) -> tuple[Any, ...]:
-    """Return a plain argument as part of a key: by value where it can be, else by identity."""
+    """Return a plain argument as part of a key: by value where it is a value, else the object itself.
+
+    Never its ``id()`` alone, which the next object may have, nor its own ``==``, which may overlook what `f` reads:
+    the attributes of an object are looked at besides, at each call (`micrograd.program.outside`).
+    """
     if isinstance(leaf, float):  # 0.0 is equal to -0.0 and nan to nothing
         return leaf if leaf == leaf else "nan", math.copysign(1.0, leaf)
-    try:
-        hash(leaf)
-    except TypeError:
-        return (("object", id(leaf)),)
-    return (leaf,)
+    if isinstance(leaf, complex):
+        return *_hashable(leaf.real), *_hashable(leaf.imag)
+    if leaf is None or type(leaf) in (bool, int, str, bytes, range):
+        return (leaf,)
+    if type(leaf) in (set, frozenset):
+        return (frozenset(_part(item) for item in leaf),)
+    if dataclasses.is_dataclass(leaf) and not isinstance(leaf, type):
+        return (_Known(leaf, tuple(_part(getattr(leaf, field.name)) for field in dataclasses.fields(leaf))),)
+    return (_Known(leaf, id(leaf)),)
+
+
+def _part(value: Any) -> Any:
+    """Return a part of a plain argument as part of a key."""
+    if isinstance(value, (list, tuple)):
+        return (type(value), *map(_part, value))
+    if isinstance(value, dict):
+        return ("dict", *((_part(key), _part(item)) for key, item in value.items()))
+    return (type(value), *_hashable(value))
+
+
+class _Known:
+    """An object as part of a key, known by what tells it from others; kept, so that no other gets its id."""
+
+    __slots__ = ("by", "value")
+
+    def __init__(self, value: Any, by: Any) -> None:
+        self.value, self.by = value, by
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Known) and other.by == self.by
+
+    def __hash__(self) -> int:
+        return hash(self.by)
+
+    def __repr__(self) -> str:
+        return repr(self.value)

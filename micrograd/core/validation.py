@@ -63,6 +63,8 @@ def leaf(x: Any, name: str = "x") -> Any:
     if isinstance(x, int) or type(x) is np.float64:
         return float(x)
     if hasattr(x, "__primitive__"):
+        if isinstance(now := getattr(x, "node", x), np.ndarray):  # an array in a traced function that is plain as yet
+            return leaf(now, name)
         if (capture := capturing()) is not None:
             return capture.copied(x)  # the arrays of the user's function are tensors there
         raise DTypeError(f"{name} is a Tensor already; use it as it is, or x.detach() to stop gradients.")

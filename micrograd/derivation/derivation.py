@@ -35,7 +35,7 @@ __all__ = ["Derivation", "DerivationError", "Fact", "Step", "derive"]
 
 _SECONDS = 2.0
 _SHORT = 0.6  # of the staged operations: a result that is not shorter is tried layer by layer too
-_PATIENCE = 10  # times as long may the proofs of `check` take
+_PATIENCE = 2  # times as long may the proofs of `check` take
 _QUIET = ("substitute", "collect")  # rules that alone are not worth showing a line that is not kept
 
 
@@ -129,7 +129,7 @@ class Derivation:
         return found
 
     def _judged(self, lines: dict[str, Poly]) -> Checked:
-        self._net.algebra.deadline = time.thread_time() + _PATIENCE * max(self.seconds, _SECONDS)
+        self._net.algebra.deadline = time.thread_time() + _PATIENCE * self.seconds
         try:
             return judged(self.search, lines, write_function(self.search, lines))
         finally:

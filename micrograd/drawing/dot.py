@@ -27,6 +27,7 @@ _KINDS = {  # box: ground and border
     "result": ("result", "result-border"),
     "op": ("card", "border"),
     "cluster": ("card", "border"),
+    "again": ("card", "border"),
 }
 
 

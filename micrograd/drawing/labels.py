@@ -152,7 +152,8 @@ def entries(value: Any) -> list[str] | None:
         decimals = _digits(max((abs(entry) for entry in numbers if math.isfinite(entry)), default=0.0))
         texts = [_one(entry, decimals) for entry in numbers]
     width = max(map(len, texts))
-    across = min(np.shape(value)[-1] if np.ndim(value) else 1, _ACROSS) or 1
+    length = np.shape(value)[-1] if np.ndim(value) else 1
+    across = -(-length // -(-length // _ACROSS)) or 1  # of a long row parts of one length
     padded = [text.rjust(width, "\u00a0") for text in texts]
     return [" ".join(padded[start : start + across]) for start in range(0, len(padded), across)]
 

@@ -16,7 +16,6 @@ from micrograd.drawing.view import CROWD, View, Wire
 __all__ = ["Coordinates", "Point", "Rectangle", "lay_out"]
 
 Point = tuple[float, float]
-_GAP = 7.0  # between a line and the text over or under it
 _PT = 72.0
 
 
@@ -50,22 +49,19 @@ class Coordinates:
     frames: dict[int, Rectangle]
 
 
-def wire_size(wire: Wire, direction: str) -> tuple[float, float]:
-    """Return the size of the text on a wire, with the line through its middle; (0, 0) where there is none."""
-    sides = [side for side in (wire.forward, wire.backward) if side]
-    if not sides:
+def wire_size(wire: Wire) -> tuple[float, float]:
+    """Return the size of the text on a wire, which interrupts the line; (0, 0) where there is none."""
+    blocks = [*wire.forward, *wire.backward]
+    if not blocks:
         return 0.0, 0.0
-    wide = [max(block.width for block in side) for side in sides]
-    high = [sum(block.height for block in side) + 2 * len(side) for side in sides]
-    if direction in ("LR", "RL"):
-        return max(wide) + 6, 2 * (max(high) + _GAP)
-    return 2 * (max(wide) + _GAP), max(high) + 6
+    return max(block.width for block in blocks) + 6, sum(block.height + 2 for block in blocks) + 2
 
 
-def _dot(view: View) -> str:
+def _dot(view: View, ends: frozenset[int] = frozenset(), starts: frozenset[int] = frozenset()) -> str:
+    """Write sizes as DOT; `ends` and `starts` are wires that are to meet their boxes in the middle of a side."""
     lines = [
         "digraph{",
-        f"rankdir={view.direction};ranksep=0.11;nodesep=0.14;",
+        f"rankdir={view.direction};ranksep=0.15;nodesep=0.14;",
         'node[shape=box,fixedsize=true,label=""];edge[arrowhead=none];',
     ]
     if len(view.boxes) > CROWD:  # a quick layout: bounded searches, straight lines, no frames to keep together
@@ -74,7 +70,7 @@ def _dot(view: View) -> str:
     inside: dict[int, list[int]] = {}  # wires that stay in a stage
     for number, wire in enumerate(view.wires):
         stage = stage_of.get(wire.source)
-        if stage is not None and stage == stage_of.get(wire.target) and wire.forward:
+        if stage is not None and stage == stage_of.get(wire.target) and (wire.forward or wire.backward):
             inside.setdefault(stage, []).append(number)
     for frame in view.frames if len(view.boxes) <= CROWD else ():
         longest = max(line.width for line in frame.lines)
@@ -88,10 +84,11 @@ def _dot(view: View) -> str:
     into, out = {"LR": ("w", "e"), "RL": ("e", "w"), "TB": ("n", "s"), "BT": ("s", "n")}[view.direction]
     spine = _spine(view)
     for number, wire in enumerate(view.wires):
-        width, height = wire_size(wire, view.direction)
+        width, height = wire_size(wire)
         straight = number in spine
         weight = f"weight={60 if straight else 1 if wire.role == 'grey' else 2}"
-        start, end = (f",tailport={out}", f",headport={into}") if straight else ("", "")
+        start = f",tailport={out}" if straight or number in starts else ""
+        end = f",headport={into}" if straight or number in ends else ""
         if width == 0:
             lines.append(f"{_key(wire.source)}->{_key(wire.target)}[id=a{number},{weight}{start}{end}];")
             continue
@@ -135,7 +132,27 @@ def _laid_out(dot: str) -> dict[str, Any]:
 
 def lay_out(view: View) -> Coordinates:
     """Return the coordinates of a view. Raises what `engines.run` raises."""
-    found = _laid_out(_dot(view))
+    made = _coordinates(view, _dot(view))
+    ends, starts = _through_titles(view, made)
+    return _coordinates(view, _dot(view, ends, starts)) if ends or starts else made
+
+
+def _through_titles(view: View, made: Coordinates) -> tuple[frozenset[int], frozenset[int]]:
+    """Return the wires that end, or start, at the side of a box over which the title of its frame stands."""
+    framed = {index for frame in view.frames for index in frame.boxes if frame.index in made.frames}
+
+    def under(index: int, point: Point) -> bool:
+        box = made.boxes[index]
+        inside = abs(point[0] - box.x) < box.width / 2 - 1
+        return index in framed and inside and abs(point[1] - (box.y - box.height / 2)) < 2
+
+    ends = {n for n, wire in enumerate(view.wires) if under(wire.target, made.ways[n][-1][-1])}
+    starts = {n for n, wire in enumerate(view.wires) if under(wire.source, made.ways[n][0][0])}
+    return frozenset(ends), frozenset(starts)
+
+
+def _coordinates(view: View, dot: str) -> Coordinates:
+    found = _laid_out(dot)
     _, _, width, height = map(float, found["bb"].split(","))
     boxes: dict[int, Rectangle] = {}
     wires: list[Rectangle | None] = [None] * len(view.wires)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from micrograd.drawing.fit import fitted
 from micrograd.drawing.labels import xml_text
-from micrograd.drawing.layout import Point, Rectangle, lay_out
+from micrograd.drawing.layout import Coordinates, Point, Rectangle, lay_out
 from micrograd.drawing.palette import css
 from micrograd.drawing.view import LEADING, Block, Box, Frame, TextLine, View, Wire
 
@@ -15,6 +16,7 @@ __all__ = ["document", "svg_of"]
 _MARGIN = 8.0
 _APART = 2.2  # half the distance between the line forwards and the line back
 _ARROW = 7.5
+_ROWS = 18.0  # between two rows
 
 
 def document(
@@ -31,24 +33,40 @@ def document(
     )
 
 
-def svg_of(view: View) -> str:
-    """Lay a view out and draw it as SVG."""
-    layout = lay_out(view)
+def svg_of(view: View, width: float | None = None) -> str:
+    """Lay a view out and draw it as SVG.
+
+    Args:
+        view: what is drawn.
+        width: pixels into which it is to fit with text that can be read; None lays it out in its own direction.
+    """
+    parts = [(view, lay_out(view))] if width is None else fitted(view, width)
     extra = 18.0 * len(view.notes)
-    width = max(layout.width + 2 * _MARGIN, *(len(note) * 7.8 + 2 * _MARGIN for note in view.notes), 60.0)
-    height = layout.height + 2 * _MARGIN + extra
+    notes = (len(note) * 7.8 + 2 * _MARGIN for note in view.notes)
+    wide = max(*(layout.width + 2 * _MARGIN for _, layout in parts), *notes, 60.0)
     body = [
-        _text(TextLine(note, "ink", 12, True), width / 2, _MARGIN + 12 + 18 * i) for i, note in enumerate(view.notes)
+        _text(TextLine(note, "ink", 12, True), wide / 2, _MARGIN + 12 + 18 * i) for i, note in enumerate(view.notes)
     ]
-    left = (width - layout.width) / 2
-    body.append(f'<g transform="translate({left:.1f} {_MARGIN + extra:.1f})">')
+    top = _MARGIN + extra
+    for part, layout in parts:
+        left = (wide - layout.width) / 2 if len(parts) == 1 else _MARGIN
+        body += _part(part, layout, left, top)
+        top += layout.height + _ROWS
+    return document(view.title, view.summary, wide, top - _ROWS + _MARGIN, body)
+
+
+def _part(view: View, layout: Coordinates, left: float, top: float) -> list[str]:
+    body = [f'<g transform="translate({left:.1f} {top:.1f})">']
     body += [_frame(frame, layout.frames[frame.index]) for frame in view.frames if frame.index in layout.frames]
     for number, wire in enumerate(view.wires):
         body.append(_wire(wire, layout.wires[number], layout.ways[number], view.direction))
-    body += [_plate(frame, layout.frames[frame.index]) for frame in view.frames if frame.index in layout.frames]
+    body += [
+        _plate(frame, layout.frames[frame.index], view.direction)
+        for frame in view.frames
+        if frame.index in layout.frames
+    ]
     body += [_box(box, layout.boxes[box.index]) for box in view.boxes]
-    body.append("</g>")
-    return document(view.title, view.summary, width, height, body)
+    return [*body, "</g>"]
 
 
 # ---- pieces --------------------------------------------------------
@@ -89,7 +107,8 @@ def _box(box: Box, at: Rectangle) -> str:
         ground, border = {"leaf": ("leaf", "leaf-border"), "result": ("result", "result-border")}.get(
             box.kind, ("card", "border")
         )
-        body.append(_rect(f"{ground} {border}-line", x, y, at.width, at.height, 6))
+        outline = _rect(f"{ground} {border}-line", x, y, at.width, at.height, 6)
+        body.append(outline.replace("/>", ' stroke-dasharray="3 2"/>') if box.kind == "again" else outline)
     body += _stack(box.blocks, at.x, at.y - _height(box.blocks) / 2 + 1)
     return f'<g id="{box.id}" class="node">' + "".join(body) + "</g>"
 
@@ -99,13 +118,14 @@ def _frame(frame: Frame, at: Rectangle) -> str:
     return f'<g id="stage-{frame.index}" class="stage-frame">{ground}</g>'
 
 
-def _plate(frame: Frame, at: Rectangle) -> str:
-    """Draw the title of a stage on a ground of its own, so that a line that passes there goes under it."""
+def _plate(frame: Frame, at: Rectangle, direction: str) -> str:
+    """Draw the title of a frame; from top to bottom on the left, where no line comes in."""
     top = at.y - at.height / 2 + 4
     size = frame.lines[0].size
-    wide, high = max(line.width for line in frame.lines) + 4, len(frame.lines) * size * LEADING
-    texts = [_text(line, at.x, top + size * (0.98 + LEADING * number)) for number, line in enumerate(frame.lines)]
-    return _rect("stage", at.x - wide / 2, top, wide, high, 3) + "".join(texts)
+    wide = max(line.width for line in frame.lines)
+    x = at.x - at.width / 2 + wide / 2 + 7 if direction in ("TB", "BT") else at.x
+    texts = [_text(line, x, top + size * (0.98 + LEADING * number)) for number, line in enumerate(frame.lines)]
+    return "".join(texts)
 
 
 def _wire(wire: Wire, at: Rectangle | None, ways: list[list[Point]], direction: str) -> str:
@@ -118,26 +138,21 @@ def _wire(wire: Wire, at: Rectangle | None, ways: list[list[Point]], direction: 
     if wire.flows:
         body.append(_arrow(ways, -shift, "red", forwards=False))
     if at is not None:
-        body += _on_wire(wire, at, direction)
+        body += _on_wire(wire, at)
     return f'<g id="edge-{source}-{target}-{slot}" class="edge">' + "".join(body) + "</g>"
 
 
-def _on_wire(wire: Wire, at: Rectangle, direction: str) -> list[str]:
-    """Draw the value over (or left of) the line, the gradient under (or right of) it."""
-    gap = 4.5
-    if direction in ("LR", "RL"):
-        return [
-            *_stack(wire.forward, at.x, at.y - gap - _height(wire.forward)),
-            *_stack(wire.backward, at.x, at.y + gap),
-        ]
-    left = at.x - gap - max((b.width for b in wire.forward), default=0.0) / 2
-    right = at.x + gap + max((b.width for b in wire.backward), default=0.0) / 2
-    middle = [at.y - _height(side) / 2 for side in (wire.forward, wire.backward)]
-    return [*_stack(wire.forward, left, middle[0]), *_stack(wire.backward, right, middle[1])]
+def _on_wire(wire: Wire, at: Rectangle) -> list[str]:
+    """Draw what stands on the line, in its gap: a change of shape, and the gradient under it."""
+    blocks = [*wire.forward, *wire.backward]
+    return _stack(blocks, at.x, at.y - _height(blocks) / 2 + 1)
 
 
 def _arrow(ways: list[list[Point]], shift: float, role: str, *, forwards: bool, thin: bool = False) -> str:
-    """Draw the whole way as one path, moved sideways by `shift`, with a head at its end (backwards: at its start)."""
+    """Draw the whole way as one path, moved sideways by `shift`, with a head at its end (backwards: at its start).
+
+    Between two ways there is a gap, for the text on the line.
+    """
     ways = [_moved(way, shift) for way in ways]
     if forwards:
         ways = [*ways[:-1], _shortened(ways[-1])]
@@ -147,8 +162,8 @@ def _arrow(ways: list[list[Point]], shift: float, role: str, *, forwards: bool, 
         tip, before = first[-1], first[-2]
         ways = [first[::-1], *ways[1:]]
     parts = []
-    for number, way in enumerate(ways):
-        start = f"{'L' if number else 'M'}{way[0][0]:.1f} {way[0][1]:.1f}"
+    for way in ways:
+        start = f"M{way[0][0]:.1f} {way[0][1]:.1f}"
         parts.append(start + "C" + " ".join(f"{x:.1f} {y:.1f}" for x, y in way[1:]))
     dash = ' stroke-dasharray="2 3" stroke-width="0.8"' if thin else ' stroke-width="1.3"'
     return f'<path class="{role}-line" d="{"".join(parts)}"{dash}/>' + _head(tip, before, role)

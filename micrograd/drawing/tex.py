@@ -50,7 +50,7 @@ def tikz(graph: Graph | Tensor, *, direction: Literal["LR", "TB"] = "LR") -> str
         )
     if direction not in ("LR", "TB"):
         raise GraphError(f"direction is {direction!r}; expected LR or TB.")
-    view = view_of(graph, direction=direction, values=False, grads=True, stages=True, whole=False)
+    view = view_of(graph, direction=direction, values=False, grads=True, stages=True, whole=False, ahead=True)
     layout = lay_out(view)
     leaving: dict[int, list[tuple[int, int, int]]] = {}
     for edge in graph.edges:
@@ -70,7 +70,7 @@ def tikz(graph: Graph | Tensor, *, direction: Literal["LR", "TB"] = "LR") -> str
     for frame in view.frames:
         if (at := layout.frames.get(frame.index)) is not None:
             x, y, w, h = at.x - at.width / 2, at.y - at.height / 2, at.width, at.height
-            title = _text(graph.stages[frame.index].title)
+            title = _text(frame.title)
             lines.append(rf"  \draw[mgborder!40, fill=mgstage, rounded corners=4pt] ({x:.1f},{y:.1f}) rectangle "
                          rf"({x + w:.1f},{y + h:.1f});")  # fmt: skip
             lines.append(

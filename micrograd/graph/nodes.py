@@ -32,6 +32,8 @@ class Node:
         statement: the name that the user's statement assigns; ``mu`` for ``mu_sum`` too.
         stage: index in ``graph.stages``, or None.
         source: where in the user's file, or None.
+        callers: the calls on the way there, outermost first: of a helper function, or of a layer.
+        calls: the number of each of those calls: nodes of one call have one number.
     """
 
     index: int
@@ -44,6 +46,8 @@ class Node:
     statement: str = ""
     stage: int | None = None
     source: Source | None = None
+    callers: tuple[Source, ...] = ()
+    calls: tuple[int, ...] = ()
 
     @property
     def is_leaf(self) -> bool:
@@ -95,6 +99,8 @@ class Label:
         name: where the node has one of its own; else it is called after the statement and the operation.
         stage: what tells the stage from others; its title comes last.
         constants: names of the constants by slot, where the user's expression does not tell them.
+        callers: the calls on the way to the expression, outermost first.
+        calls: the number of each of those calls.
     """
 
     source: Source | None = None
@@ -102,6 +108,8 @@ class Label:
     name: str = ""
     stage: tuple[Any, ...] | None = None
     constants: Sequence[str] | None = None
+    callers: tuple[Source, ...] = ()
+    calls: tuple[int, ...] = ()
 
 
 _UNLABELLED = Label()
@@ -165,6 +173,7 @@ def assemble(
         place[node] = put(
             wish, node.row.name, node.raw, operands=tuple(reads), attrs=dict(node.attrs or {}),
             statement=label.statement or wish, source=label.source,
+            callers=label.callers, calls=label.calls,
         )  # fmt: skip
         if label.stage is not None:
             stages.setdefault(label.stage, []).append(place[node])

@@ -291,6 +291,24 @@ PROBLEMS: dict[str, Phrase] = {
         "Right with the settings that are tried first; wrong with {settings}.",
         "最先试的设置下正确；在 {settings} 下有误。",
     ),
+    "guard": (
+        (
+            "{count} in the logarithm keeps it finite, and has a derivative too: the gradients are off by {error} for "
+            "it, and right without it; that is what everybody does"
+        ),
+        "对数里的 {count} 防止无穷大，但它也影响导数：梯度因此相差 {error}，去掉它则完全正确；通常的做法就是这样",
+    ),
+    "mean": (
+        (
+            "{names} are the right ones divided by {count}, the number of examples: right if the loss is the sum over "
+            "the examples divided by {count}, and {others} is not divided"
+        ),
+        "{names} 是正确值除以样本数 {count}：如果损失是各样本之和再除以 {count}，而 {others} 不除，那么这是对的",
+    ),
+    "unpacked": (
+        "the names stand in another order than the values: {name} holds what the forward calls {other}",
+        "名字的顺序与值的顺序不同：{name} 得到的是前向里的 {other}",
+    ),
     "stop.unbound": (
         "{kind}: `{name}` is read here, and line {line} is the first that assigns it",
         "{kind}：这里读取了 `{name}`，而第 {line} 行才第一次给它赋值",
@@ -334,24 +352,6 @@ PROBLEMS: dict[str, Phrase] = {
     "stop.shapes": (
         "{kind}: `{a}` has shape {first} and `{b}` has shape {second}; {sign} cannot put these together",
         "{kind}：`{a}` 的形状是 {first}，`{b}` 的形状是 {second}；{sign} 无法把它们合在一起",
-    ),
-    "guard": (
-        (
-            "{count} in the logarithm keeps it finite, and has a derivative too: the gradients are off by {error} for "
-            "it, and right without it; that is what everybody does"
-        ),
-        "对数里的 {count} 防止无穷大，但它也影响导数：梯度因此相差 {error}，去掉它则完全正确；通常的做法就是这样",
-    ),
-    "mean": (
-        (
-            "{names} are the right ones divided by {count}, the number of examples: right if the loss is the sum over "
-            "the examples divided by {count}, and {others} is not divided"
-        ),
-        "{names} 是正确值除以样本数 {count}：如果损失是各样本之和再除以 {count}，而 {others} 不除，那么这是对的",
-    ),
-    "unpacked": (
-        "the names stand in another order than the values: {name} holds what the forward calls {other}",
-        "名字的顺序与值的顺序不同：{name} 得到的是前向里的 {other}",
     ),
     "exception": ("{at}: {kind}: {message}", "{at}：{kind}：{message}"),
 }

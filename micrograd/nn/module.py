@@ -143,7 +143,8 @@ class Module:
             yield name, parameter, "data"
         for name, module in self.named_modules():
             for buffer in module.buffers:
-                yield f"{name}.{buffer}".lstrip("."), module, buffer
+                if getattr(module, buffer) is not None:
+                    yield f"{name}.{buffer}".lstrip("."), module, buffer
 
     def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
         """Return copies of parameters and buffers as arrays, by dotted name.

@@ -30,46 +30,51 @@ class _BatchNorm(Module):
     """Hold what both batch norms share: parameters, running statistics, and which are used when."""
 
     buffers: ClassVar[tuple[str, ...]] = ("running_mean", "running_var", "num_batches_tracked")
-    _shape: ClassVar[str]
+    _shapes: ClassVar[dict[int, str]]
     _what: ClassVar[str]
-    _axes: ClassVar[int]
-    _axis: ClassVar[int | None]
 
     def __init__(
-        self, features: int, *, eps: float = 1e-5, momentum: float | None = 0.1, dtype: Any = np.float64
-    ) -> None:
+        self, features: int, *, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
+        track_running_stats: bool = True, dtype: Any = np.float64,
+    ) -> None:  # fmt: skip
         self.features, dtype = whole("features", features), float_dtype(dtype)
         self.eps = _positive_eps(eps)
         if momentum is not None and not 0.0 <= momentum <= 1.0:
             raise ValueError(f"momentum is {momentum}; expected 0 to 1, the weight of the new value, or None.")
-        self.momentum = momentum
-        self.gamma, self.beta = Parameter(np.ones(self.features, dtype)), Parameter(np.zeros(self.features, dtype))
-        self.running_mean: np.ndarray[Any, Any] = np.zeros(self.features, dtype)
-        self.running_var: np.ndarray[Any, Any] = np.ones(self.features, dtype)
-        self.num_batches_tracked = 0
+        self.momentum, self.affine, self.track_running_stats = momentum, bool(affine), bool(track_running_stats)
+        self.gamma: Parameter | None = Parameter(np.ones(self.features, dtype)) if affine else None
+        self.beta: Parameter | None = Parameter(np.zeros(self.features, dtype)) if affine else None
+        self.running_mean: Any = np.zeros(self.features, dtype) if track_running_stats else None
+        self.running_var: Any = np.ones(self.features, dtype) if track_running_stats else None
+        self.num_batches_tracked: Any = 0 if track_running_stats else None
 
     def forward(self, x: Any) -> Any:
         """Return `x` normalized, in its shape; in training the running statistics move."""
         shape = shape_of(x)
-        if len(shape) != self._axes or shape[1] != self.features:
+        if len(shape) not in self._shapes or shape[1] != self.features:
+            expected = " or ".join(text.format(self.features) for text in self._shapes.values())
             raise ShapeError(
-                f"{self!r} got shape {shape}; expected {self._shape.format(self.features)}. "
+                f"{self!r} got shape {shape}; expected {expected}. "
                 "Reshape or transpose x, or build the layer with another size."
             )
-        if not self.training:
+        axis = None if len(shape) == 2 else 1
+        if not self.training and self.track_running_stats:
             return batch_norm_inference(
-                x, self.gamma, self.beta, self.running_mean, self.running_var, self.eps, axis=self._axis
+                x, self.gamma, self.beta, self.running_mean, self.running_var, self.eps, axis=axis
             )
         m = shape[0] * int(np.prod(shape[2:], dtype=int))
         if m < 2:
+            when = "in training" if self.training else "without running statistics"
             raise ShapeError(
-                f"{self!r} in training got one {self._what}, whose variance is always 0; "
-                "pass at least two, or call eval() first."
+                f"{self!r} {when} got one {self._what}, whose variance is always 0; "
+                "pass at least two, or call eval() first"
+                + ("." if self.track_running_stats else " on one that tracks.")
             )
-        out, mu, var = batch_norm_with_statistics(x, self.gamma, self.beta, self.eps, axis=self._axis)
-        if self._axis is not None:  # they have kept unit axes
-            mu, var = c.reshape(mu, (self.features,)), c.reshape(var, (self.features,))
-        self._track(mu, var, m)  # last, so that a refused batch leaves no trace
+        out, mu, var = batch_norm_with_statistics(x, self.gamma, self.beta, self.eps, axis=axis)
+        if self.track_running_stats:
+            if axis is not None:  # they have kept unit axes
+                mu, var = c.reshape(mu, (self.features,)), c.reshape(var, (self.features,))
+            self._track(mu, var, m)  # last, so that a refused batch leaves no trace
         return out
 
     def _track(self, mu: Any, var: Any, m: int) -> None:
@@ -86,11 +91,15 @@ class _BatchNorm(Module):
         )
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.features}, eps={self.eps:g}, momentum={self.momentum})"
+        more = "" if self.affine else ", affine=False"
+        more += "" if self.track_running_stats else ", track_running_stats=False"
+        return f"{type(self).__name__}({self.features}, eps={self.eps:g}, momentum={self.momentum}{more})"
 
 
 class BatchNorm1d(_BatchNorm):
     """Normalize each column of an (N, D) batch over its rows (Ioffe and Szegedy, 2015).
+
+    Of an (N, C, L) batch each channel is normalized over rows and places.
 
     In training the batch's own mean and biased variance (1/N) are used, and the running statistics move:
     ``running = (1 - momentum) * running + momentum * batch``, with the *unbiased* variance, m/(m-1) times the biased.
@@ -101,15 +110,18 @@ class BatchNorm1d(_BatchNorm):
         eps: added to the variance.
         momentum: weight of the new value, as in PyTorch (ONNX and TensorFlow weigh the old one); None takes
             the plain mean over all batches seen, the population statistics of the paper.
+        affine: whether there are a scale and a shift to be learnt.
+        track_running_stats: whether there are running statistics; without them the batch's own are used in
+            evaluation too.
         dtype: float32 or float64.
 
     Attributes:
-        gamma, beta: parameters (D,), scale and shift, from 1 and 0.
-        running_mean, running_var, num_batches_tracked: buffers.
+        gamma, beta: parameters (D,), scale and shift, from 1 and 0; None without `affine`.
+        running_mean, running_var, num_batches_tracked: buffers; None where nothing is tracked.
 
     Raises:
         ValueError: a size below 1, eps that is not positive, a momentum outside 0..1.
-        ShapeError: when called on anything but (N, D), or in training on a single row.
+        ShapeError: when called on anything but (N, D) and (N, C, L), or in training on a single value a column.
 
     >>> layer = BatchNorm1d(2)
     >>> out = layer(np.array([[0.0, 10.0], [2.0, 30.0]]))
@@ -120,7 +132,8 @@ class BatchNorm1d(_BatchNorm):
     array([0.1, 2. ])
     """
 
-    _shape, _what, _axes, _axis = "(N, {}): one row an example", "row", 2, None
+    _shapes: ClassVar = {2: "(N, {}): one row an example", 3: "(N, {}, L)"}
+    _what = "row"
 
 
 class BatchNorm2d(_BatchNorm):
@@ -133,7 +146,8 @@ class BatchNorm2d(_BatchNorm):
     (2, 3, 4, 4)
     """
 
-    _shape, _what, _axes, _axis = "(N, {}, H, W)", "pixel", 4, 1
+    _shapes: ClassVar = {4: "(N, {}, H, W)"}
+    _what = "pixel"
 
 
 class LayerNorm(Module):

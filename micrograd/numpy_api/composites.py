@@ -19,7 +19,8 @@ from micrograd.modes import capturing
 __all__ = [
     "all_of", "amax", "amin", "any_of", "between", "bitwise", "broadcast_to", "clip", "concatenate", "divide",
     "divided", "dot", "expand_dims", "float_power", "getitem", "logical_and", "logical_not", "logical_or",
-    "logical_xor", "matmul", "maximum", "mean", "minimum", "moveaxis", "power", "reshape", "rounded", "squeeze",
+    "logical_xor", "matmul", "maximum", "mean", "minimum", "moveaxis",
+    "nan_to_num", "power", "reshape", "rounded", "squeeze",
     "stack", "std", "sum", "swapaxes", "transpose", "truth", "values_of", "var",
 ]  # fmt: skip
 
@@ -185,6 +186,16 @@ def float_power(x: Any, exponent: Any) -> Any:
     """Raise `x` to a power in float64, as `numpy.float_power`."""
     x, exponent = (p.cast(o, dtype="float64") if getattr(o, "dtype", _FLOAT) != _FLOAT else o for o in (x, exponent))
     return power(x, exponent)
+
+
+def nan_to_num(x: Any, *, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+    """Put numbers in the place of nan and of infinities, as `numpy.nan_to_num`."""
+    if x.dtype.kind != "f":
+        return x
+    info = np.finfo(x.dtype)
+    high, low = (float(info.max) if posinf is None else posinf), (float(info.min) if neginf is None else neginf)
+    x = p.where(p.isnan(x), nan, x)
+    return p.where(p.equal(x, np.inf), high, p.where(p.equal(x, -np.inf), low, x))
 
 
 def rounded(a: Any, decimals: int = 0) -> Any:
@@ -355,6 +366,9 @@ def squeeze(x: Any, axis: Axis = None) -> Any:
     return p.reshape(x, shape=tuple(s for a, s in enumerate(shape) if a not in gone))
 
 
+_GROUP = 64
+
+
 def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
     """Join arrays along an existing axis; all their entries in one row where `axis` is None."""
     arrays = [reshape(a, -1) for a in arrays] if axis is None else list(arrays)
@@ -363,7 +377,14 @@ def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
     ndim = len(shape_of(arrays[0]))
     if ndim == 0:
         raise ShapeError("zero-dimensional arrays cannot be concatenated; use stack")
-    return p.concatenate(*arrays, axis=_places(axis or 0, ndim)[0])
+    return joined(arrays, _places(axis or 0, ndim)[0])
+
+
+def joined(arrays: Sequence[Any], axis: int) -> Any:
+    """Join arrays along an axis, many of them in groups: a row with n operands takes n times n steps backwards."""
+    while len(arrays) > _GROUP:
+        arrays = [p.concatenate(*arrays[at : at + _GROUP], axis=axis) for at in range(0, len(arrays), _GROUP)]
+    return p.concatenate(*arrays, axis=axis)
 
 
 def stack(arrays: Sequence[Any], axis: int = 0) -> Any:

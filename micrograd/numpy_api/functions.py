@@ -153,6 +153,7 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.clip: lambda a, a_min=None, a_max=None, *, min=None, max=None: c.clip(  # noqa: A006 - NumPy's names
         a, min if a_min is None else a_min, max if a_max is None else a_max
     ),
+    np.nan_to_num: c.nan_to_num,
     np.take: a_.take,
     np.take_along_axis: a_.take_along_axis,
     np.compress: a_.compress,

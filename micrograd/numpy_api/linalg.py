@@ -224,7 +224,7 @@ def _root_of_squares(x: Any, axis: Any, keepdims: bool) -> Any:
 
 
 def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:  # noqa: A002
-    """Return the norm of vectors, of any order, as `numpy.linalg.vector_norm`. At 0 its slope is 0."""
+    """Return the norm of vectors, of any order, as `numpy.linalg.vector_norm`. From order 1 on its slope at 0 is 0."""
     if _kind(x) in "biu":
         x = p.cast(x, dtype="float64")
     if ord in (None, 2):
@@ -274,7 +274,10 @@ def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any: 
 
 
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:  # noqa: A002 - NumPy's name
-    """Return the norm of vectors or matrices, of any order, as `numpy.linalg.norm`. At 0 its slope is 0."""
+    """Return the norm of vectors or matrices, of any order, as `numpy.linalg.norm`.
+
+    At 0, where every direction would do, its slope is 0, from order 1 on (below, it is infinite or nan).
+    """
     ndim = len(shape_of(x))
     if axis is None and (ord is None or (ndim == 2 and ord in ("fro", "f")) or (ndim == 1 and ord == 2)):
         return _root_of_squares(x, None, keepdims)

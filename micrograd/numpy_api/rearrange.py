@@ -210,7 +210,10 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
         arr, axis = c.reshape(arr, -1), 0
     shape, place = shape_of(arr), _axis(arr, axis)
     n, one = shape[place], isinstance(obj, (int, np.integer))
-    values = values if hasattr(values, "__primitive__") else np.asarray(values, arr.dtype)
+    if not hasattr(values, "__primitive__"):
+        values = np.asarray(values, arr.dtype)
+    elif values.dtype != arr.dtype:
+        values = p.cast(values, dtype=arr.dtype.name)
     if one or len(np.atleast_1d(np.arange(n)[obj] if isinstance(obj, slice) else np.asarray(obj))) == 1:
         values = c.reshape(values, (1,) * (len(shape) - len(shape_of(values))) + shape_of(values))
         values = c.moveaxis(values, 0, place) if one else values

@@ -40,6 +40,7 @@ class CallRecorder:
         gradients: the node that a tensor is the gradient of.
         drawn: leaves of random numbers, which are drawn even where nothing reads them.
         parameters: dotted names of leaves.
+        start: the serial from which on tensors are of the call (serials count downwards).
         limits: for each integer argument the size of the axis it indexes, and whether it may count from the end.
     """
 
@@ -64,11 +65,20 @@ class CallRecorder:
         self._counted: list[tuple[Any, Any]] = []
         self._counts: Counter[tuple[int, Any]] = Counter()
         self._swept: list[Tensor] = []
-        self._start = Tensor(0.0).serial
+        self.start = Tensor(0.0).serial
 
     def known_before(self, node: Tensor) -> bool:
         """Check that a node was there before the call (serials count downwards)."""
-        return node.serial > self._start
+        return node.serial > self.start
+
+    def changes(self, holder: Any, key: Any) -> bool:
+        """Check that every call reads, writes or counts an entry anew."""
+        place = id(holder), key
+        return place in self.states or place in self.writes or place in self._counts
+
+    def restored(self) -> list[dict[str, Any]]:
+        """Return the attributes of modules, which `restore` puts back."""
+        return [vars(module) for module, _ in self._entered.values()]
 
     # ---- observing -----------------------------------------------------------------------------------------
 
@@ -118,6 +128,7 @@ class CallRecorder:
 
     def write(self, holder: Any, key: Any, value: Any) -> None:
         """Have every call put a value there."""
+        value = _lowered(value)
         made = value if isinstance(value, Tensor) else leaf_of(value)
         self.states[id(holder), key] = made
         self.writes[id(holder), key] = _putter(holder, key), made
@@ -156,6 +167,7 @@ class CallRecorder:
 
     def assign(self, leaf: Tensor, value: Any) -> None:
         """Do ``leaf.data = value``: nodes recorded from now on read it; every call ends with it in the leaf."""
+        value = _lowered(value)
         if not isinstance(value, Tensor):
             self.refuse("assigning a plain array to a parameter", "assign a tensor computed from the inputs")
         if value.shape != leaf.shape or (value.dtype != leaf.dtype and leaf.shape):
@@ -169,12 +181,16 @@ class CallRecorder:
 
     def detached(self, node: Tensor) -> Tensor:
         """Return a leaf with the value of `node`."""
+        node = _lowered(node)
         leaf = leaf_of(node.raw)
         self.links[leaf] = node
         return leaf
 
-    def copied(self, node: Tensor) -> Any:
+    def copied(self, node: Any) -> Any:
         """Return a raw value equal to that of `node`, by whose identity a leaf made of it is known."""
+        node = _lowered(node)
+        if not isinstance(node, Tensor):
+            return validation.frozen(node.copy())
         raw = node.raw * 1.0 if type(node.raw) is float else validation.frozen(node.raw.copy())
         self.copies[id(raw)] = raw, node
         return raw
@@ -188,6 +204,7 @@ class CallRecorder:
 
     def backward(self, output: Tensor, seed: Any) -> None:
         """Put gradients of the leaves, as tensors, on ``.grad`` until the capture ends."""
+        output, seed = _lowered(output), _lowered(seed)
         g = self._seed(output, seed)
         if output.row is not None:
             self.remember(output)
@@ -307,6 +324,11 @@ class CallRecorder:
 def _add(counted: list[tuple[Any, Any]]) -> None:
     for holder, key in counted:
         holder[key] += 1
+
+
+def _lowered(x: Any) -> Any:
+    """Return the tensor that a traced array is now; anything else as it is."""
+    return getattr(x, "node", x)
 
 
 def leaf_of(value: Any) -> Tensor:

@@ -14,11 +14,13 @@ from micrograd.engine import Tensor
 from micrograd.errors import GraphError
 from micrograd.modes import captured
 from micrograd.program.call_recorder import CallRecorder, leaf_of
+from micrograd.program.outside import Outside
 from micrograd.program.placeholders import IntegerPlaceholder
 from micrograd.program.program import Equation, Feed, Index, Operand, Program, Value, Write
 from micrograd.program.rng import RngStates
 from micrograd.program.value_names import names_of
 from micrograd.pytree import flatten, paths
+from micrograd.tracing.run import CapturedRun
 
 __all__ = ["capture"]
 
@@ -35,39 +37,65 @@ def capture(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 
     - leaf tensors (parameters), the memory and learning rate of optimisers, buffers of modules that it calls, and
       the masks of dropout are read anew at each call;
-    - plain arrays and numbers, in closures, globals and attributes, are constants of the program, copied now;
-    - so is what the host does besides (printing, appending to lists): it is done once, now.
+    - numbers, functions and objects, in closures, globals, attributes and containers, are constants, and so is which
+      tensor or array stands there: the program holds as long as the same is found (`micrograd.program.outside`);
+    - the entries of plain arrays are constants of the program, copied now;
+    - what the host does besides (printing, appending to lists) is done once, now.
 
     Raises:
-        GraphError: `f` asks for a tensor's value, draws random numbers by itself, would add to gradients from before,
-            or returns what holds no arrays. DTypeError: an argument that cannot take part (complex numbers, objects).
+        GraphError: `f` asks for a tensor's value, draws random numbers by itself, counts in a global or an attribute,
+            would add to gradients from before, or returns what holds no arrays.
+        DTypeError: an argument that cannot take part (complex numbers, objects).
     """
     name = getattr(f, "__name__", type(f).__name__)
     leaves, rebuild = flatten((args, kwargs))
     called = _argument_names(f, args, kwargs)
     with _alone:
-        recorder = CallRecorder("the function" if name == "<lambda>" else name, RngStates(f, leaves), capture.__code__)
-        entered = [_enter(leaf, at, called[at], recorder) for at, leaf in enumerate(leaves)]
+        outside = Outside(f, leaves)
+        rng = RngStates(outside.generators)
+        recorder = CallRecorder("the function" if name == "<lambda>" else name, rng, capture.__code__)
+        run = CapturedRun(f)
+        entered = [_enter(leaf, at, called[at], recorder, run) for at, leaf in enumerate(leaves)]
         arguments, keywords = rebuild(entered)
         try:
             with captured(recorder, recorder):
-                result = f(*arguments, **keywords)
+                result = run(arguments, keywords)
+                _refuse_exchanged(entered, (arguments, keywords), called, recorder.name)
+                updates = [(at, value) for at, made in enumerate(entered) if (value := run.written(made)) is not None]
             recorder.finish()
-            return _Assembly(recorder, result).program().check()
+            outside.ran(recorder.start, recorder.changes, recorder.restored())
+            if outside.watches:
+                recorder.assumptions.append((outside.holds, True))
+            program = _Assembly(recorder, result, updates).program().check()
         except ValueError as error:  # NumPy puts its own words in front of ours when it fills a buffer
             if isinstance(error.__cause__, GraphError):
                 raise error.__cause__ from None
             raise
         finally:
             recorder.restore()
+        outside.keep(recorder.changes)
+        return program
 
 
-def _enter(leaf: Any, position: int, name: str, recorder: CallRecorder) -> Any:
+def _refuse_exchanged(entered: list[Any], now: Any, called: list[str], name: str) -> None:
+    """Refuse to put another array into a container among the arguments: the caller's would stay as it is."""
+    leaves = flatten(now)[0]
+    for at, (was, leaf) in enumerate(zip(entered, leaves, strict=False)):
+        if leaf is not was:
+            raise GraphError(
+                f"{name} puts another value into its argument {called[at]}, which the caller would not see; return "
+                "the new value, or write into the array that is there, with [...] =."
+            )
+    if len(leaves) != len(entered):
+        raise GraphError(f"{name} adds to or removes from a container among its arguments; return a new container.")
+
+
+def _enter(leaf: Any, position: int, name: str, recorder: CallRecorder, run: CapturedRun) -> Any:
     """Return what the function gets in the place of an argument."""
     if isinstance(leaf, Tensor):
         raise GraphError(f"{recorder.name}: {name} is a Tensor; a call is captured on arrays.")
     if not isinstance(leaf, (np.ndarray, np.generic)):
-        return leaf
+        return run.other(leaf)
     kind = leaf.dtype.kind
     if kind in "fiub" and not isinstance(leaf, (np.ma.MaskedArray, np.matrix)):
         tensor = leaf_of(np.asarray(leaf, leaf.dtype.newbyteorder("=")))
@@ -75,7 +103,7 @@ def _enter(leaf: Any, position: int, name: str, recorder: CallRecorder) -> Any:
         tensor = Tensor(validation.leaf(leaf, name))  # says why it cannot take part
     recorder.feeds[tensor] = "argument", position
     recorder.parameters[tensor] = name
-    return IntegerPlaceholder(tensor, name, position, recorder) if kind in "iu" else tensor
+    return IntegerPlaceholder(tensor, name, position, recorder) if kind in "iu" else run.argument(tensor, leaf)
 
 
 def _argument_names(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
@@ -96,8 +124,9 @@ def _argument_names(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> li
 class _Assembly:
     """Assemble the program of what a recorder saw."""
 
-    def __init__(self, recorder: CallRecorder, result: Any) -> None:
+    def __init__(self, recorder: CallRecorder, result: Any, updates: list[tuple[int, Any]]) -> None:
         self.recorder = recorder
+        self.updated = tuple(position for position, _ in updates)
         self.values: list[Value] = []
         self.feeds: list[Feed] = []
         self.equations: list[Equation] = []
@@ -107,6 +136,7 @@ class _Assembly:
         skeleton = rebuild([None] * len(found))  # holds none of the tensors
         self.rebuild = flatten(skeleton)[1] if found else lambda _: skeleton
         self.returned = [self._returned(leaf) for leaf in found]
+        self.returned += [value if isinstance(value, Tensor) else leaf_of(value) for _, value in updates]
         self.changed = [(leaf, history[-1][1]) for leaf, history in recorder.assigned.items()]
 
     def _returned(self, leaf: Any) -> Any:
@@ -199,6 +229,7 @@ class _Assembly:
             rebuild=self.rebuilder([self.values[at].weak for at in outputs]),
             writes=(*(Write(self.place[value], _assigner(leaf)) for leaf, value in changed),
                     *(Write(self.place[value], put) for put, value in written)),
+            updates=self.updated,
             after=tuple(recorder.effects),
             assumptions=tuple(recorder.assumptions),
         )  # fmt: skip
@@ -259,6 +290,9 @@ class _Assembly:
         numbers = iter(weak)
         filled = [next(numbers) if isinstance(leaf, Tensor) else None for leaf in self.returned]
         rebuild = self.rebuild
+        if count := len(self.updated):
+            whole = rebuild
+            rebuild = lambda flat: (whole(flat[:-count]), flat[-count:])  # noqa: E731
         if filled == [False] and rebuild([None]) is None:
             return _only
 

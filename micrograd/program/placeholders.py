@@ -112,7 +112,7 @@ class IntegerPlaceholder:
         return self._refuse()
 
     __bool__ = __int__ = __float__ = __index__ = __iter__ = __getitem__ = __array__ = __format__ = _refuse
-    __neg__ = __invert__ = __contains__ = _refuse
+    __neg__ = __invert__ = __contains__ = __setitem__ = _refuse
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _beside
     __matmul__ = __rmatmul__ = __pow__ = __rpow__ = __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = _beside
     __lt__ = __le__ = __gt__ = __ge__ = _beside

@@ -115,6 +115,8 @@ class Program:
         outputs: the values that the call returns, flat.
         rebuild: makes the result of the call out of the flat list of outputs.
         writes: the states that change.
+        updates: the arguments that change, by position among the leaves; their new values are the last outputs, and
+            `rebuild` returns them beside the result of the call.
         after: what the host does after each call besides (counting steps).
         assumptions: functions and what they returned; the program holds while they return the same.
     """
@@ -126,12 +128,16 @@ class Program:
     outputs: tuple[int, ...]
     rebuild: Callable[[list[Any]], Any] = field(default=lambda flat: flat[0] if len(flat) == 1 else tuple(flat))
     writes: tuple[Write, ...] = ()
+    updates: tuple[int, ...] = ()
     after: tuple[Callable[[], None], ...] = ()
     assumptions: tuple[tuple[Callable[[], Any], Any], ...] = ()
 
     def holds(self) -> bool:
         """Check that what the capture relied on is still so: that a layer is training."""
-        return all(function() == before for function, before in self.assumptions)
+        for function, before in self.assumptions:  # noqa: SIM110 - a generator would take as long as the calls
+            if function() != before:
+                return False
+        return True
 
     def check(self) -> Program:
         """Verify that each value is made once, before it is read, by a known operation. Returns the program itself."""

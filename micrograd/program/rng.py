@@ -32,30 +32,35 @@ def _same(a: Any, b: Any) -> bool:
 
 
 class RngStates:
-    """The states of the generators that a captured function can reach, as far as they are found.
+    """The states of the generators that a captured function can reach.
 
     Args:
-        f: the function.
-        leaves: its arguments.
+        generators: those that `micrograd.program.outside` found.
     """
 
-    def __init__(self, f: Any, leaves: Iterable[Any]) -> None:
+    def __init__(self, generators: Iterable[Any]) -> None:
         self._states: dict[int, _RngState] = {
             0: _RngState(np.random.get_state, np.random.set_state),
             1: _RngState(random.getstate, random.setstate),
         }
-        for found in (*leaves, *_reached(f)):
+        for found in generators:
             self._state_of(found)
 
     def _state_of(self, rng: Any) -> _RngState | None:
+        get: Callable[[], Any]
+        put: Callable[[Any], None]
         if isinstance(rng, np.random.Generator):
             bits = rng.bit_generator
             get, put = lambda: bits.state, lambda state: setattr(bits, "state", state)
+        elif isinstance(rng, random.Random):
+            get, put = rng.getstate, rng.setstate
         elif isinstance(rng, np.random.RandomState):
             get, put = rng.get_state, rng.set_state
         else:
             return None
-        return self._states.setdefault(id(rng), _RngState(get, put))
+        # what stands for a generator in a traced function draws from the same bits
+        key = id(getattr(rng, "bit_generator", rng))
+        return self._states.setdefault(key, _RngState(get, put))
 
     def by_layer(self, function: Callable[[], Any]) -> tuple[Any, bool]:
         """Return what `function` returns, whose draws later calls make anew, and whether it can draw at all."""

@@ -54,7 +54,7 @@ class Walk:
         """Write the page to an ``.html`` file; an existing file is replaced.
 
         Raises:
-            GraphError: the path does not end in ``.html``. OSError: the folder is missing or cannot be written.
+            GraphError: the path does not end in ``.html``. OSError: the folder cannot be made or written.
         """
         return write(html_path(path), self.html)
 

@@ -708,11 +708,8 @@ def deepcopy_returns_the_node(row: Primitive, case: Case) -> None:
 
 @law
 def the_formula_has_a_hole_for_every_operand(row: Primitive, case: Case) -> None:
-    """Require that the TeX template names each operand, and only operands and keywords, and that its braces match.
-
-    A row without one is written as its name and its operands.
-    """
-    if not row.tex:
+    """Require that the TeX template names each operand, and only operands and keywords, and that its braces match."""
+    if not row.tex:  # the name and the operands are written
         return
     holes = {name for _, name, _, _ in string.Formatter().parse(row.tex) if name is not None}
     wanted = {str(slot) for slot in range(len(row.domain))}

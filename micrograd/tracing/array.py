@@ -17,6 +17,7 @@ from micrograd import primitives as p
 from micrograd.core.operands import Operands
 from micrograd.engine import Tensor, record
 from micrograd.errors import GraphError
+from micrograd.modes import SEALED, capturing, current
 from micrograd.numpy_api import composites as c
 from micrograd.primitives import Primitive
 from micrograd.source.names import CodePosition
@@ -24,7 +25,7 @@ from micrograd.tracing.array_methods import ArrayMethods, Step
 from micrograd.tracing.storage import Array, Storage, Write, current_trace, fitting
 
 __all__ = [
-    "TracedArray", "adopt", "float_of", "is_tracked", "leaves", "lift", "own", "present", "raw_value",
+    "TracedArray", "adopt", "float_of", "is_tracked", "leaves", "lift", "own", "present", "raw_value", "value_now",
     "without_tracing",
 ]  # fmt: skip
 
@@ -109,6 +110,7 @@ class TracedArray(ArrayMethods):
     @property  # type: ignore[misc] # nothing is assigned to it
     def data(self) -> Any:
         """Return the values, read-only."""
+        self.ask("data")
         view = np.asarray(self.raw)[...]
         view.setflags(write=False)
         return view
@@ -153,6 +155,8 @@ class TracedArray(ArrayMethods):
         """Return the view that `step` takes, where NumPy makes a view; else a copy. With `shared` it is a view."""
         if shared:
             return TracedArray(self.storage, self, step, locked=self.locked)
+        if self.rebinds:  # of a number NumPy makes an array of its own
+            return own(step(self.present()))  # type: ignore[no-any-return]
         if self.tracked:
             shares = np.may_share_memory(np.asarray(step(self.at)), self.at)
         else:
@@ -165,12 +169,14 @@ class TracedArray(ArrayMethods):
         """Return what `index` selects: a view, or a copy of what is there now."""
         view = TracedArray(self.storage, self, lambda x: c.getitem(x, index) if isinstance(x, Tensor) else x[index])
         items = index if isinstance(index, tuple) else (index,)
-        if views and (view.shape or any(item is Ellipsis for item in items)):
+        if views and not self.rebinds and (view.shape or any(item is Ellipsis for item in items)):
             return view
         return own(view.present())
 
     def __getitem__(self, index: Any) -> Any:
         index, basic, _ = _lowered_index(index)
+        if capturing() is not None and any(map(_is_placeholder, index if isinstance(index, tuple) else (index,))):
+            return own(c.getitem(self.tensor(), index))
         return self._read(index, basic)
 
     def __iter__(self) -> Iterator[Any]:
@@ -200,6 +206,10 @@ class TracedArray(ArrayMethods):
         value, kind = self.present(), np.dtype(dtype)
         if kind == self.dtype and not copy:
             return self
+        if isinstance(value, Tensor) and kind.kind != "f" and (capture := capturing()) is not None:
+            if value.dtype.kind in "biu" and kind.kind in "biu":
+                return own(p.cast(value, dtype=kind.name))
+            capture.refuse(f"astype({kind.name}) of a tensor", "return the tensor and cast it outside")
         if not isinstance(value, Tensor) or kind.kind != "f":
             return adopt(raw_value(value).astype(kind, casting=casting))
         return self.copy(order) if kind == self.dtype else own(p.cast(value, dtype=kind.name))
@@ -231,8 +241,14 @@ class TracedArray(ArrayMethods):
         if self.locked or (self.storage.origin is not None and not self.storage.origin.flags.writeable):
             raise ValueError("assignment destination is read-only")
 
+    def _is_mask(self, index: Any) -> bool:
+        return isinstance(index, Tensor) and index.dtype == bool and index.shape == self._shape
+
     def __setitem__(self, index: Any, value: Any) -> None:
         self._unlocked()
+        if capturing() is not None and self._is_mask(index) and not c.shape_of(present(value)):
+            self.assign(p.where(present(index), present(value), self.present()))  # the places change from call to call
+            return
         index, _, mask = _lowered_index(index)
         at = np.asarray(self.at[index])
         if isinstance(value, TracedArray) and value.storage is self.storage:
@@ -286,26 +302,28 @@ def _operators(name: str, ufunc: np.ufunc, *, compares: bool = False) -> None:
     short = _SHORT.get(name)  # most calls are of two floats, and what `call_ufunc` looks at takes longer than computing
 
     def forwards(self: TracedArray, other: Any) -> Any:
-        if short is not None:
+        if short is not None and current() is SEALED:
             kind = type(other)
             y = other if kind is float or kind is int else float_of(other) if kind is TracedArray and joins else None
             if y is not None and (x := float_of(self)) is not None:
                 return own(short(x, y))
-        if not isinstance(other, _COMPUTES):
+        if not isinstance(other, _COMPUTES) and not _is_placeholder(other):
             return NotImplemented
         return self.call_ufunc(ufunc, "__call__", (self, other), {})
 
     def backwards(self: TracedArray, other: Any) -> Any:
-        if short is not None and joins and type(other) in (float, int) and (x := float_of(self)) is not None:
-            return own(short(other, x))
-        if not isinstance(other, _COMPUTES):
+        if short is not None and joins and type(other) in (float, int) and current() is SEALED:
+            x = float_of(self)
+            if x is not None:
+                return own(short(other, x))
+        if not isinstance(other, _COMPUTES) and not _is_placeholder(other):
             return NotImplemented
         return self.call_ufunc(ufunc, "__call__", (other, self), {})
 
     def inplace(self: TracedArray, other: Any) -> Any:
         if self.rebinds:
             return forwards(self, other)
-        if not isinstance(other, _COMPUTES):
+        if not isinstance(other, _COMPUTES) and not _is_placeholder(other):
             return NotImplemented
         self.call_ufunc(ufunc, "__call__", (self, other), {"out": (self,)})
         return self
@@ -344,11 +362,20 @@ def present(x: Any) -> Any:
 
 
 def raw_value(x: Any) -> Any:
-    """Replace tensors, also in lists and tuples, by their values."""
+    """Replace tensors, also in lists and tuples, by their values; refused while a call is captured: they change."""
+    if isinstance(x, Tensor) and (capture := capturing()) is not None:
+        capture.refuse("what depends on the values of a tensor", "compute with the tensor itself, or with np.where")
+    if type(x) in (list, tuple) and x:
+        return type(x)([raw_value(item) for item in x])
+    return value_now(x)
+
+
+def value_now(x: Any) -> Any:
+    """Replace tensors, also in lists and tuples, by arrays, of which only shape and dtype stay from call to call."""
     if isinstance(x, Tensor):
         return np.asarray(x.raw)
     if type(x) in (list, tuple) and x:
-        return type(x)([raw_value(item) for item in x])
+        return type(x)([value_now(item) for item in x])
     return x
 
 
@@ -385,6 +412,11 @@ def leaves(x: Any) -> Iterator[Any]:
         yield x
 
 
+def _is_placeholder(item: Any) -> bool:
+    """Check for an integer array that every call of a compiled function is given anew."""
+    return hasattr(item, "integers")
+
+
 def _lowered_index(index: Any) -> tuple[Any, bool, Tensor | None]:
     """Return an index without traced arrays in it, whether it makes a view, and the tensor that it was if one mask."""
     items = index if isinstance(index, tuple) else (index,)
@@ -399,6 +431,8 @@ def _lowered_index(index: Any) -> tuple[Any, bool, Tensor | None]:
                 raise GraphError("a traced float array cannot be an index; compare it, or use .astype(int) for places.")
             if isinstance(value, Tensor) and value.dtype == bool and len(items) == 1:
                 mask = value
+            if isinstance(value, Tensor) and (capture := capturing()) is not None:
+                capture.refuse("an index computed by tensors", "use np.where, or pass the index as an integer array")
             item = raw_value(value)
         elif isinstance(item, (list, np.ndarray)):
             item = np.array(raw_value(present(item)))
@@ -491,3 +525,6 @@ def _alias(given: TracedArray, found: Array) -> TracedArray:
 def _here() -> list[CodePosition]:
     trace = current_trace.get()
     return trace.here() if trace is not None else []
+
+
+TracedArray.own = staticmethod(own)

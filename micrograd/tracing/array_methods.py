@@ -10,6 +10,7 @@ import numpy as np
 
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
+from micrograd.modes import capturing
 from micrograd.numpy_api import composites as c
 from micrograd.source.names import source_of, user_frames, user_line
 
@@ -30,6 +31,7 @@ class ArrayMethods(Tensor):
     # What computes NumPy's functions on traced arrays; `micrograd.tracing.numpy_proxy` puts itself here.
     call_ufunc: ClassVar[Callable[..., Any]]
     call_function: ClassVar[Callable[..., Any]]
+    own: ClassVar[Callable[..., Any]]  # likewise `micrograd.tracing.array`
 
     if TYPE_CHECKING:
         storage: Storage
@@ -49,6 +51,13 @@ class ArrayMethods(Tensor):
         @property
         def at(self) -> Any: ...  # noqa: D102
 
+    def ask(self, name: str) -> None:
+        """Refuse, as a tensor does, to tell a value while a call is captured: the next call has another."""
+        if capturing() is not None and self.tracked:
+            found = getattr(self.tensor(), name)
+            if callable(found):  # a property has refused by now
+                found()
+
     # ---- a number, a truth value, text ---------------------------------------------------------------
 
     def item(self, *index: Any) -> Any:
@@ -62,6 +71,7 @@ class ArrayMethods(Tensor):
 
     def tolist(self) -> Any:
         """Return a list of numbers; refused where they are tracked."""
+        self.ask("tolist")
         value = self.present()
         if isinstance(value, Tensor) and value.dtype.kind == "f":
             raise GraphError("tolist() would lose the gradient silently, entry by entry; keep the array: index it, "
@@ -69,6 +79,7 @@ class ArrayMethods(Tensor):
         return np.asarray(self.raw).tolist()
 
     def __float__(self) -> float:
+        self.ask("__float__")
         made = self.row if self.tracked else None
         rounded = made is not None and not made.flows  # no gradient to lose
         if self.tracked and self.dtype.kind == "f" and not rounded and not _only_printed():
@@ -79,12 +90,15 @@ class ArrayMethods(Tensor):
         return float(np.asarray(self.raw))
 
     def __int__(self) -> int:
+        self.ask("__int__")
         return int(np.asarray(self.raw))
 
     def __floor__(self) -> int:
+        self.ask("__int__")
         return int(np.floor(self.raw))
 
     def __ceil__(self) -> int:
+        self.ask("__int__")
         return int(np.ceil(self.raw))
 
     __trunc__ = __int__
@@ -92,9 +106,11 @@ class ArrayMethods(Tensor):
     def __index__(self) -> int:
         if self.dtype.kind not in "iu" or self.shape:
             raise TypeError("only integer scalar arrays can be converted to a scalar index")
+        self.ask("__int__")
         return int(self.raw)
 
     def __bool__(self) -> bool:
+        self.ask("__bool__")
         return bool(np.asarray(self.raw))  # a branch on a value that is known: NumPy's own rule for more than one
 
     def __divmod__(self, other: Any) -> Any:
@@ -104,10 +120,12 @@ class ArrayMethods(Tensor):
         return other // self, other % self
 
     def __round__(self, digits: int | None = None) -> Any:
+        self.ask("__float__")
         number: Any = np.asarray(self.raw)[()]
         return round(number) if digits is None else round(number, digits)
 
     def __contains__(self, value: Any) -> bool:
+        self.ask("__bool__")
         return bool(np.any(np.asarray(self.raw) == getattr(value, "raw", value)))
 
     def __repr__(self) -> str:
@@ -117,9 +135,12 @@ class ArrayMethods(Tensor):
         return str(np.asarray(self.raw))
 
     def __format__(self, spec: str) -> str:
+        if capturing() is not None and self.tracked:
+            return Tensor.__format__(self.tensor(), spec)
         return format(np.asarray(self.raw)[()], spec)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        self.ask("__array__")
         value = self.present()
         if isinstance(value, Tensor) and value.dtype.kind == "f":
             raise GraphError(
@@ -222,6 +243,10 @@ class ArrayMethods(Tensor):
     def sort(self, axis: int = -1) -> None:
         """Sort in place."""
         self[...] = self.call_function(np.sort, (self, axis), {})
+
+    def detach(self) -> Any:
+        """See `Tensor.detach`."""
+        return self.own(self.tensor().detach())
 
     def backward(self, seed: Any = None) -> None:
         """See `Tensor.backward`."""

@@ -13,7 +13,17 @@ import abc
 import functools
 import sys
 from collections.abc import Callable, Iterator
-from types import CellType, CodeType, FrameType, FunctionType, MemberDescriptorType, MethodType, ModuleType
+from types import (
+    CellType,
+    CodeType,
+    FrameType,
+    FunctionType,
+    MemberDescriptorType,
+    MethodDescriptorType,
+    MethodType,
+    ModuleType,
+    WrapperDescriptorType,
+)  # fmt: skip
 from typing import Any
 
 import numpy as np
@@ -24,6 +34,7 @@ from micrograd.pytree import flatten, paths
 from micrograd.source.names import PACKAGE, is_users_code, user_frames
 from micrograd.tracing.array import TracedArray, own
 from micrograd.tracing.numpy_proxy import FunctionProxy, ModuleProxy, proxied_builtins, proxy_of
+from micrograd.tracing.stand_ins import CODE, Memo, TracedGenerator
 from micrograd.tracing.storage import Storage
 
 __all__ = ["Cloner", "clones_code"]
@@ -33,6 +44,7 @@ _OF_CLASSES = {
     *("__dict__", "__weakref__", "__module__", "__qualname__", "__doc__", "__slots__", "_abc_impl"),
     "__abstractmethods__",
 }
+_DECORATORS = ("functools", "numba", "micrograd.compiler.compiled")  # what they return has a function inside
 _NOTHING = object()
 _MOST = 64
 _kept: dict[int, Cloner] = {}  # by the id of the function, which the cloner holds
@@ -57,6 +69,11 @@ class _ModuleClone(ModuleType):
         return self._cloner.of(getattr(self._real, name))
 
 
+def _is_compiled(kind: type) -> bool:
+    """Check that a class was made by an extension module: there is nothing of it to be cloned."""
+    return any(isinstance(item, (MethodDescriptorType, WrapperDescriptorType)) for item in vars(kind).values())
+
+
 class Cloner:
     """Make and remember the clones of one trace.
 
@@ -74,9 +91,12 @@ class Cloner:
         self.storages: list[Storage] = []  # of arrays that came from outside
         self.spaces: list[tuple[Any, Any, dict[str, Any]]] = []  # (to write to, the clone's, as it was)
         self.lists: list[tuple[list[Any], list[Any], list[Any]]] = []
+        self.memos: list[Memo] = []
         self.cells: list[tuple[CellType, CellType, Any]] = []
         self.globals: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}  # a module's clone, and as it was
-        self.builtins = dict(proxied_builtins())
+        self.builtins = {**proxied_builtins(), **CODE}
+        self.place = ""  # what is given back just now
+        self.keeps_values_in = False  # traced values may not leave: each later call would have others
         self.watched: list[tuple[dict[str, Any], str, Any]] = []  # what a name was among the globals
         self.functions: list[tuple[FunctionType, CodeType, Any, list[Any]]] = []
         self.lasting = isinstance(traced, FunctionType)  # nothing was cloned that holds values of its own
@@ -200,13 +220,23 @@ class Cloner:
         if isinstance(value, np.vectorize):
             self.lasting = False
             return proxy_of(np.vectorize)(self.of(value.pyfunc))
-        wrapped = getattr(value, "__wrapped__", None) if type(value).__module__ in ("functools", "numba") else None
+        wrapped = getattr(value, "__wrapped__", None) if type(value).__module__ in _DECORATORS else None
         if isinstance(wrapped, FunctionType):
             self.lasting = False
+            if isinstance(value, functools._lru_cache_wrapper):
+                return self._memo(value, wrapped)
             return self._pair(value, self.of(wrapped))
+        if type(value) is np.random.Generator:
+            return self._pair(value, TracedGenerator(value.bit_generator))
         if self._is_users_class(type(value)):
             return self._instance(value)
         return proxy_of(value)
+
+    def _memo(self, value: Any, function: FunctionType) -> Any:
+        made = self._pair(value, Memo(value, function, self.of))  # known already to a function that calls itself
+        made.__wrapped__ = self.of(function)
+        self.memos.append(made)
+        return made
 
     def variable(self, node: Tensor, leaf: Any) -> TracedArray:
         """Return what stands for an argument to differentiate by, which the graph knows as `node`."""
@@ -298,7 +328,18 @@ class Cloner:
 
     # ---- functions -----------------------------------------------------------------------------------
 
+    def looked_up(self, space: dict[str, Any], code: CodeType | None) -> None:
+        """Have the clone of a module hold the names that `code` may look up in it; all where it is None."""
+        for original in self.kept:
+            if isinstance(original, dict) and self.globals.get(id(original), (None,))[0] is space:
+                self.pristine = None
+                for name in original if code is None else _names(code):
+                    if name not in space and name in original and not name.startswith("__"):
+                        self._global(original, name)
+                return
+
     def _function(self, value: FunctionType) -> FunctionType:
+        self.pristine = None  # met on the way, it is not among what the next run would look at
         cells = tuple(CellType() for _ in value.__closure__ or ())
         closure = tuple(
             self.clones.get(id(cell), new) for cell, new in zip(value.__closure__ or (), cells, strict=True)
@@ -378,7 +419,7 @@ class Cloner:
         for base in kind.__mro__[:-1]:
             if base is abc.ABC:
                 continue
-            if type(base) not in (type, abc.ABCMeta):
+            if type(base) not in (type, abc.ABCMeta) or _is_compiled(base):
                 return False
             name = base.__module__
             module = sys.modules.get(name)
@@ -434,14 +475,17 @@ class Cloner:
         """Do to the user's things what has been done to their clones; return whether any but an array was changed."""
         seen: dict[int, Any] = {}
         back = functools.partial(self._back, seen=seen)
+        for memo in self.memos:
+            memo.give_back(self.originals)
         changed = False
         for storage in self.storages:
-            if storage.written and storage.origin is not None:
+            if storage.written and storage.origin is not None and not self.keeps_values_in:
                 base = storage.present()
                 if base is not storage.origin:
                     np.copyto(storage.origin, base.raw if isinstance(base, Tensor) else base)
         for original, clones, before in self.lists:
             if len(clones) != len(before) or any(a is not b for a, b in zip(clones, before, strict=True)):
+                self.place = "a list"
                 original[:] = [back(item) for item in clones]
         for target, clone, was in self.spaces:
             now = dict(vars(clone)) if isinstance(clone, type) else clone
@@ -452,10 +496,11 @@ class Cloner:
                 _take_away(target, key)
             for key, item in [*now.items()]:
                 if key not in was or was[key] is not item:
+                    self.place = str(key)
                     _put(target, key, back(item))
         for cell, clone_cell, content in self.cells:
             if clone_cell.cell_contents is not content:
-                changed = True
+                changed, self.place = True, "a variable of the function around it"
                 cell.cell_contents = back(clone_cell.cell_contents)
         return changed
 
@@ -464,6 +509,11 @@ class Cloner:
         if id(value) in self.originals:
             return self.originals[id(value)]
         if isinstance(value, TracedArray):
+            if self.keeps_values_in and value.tracked:
+                raise GraphError(
+                    f"a compiled function puts a value that it computed into {self.place}, which lies outside of it: "
+                    "later calls would not do so; return the value."
+                )
             return _plain(value, seen)
         if isinstance(value, _SIMPLE):
             return value

@@ -23,10 +23,12 @@ import numpy as np
 from micrograd import primitives
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
+from micrograd.modes import capturing
 from micrograd.numpy_api import composites as c
 from micrograd.numpy_api.functions import (
     CONSTANT,
     FUNCTIONS,
+    LOGIC,
     SEQUENCES,
     UFUNCS,
     call_function,
@@ -34,9 +36,21 @@ from micrograd.numpy_api.functions import (
     named_arguments,
 )
 from micrograd.numpy_api.scipy import SCIPY
-from micrograd.tracing.array import TracedArray, adopt, float_of, is_tracked, leaves, lift, own, present, raw_value
+from micrograd.tracing.array import (
+    TracedArray,
+    adopt,
+    float_of,
+    is_tracked,
+    leaves,
+    lift,
+    own,
+    present,
+    raw_value,
+    value_now,
+)
 from micrograd.tracing.overrides import OVERRIDES, Joined, Vectorized, by_numpy, einsum_view, filled, joined, written_to
 from micrograd.tracing.refusals import refusal
+from micrograd.tracing.stand_ins import TracedGenerator
 from micrograd.tracing.storage import fitting
 
 __all__ = ["FunctionProxy", "ModuleProxy", "apply_function", "apply_ufunc", "proxied_builtins", "proxy_of"]
@@ -47,6 +61,7 @@ __all__ = ["FunctionProxy", "ModuleProxy", "apply_function", "apply_ufunc", "pro
 _UFUNCS_WITHOUT_GRADIENT = {
     *(np.logical_and, np.logical_not, np.logical_or, np.logical_xor),
 }
+_OF_SHAPES = {np.empty_like, np.ones_like, np.zeros_like, np.result_type, np.common_type, np.iscomplexobj, np.isrealobj}
 _REDUCTIONS = {np.sum, np.mean, np.var, np.std, np.max, np.min}  # of one traced array they take the short way
 _OF_REDUCTIONS = {"axis", "keepdims", "ddof"}
 _OF_MATH = {
@@ -90,13 +105,22 @@ def apply_function(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     out = kwargs.pop("out", None)
     if not is_tracked(args) and not is_tracked(kwargs):
         made = by_numpy(called, args, kwargs)
-    elif _has_no_gradient(called, args, kwargs):
-        made = adopt(called(*raw_value(args), **{key: raw_value(value) for key, value in kwargs.items()}))
+    elif _has_no_gradient(called, args, kwargs) and not (
+        capturing() is not None and called in FUNCTIONS and called not in _OF_SHAPES
+    ):
+        _same_in_every_call(called)
+        made = adopt(called(*value_now(args), **{key: value_now(value) for key, value in kwargs.items()}))
     elif called not in FUNCTIONS and called.__name__ not in SCIPY:
         raise GraphError(refusal(called))
     else:
         made = lift(_composed(called, present(args), {key: present(value) for key, value in kwargs.items()}))
     return made if out is None else written_to(out, made)
+
+
+def _same_in_every_call(called: Any) -> None:
+    """Refuse, while a call is captured, what NumPy would compute from values; shapes and dtypes stay."""
+    if (capture := capturing()) is not None and called not in _OF_SHAPES:
+        capture.refuse(f"np.{called.__name__}() of a tensor", "return the tensor and look at its values outside")
 
 
 def _lists_joined(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -222,6 +246,9 @@ def _composed_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwar
     elif (method == "reduce" and called in (np.logical_and, np.logical_or)) or (
         method == "__call__" and (called in _UFUNCS_WITHOUT_GRADIENT or not _has_gradient(inputs))
     ):
+        if capturing() is not None and called in LOGIC and method == "__call__":
+            return call_ufunc(called, method, *inputs, **kwargs)
+        _same_in_every_call(called)
         made = getattr(called, method)(*raw_value(inputs), **kwargs)
     elif method == "reduce" and called in (np.add, np.multiply, np.maximum, np.minimum):
         made = call_ufunc(called, method, *inputs, **kwargs)
@@ -326,6 +353,12 @@ class ModuleProxy(ModuleType):
     def __dir__(self) -> list[str]:
         return dir(self.__real__)
 
+    def __eq__(self, other: object) -> bool:
+        return other is self or other is self.__real__  # a dictionary by module is found by either
+
+    def __hash__(self) -> int:
+        return hash(self.__real__)
+
 
 def _is_numpys(module: Any) -> bool:
     """Check that a module is NumPy's, or the part of SciPy that gets a proxy."""
@@ -379,10 +412,23 @@ def _gone(name: str, instead: str) -> Callable[..., Any]:
     return call
 
 
+@functools.wraps(np.random.default_rng)
+def _default_rng(seed: Any = None) -> np.random.Generator:
+    if seed is None and (capture := capturing()) is not None:
+        capture.refuse(
+            "random numbers of np.random.default_rng()",
+            "draw them outside and pass them as an argument, or use nn.Dropout or functional.dropout, which draw anew "
+            "at each call",
+        )
+    return TracedGenerator(np.random.default_rng(seed).bit_generator)
+
+
 @functools.cache
 def _module(name: str) -> ModuleProxy:
     """Return the one proxy of a module."""
     special: dict[str, Any] = {"pad": _gone("np.lib.pad", "np.pad")} if name == "numpy.lib" else {}
+    if name == "numpy.random":
+        special["default_rng"] = _default_rng
     return ModuleProxy(importlib.import_module(name), special)
 
 

@@ -14,9 +14,10 @@ import numpy as np
 from micrograd import primitives
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
+from micrograd.modes import capturing
 from micrograd.numpy_api import composites as c
 from micrograd.numpy_api import rearrange
-from micrograd.tracing.array import TracedArray, adopt, is_tracked, leaves, lift, present, raw_value
+from micrograd.tracing.array import TracedArray, adopt, is_tracked, leaves, lift, present, raw_value, value_now
 from micrograd.tracing.storage import current_trace
 
 __all__ = ["OVERRIDES", "Joined", "Vectorized", "array", "by_numpy", "einsum_view", "joined", "written_to"]
@@ -50,6 +51,7 @@ def array(
     like: Any = None,
 ) -> Any:
     """Make an array as `numpy.array` does: nested lists of traced values are joined by `stack`."""
+    copy = {2: None}.get(getattr(copy, "value", copy), copy)  # SciPy's way to say "if needed"
     if isinstance(object, TracedArray):
         made = object.copy(order) if copy else object
     elif is_tracked(object):
@@ -116,6 +118,12 @@ def require(a: Any, dtype: Any = None, requirements: Any = None, **_: Any) -> An
 def copied(a: Any, order: Any = "K", subok: bool = False) -> Any:
     """Copy an array, as `numpy.copy`."""
     return array(a, order=order)
+
+
+def _same_in_every_call(x: Any, called: str) -> None:
+    """Refuse, while a call is captured, what depends on values: they change from call to call."""
+    if (capture := capturing()) is not None and is_tracked(x):
+        capture.refuse(f"{called} of a tensor", "use np.where with three arguments, or look at the values outside")
 
 
 def joined(x: Any) -> Any:
@@ -302,9 +310,11 @@ def _writes(called: Any, write: Callable[..., None]) -> None:
 def _copyto(target: TracedArray, src: Any, casting: str = "same_kind", where: Any = True) -> None:
     if where is True:
         target[...] = src
+    elif capturing() is not None:
+        target.assign(primitives.where(present(where), present(src), present(target)))
     else:
         mask = np.broadcast_to(raw_value(present(where)), target.shape)
-        target[mask] = _broadcast(src, target.shape)[mask] if np.ndim(raw_value(present(src))) else src
+        target[mask] = _broadcast(src, target.shape)[mask] if np.ndim(value_now(present(src))) else src
 
 
 def _broadcast(x: Any, shape: tuple[int, ...]) -> Any:
@@ -318,20 +328,46 @@ def _diagonal(a: TracedArray, val: Any, wrap: bool = False) -> None:
 
 
 def _put(a: TracedArray, ind: Any, v: Any, mode: Any = "raise") -> None:
+    _same_in_every_call(ind, "np.put() at the places")
     places = np.take(np.arange(a.size), raw_value(present(ind)), mode=mode).ravel()
-    value = lift(c.reshape(present(v), -1)) if np.ndim(raw_value(present(v))) else v
-    if isinstance(value, TracedArray) and value.size not in (1, places.size):
-        value = value[np.arange(places.size) % value.size]
-    elif not isinstance(value, TracedArray) and np.ndim(value):
-        value = np.resize(value, places.size)
-    a.flat[places] = value
+    a.flat[places] = _repeated(v, np.arange(places.size))
+
+
+def _putmask(a: TracedArray, mask: Any, values: Any) -> None:
+    if capturing() is not None and np.shape(value_now(present(values))) in ((), a.shape):
+        _copyto(a, values, where=mask)
+        return
+    places = np.flatnonzero(_truth(mask))
+    a.flat[places] = _repeated(values, places)
+
+
+def _place(arr: TracedArray, mask: Any, vals: Any) -> None:
+    if capturing() is not None and np.size(value_now(present(vals))) == 1:
+        _copyto(arr, np.reshape(vals, ()), where=mask)
+        return
+    places = np.flatnonzero(_truth(mask))
+    arr.flat[places] = _repeated(vals, np.arange(places.size))
+
+
+def _truth(mask: Any) -> Any:
+    _same_in_every_call(mask, "writing where a mask holds, of the values")
+    return np.asarray(raw_value(present(mask))).astype(bool)
+
+
+def _repeated(values: Any, places: Any) -> Any:
+    """Return the values at places of a line in which they stand again and again."""
+    values = joined(values)
+    if not np.ndim(value_now(present(values))):
+        return values
+    line = values.reshape(-1) if isinstance(values, TracedArray) else np.ravel(values)
+    return line[places % line.size] if places.size else 0.0
 
 
 _writes(np.copyto, _copyto)
 _writes(np.fill_diagonal, _diagonal)
 _writes(np.put, _put)
-_writes(np.putmask, lambda a, mask, values: _copyto(a, values, where=mask))
-_writes(np.place, lambda arr, mask, vals: _put(arr, np.flatnonzero(raw_value(present(mask))), vals))
+_writes(np.putmask, _putmask)
+_writes(np.place, _place)
 
 
 # ---- others ------------------------------------------------------------------------------------------------
@@ -341,6 +377,7 @@ _writes(np.place, lambda arr, mask, vals: _put(arr, np.flatnonzero(raw_value(pre
 def where(condition: Any, *choices: Any) -> Any:
     """Return the places where something holds, or choose between two arrays, as `numpy.where`."""
     if not choices:
+        _same_in_every_call(condition, "np.where() with one argument")
         return np.where(raw_value(present(condition)))
     given = tuple(map(joined, (condition, *choices)))
     if not is_tracked(given):
@@ -348,21 +385,19 @@ def where(condition: Any, *choices: Any) -> Any:
     mask, x, y = present(given)
     x, y = (np.asarray(v) if isinstance(v, np.generic) else v for v in (x, y))
     if isinstance(mask, Tensor) and mask.dtype != bool:
-        mask = raw_value(mask).astype(bool)
-    elif not isinstance(mask, Tensor):
+        mask = raw_value(mask).astype(bool) if capturing() is None else c.truth(mask)
+    elif not isinstance(mask, Tensor) and not hasattr(mask, "integers"):
         mask = np.asarray(mask).astype(bool)
     return lift(primitives.where(mask, x, y))
 
 
 @_overrides(np.nan_to_num)
 def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
-    """Choose between the array and what replaces its gaps, as `numpy.nan_to_num`."""
+    """Put numbers in the place of nan and of infinities, as `numpy.nan_to_num`."""
     if not is_tracked(x):
         return by_numpy(np.nan_to_num, (x, copy, nan, posinf, neginf), {})
-    values = raw_value(present(x))
-    replaced = np.nan_to_num(values, nan=nan, posinf=posinf, neginf=neginf)
-    made = primitives.where(np.isfinite(values), present(x), np.where(np.isfinite(values), 0, replaced))
-    return lift(made) if copy or not isinstance(x, TracedArray) else written_to(x, lift(made))
+    made = lift(c.nan_to_num(present(joined(x)), nan=nan, posinf=posinf, neginf=neginf))
+    return made if copy or not isinstance(x, TracedArray) else written_to(x, made)
 
 
 @_overrides(np.full_like)
@@ -370,7 +405,7 @@ def full_like(
     a: Any, fill_value: Any, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None
 ) -> Any:
     """Fill an array like another one, as `numpy.full_like`; a traced value keeps its gradient."""
-    like = raw_value(present(a))
+    like = value_now(present(a))
     if not is_tracked(fill_value):
         return adopt(np.full_like(like, present(fill_value), dtype, order, subok, shape))
     return _filled_with("full_like", np.empty_like(like, dtype, order, subok, shape), fill_value)
@@ -399,7 +434,7 @@ def _filled_with(name: str, empty: Any, value: Any) -> Any:
 @_overrides(np.broadcast_arrays)
 def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
     """View arrays in their common shape, as `numpy.broadcast_arrays`."""
-    shape = np.broadcast_shapes(*(np.shape(raw_value(present(a))) for a in args))
+    shape = np.broadcast_shapes(*(np.shape(value_now(present(a))) for a in args))
     return tuple(OVERRIDES[np.broadcast_to](a, shape) for a in args)
 
 
@@ -407,6 +442,7 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
 def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: Any) -> Any:
     """Compute each part of an array by a function of its own, as `numpy.piecewise`."""
     x = asarray(joined(x))
+    _same_in_every_call(condlist, "np.piecewise() by conditions")
     masks = raw_value(present(condlist))
     if isinstance(masks, (bool, np.bool_)) or (not isinstance(masks[0], (list, np.ndarray)) and x.ndim):
         masks = [masks]
@@ -429,6 +465,7 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
 @_overrides(np.put_along_axis)
 def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any, *_: Any) -> None:
     """Write for each line along `axis` to its own places, as `numpy.put_along_axis`."""
+    _same_in_every_call(indices, "np.put_along_axis() at the places")
     places, values = np.asarray(raw_value(present(indices))), joined(values)
     if not is_tracked((arr, values)) and not isinstance(arr, TracedArray):
         np.put_along_axis(arr, places, present(values), axis)
@@ -444,6 +481,7 @@ def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any, *_: Any) -> N
 @_overrides(np.apply_along_axis)
 def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
     """Loop over the lines of an array and stack the results, as `numpy.apply_along_axis`."""
+    axis %= np.ndim(arr)
     moved = np.moveaxis(arr, axis, -1)
     lines = moved.reshape(-1, moved.shape[-1])
     made = array([func1d(line, *args, **kwargs) for line in lines])
@@ -480,7 +518,7 @@ class Vectorized:
     def __call__(self, *args: Any) -> Any:
         """Return the results for the entries of some arrays, as one array."""
         arrays = broadcast_arrays(*args)
-        shape = np.shape(raw_value(present(arrays[0])))
+        shape = np.shape(value_now(present(arrays[0])))
         rows = [reshape(a, -1) for a in arrays]
         made = array([self.pyfunc(*entries) for entries in zip(*rows, strict=True)])
         return made.reshape(shape)

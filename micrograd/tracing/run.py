@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 
 from micrograd.engine import Tensor
-from micrograd.modes import capturing, recording
+from micrograd.errors import GraphError
+from micrograd.modes import recording
 from micrograd.source.names import CodePosition
 from micrograd.tracing.array import TracedArray, lift, without_tracing
 from micrograd.tracing.clone import Cloner, clones_code
 from micrograd.tracing.refusals import explain
 from micrograd.tracing.storage import Storage, Write, current_trace
 
-__all__ = ["Run", "inside_a_trace", "lifted"]
+__all__ = ["CapturedRun", "Run", "inside_a_trace", "lifted"]
 
 
 class Unnamed:
@@ -60,15 +61,15 @@ class Run:
     Inside a trace, or inside another run, it belongs to that one: the functions are its clones, the arrays its own.
 
     Args:
-        f: any callable. What is composed of tensors in this package runs as it is, on tensors, and so does everything
-            while a call is captured (`traces` is False then).
+        f: any callable. What is composed of tensors in this package runs as it is (`traces` is False then).
     """
 
     def __init__(self, f: Callable[..., Any]) -> None:
         self.f = f
         outer: Any = current_trace.get()
         self.outer = outer
-        self.traces = capturing() is None and clones_code(f)
+        self.traces = clones_code(f)
+        self.written_through: list[tuple[TracedArray, TracedArray]] = []
         self.clone: Any = None
         if outer is not None:
             self.cloner: Cloner = outer.cloner
@@ -77,7 +78,13 @@ class Run:
 
     def variable(self, node: Tensor, leaf: Any) -> Any:
         """Return what `f` is given for an argument that the graph knows as `node`."""
-        return self.cloner.variable(node, leaf) if self.traces else node
+        if not self.traces:
+            return node
+        made = self.cloner.variable(node, leaf)
+        if isinstance(leaf, TracedArray) and not leaf.rebinds:
+            made.rebinds = False
+            self.written_through.append((made, leaf))
+        return made
 
     def __call__(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Return ``f(*args, **kwargs)``: tensors where the result depends on a variable, else plain values.
@@ -89,7 +96,11 @@ class Run:
             return self.f(*args, **kwargs)
         if self.outer is not None:
             with recording(sealed=True):
-                return without_tracing(self.cloner.runs(self.f)(*args, **kwargs))
+                result = without_tracing(self.cloner.runs(self.f)(*args, **kwargs))
+                for made, leaf in self.written_through:
+                    if made.storage.written:
+                        leaf.assign(made.storage.present())
+                return result
         token = current_trace.set(Unnamed(self.cloner))
         try:
             of = self.cloner.of
@@ -104,3 +115,72 @@ class Run:
         finally:
             current_trace.reset(token)
         return result
+
+
+class _OfCapture(Unnamed):
+    """The trace of a call that is captured: what lies outside stays as it is, since later calls would not change it."""
+
+    def __init__(self, cloner: Cloner) -> None:
+        super().__init__(cloner)
+        self.arguments: list[TracedArray] = []
+
+    def writes(self, storage: Storage) -> None:
+        """Refuse to write into an array that is no argument and was not made in the call."""
+        super().writes(storage)
+        if storage.origin is not None and not any(given.storage is storage for given in self.arguments):
+            raise GraphError(
+                "a compiled function writes into an array that it finds outside, which later calls would not do; pass "
+                "the array as an argument, or return the new values."
+            )
+
+
+class CapturedRun:
+    """Run a function once on traced arrays while its call is captured: the recording that the compiler reads.
+
+    Views, second names, writes and masks are what they are in `trace`. Values are not: what asks for one is refused,
+    since it changes from call to call.
+
+    Args:
+        f: the function. What is composed of tensors in this package runs as it is, on traced arrays.
+    """
+
+    def __init__(self, f: Callable[..., Any]) -> None:
+        self.f = f
+        self.cloner = Cloner(f, {})
+        self.cloner.keeps_values_in = True
+        self.trace = _OfCapture(self.cloner)
+
+    def argument(self, tensor: Tensor, leaf: Any) -> TracedArray:
+        """Return what `f` is given for an array `leaf` that the capture knows as `tensor`."""
+        made = self.cloner.variable(tensor, leaf)
+        self.trace.arguments.append(made)
+        return made
+
+    def other(self, leaf: Any) -> Any:
+        """Return what `f` is given for an argument that is no array."""
+        return self.cloner.of(leaf) if clones_code(self.f) else leaf
+
+    def __call__(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Return ``f(*args, **kwargs)``, its traced arrays as tensors or plain arrays.
+
+        Raises:
+            GraphError: `f` does what cannot be recorded; the message underlines the line.
+        """
+        token = current_trace.set(self.trace)
+        try:
+            f = self.cloner.of(self.f) if clones_code(self.f) else self.f
+            result = without_tracing(f(*args, **kwargs))
+            self.cloner.give_back()
+        except Exception as error:
+            if "its value changes from call to call" not in str(error):  # that has its line
+                explain(error)
+            raise
+        finally:
+            current_trace.reset(token)
+        return result
+
+    def written(self, made: Any) -> Any:
+        """Return what an argument holds in the end; None where nothing was written into it."""
+        if not isinstance(made, TracedArray) or not made.storage.written or made.rebinds:
+            return None
+        return made.storage.present()

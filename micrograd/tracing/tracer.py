@@ -135,12 +135,14 @@ class _Origin:
 
     Attributes:
         frames: where the user's frames stood, innermost first.
+        calls: the numbers of those frames.
         call: the engine's frame that the user's expression entered: one per evaluation of an operation.
         stage: of the layer that made it.
         constants: names of constants by slot, where the user's expression does not tell.
     """
 
     frames: list[CodePosition] = field(default_factory=list)
+    calls: list[int] = field(default_factory=list)
     call: FrameType | None = None
     stage: tuple[Any, ...] | None = None
     constants: list[str] | None = None
@@ -155,7 +157,8 @@ class Recorder:
         self.cloner = cloner
         self.origins: dict[Tensor, _Origin] = {}
         self.order: list[Tensor] = []
-        self.kept: set[FrameType] = set()  # frames of layers, so that their ids stay theirs
+        self.calls: dict[FrameType, int] = {}  # every frame of the user's, kept so that it stays told from others
+        self.written_in: dict[int, tuple[list[CodePosition], list[int]]] = {}  # by a list of positions: their calls
         self.versions: dict[Tensor, tuple[Storage, Write]] = {}  # nodes that are an array after a write to a part
         self.written: set[Tensor] = set()  # values that went into a part of an array, whose name is not theirs
         self.lasts: set[Tensor] = set()  # nodes that end a call of the user's
@@ -172,11 +175,11 @@ class Recorder:
                 if not origin.frames:
                     origin.call = inner
                 origin.frames.append(CodePosition(code, frame.f_lasti, frame.f_lineno))
+                origin.calls.append(self.calls.setdefault(frame, len(self.calls)))
                 if origin.stage is None and code.co_filename.startswith(_LAYERS):
                     layer = frame.f_locals.get("self", self.f)
                     if layer is not self.f:
-                        self.kept.add(frame)
-                        origin.stage = (id(frame), type(layer).__name__)
+                        origin.stage = (self.calls[frame], type(layer).__name__)
             inner, frame = frame, frame.f_back
 
     def pulled(self, node: Tensor, g: Any, parts: list[Any]) -> None:
@@ -185,7 +188,7 @@ class Recorder:
     def release_frames(self) -> None:
         """Let go of all frames: one that is kept keeps its locals, and those of the trace too."""
         self.lasts = {*{id(origin.call): node for node, origin in self.origins.items() if origin.call}.values()}
-        del self.outermost, self.kept
+        del self.outermost, self.calls
         for origin in self.origins.values():
             origin.call = None
 
@@ -193,7 +196,11 @@ class Recorder:
 
     def here(self) -> list[CodePosition]:
         """Return where the user's frames stand at this moment, innermost first."""
-        return [CodePosition.of(frame) for frame in user_frames(2, until=self.outermost)]
+        frames = [*user_frames(2, until=self.outermost)]
+        positions = [CodePosition.of(frame) for frame in frames]
+        calls = [self.calls.setdefault(frame, len(self.calls)) for frame in frames]
+        self.written_in[id(positions)] = positions, calls
+        return positions
 
     def recorded_so_far(self) -> int:
         """Count the nodes that have been recorded."""
@@ -205,6 +212,7 @@ class Recorder:
         for node in made:
             origin = self.origins[node]
             origin.frames, origin.call = write.frames, None
+            _, origin.calls = self.written_in.get(id(write.frames), ([], []))
             origin.constants = ["mask" if node.row is where else "", *[""] * len(node.args)]
         if made:
             self.versions[made[-1]] = storage, write
@@ -235,6 +243,8 @@ class Recorder:
             else:
                 label = self._value_label(node, around, node in outputs)
             label.stage, label.constants = origin.stage or _stage(around, label.statement), origin.constants
+            label.callers = tuple(expression.source for expression in reversed(around[1:]))
+            label.calls = tuple(reversed(origin.calls[: len(around) - 1]))
             labels[node] = label
         return labels
 

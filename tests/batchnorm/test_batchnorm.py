@@ -289,7 +289,7 @@ class _BFloat16:
         (lambda a: _Frame(), r"{} is a _Frame; pass x.to_numpy\(\)"),
         (lambda a: _Sparse(), r"{} is a _Sparse; pass x.toarray\(\)"),
         (lambda a: _BFloat16(), r"{} is bfloat16, in which NumPy has no arithmetic; use {}.astype\(np.float32\)"),
-        (lambda a: None, r"{} is a NoneType; pass a float or a NumPy array"),
+        (lambda a: "1.0", r"{} is a str; pass a float or a NumPy array"),
     ],
 )
 def test_values_that_are_no_floats_are_refused(name: str, make: Any, message: str) -> None:
@@ -298,6 +298,11 @@ def test_values_that_are_no_floats_are_refused(name: str, make: Any, message: st
     with pytest.raises(DTypeError, match=message.replace("{}?", "").replace("{}", name)):
         batch_norm(**arguments)
     assert issubclass(DTypeError, TypeError)
+
+
+def test_no_batch_at_all_is_refused() -> None:
+    with pytest.raises(DTypeError, match="x is a NoneType; pass a float or a NumPy array"):
+        batch_norm(None, ONES, ZEROS)
 
 
 @pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")

@@ -166,24 +166,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def found_after(kind: str, most: int) -> int:
-    """Return after how many programs a fault that has been put back is seen; 0 where it is not after the most."""
+    """Return after how many programs a fault that is put back is seen; 0 where it is not after the most."""
     for number in range(1, most + 1):
+        program = write(random.Random(number).randrange)
         try:
-            verdicts = judge(write(random.Random(number).randrange), FAULTS[kind].routes)
+            with pytest.MonkeyPatch.context() as patch:
+                FAULTS[kind].plant(patch)
+                seen = _is_wrong(program, FAULTS[kind].routes)
+            if seen and not _is_wrong(program, FAULTS[kind].routes):
+                return number
         except Odd:
             continue
-        if any(verdict.outcome == "wrong" for verdict in verdicts):
-            return number
     return 0
+
+
+def _is_wrong(program: Program, routes: Sequence[str]) -> bool:
+    return any(verdict.outcome == "wrong" for verdict in judge(program, routes))
 
 
 def _plant(kinds: Sequence[str], most: int) -> int:
     """Put faults back, one at a time, and print after how many programs each is seen."""
     missed = 0
     for kind in kinds:
-        with pytest.MonkeyPatch.context() as patch:
-            FAULTS[kind].plant(patch)
-            number = found_after(kind, most)
+        number = found_after(kind, most)
         print(f"{kind}: {FAULTS[kind].what}: {f'after {number} programs' if number else 'not found'}", flush=True)
         missed += not number
     return 1 if missed else 0

@@ -10,7 +10,7 @@ from paths import PACKAGE
 
 EDGES = edges()
 CONTRACTS = {contract.name: contract for contract in contracts()}
-PACKAGES = {"micrograd", "micrograd.marker", "micrograd.compiler", "micrograd.export", "micrograd.training"}
+PACKAGES = {"micrograd", *(f"micrograd.{room}" for room in ("marker", "compiler", "derivation", "export", "training"))}
 
 # What the engine may import: the ground, the table, and what makes it safe and fast.
 GROUND = ("errors", "modes", "pytree", "name_conflict", "display", "source")

@@ -228,7 +228,7 @@ def test_starting_weights_have_the_promised_spread() -> None:
         (lambda: nn.Linear(3, 2)(np.ones((2, 4))), ShapeError, "Linear(3, 2) got shape (2, 4); expected (N, 3)"),
         (lambda: nn.Linear(3, 2)(np.ones(3)), ShapeError, "Linear(3, 2) got shape (3,); expected (N, 3)"),
         (lambda: nn.BatchNorm1d(3)(np.ones((2, 4))), ShapeError, "got shape (2, 4); expected (N, 3)"),
-        (lambda: nn.BatchNorm1d(3)(np.ones((2, 3, 4))), ShapeError, "got shape (2, 3, 4); expected (N, 3)"),
+        (lambda: nn.BatchNorm1d(3)(np.ones((2, 3, 4, 5))), ShapeError, "got shape (2, 3, 4, 5); expected (N, 3)"),
         (lambda: nn.BatchNorm1d(3)(np.ones((1, 3))), ShapeError, "in training got one row, whose variance is always 0"),
     ],
 )  # fmt: skip

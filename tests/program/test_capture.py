@@ -301,7 +301,6 @@ def test_integers_beside_tensors_are_numbers() -> None:
     [
         lambda x, i: x * (i + 1),
         lambda x, i: x[i * 2],
-        lambda x, i: np.eye(6)[i],
         lambda x, i: x if i[0] else -x,
         lambda x, i: x * int(i),
         lambda x, i: x * len([k for k in i]),  # noqa: C416

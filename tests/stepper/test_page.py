@@ -213,9 +213,11 @@ def test_another_suffix_is_refused_before_the_work(name: str, tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_missing_folder_is_told(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="does not exist; make it first"):
-        walk(batchnorm(), tmp_path / "no" / "bn.html")
+def test_a_missing_folder_is_made(tmp_path: Path) -> None:
+    walk(batchnorm(), tmp_path / "no" / "bn.html")
+    assert (tmp_path / "no" / "bn.html").stat().st_size > 1000
+    with pytest.raises(NotADirectoryError, match=r"is a file, so .* cannot be written; choose a folder"):
+        walk(batchnorm(), tmp_path / "no" / "bn.html" / "bn.html")
 
 
 def test_a_title_of_ones_own() -> None:

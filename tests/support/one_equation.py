@@ -68,6 +68,15 @@ def folded(row: str) -> tuple[Program, dict[int, Any]]:
     return build.program()
 
 
+def scanned(row: str) -> tuple[Program, dict[int, Any]]:
+    """A scan of all dtypes along each axis, from both ends."""
+    build = _Build(row)
+    for dtype, axis, reverse in itertools.product(DTYPES, (0, 1), ({}, {"reverse": True})):
+        operands = [build.feed(sample(dtype, (2, 3))) for _ in TABLE[row].domain]
+        build.put(tuple(operands), {"axis": axis, **reverse})
+    return build.program()
+
+
 def moved(row: str) -> tuple[Program, dict[int, Any]]:
     """A row that moves entries, or the matrix product, on all dtypes."""
     build = _Build(row)
@@ -138,5 +147,5 @@ class _Build:
 
 def programs() -> list[tuple[str, Any]]:
     """For every row of the table what makes its program."""
-    kinds = {"map": elementwise, "reduce": folded, "contract": moved, "move": moved}
+    kinds = {"map": elementwise, "reduce": folded, "contract": moved, "scan": scanned, "move": moved}
     return [(name, kinds[row.kind]) for name, row in TABLE.items()]

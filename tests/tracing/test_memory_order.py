@@ -84,6 +84,20 @@ def test_put_and_flat_count_as_c_does(name: str, values: Any) -> None:
     np.testing.assert_array_equal(traced, given)
 
 
+@pytest.mark.parametrize("mask", [[True, False, True], [0, 2, 1], [False, False, False]])
+@pytest.mark.parametrize("write", [np.place, np.putmask], ids=lambda f: f.__name__)
+def test_values_are_repeated_as_place_and_putmask_do(write: Any, mask: Any) -> None:
+    def f(x: Any) -> Any:
+        made = np.zeros((3, 3))
+        write(made, np.array([mask, mask, mask[::-1]]), x * 2)
+        write(x, np.array(mask), [7.0, 8.0])
+        return made + x
+
+    given, traced = np.array([0.5, 1.0, -2.0]), np.array([0.5, 1.0, -2.0])
+    assert np.array_equal(mg.vjp(f, traced)[0], f(given))
+    assert np.array_equal(traced, given)
+
+
 def test_what_is_computed_is_broadcast_to_out() -> None:
     def f(x: Any) -> Any:
         out = np.zeros((3, 2))

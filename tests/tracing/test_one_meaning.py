@@ -2,148 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from as_users_write import FUNCTIONS, PLAIN, branched, contained, equal, unequal
 
 import micrograd as mg
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
 
 X = np.array([0.5, 1.2, -0.7])
-
-
-def filled(x: Any) -> Any:
-    o = np.zeros(len(x))
-    for i in range(len(x)):
-        o[i] = x[i] ** 2
-    return np.sum(o * x)
-
-
-def filled_by_slices(x: Any) -> Any:
-    o = np.empty((2, len(x)))
-    o[0], o[1] = x * x, np.exp(x)
-    return np.sum(o[0] * o[1])
-
-
-def listed(x: Any) -> Any:
-    return np.sum(np.array([x[0] * x[1], x[1] * x[2], x[2] ** 3]))
-
-
-def of_math(x: Any) -> Any:
-    return x[0] * math.exp(x[1]) + math.sqrt(x[0] * x[1]) + math.tanh(x[2])
-
-
-def equal(x: Any) -> Any:
-    return np.sum(np.where(x == 1.2, 5 * x, x**2))
-
-
-def unequal(x: Any) -> Any:
-    return np.sum(x[x != 1.2] ** 3)
-
-
-def largest(x: Any) -> Any:
-    return np.sum((x == x.max()) * x * x)
-
-
-def contained(x: Any) -> Any:
-    return np.sum(x * (3.0 if 1.2 in x else 7.0))
-
-
-def branched(x: Any) -> Any:
-    return np.sum(x**2) if x[0] == 0.5 else np.sum(x**3)
-
-
-def rows(x: Any) -> Any:
-    z = np.stack([x, x**2])
-    for row in z:
-        row -= row.mean()  # noqa: PLW2901 - as written by users
-    return np.sum(z**2)
-
-
-def second_name(x: Any) -> Any:
-    z = x * 2
-    y = z
-    y += x
-    return np.sum(z * y)
-
-
-def view(x: Any) -> Any:
-    z = x**2
-    h = z[:2]
-    h *= 3
-    return np.sum(z * x)
-
-
-def _centre(a: Any) -> None:
-    a -= a.mean()
-
-
-def helper(x: Any) -> Any:
-    z = x**3
-    _centre(z)
-    return np.sum(z * x)
-
-
-def parameters(x: Any) -> Any:
-    given = [x[:1] * 1.0, x[1:] * 1.0]
-    for p in given:
-        p -= 0.1 * p**2  # noqa: PLW2901
-    return np.sum(given[0]) * np.sum(given[1])
-
-
-def copied(x: Any) -> Any:
-    return np.sum(x * copy.copy(x)) + np.sum(x * copy.deepcopy(x))
-
-
-def copy_written(x: Any) -> Any:
-    z = x.copy()
-    z[0] = 0.0
-    return np.sum(z * x)
-
-
-def gradient_inside(x: Any) -> Any:
-    return np.sum(x * mg.grad(lambda y: np.sum(y**3))(x))
-
-
-def pulled_inside(x: Any) -> Any:
-    value, pull = mg.vjp(lambda y: y**2, x)
-    return np.sum(value * pull(x)[0])
-
-
-def along_inside(x: Any) -> Any:
-    return np.sum(mg.jvp(lambda y: y**3, [x], [x])[1])
-
-
-def jacobian_inside(x: Any) -> Any:
-    return np.sum(mg.jacobian(lambda y: y * y[0])(x) * x)
-
-
-def enclosed_inside(x: Any) -> Any:
-    return np.sum(mg.grad(lambda y: np.sum(x * y**2))(np.ones(len(x))))
-
-
-def masked(x: Any) -> Any:
-    return np.sum(x * (x > 0)) / np.sum(x > 0)
-
-
-FUNCTIONS = [
-    *(filled, filled_by_slices, listed, of_math, equal, unequal, largest, contained, branched, rows, second_name, view),
-    *(helper, parameters, copied, copy_written, gradient_inside, pulled_inside, along_inside, jacobian_inside),
-    *(enclosed_inside, masked),
-]
-# What runs a transform has no value of its own outside of one: a step with central differences is taken of these.
-PLAIN: dict[Callable[..., Any], Callable[..., Any]] = {
-    gradient_inside: lambda x: np.sum(x * 3 * x**2),
-    pulled_inside: lambda x: np.sum(x**2 * 2 * x * x),
-    along_inside: lambda x: np.sum(3 * x**2 * x),
-    jacobian_inside: lambda x: np.sum((np.eye(len(x)) * x[0] + np.outer(x, np.eye(len(x))[0])) * x),
-    enclosed_inside: lambda x: np.sum(2 * x),
-}
 
 
 def slopes(f: Callable[..., Any]) -> Any:
@@ -254,6 +125,7 @@ NUMBERS_BESIDE: list[Callable[[Any], Any]] = [
     lambda x: np.concatenate([x, [np.float64(1)]]),
     lambda x: x[0] * np.mean([True, False]),
     lambda x: x.astype(np.float16) * np.float32(2),
+    lambda x: np.insert(x, 1, x[0].astype(np.float64)),
 ]
 
 
@@ -276,3 +148,21 @@ def test_a_number_of_numpy_does_not_widen_what_it_is_written_into() -> None:
     x = np.array([0.5, 2.0], np.float32)
     assert mg.vjp(f, x)[0].dtype == np.float32
     assert x.dtype == np.float32
+
+
+def test_a_number_that_becomes_an_array_is_copied() -> None:
+    def f(x: Any) -> Any:
+        total = np.sum(x)
+        row, other = np.expand_dims(total, 0), total[None]
+        row[0] = 7.0
+        other *= 2
+        return total * row * other
+
+    assert mg.vjp(f, X)[0] == f(X)
+
+
+def test_numpy_is_found_in_a_dictionary_by_module() -> None:
+    def f(x: Any) -> Any:
+        return {np: 2.0}[np] * x + len({np, math})
+
+    assert np.array_equal(mg.vjp(f, X)[0], f(X))

@@ -134,6 +134,8 @@ class Element:
         return 0 - self
 
     def __pow__(self, e: Any) -> Any:
+        if isinstance(e, Element):
+            return self._function(f"power {e.p}")
         q = Fraction(e).limit_denominator(12)
         base = self
         for _ in range({1: 0, 2: 1, 4: 2, 8: 3}.get(q.denominator, -1)):
@@ -171,13 +173,13 @@ class Element:
         return self.exp() - 1
 
     def _function(self, name: str) -> Element:
-        return self.field.drawn(f"{name} {self.p}")
+        return self.field.drawn(f"{name} of {self.p}")
 
     def __getattr__(self, name: str) -> Any:
         """NumPy asks an object for a method of the function's name: any function gives a random number."""
         if name.startswith("_"):
             raise AttributeError(name)
-        return lambda: self._function(name)
+        return lambda *others: self._function(" ".join([name, *(str(self.field.number(o).p) for o in others)]))
 
     def reciprocal(self) -> Any:
         """Return 1 / x."""

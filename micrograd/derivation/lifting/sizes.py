@@ -17,7 +17,7 @@ import numpy as np
 from micrograd.derivation.lifting.axes import lengths_in
 from micrograd.derivation.lifting.net import Net, Run, both_passes
 from micrograd.graph import Graph
-from micrograd.graph.cotangents import seeded_outputs, upstream_for
+from micrograd.graph.graph import seeded_outputs, upstream_for
 from micrograd.tracing import trace
 
 __all__ = ["further_runs", "traced"]
@@ -64,7 +64,8 @@ def further_runs(function: Callable[..., Any], arguments: Mapping[str, Any], net
         return []
     found = []
     for new in _LENGTHS:
-        spare = itertools.chain(new, itertools.count(11))
+        built_in = {n for r, n in net.length.items() if r not in free}
+        spare = (n for n in itertools.chain(new, itertools.count(11)) if n not in built_in)
         lengths = dict(net.length) | {r: next(spare) for r in free}
         run = _run_at(function, arguments, net, lengths)
         if run is not None:

@@ -8,6 +8,7 @@ the result in names (under several sets of names, the cheapest counts), factor. 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
@@ -16,7 +17,7 @@ from micrograd.derivation.lifting import Net, Value
 from micrograd.derivation.search.book import Book
 from micrograd.derivation.search.costs import Cost
 from micrograd.derivation.search.cover import Cover, Names
-from micrograd.derivation.search.expressions import names, relabel, substitute
+from micrograd.derivation.search.expressions import names, relabel, substitute, values_in
 from micrograd.derivation.search.factoring import factored
 
 __all__ = ["Fact", "Line", "Move", "Search"]
@@ -237,7 +238,7 @@ class Search:
     def _finish(self, line: Line) -> None:
         """Factor a line that is kept after all."""
         short = factored(line.simple, self.cost)
-        if frozen(short) != frozen(line.simple):
+        if frozen(short) != frozen(line.simple) and self.book.same(line.simple, short):
             line.moves.append(Move(line.name, "factor", line.simple, short, proved=True))
             line.simple = short
 
@@ -327,11 +328,14 @@ class Search:
 
     def _kind(self, before: Poly, after: Poly) -> str:
         """Return the rule by which a value of the forward appears: by its definition, or by summing in other order."""
+        if not after:
+            return "cancel"
         appear = [self.net.values[n] for n in names(after) - names(before)]
         summed = any(a[0] == "S" for a in atoms(before))
         regrouped = any(v.op == "matmul" and not v.backward for v in appear)
         return "regroup" if summed and regrouped else "definition"
 
     def _definitions(self, before: Poly, after: Poly) -> list[str]:
-        changed = sorted(names(after) ^ names(before))
+        counts = [Counter(a[1] for a in values_in(p)) for p in (before, after)]
+        changed = sorted(n for n in {*counts[0], *counts[1]} if counts[0][n] != counts[1][n])
         return [n for n in changed if not self.net.values[n].backward and self.net.values[n].definition is not None]

@@ -58,12 +58,14 @@ class _Found:
         piece: its edit of that text; None where there is none.
         above: the lines that its statement depends on.
         vouched: whether everything that its statement reads was known to be right when it was found.
+        raises: whether the code stopped at it.
     """
 
     finding: Finding
     piece: Piece | None
     above: frozenset[int]
     vouched: bool
+    raises: bool
 
 
 @dataclass(slots=True)
@@ -620,7 +622,8 @@ class Diagnoser:
                 if other.piece is not None and other.piece not in self.patch.pieces:  # the same text, edited again
                     self.found[place] = replace(other, piece=piece)
                     return
-        self.found.append(_Found(finding, piece, above, now.vouched(statement.number)))
+        raises = statement.number == self.failing(now)
+        self.found.append(_Found(finding, piece, above, now.vouched(statement.number), raises))
 
     def line(self, statement: Statement) -> int:
         """Return the line of a statement in the student's own text."""
@@ -659,19 +662,17 @@ class Diagnoser:
                 if count == len(fixed) or self.mends(one.piece for one in some)
             )  # fmt: skip
         names = [f"d{name.rpartition('.')[2]}" for _, name in self.cases[0].task.call.results]
-        made, pieces = [], list[Piece | None]()
-        for place, one in enumerate(found):
-            lines = {other.finding.span.line for other in found[:place]} | {
-                other.finding.span.line for other in found if other is not one
-            }
-            finding = one.finding
-            if whole or one.vouched:
+        made, pieces, before = [], list[Piece | None](), self.right([])
+        for one in found:
+            lines = {other.finding.span.line for other in found if other is not one}
+            finding, seen = one.finding, whole or one.vouched
+            if seen:
                 finding = replace(finding, reads="mended" if one.above & lines else "right")
             if one.piece is not None and finding.fix is not None:
                 pieces.append(one.piece)
-                states = self.states(pieces)
-                right = [all(s is not None and s[p] == "right" for s in states) for p in range(len(names))]
-                text = self.first.text
+                right, text = self.right(pieces), self.first.text
+                seen = seen or any(now and not then for now, then in zip(right, before, strict=True))
+                before = right
                 fix = replace(
                     finding.fix, span=text.between(one.piece.start, one.piece.end),
                     old=text.source[one.piece.start : one.piece.end], new=one.piece.new, probes=len(self.fresh()),
@@ -680,8 +681,14 @@ class Diagnoser:
                     wrong=tuple(name for name, good in zip(names, right, strict=True) if not good),
                 )  # fmt: skip
                 finding = replace(finding, fix=fix)
-            made.append(finding)
+            plain = finding.kind in ("missing_result", "return_order", "call_error") or one.raises
+            made.append(replace(finding, sure=plain or (finding.sure and seen)))
         return made
+
+    def right(self, pieces: Sequence[Piece | None]) -> list[bool]:
+        """Return which gradients are right with some edits of the student's own text, on every probe."""
+        states = self.states(pieces)
+        return [all(s is not None and s[p] == "right" for s in states) for p in range(len(self.cases[0].expected))]
 
 
 _RIGHT = "__mg_right"

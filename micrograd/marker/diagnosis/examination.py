@@ -325,10 +325,10 @@ class Examination:
         return True
 
     def _vouches(self, writer: Event, name: str, quantities: Quantities) -> bool:
-        """Return whether a variable holds what its name says, or came in, or is a size or an empty buffer."""
+        """Return whether a variable holds what its name says, or came in, or is an empty buffer."""
         status = self.status(writer.statement.number)
-        if status.state in ("right", "outside", "size") or name not in writer.writes:
-            return status.state in ("right", "outside", "size")
+        if status.state in ("right", "outside") or name not in writer.writes:
+            return status.state in ("right", "outside")
         value = writer.writes[name]
         if status.state != "known" or not isinstance(value, (np.ndarray, np.floating, float)):
             return status.state == "known"

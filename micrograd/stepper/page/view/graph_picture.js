@@ -72,7 +72,7 @@ export function drawGraph() {
     const middle = (/** @type {string} */ from, /** @type {string} */ size) => Number(ground.getAttribute(from)) + Number(ground.getAttribute(size)) / 2;
     frame.append(svgElement('text', {x: middle('x', 'width'), y: middle('y', 'height'), 'text-anchor': 'middle', class: 'ink b', 'font-size': 14}));
   });
-  zoomTo(Math.max(0.55, Math.min(1.15, (canvas.clientWidth - 4) / natural[0])));
+  zoomTo(Math.max(1.1, Math.min(1.3, (canvas.clientWidth - 4) / natural[0]))); // its smallest text has 10 pixels at scale 1
 }
 
 /**
@@ -99,6 +99,7 @@ function takeWire(element) {
   const path = element.matches('path') ? element : element.querySelector('path');
   if (!path || !element.matches('g')) return;
   const hit = /** @type {SVGElement} */ (path.cloneNode(false));
+  hit.setAttribute('d', (path.getAttribute('d') || '').replace(/(?!^)M/g, 'L')); // over the text in the gap too
   hit.setAttribute('class', 'hit');
   if (direction === 'backward') hit.setAttribute('aria-hidden', 'true'); // the way back runs beside the way there: one stop for both
   else { hit.setAttribute('tabindex', '-1'); hit.setAttribute('role', 'img'); }

@@ -1,0 +1,1 @@
+"""Fold what repeats, and what is inside calls, to single boxes."""

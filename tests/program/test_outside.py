@@ -1,0 +1,317 @@
+"""What a captured function finds outside: a change is seen, a change of its own is refused, draws are refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import random
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import micrograd as mg
+from micrograd import nn
+from micrograd.engine import Tensor
+from micrograd.errors import GraphError
+from micrograd.program.capture import capture
+from micrograd.program.program import evaluate
+
+X = np.array([1.0, -2.0, 3.0])
+Case = tuple[Callable[[Any], Any], Callable[[], None]]
+
+
+def computed(program: Any, x: Any) -> Any:
+    """Return what a program of one argument returns."""
+    given = {feed.value: x if feed.kind == "argument" else feed.array if feed.get is None else feed.get()
+             for feed in program.feeds}  # fmt: skip
+    known = evaluate(program, given)
+    return program.rebuild([known[value] for value in program.outputs])
+
+
+class Settings:
+    scale = 2.0
+
+    def __init__(self) -> None:
+        self.inner = types.SimpleNamespace(shift=1.0)
+
+    def apply(self, x: Any) -> Any:
+        return x * self.scale + self.inner.shift
+
+
+class Slotted:
+    __slots__ = ("scale",)
+
+    def __init__(self) -> None:
+        self.scale = 2.0
+
+
+def of_globals(source: str, name: str, change: Callable[[dict[str, Any]], None]) -> Case:
+    space: dict[str, Any] = {"np": np, "__name__": "users", "__file__": __file__}
+    exec(source, space)
+    return space[name], lambda: change(space)
+
+
+def a_global() -> Case:
+    return of_globals("N = 2.0\ndef f(x): return x * N", "f", lambda space: space.update(N=3.0))
+
+
+def a_helper() -> Case:
+    source = "def helper(x): return x * 2.0\ndef f(x): return helper(x)"
+    return of_globals(source, "f", lambda space: exec("def helper(x): return x * 5.0", space))
+
+
+def what_a_helper_reads() -> Case:
+    source = "N = [2.0]\ndef helper(x): return x * N[0]\ndef f(x): return helper(x)"
+    return of_globals(source, "f", lambda space: space["N"].__setitem__(0, 4.0))
+
+
+def a_keyword_of_a_helper() -> Case:
+    source = "def helper(x, *, by=2.0): return x * by\ndef f(x): return helper(x)"
+    return of_globals(source, "f", lambda space: space["helper"].__kwdefaults__.update(by=7.0))
+
+
+def a_module() -> Case:
+    module = types.ModuleType("users_settings")
+    module.__file__, module.N = __file__, 2.0  # type: ignore[attr-defined]
+    source = "def f(x): return x * settings.N"
+    f, _ = of_globals(source, "f", lambda space: None)
+    f.__globals__["settings"] = module  # type: ignore[attr-defined]
+    return f, lambda: setattr(module, "N", 3.0)
+
+
+def a_closure() -> Case:
+    scale = 2.0
+
+    def f(x: Any) -> Any:
+        return x * scale
+
+    def change() -> None:
+        nonlocal scale
+        scale = 3.0
+
+    return f, change
+
+
+def a_class_attribute_that_an_object_hides() -> Case:
+    settings = Settings()
+    return (lambda x: x * settings.scale), lambda: setattr(settings, "scale", 3.0)
+
+
+def an_object_inside_of_an_object() -> Case:
+    settings = Settings()
+    return settings.apply, lambda: setattr(settings.inner, "shift", 5.0)
+
+
+def a_slot() -> Case:
+    slotted = Slotted()
+    return functools.partial(lambda s, x: x * s.scale, slotted), lambda: setattr(slotted, "scale", 3.0)
+
+
+def an_entry_of_a_dictionary() -> Case:
+    options = {"scale": {"by": 2.0}}
+    return (lambda x: x * options["scale"]["by"]), lambda: options["scale"].update(by=3.0)
+
+
+def a_list_that_grows() -> Case:
+    layers = [np.tanh]
+
+    def f(x: Any) -> Any:
+        for layer in layers:
+            x = layer(x)
+        return x
+
+    return f, lambda: layers.append(np.exp)
+
+
+def a_tensor_in_a_dictionary() -> Case:
+    box = {"w": Tensor(np.ones(3))}
+    return (lambda x: x * box["w"]), lambda: box.update(w=Tensor(np.full(3, 9.0)))
+
+
+def an_array_that_is_replaced() -> Case:
+    box = {"w": np.ones(3)}
+    return (lambda x: x * box["w"]), lambda: box.update(w=np.full(3, 9.0))
+
+
+def a_layer_in_a_list() -> Case:
+    layers = [nn.Linear(3, 2, rng=0)]
+    return (lambda x: layers[0](x[None])), lambda: layers.__setitem__(0, nn.Linear(3, 2, rng=1))
+
+
+def a_parameter_of_a_layer() -> Case:
+    layer = nn.Linear(3, 2, rng=0)
+    return (lambda x: layer(x[None])), lambda: setattr(layer, "weight", Tensor(np.ones((3, 2))))
+
+
+def a_setting_of_a_layer() -> Case:
+    norm = nn.BatchNorm1d(1).eval()
+    return (lambda x: norm(x[:, None])), lambda: setattr(norm, "eps", 0.5)
+
+
+def a_function_that_is_differentiated() -> Case:
+    f, change = a_global()
+    return mg.grad(lambda x: np.sum(f(x) ** 2)), change
+
+
+CASES = [
+    *(a_global, a_helper, what_a_helper_reads, a_keyword_of_a_helper, a_module, a_closure, a_slot, a_list_that_grows),
+    *(a_class_attribute_that_an_object_hides, an_object_inside_of_an_object, an_entry_of_a_dictionary),
+    *(a_tensor_in_a_dictionary, an_array_that_is_replaced, a_layer_in_a_list, a_parameter_of_a_layer),
+    *(a_setting_of_a_layer, a_function_that_is_differentiated),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+def test_a_change_outside_is_seen(case: Callable[[], Case]) -> None:
+    f, change = case()
+    program = capture(f, (X,), {})
+    before = computed(program, X)
+    assert program.holds()
+    change()
+    assert not program.holds()
+    again = capture(f, (X,), {})
+    assert again.holds()
+    after = f(X)
+    np.testing.assert_allclose(computed(again, X), getattr(after, "data", after))
+    assert not np.array_equal(before, computed(again, X))
+
+
+def test_what_training_changes_is_no_change() -> None:
+    model = nn.Sequential(nn.Linear(3, 4, rng=0), nn.BatchNorm1d(4), nn.Dropout(0.5, rng=0), nn.Linear(4, 1, rng=0))
+    optimizer = mg.optim.Adam(model.parameters(), lr=0.1)
+
+    def step(x: Any) -> Any:
+        loss = np.mean(model(x) ** 2)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    x = np.random.default_rng(0).standard_normal((8, 3))
+    program = capture(step, (x,), {})
+    for _ in range(2):
+        step(x)
+        assert program.holds()
+    optimizer.zero_grad()
+    model[0].weight.data = np.ones((3, 4))
+    assert program.holds()
+
+
+COUNT = 0
+
+
+def counts_globally(x: Any) -> Any:
+    global COUNT  # noqa: PLW0603 - as users count
+    COUNT += 1
+    return x * COUNT
+
+
+def counting_object() -> Callable[[Any], Any]:
+    settings = Settings()
+
+    def f(x: Any) -> Any:
+        settings.scale += 1.0
+        return x * settings.scale
+
+    return f
+
+
+def keeping() -> Callable[[Any], Any]:
+    kept = {"last": Tensor(np.zeros(3))}
+
+    def f(x: Any) -> Any:
+        kept["last"] = x * 2.0
+        return kept["last"]
+
+    return f
+
+
+@pytest.mark.parametrize(
+    ("f", "message"),
+    [
+        (counts_globally, "counts_globally changes COUNT from 0 to 1, which later calls would not do"),
+        (counting_object(), "f changes settings.scale from 2.0 to 3.0, which later calls would not do"),
+        (keeping(), "a compiled function puts a value that it computed into last, which lies outside of it"),
+    ],
+)
+def test_a_change_of_its_own_is_refused(f: Any, message: str) -> None:
+    for _ in range(2):  # and undone: the second time it says the same
+        with pytest.raises(GraphError, match=message):
+            capture(f, (X,), {})
+
+
+class Noise(nn.Module):
+    def __init__(self) -> None:
+        self.rng = np.random.default_rng(0)
+
+    def forward(self, x: Any) -> Any:
+        return x + self.rng.standard_normal(3)
+
+
+def draws() -> list[Callable[[Any], Any]]:
+    noise, box, own = Noise(), {"rng": [np.random.default_rng(0)]}, random.Random(0)
+
+    def helper(x: Any) -> Any:
+        return x * box["rng"][0].normal()
+
+    return [lambda x: np.sum(noise(x)), helper, lambda x: helper(x) * 2, lambda x: x * own.random()]
+
+
+@pytest.mark.parametrize("f", draws(), ids=["layer", "container", "helper", "random"])
+def test_draws_of_any_generator_that_is_reached_are_refused(f: Any) -> None:
+    with pytest.raises(GraphError, match="draws random numbers itself"):
+        capture(f, (X,), {})
+
+
+@dataclasses.dataclass
+class Config:
+    scale: Any
+
+
+class Holder:
+    def __init__(self, scale: float) -> None:
+        self.scale = scale
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Holder)
+
+    def __hash__(self) -> int:
+        return 1
+
+
+def test_a_plain_argument_is_known_by_its_value_or_as_the_object_that_it_is() -> None:
+    pytest.importorskip("numba")
+    by_object = mg.compile(lambda x, c: x * (1.0 / c.scale if c.scale else 7.0), threads=1)
+    for kind, scale in [(Config, 1.0), (Config, 2), (Config, 0.0), (Config, -0.0), (Holder, 2.0), (Holder, 4.0)]:
+        for made in (kind(scale), kind(scale))[: 1 + (kind is Config)]:
+            np.testing.assert_array_equal(by_object(X, made), by_object.function(X, made))
+    held = Holder(2.0)
+    for scale in (2.0, 3.0, 2.0):
+        held.scale = scale
+        np.testing.assert_array_equal(by_object(X, held), X / scale)
+    in_sets = mg.compile(lambda x, s: x * max(s), threads=1)
+    for items in ({1.0}, {2.0}, {1, 3}, {1.0}):
+        np.testing.assert_array_equal(in_sets(X, items), X * max(items))
+    same = len(by_object.entries)
+    by_object(X, Config(1.0))
+    assert len(by_object.entries) == same
+
+
+def test_what_changes_again_and_again_is_said_and_not_kept() -> None:
+    pytest.importorskip("numba")
+    settings = Settings()
+    f = mg.compile(lambda x: x * settings.scale, threads=1)
+
+    def run(scale: float) -> None:
+        settings.scale = scale
+        np.testing.assert_array_equal(f(X), X * scale)
+
+    for scale in range(8):
+        run(scale + 0.5)
+    with pytest.warns(RuntimeWarning, match="captured 9 times: settings.scale changed outside of it"):
+        run(9.5)
+    run(10.5)
+    assert [len(entries) for entries in f.entries.values()] == [8]
