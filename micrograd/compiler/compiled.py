@@ -80,6 +80,8 @@ def compile(  # noqa: A001 (mg.compile)
     """
     if f is None:
         return functools.partial(compile, threads=threads, backend=backend, mesh=mesh)
+    if not callable(f):
+        raise TypeError(f"compile takes a function or a module; got {f!r}.")
     if backend not in ("numba", "jax"):
         raise ValueError(f"backend is {backend!r}; expected 'numba' or 'jax'.")
     if backend == "numba":

@@ -53,7 +53,8 @@ class Optimizer:
 
     Raises:
         ValueError: no parameters, the same one twice, or a learning rate that is not a finite number >= 0.
-        TypeError: something that is not a Tensor. GraphError: a tensor that is computed rather than a leaf.
+        TypeError: the model itself, or something that is not a Tensor.
+        GraphError: a tensor that is computed rather than a leaf.
 
     >>> class SignDescent(Optimizer):
     ...     def _change(self, value, g, memory, lr):
@@ -66,6 +67,10 @@ class Optimizer:
     """
 
     def __init__(self, parameters: Iterable[Tensor], lr: float) -> None:
+        given: Any = parameters
+        if not isinstance(given, Iterable):
+            kind = type(given).__name__
+            raise TypeError(f"parameters is a {kind}; pass model.parameters(), an iterable of Tensors.")
         self.parameters = list(parameters)
         if not self.parameters:
             raise ValueError("there are no parameters to optimise; pass model.parameters() of a model that has some.")

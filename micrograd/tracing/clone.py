@@ -12,6 +12,7 @@ from __future__ import annotations
 import abc
 import functools
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator
 from types import (
     CellType,
@@ -90,7 +91,7 @@ class Cloner:
         self.kept: list[Any] = []  # so that ids stay theirs
         self.storages: list[Storage] = []  # of arrays that came from outside
         self.spaces: list[tuple[Any, Any, dict[str, Any]]] = []  # (to write to, the clone's, as it was)
-        self.lists: list[tuple[list[Any], list[Any], list[Any]]] = []
+        self.lists: list[tuple[Any, Any, list[Any]]] = []  # of deques too
         self.memos: list[Memo] = []
         self.cells: list[tuple[CellType, CellType, Any]] = []
         self.globals: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}  # a module's clone, and as it was
@@ -211,7 +212,7 @@ class Cloner:
             return self._class(value) if self._is_users_class(value) else proxy_of(value)
         if isinstance(value, ModuleType):
             return self._module(value)
-        if isinstance(value, (dict, list, tuple)):
+        if isinstance(value, (dict, list, tuple, deque)):
             return self._container(value)
         if isinstance(value, functools.partial):
             self.lasting = False
@@ -316,6 +317,11 @@ class Cloner:
             clones.extend(made(str(place), item) for place, item in enumerate(value))
             self.lists.append((value, clones, [*clones]))
             return clones
+        if isinstance(value, deque):
+            row: deque[Any] = self._pair(value, deque(maxlen=value.maxlen))
+            row.extend(made(str(place), item) for place, item in enumerate(value))
+            self.lists.append((value, row, [*row]))
+            return row
         try:
             clone: dict[Any, Any] = value.copy()
         except Exception:  # noqa: BLE001 - a dictionary of the user's, with a constructor of its own
@@ -486,7 +492,9 @@ class Cloner:
         for original, clones, before in self.lists:
             if len(clones) != len(before) or any(a is not b for a, b in zip(clones, before, strict=True)):
                 self.place = "a list"
-                original[:] = [back(item) for item in clones]
+                items = [back(item) for item in clones]
+                original.clear()
+                original.extend(items)
         for target, clone, was in self.spaces:
             now = dict(vars(clone)) if isinstance(clone, type) else clone
             if _is_same(now, was):

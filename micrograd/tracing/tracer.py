@@ -97,8 +97,10 @@ def record_call(f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, An
                 "" if kind is inspect.Parameter.VAR_KEYWORD else parameter, value
             )
         if not inputs:
+            whole = [value for value in (*args, *kwargs.values()) if type(value) is int]
             raise GraphError(
-                f"trace({name}): no float array among the arguments, so there is nothing to differentiate by."
+                f"trace({name}): no float array among the arguments, so there is nothing to differentiate by"
+                + (f"; pass np.array({whole[0]}.0) for {whole[0]}." if whole else ".")
             )
         with observe(recorder, sealed=True):
             result = without_tracing(runs(*bound.args, **bound.kwargs))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import functools
 from typing import Any
 
@@ -126,3 +127,26 @@ def test_a_compiled_function_sees_what_text_looks_up_change(monkeypatch: pytest.
     assert program.holds()
     monkeypatch.setattr(__import__("sys").modules[__name__], "N", 4.0)
     assert not program.holds()
+
+
+def test_a_deque_keeps_arrays() -> None:
+    kept = collections.deque([np.ones(2)], maxlen=2)
+
+    def f(x: Any) -> Any:
+        kept.append(x[0] * 2.0)
+        kept.append(x[1] * 3.0)
+        kept[0][0] = 5.0
+        return x * kept[0] + kept[1]
+
+    assert np.allclose(value(f, X), X * [5.0, X[0, 1] * 2] + X[1] * 3)
+    assert [type(item) for item in kept] == [np.ndarray] * 2
+    assert np.allclose([*kept], [[5.0, X[0, 1] * 2], X[1] * 3])
+
+
+def test_words_of_wrong_arguments() -> None:
+    with pytest.raises(TypeError, match="compile takes a function or a module; got 3"):
+        mg.compile(3)
+    with pytest.raises(TypeError, match=r"parameters is a Linear; pass model.parameters\(\)"):
+        mg.optim.SGD(mg.nn.Linear(2, 3, rng=0), lr=0.1)  # type: ignore[arg-type]
+    with pytest.raises(mg.errors.GraphError, match=r"nothing to differentiate by; pass np.array\(3.0\) for 3\."):
+        mg.trace(lambda x: x * 2, 3)
