@@ -241,3 +241,21 @@ def test_a_gradient_that_is_passed_on_is_named_for_the_input() -> None:
     made = mg.derive(shifted, X, X)
     assert made.program == ("dx = dout", "dy = dout")
     assert made.check()
+
+
+@pytest.mark.parametrize(("dtype", "mean"), [("float32", 0.0), ("float64", 1e6), ("float32", 1e4)])
+def test_inputs_of_few_digits_or_far_from_zero_are_no_doubt(dtype: str, mean: float) -> None:
+    x = (RNG.normal(size=(6, 3)) + mean).astype(dtype)
+    made = mg.derive(batchnorm, x, np.ones(3, dtype), np.zeros(3, dtype), seconds=30.0)
+    assert made.check()
+    assert made.program[-1] == "dx = gamma * ivar / N * (N * dout - dbeta - dgamma * xhat)"
+    wrong = made.search.lines["dx"].simple
+    ((m, c),) = wrong.items()
+    assert not made._judged({**made.lines, "dx": {m: c * 2}})
+
+
+def test_a_graph_of_float32_is_judged_by_its_own_digits() -> None:
+    x = RNG.normal(size=(6, 3)).astype("float32")
+    made = mg.derive(mg.trace(batchnorm, x, np.ones(3, "float32"), np.zeros(3, "float32")), seconds=30.0)
+    assert made.check()
+    assert made.program[-1] == "dx = gamma * ivar / N * (N * dout - dbeta - dgamma * xhat)"
