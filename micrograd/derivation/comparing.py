@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from micrograd.derivation.derivation import Derivation
-from micrograd.derivation.kernel import F, Label, Mono, Poly, frozen, mono, scale, size, thaw
+from micrograd.derivation.kernel import F, Label, Mono, Poly, atoms, frozen, mono, scale, size, thaw
 from micrograd.derivation.lifting import Net, Run, Unsupported
 from micrograd.derivation.lifting.axes import assign_axes, picked_rows
 from micrograd.derivation.lifting.numbers import UnknownNumber
@@ -176,7 +176,7 @@ class Comparer:
                     return Comparison(target, "wrong", times=said)
         subsets = self.search.subsets("")
         if mine and truth and (quotient := self._quotient(mine, truth)) is not None:
-            options = [p for s in subsets if (p := cover.folded(quotient, s)) is not None]
+            options = [p for s in subsets if (p := cover.folded(quotient, s)) is not None and not _sums(p)]
             if options:
                 return Comparison(target, "wrong", times=shown(min(options, key=cost.symbols)))
         off, _ = self.book.shrunk(self.book.settled(k.sub(mine, truth)))
@@ -193,8 +193,6 @@ class Comparer:
         for m in mine:
             ratio = k.mul({m: mine[m]}, k.power({first: truth[first]}, -1))
             if len(ratio) != 1 or len(next(iter(ratio))) > _LONGEST:
-                continue
-            if any(a[0] == "S" for a, _ in next(iter(ratio))):
                 continue
             if k.is_zero(self.book.leaves(k.sub(mine, k.mul(truth, ratio)))):
                 return ratio
@@ -298,6 +296,11 @@ class Comparer:
             raise Unsupported(f"{name} is no value of the forward")
         p = self.book.leaf(name) if level == 0 else self.book.product(name)
         return self.algebra.relabel(p, dict(zip(v.labels, labels, strict=True)))
+
+
+def _sums(p: Poly) -> bool:
+    """Check that an expression has a sum in it: as a factor it explains nothing."""
+    return any(a[0] == "S" for a in atoms(p))
 
 
 def _parsed(text: str) -> tuple[str, ast.expr]:

