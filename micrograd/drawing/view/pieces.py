@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -161,7 +162,10 @@ def turned(view: View, direction: str) -> View:
     boxes = {box.index: box for box in view.boxes}
     upright = direction in ("TB", "BT")
     frames = tuple(framed(f.index, f.title, [boxes[i] for i in f.boxes], upright) for f in view.frames)
-    return replace(view, direction=direction, frames=frames)
+    for frame in frames if upright else ():  # room for the title beside the line
+        first = boxes[frame.boxes[0]] = copy.copy(boxes[frame.boxes[0]])
+        first.width = max(first.width, 2 * (max(line.width for line in frame.lines) + 10))
+    return replace(view, direction=direction, frames=frames, boxes=tuple(boxes.values()))
 
 
 def formula_lines(text: str, width: int = 24, most: int = 3) -> list[str]:
