@@ -36,7 +36,19 @@ from micrograd.numpy_api.functions import (
     named_arguments,
 )
 from micrograd.numpy_api.scipy import SCIPY
-from micrograd.tracing.array import TracedArray, adopt, float_of, is_tracked, leaves, lift, own, present, raw_value
+from micrograd.tracing.array import (
+    TracedArray,
+    adopt,
+    float_of,
+    is_tracked,
+    leaves,
+    lift,
+    own,
+    present,
+    raw_value,
+    value_now,
+)
+from micrograd.tracing.open_batch import length
 from micrograd.tracing.overrides import OVERRIDES, Joined, Vectorized, by_numpy, einsum_view, filled, joined, written_to
 from micrograd.tracing.refusals import refusal
 from micrograd.tracing.stand_ins import TracedGenerator
@@ -98,7 +110,7 @@ def apply_function(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
         capturing() is not None and called in FUNCTIONS and called not in _OF_SHAPES
     ):
         _same_in_every_call(called)
-        made = adopt(called(*raw_value(args), **{key: raw_value(value) for key, value in kwargs.items()}))
+        made = adopt(called(*value_now(args), **{key: value_now(value) for key, value in kwargs.items()}))
     elif called not in FUNCTIONS and called.__name__ not in SCIPY:
         raise GraphError(refusal(called))
     else:
@@ -439,7 +451,13 @@ def _isinstance(value: Any, kind: Any) -> bool:
     return builtins.isinstance(values[()] if value.rebinds else values, kind)
 
 
+def _len(value: Any) -> int:
+    """Do what `len` does in a traced function, where the length of a batch may be open."""
+    size = builtins.len(value)
+    return length(size) if builtins.isinstance(value, TracedArray) else size
+
+
 @functools.cache
 def proxied_builtins() -> dict[str, Any]:
     """Return the builtins of a traced function."""
-    return {**vars(builtins), "__import__": _imported, "isinstance": _isinstance}
+    return {**vars(builtins), "__import__": _imported, "isinstance": _isinstance, "len": _len}
