@@ -200,12 +200,6 @@ class ArrayLike(Labelled):
     def __abs__(self) -> Any:
         return p.abs(self)
 
-    def __matmul__(self, other: Any) -> Any:
-        return c.matmul(self, other)
-
-    def __rmatmul__(self, other: Any) -> Any:
-        return c.matmul(other, self)
-
     def __gt__(self, other: Any) -> Any:
         return p.greater(self, other)
 
@@ -341,7 +335,7 @@ class ArrayLike(Labelled):
 
 for _name, _function in {
     "mod": p.remainder, "floordiv": p.floor_divide, "divmod": c.divided, "and": c.bitwise(c.logical_and),
-    "or": c.bitwise(c.logical_or), "xor": c.bitwise(c.logical_xor),
+    "or": c.bitwise(c.logical_or), "xor": c.bitwise(c.logical_xor), "matmul": c.matmul,
 }.items():  # fmt: skip
     setattr(ArrayLike, f"__{_name}__", lambda self, other, _function=_function: _function(self, other))
     setattr(ArrayLike, f"__r{_name}__", lambda self, other, _function=_function: _function(other, self))
