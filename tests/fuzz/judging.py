@@ -223,7 +223,7 @@ class _Judge:
             + 1e-3 * (1 + float(np.abs(flat(self.truth.value)).max(initial=0)))
         )
         coarse = 1e-5 if known.by.startswith("coarse") else 0.0
-        if not abs(products.sum() - known.value) <= max(10 * self.loose, coarse) * size:
+        if not abs(products.sum() - known.value) <= max(10 * self.loose, coarse) * size + known.error:
             yield Verdict(route, "wrong", f"slope, by {known.by}", f"{products.sum()!r}, measured {known.value!r}")
             return
         yield Verdict("slope", "right", known.by)
