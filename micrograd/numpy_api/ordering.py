@@ -99,18 +99,20 @@ def quantile(
         raise GraphError("np.quantile with a q that is traced has no rule to differentiate it by; pass a number.")
     rows, kept = _lines(a, axis)
     places = np.asarray(np.quantile(np.arange(float(shape_of(rows)[-1])), q, method=method))
-    made = _or_nan(rows, _between(rows, places.reshape(-1)))
+    # a number takes the dtype of the entries, an array brings its own, as in NumPy
+    dtype = rows.dtype if isinstance(q, (int, float)) else np.result_type(rows.dtype, np.asarray(q).dtype, np.float16)
+    made = _or_nan(rows, _between(rows, places.reshape(-1), dtype))
     shape = kept if keepdims else shape_of(rows)[:-1]
     made = c.moveaxis(made, -1, 0)
     return c.reshape(made, places.shape + shape)
 
 
-def _between(rows: Any, places: Any) -> Any:
+def _between(rows: Any, places: Any, dtype: Any) -> Any:
     low = np.floor(places).astype(int)
-    share = (places - low).astype(rows.dtype)
+    share = (places - low).astype(dtype)
     first = _place(rows, low)
     if not share.any():
-        return first
+        return first if first.dtype == dtype else p.cast(first, dtype=np.dtype(dtype).name)
     second = _place(rows, np.ceil(places).astype(int))
     step = second - first
     # from the nearer of both, so that the end of the way is met exactly, as NumPy does

@@ -181,5 +181,5 @@ def test_the_deviation_of_one_entry_is_zero_and_flat(axis: Any) -> None:
 
 
 def test_the_median_of_nothing_is_refused() -> None:
-    with pytest.raises(ShapeError, match="median over axis None of shape .0, 3.: nothing has no middle"):
+    with pytest.raises(ShapeError, match=r"median over axis None of shape .0, 3.: nothing has no middle"):
         mg.vjp(np.median, np.zeros((0, 3)))
