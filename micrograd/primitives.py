@@ -556,7 +556,7 @@ tanh = Primitive(
 )  # fmt: skip
 abs = Primitive(
     "abs", array="absolute", scalar="abs({0})", onnx="Abs", tex=r"\left| {0} \right|", label="|x|", domain=("nonzero",),
-    vjp=(lambda g, out, x: g * sign(x),),
+    vjp=(lambda g, out, x: g * sign(x) if type(x) is float or x.dtype.kind != "b" else g * 0.0,),
 )  # fmt: skip
 sign = Primitive(
     "sign", scalar="({0} if {0} != {0} else 1.0 * (({0} > 0) - ({0} < 0)))", onnx="Sign",

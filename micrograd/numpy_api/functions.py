@@ -40,7 +40,7 @@ UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
     np.float_power: c.float_power,
     np.square: lambda x: c.power(x, 2),
     np.positive: lambda x: x,
-    np.fabs: p.abs,
+    np.fabs: lambda x: p.abs(x if x.dtype.kind == "f" else p.cast(x, dtype=np.fabs(np.zeros(1, x.dtype)).dtype.name)),
     np.rad2deg: p.degrees,
     np.deg2rad: p.radians,
     np.maximum: c.maximum,

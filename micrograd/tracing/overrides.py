@@ -308,6 +308,8 @@ def _writes(called: Any, write: Callable[..., None]) -> None:
 
 
 def _copyto(target: TracedArray, src: Any, casting: str = "same_kind", where: Any = True) -> None:
+    if src is target:
+        return  # whatever `where` is: NumPy does not look at it then
     if where is True:
         target[...] = src
     elif capturing() is not None:

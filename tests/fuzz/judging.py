@@ -141,7 +141,8 @@ class _Judge:
 
     def _bound(self) -> float:
         """How far apart two right ways of computing the value may be, relative to its largest number."""
-        size = float(np.max(np.abs(flat(self.truth.value)), initial=1e-30, where=np.isfinite(flat(self.truth.value))))
+        sizes = [np.abs(np.ravel(a).astype(float)) for a in (self.truth.value, *self.arguments)]
+        size, *given = (float(np.max(s, initial=1e-30, where=np.isfinite(s))) for s in sizes)
         far = 0.0
         for unit in (self.near / 16, -self.near / 16):
             try:
@@ -150,7 +151,8 @@ class _Judge:
             except Exception:  # noqa: BLE001 - on an edge
                 continue
             far = max(far, float(np.max(apart, initial=0.0, where=np.isfinite(apart))))
-        return min(self.near + 8 * far / size, 1024 * self.near)
+        cancelled = max(1.0, min(max(given), 100.0) / size)  # what is left of terms as large as the arguments
+        return min(self.near * cancelled + 8 * far / size, 1024 * self.near * cancelled)
 
     # ---- gradients -----------------------------------------------------------------------------------------
 
@@ -223,7 +225,7 @@ class _Judge:
             + 1e-3 * (1 + float(np.abs(flat(self.truth.value)).max(initial=0)))
         )
         coarse = 1e-5 if known.by.startswith("coarse") else 0.0
-        if not abs(products.sum() - known.value) <= max(10 * self.loose, coarse) * size:
+        if not abs(products.sum() - known.value) <= max(10 * self.loose, coarse) * size + known.error:
             yield Verdict(route, "wrong", f"slope, by {known.by}", f"{products.sum()!r}, measured {known.value!r}")
             return
         yield Verdict("slope", "right", known.by)

@@ -20,11 +20,12 @@ STEPS = 2.0**-12, 2.0**-13
 
 @dataclass(frozen=True)
 class Slope:
-    """A slope along a direction, and by which way it was measured; `why` says what there is none for."""
+    """A slope along a direction, how it was measured and how far off it may be; `why` says what there is none for."""
 
     value: float = 0.0
     by: str = ""
     why: str = ""
+    error: float = 0.0
 
 
 Direction = list[Any]
@@ -88,7 +89,7 @@ def slope(program: Program, value: Any, along: Direction, offset: float = 0.0) -
         return Slope(why="not finite nearby")
     if abs(first - second) > 3e-6 * size or abs(2 * bends[1] - bends[0]) > 1e-7 * size:
         return Slope(why="not smooth")
-    return Slope(float((4 * second - first) / 3), "differences")
+    return Slope(float((4 * second - first) / 3), "differences", error=4 * float(abs(first - second)))
 
 
 def _slope_in_float64(program: Program, value: Any, along: Direction, offset: float) -> Slope:

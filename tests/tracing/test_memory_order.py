@@ -126,6 +126,16 @@ def test_a_transform_inside_knows_the_memory_order(name: str) -> None:
     np.testing.assert_allclose(traced, given, rtol=1e-14)
 
 
+def test_what_is_copied_to_itself_stays() -> None:
+    def f(x: Any) -> Any:
+        turned = x.T
+        np.copyto(turned, turned, where=x > 0)
+        return x * 2
+
+    x = np.array([[0.5, -1.0, 2.0]])
+    assert np.array_equal(mg.vjp(f, x)[0], f(x))
+
+
 def test_what_is_computed_is_broadcast_to_out() -> None:
     def f(x: Any) -> Any:
         out = np.zeros((3, 2))

@@ -165,3 +165,13 @@ def test_numpy_is_found_in_a_dictionary_by_module() -> None:
         return {np: 2.0}[np] * x + len({np, np})
 
     assert np.array_equal(mg.vjp(f, X)[0], f(X))
+
+
+@pytest.mark.parametrize("f", [np.abs, np.fabs, np.square], ids=lambda f: f.__name__)
+def test_no_gradient_goes_through_truth_values(f: Any) -> None:
+    def of_masks(x: Any) -> Any:
+        return np.concatenate([x, f((x > 0) | (x > 2))])
+
+    value, pull = mg.vjp(of_masks, X)
+    assert np.array_equal(value, of_masks(X))
+    assert np.array_equal(pull(np.ones(6))[0], np.ones(3))
