@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PROGRAMS SEED
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz bench teach claims docs functions lint types house map wheel clean
+.PHONY: help demo test fuzz bench teach claims docs functions lint types house map wheel spoil clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile

@@ -47,14 +47,14 @@ class Tensor(Operands, ArrayLike):
     6.0
     """
 
-    __slots__ = ("__weakref__", "attrs", "grad", "raw", "row", "serial")
+    __slots__ = ("__weakref__", "_label", "attrs", "grad", "raw", "row", "serial")
 
     def __init__(
         self, data: Any, row: Primitive | None = None, attrs: dict[str, Any] | None = None,
         x: Tensor | None = None, a: Any = None, y: Tensor | None = None, b: Any = None, more: Any = (),
     ) -> None:  # fmt: skip
-        if row is None:
-            data = validation.leaf(data)
+        if type(row) is not Primitive:
+            data = validation.leaf(data) if row is None else self.made_by_hand()
         self.raw = data
         self.row = row
         self.attrs = attrs

@@ -429,7 +429,7 @@ def _share(g: Any, x: Any, y: Any, tie: float, wins: Any) -> Any:
 
 def _apart(x: Any, y: Any) -> Any:
     """``y - x``, where two infinities of one sign are 0 apart."""
-    d = y - x
+    d = 1.0 * y - x  # truth values have no difference
     return where(equal(x, y), where(equal(d, d), d, 0.0), d)
 
 
@@ -676,7 +676,7 @@ arctan = _function("arctan", (lambda g, out, x: div(g, 1.0 + x * x),), scalar="a
 arctan2 = _function(
     "arctan2",
     (lambda g, out, y, x: g * _cosine(_cosine(x, hypot(x, y)), hypot(x, y)),
-     lambda g, out, y, x: g * _cosine(_cosine(-y, hypot(x, y)), hypot(x, y))),
+     lambda g, out, y, x: -(g * _cosine(_cosine(y, hypot(x, y)), hypot(x, y)))),
     scalar="atan2({0}, {1})", domain=("nonzero", "nonzero"),
 )  # fmt: skip
 sinh = _function("sinh", (lambda g, out, x: g * cosh(x),), scalar="sinh({0})", tex=r"\sinh {0}", onnx="Sinh")
@@ -713,7 +713,7 @@ fmin = _function("fmin", (lambda g, out, x, y, *, tie=0.5: _share(g, x, y, tie, 
                  scalar="fmin({0}, {1})", domain=("real", "real"), cost=1)  # fmt: skip
 copysign = _function(
     "copysign",
-    (lambda g, out, x, y: g * (sign(x) * copysign(1.0, y)), None),
+    (lambda g, out, x, y: g * (copysign(1.0, out) * sign(1.0 * x)), None),
     scalar="copysign({0}, {1})",
     domain=("nonzero", "nonzero"),
     cost=1,

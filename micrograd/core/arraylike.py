@@ -13,7 +13,7 @@ import numpy as np
 
 from micrograd import primitives as p
 from micrograd.core import validation
-from micrograd.display import Displayed
+from micrograd.display import Labelled
 from micrograd.errors import DTypeError, GraphError, ShapeError
 from micrograd.modes import capturing, current
 from micrograd.numpy_api import composites as c
@@ -25,7 +25,7 @@ __all__ = ["ArrayLike"]
 _not = c.bitwise(c.logical_not)
 
 
-class ArrayLike(Displayed):
+class ArrayLike(Labelled):
     """The operators and methods of an array, composed of primitives."""
 
     __slots__ = ()
@@ -337,16 +337,6 @@ class ArrayLike(Displayed):
     def relu(self) -> Any:
         """Return ``maximum(x, 0)``, with slope 0 at 0."""
         return c.maximum(self, 0.0)
-
-    # Karpathy's names for what his drawings read; they show constants as nodes.
-
-    @property
-    def _prev(self) -> set[Any]:
-        return {type(self)(a) if o is None else o for o, a in zip(self.operands, self.args, strict=True)}
-
-    @property
-    def _op(self) -> str:
-        return "" if self.row is None else self.row.label
 
 
 for _name, _function in {

@@ -366,6 +366,9 @@ def squeeze(x: Any, axis: Axis = None) -> Any:
     return p.reshape(x, shape=tuple(s for a, s in enumerate(shape) if a not in gone))
 
 
+_GROUP = 64
+
+
 def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
     """Join arrays along an existing axis; all their entries in one row where `axis` is None."""
     arrays = [reshape(a, -1) for a in arrays] if axis is None else list(arrays)
@@ -374,7 +377,14 @@ def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
     ndim = len(shape_of(arrays[0]))
     if ndim == 0:
         raise ShapeError("zero-dimensional arrays cannot be concatenated; use stack")
-    return p.concatenate(*arrays, axis=_places(axis or 0, ndim)[0])
+    return joined(arrays, _places(axis or 0, ndim)[0])
+
+
+def joined(arrays: Sequence[Any], axis: int) -> Any:
+    """Join arrays along an axis, many of them in groups: a row with n operands takes n times n steps backwards."""
+    while len(arrays) > _GROUP:
+        arrays = [p.concatenate(*arrays[at : at + _GROUP], axis=axis) for at in range(0, len(arrays), _GROUP)]
+    return p.concatenate(*arrays, axis=axis)
 
 
 def stack(arrays: Sequence[Any], axis: int = 0) -> Any:

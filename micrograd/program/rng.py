@@ -58,7 +58,9 @@ class RngStates:
             get, put = rng.get_state, rng.set_state
         else:
             return None
-        return self._states.setdefault(id(rng), _RngState(get, put))
+        # what stands for a generator in a traced function draws from the same bits
+        key = id(getattr(rng, "bit_generator", rng))
+        return self._states.setdefault(key, _RngState(get, put))
 
     def by_layer(self, function: Callable[[], Any]) -> tuple[Any, bool]:
         """Return what `function` returns, whose draws later calls make anew, and whether it can draw at all."""

@@ -17,7 +17,7 @@ from micrograd import primitives as p
 from micrograd.core.operands import Operands
 from micrograd.engine import Tensor, record
 from micrograd.errors import GraphError
-from micrograd.modes import capturing
+from micrograd.modes import SEALED, capturing, current
 from micrograd.numpy_api import composites as c
 from micrograd.primitives import Primitive
 from micrograd.source.names import CodePosition
@@ -25,7 +25,7 @@ from micrograd.tracing.array_methods import ArrayMethods, Step
 from micrograd.tracing.storage import Array, Storage, Write, current_trace, fitting
 
 __all__ = [
-    "TracedArray", "adopt", "float_of", "is_tracked", "leaves", "lift", "own", "present", "raw_value",
+    "TracedArray", "adopt", "float_of", "is_tracked", "leaves", "lift", "own", "present", "raw_value", "value_now",
     "without_tracing",
 ]  # fmt: skip
 
@@ -302,7 +302,7 @@ def _operators(name: str, ufunc: np.ufunc, *, compares: bool = False) -> None:
     short = _SHORT.get(name)  # most calls are of two floats, and what `call_ufunc` looks at takes longer than computing
 
     def forwards(self: TracedArray, other: Any) -> Any:
-        if short is not None:
+        if short is not None and current() is SEALED:
             kind = type(other)
             y = other if kind is float or kind is int else float_of(other) if kind is TracedArray and joins else None
             if y is not None and (x := float_of(self)) is not None:
@@ -312,8 +312,10 @@ def _operators(name: str, ufunc: np.ufunc, *, compares: bool = False) -> None:
         return self.call_ufunc(ufunc, "__call__", (self, other), {})
 
     def backwards(self: TracedArray, other: Any) -> Any:
-        if short is not None and joins and type(other) in (float, int) and (x := float_of(self)) is not None:
-            return own(short(other, x))
+        if short is not None and joins and type(other) in (float, int) and current() is SEALED:
+            x = float_of(self)
+            if x is not None:
+                return own(short(other, x))
         if not isinstance(other, _COMPUTES) and not _is_placeholder(other):
             return NotImplemented
         return self.call_ufunc(ufunc, "__call__", (other, self), {})
@@ -360,11 +362,20 @@ def present(x: Any) -> Any:
 
 
 def raw_value(x: Any) -> Any:
-    """Replace tensors, also in lists and tuples, by their values."""
+    """Replace tensors, also in lists and tuples, by their values; refused while a call is captured: they change."""
+    if isinstance(x, Tensor) and (capture := capturing()) is not None:
+        capture.refuse("what depends on the values of a tensor", "compute with the tensor itself, or with np.where")
+    if type(x) in (list, tuple) and x:
+        return type(x)([raw_value(item) for item in x])
+    return value_now(x)
+
+
+def value_now(x: Any) -> Any:
+    """Replace tensors, also in lists and tuples, by arrays, of which only shape and dtype stay from call to call."""
     if isinstance(x, Tensor):
         return np.asarray(x.raw)
     if type(x) in (list, tuple) and x:
-        return type(x)([raw_value(item) for item in x])
+        return type(x)([value_now(item) for item in x])
     return x
 
 

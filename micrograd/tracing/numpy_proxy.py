@@ -36,7 +36,18 @@ from micrograd.numpy_api.functions import (
     named_arguments,
 )
 from micrograd.numpy_api.scipy import SCIPY
-from micrograd.tracing.array import TracedArray, adopt, float_of, is_tracked, leaves, lift, own, present, raw_value
+from micrograd.tracing.array import (
+    TracedArray,
+    adopt,
+    float_of,
+    is_tracked,
+    leaves,
+    lift,
+    own,
+    present,
+    raw_value,
+    value_now,
+)
 from micrograd.tracing.overrides import OVERRIDES, Joined, Vectorized, by_numpy, einsum_view, filled, joined, written_to
 from micrograd.tracing.refusals import refusal
 from micrograd.tracing.stand_ins import TracedGenerator
@@ -98,7 +109,7 @@ def apply_function(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
         capturing() is not None and called in FUNCTIONS and called not in _OF_SHAPES
     ):
         _same_in_every_call(called)
-        made = adopt(called(*raw_value(args), **{key: raw_value(value) for key, value in kwargs.items()}))
+        made = adopt(called(*value_now(args), **{key: value_now(value) for key, value in kwargs.items()}))
     elif called not in FUNCTIONS and called.__name__ not in SCIPY:
         raise GraphError(refusal(called))
     else:

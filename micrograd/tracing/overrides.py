@@ -17,7 +17,7 @@ from micrograd.errors import GraphError
 from micrograd.modes import capturing
 from micrograd.numpy_api import composites as c
 from micrograd.numpy_api import rearrange
-from micrograd.tracing.array import TracedArray, adopt, is_tracked, leaves, lift, present, raw_value
+from micrograd.tracing.array import TracedArray, adopt, is_tracked, leaves, lift, present, raw_value, value_now
 from micrograd.tracing.storage import current_trace
 
 __all__ = ["OVERRIDES", "Joined", "Vectorized", "array", "by_numpy", "einsum_view", "joined", "written_to"]
@@ -314,7 +314,7 @@ def _copyto(target: TracedArray, src: Any, casting: str = "same_kind", where: An
         target.assign(primitives.where(present(where), present(src), present(target)))
     else:
         mask = np.broadcast_to(raw_value(present(where)), target.shape)
-        target[mask] = _broadcast(src, target.shape)[mask] if np.ndim(raw_value(present(src))) else src
+        target[mask] = _broadcast(src, target.shape)[mask] if np.ndim(value_now(present(src))) else src
 
 
 def _broadcast(x: Any, shape: tuple[int, ...]) -> Any:
@@ -336,7 +336,7 @@ def _put(a: TracedArray, ind: Any, v: Any, mode: Any = "raise") -> None:
 def _putmask(a: TracedArray, mask: Any, values: Any) -> None:
     if capturing() is not None and is_tracked(mask):  # whose places each call has its own of
         line = _repeated(values, np.arange(a.size))
-        spread = c.reshape(present(line), a.shape) if np.ndim(raw_value(present(line))) else present(line)
+        spread = c.reshape(present(line), a.shape) if np.ndim(value_now(present(line))) else present(line)
         _copyto(a, spread, where=mask)
         return
     places = np.flatnonzero(_truth(mask))
@@ -344,6 +344,9 @@ def _putmask(a: TracedArray, mask: Any, values: Any) -> None:
 
 
 def _place(arr: TracedArray, mask: Any, vals: Any) -> None:
+    if capturing() is not None and np.size(value_now(present(vals))) == 1:
+        _copyto(arr, np.reshape(vals, ()), where=mask)
+        return
     places = np.flatnonzero(_truth(mask))
     arr.flat[places] = _repeated(vals, np.arange(places.size))
 
@@ -356,7 +359,7 @@ def _truth(mask: Any) -> Any:
 def _repeated(values: Any, places: Any) -> Any:
     """Return the values at places of a line in which they stand again and again."""
     values = joined(values)
-    if not np.ndim(raw_value(present(values))):
+    if not np.ndim(value_now(present(values))):
         return values
     line = values.reshape(-1) if isinstance(values, TracedArray) else np.ravel(values)
     return line[places % line.size] if places.size else 0.0
@@ -404,7 +407,7 @@ def full_like(
     a: Any, fill_value: Any, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None
 ) -> Any:
     """Fill an array like another one, as `numpy.full_like`; a traced value keeps its gradient."""
-    like = raw_value(present(a))
+    like = value_now(present(a))
     if not is_tracked(fill_value):
         return adopt(np.full_like(like, present(fill_value), dtype, order, subok, shape))
     return _filled_with("full_like", np.empty_like(like, dtype, order, subok, shape), fill_value)
@@ -433,7 +436,7 @@ def _filled_with(name: str, empty: Any, value: Any) -> Any:
 @_overrides(np.broadcast_arrays)
 def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
     """View arrays in their common shape, as `numpy.broadcast_arrays`."""
-    shape = np.broadcast_shapes(*(np.shape(raw_value(present(a))) for a in args))
+    shape = np.broadcast_shapes(*(np.shape(value_now(present(a))) for a in args))
     return tuple(OVERRIDES[np.broadcast_to](a, shape) for a in args)
 
 
@@ -517,7 +520,7 @@ class Vectorized:
     def __call__(self, *args: Any) -> Any:
         """Return the results for the entries of some arrays, as one array."""
         arrays = broadcast_arrays(*args)
-        shape = np.shape(raw_value(present(arrays[0])))
+        shape = np.shape(value_now(present(arrays[0])))
         rows = [reshape(a, -1) for a in arrays]
         made = array([self.pyfunc(*entries) for entries in zip(*rows, strict=True)])
         return made.reshape(shape)

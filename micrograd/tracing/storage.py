@@ -69,14 +69,26 @@ class Write:
     direct: bool = True
 
 
-class Storage:
+class _Unwritten:
+    """What a storage has that was never written into, as most are: the result of one operation."""
+
+    first: Tensor | None = None
+    written: bool = False
+    exposed: bool = False
+    pending: list[Write] | tuple[()] = ()
+    owner: Array | None = None
+    slot: Array | None = None
+    _layout: Array | None = None
+
+
+@dataclass(eq=False)
+class Storage(_Unwritten):
     """The entries of one array; every view of it shares them.
 
     Attributes:
         base: the present entries: an array that nobody else writes to, or a tensor.
         origin: the array of the caller's that this one stands for.
         made: where the user's frames stood when the array was made.
-        order: of the entries in memory, as NumPy's functions name it.
         first: the tensor that the entries were before the first write.
         written: whether anything has been written.
         exposed: whether code outside of the traced functions has been given the plain array.
@@ -87,32 +99,11 @@ class Storage:
         like: the traced array that this is a copy of, whose order ``"K"`` keeps.
     """
 
-    # Most storages are the result of one operation and never written into: what they have not is in the class.
+    base: Any
     origin: Array | None = None
     made: Sequence[CodePosition] = ()
     order: Any = "K"
     like: Any = None
-    first: Tensor | None = None
-    written = False
-    exposed = False
-    pending: list[Write] | tuple[()] = ()
-    owner: Array | None = None
-    slot: Array | None = None
-    _layout: Array | None = None
-
-    def __init__(
-        self, base: Any, origin: Array | None = None, *, made: Sequence[CodePosition] = (), order: Any = "K",
-        like: Any = None,
-    ) -> None:  # fmt: skip
-        self.base = base
-        if like is not None:
-            self.like = like
-        if origin is not None:
-            self.origin = origin
-        if made:
-            self.made = made
-        if order != "K":
-            self.order = order
 
     @property
     def tracked(self) -> bool:
@@ -278,7 +269,7 @@ class Storage:
 
     def _joined(self, live: dict[int, Write], owner: Array, slot: Array, covered: bool) -> Tensor:
         """Put several values at their positions, zeros elsewhere."""
-        row = p.concatenate(*(_shaped(write.value, (write.at.size,)) for write in live.values()), axis=0)
+        row = c.joined([_shaped(write.value, (write.at.size,)) for write in live.values()], 0)
         starts = np.zeros(max(live) + 1, np.intp)
         starts[[*live]] = np.cumsum([0, *(write.at.size for write in live.values())])[:-1]
         seen = np.flatnonzero(owner >= 0)
@@ -313,7 +304,7 @@ class Storage:
                     break
                 parts.append((number, window))
             else:
-                return p.concatenate(*(self._slab(live, *part) for part in parts), axis=axis)  # type: ignore[no-any-return]
+                return c.joined([self._slab(live, *part) for part in parts], axis)  # type: ignore[no-any-return]
         return None
 
     def _slab(self, live: dict[int, Write], number: int, window: tuple[slice, ...]) -> Any:

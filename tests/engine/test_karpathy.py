@@ -214,3 +214,18 @@ def test_moons_give_his_numbers(his_sdist: Path, tmp_path: Path) -> None:
     grad = np.array(his["steps"][0]["grad"])
     with pytest.raises(AssertionError, match="apart"):  # the comparison can fail
         assert_within(grad * (1 + 1e-13), grad, np.abs(grad).max(), 64)
+
+
+def test_labels_and_what_is_made_by_hand() -> None:
+    a, b = Value(2.0), Value(-3.0)
+    a.label = "a"
+    out = a * b
+    assert (a.label, b.label, out.label) == ("a", "", "")
+    out.label = "out"
+    assert {child.label for child in out._prev} == {"a", ""}
+    with pytest.raises(TypeError, match="makes a node by hand; here operations make them"):
+        Value(6.0, (a, b), "*")
+    with pytest.raises(AttributeError, match="applies the rules of the table"):
+        out._backward = lambda: None
+    with pytest.raises(AttributeError):
+        a.lable = "a"
