@@ -31,6 +31,10 @@ WORDS: dict[str, Phrase] = {
         "The numbers are right, on {probes} sets of inputs; a shape is not.",
         "数值正确（在 {probes} 组输入上）；但有形状不对。",
     ),
+    "right.excused": (
+        "Right but for what is said below, on {probes} sets of inputs.",
+        "除下面所说的之外都正确（在 {probes} 组输入上）。",
+    ),
     "wrong.one": ("Wrong: 1 mistake.", "有误：1 处错误。"),
     "wrong.more": ("Wrong: {count} mistakes.", "有误：{count} 处错误。"),
     "wrong.none": (
@@ -38,6 +42,7 @@ WORDS: dict[str, Phrase] = {
         "有误：梯度与引擎的结果不一致，但无法归咎于某一行。",
     ),
     "failed": ("Could not be checked.", "无法检查。"),
+    "tried": ("Tried with {inputs}.", "试过的输入：{inputs}。"),
     "remarks": ("Not mistakes, but worth knowing:", "以下不算错误，但值得了解："),
     "printed": ("Your code printed:", "你的代码输出了："),
     "printed.more": ("... {count} more lines", "……另有 {count} 行"),
@@ -47,6 +52,11 @@ WORDS: dict[str, Phrase] = {
     "table.off": ("off by {error} (rounding explains {bound})", "相差 {error}（舍入误差至多 {bound}）"),
     "table.shape": ("shape {got}, should be {expected}", "形状为 {got}，应为 {expected}"),
     "table.none": ("no value: the code stopped before it, or returned None", "没有值：代码提前中止，或返回了 None"),
+    "table.zero": (", zero on every set of inputs", "，在每组输入上都为零"),
+    "table.not_zero": (
+        "off by {error}: it is zero on every set of inputs, the output does not change with it",
+        "相差 {error}：在每组输入上它都应为零，输出不随它变化",
+    ),
     "table.nan": ("not a finite number", "不是有限的数"),
     "summary": ("{right} of {all} pairs are right.", "共 {all} 对函数，{right} 对正确。"),
     "level.more": ("For {more}: --hint {level}", "想看{more}：--hint {level}"),
@@ -96,6 +106,11 @@ WORDS: dict[str, Phrase] = {
     "head.caller": (
         "Line {line}: {target} belongs to the caller, and is changed in place.",
         "第 {line} 行：{target} 属于调用者，却被原地修改了。",
+    ),
+    "head.guard": ("Line {line}: right but for a guard in the forward.", "第 {line} 行：除前向中的保护项外都正确。"),
+    "head.mean_convention": (
+        "Line {line}: {target} is an average where the loss may be meant to have it.",
+        "第 {line} 行：{target} 取了平均，这一平均可能本应放在损失里。",
     ),
     "head.forward": (
         "Line {line}: the forward differs from {reference}.",
@@ -271,6 +286,28 @@ PROBLEMS: dict[str, Phrase] = {
     "internal": (
         "the check itself failed ({kind}: {message}); this is a fault of micrograd, please report it with your file",
         "检查程序本身出错（{kind}：{message}）；这是 micrograd 的问题，请附上你的文件报告给我们",
+    ),
+    "only": (
+        "Right with the settings that are tried first; wrong with {settings}.",
+        "最先试的设置下正确；在 {settings} 下有误。",
+    ),
+    "guard": (
+        (
+            "{count} in the logarithm keeps it finite, and has a derivative too: the gradients are off by {error} for "
+            "it, and right without it; that is what everybody does"
+        ),
+        "对数里的 {count} 防止无穷大，但它也影响导数：梯度因此相差 {error}，去掉它则完全正确；通常的做法就是这样",
+    ),
+    "mean": (
+        (
+            "{names} are the right ones divided by {count}, the number of examples: right if the loss is the sum over "
+            "the examples divided by {count}, and {others} is not divided"
+        ),
+        "{names} 是正确值除以样本数 {count}：如果损失是各样本之和再除以 {count}，而 {others} 不除，那么这是对的",
+    ),
+    "unpacked": (
+        "the names stand in another order than the values: {name} holds what the forward calls {other}",
+        "名字的顺序与值的顺序不同：{name} 得到的是前向里的 {other}",
     ),
     "stop.unbound": (
         "{kind}: `{name}` is read here, and line {line} is the first that assigns it",

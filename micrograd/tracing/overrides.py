@@ -312,7 +312,7 @@ def _copyto(target: TracedArray, src: Any, casting: str = "same_kind", where: An
         target[...] = src
     elif capturing() is not None:
         target.assign(primitives.where(present(where), present(src), present(target)))
-    else:
+    elif target.size:
         mask = np.broadcast_to(raw_value(present(where)), target.shape)
         target[mask] = _broadcast(src, target.shape)[mask] if np.ndim(value_now(present(src))) else src
 

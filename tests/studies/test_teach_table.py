@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from paths import ROOT
 
-from micrograd.marker.report import Finding, Fix, Report, Span
-from tests.teach import corpus, faults, report, run, table
+from micrograd.marker.report import Finding, Fix, Output, Report, Shown, Span
+from tests.teach import corpus, faults, report, run, several, table
 
 LAYERS = {layer.name: layer for layer in corpus.layers()}
 
@@ -173,3 +173,47 @@ def test_an_unknown_layer_is_refused_by_name(capsys: pytest.CaptureFixture[str])
     with pytest.raises(SystemExit):
         run.main(["--layers", "gelu"])
     assert "unknown layers: gelu; there are batchnorm_staged," in capsys.readouterr().err
+
+
+# ---- several faults at once ------------------------------------------------------------------------------------------
+
+
+def _several(*changes: str) -> several.Several:
+    return several.Several(LAYERS["batchnorm_staged"], tuple(_fault("batchnorm_staged", change) for change in changes))
+
+
+def test_several_faults_are_judged_by_all_lines_and_every_sentence() -> None:
+    both = _several("dxmu1 = -(dxhat * ivar)", "dgamma = -np.sum(dgammax * xhat, axis=0)")
+    assert len(both.lines) == 2
+    mark = several.judge_several(both, run.in_process, _clock())
+    assert (mark.named, mark.accused, mark.missed, mark.mended, mark.untrue) == (True, False, False, True, ())
+    one = _report(_fault(*SIGN), "sign", "-(dxhat * ivar)", "dxhat * ivar")
+    outputs = tuple(Output(name, False, Shown((), "", ()), None, 0.0, 0.0) for name in ("dx", "dgamma", "dbeta"))
+    (finding,) = one.findings
+    single = dataclasses.replace(one, outputs=outputs, backward="batchnorm_backward")
+    mark = several.judge_several(both, lambda pair, text: single, _clock())
+    assert (mark.named, mark.accused, mark.missed, mark.mended) == (False, False, True, False)
+    assert len(mark.untrue) == 1  # "every gradient is right with it"
+    other = dataclasses.replace(finding, span=dataclasses.replace(finding.span, line=5, end_line=5), fix=None)
+    doubted = dataclasses.replace(single, findings=(dataclasses.replace(other, sure=False),))
+    for answer, untrue in ((dataclasses.replace(single, findings=(other,)), 1), (doubted, 0)):
+        mark = several.judge_several(both, lambda pair, text, answer=answer: answer, _clock())  # type: ignore[misc]
+        assert (mark.accused, len(mark.untrue)) == (bool(untrue), untrue)
+
+
+def test_what_a_line_reads_is_found_by_the_text() -> None:
+    both = _several("dxmu1 = -(dxhat * ivar)", "dgamma = -np.sum(dgammax * xhat, axis=0)")
+    lines = both.layer.text.splitlines()
+    last = next(n for n, line in enumerate(lines, 1) if "dx = dx1 + dx2" in line)
+    above = several._above(both.layer.text, "batchnorm_backward", last)
+    first = next(n for n, line in enumerate(lines, 1) if "dgammax = dout" in line)
+    assert first in above
+    assert min(both.lines) in above or max(both.lines) in above
+
+
+def test_each_of_several_faults_shows() -> None:
+    made = several.drawn(LAYERS["relu"], 3)
+    assert {len(one.faults) for one in made} == {2, 3}
+    for one in made:
+        assert len({fault.edit.start for fault in one.faults}) == len(one.faults)
+        assert one.text != one.layer.text

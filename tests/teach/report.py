@@ -17,12 +17,14 @@ def failures(marks: Sequence[Mark]) -> list[Mark]:
     return [mark for mark in marks if mark.effect in (*VISIBLE, "right", "harmless") and not mark.found]
 
 
-def told(marks: Sequence[Mark], traced: Mapping[str, str], names: Sequence[str]) -> str:
-    """The tables of both halves, and a line for everything else."""
+def told(marks: Sequence[Mark], traced: Mapping[str, str], names: Sequence[str], together: str = "") -> str:
+    """The tables of both halves, that of several faults at once, and a line for everything else."""
     parts = []
     for held_out, title in ((False, "Faults developed on"), (True, "Faults held out")):
         half = [mark for mark in marks if mark.held_out is held_out and mark.effect != "right"]
         parts.append(f"## {title}\n\n{markdown(rows(half, names))}")
+    if together:
+        parts.append(f"## Two and three faults at once\n\n{together}")
     parts.append("## Right backwards, and edits that change nothing\n\n" + "\n".join(_lines(marks, traced)))
     return "\n\n".join(parts)
 
@@ -107,6 +109,11 @@ The words that count for an edit were revised by rule, in both halves.
   *its own word* counts only the first name of the edit.
 - *verified fix*: the one edit that the report proposes was applied to the text, run on inputs that the marking never
   saw, and all gradients came out right, in value and in shape.
+
+Of two and three faults at once, each of which shows beside the others: *all named*: the lines that are called wrong are
+those that were edited; *whole fix*: the fixes together make every gradient right; *untrue sentence*: a line that is
+called wrong was not edited, a line that is said to read nothing wrong reads an edited one, or a fix does not do what is
+said of it. The lines that a report only holds possible ("nothing vouches for it") count as not named.
 
 A gradient with the right numbers in another shape, `(1, D)` for `(D,)`, counts as found if the report says so.
 """

@@ -15,11 +15,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from . import corpus, report
+from . import corpus, report, several
 from .faults import Fault, faults
 from .table import Mark, judge_fault, judge_right, traces
 
-__all__ = ["by_check", "in_process", "main", "measure"]
+__all__ = ["by_check", "in_process", "main", "measure", "measure_several"]
 
 ROOT = Path(__file__).parents[2]
 
@@ -64,6 +64,15 @@ def measure(
     return marks, {pair.name: traces(pair) for pair in right}
 
 
+def measure_several(
+    made: Sequence[several.Several], *, quick: bool = False, jobs: int = 1
+) -> list[several.SeveralMark]:
+    """Mark backwards with several faults."""
+    check, clock = (in_process if quick else by_check), time.perf_counter
+    with ThreadPoolExecutor(1 if quick else jobs) as pool:
+        return list(pool.map(lambda one: several.judge_several(one, check, clock), made))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; answers 1 where a right backward is found wrong, or a wrong one is not found."""
     names = [layer.name for layer in corpus.layers()]
@@ -87,6 +96,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     right = [pair for pair in corpus.layers() if pair.name in wanted]
     right += [pair for pair in corpus.variants() if pair.family in families or len(wanted) == len(names)]
     print(f"{len(planted)} faults and {len(right)} right backwards ...", file=sys.stderr, flush=True)
+    chosen_layers = [layer for layer in corpus.layers() if layer.name in wanted]
+    together = [made for layer in chosen_layers for made in several.drawn(layer, chosen.seed)]
+    together = together[:: 4 * chosen.every if chosen.quick else chosen.every]
     started = time.perf_counter()
     marks, traced = measure(planted, right, quick=chosen.quick, jobs=chosen.jobs)
     result = {
@@ -94,7 +106,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "seconds": time.perf_counter() - started,
         "marks": [asdict(mark) for mark in marks], "traced": traced,
     }  # fmt: skip
-    text = report.told(marks, traced, names)
+    many = measure_several(together, quick=chosen.quick, jobs=chosen.jobs)
+    result["several"] = [asdict(mark) for mark in many]
+    text = report.told(marks, traced, names, several.markdown(many))
     print(text)
     if chosen.misses:
         print(report.misses(marks, held_out=chosen.held_out))

@@ -25,16 +25,17 @@ from micrograd.marker.diagnosis.examination import (
     last_return,
     missing,
     permuted,
+    unpacked,
 )  # fmt: skip
 from micrograd.marker.diagnosis.finding import Suspicion, found_at
-from micrograd.marker.repair.node_edits import Edit
+from micrograd.marker.repair.node_edits import Change, Edit
 from micrograd.marker.repair.patch import Patch, Piece
 from micrograd.marker.repair.search import TIERS, Bench, Goal, Mended, SearchJob, as_call, outcome, search
 from micrograd.marker.repair.synthesis import can_mend, required, rescaled, written
 from micrograd.marker.report import Finding, Span
 from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.recording import record, scope_in
-from micrograd.marker.student.statements import Root, Statement, path_of
+from micrograd.marker.student.statements import Root, Scope, Statement, path_of
 from micrograd.marker.truth.alignment import Quantities
 from micrograd.marker.truth.cases import Case, running, scale_of
 
@@ -57,12 +58,14 @@ class _Found:
         piece: its edit of that text; None where there is none.
         above: the lines that its statement depends on.
         vouched: whether everything that its statement reads was known to be right when it was found.
+        raises: whether the code stopped at it.
     """
 
     finding: Finding
     piece: Piece | None
     above: frozenset[int]
     vouched: bool
+    raises: bool
 
 
 @dataclass(slots=True)
@@ -150,10 +153,14 @@ class Diagnoser:
     ) -> tuple[Mended | None, Suspicion | None]:
         """Return the edit that mends it, and the statement under suspicion, as far as either is found."""
         order, slices = self.candidates(now, wrong)
-        returned = missing(now, wrong, job) or permuted(now, wrong, job)
+        returned = missing(now, wrong, job) or permuted(now, wrong, job) or unpacked(now, wrong, job)
         if returned is not None:
             return returned, None
         suspects = list(self.suspects(now, wrong, order))
+        if now.recordings[0].error is not None and suspects and suspects[0].statement.number == self.failing(now):
+            mended = self.up_to(now, suspects[0], job)
+            if mended is not None:
+                return mended, suspects[0]
         if len(wrong) > 1 and not any(suspicion.fixed == wrong for suspicion in suspects[:1]):
             shared = [n for n in order if n in set.intersection(*slices.values())]
             mended, suspicion = self.common(now, wrong, shared, job)
@@ -169,10 +176,14 @@ class Diagnoser:
         for wanted in self.aims(wrong, slices):
             rest = self.pruned(self.weighed(now, order, {}), wanted, job)
             found = search(job, rest, Goal(tuple(now.states), wanted), extra=self.writer(suspicion))
-            if found:
-                return found[0], suspicion if suspicion and suspicion.statement is found[0].statement else None
+            for mended in found:
+                if self.leaves_nothing(now, mended):
+                    return mended, suspicion if suspicion and suspicion.statement is mended.statement else None
             if job.late():
                 break
+        inserted = self.inserted(now, wrong, order, job)
+        if inserted is not None:
+            return inserted, None
         return None, suspicion or self.solvable(now, wrong, order, job)
 
     def common(
@@ -205,7 +216,44 @@ class Diagnoser:
         numbers = [number, *self.ancestors(now, number)]
         weighed = self.pruned(self.weighed(now, numbers, {number: 0.0}), suspicion.fixed, job)
         goal = Goal(tuple(now.states), suspicion.fixed)
-        return next(iter(search(job, weighed, goal, extra=self.writer(suspicion))), None)
+        found = search(job, weighed, goal, extra=self.writer(suspicion))
+        return found[0] if found else self.inserted(now, suspicion.fixed, numbers, job)
+
+    def failing(self, now: Examination) -> int:
+        """Return the statement at which the code raises; -1 where it does not."""
+        recording = now.recordings[0]
+        return recording.last.statement.number if recording.error is not None and recording.last is not None else -1
+
+    def leaves_nothing(self, now: Examination, mended: Mended) -> bool:
+        """Return whether all that depends on an edited line is right with the edit, where the code raised before it."""
+        if now.recordings[0].error is None:
+            return True
+        code = self.code(self.program.text.edited(mended.start, mended.end, mended.new))
+        if code is None:
+            return False
+        then = Examination(code, self.cases, self.quantities)
+        return not any(mended.statement.number in then.statements_of(position) for position in then.wrong)
+
+    def inserted(self, now: Examination, wrong: frozenset[int], order: Sequence[int], job: SearchJob) -> Mended | None:
+        """Return the one statement that is missing behind another: a division by a count, a mask, the -1 of softmax."""
+        text, goal = self.program.text, Goal(tuple(now.states), wrong)
+        for number in reversed(order):
+            statement = self.program.statements[number]
+            scope = next(iter(job.scopes(statement)), None)
+            plain = isinstance(statement.node, (ast.Assign, ast.AugAssign)) and len(statement.targets) == 1
+            if scope is None or statement.looped or not plain or number in now.forward_part:
+                continue
+            name, at = statement.names[0], text.range(statement.node)[1]
+            value = next((v for v in now.written(number, name)), None)
+            margin = "\n" + " " * statement.node.col_offset
+            for new, tag in insertions(name, value, scope):
+                change = Change(at, at, margin + new, tag, 2.0, new)
+                made = job.verified(Mended(statement, None, change, at, at, change.new, 2.0), goal)
+                if made is not None:
+                    return made
+                if job.late():
+                    return None
+        return None
 
     # ---- the first quantity that its name gives away ---------------------------------------------------
 
@@ -214,16 +262,21 @@ class Diagnoser:
 
         Without those whose right value would put wrong what is right: there the name has another meaning.
         """
-        tried = 0
-        for number in order:
+        tried, live, failing = 0, set(order), self.failing(now)
+        for number in now.order():  # what nothing reads is there too: it may have been forgotten
             status = now.status(number)
+            statement, best = self.program.statements[number], None
+            if number == failing and len(statement.targets) == 1:
+                meant = self.quantities[0].meant_by(statement.names[0], now.aliases[0])
+                if meant:
+                    yield Suspicion(statement, Status("suspect", statement.names[0], (meant[0],)), [], frozenset())
+                return
             if status.state != "suspect" or tried >= 12:
                 continue
-            statement, best = self.program.statements[number], None
             for values in now.shapes_for(statement, status):
                 tried += 1
                 fixed = self.fixed_by(now, wrong, now.substituted(statement, status.name, values))
-                if fixed is not None and (best is None or fixed):
+                if fixed is not None and (best is None or fixed) and (number in live or not fixed):
                     best = Suspicion(statement, status, values, fixed)
                 if fixed:
                     break
@@ -244,7 +297,7 @@ class Diagnoser:
             mended = self.up_to(now, suspicion, job) if self.stepwise else None
             if mended is not None:
                 return mended, suspicion
-            if self.stepwise and now.reads_right(number) and self.helps(now, suspicion):
+            if self.stepwise and suspicion.values and now.reads_right(number) and self.helps(now, suspicion):
                 return None, replace(suspicion, fixed=frozenset(range(len(now.states[0] or ()))))
             passed.add(number)
         return None, None
@@ -265,7 +318,8 @@ class Diagnoser:
         twins = {(s.function, s.node.lineno, s.node.col_offset): s for s in part.statements}
         own = {(s.function, s.node.lineno, s.node.col_offset): s for s in self.program.statements}
         keys = [q.key for q in self.quantities[0].meant_by(name, now.aliases[0]) if q.kind == expected.kind]
-        for key in [expected.key, *(key for key in keys[:3] if key != expected.key)]:
+        best: tuple[float, Mended] | None = None
+        for key in [expected.key, *(key for key in keys[:6] if key != expected.key)]:
             cases = [self.one_gradient(case, key, part) for case in self.cases]
             if any(case is None for case in cases):
                 continue
@@ -279,25 +333,27 @@ class Diagnoser:
             inner = SearchJob(part, short.cases, short.recordings, fresh, job.deadline)
             here = twins[statement.function, statement.node.lineno, statement.node.col_offset]
             before = [n for n in self.ancestors(short, here.number) if short.status(n).state not in ("right", "size")]
+            before = [] if short.recordings[0].error is not None else before  # the line that raises, by itself
             weighed = self.weighed(short, [here.number, *before], {here.number: 0.0})
             wanted = Suspicion(here, suspicion.status, [case.expected[0] for case in short.cases], frozenset())
             weighed = self.pruned(weighed, frozenset({0}), inner)
             goal = Goal(tuple(short.states), frozenset({0}))
-            best: tuple[int, Mended] | None = None
             for mended in search(inner, weighed, goal, extra=self.writer(wanted))[:6]:
                 node = mended.statement.node
                 whole = self.code(text.edited(mended.start, mended.end, mended.new))
                 after = [] if whole is None else [outcome(case, whole.plain()) for case in self.cases]
                 rest = Goal(tuple(now.states), frozenset())
-                if not after or not all(rest.reached(n, states) for n, states in enumerate(after)):
+                if not after or not all(
+                    rest.reached(n, states) or (states is None and now.states[n] is None)  # it raises further on
+                    for n, states in enumerate(after)
+                ):
                     continue
                 right = sum(all(states is not None and states[p] == "right" for states in after) for p in now.wrong)
-                if best is None or right > best[0]:  # of several the one that mends more of what follows
+                if best is None or mended.cost - 4 * right < best[0]:  # rather the one that mends what follows, too
                     place = mended.statement.function, node.lineno, node.col_offset
-                    best = right, replace(mended, statement=own[place], wanted=frozenset())
-            if best is not None:
-                return best[1]
-        return None
+                    moved = replace(mended, statement=own[place], wanted=frozenset())
+                    best = mended.cost - 4 * right, moved
+        return best[1] if best is not None else None
 
     def one_gradient(self, case: Case, key: tuple[Any, ...], part: StudentCode) -> Case | None:
         """Return a case in which one quantity is the only gradient; None where it has none."""
@@ -566,7 +622,8 @@ class Diagnoser:
                 if other.piece is not None and other.piece not in self.patch.pieces:  # the same text, edited again
                     self.found[place] = replace(other, piece=piece)
                     return
-        self.found.append(_Found(finding, piece, above, now.vouched(statement.number)))
+        raises = statement.number == self.failing(now)
+        self.found.append(_Found(finding, piece, above, now.vouched(statement.number), raises))
 
     def line(self, statement: Statement) -> int:
         """Return the line of a statement in the student's own text."""
@@ -605,19 +662,17 @@ class Diagnoser:
                 if count == len(fixed) or self.mends(one.piece for one in some)
             )  # fmt: skip
         names = [f"d{name.rpartition('.')[2]}" for _, name in self.cases[0].task.call.results]
-        made, pieces = [], list[Piece | None]()
-        for place, one in enumerate(found):
-            lines = {other.finding.span.line for other in found[:place]} | {
-                other.finding.span.line for other in found if other is not one
-            }
-            finding = one.finding
-            if whole or one.vouched:
+        made, pieces, before = [], list[Piece | None](), self.right([])
+        for one in found:
+            lines = {other.finding.span.line for other in found if other is not one}
+            finding, seen = one.finding, whole or one.vouched
+            if seen:
                 finding = replace(finding, reads="mended" if one.above & lines else "right")
             if one.piece is not None and finding.fix is not None:
                 pieces.append(one.piece)
-                states = self.states(pieces)
-                right = [all(s is not None and s[p] == "right" for s in states) for p in range(len(names))]
-                text = self.first.text
+                right, text = self.right(pieces), self.first.text
+                seen = seen or any(now and not then for now, then in zip(right, before, strict=True))
+                before = right
                 fix = replace(
                     finding.fix, span=text.between(one.piece.start, one.piece.end),
                     old=text.source[one.piece.start : one.piece.end], new=one.piece.new, probes=len(self.fresh()),
@@ -626,11 +681,33 @@ class Diagnoser:
                     wrong=tuple(name for name, good in zip(names, right, strict=True) if not good),
                 )  # fmt: skip
                 finding = replace(finding, fix=fix)
-            made.append(finding)
+            plain = finding.kind in ("missing_result", "return_order", "call_error") or one.raises
+            made.append(replace(finding, sure=plain or (finding.sure and seen)))
         return made
+
+    def right(self, pieces: Sequence[Piece | None]) -> list[bool]:
+        """Return which gradients are right with some edits of the student's own text, on every probe."""
+        states = self.states(pieces)
+        return [all(s is not None and s[p] == "right" for s in states) for p in range(len(self.cases[0].expected))]
 
 
 _RIGHT = "__mg_right"
+
+
+def insertions(name: str, value: Any, scope: Scope) -> Iterator[tuple[str, str]]:
+    """Yield statements that are easily forgotten after a value, and what each is called."""
+    if not isinstance(value, np.ndarray) or value.dtype.kind != "f":
+        return
+    for count in scope.counts():
+        yield f"{name} /= {count}", "count"
+    for other, held in scope.names.items():
+        if not isinstance(held, np.ndarray):
+            continue
+        if held.dtype.kind in "iu" and held.ndim == 1 and value.ndim == 2 and len(held) == len(value):
+            yield f"{name}[np.arange(len({other})), {other}] -= 1", "term"
+        if held.shape == value.shape and held.dtype.kind in "fb":
+            yield f"{name}[{other} <= 0] = 0", "mask"
+            yield f"{name} *= {other}", "factor_name"
 
 
 def in_shape(value: Any, shape: tuple[int, ...]) -> Any:

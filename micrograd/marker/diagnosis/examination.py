@@ -25,7 +25,7 @@ from micrograd.marker.student.statements import Root, Statement, path_of
 from micrograd.marker.truth.alignment import Quantities, Quantity, agree
 from micrograd.marker.truth.cases import MISSING, Case, close, judged
 
-__all__ = ["Examination", "Status", "absent", "fits", "lacking", "last_return", "missing", "permuted"]
+__all__ = ["Examination", "Status", "absent", "fits", "lacking", "last_return", "missing", "permuted", "unpacked"]
 
 
 # ---- statement by statement ---------------------------------------------------------------------------------
@@ -235,6 +235,9 @@ class Examination:
                 same = np.shape(value) == np.shape(quantity.value)
                 return ("right" if same or np.size(value) != np.size(quantity.value) else "misshapen"), quantity
         if meant:
+            parts = (str(q.key[1]).partition("_")[0] for q in quantities.equal_to(value, ("grad",)))
+            if any(normal(part) == normal(base) for part in parts for base, _ in meanings(name)):
+                return "known", None  # of a part of the forward's statement: ds of q @ k.T in s = q @ k.T / 2
             if statement.looped and all(
                 any(fits(e.writes[name], q.value) for q in quantities.all if q.kind != "value") for e in events[:40]
             ):
@@ -322,10 +325,10 @@ class Examination:
         return True
 
     def _vouches(self, writer: Event, name: str, quantities: Quantities) -> bool:
-        """Return whether a variable holds what its name says, or came in, or is a size or an empty buffer."""
+        """Return whether a variable holds what its name says, or came in, or is an empty buffer."""
         status = self.status(writer.statement.number)
-        if status.state in ("right", "outside", "size") or name not in writer.writes:
-            return status.state in ("right", "outside", "size")
+        if status.state in ("right", "outside") or name not in writer.writes:
+            return status.state in ("right", "outside")
         value = writer.writes[name]
         if status.state != "known" or not isinstance(value, (np.ndarray, np.floating, float)):
             return status.state == "known"
@@ -538,3 +541,37 @@ def permuted(now: Examination, wrong: frozenset[int], job: SearchJob) -> Mended 
     new = ", ".join(text.of(value.elts[place]) for place in order)
     made = Mended(statement, None, Change(start, end, new, "returns", 1.0), start, end, new, 1.0)
     return job.verified(made, Goal(tuple(now.states), wrong))
+
+
+def unpacked(now: Examination, wrong: frozenset[int], job: SearchJob) -> Mended | None:
+    """Return whether a cache is unpacked in another order: its names hold what the forward calls otherwise."""
+    text = now.program.text
+    for number in now.order():
+        node = now.program.statements[number].node
+        if not (isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple) and path_of(node.value)):
+            continue
+        names = [path_of(element) for element in node.targets[0].elts]
+        belongs = []
+        for recording, quantities in zip(now.recordings, now.quantities, strict=True):
+            events = recording.of(number)
+            held = [events[-1].writes.get(name) if events else None for name in names]
+            labels = [[q.label for q in quantities.equal_to(v, ("value",))] if v is not None else [] for v in held]
+            known = [name in quantities.values for name in names]
+            right = [
+                name if not named or name in found or not found
+                else next((other for other in names if other in found and other != name), name)
+                for name, found, named in zip(names, labels, known, strict=True)
+            ]  # fmt: skip
+            belongs.append(right)
+        order = belongs[0]
+        if order == names or sorted(order) != sorted(names) or any(one != order for one in belongs):
+            continue
+        elements = node.targets[0].elts
+        start, end = text.range(elements[0])[0], text.range(elements[-1])[1]
+        name, other = next((a, b) for a, b in zip(names, order, strict=True) if a != b)
+        change = Change(start, end, ", ".join(order), "unpacked", 1.0, f"{name}={other}")
+        made = Mended(now.program.statements[number], None, change, start, end, change.new, 1.0)
+        for wanted in (wrong, frozenset[int]()):
+            if (found := job.verified(made, Goal(tuple(now.states), wanted))) is not None:
+                return found
+    return None

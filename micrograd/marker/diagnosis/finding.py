@@ -13,6 +13,7 @@ import numpy as np
 from micrograd.marker.diagnosis.examination import Examination, Status
 from micrograd.marker.diagnosis.kinds import Evidence, classified
 from micrograd.marker.gradient_names import meanings
+from micrograd.marker.messages import problem
 from micrograd.marker.repair.node_edits import Edit
 from micrograd.marker.repair.search import Bench, Mended
 from micrograd.marker.report import Finding, Fix, Span, shown
@@ -64,8 +65,16 @@ def found_at(
         severity, kind.name, span, text.whole_lines(text.span(statement.node)), target, means, edge,
         shown(evidence.wanted[0]) if evidence.wanted and evidence.wanted[0] is not None else None,
         shown(evidence.got[0]) if evidence.got and evidence.got[0] is not None else None,
-        kind.ratio, fix,
+        kind.ratio, fix, _reason(mended),
     )  # fmt: skip
+
+
+def _reason(mended: Mended | None) -> str:
+    """Return which name holds what, where a cache is unpacked in another order."""
+    if mended is None or mended.edit.tag != "unpacked":
+        return ""
+    name, _, other = mended.edit.detail.partition("=")
+    return problem("unpacked", name=name, other=other)
 
 
 def _caret(text: Text, mended: Mended) -> Span:
@@ -154,7 +163,7 @@ def _by_upstream(now: Examination, made: Evidence, statement: Statement, root: R
         found.append((bench.original[0], values[0] if values else None, inner, detail))
     (got, wanted, inner, detail), (got2, wanted2, inner2, detail2) = found
     several = wanted is not None and np.size(wanted) > 1
-    made.nonlinear = several and _doubles(wanted, wanted2) and not _doubles(got, got2)
+    made.nonlinear = several and got is not None and _doubles(wanted, wanted2) and not _doubles(got, got2)
     came = detail is not None and isinstance(detail, (np.ndarray, float))
     made.gradient = _doubles(detail, detail2) if came else _doubles(inner, inner2)
 

@@ -1,26 +1,28 @@
-"""Paths that a backward leaves out although it is right, because what they carry is always zero.
+"""Remark on what a backward leaves out although it is right, and on what custom does otherwise than the forward.
 
-In batch norm the variance's path through xmu into mu is one: ``sum(dxmu2, axis=0) = 0``, whatever x is.
+What is left out may carry zero always. In batch norm the variance's path through xmu into mu is one:
+``sum(dxmu2, axis=0) = 0``, whatever x is.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from micrograd.engine import Tensor
 from micrograd.graph import Graph
 from micrograd.marker.diagnosis.examination import fits
-from micrograd.marker.report import Finding
+from micrograd.marker.repair.patch import Patch, Piece
+from micrograd.marker.repair.search import states_of
+from micrograd.marker.report import Finding, Span
 from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.recording import Event, record
-from micrograd.marker.truth.cases import Case
-from micrograd.primitives import TABLE
+from micrograd.marker.student.statements import Text
+from micrograd.marker.truth.cases import Case, close, judged, sent_along
 
-__all__ = ["left_out"]
+__all__ = ["averaged", "left_out", "unguarded"]
 
 _ZERO = 1e-9
 """What is smaller than this share of the terms that cancel in it is zero."""
@@ -78,25 +80,10 @@ def _zero_paths(graph: Graph) -> Iterator[tuple[str, str, str, Any, Any, Any]]:
         if len(uses.get(index, ())) < 2:
             continue
         for user, part in uses[index]:
-            sent, scale = _sent(graph, index, slot, part)
+            sent, scale = sent_along(graph, index, slot, part)
             if np.any(part) and sent is not None and float(np.abs(sent).max(initial=0.0)) <= _ZERO * scale:
                 names = graph.nodes[index].name, graph.nodes[user].name, graph.nodes[operand].name
                 yield *names, part, graph.grads[index] - part, back
-
-
-def _sent(graph: Graph, index: int, slot: int, g: Any) -> tuple[Any, float]:
-    """Return what a node hands to an operand of the gradient `g`, and how large the terms of it are together."""
-    node, values = graph.nodes[index], graph.values
-    answers = []
-    for seed in (g, np.abs(g)):
-        leaves = [Tensor(values[o]) if isinstance(o, int) else o for o in node.operands]
-        leaf = leaves[slot]
-        if not isinstance(leaf, Tensor):
-            return None, 0.0
-        out = TABLE[node.op](*leaves, **node.attrs)
-        out.backward(seed)
-        answers.append(np.asarray(leaf.grad))
-    return answers[0], float(np.abs(answers[1]).max(initial=0.0))
 
 
 def _is_zero(value: Any, like: Any) -> bool:
@@ -142,3 +129,65 @@ def _value(program: StudentCode, event: Event, expr: ast.expr) -> Any:
 def _name_of(events: list[Event], part: Any) -> str:
     """Return the student's own name for a value."""
     return next((name for event in events for name, value in event.writes.items() if fits(value, part)), "")
+
+
+# ---- conventions ---------------------------------------------------------------------------------------------
+
+
+def unguarded(text: Text) -> tuple[str, tuple[tuple[Span, str], ...]]:
+    """Return the text without small numbers that are added inside a logarithm, and these: ``np.log(p + 1e-7)``."""
+    tree = ast.parse(text.source)
+    small: dict[str, float] = {}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=float(number))):
+                small[name] = number
+    pieces, found = [], []
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(attr="log") | ast.Name(id="log"),
+                args=[ast.BinOp(op=ast.Add(), left=left, right=(ast.Constant() | ast.Name()) as right)],
+            ):
+                value: object = right.value if isinstance(right, ast.Constant) else small.get(right.id)
+                if isinstance(value, float) and 0 < value <= _GUARD:
+                    pieces.append(Piece(text.range(left)[1], text.range(right)[1], ""))
+                    found.append((text.span(node), text.of(right)))
+    return Patch.of(pieces).applied(text.source), tuple(found)
+
+
+_GUARD = 1e-4
+
+
+def averaged(cases: Sequence[Case], results: Sequence[Any]) -> tuple[tuple[int, ...], str] | None:
+    """Return the gradients that are right but for a division by the number of examples, and its name.
+
+    There are several, all but one, and that one is right: a course's convention rather than mistakes.
+    """
+    if any(isinstance(result, Exception) for result in results):
+        return None
+    states = [states_of(judged(case, result)) for case, result in zip(cases, results, strict=True)]
+    count = len(states[0])
+    wrong = tuple(p for p in range(count) if any(one[p] == "wrong" for one in states))
+    if count < 3 or len(wrong) != count - 1 or any(s not in ("right", "wrong") for one in states for s in one):
+        return None
+    (other,) = {*range(count)} - {*wrong}
+    for axis in range(np.ndim(cases[0].expected[other])):
+        if all(
+            _times(len_of(case, other, axis), case.gradients_in(result)[p], case.expected[p],
+                   case.relative * case.scales[p])
+            for case, result in zip(cases, results, strict=True) for p in wrong
+        ):  # fmt: skip
+            name = cases[0].task.call.results[other][1]
+            return wrong, f"{name}.shape[{axis}]"
+    return None
+
+
+def _times(count: int, got: Any, wanted: Any, bound: float) -> bool:
+    """Return whether a gradient is another one, a number of times."""
+    return np.shape(got) == np.shape(wanted) and close(count * np.asarray(got), wanted, bound)
+
+
+def len_of(case: Case, position: int, axis: int) -> int:
+    """Return how long an axis of a gradient is."""
+    return int(np.shape(case.expected[position])[axis])

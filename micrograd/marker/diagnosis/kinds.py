@@ -106,6 +106,8 @@ def _families(sizes: Sequence[Mapping[str, int]]) -> Iterator[tuple[str, str]]:
     for name in names:
         for form in ("{0}", "1/{0}", "-{0}", "-1/{0}", "2*{0}", "1/(2*{0})", "{0}**2", "1/{0}**2", "{0}/2", "2/{0}"):
             yield "count", form.format(name)
+        for form in ("{0}**0.5", "1/{0}**0.5"):
+            yield "factor", form.format(name)
         for text in (f"{name}/({name}-1)", f"({name}-1)/{name}", f"{name}/({name}+1)", f"({name}+1)/{name}"):
             yield "bessel", text
     for name in names:
@@ -255,7 +257,20 @@ def two_paths(
 # ---- the kind -----------------------------------------------------------------------------------------------
 
 
-_SURE = {"returns", "returned", "assign", "accumulate", "call", "copy", "in_place", "unpack", "aug_sign", "eps_outside"}
+_SURE = {
+    "returns",
+    "returned",
+    "assign",
+    "accumulate",
+    "call",
+    "copy",
+    "in_place",
+    "unpack",
+    "unpacked",
+    "add_at",
+    "aug_sign",
+    "eps_outside",
+}
 """Edits that say what kind of mistake it is, whatever the numbers are."""
 
 
@@ -385,6 +400,12 @@ def classified(evidence: Evidence) -> Kind:
             tensor = None if tag in ("complement", "exchange") or _sums(evidence) else tensor_ratio(got, wanted, named)
             if tensor is not None:
                 return _by_tensor(evidence, *tensor)
+    if tag == "term":  # a part of the loss that is not in the sum
+        path = _by_path(evidence, pairs)
+        if path is None or path.name == "path_sign":  # W * W is two paths of one value
+            path = _by_two_paths(evidence, pairs) or path
+        if path:
+            return path
     if _sums(evidence) and not evidence.gradient:
         return Kind("sign" if tag in ("operator", "exchange") else "swapped_value")
     path = _by_path(evidence, pairs)
@@ -392,10 +413,9 @@ def classified(evidence: Evidence) -> Kind:
         return path
     if tag in ("", "term") and _constant_statistics(evidence):
         return Kind("constant_statistics")
-    if tag == "" and pairs and len(evidence.quantities) >= len(pairs[0][0]):
-        both = two_paths(*pairs[0], evidence.quantities[: len(pairs[0][0])])
-        if both is not None:
-            return Kind("path_missing", f"expected - {both[0].label} - {both[1].label}", "", both[0].edge)
+    path = _by_two_paths(evidence, pairs) if tag == "" else None
+    if path:
+        return path
     if tag == "name" and edit is not None and isinstance(edit, Edit):
         return Kind(_swapped(edit))
     if tag == "operator" and isinstance(edit, Edit) and isinstance(edit.node, ast.BinOp):
@@ -500,6 +520,16 @@ def _by_path(evidence: Evidence, pairs: Sequence[tuple[list[Any], list[Any]]]) -
                 kind = "wrong_path"
             return Kind(kind, text, "", quantity.edge)
     return None
+
+
+def _by_two_paths(evidence: Evidence, pairs: Sequence[tuple[list[Any], list[Any]]]) -> Kind | None:
+    """Two paths are missing together."""
+    if not pairs or len(evidence.quantities) < len(pairs[0][0]):
+        return None
+    both = two_paths(*pairs[0], evidence.quantities[: len(pairs[0][0])])
+    if both is None:
+        return None
+    return Kind("path_missing", f"expected - {both[0].label} - {both[1].label}", "", both[0].edge)
 
 
 def _constant_statistics(evidence: Evidence) -> bool:

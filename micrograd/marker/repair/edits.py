@@ -31,7 +31,7 @@ from micrograd.marker.repair.node_edits import (
     other_numbers,
     without_sign,
 )  # fmt: skip
-from micrograd.marker.student.statements import Scope, Text, index_like, is_number, is_value
+from micrograd.marker.student.statements import Scope, Text, divides, index_like, is_number, is_value
 
 __all__ = [
     "changes_of", "edits_around", "edits_of", "other_indices", "other_keys_and_numbers", "other_order", "other_ranges",
@@ -71,7 +71,8 @@ def _beside_another(here: Material, node: ast.expr, shape: tuple[int, ...]) -> I
         if name == term or not _fits(shape, np.shape(here.scope.names[name])):
             continue
         yield Edit(node, f"{product} * {name}", "factor_name", 2.4, name)
-        yield Edit(node, f"{product} / {name}", "divide_name", 2.6, name)
+        if divides(name, here.scope.names[name]):
+            yield Edit(node, f"{product} / {name}", "divide_name", 2.6, name)
         same = np.shape(here.scope.names[name]) == shape
         yield Edit(node, f"{term} + {name}", "term", 2.8 if same else 3.2, name)
         yield Edit(node, f"{term} - {name}", "term", 3.0 if same else 3.4, name)
@@ -395,6 +396,16 @@ def _other_assignments(node: ast.AugAssign, text: Text) -> Iterator[Change]:
     yield Change(*text.range(node), f"{name} = {name} {symbol} {operand}", "in_place", 1.6, name)
 
 
+def _at_each(node: ast.Assign | ast.AugAssign, text: Text) -> Iterator[Change]:
+    """Offer ``np.add.at(a, i, b)`` for ``a[i] += b``: where an index occurs twice, both count."""
+    target = node.targets[-1] if isinstance(node, ast.Assign) else node.target
+    added = isinstance(node, ast.Assign) or isinstance(node.op, ast.Add)
+    if added and isinstance(target, ast.Subscript) and not isinstance(target.slice, (ast.Constant, ast.Slice)):
+        new = f"np.add.at({text.of(target.value)}, {text.of(target.slice)}, {text.of(node.value)})"
+        if ":" not in text.of(target.slice):
+            yield Change(*text.range(node), new, "add_at", 1.4)
+
+
 def _accumulated(node: ast.Assign, text: Text) -> Iterator[Change]:
     """Offer ``+=`` for ``=``."""
     target = node.targets[0]
@@ -434,5 +445,6 @@ def _swaps(elements: list[ast.expr], text: Text, tag: str, cost: float) -> Itera
 _OF_STATEMENTS: tuple[tuple[Any, Callable[[Any, Text], Iterator[Change]]], ...] = (
     (ast.AugAssign, _other_assignments),
     (ast.Assign, _accumulated),
+    ((ast.Assign, ast.AugAssign), _at_each),
     ((ast.Assign, ast.Return), _other_order),
 )

@@ -16,7 +16,7 @@ import numpy as np
 
 from micrograd.marker.repair.node_edits import Edit
 from micrograd.marker.repair.search import Bench
-from micrograd.marker.student.statements import Scope
+from micrograd.marker.student.statements import Scope, divides
 from micrograd.marker.truth.cases import scale_of
 
 __all__ = ["can_mend", "required", "rescaled", "solved", "written"]
@@ -226,7 +226,7 @@ def _library(shape: tuple[int, ...], atoms: Sequence[tuple[str, Any, float]]) ->
                 if _joined(array, second):
                     put(f"{text} * {other}", "product", cost + more + 0.3, array * second)
             for other, second, more in usable:
-                if other != text and _joined(array, second):
+                if other != text and divides(other, second) and _joined(array, second):
                     put(f"{text} / {other}", "quotient", cost + more + 0.4, array / second)
         if 1 <= len(shape) <= 2:
             tall = [(text, array, cost) for text, array, cost in usable if array.ndim == 2 and min(array.shape) > 1][
@@ -243,6 +243,8 @@ def _library(shape: tuple[int, ...], atoms: Sequence[tuple[str, Any, float]]) ->
                         if second.shape != array.shape or i < j:
                             whole = (array * second).sum(axis, keepdims=keep)
                             sums.append((f"np.sum({text} * {other}, {tail})", whole, cost + more + 0.6))
+                        if not divides(other, second):
+                            continue
                         whole = (array / second).sum(axis, keepdims=keep)
                         sums.append((f"np.sum({text} / {other}, {tail})", whole, cost + more + 0.8))
             for text, value, cost in sums[:600]:
@@ -360,6 +362,8 @@ def written(
             for spelled, _, cost, sign in _matches(quotient, library, constants):
                 found.append(Edit(node, f"{sign}{product} * {spelled}", "factor_name", 2.9 + cost, spelled))
             for spelled, kind, cost, sign in _matches(1.0 / quotient, library, constants):
+                if not divides(spelled, scope.value_of(spelled)):
+                    continue
                 bracketed = f"({spelled})" if kind != "atom" or not spelled.isidentifier() else spelled
                 found.append(Edit(node, f"{sign}{product} / {bracketed}", "divide_name", 2.9 + cost, spelled))
     found.sort(key=lambda edit: edit.cost + 0.002 * len(edit.new))

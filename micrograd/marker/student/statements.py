@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from micrograd.marker.gradient_names import meanings
 from micrograd.marker.report import Span
 
 __all__ = [
-    "Root", "Scope", "Statement", "Target", "Text", "index_like", "is_array", "is_number", "is_value", "path_of",
-    "reads_of", "roots_of", "targets_of",
+    "Root", "Scope", "Statement", "Target", "Text", "divides", "index_like", "is_array", "is_number", "is_value",
+    "path_of", "reads_of", "roots_of", "targets_of",
 ]  # fmt: skip
 
 
@@ -349,3 +351,13 @@ def index_like(value: Any) -> bool:
     if isinstance(value, bool):
         return False
     return isinstance(value, (int, np.integer, slice)) or (isinstance(value, np.ndarray) and value.dtype.kind in "iub")
+
+
+def divides(text: str, value: Any) -> bool:
+    """Return whether an edit may divide by a value: one that is never 0, as a count, a root or a sum of exponentials.
+
+    No gradient is, and nothing that takes both signs: it may be 0 on other inputs.
+    """
+    array = np.asarray(value)
+    named = any(meanings(name) for name in re.findall(r"[A-Za-z_]\w*", text))
+    return array.dtype.kind in "fiu" and not named and bool(np.all(array > 0))

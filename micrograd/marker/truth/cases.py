@@ -16,19 +16,20 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.engine import sweep
+from micrograd.engine import Tensor, sweep
 from micrograd.errors import MicrogradError
 from micrograd.graph import Graph
 from micrograd.graph.graph import uneven
 from micrograd.marker.inputs.layers import at_path
 from micrograd.marker.inputs.task import Probe, Task
 from micrograd.marker.student.recording import duplicate
+from micrograd.primitives import TABLE
 from micrograd.pytree import flatten, paths
 from micrograd.tracing import trace
 
 __all__ = [
     "MISSING", "Case", "Judged", "UnrunnableError", "close", "judged", "measured", "prepare", "refreshed", "running",
-    "scale_of", "with_statistics_fixed",
+    "scale_of", "sent_along", "with_statistics_fixed",
 ]  # fmt: skip
 
 MISSING = object()
@@ -348,8 +349,11 @@ def _seed(case: Case, graph: Graph, outputs: Sequence[Any]) -> None:
     inputs = {node.name: node for node in graph.inputs}
     given = dict(paths_of(case.probe.arguments))
     sent: dict[int, float] = {}
-    for (source, _, _), part in graph.edge_grads.items():
+    judged_by_name = {name for _, name in case.task.call.results}
+    for (source, target, slot), part in graph.edge_grads.items():
         sent[source] = max(sent.get(source, 0.0), scale_of(part))
+        if graph.nodes[source].name in judged_by_name and target in graph.grads:  # a sum of terms that may cancel
+            sent[source] = max(sent[source], sent_along(graph, target, slot, graph.grads[target])[1])
     for _, name in case.task.call.results:
         given_as = inputs.get(name)
         if given_as is None and name not in given:
@@ -360,6 +364,22 @@ def _seed(case: Case, graph: Graph, outputs: Sequence[Any]) -> None:
         case.expected.append(np.asarray(gradient, float))
         arriving = 0.0 if given_as is None else sent.get(given_as.index, 0.0)
         case.scales.append(max(scale_of(gradient), arriving, 1e-30))
+
+
+def sent_along(graph: Graph, index: int, slot: int, g: Any) -> tuple[Any, float]:
+    """Return what a node hands to an operand of the gradient `g`, and how large the terms of it are together."""
+    node, values = graph.nodes[index], graph.values
+    found = []
+    for seed in (g, np.abs(g)):
+        operands = [values[o] if isinstance(o, int) else o for o in node.operands]
+        leaves = [Tensor(v) if np.asarray(v).dtype.kind == "f" else v for v in operands]
+        leaf = leaves[slot]
+        if not isinstance(leaf, Tensor):
+            return None, 0.0
+        out = TABLE[node.op](*leaves, **node.attrs)
+        out.backward(seed)
+        found.append(np.asarray(leaf.grad))
+    return found[0], scale_of(found[1])
 
 
 def paths_of(arguments: Any) -> Iterator[tuple[str, Any]]:

@@ -1,0 +1,157 @@
+"""Several mistakes in one backward, on one path and in one line; and what is said of each fix."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from typing import Any
+
+import pytest
+from marked import claims_hold, marked, mistakes_in, planted
+from paths import ROOT
+
+from micrograd.marker.repair.patch import Patch
+
+BATCHNORM = (ROOT / "tests" / "teach" / "layers" / "batchnorm_staged.py").read_text(encoding="utf-8")
+ATTENTION = """
+import numpy as np
+
+def attention_forward(q, k, v):
+    d = q.shape[1]
+    s = q @ k.T / np.sqrt(d)
+    e = np.exp(s - s.max(axis=1, keepdims=True))
+    p = e / e.sum(axis=1, keepdims=True)
+    return p @ v, (q, k, v, p)
+
+def attention_backward(dout, cache):
+    q, k, v, p = cache
+    d = q.shape[1]
+    dv = p.T @ dout
+    dp = dout @ v.T
+    ds = p * (dp - (dp * p).sum(axis=1, keepdims=True)) / np.sqrt(d)
+    dq = ds @ k
+    dk = ds.T @ q
+    return dq, dk, dv
+"""  # fmt: skip
+
+
+HALF = ("dvar = 0.5 * 1.0 /", "dvar = 1.0 /")
+SIGN = ("dmu = -1 * np.sum(", "dmu = np.sum(")
+SHARE = ("dx2 = 1.0 / N * np.ones((N, D)) * dmu", "dx2 = np.ones((N, D)) * dmu")
+MEAN = ("divar = np.sum(", "divar = np.mean(")
+SCALE = ("dxhat = dgammax * gamma", "dxhat = dgammax")
+PATH = ("dx1 = dxmu1 + dxmu2", "dx1 = dxmu1")
+TWO = ("dxmu2 = 2 * xmu", "dxmu2 = xmu")
+ROOT_SIGN = ("dsqrtvar = -1.0 /", "dsqrtvar = 1.0 /")
+
+
+@pytest.mark.parametrize(
+    "mistakes",
+    [(HALF, SIGN), (SIGN, SHARE), (SCALE, MEAN), (ROOT_SIGN, HALF), (TWO, PATH), (HALF, PATH), (SCALE, TWO, SHARE),
+     (MEAN, HALF, SIGN)],
+)  # fmt: skip
+def test_each_mistake_on_one_path_is_named_and_nothing_else(mistakes: tuple[tuple[str, str], ...]) -> None:
+    text, lines = planted(BATCHNORM, *mistakes)
+    report = marked(text)
+    assert {finding.span.line for finding in mistakes_in(report)} == lines
+    claims_hold(text, report)
+    first, *others = mistakes_in(report)
+    assert first.reads == "right"
+    assert "right" not in {finding.reads for finding in others} or (PATH in mistakes or SCALE in mistakes)
+
+
+def test_the_same_for_two_mistakes_in_one_line() -> None:
+    one = BATCHNORM.replace("    dbeta = np.sum(dout, axis=0)\n", "").replace(
+        "dgamma = np.sum(dgammax * xhat, axis=0)",
+        "dgamma, dbeta = np.sum(dgammax * xmu, axis=0), np.sum(dout, axis=1)",
+    )
+    report = marked(one)
+    assert len({finding.span.line for finding in mistakes_in(report)}) == 1
+    assert [finding.target for finding in mistakes_in(report)] == ["dgamma", "dbeta"]
+    claims_hold(one, report)
+    shown = report.text()
+    assert shown.count("+     dgamma, dbeta = np.sum(dgammax * xhat, axis=0), np.sum(dout, axis=0)") == 2
+
+
+def test_what_is_edited_twice_is_one_fix() -> None:
+    mistake = ("dvar = 0.5 * 1.0 / np.sqrt(var + eps) * dsqrtvar", "dvar = -1.0 / (var + eps) * dsqrtvar")
+    text, lines = planted(BATCHNORM, mistake)
+    report = marked(text)
+    assert {finding.span.line for finding in mistakes_in(report)} == lines
+    claims_hold(text, report)
+
+
+@pytest.mark.parametrize(
+    ("mistake", "kinds"),
+    [
+        ((" / np.sqrt(d)\n    dq", "\n    dq"), {"factor"}),
+        ((" / np.sqrt(d)\n    dq", " / d\n    dq"), {"factor"}),
+        (("dp = dout @ v.T", "dp = 3 * dout @ v.T"), {"factor"}),
+    ],
+)
+def test_one_mistake_behind_two_gradients_is_one(mistake: tuple[str, str], kinds: set[str]) -> None:
+    text, lines = planted(ATTENTION, mistake)
+    report = marked(text)
+    (finding,) = mistakes_in(report)
+    assert finding.span.line in lines
+    assert finding.kind in kinds
+    claims_hold(text, report)
+
+
+def test_lines_that_raise_are_mended_where_they_stand() -> None:
+    text, lines = planted(ATTENTION, ("dq = ds @ k", "dq = ds @ q"), ("dk = ds.T @ q", "dk = ds.T @ k"))
+    report = marked(text)
+    assert {finding.span.line for finding in mistakes_in(report)} == lines
+    claims_hold(text, report)
+
+
+def test_a_name_with_a_meaning_of_its_own_is_not_a_mistake() -> None:
+    """`dvar` holds twice the gradient and the line after it halves it: right together, and only `dmu` is wrong."""
+    own = BATCHNORM.replace("dvar = 0.5 * 1.0 /", "dvar = 1.0 /").replace(
+        "dsq = 1.0 / N * np.ones((N, D)) * dvar", "dsq = 0.5 / N * np.ones((N, D)) * dvar"
+    )
+    assert marked(own).verdict == "right"
+    text, lines = planted(own, SIGN)
+    report = marked(text)
+    assert {finding.span.line for finding in mistakes_in(report)} == lines
+    claims_hold(text, report)
+
+
+def test_what_nothing_vouches_for_is_not_called_right() -> None:
+    """`d` is wrong and has no name that says what it should be: the line that reads it reads nothing known."""
+    text = """
+import numpy as np
+
+def softmax_loss(W, X, y, reg):
+    n = len(X)
+    scores = X @ W
+    p = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    loss = -np.log(p[np.arange(n), y]).mean() + reg * np.sum(W * W)
+    d = np.log(p)
+    d[np.arange(n), y] -= 1
+    dW = X.T @ d / n
+    dW += reg * W
+    return loss, dW
+"""
+    report = marked(text)
+    assert report.verdict == "wrong"
+    assert "everything that this line reads is right" not in report.text()
+    assert "right values to work from" not in report.text()
+    assert "every gradient is right" not in report.text()
+
+
+def test_edits_of_edits_are_edits_of_the_first_text() -> None:
+    for seed in range(300):
+        chance = random.Random(seed)
+        first = text = "".join(chance.choice("abcd") for _ in range(chance.randrange(10)))
+        patch: Any = Patch()
+        for _ in range(4):
+            start = chance.randrange(len(text) + 1)
+            end = chance.randrange(start, len(text) + 1)
+            new = "".join(chance.choice("XY") for _ in range(chance.randrange(3)))
+            patch, text = patch.then(start, end, new), text[:start] + new + text[end:]
+            assert patch.applied(first) == text
+            assert all(one.end <= other.start for one, other in itertools.pairwise(patch.pieces))
+            kept = [at for at, letter in enumerate(text) if letter in "abcd"]
+            inside = {at for piece in patch.pieces for at in range(piece.start, piece.end)}
+            assert all(first[patch.origin(at)] == text[at] for at in kept if patch.origin(at) not in inside)
