@@ -39,7 +39,7 @@ docs: $(VENV)/docs.done ## build the documentation into docs/_build/html, warnin
 	@echo "docs/_build/html/index.html"
 
 functions: $(VENV)/test.done ## run the list of NumPy's functions by every route; write the page of what is right and refused
-	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python tests/support/numpy_expressions.py --write
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python tests/support/numpy_expressions.py --write $(ARGS)
 
 lint: $(VENV)/lint.done ## check style, format and layers
 	@$(BIN)/ruff check

@@ -338,7 +338,7 @@ def _put(a: TracedArray, ind: Any, v: Any, mode: Any = "raise") -> None:
 def _putmask(a: TracedArray, mask: Any, values: Any) -> None:
     if capturing() is not None and is_tracked(mask):  # whose places each call has its own of
         line = _repeated(values, np.arange(a.size))
-        spread = c.reshape(present(line), a.shape) if np.ndim(raw_value(present(line))) else present(line)
+        spread = c.reshape(present(line), a.shape) if np.ndim(value_now(present(line))) else present(line)
         _copyto(a, spread, where=mask)
         return
     places = np.flatnonzero(_truth(mask))

@@ -61,7 +61,9 @@ def test_every_row_is_spelled(name: str, case: Case) -> None:
 
 
 def test_every_row_has_a_spelling_of_its_own() -> None:
-    assert {*TABLE} - {*SPELLED} == {"scatter"}
+    by_name = {name for name, row in TABLE.items() if row.kind == "map" and hasattr(np, row.array)}
+    unspelled = {*TABLE} - {*SPELLED} - by_name
+    assert unspelled == {"scatter", "recur"}  # the second is the backward of a product of running entries
 
 
 def test_a_row_without_one_is_called_by_its_numpy_name() -> None:

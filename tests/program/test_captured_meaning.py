@@ -214,7 +214,7 @@ def appends_outside(x: Any) -> Any:
             X,
             r"cannot compile np.piecewise\(\) by conditions of a tensor",
         ),
-        (lambda x: np.place(x * 2, x > 0, 1.0), X, r"cannot compile writing where a mask holds, of the values"),
+        (lambda x: np.place(x * 2, x > 0, [1.0, 2.0]), X, r"cannot compile writing where a mask holds, of the values"),
         (lambda x: x[np.where(x > 0)], X, r"cannot compile np.where\(\) with one argument of a tensor"),
         (lambda x: x * np.argsort(x), X, r"cannot compile np.argsort\(\) of a tensor"),
         (lambda x: x * (0.5 in x), X, "cannot compile a branch on a tensor value"),

@@ -10,6 +10,7 @@ import numpy as np
 
 from micrograd.primitives import TABLE
 from micrograd.program.program import Equation, Feed, Operand, Program, Value
+from micrograd.testing import cases_of
 
 DTYPES = (
     "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64",
@@ -145,7 +146,16 @@ class _Build:
         return program.check(), {feed.value: self.known[feed.value] for feed in self.feeds}
 
 
+def called(row: str) -> tuple[Program, dict[int, Any]]:
+    """A call of LAPACK on the matrices that its row is tested with, in both dtypes that it knows."""
+    build = _Build(row)
+    for dtype in ("float64", "float32"):
+        for case in cases_of(TABLE[row]):
+            build.put([build.feed(np.asarray(x, dtype)) for x in case.operands], case.attrs)
+    return build.program()
+
+
 def programs() -> list[tuple[str, Any]]:
-    """For every row of the table what makes its program; those of kind `call` are left to NumPy as they are."""
-    kinds = {"map": elementwise, "reduce": folded, "contract": moved, "scan": scanned, "move": moved}
-    return [(name, kinds[row.kind]) for name, row in TABLE.items() if row.kind != "call"]
+    """For every row of the table what makes its program."""
+    kinds = {"map": elementwise, "reduce": folded, "contract": moved, "scan": scanned, "move": moved, "call": called}
+    return [(name, kinds[row.kind]) for name, row in TABLE.items()]
