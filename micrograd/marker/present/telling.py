@@ -132,7 +132,7 @@ def _head(finding: Finding, language: str) -> str:
         return say(language, WORDS["head.raises"], **holes)
     if finding.kind in ("return_order", "missing_result"):
         return say(language, WORDS["head.return"], **holes)
-    if finding.kind in ("guard", "mean_convention"):
+    if finding.kind in ("guard", "mean_convention", "no_influence"):
         return say(language, WORDS[f"head.{finding.kind}"], **holes)
     if finding.kind == "in_place" and finding.severity == "harmless":
         return say(language, WORDS["head.caller"], **holes)
