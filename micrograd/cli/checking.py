@@ -133,7 +133,7 @@ def _check(options: argparse.Namespace, terminal: Terminal) -> int:
     from micrograd.drawing.picture import write
     from micrograd.marker.inputs.pairs import chosen, parameters_of, unpaired
     from micrograd.marker.messages import WORDS, say
-    from micrograd.marker.present.rendering import count
+    from micrograd.marker.present.rendering import count, to_data
     from micrograd.marker.present.report_page import page_of
     from micrograd.marker.process.limits import Limits
     from micrograd.marker.process.runner import Request, run_and_walk
@@ -167,7 +167,7 @@ def _check(options: argparse.Namespace, terminal: Terminal) -> int:
             terminal.say(f"{shown}\n" if len(pairs) > 1 else shown)
     beside = unpaired(source, pairs) if pairs and options.forward is options.backward is None else []
     if options.format == "json":
-        found = [json.loads(report.as_json()) for report in reports]
+        found = [to_data(report, hint=options.hint, language=options.lang) for report in reports]
         terminal.say(json.dumps({"version": 1, "reports": found, "not_checked": beside}, indent=2))
     elif len(pairs) > 1:
         terminal.say(count(reports, options.lang))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import json
 import sys
 import tokenize
 import types
@@ -21,12 +22,15 @@ __all__ = ["arguments_for", "at_user_line", "first_line", "function_in", "load",
 
 
 def text_of(path: Path, wanted: str = "FILE.py:FUNCTION") -> str:
-    """Return the text of a Python file. Raises CommandError where it cannot be read."""
+    """Return the text of a Python file, or of a notebook's cells. Raises CommandError where it cannot be read."""
     if not path.is_file():
         raise CommandError(f"{path}: {'is a directory' if path.is_dir() else 'no such file'}; give {wanted}", 2)
     try:
         with tokenize.open(path) as file:
-            return file.read()
+            text = file.read()
+        return _cells(text) if path.suffix == ".ipynb" else text
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise CommandError(f"{path.name}: is no notebook ({error})", 1) from None
     except UnicodeDecodeError as error:
         raise CommandError(
             f"{path.name}: not {error.encoding} text (byte 0x{error.object[error.start]:02x}); save it as UTF-8", 1
@@ -35,6 +39,20 @@ def text_of(path: Path, wanted: str = "FILE.py:FUNCTION") -> str:
         raise CommandError(f"{path.name}: {error.msg}; save it as UTF-8", 1) from None
     except OSError as error:
         raise CommandError(f"{path}: cannot be read ({error.strerror})", 2) from None
+
+
+def _cells(text: str) -> str:
+    """Return the code of a notebook: its cells one after the other, lines for IPython alone as comments."""
+    cells = [cell["source"] for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
+    found = []
+    for number, cell in enumerate(cells, 1):
+        lines = (cell if isinstance(cell, str) else "".join(cell)).split("\n")
+        magic = lines[0].startswith("%%")
+        found += [
+            f"# cell {number}",
+            *(f"# {one}" if magic or one.lstrip()[:1] in ("%", "!") else one for one in lines),
+        ]
+    return "\n".join(found) + "\n"
 
 
 def load(path: Path) -> types.ModuleType:

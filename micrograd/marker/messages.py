@@ -31,6 +31,10 @@ WORDS: dict[str, Phrase] = {
         "The numbers are right, on {probes} sets of inputs; a shape is not.",
         "数值正确（在 {probes} 组输入上）；但有形状不对。",
     ),
+    "right.excused": (
+        "Right but for what is said below, on {probes} sets of inputs.",
+        "除下面所说的之外都正确（在 {probes} 组输入上）。",
+    ),
     "wrong.one": ("Wrong: 1 mistake.", "有误：1 处错误。"),
     "wrong.more": ("Wrong: {count} mistakes.", "有误：{count} 处错误。"),
     "wrong.none": (
@@ -38,6 +42,7 @@ WORDS: dict[str, Phrase] = {
         "有误：梯度与引擎的结果不一致，但无法归咎于某一行。",
     ),
     "failed": ("Could not be checked.", "无法检查。"),
+    "tried": ("Tried with {inputs}.", "试过的输入：{inputs}。"),
     "remarks": ("Not mistakes, but worth knowing:", "以下不算错误，但值得了解："),
     "printed": ("Your code printed:", "你的代码输出了："),
     "printed.more": ("... {count} more lines", "……另有 {count} 行"),
@@ -285,6 +290,10 @@ PROBLEMS: dict[str, Phrase] = {
     "internal": (
         "the check itself failed ({kind}: {message}); this is a fault of micrograd, please report it with your file",
         "检查程序本身出错（{kind}：{message}）；这是 micrograd 的问题，请附上你的文件报告给我们",
+    ),
+    "only": (
+        "Right with the settings that are tried first; wrong with {settings}.",
+        "最先试的设置下正确；在 {settings} 下有误。",
     ),
     "guard": (
         (

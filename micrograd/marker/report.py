@@ -145,6 +145,7 @@ class Report:
         printed: what the student's code wrote.
         probes: on how many sets of inputs it ran.
         seconds: how long marking took.
+        tried: the shapes of the inputs, and the settings that were varied: ``x (5, 3), (4, 6)``, ``stride 1, 2``.
         held: the gradients that the student's code computes on its way, and right, whatever it calls them: ``dvar``.
     """
 
@@ -159,6 +160,7 @@ class Report:
     probes: int = 0
     seconds: float = 0.0
     held: tuple[str, ...] = ()
+    tried: tuple[str, ...] = ()
     source: str = field(default="", repr=False)  # the student's text, for the page and for carets
 
     @property
@@ -215,6 +217,7 @@ class Report:
         """
         try:
             data = json.loads(text)
+            data.pop("summary", "")
             outputs = tuple(
                 Output(
                     name=o["name"], right=o["right"], expected=_shown_of(o["expected"]),
@@ -224,7 +227,11 @@ class Report:
                 for o in data.pop("outputs")
             )  # fmt: skip
             findings = tuple(_finding_of(f) for f in data.pop("findings"))
-            return cls(**{**data, "held": tuple(data["held"])}, outputs=outputs, findings=findings)
+            return cls(
+                **{**data, "held": tuple(data["held"]), "tried": tuple(data["tried"])},
+                outputs=outputs,
+                findings=findings,
+            )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"this is no report of micrograd check: {error!r}") from None
 
@@ -260,6 +267,7 @@ def _shown_of(data: dict[str, Any]) -> Shown:
 
 
 def _finding_of(data: dict[str, Any]) -> Finding:
+    data.pop("said", "")
     fix = data["fix"]
     return Finding(
         **{

@@ -131,8 +131,12 @@ def mark(task: Task, module: types.ModuleType | None = None, early: Callable[[Re
     right = all(_right(case, result) for case, result in zip(cases, results, strict=True))
     report = Report(
         "right" if all(output.right for output in outputs) and not differs else "wrong",
-        task.forward, task.backward, task.file, outputs, probes=len(cases), source=task.source,
+        task.forward, task.backward, task.file, outputs, probes=len(cases), source=task.source, tried=tried(task),
     )  # fmt: skip
+
+    def again(source: str) -> Report:
+        return mark(replace(task, source=source, seconds=task.seconds / 2))
+
     if report.verdict == "wrong" and not differs:
         excused = _by_custom(task, report, program, cases, results)
         if excused is not None:
@@ -140,6 +144,7 @@ def mark(task: Task, module: types.ModuleType | None = None, early: Callable[[Re
         without = _without_influence(report, program, cases)
         if without:
             return replace(report, findings=without, seconds=time.perf_counter() - started)
+        report = replace(report, problem=_only(task, cases, results))
     if early is not None and report.verdict == "wrong":
         early(report)
     findings: list[Finding] = []
@@ -155,9 +160,6 @@ def mark(task: Task, module: types.ModuleType | None = None, early: Callable[[Re
                         c.replace_truth(other)
                     made.append(other)
             return made
-
-        def again(source: str) -> Report:
-            return mark(replace(task, source=source, seconds=task.seconds / 2))
 
         findings = first_look(program, cases, results, fresh, again)
         gaps = {one.target for one in findings if one.kind == "unwritten" and one.target}
@@ -189,6 +191,43 @@ def _without_influence(report: Report, program: StudentCode, cases: Sequence[Cas
     return tuple(Finding("wrong", "no_influence", span, lines, report.outputs[p].name) for p in wrong)
 
 
+def _only(task: Task, cases: Sequence[Case], results: Sequence[Any]) -> str:
+    """Return under which settings it is wrong, where it is right under others."""
+    usual, wrong = _settings(task.probes[0]), set[str]()
+    for case, result in zip(cases, results, strict=True):
+        if not _right(case, result):
+            wrong |= {
+                f"{name} {value}" for name, value in _settings(case.probe).items() if usual.get(name) != value
+            } or {""}
+    return "" if "" in wrong or not wrong else problem("only", settings=", ".join(sorted(wrong)))
+
+
+def _settings(probe: Probe) -> dict[str, Any]:
+    leaves = [pair for name, given in probe.arguments.items() for pair in paths(given, name)]
+    return {path.rpartition(".")[2]: value for path, value in leaves if isinstance(value, (int, str, bool))}
+
+
+def tried(task: Task) -> tuple[str, ...]:
+    """Return the shapes of the inputs, and the settings that differ from probe to probe."""
+    found: dict[str, list[str]] = {}
+    for probe in task.probes:
+        for path, value in (pair for name, given in probe.arguments.items() for pair in paths(given, name)):
+            array = isinstance(value, np.ndarray)
+            if array or isinstance(value, (int, str, bool)):
+                found.setdefault(path.rpartition(".")[2], []).append(str(value.shape) if array else repr(value))
+    shown = {name: list(dict.fromkeys(values)) for name, values in found.items()}
+    return tuple(f"{n} {', '.join(v)}" for n, v in shown.items() if len(v) > 1 or v[0].startswith("("))
+
+
+def _given_up(cases: Sequence[Case], results: Sequence[Any], gaps: Sequence[str]) -> set[int]:
+    """Return the gradients that are not written yet: what is missing in a result, and what a gap is called after."""
+    states = [[one.state for one in judged(case, result)] for case, result in zip(cases, results, strict=True)
+              if not isinstance(result, Exception)]  # fmt: skip
+    own = {normal(target) for name in gaps for target, _ in meanings(name)}
+    names = [name.rpartition(".")[2] for _, name in cases[0].task.call.results]
+    return {p for p, name in enumerate(names) if normal(name) in own or any(s[p] == "missing" for s in states)}
+
+
 def _by_custom(
     task: Task, report: Report, program: StudentCode, cases: Sequence[Case], results: Sequence[Any]
 ) -> Report | None:
@@ -217,15 +256,6 @@ def _by_custom(
     remark = Finding("harmless", "mean_convention", span, text.whole_lines(span), names[positions[0]], reason=reason)
     outputs = tuple(replace(output, right=True) for output in report.outputs)
     return replace(report, verdict="right", outputs=outputs, findings=(remark,))
-
-
-def _given_up(cases: Sequence[Case], results: Sequence[Any], gaps: Sequence[str]) -> set[int]:
-    """Return the gradients that are not written yet: what is missing in a result, and what a gap is called after."""
-    states = [[one.state for one in judged(case, result)] for case, result in zip(cases, results, strict=True)
-              if not isinstance(result, Exception)]  # fmt: skip
-    own = {normal(target) for name in gaps for target, _ in meanings(name)}
-    names = [name.rpartition(".")[2] for _, name in cases[0].task.call.results]
-    return {p for p, name in enumerate(names) if normal(name) in own or any(s[p] == "missing" for s in states)}
 
 
 def _ordered(program: StudentCode, cases: Sequence[Case], results: Sequence[Any]) -> tuple[list[Case], list[Any]]:

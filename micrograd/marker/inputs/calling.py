@@ -224,7 +224,8 @@ def call_of(
             got = None
         if isinstance(got, dict):
             keyed = [(key, str(key)) for key in got]
-            return Call(call.outputs, given, _by_name(keyed, inputs) or _by_position(keyed, inputs))
+            named = _by_name(keyed, inputs) or _by_position(keyed, inputs)
+            return Call(call.outputs, given, named + _left_out(named, inputs, assigned(source, pair.backward)))
         names = said[0] if said else ("",)
         said = (("",) * len(got), True) if isinstance(got, (tuple, list)) else (names, False)
     keyed = [(i if said[1] else None, name) for i, name in enumerate(said[0])]
@@ -238,6 +239,15 @@ def _forgotten(results: Results, count: int, inputs: Sequence[str], names: Seque
     missing = set(inputs) - {path for _, path in results}
     found = [path for path in inputs if path in missing and any(_matches(n, path) for n in names if gradient_target(n))]
     return tuple((count + i, path) for i, path in enumerate(found))
+
+
+def _left_out(named: Results, inputs: Sequence[str], names: Sequence[str]) -> Results:
+    """Return the inputs that a dictionary lacks, where the backward computes it or gives one to others beside it."""
+    done = {path for _, path in named}
+    holders = {path.rpartition(".")[0] for path in done} - {""}
+    found = [path for _, path in _forgotten(named, 0, inputs, names)]
+    found += [path for path in inputs if path.rpartition(".")[0] in holders and path not in (*done, *found)]
+    return tuple((f"d{path.rpartition('.')[2]}", path) for path in found)
 
 
 def _call_of_loss(pair: Pair, inputs: Sequence[str], result: Any, said: tuple[tuple[str, ...], bool] | None) -> Call:
@@ -254,7 +264,7 @@ def _call_of_loss(pair: Pair, inputs: Sequence[str], result: Any, said: tuple[tu
         else:
             keyed.append((i, name))
     if any(isinstance(key, str) for key, _ in keyed) and (named := _by_name(keyed, inputs)):
-        return Call((0,), (), named)
+        return Call((0,), (), named + tuple((f"1.{key}", path) for key, path in _left_out(named, inputs, ())))
     results, ordered = _results(keyed, inputs)
     return Call((0,), (), results, ordered)
 

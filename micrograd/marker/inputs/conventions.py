@@ -421,7 +421,8 @@ def conventional(forward: Function) -> Iterator[ArgumentLayout]:
         classes = "D"
         if {"weight", "labels"} <= roles or ("labels" in roles and any(re.fullmatch(_SIZES["M"], n) for n in names)):
             classes = "M"
-        for wanted in ("labels", "like data", "one-hot") if "labels" in roles else ("",):
+        kinds = ("labels", "one-hot", "like data") if "log(" in _source(forward) else ("labels", "like data", "one-hot")
+        for wanted in kinds if "labels" in roles else ("",):
             entries: dict[str, Fill] = {}
             for p in parameters:
                 entry = _entry(

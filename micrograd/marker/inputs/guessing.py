@@ -9,7 +9,7 @@ import inspect
 import math
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +24,7 @@ from micrograd.marker.inputs.conventions import (
     axes_in,
     conventional,
     factor_of,
+    settings_read,
     sizes_of,
 )  # fmt: skip
 from micrograd.marker.inputs.task import Probe
@@ -347,6 +348,7 @@ def make(
     count: int = 3,
     seed: int = 0,
     skip: int = 0,
+    modes: Sequence[str] = (),
 ) -> list[Probe]:
     """Probes for a forward function, each of other sizes; the first has the example's, where these differ.
 
@@ -359,6 +361,7 @@ def make(
         count: how many.
         seed: of the numbers.
         skip: how many layouts to pass over that fit as well.
+        modes: values of a setting ``mode`` to try as well: ``test``.
 
     Raises:
         GraphError: no arguments were found with which the function runs.
@@ -376,7 +379,37 @@ def make(
         drawn = variant(forward, layout, sizes) if place == count - 1 > 0 else layout
         arguments = drawn.draw(rng, sizes, eps=_EPS[place % len(_EPS)])
         probes.append(Probe(arguments, seed=seed + place))
+    for number, other in enumerate(_other_settings(forward, layout, _given(forward, example), modes)):
+        ran = sorted((math.prod(found[0]), place, sizes) for place, sizes in enumerate(sizes_of(layout))
+                     if (found := shapes_of(forward, other, sizes)))  # fmt: skip
+        if ran:
+            arguments = other.draw(np.random.default_rng([seed, count + number]), ran[0][2], eps=0.2)
+            probes.append(Probe(arguments, seed=seed + count + number))
     return probes
+
+
+_VARIED = ((re.compile(r"stride|step"), (1, 3)), (re.compile(r"pad(ding)?"), (0, 2)))
+
+
+def _other_settings(
+    forward: Function, layout: ArgumentLayout, given: Mapping[str, Any], modes: Sequence[str]
+) -> Iterator[ArgumentLayout]:
+    """Yield the layout with other settings, where nobody has given them: windows that overlap or leave gaps; pads."""
+    tried = [(key, value) for key, values in _VARIED for value in values]
+    for key, value in [*tried, *((re.compile("mode"), mode) for mode in modes)]:
+        changed: dict[str, Fill] = {}
+        for name, entry in layout.entries.items():
+            if name in given:
+                continue
+            if entry.kind == "value" and key.fullmatch(name):
+                changed[name] = replace(entry, value=value)
+            elif entry.kind == "settings":
+                read = settings_read(forward, name)
+                new = {k: value for k in read if key.fullmatch(k)}
+                if new:
+                    changed[name] = replace(entry, value={**entry.value, **new})
+        if changed:
+            yield replace(layout, entries={**layout.entries, **changed})
 
 
 def fitting_sizes(forward: Callable[..., Any], layout: ArgumentLayout) -> list[dict[str, int]]:

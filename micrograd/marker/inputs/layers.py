@@ -32,7 +32,9 @@ def made_of(module: types.ModuleType, name: str) -> list[inspect.Parameter]:
     """Return the parameters of a constructor that a check draws: those without a default, and rates."""
     parameters = inspect.signature(getattr(module, name)).parameters.values()
     plain = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    return [p for p in plain if p.default is p.empty or (type(p.default) is float and 0.1 <= p.default <= 0.9)]
+    rate = [p.name for p in plain if type(p.default) is float and 0.1 <= p.default <= 0.9]
+    rate += [p.name for p in plain if type(p.default) is int and p.name in ("stride", "pad", "padding")]
+    return [p for p in plain if p.default is p.empty or p.name in rate]
 
 
 def object_of(module: types.ModuleType, task: Task, arguments: Mapping[str, Any]) -> Any:

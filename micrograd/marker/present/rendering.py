@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 from html import escape
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +19,7 @@ from micrograd.marker.report import Finding, Output, Report
 
 __all__ = [
     "code_html", "count", "findings_of", "fix_html", "head_html", "numbered", "outputs_html", "said_html", "summary",
-    "to_html", "to_text", "verdict_html",
+    "to_data", "to_html", "to_text", "verdict_html",
 ]  # fmt: skip
 
 _WIDTH = 100
@@ -59,6 +61,8 @@ def summary(report: Report, language: str) -> str:
         return say(language, WORDS["failed"])
     if report.ok:
         shape = any(finding.severity == "shape" for finding in report.findings)
+        if any(finding.kind in ("mean_convention", "guard") for finding in report.findings):
+            return say(language, WORDS["right.excused"], probes=report.probes)
         return say(language, WORDS["right.shape" if shape else "right"], probes=report.probes)
     if report.unwritten:
         return say(language, WORDS["unwritten"])
@@ -207,6 +211,8 @@ def to_text(report: Report, *, hint: str = "fix", language: str = "en", colour: 
         lines += [verdict, *_wrapped(clean(translated(report.problem, language)), "")]
     table = _table(report, language, pen)
     lines += ["", *table] if table else []
+    if report.tried:
+        lines += ["", *_wrapped(say(language, WORDS["tried"], inputs=clean("; ".join(report.tried))), "")]
     mistakes, remarks = findings_of(report)
     if report.verdict == "failed":
         for finding in mistakes:
@@ -228,6 +234,22 @@ def to_text(report: Report, *, hint: str = "fix", language: str = "en", colour: 
             pen(say(language, WORDS["level.more"], more=say(language, WORDS[f"level.{more}"]), level=more), "faint"),
         ]
     return "\n".join(lines)
+
+
+def to_data(report: Report, *, hint: str = "fix", language: str = "en") -> dict[str, Any]:
+    """Return the report as data for JSON, with its sentences, and no more of it than the hint level gives away."""
+    data: dict[str, Any] = json.loads(report.as_json())
+    depth = level(hint)
+    data["summary"] = summary(report, language)
+    for entry, finding in zip(data["findings"], report.findings, strict=True):
+        shown = told(report, finding, hint=hint, language=language)
+        entry["said"] = [shown.head, *shown.sentences, *([shown.step] if shown.step else [])]
+        if finding.severity == "harmless":
+            continue
+        entry["fix"] = entry["fix"] if depth > 1 else None
+        if not depth and finding.kind not in _PLAIN:
+            entry |= {"kind": "", "means": "", "edge": None, "expected": None, "got": None, "ratio": ""}
+    return data
 
 
 def _headed(text: str, pen: _Pen) -> list[str]:
@@ -299,7 +321,8 @@ def outputs_html(report: Report, language: str) -> str:
         f"<td>{escape(_state(o, language))}</td><td>{escape(_detail(o, language))}</td></tr>"
         for o in report.outputs
     )
-    return f'<table class="outputs">{rows}</table>' if rows else ""
+    inputs = escape(clean(say(language, WORDS["tried"], inputs="; ".join(report.tried)))) if report.tried else ""
+    return f'<table class="outputs">{rows}</table><p>{inputs}</p>' if rows else ""
 
 
 def verdict_html(report: Report, language: str) -> str:

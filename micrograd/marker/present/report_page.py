@@ -117,9 +117,8 @@ def page_of(report: Report, walk: Mapping[str, Any] | None = None, *, hint: str 
     Raises:
         GraphError: another hint level or language.
     """
-    level(hint)
     title = f"{os.path.basename(report.file)}: {say(language, WORDS['page.title'], backward=report.backward)}"
-    if walk is None:
+    if walk is None or level(hint) < 2:  # the walk shows every rule
         return _plain(report, title, hint, language)
     above = "".join(_panel(report, walk, hint, language) for language in LANGUAGES)
     data = {**walk, "title": title, "lang": language}

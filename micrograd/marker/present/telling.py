@@ -9,7 +9,7 @@ import itertools
 import re
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from micrograd.drawing.labels import cells, clean
 from micrograd.errors import GraphError
@@ -125,21 +125,39 @@ def _head(finding: Finding, language: str) -> str:
         "target": _target(finding, language),
         "reference": finding.means or "the reference",
     }
-    if finding.kind in ("unwritten", "no_return", "thrown_away"):
+    if f"head.{finding.kind}" in WORDS:
         target = finding.target or say(language, WORDS["target.backward"])
         return say(language, WORDS[f"head.{finding.kind}"], **{**holes, "target": target})
-    if finding.kind == "call_error" or (finding.reason and finding.severity == "wrong"):
+    if finding.kind == "call_error" or _stops(finding):
         return say(language, WORDS["head.raises"], **holes)
     if finding.kind in ("return_order", "missing_result"):
         return say(language, WORDS["head.return"], **holes)
-    if finding.kind in ("guard", "mean_convention", "no_influence"):
-        return say(language, WORDS[f"head.{finding.kind}"], **holes)
     if finding.kind == "in_place" and finding.severity == "harmless":
         return say(language, WORDS["head.caller"], **holes)
     key = finding.severity
     if key == "wrong":
         key = {"right": "wrong", "mended": "next", "": "bare"}[finding.reads] if finding.sure else "doubt"
     return say(language, WORDS[f"head.{key}"], **holes)
+
+
+def _stops(finding: Finding) -> bool:
+    """Return whether a mistake shows as an exception."""
+    return (
+        finding.severity == "wrong"
+        and re.match(r"[A-Z]\w*(Error|Exception|Exit|Iteration)\b", finding.reason) is not None
+    )
+
+
+def _in_words(finding: Finding, words: AbstractSet[str]) -> Finding:
+    """Return a finding without the names of nodes inside an expression, as ``out_gather``, which nobody wrote."""
+
+    def inner(names: Sequence[str]) -> bool:
+        return any(("_" in name or "'" in name) and _known(name, words) not in words for name in names)
+
+    edge = None if finding.edge is not None and inner(finding.edge) else finding.edge
+    return replace(
+        finding, edge=edge, ratio="" if inner(re.findall(r"[A-Za-z_]\w*'?", finding.ratio)) else finding.ratio
+    )
 
 
 def _means(finding: Finding, words: AbstractSet[str], language: str) -> str:
@@ -302,8 +320,9 @@ def told(report: Report, finding: Finding, *, hint: str, language: str) -> Told:
         )
     remark = finding.severity == "harmless"
     words = set(re.findall(r"\w+", source))
+    finding = _in_words(finding, words)
     holes = _holes(finding, words, language)
-    stops = [_line(str(holes["reason"]))] if finding.reason and not remark else []  # whoever runs it sees the same
+    stops = [_line(str(holes["reason"]))] if _stops(finding) else []  # whoever runs it sees the same
     if not depth and not remark:
         return Told(head, code, tuple(stops))
     row, fix = MISTAKES[finding.kind], finding.fix

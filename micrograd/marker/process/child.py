@@ -12,6 +12,7 @@ import functools
 import inspect
 import json
 import os
+import re
 import sys
 import time
 import types
@@ -39,10 +40,12 @@ from micrograd.marker.inputs.task import Call, Probe, Task
 from micrograd.marker.messages import problem
 from micrograd.marker.present import advice
 from micrograd.marker.process import limits
-from micrograd.marker.process.limits import Limits, unpacked
+from micrograd.marker.process.limits import SHOWN, TRIALS, Limits, unpacked
 from micrograd.marker.report import Finding, Report
+from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.recording import UnloadableError, line_of, load
 from micrograd.marker.student.stopping import finding_of_syntax, stop_of
+from micrograd.marker.truth.cases import prepare
 from micrograd.pytree import call_by_parameter
 
 __all__ = ["main", "task_of"]
@@ -114,6 +117,7 @@ def task_of(request: dict[str, Any]) -> tuple[Task, types.ModuleType]:
     pair = Pair(request["forward"], request["backward"], request["kind"], 1)
     namespace = unpacked(request["namespace"])
     module = load(source, file, (pair.forward, pair.backward), namespace=namespace, note=_note)
+    _part(TRIALS)
     owner = pair.forward.rpartition(".")[0]
     task = Task(
         source, file, pair.forward, pair.backward, Call(), (), receiver=owner, reference=request["reference"],
@@ -123,11 +127,12 @@ def task_of(request: dict[str, Any]) -> tuple[Task, types.ModuleType]:
     forward = forward_of(task, module)
     backward = function_named(module, pair.backward)
     watch = Watch(forward)
+    modes = ("test",) if re.search(r"""mode.*["']test["']""", inspect.getsource(backward)) else ()
     example, upstream = unpacked(request["example"]), unpacked(request["upstream"])
     first: Task | None = None
     for skip in range(4):
         try:
-            drawn = tuple(make(watch.forward, example, seed=request["seed"], skip=skip))
+            drawn = tuple(make(watch.forward, example, seed=request["seed"], skip=skip, modes=modes))
         except Stopped as stopped:
             raise stopped.args[0] from None
         except GraphError as error:
@@ -240,6 +245,11 @@ def main() -> None:
     limits.alarm(bounds.seconds, ring)
     try:
         task, module = task_of(request)
+        _part(SHOWN)
+        with contextlib.suppress(Exception):  # reported where it is marked
+            case = prepare(task, forward_of(task, module), task.probes[0])
+            case.call(StudentCode(task.source, module, task.backward, task.file).plain())
+        _part(TRIALS)
         report = mark(task, module, early)
         with contextlib.suppress(Exception):  # partial credit is no reason to have no report
             report = replace(report, held=held(task))
@@ -260,6 +270,13 @@ def main() -> None:
     _flush()
     way.report(replace(report, source=request["source"], seconds=time.perf_counter() - started))
     limits.leave(0)  # threads and exit handlers that the student's code left behind do not matter any more
+
+
+def _part(sign: str) -> None:
+    """Say on the standard error which part of what is printed begins: of all runs one is shown."""
+    _flush()
+    with contextlib.suppress(OSError):
+        os.write(2, sign.encode())
 
 
 def _flush() -> None:

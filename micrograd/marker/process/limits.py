@@ -22,7 +22,10 @@ import numpy as np
 
 from micrograd.errors import DTypeError
 
-__all__ = ["Ended", "Limits", "alarm", "applied", "leave", "lifted", "packed", "unpacked"]
+__all__ = ["SHOWN", "TRIALS", "Ended", "Limits", "alarm", "applied", "leave", "lifted", "packed", "unpacked"]
+
+TRIALS, SHOWN = "\x01", "\x02"
+"""What the child prints before runs whose output is not shown, and before the one whose output is."""
 
 
 # ---- while it runs ------------------------------------------------------------------------------------------

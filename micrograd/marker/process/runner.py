@@ -24,7 +24,7 @@ from typing import IO, Any
 import micrograd.errors
 from micrograd.errors import GraphError
 from micrograd.marker.messages import problem
-from micrograd.marker.process.limits import Limits, packed
+from micrograd.marker.process.limits import SHOWN, TRIALS, Limits, packed
 from micrograd.marker.report import Report
 
 __all__ = ["Request", "run", "run_and_walk"]
@@ -221,5 +221,7 @@ def _ended(code: int, printed: str, file: str) -> str:
 
 
 def _clean(printed: str) -> str:
-    """Return what was printed, without the bytes that would steer a terminal."""
+    """Return what was printed at the top of the file and in one run, without the bytes that would steer a terminal."""
+    if SHOWN in printed:
+        printed = printed.partition(TRIALS)[0] + printed.partition(SHOWN)[2].partition(TRIALS)[0]
     return "".join(c for c in printed if c in "\n\t" or c.isprintable())
