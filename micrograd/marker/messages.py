@@ -128,6 +128,10 @@ WORDS: dict[str, Phrase] = {
         "{target} should hold one part of the gradient of {name}.",
         "{target} 应当是 {name} 的梯度的一部分。",
     ),
+    "means.inside": (
+        "{target} should hold the gradient of a part of {name}.",
+        "{target} 应当是 {name} 中一部分的梯度。",
+    ),
     "means.edge.same": (
         "{target} should hold what {to} sends back to {source}.",
         "{target} 应当是 {to} 传回 {source} 的那一份梯度。",
