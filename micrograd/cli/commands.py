@@ -132,7 +132,7 @@ def _demo(options: argparse.Namespace, terminal: Terminal) -> None:
 
 
 def _cache(options: argparse.Namespace, terminal: Terminal) -> None:
-    from micrograd.compiler.cache.store import cache_info, clear_cache
+    from micrograd.kept.store import cache_info, clear_cache
 
     folder, files, size = cache_info()
     if folder is None:

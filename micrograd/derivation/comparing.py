@@ -234,7 +234,8 @@ class Comparer:
             scope: dict[str, Any] = {"np": np, **{n: space[n] for n in read if n not in arrays}}
             exec(compile(text, file, "exec"), scope)  # noqa: S102 - the user's own line
             try:
-                graph = trace(scope["line"], *(space[n] for n in arrays))
+                with np.errstate(all="ignore"):  # a wrong line may take roots of negative numbers
+                    graph = trace(scope["line"], *(space[n] for n in arrays))
             except MicrogradError as error:
                 raise Unsupported(str(error)) from None
             runs.append(Run(graph, Graph([], []), Pairs()))

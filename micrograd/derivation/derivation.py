@@ -25,6 +25,7 @@ from micrograd.derivation.search import (
     operations,
     program_of,
     proof_of,
+    read_often,
     staged_program,
 )
 from micrograd.derivation.wording import ASSUMED, LANGUAGES, RULES, WORDS, say
@@ -105,10 +106,13 @@ class Derivation:
         end = time.thread_time() + seconds
         self.search, self.lines = _searched(net, (), end)
         before, after = _count(staged_program(self.search)), _count(self.lines)
-        if after > _SHORT * before and (cuts := between_layers(net)):  # each layer by itself
-            search, lines = _searched(net, cuts, max(end, time.thread_time() + seconds / 2))
-            if _count(lines) < after:
-                self.search, self.lines, after = search, lines, _count(lines)
+        tried: list[Sequence[str]] = [()]
+        for bound, cuts in ((_SHORT, between_layers(net)), (1.0, read_often(self.search))):
+            if after > bound * before and cuts and cuts not in tried:  # each layer, or each shared line, by itself
+                tried.append(cuts)
+                search, lines = _searched(net, cuts, max(end, time.thread_time() + seconds / 2))
+                if _count(lines) < after:
+                    self.search, self.lines, after = search, lines, _count(lines)
         if after > before:
             self._longer = before, after
             self.lines = staged_program(self.search)
@@ -129,7 +133,7 @@ class Derivation:
         return found
 
     def _judged(self, lines: dict[str, Poly]) -> Checked:
-        self._net.algebra.deadline = time.thread_time() + _PATIENCE * self.seconds
+        self._net.algebra.deadline = time.thread_time() + _PATIENCE * max(self.seconds, _SECONDS)
         try:
             return judged(self.search, lines, write_function(self.search, lines))
         finally:

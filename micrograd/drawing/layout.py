@@ -6,6 +6,7 @@ No name of the user's reaches the engine: boxes, wires and frames have numbers, 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -16,6 +17,7 @@ from micrograd.drawing.view import CROWD, View, Wire
 __all__ = ["Coordinates", "Point", "Rectangle", "lay_out"]
 
 Point = tuple[float, float]
+_ANYWHERE: Mapping[int, str] = {}
 _PT = 72.0
 
 
@@ -57,8 +59,8 @@ def wire_size(wire: Wire) -> tuple[float, float]:
     return max(block.width for block in blocks) + 6, sum(block.height + 2 for block in blocks) + 2
 
 
-def _dot(view: View, ends: frozenset[int] = frozenset(), starts: frozenset[int] = frozenset()) -> str:
-    """Write sizes as DOT; `ends` and `starts` are wires that are to meet their boxes in the middle of a side."""
+def _dot(view: View, ends: Mapping[int, str] = _ANYWHERE, starts: Mapping[int, str] = _ANYWHERE) -> str:
+    """Write sizes as DOT; `ends` and `starts` name the side of the box at whose middle a wire is to meet it."""
     lines = [
         "digraph{",
         f"rankdir={view.direction};ranksep=0.15;nodesep=0.14;",
@@ -87,8 +89,8 @@ def _dot(view: View, ends: frozenset[int] = frozenset(), starts: frozenset[int] 
         width, height = wire_size(wire)
         straight = number in spine
         weight = f"weight={60 if straight else 1 if wire.role == 'grey' else 2}"
-        start = f",tailport={out}" if straight or number in starts else ""
-        end = f",headport={into}" if straight or number in ends else ""
+        start = f",tailport={starts.get(number, out)}" if straight or number in starts else ""
+        end = f",headport={ends.get(number, into)}" if straight or number in ends else ""
         if width == 0:
             lines.append(f"{_key(wire.source)}->{_key(wire.target)}[id=a{number},{weight}{start}{end}];")
             continue
@@ -137,8 +139,11 @@ def lay_out(view: View) -> Coordinates:
     return _coordinates(view, _dot(view, ends, starts)) if ends or starts else made
 
 
-def _through_titles(view: View, made: Coordinates) -> tuple[frozenset[int], frozenset[int]]:
-    """Return the wires that end, or start, at the side of a box over which the title of its frame stands."""
+def _through_titles(view: View, made: Coordinates) -> tuple[dict[int, str], dict[int, str]]:
+    """Return the wires that run behind the title of a frame to their box, or from it, with a side that is free.
+
+    The title stands over the box; from top to bottom over its left half, so that a line straight from above is free.
+    """
     framed = {index for frame in view.frames for index in frame.boxes if frame.index in made.frames}
 
     def under(index: int, point: Point) -> bool:
@@ -146,9 +151,20 @@ def _through_titles(view: View, made: Coordinates) -> tuple[frozenset[int], froz
         inside = abs(point[0] - box.x) < box.width / 2 - 1
         return index in framed and inside and abs(point[1] - (box.y - box.height / 2)) < 2
 
-    ends = {n for n, wire in enumerate(view.wires) if under(wire.target, made.ways[n][-1][-1])}
-    starts = {n for n, wire in enumerate(view.wires) if under(wire.source, made.ways[n][0][0])}
-    return frozenset(ends), frozenset(starts)
+    ends, starts = {}, {}
+    upright = view.direction in ("TB", "BT")
+    first, last = {"LR": ("e", "w"), "RL": ("w", "e"), "TB": ("s", "n"), "BT": ("n", "s")}[view.direction]
+    for number, wire in enumerate(view.wires):
+        way = made.ways[number]
+        if under(wire.target, way[-1][-1]):
+            middle = made.boxes[wire.target].x
+            if upright and way[-1][0][0] < middle - 8:
+                ends[number] = "w"
+            elif not upright or abs(way[-1][-1][0] - middle) > 2:
+                ends[number] = last
+        if not upright and under(wire.source, way[0][0]):
+            starts[number] = first
+    return ends, starts
 
 
 def _coordinates(view: View, dot: str) -> Coordinates:

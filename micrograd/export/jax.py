@@ -349,4 +349,7 @@ def _example(leaf: Any) -> Any:
     dtype = np.dtype(leaf.dtype)
     if dtype.kind != "f":
         return np.zeros(leaf.shape, dtype)
-    return np.asarray(np.random.default_rng(0).uniform(0.5, 1.5, leaf.shape), dtype)
+    drawn = np.random.default_rng(0).uniform(0.5, 1.5, leaf.shape)
+    if drawn.ndim > 1 and drawn.shape[-1] == drawn.shape[-2]:  # of a matrix that has an inverse, and a Cholesky factor
+        drawn = (drawn + drawn.mT) / 2 + 2 * drawn.shape[-1] * np.eye(drawn.shape[-1])
+    return np.asarray(drawn, dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,10 @@ def pure(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) 
             f"{program.name} draws numbers anew at each call (dropout?), which an exported function cannot; "
             "call eval() on the model first."
         )
+    if count := len(program.updates):  # what it writes into its arguments stays inside of an exported function
+        whole = program.rebuild
+        return replace(program, outputs=program.outputs[:-count], updates=(),
+                       rebuild=lambda flat: whole([*flat, *[np.zeros(())] * count])[0])  # fmt: skip
     return program
 
 

@@ -107,6 +107,10 @@ WORDS: dict[str, Phrase] = {
         "Line {line}: {target} belongs to the caller, and is changed in place.",
         "第 {line} 行：{target} 属于调用者，却被原地修改了。",
     ),
+    "head.no_influence": (
+        "Line {line}: what the forward returns does not change with the input of {target}.",
+        "第 {line} 行：前向的返回值不随 {target} 所对应的输入变化。",
+    ),
     "head.guard": ("Line {line}: right but for a guard in the forward.", "第 {line} 行：除前向中的保护项外都正确。"),
     "head.mean_convention": (
         "Line {line}: {target} is an average where the loss may be meant to have it.",
@@ -123,6 +127,10 @@ WORDS: dict[str, Phrase] = {
     "means.part": (
         "{target} should hold one part of the gradient of {name}.",
         "{target} 应当是 {name} 的梯度的一部分。",
+    ),
+    "means.inside": (
+        "{target} should hold the gradient of a part of {name}.",
+        "{target} 应当是 {name} 中一部分的梯度。",
     ),
     "means.edge.same": (
         "{target} should hold what {to} sends back to {source}.",

@@ -48,10 +48,20 @@ def einsum(*given: Any, optimize: Any = None, dtype: Any = None) -> Any:
         if len(axes) != len(shape):
             raise ShapeError(f"einsum {subscripts!r}: {axes!r} names {len(axes)} axes; the operand has shape {shape}.")
         for label, size in zip(axes, shape, strict=True):
-            if sizes.setdefault(label, size) != size:
+            if sizes.get(label, 1) == 1:
+                sizes[label] = size
+            elif size not in (1, sizes[label]):
                 raise ShapeError(f"einsum {subscripts!r}: {label} is {sizes[label]} in one place, {size} in another.")
     if unknown := set(out) - set(sizes):
         raise ShapeError(f"einsum {subscripts!r}: {', '.join(sorted(unknown))} of the result is in no operand.")
+    for at, (axes, operand) in enumerate(zip(labels, operands, strict=True)):
+        shape = shape_of(operand)
+        if any(shape[axes.index(label)] != size for label, size in zip(axes, shape, strict=True)):
+            raise ShapeError(f"einsum {subscripts!r}: {axes!r} names axes of different sizes alike, of shape {shape}.")
+        alike = tuple(n for n, label in enumerate(axes) if shape[n] == 1 != sizes[label])  # repeated along the axis
+        if alike:
+            operands[at] = c.squeeze(operand, alike)
+            labels[at] = "".join(label for n, label in enumerate(axes) if n not in alike)
     x, have = operands[0], labels[0]
     for place in range(1, len(operands)):
         later = {*out, *"".join(labels[place + 1 :])}

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from micrograd import primitives as p
-from micrograd.errors import GraphError
+from micrograd.errors import GraphError, ShapeError
 from micrograd.modes import capturing
 from micrograd.numpy_api import composites as c
 from micrograd.numpy_api import lapack
@@ -71,10 +71,12 @@ def _or_nan(rows: Any, made: Any) -> Any:
 
 
 def median(a: Any, axis: Axis = None, *, overwrite_input: bool = False, keepdims: bool = False) -> Any:
-    """Return the middle entry, or the mean of both, as `numpy.median`."""
+    """Return the middle entry, or the mean of both, as `numpy.median`. Raises ShapeError where there is none."""
     del overwrite_input
     rows, kept = _lines(a, axis)
     n = shape_of(rows)[-1]
+    if n == 0:
+        raise ShapeError(f"median over axis {axis} of shape {shape_of(a)}: nothing has no middle.")
     made = _place(rows, n // 2)
     if n % 2 == 0:
         made = (_place(rows, n // 2 - 1) + made) * 0.5
@@ -97,18 +99,20 @@ def quantile(
         raise GraphError("np.quantile with a q that is traced has no rule to differentiate it by; pass a number.")
     rows, kept = _lines(a, axis)
     places = np.asarray(np.quantile(np.arange(float(shape_of(rows)[-1])), q, method=method))
-    made = _or_nan(rows, _between(rows, places.reshape(-1)))
+    # a number takes the dtype of the entries, an array brings its own, as in NumPy
+    dtype = rows.dtype if isinstance(q, (int, float)) else np.result_type(rows.dtype, np.asarray(q).dtype, np.float16)
+    made = _or_nan(rows, _between(rows, places.reshape(-1), dtype))
     shape = kept if keepdims else shape_of(rows)[:-1]
     made = c.moveaxis(made, -1, 0)
     return c.reshape(made, places.shape + shape)
 
 
-def _between(rows: Any, places: Any) -> Any:
+def _between(rows: Any, places: Any, dtype: Any) -> Any:
     low = np.floor(places).astype(int)
-    share = (places - low).astype(rows.dtype)
+    share = (places - low).astype(dtype)
     first = _place(rows, low)
     if not share.any():
-        return first
+        return first if first.dtype == dtype else p.cast(first, dtype=np.dtype(dtype).name)
     second = _place(rows, np.ceil(places).astype(int))
     step = second - first
     # from the nearer of both, so that the end of the way is met exactly, as NumPy does

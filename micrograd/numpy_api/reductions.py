@@ -94,6 +94,8 @@ def max(a: Any, axis: Axis = None, *, keepdims: bool = False, initial: Any = Non
         raise ShapeError(
             "np.max with where= needs initial=, what an empty choice gives: the maximum has no such value."
         )
+    if initial is not None and not _number(a, True, axis, keepdims):
+        return c.sum(a, axis, keepdims=keepdims) + initial  # of nothing
     made = c.amax(a if where is True else _only(a, where, initial), axis, keepdims=keepdims)
     return made if initial is None else c.maximum(made, initial)
 
@@ -104,6 +106,8 @@ def min(a: Any, axis: Axis = None, *, keepdims: bool = False, initial: Any = Non
         raise ShapeError(
             "np.min with where= needs initial=, what an empty choice gives: the minimum has no such value."
         )
+    if initial is not None and not _number(a, True, axis, keepdims):
+        return c.sum(a, axis, keepdims=keepdims) + initial  # of nothing
     made = c.amin(a if where is True else _only(a, where, initial), axis, keepdims=keepdims)
     return made if initial is None else c.minimum(made, initial)
 
@@ -164,6 +168,7 @@ def count_nonzero(a: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
 
 def average(a: Any, axis: Axis = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False) -> Any:
     """Return the mean of the entries times their weights, as `numpy.average`; with `returned` their sum too."""
+    a = a if hasattr(a, "shape") else np.asarray(a)
     weights = weights if weights is None or hasattr(weights, "shape") else np.asarray(weights)
     made = k.average(a, axis, weights, keepdims=keepdims)
     if not returned:
@@ -257,8 +262,8 @@ def cov(
 
 
 def _variables(m: Any, rowvar: bool, dtype: Any) -> Any:
-    m = m if hasattr(m, "__primitive__") else np.asarray(m, float)
-    x = _in(m, dtype)
+    m = m if hasattr(m, "__primitive__") else np.asarray(m)
+    x = _in(m, np.result_type(m.dtype, np.float64) if dtype is None else dtype)
     if len(shape_of(x)) < 2:
         return c.reshape(x, (1, -1))
     return x if rowvar or shape_of(x)[0] == 1 else c.transpose(x)

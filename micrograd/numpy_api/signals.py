@@ -89,7 +89,9 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
         spacing *= len(places)
     if len(spacing) != len(places):
         raise TypeError("invalid number of arguments")
+    f = _floats(f)
     made = [_slope(f, h, place, edge_order) for h, place in zip(spacing, places, strict=True)]
+    made = [x if x.dtype == f.dtype else p.cast(x, dtype=f.dtype.name) for x in made]
     return made[0] if len(made) == 1 else tuple(made)
 
 
@@ -307,6 +309,8 @@ def polyfit(x: Any, y: Any, deg: Any, rcond: Any = None, full: bool = False, w: 
 def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     """Return the powers of each entry, one in a column, as `numpy.vander`."""
     x = _floats(x)
+    dtype = np.promote_types(x.dtype, int)
+    x = x if x.dtype == dtype else p.cast(x, dtype=dtype.name)
     if len(shape_of(x)) != 1:
         raise ShapeError(f"np.vander takes a vector; got shape {shape_of(x)}.")
     n = shape_of(x)[0] if N is None else N

@@ -47,6 +47,7 @@ class Outside:
         self.f, self.leaves = f, [*leaves]
         self.generators: list[Any] = []
         self._seen: dict[int, Any] = {}
+        self._mentioned: set[str] = set()
         self._places: list[Place] = []
         self._cells: list[tuple[types.CellType, str]] = []
         self._defaults: dict[tuple[int, str], Any] = {}  # what a class gives its objects, by their mapping
@@ -60,6 +61,7 @@ class Outside:
 
     def _look(self) -> None:
         self._seen, self._places, self._cells, self.generators = {}, [], [], []
+        self._mentioned = set()
         stack: list[tuple[Any, str]] = [(self.f, ""), *((leaf, "") for leaf in self.leaves)]
         while stack:
             value, name = stack.pop()
@@ -118,6 +120,7 @@ class Outside:
         if not users:
             return
         names = [*_names(function.__code__)]
+        self._mentioned.update(names, function.__code__.co_freevars, _texts(function.__code__))
         if not _READS_TEXT.isdisjoint(names):  # it may look up any
             names = [name for name in function.__globals__ if not name.startswith("__")]
         known = [name for name in names if name in function.__globals__]
@@ -164,6 +167,8 @@ class Outside:
                     f"{_called(self.f)} puts a value that it computed into {name}, which later calls would not do; "
                     "return the value, or assign it to the .data of a parameter."
                 )
+            if not self._mentions(key):
+                continue
             if type(value) in (bool, int, float, complex) and type(was) in (bool, int, float, complex):
                 _put_back(space, key, was)
                 raise GraphError(
@@ -171,6 +176,10 @@ class Outside:
                     "pass the number as an argument and return the new one, or keep it as an array in a buffer of a "
                     "module."
                 )
+
+    def _mentions(self, key: Any) -> bool:
+        """Check that the code that was found names an entry: what changes besides is none of its business."""
+        return not isinstance(key, str) or not key or key in self._mentioned
 
     def keep(self, changing: Callable[[Any, Any], bool]) -> None:
         """Note what is there now: what `holds` compares with."""
@@ -311,3 +320,12 @@ def _names(code: types.CodeType) -> Iterator[str]:
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             yield from _names(constant)
+
+
+def _texts(code: types.CodeType) -> Iterator[str]:
+    """Yield the texts in code, which may be keys."""
+    for constant in code.co_consts:
+        if isinstance(constant, str):
+            yield constant
+        elif isinstance(constant, types.CodeType):
+            yield from _texts(constant)

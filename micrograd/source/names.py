@@ -34,6 +34,7 @@ __all__ = [
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
+_INSTALLED = f"{os.sep}site-packages{os.sep}"  # of an environment behind a link, or of another one
 _LIBRARIES = tuple(
     os.path.normcase(path) + os.sep
     for key in ("stdlib", "platstdlib", "purelib", "platlib")
@@ -55,7 +56,7 @@ def is_users_code(file: str) -> bool:
     """Check that a user wrote a file: it is neither ours nor NumPy's, nor installed, nor Python's."""
     if file.startswith((PACKAGE, _NUMPY, "<frozen")):
         return False
-    return not os.path.normcase(file).startswith(_LIBRARIES)
+    return not os.path.normcase(file).startswith(_LIBRARIES) and _INSTALLED not in file
 
 
 @lru_cache(maxsize=1024)

@@ -21,7 +21,7 @@ ENTRY = "main.js"
 _IMPORT = re.compile(r"^import \{[^}]*\} from '(\.[\w./]+)';\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:const|let|function) )", re.MULTILINE)
 _TYPES = re.compile(r"^[ \t]*/\*\*.*?\*/[ \t]*\n", re.MULTILINE | re.DOTALL)
-_IDLE = re.compile(r"^[ \t]+", re.MULTILINE)
+_IDLE = re.compile(r"^[ \t]+(?://.*\n)?|(?<=\n)//.*\n", re.MULTILINE)
 _LEFT = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-__all__ = ["LANGUAGES", "PAGE", "SENTENCES", "page_words", "say"]
+__all__ = ["LANGUAGES", "PAGE", "SENTENCES", "WHY", "page_words", "say"]
 
 LANGUAGES = ("en", "zh")
 
@@ -91,6 +91,7 @@ PAGE: dict[str, tuple[str, str]] = {
     "zoom_out": ("Zoom out", "缩小"),
     "zoom_fit": ("Fit the graph into its place", "适应窗口"),
     "rule": ("The rule", "规则"),
+    "why": ("Why?", "为什么？"),
     "numbers": ("With numbers, for {0}", "代入数值，以 {0} 为例"),
     "operands": ("What goes in", "输入"),
     "result": ("What comes out", "输出"),
@@ -141,6 +142,56 @@ PAGE: dict[str, tuple[str, str]] = {
     "no_source": ("The source of this graph is not known.", "找不到此图的源代码。"),
     "paths_sum": ("Σ of {0} paths", "{0} 条路径之和"),
 }
+
+WHY: dict[str, tuple[str, str]] = {
+    "add": (
+        "A sum hands the gradient on to each term: its local derivative is 1.",
+        "和把梯度原样传给每一项：局部导数为 1。",
+    ),
+    "sub": (
+        "In a difference the local derivative of the first term is 1, that of the second −1.",
+        "差中第一项的局部导数为 1，第二项为 −1。",
+    ),
+    "mul": (
+        "In a product the local derivative of one factor is the other factor.",
+        "乘积中一个因子的局部导数就是另一个因子。",
+    ),
+    "div": (
+        "In a quotient a/b the local derivative of a is 1/b, that of b is −a/b².",
+        "商 a/b 中 a 的局部导数为 1/b，b 的局部导数为 −a/b²。",
+    ),
+    "pow": ("The power rule: the derivative of xⁿ is n·xⁿ⁻¹.", "幂法则：xⁿ 的导数为 n·xⁿ⁻¹。"),
+    "sum": (
+        "Every cell counts once in the sum, so each receives the gradient of the sum.",
+        "每个元素在求和中只计一次，因此各自得到和的梯度。",
+    ),
+    "max": (
+        "Only the largest cell decides the result, so only it receives the gradient.",
+        "只有最大的元素决定结果，因此只有它得到梯度。",
+    ),
+    "maximum": (
+        "Only the larger of the two decides the result, so only it receives the gradient.",
+        "只有较大者决定结果，因此只有它得到梯度。",
+    ),
+    "contract": (
+        "Each number meets a row or column of the other matrix: the gradient is multiplied by that matrix, transposed.",
+        "每个数都与另一矩阵的一行或一列相乘：梯度要乘以该矩阵的转置。",
+    ),
+    "move": ("Cells only change places, so the gradient takes the way back.", "元素只是换了位置，梯度沿原路返回。"),
+    "map": (
+        "The chain rule: the gradient that arrives times the local derivative.",
+        "链式法则：传来的梯度乘以局部导数。",
+    ),
+    "fold": (
+        "One number was broadcast to many cells: each sends a gradient back, and these are added up.",
+        "一个数被广播到多个元素：每个都传回梯度，因此要相加。",
+    ),
+    "fork": (
+        "The value is used more than once: a change in it reaches the result on every path, so the paths are added.",
+        "这个值被多次使用：它的变化沿每条路径影响结果，因此各路径要相加。",
+    ),
+}
+"""Why a rule is as it is, by the operation, else by its kind; and of a sum over a broadcast axis, or over paths."""
 
 SENTENCES: dict[str, tuple[str, str]] = {
     "title": ("Walk through {name}", "逐步演示 {name}"),
@@ -209,7 +260,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
 
 def page_words() -> dict[str, dict[str, str]]:
     """Return the strings of the page, by language and key."""
-    return {language: {key: texts[i] for key, texts in PAGE.items()} for i, language in enumerate(LANGUAGES)}
+    words = PAGE | {f"why_{reason}": texts for reason, texts in WHY.items()}
+    return {language: {key: texts[i] for key, texts in words.items()} for i, language in enumerate(LANGUAGES)}
 
 
 def say(language: str, key: str, **holes: object) -> str:

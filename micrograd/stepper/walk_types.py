@@ -128,7 +128,10 @@ class SpreadData(TypedDict):
 
 
 class StepData(TypedDict):
-    """Describe one step: forward at a node, or backward at a node or (with `edge`) along one of its edges."""
+    """Describe one step: forward at a node, or backward at a node or (with `edge`) along one of its edges.
+
+    `why` names the reasons for the rule of a step back: the keys of page_text.WHY.
+    """
 
     phase: Side
     node: int
@@ -139,6 +142,7 @@ class StepData(TypedDict):
     math: MathData
     folded: FoldedData | None
     spread: SpreadData | None
+    why: list[str]
     title: Translated
     say: Translated
 

@@ -272,6 +272,8 @@ class _Subject:
         if not np.isfinite(slope.value):
             return slope.value, slope.value
         left, right, gap = gap_at_zero(line, cotangent, min(slope.step, size * 2.0**-13))
+        if slope.step < size * 2.0**-13 and _kinked(roots[0] if roots else self.recorded()):  # it may be near by
+            left, right, gap = gap_at_zero(line, cotangent, size * 2.0**-13)
         scale = max(scale, abs(left), abs(right))
         if abs(gap) <= _KINK * scale and slope.error <= max(_ROUGH * scale, 1e-9):
             return slope.value, slope.value
@@ -279,6 +281,9 @@ class _Subject:
             return min(left, right), max(left, right)
         at = f"{self.names[position]}[{', '.join(map(str, index))}]" if index else self.names[position]
         value = self.arrays[position][index]
+        if slope.error == np.inf:
+            raise GraphError(f"{at}={value:.3g}: no step of central differences agrees with smaller ones, so its slope "
+                             "is not known; scale the input, or compute f in float64.")  # fmt: skip
         kink = _kinked(roots[0] if roots else self.recorded()) or "f"
         raise GraphError(f"{at}={value:.3g} is within the step of a kink of {kink} (slope {left:.3g} on the left, "
                          f"{right:.3g} on the right); move it, or use subgradient=True.")  # fmt: skip

@@ -22,6 +22,7 @@ from micrograd.numpy_api import composites as c
 from micrograd.primitives import Primitive
 from micrograd.source.names import CodePosition
 from micrograd.tracing.array_methods import ArrayMethods, Step
+from micrograd.tracing.open_batch import batch_length, opened
 from micrograd.tracing.storage import Array, Storage, Write, current_trace, fitting
 
 __all__ = [
@@ -128,7 +129,7 @@ class TracedArray(ArrayMethods):
     @property
     def shape(self) -> tuple[int, ...]:
         """Return the shape."""
-        return self._shape
+        return opened(self._shape) if batch_length() else self._shape
 
     @shape.setter
     def shape(self, shape: Any) -> None:
@@ -147,7 +148,8 @@ class TracedArray(ArrayMethods):
     @property
     def size(self) -> int:
         """Count the entries."""
-        return int(np.prod(self._shape, dtype=int))
+        size = int(np.prod(self._shape, dtype=int))
+        return opened((size,))[0] if batch_length() else size
 
     # ---- views and copies ----------------------------------------------------------------------------
 

@@ -48,6 +48,7 @@ from micrograd.tracing.array import (
     raw_value,
     value_now,
 )
+from micrograd.tracing.open_batch import length
 from micrograd.tracing.overrides import OVERRIDES, Joined, Vectorized, by_numpy, einsum_view, filled, joined, written_to
 from micrograd.tracing.refusals import refusal
 from micrograd.tracing.stand_ins import TracedGenerator
@@ -450,7 +451,13 @@ def _isinstance(value: Any, kind: Any) -> bool:
     return builtins.isinstance(values[()] if value.rebinds else values, kind)
 
 
+def _len(value: Any) -> int:
+    """Do what `len` does in a traced function, where the length of a batch may be open."""
+    size = builtins.len(value)
+    return length(size) if builtins.isinstance(value, TracedArray) else size
+
+
 @functools.cache
 def proxied_builtins() -> dict[str, Any]:
     """Return the builtins of a traced function."""
-    return {**vars(builtins), "__import__": _imported, "isinstance": _isinstance}
+    return {**vars(builtins), "__import__": _imported, "isinstance": _isinstance, "len": _len}

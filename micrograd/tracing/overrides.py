@@ -312,7 +312,7 @@ def _copyto(target: TracedArray, src: Any, casting: str = "same_kind", where: An
         target[...] = src
     elif capturing() is not None:
         target.assign(primitives.where(present(where), present(src), present(target)))
-    else:
+    elif target.size:
         mask = np.broadcast_to(raw_value(present(where)), target.shape)
         target[mask] = _broadcast(src, target.shape)[mask] if np.ndim(value_now(present(src))) else src
 
@@ -334,8 +334,10 @@ def _put(a: TracedArray, ind: Any, v: Any, mode: Any = "raise") -> None:
 
 
 def _putmask(a: TracedArray, mask: Any, values: Any) -> None:
-    if capturing() is not None and np.shape(value_now(present(values))) in ((), a.shape):
-        _copyto(a, values, where=mask)
+    if capturing() is not None and is_tracked(mask):  # whose places each call has its own of
+        line = _repeated(values, np.arange(a.size))
+        spread = c.reshape(present(line), a.shape) if np.ndim(raw_value(present(line))) else present(line)
+        _copyto(a, spread, where=mask)
         return
     places = np.flatnonzero(_truth(mask))
     a.flat[places] = _repeated(values, places)

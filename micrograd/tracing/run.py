@@ -83,6 +83,7 @@ class Run:
         made = self.cloner.variable(node, leaf)
         if isinstance(leaf, TracedArray) and not leaf.rebinds:
             made.rebinds = False
+            made.storage.alias = leaf
             self.written_through.append((made, leaf))
         return made
 

@@ -97,6 +97,7 @@ class Storage(_Unwritten):
         slot: for each entry its place in what that write wrote.
         order: of the entries in memory, as NumPy's functions name it.
         like: the traced array that this is a copy of, whose order ``"K"`` keeps.
+        alias: the traced array that this one stands for in a run inside a trace.
     """
 
     base: Any
@@ -104,6 +105,7 @@ class Storage(_Unwritten):
     made: Sequence[CodePosition] = ()
     order: Any = "K"
     like: Any = None
+    alias: Any = None
 
     @property
     def tracked(self) -> bool:
@@ -127,7 +129,8 @@ class Storage(_Unwritten):
             raw = self.base.raw if isinstance(self.base, Tensor) else self.base
             source = raw if self.like is None else self.like.at
             packed = np.empty_like(source, np.intp, order=self.order, subok=False)
-            made = packed if self.origin is None else _spread_like(self.origin, packed)
+            apart = self.origin if self.alias is None else self.alias.at
+            made = packed if apart is None else _spread_like(apart, packed)
             made[...] = np.arange(made.size).reshape(made.shape)
             self._layout = made
         return self._layout
@@ -142,8 +145,12 @@ class Storage(_Unwritten):
         """Make `value`, of this shape and dtype, the present version."""
         self._about_to_write(value)
         self._forget()
-        if isinstance(value, Tensor):
-            self._layout = self.layout  # of the array that NumPy would still write to
+        if value is not self.base:
+            layout = self._layout = self.layout  # of the array that NumPy would still write to
+            if not isinstance(value, Tensor) and not layout.flags.c_contiguous:
+                made = _spread_like(layout, np.empty_like(layout, self.dtype))
+                made[...] = value
+                value = made
         self.base = value
 
     def write(self, write: Write) -> None:

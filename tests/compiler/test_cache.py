@@ -26,10 +26,11 @@ from hypothesis import strategies as st
 numba = pytest.importorskip("numba")
 pytest.importorskip("platformdirs")
 
-from micrograd.compiler.cache import cache, store  # noqa: E402
+from micrograd.compiler.cache import cache  # noqa: E402
 from micrograd.compiler.cache.cache import load_or_compile  # noqa: E402
-from micrograd.compiler.cache.store import CacheWarning, cache_info, clear_cache, open_store  # noqa: E402
 from micrograd.compiler.runtime import vector_math  # noqa: E402
+from micrograd.kept import store  # noqa: E402
+from micrograd.kept.store import CacheWarning, cache_info, clear_cache, open_store  # noqa: E402
 
 POSIX = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="owners and modes as on POSIX")
 JIT = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="NUMBA_DISABLE_JIT is set")
@@ -249,7 +250,7 @@ def test_folder_and_files_are_private(folder: Path, kept: Path) -> None:
     assert read() == b"payload" * 100
 
 
-@pytest.mark.filterwarnings("ignore::micrograd.compiler.cache.store.CacheWarning")
+@pytest.mark.filterwarnings("ignore::micrograd.kept.store.CacheWarning")
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_damaged_file_is_removed_and_not_used(kept: Path, data: st.DataObject) -> None:
@@ -447,7 +448,7 @@ def test_a_writer_that_is_killed_leaves_whole_files_and_nothing_for_ever(folder:
     """Killed sixty times, at any moment of writing two megabytes."""
     program = f"""
 import os, random, signal, sys, time
-from micrograd.compiler.cache.store import open_store
+from micrograd.kept.store import open_store
 payload = bytes(range(256)) * 8192
 start = time.perf_counter()
 with open_store() as opened:

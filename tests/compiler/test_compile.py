@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from compiled import close, interpreted
 from compiled_samples import batch, bn, network
 from paths import SUPPORT
 
@@ -391,3 +392,10 @@ def test_the_report_names_what_only_moves_and_counts_what_has_no_name() -> None:
     text = str(f.report())  # type: ignore[attr-defined]
     assert re.search(r"\d\. moved over 4 x 3: turned$", text, re.MULTILINE)
     assert re.search(r"\d\. 1 pass\(es\) over 12: \d without a name$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("shapes", [((0,), (0,)), ((2, 0), (0, 3)), ((0, 3), (3, 2)), ((2, 3), (3, 0))])
+def test_products_of_nothing_where_the_jit_is_off(shapes: Any) -> None:
+    left, right = (np.ones(shape, np.float32) for shape in shapes)
+    got, known = interpreted(lambda a, b: a @ b, left, right)
+    close(got, known)

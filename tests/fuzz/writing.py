@@ -211,7 +211,7 @@ class _Writer:
         floats = [name for name, value in world.items() if _is("f", value) and name[0] in "vxyz"]
         others = [name for name, value in world.items() if _is("a", value) and name not in floats and name[0] in "vyz"]
         how = self.choose(12)
-        if how == 9:
+        if how in (4, 9):
             return [f"return {floats[-1]}"]
         if how == 10:
             return [f"return np.sum({floats[-1]} * {floats[-1 - self.choose(len(floats))]})"]

@@ -178,3 +178,8 @@ def test_the_deviation_of_one_entry_is_zero_and_flat(axis: Any) -> None:
     assert np.array_equal(pull(np.ones_like(np.std(x, axis=axis)))[0], [[0.0]])
     with np.errstate(invalid="ignore"):
         assert np.isnan(mg.vjp(lambda x: np.std(x, axis=axis), np.array([[np.inf]]))[0]).all()
+
+
+def test_the_median_of_nothing_is_refused() -> None:
+    with pytest.raises(ShapeError, match="median over axis None of shape .0, 3.: nothing has no middle"):
+        mg.vjp(np.median, np.zeros((0, 3)))

@@ -214,7 +214,7 @@ def appends_outside(x: Any) -> Any:
             X,
             r"cannot compile np.piecewise\(\) by conditions of a tensor",
         ),
-        (lambda x: np.putmask(x * 2, x > 0, 1.0), X, r"cannot compile writing where a mask holds, of the values"),
+        (lambda x: np.place(x * 2, x > 0, 1.0), X, r"cannot compile writing where a mask holds, of the values"),
         (lambda x: x[np.where(x > 0)], X, r"cannot compile np.where\(\) with one argument of a tensor"),
         (lambda x: x * np.argsort(x), X, r"cannot compile np.argsort\(\) of a tensor"),
         (lambda x: x * (0.5 in x), X, "cannot compile a branch on a tensor value"),
@@ -236,12 +236,19 @@ def test_what_was_refused_and_is_right_now() -> None:
             out[i] = np.sum(x[i])
         return out
 
+    def masked_elsewhere(x: Any) -> Any:
+        out = x * 2
+        np.putmask(out, x > 0.1, [1.0, 2.0, 3.0, 4.0])
+        np.putmask(out, x < -0.1, 7.0)
+        return out
+
     for f in (
         filled_by_entries,
         lambda x: x * x[0, 0].item(),
         lambda x: np.asarray(x) * 2,
         lambda x: np.nan_to_num(np.where(x > 0, x, np.nan), nan=2.0),
         lambda x: np.sort(x) * np.median(x),
+        masked_elsewhere,
         lambda x: np.zeros((2, 3)) + np.array([x, x])[0],
         lambda x: np.pad(x, 1) + np.pad(x, ((1, 1), (1, 1)), constant_values=2.0),
     ):

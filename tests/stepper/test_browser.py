@@ -17,7 +17,7 @@ from browsing import Seen
 
 import micrograd as mg
 from micrograd.stepper.page import html_of, stylesheet
-from micrograd.stepper.page_text import PAGE
+from micrograd.stepper.page_text import PAGE, WHY
 
 pytestmark = pytest.mark.browser
 
@@ -435,6 +435,51 @@ def test_predict_first_hides_and_judges(opened: Callable[..., Seen], bn: tuple[m
     assert "type a number" in seen.page.inner_text("#answer")
     seen.page.click("#step .ask button:not([type=submit])")
     check_numbers(seen, both(graph))
+
+
+def test_the_pane_says_why_with_the_local_derivative(opened: Callable[..., Seen], bn: tuple[mg.Graph, Any]) -> None:
+    steps = bn[1].data["steps"]
+    at = next(i for i, s in enumerate(steps, 1) if s["edge"] and s["edge"]["name"] == "dxmu2")
+    seen = opened(bn[1], f"#step={at}")
+    assert WHY["pow"][0] in seen.page.inner_text("#step .why")
+    assert seen.page.locator("#step .why math").text_content() == "∂sq∂xmu=2·xmu"
+    seen.page.click("#language")
+    assert WHY["pow"][1] in seen.page.inner_text("#step .why")
+    seen.page.keyboard.press("Home")
+    assert not seen.page.locator("#step .why").count()
+
+
+def test_panes_can_be_resized(opened: Callable[..., Seen], bn: tuple[mg.Graph, Any]) -> None:
+    for width, divider, pane, side in (
+        (1400, 1, "#source", "width"),
+        (1400, 2, "#graph", "width"),
+        (1000, 1, "#source", "height"),
+    ):
+        seen = opened(bn[1], "#step=20", viewport={"width": width, "height": 800})
+        size = f"document.querySelector('{pane}').getBoundingClientRect().{side}"
+        before = seen.page.evaluate(size)
+        seen.page.focus(f"#divider-{divider}")
+        seen.page.keyboard.press("ArrowRight")
+        assert seen.page.evaluate(size) == pytest.approx(before + 24, abs=2)
+        assert seen.where[0] == 20, "the key moved the divider and not the walk"
+        box = seen.page.locator(f"#divider-{divider}").bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        seen.page.mouse.move(x, y)
+        seen.page.mouse.down()
+        seen.page.mouse.move(x + 40, y + 40, steps=3)
+        seen.page.mouse.up()
+        assert seen.page.evaluate(size) == pytest.approx(before + 64, abs=3)
+        seen.page.dblclick(f"#divider-{divider}")
+        assert seen.page.evaluate(size) == pytest.approx(before, abs=2)
+
+
+def test_the_text_of_the_graph_is_large_enough(opened: Callable[..., Seen], bn: tuple[mg.Graph, Any]) -> None:
+    for size in ((1024, 768), (360, 640), (1920, 1080)):
+        seen = opened(bn[1], viewport={"width": size[0], "height": size[1]})
+        smallest = seen.page.evaluate("""(() => { const svg = document.querySelector('.canvas svg');
+            const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+            return Math.min(...[...svg.querySelectorAll('text[font-size]')].map((e) => e.getAttribute('font-size') * scale)); })()""")
+        assert smallest >= 10.95, size
 
 
 # ---- live ------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from micrograd.stepper.cells import moved_cells
 from micrograd.stepper.page_data import LIMIT, encoded, walk_data
 from micrograd.stepper.page_data.build import made_up_seed
 from micrograd.stepper.page_data.steps import folded_axes
+from micrograd.stepper.page_text import WHY
 from micrograd.tracing import trace
 
 # ---- batch normalization --------------------------------------------------------
@@ -436,3 +437,24 @@ def test_a_leaf_drawn_beside_each_reader_is_the_same_node(readers: int) -> None:
     assert "copy" not in svg
     for node in graph.nodes:
         assert f'data-node="{node.index}"' in svg
+
+
+def test_every_rule_has_a_reason() -> None:
+    """By the operation, else by its kind; a sum over a broadcast axis, or over paths, has one of its own."""
+    assert {"map", "contract", "move", "add", "sub", "mul", "div", "pow", "sum", "max"} <= set(WHY)
+    reasons = {}
+    for step in backward_steps(walk_data(batchnorm())):
+        assert set(step["why"]) <= set(WHY)
+        if step["edge"] is not None:
+            reasons[step["edge"]["name"]] = step["why"]
+            assert ("fold" in step["why"]) == (step["folded"] is not None)
+        else:
+            assert ("fork" in step["why"]) == (len(step["paths"]) > 1)
+    assert reasons["dgamma"] == ["mul", "fold"]
+    assert reasons["dxmu2"] == ["pow"]
+    assert reasons["dx2"] == ["sum"]
+    assert reasons["dmu"] == ["sub", "fold"]
+    for texts in WHY.values():
+        assert all(texts)
+        assert texts[0].endswith(".")
+        assert texts[1].endswith("。")

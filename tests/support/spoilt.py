@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -30,12 +31,16 @@ def spoilt(derivation: Derivation, line: str) -> Iterator[tuple[str, Poly]]:
             rest = {n: k for n, k in p.items() if n != m}
             yield "sign", {**rest, m: -c}
             yield "twice", {**rest, m: 2 * c}
+            yield "half", {**rest, m: Fraction(c) / 2}
+            yield "three times", {**rest, m: 3 * c}
             if rest:
                 yield "term dropped", rest
             for i, (a, e) in enumerate(m):
                 others = [*m[:i], *m[i + 1 :]]
                 yield f"{a[0]} dropped", add(rest, others, c)
                 yield f"{a[0]} squared", add(rest, [*others, (a, 2 * e)], c)
+                yield f"{a[0]} upside down", add(rest, [*others, (a, -e)], c)
+                yield "term added", {**p, collect([*others, (a, 3 * e)]): c}
                 if a[0] == "P":
                     for what, inner in walk(thaw(a[1])):
                         if inner:
@@ -80,13 +85,12 @@ def derived(target: Any, **settings: Any) -> Derivation:
 
 
 def sample(derivation: Derivation, count: int | None, seed: int = 1) -> list[tuple[str, str, Poly]]:
-    """Return spoilt lines of the results; `count` of each line, or all."""
+    """Return spoilt lines; `count` of each line, or all."""
     found = []
     for line in derivation.lines:
-        if line in derivation.search.net.outputs:
-            own = [(line, what, p) for what, p in spoilt(derivation, line)]
-            random.Random(seed).shuffle(own)
-            found += own[:count]
+        own = [(line, what, p) for what, p in spoilt(derivation, line)]
+        random.Random(seed).shuffle(own)
+        found += own[:count]
     return found
 
 

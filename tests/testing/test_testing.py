@@ -284,3 +284,24 @@ def test_the_variance_of_numpy_is_not_analytic_but_a_square_is() -> None:
     assert check_grad(lambda x: x / np.sqrt(np.var(x, axis=0) + 1.0), X).method == "central"
     squares = lambda x: x / np.sqrt(np.mean((x - np.mean(x, axis=0)) ** 2, axis=0) + 1.0)
     assert check_grad(squares, X).method == "complex"
+
+
+@pytest.mark.parametrize("width", [1e-1, 1e-3, 1e-4, 1e-5])
+@pytest.mark.parametrize("beside", [0.0, 1.0])
+def test_a_function_that_is_narrower_than_the_first_steps(width: float, beside: float) -> None:
+    def f(x: Any) -> Any:
+        return np.sum(np.exp(-((x / width) ** 2)) + beside * x)
+
+    x = np.array([width, width / 2])
+    right = -2 * x / width**2 * np.exp(-((x / width) ** 2)) + beside
+    for method in ("auto", "central"):
+        assert np.allclose(mg.grad(f)(x), right, rtol=1e-12)
+        check_grad(f, x, method=method)
+    with pytest.raises(GradientError):
+        check_grad(lambda x: (f(x), x), x, backward=lambda d, x: d * np.full(2, beside))
+
+
+def test_slopes_of_a_noisy_function_are_those_of_the_wide_steps() -> None:
+    rough = np.random.default_rng(0)
+    slope = central_slope(lambda t: np.exp(np.array([0.0]) + t) + 1e-9 * rough.standard_normal(1), np.array([1.0]))
+    assert abs(slope.value - 1.0) < 1e-4

@@ -98,6 +98,34 @@ def test_values_are_repeated_as_place_and_putmask_do(write: Any, mask: Any) -> N
     assert np.array_equal(traced, given)
 
 
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_what_is_filled_keeps_its_memory_order(name: str) -> None:
+    def f(x: Any) -> Any:
+        kept = x * 1.0
+        x.fill(1.0)
+        row, line = x.ravel(), x.reshape(-1)
+        row *= 3.0
+        line += 1.0
+        return kept + x
+
+    given, traced = ARGUMENTS[name](), ARGUMENTS[name]()
+    assert np.array_equal(mg.vjp(f, traced)[0], f(given))
+    assert np.array_equal(traced, given)
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_a_transform_inside_knows_the_memory_order(name: str) -> None:
+    def f(x: Any) -> Any:
+        line = x.reshape(-1)
+        line -= line.mean()
+        return np.sum(np.ravel(x) ** 3)
+
+    given, traced = ARGUMENTS[name](), ARGUMENTS[name]()
+    f(given)
+    mg.grad(lambda x: np.sum(mg.grad(f)(x)))(traced)
+    np.testing.assert_allclose(traced, given, rtol=1e-14)
+
+
 def test_what_is_computed_is_broadcast_to_out() -> None:
     def f(x: Any) -> Any:
         out = np.zeros((3, 2))

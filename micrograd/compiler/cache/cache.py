@@ -1,7 +1,7 @@
 """Make machine code of the text of a function, kept on disk and in memory under a hash of all it depends on.
 
 What Numba makes of a function is kept as Numba itself serialises it (`CompileResult._reduce`), in files of
-`micrograd.compiler.cache.store`. Loading one needs Numba's code generator and its runtime, and nothing of its type
+`micrograd.kept.store`. Loading one needs Numba's code generator and its runtime, and nothing of its type
 inference, whose start takes most of the time of a first compilation.
 """
 
@@ -33,7 +33,7 @@ from numba.core.registry import cpu_target
 from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 
-from micrograd.compiler.cache.store import cache_info, clear_cache, open_store
+from micrograd.kept.store import cache_info, clear_cache, open_store
 
 __all__ = ["cache_info", "clear_cache", "load_or_compile"]
 

@@ -293,7 +293,10 @@ class Rewriter:
         shape = self.shape(x)
         if isinstance(x, float) or not shape:
             return ()
-        return self._varies.get(x, tuple(size != 1 for size in shape))
+        found = self._varies.get(x)
+        if found is None or 0 in shape:  # of nothing there is no one entry to compute instead
+            return tuple(size != 1 for size in shape)
+        return found
 
     def _uniform(self, shape: tuple[int, ...], operands: tuple[Operand, ...]) -> list[int]:
         """Return the axes of an elementwise result along which no operand varies."""

@@ -69,6 +69,9 @@ def plain_product(
 ) -> None:
     """Compute the same product by `np.matmul`, where the JIT is off."""
     del at
+    if not m * n * k:
+        c[: m * ldc] = 0
+        return
     left, right = a[: (k if ta else m) * lda].reshape(-1, lda), b[: (n if tb else k) * ldb].reshape(-1, ldb)
     np.matmul(left.T if ta else left, right.T if tb else right, out=c[: m * ldc].reshape(m, ldc))
 

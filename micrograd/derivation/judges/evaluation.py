@@ -12,7 +12,7 @@ from micrograd.graph import Graph
 from micrograd.graph.nodes import Node
 from micrograd.primitives import TABLE
 
-__all__ = ["evaluate"]
+__all__ = ["LiftedNumpy", "evaluate"]
 
 
 def evaluate(graph: Graph, given: Mapping[str, Any], over: Field) -> dict[int, Any]:
@@ -43,6 +43,22 @@ def evaluate(graph: Graph, given: Mapping[str, Any], over: Field) -> dict[int, A
                     draw.bad = np.asarray(np.frompyfunc(_has_no_root, 1, 1)(operands[0]), bool)
                 raise
     return known
+
+
+class LiftedNumpy:
+    """Stand in for `np` in printed code that runs on elements: what comes out as floats becomes elements."""
+
+    def __init__(self, over: Field) -> None:
+        self._over = over
+
+    def __getattr__(self, name: str) -> Any:
+        function = getattr(np, name)
+
+        def call(*args: Any, **keywords: Any) -> Any:
+            made = function(*args, **keywords)
+            return self._over.lifted(made) if isinstance(made, np.ndarray) and made.dtype.kind in "fO" else made
+
+        return call
 
 
 def _has_no_root(x: Element) -> bool:

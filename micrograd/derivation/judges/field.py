@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -54,6 +54,11 @@ class Field:
         rng = random.Random(hashlib.sha256(f"{self.salt}{text}".encode()).digest())  # noqa: S311 - no secret
         return Element(self, rng.randrange(1, P), rng.randrange(1, Q))
 
+    def logarithm(self, p: int) -> Element:
+        """Return the logarithm of a number that is no exponential."""
+        drawn = self.drawn(f"log of {p}")
+        return Element(self, drawn.p, drawn.q, {p: 1})
+
     def array(self, name: str, shape: tuple[int, ...]) -> Any:
         """Return an array of elements that belongs to a name; one element where the shape is ()."""
         if not shape:
@@ -90,13 +95,16 @@ class Field:
 
 
 class Element:
-    """A number modulo P and, as long as it is no root or exponential, modulo Q."""
+    """A number modulo P and, as long as it is no root or exponential, modulo Q.
 
-    __slots__ = ("field", "p", "q")
+    Logarithms that have been added up are remembered, so that ``exp(x - log(s))`` is ``exp(x) / s``.
+    """
+
+    __slots__ = ("field", "logs", "p", "q")
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, of: Field, p: int, q: int | None = None) -> None:
-        self.field, self.p, self.q = of, p, q
+    def __init__(self, of: Field, p: int, q: int | None = None, logs: Mapping[int, int] | None = None) -> None:
+        self.field, self.p, self.q, self.logs = of, p, q, logs or {}
 
     def _with(self, other: Any, f: Callable[[int, int, int], int]) -> Any:
         if isinstance(other, np.ndarray):
@@ -106,10 +114,17 @@ class Element:
         return Element(self.field, f(self.p, o.p, P) % P, q)
 
     def __add__(self, other: Any) -> Any:
-        return self._with(other, lambda a, b, _: a + b)
+        return self._sum(self._with(other, lambda a, b, _: a + b), other, 1)
 
     def __sub__(self, other: Any) -> Any:
-        return self._with(other, lambda a, b, _: a - b)
+        return self._sum(self._with(other, lambda a, b, _: a - b), other, -1)
+
+    def _sum(self, made: Any, other: Any, sign: int) -> Any:
+        """Add up the logarithms of both sides."""
+        logs = other.logs if isinstance(other, Element) else {}
+        if isinstance(made, Element) and (self.logs or logs):
+            made.logs = {s: self.logs.get(s, 0) + sign * logs.get(s, 0) for s in {**self.logs, **logs}}
+        return made
 
     def __mul__(self, other: Any) -> Any:
         return self._with(other, lambda a, b, _: a * b)
@@ -156,13 +171,17 @@ class Element:
         """Return the exponential, which turns sums into products."""
         if self.q is None:
             return self._function("exp")
-        out = Element(self.field, pow(4, self.q, P))
+        q, factor = self.q, 1
+        for s, times in self.logs.items():
+            q -= times * (self.field.logarithm(s).q or 0)
+            factor = factor * pow(s, times, P) % P
+        out = Element(self.field, factor * pow(4, q % Q, P) % P)
         self.field.exponents[out.p] = self
         return out
 
     def log(self) -> Element:
         """Return the logarithm: of an exponential its exponent, else a random number."""
-        return self.field.exponents.get(self.p) or self._function("log")
+        return self.field.exponents.get(self.p) or self.field.logarithm(self.p)
 
     def log1p(self) -> Any:
         """Return log(1 + x)."""

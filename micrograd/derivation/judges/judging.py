@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.derivation.judges.evaluation import evaluate
+from micrograd.derivation.judges.evaluation import LiftedNumpy, evaluate
 from micrograd.derivation.judges.field import Draw, Element, Field
 from micrograd.derivation.kernel import OutOfTime, Poly
 from micrograd.derivation.lifting import Net, Run
@@ -84,7 +84,9 @@ def _proved(search: Search, n: str, p: Poly) -> bool:
 # ---- the printed function ----------------------------------------------------------------------------------
 
 
-def _call(net: Net, written: Written, run: int, values: Mapping[str, Any], seeds: Mapping[str, Any]) -> tuple[Any, ...]:
+def _call(
+    net: Net, written: Written, run: int, values: Mapping[str, Any], seeds: Mapping[str, Any], **more: Any
+) -> tuple[Any, ...]:
     """Call the printed function as the user would."""
     labels = {}
     for one in net.onehots.values():
@@ -95,7 +97,7 @@ def _call(net: Net, written: Written, run: int, values: Mapping[str, Any], seeds
     for n, v in net.values.items():
         if v.op in ("constant", "parameter") and n in written.constants:
             constants[n] = values.get(n, net.runs[run].graph("b" if v.backward else "f").fixed[v.index])
-    function = written.function(**constants)
+    function = written.function(**constants, **more)
     code = function.__code__
     taken = code.co_varnames[: code.co_argcount]
     known = {**values, **labels, **seeds}
@@ -153,7 +155,8 @@ def over_field(net: Net, written: Written, seed: int = 0, trials: int = _TRIALS)
         None where every run is too large, or no numbers were found that have all roots.
     """
     sizes = [sum(math.prod(n.shape) for n in run.forward.nodes) for run in net.runs]
-    at = min(range(len(sizes)), key=lambda i: (sizes[i], i))
+    alike = [len({*lengths.values()}) < len(lengths) for lengths in net.lengths]  # hides one length for another
+    at = min(range(len(sizes)), key=lambda i: (sizes[i] > _ENTRIES, alike[i], sizes[i], i))
     if sizes[at] > _ENTRIES:
         return None
     for trial in range(trials):
@@ -187,11 +190,18 @@ def _trial(net: Net, written: Written, at: int, salt: str) -> bool | None:
             return None
         cotangents = {n: x for n, x in seeds.items() if n in net.cotangents}
         try:
-            got = _call(net, written, at, {n: forward[n] for n in given}, cotangents)
+            got = _call(net, written, at, {n: forward[n] for n in given}, cotangents, np=LiftedNumpy(over))
             return all(_same(g, wanted[run.pairs.nodes[f]], over) for g, f in zip(got, _leaves(run), strict=True))
         except Draw as draw:
             _redraw(net, at, given, over, draw, attempt)
-        except (TypeError, ValueError, IndexError, NameError, AttributeError):  # printed code that does not run
+        except (
+            TypeError,
+            ValueError,
+            IndexError,
+            NameError,
+            AttributeError,
+            ArithmeticError,
+        ):  # printed code that does not run
             return False
     return None
 

@@ -70,7 +70,9 @@ def number(net: Net, v: Value, slot: int | None = None) -> Poly:
     plain = F(sizes[0]).limit_denominator(1000)
     exact = float(plain) == sizes[0]
     small = exact and plain.denominator <= _LARGEST_DENOMINATOR and plain.numerator <= _LARGEST
-    if small and ((fixed and len(numbers) > 1) or len(numbers) == 1):
+    if len(numbers) == 1 and (guessed := _guessed(net, v, sizes[0])) is not None:
+        return scale(guessed, sign)
+    if small and fixed:
         return const(sign * plain)
     if fixed and len(numbers) > 1:
         return scale(_named(net, v, slot, first), sign)
@@ -87,6 +89,16 @@ def _read(net: Net, v: Value, slot: int | None, run: int) -> float | None:
         return uniform(net.array(v, run))
     operand = net.node(v, run).operands[slot]
     return float(operand) if not isinstance(operand, int) else None
+
+
+def _guessed(net: Net, v: Value, c: float) -> Poly | None:
+    """Return the length that a number of a single run is: of what is summed nearby, or the only one of that length."""
+    near, whole = _summed_nearby(net, v), max(c, 1 / c)
+    if near and whole == math.prod(net.length[r] for r in near):
+        made = net.algebra.product(size(r) for r in sorted(near))
+        return made if c == whole else net.algebra.power(made, -1)
+    same = [r for r, n in net.length.items() if n == whole > _LARGEST_DENOMINATOR]
+    return net.algebra.power(size(same[0]), 1 if c == whole else -1) if len(same) == 1 else None
 
 
 # ---- formulas of lengths -----------------------------------------------------------------------------------
@@ -170,18 +182,18 @@ def _named(net: Net, v: Value, slot: int | None, c: float) -> Poly:
 
 
 def _users_name(net: Net, v: Value, slot: int | None, c: float) -> tuple[str, int]:
-    """Return the name of a positive number in the user's text, and 1, or -1 where one divides by it."""
-    if c <= 0:
-        return "", 1
+    """Return the name of a number, up to its sign, in the user's text, and 1, or -1 where one divides by it."""
     node = net.node(v)
     if v.backward or slot is None or node.source is None:
         return "", 1
     for name, x in net.arguments.items():
         if isinstance(x, float) and x > 0 and name not in net.values:
-            if x == c and re.search(rf"\b{name}\b", node.source.text):
+            if x == abs(c) and re.search(rf"\b{name}\b", node.source.text):
                 return name, 1
             if v.op == "mul" and 1 / x == c and re.search(rf"/\s*{name}\b", node.source.text):
                 return name, -1
+    if c <= 0:  # a name stands for a positive number; the sign is written before it
+        return "", 1
     try:
         tree = ast.parse(node.source.text.strip(), mode="eval").body
     except SyntaxError:

@@ -58,7 +58,8 @@ def write_function(search: Search, lines: Mapping[str, Poly], run: int = 0) -> W
     forward = []
     for n in [n for n in net.values if n in need]:
         v = net.values[n]
-        forward += code.line(n, v.definition) if v.definition is not None else [code.largest(v)]
+        called = v.definition is None or v.op == "where"  # not as a sum with masks: -1e9 would cost all digits
+        forward += [code.as_called(v)] if called or v.definition is None else code.line(n, v.definition)
         code.usable.add(n)
     backward = code.statements(lines)
     statements = [*forward, *backward]
@@ -75,9 +76,20 @@ def write_function(search: Search, lines: Mapping[str, Poly], run: int = 0) -> W
     given = [*(ident(c) for c in net.cotangents if net.values[c].shape), *_parameters(search, numbers)]
     local = [f"{n} = {c!r}" for n, c in numbers.items() if not any(g.split("=")[0] == n for g in given)]
     gradients = tuple(called for called, _ in net.results())
-    body = [*local, *before, *statements, f"return {', '.join(ident(n) for n in gradients)}"]
+    body = [*_guard(search), *local, *before, *statements, f"return {', '.join(ident(n) for n in gradients)}"]
     source = f"def {name}({', '.join(given)}):\n" + "".join(f"    {line}\n" for line in body)
     return Written(name, source, constants, gradients)
+
+
+def _guard(search: Search) -> list[str]:
+    """Return the statements that refuse other sizes, where the program has been derived for one only."""
+    run = search.net.runs[0]
+    shapes = {ident(n.name): n.shape for n in run.forward.inputs if n.shape}
+    if len(search.net.runs) > 1 or not shapes:
+        return []
+    tests = " or ".join(f"{n}.shape != {shape}" for n, shape in shapes.items())
+    wanted = ", ".join(f"{n} {shape}" for n, shape in shapes.items())
+    return [f"if {tests}:", f'    raise ValueError("derived for these shapes only: {wanted}")']
 
 
 def _needed(search: Search, lines: Mapping[str, Poly]) -> set[str]:
@@ -96,7 +108,7 @@ def _needed(search: Search, lines: Mapping[str, Poly]) -> set[str]:
             usable = order[: order.index(n)]
             waiting += (
                 [o for o in net.operands(v) if isinstance(o, str)]
-                if v.definition is None
+                if v.definition is None or v.op == "where"
                 else sorted(names(inlined(search, v.definition, usable=usable)))
             )
     return need

@@ -183,10 +183,10 @@ class NumpyCode:
         """Return the statements of largest values without a name that a program reads."""
         read = {a[1] for p in lines.values() for a in values_in(inlined(self.search, p, (), self.usable))}
         found = [v for n, v in self.net.values.items() if n in read and v.op in ("max", "maximum")]
-        return [self.largest(v) for v in found if not v.own and v.name not in (self.usable or ())]
+        return [self.as_called(v) for v in found if not v.own and v.name not in (self.usable or ())]
 
-    def largest(self, v: Value) -> str:
-        """Return the statement of a value that stands for itself: a largest, or the larger of two."""
+    def as_called(self, v: Value) -> str:
+        """Return the statement of a value as the user calls it: a largest, the larger of two, or a choice."""
         if v.op == "max":
             src = self.net.values[self.net.operand(v)]
             axis, keep = self.net.node(v).attrs.get("axis"), self.net.node(v).attrs.get("keepdims", False)

@@ -6,7 +6,7 @@ from micrograd.derivation.search.cover import Cover, Names
 from micrograd.derivation.search.expressions import names, relabel, substitute, values_in
 from micrograd.derivation.search.factoring import factored
 from micrograd.derivation.search.known import known_facts, proof_of
-from micrograd.derivation.search.layers import between_layers
+from micrograd.derivation.search.layers import between_layers, read_often
 from micrograd.derivation.search.lines import Fact, Line, Move, Search
 from micrograd.derivation.search.program import operations, program_of, staged_program
 
@@ -26,6 +26,7 @@ __all__ = [
     "operations",
     "program_of",
     "proof_of",
+    "read_often",
     "relabel",
     "split",
     "staged_program",

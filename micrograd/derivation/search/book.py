@@ -76,8 +76,14 @@ class Book:
         generators: forward values that are sums of terms.
     """
 
-    def __init__(self, net: Net) -> None:
-        self.net, self.algebra = net, net.algebra
+    def __init__(self, net: Net, closed: bool = False) -> None:
+        """Read the definitions of a net.
+
+        Args:
+            net: the values.
+            closed: the forward's values stand for themselves: less is known, and it takes no time.
+        """
+        self.net, self.algebra, self.closed = net, net.algebra, closed
         self.opaque: set[str] = set()
         self.rep: dict[str, str] = {}
         self.origin: dict[str, str] = {}
@@ -119,7 +125,7 @@ class Book:
         """Return a value in terms of inputs and gradients of outputs."""
         v = self.net.values[name]
         if name not in self._leaf:
-            if v.definition is None:
+            if v.definition is None or (self.closed and not v.backward):
                 p = self.seed(v)
             else:
                 p = self.algebra.rebuild(v.definition, lambda a: self.at(self.leaf, a))
@@ -150,7 +156,7 @@ class Book:
             own = value(name, self.net.values[name].labels)
             self._product[name] = own
             definition = self.net.values[self.origin[name]].definition
-            if definition is not None:
+            if definition is not None and not self.closed:
                 p = self._aligned(self.origin[name], name, self.products(definition))
                 if len(p) > 1:
                     p = self.shrunk(p, limit=_ONE_TERM, without=(name,))[0]

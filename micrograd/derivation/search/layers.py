@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from micrograd.derivation.lifting import Net
+from micrograd.derivation.search.expressions import names
+from micrograd.derivation.search.lines import Search
 
-__all__ = ["between_layers"]
+__all__ = ["between_layers", "read_often"]
 
 _REDUCTIONS = 2  # sums or largest values that make a layer
 
@@ -39,3 +41,9 @@ def between_layers(net: Net) -> list[str]:
             cuts.append(net.names["b", run.pairs.nodes[i]])
             since = 0
     return cuts
+
+
+def read_often(search: Search) -> list[str]:
+    """Return the lines of the staged backward that several others read: written out in each, they make them long."""
+    readers = {n: [m for m, line in search.lines.items() if n in names(line.staged)] for n in search.order}
+    return [n for n, found in readers.items() if len(found) > 1 and not search.lines[n].kept]

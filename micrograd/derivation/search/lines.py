@@ -88,7 +88,12 @@ class Search:
         """
         self.net, self.algebra, self.cuts = net, net.algebra, cuts
         self.lines: dict[str, Line] = {}
-        self.book = Book(net)
+        self.stopped = False  # there was no time to read the definitions
+        try:
+            self.book = Book(net)
+        except OutOfTime:
+            self.stopped, self.algebra.deadline = True, None
+            self.book = Book(net, closed=True)
         self.cost = Cost(net.length)
         self.cover = Cover(self.book, self.cost)
         self._choose()
@@ -215,6 +220,8 @@ class Search:
         line = Line(name, v.labels, staged, substitute(self.algebra, staged, self.transparent), name in self.kept)
         put_in = line.simple
         try:
+            if self.stopped:
+                raise OutOfTime
             self._simplify(line, v, put_in)
             if not self._proved(line):
                 line.note = "unproved"

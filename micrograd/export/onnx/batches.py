@@ -16,6 +16,7 @@ from micrograd.errors import GraphError, ShapeError
 from micrograd.export.programs import feeds_of, pure
 from micrograd.program.program import Equation, Operand, Program, evaluate
 from micrograd.pytree import flatten
+from micrograd.tracing.open_batch import open_batch
 
 __all__ = ["ONE_SIZE", "Blocks", "Captures", "at_one_size", "at_three_sizes", "blocks_of", "line_of"]
 
@@ -75,17 +76,24 @@ def at_three_sizes(f: Callable[..., Any], args: Sequence[Any]) -> Captures:
         raise ShapeError("batch= leaves the first axis of the arguments open; got no array with entries along it.")
     sizes = (size, size + 1, 2 * size + 3)
     found = []
-    for length in sizes:
+    unlike = _unlike_any(leaves)
+    for length in (*sizes, unlike):
         longer = [np.resize(x, (length, *x.shape[1:])) if np.shape(x)[:1] == (size,) else x for x in leaves]
         try:
-            found.append(at_one_size(pure(f, rebuild(longer), {}), rebuild(longer)))
+            with open_batch(length if length == unlike else 0):
+                program = pure(f, rebuild(longer), {})
+            if length != unlike:
+                found.append(at_one_size(program, rebuild(longer)))
+        except GraphError as error:
+            if length == unlike and "which a file for any batch cannot" in str(error):
+                raise
+            if length == size:
+                raise
+            raise _other_size(f, size, length, error) from error
         except Exception as error:
             if length == size:
                 raise
-            name = getattr(f, "__name__", type(f).__name__)
-            raise GraphError(
-                f"{name} runs for a batch of {size} and not for one of {length} ({error}); {ONE_SIZE}."
-            ) from error
+            raise _other_size(f, size, length, error) from error
     programs = tuple(capture.programs[0] for capture in found)
     for length, other in zip(sizes[1:], programs[1:], strict=True):
         if where := _apart(programs[0], other):
@@ -95,6 +103,17 @@ def at_three_sizes(f: Callable[..., Any], args: Sequence[Any]) -> Captures:
             )
     given, known = tuple(capture.given[0] for capture in found), tuple(capture.known[0] for capture in found)
     return Captures(sizes, programs, given, known)
+
+
+def _other_size(f: Any, size: int, length: int, error: Exception) -> GraphError:
+    name = getattr(f, "__name__", type(f).__name__)
+    return GraphError(f"{name} runs for a batch of {size} and not for one of {length} ({error}); {ONE_SIZE}.")
+
+
+def _unlike_any(leaves: Sequence[Any]) -> int:
+    """Return a prime that no axis of the arguments, nor a sum or a product of two, is likely to have as its length."""
+    least = 4 * max([25, *(size for leaf in leaves for size in np.shape(leaf))])
+    return next(n for n in range(least + 1, 2 * least) if all(n % d for d in range(2, int(n**0.5) + 1)))
 
 
 def _apart(one: Program, other: Program) -> str | None:

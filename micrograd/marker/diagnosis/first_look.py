@@ -88,7 +88,7 @@ def first_look(
 
 
 def with_reason(program: StudentCode, results: Sequence[Any], findings: Sequence[Finding]) -> list[Finding]:
-    """Return the findings with the exception told; the exception alone where no edit mends the whole."""
+    """Return the findings with what the exception says; that alone where no edit mends the whole."""
     error = next((result for result in results if isinstance(result, Exception)), None)
     if error is None:
         return list(findings)

@@ -141,6 +141,9 @@ def mark(task: Task, module: types.ModuleType | None = None, early: Callable[[Re
         excused = _by_custom(task, report, program, cases, results)
         if excused is not None:
             return replace(excused, seconds=time.perf_counter() - started)
+        without = _without_influence(report, program, cases)
+        if without:
+            return replace(report, findings=without, seconds=time.perf_counter() - started)
         report = replace(report, problem=_only(task, cases, results))
     if early is not None and report.verdict == "wrong":
         early(report)
@@ -171,6 +174,21 @@ def mark(task: Task, module: types.ModuleType | None = None, early: Callable[[Re
     if not findings and report.verdict == "right":
         findings = left_out(program, cases[0])
     return replace(report, findings=tuple(findings), seconds=time.perf_counter() - started)
+
+
+def _without_influence(report: Report, program: StudentCode, cases: Sequence[Case]) -> tuple[Finding, ...]:
+    """Return what is said of a forward whose output does not change with an input, where nothing else is wrong."""
+    wrong = [position for position, output in enumerate(report.outputs) if not output.right]
+    if any(np.any(case.expected[position]) for case in cases for position in wrong):
+        return ()
+    name = report.forward.rpartition(".")[2]
+    made = (n for n in ast.walk(program.tree) if isinstance(n, ast.FunctionDef) and n.name == name)
+    ends = [n for function in made for n in ast.walk(function) if isinstance(n, ast.Return)]
+    if not ends:
+        return ()
+    span = program.text.span(ends[-1])
+    lines = program.text.whole_lines(span)
+    return tuple(Finding("wrong", "no_influence", span, lines, report.outputs[p].name) for p in wrong)
 
 
 def _only(task: Task, cases: Sequence[Case], results: Sequence[Any]) -> str:
@@ -215,7 +233,7 @@ def _by_custom(
 ) -> Report | None:
     """Return the report of what is not the forward's gradient, but what custom makes of it: right, with a remark."""
     text = program.text
-    without, guards = unguarded(text)
+    without, guards = unguarded(text) if "log" in text.source else ("", ())
     wrong = [output for output in report.outputs if not output.right]
     if guards and all(output.error <= 1e-4 * max(abs(x) for x in (*output.expected.sample, 1e-30)) for output in wrong):
         other = mark(replace(task, source=without, seconds=0.0))
@@ -225,7 +243,7 @@ def _by_custom(
             reason = problem("guard", count=number, error=error)
             remark = Finding("harmless", "guard", span, text.whole_lines(span), reason=reason)
             return replace(report, verdict="right", outputs=other.outputs, findings=(remark,))
-    found = averaged(cases, results)
+    found = averaged(cases, results) if len(wrong) == len(report.outputs) - 1 > 1 else None
     if found is None:
         return None
     positions, count = found

@@ -180,6 +180,8 @@ def _means(finding: Finding, words: AbstractSet[str], language: str) -> str:
         return say(language, WORDS["means.part"], **holes, name=whole)
     if not name:
         return ""
+    if name not in words and _known(name, words) != name:  # s_matmul, inside s = q @ k.T / 2
+        return say(language, WORDS["means.inside"], target=holes["target"], name=_known(name, words))
     return say(language, WORDS["means.same" if finding.means == finding.target else "means"], **holes, name=name)
 
 

@@ -88,6 +88,10 @@ def _beside_another(here: Material, node: ast.expr, shape: tuple[int, ...]) -> I
     for item, held in here.items.items():
         if item not in product and _fits(shape, np.shape(held)):
             yield Edit(node, f"{product} * {item}", "factor_name", 2.5, item)
+    for setting in here.scope.settings():
+        yield Edit(node, f"{product} / (1 - {setting})", "divide_name", 2.5, setting)
+        yield Edit(node, f"{product} / {setting}", "divide_name", 2.5, setting)
+        yield Edit(node, f"{product} * {setting}", "factor_name", 2.6, setting)
     for name in here.numbers:
         if isinstance(here.scope.names[name], (float, np.floating)):
             yield Edit(node, f"{term} + {name}", "term_number", 2.2, name)

@@ -314,6 +314,16 @@ class Scope:
         """Return names of numbers: N, D, eps."""
         return [name for name, value in self.names.items() if is_number(value)]
 
+    def settings(self) -> list[str]:
+        """Return the texts of the numbers of an object or a dictionary: ``self.ratio``, ``dropout_param['p']``."""
+        found = []
+        for name, value in self.names.items():
+            if isinstance(value, dict):
+                found += [f"{name}[{key!r}]" for key, entry in value.items() if isinstance(entry, float)]
+            elif name == "self":
+                found += [f"{name}.{key}" for key, entry in vars(value).items() if isinstance(entry, float)]
+        return found
+
     def counts(self) -> dict[str, int]:
         """Return how a size of an axis can be written: by a variable, else by the shape of an array."""
         found: dict[str, int] = {}

@@ -11,7 +11,7 @@ from micrograd.graph.formulas import right_hand
 from micrograd.primitives import TABLE
 from micrograd.stepper import mathml
 from micrograd.stepper.cells import Cells, sum_of_numbers, with_numbers
-from micrograd.stepper.page_text import LANGUAGES, say
+from micrograd.stepper.page_text import LANGUAGES, WHY, say
 from micrograd.stepper.walk_types import MathData, PathData, StepData, Translated
 
 __all__ = ["EdgeKey", "StepMaker", "folded_axes"]
@@ -121,6 +121,7 @@ class StepMaker:
             },
             "folded": None,
             "spread": {"shape": list(node.shape), "operands": broadcast} if broadcast else None,
+            "why": [],
             "title": _in_each_language(lambda language: say(language, head, name=node.name)),
             "say": _in_each_language(sentence),
         }
@@ -183,6 +184,7 @@ class StepMaker:
             "math": {"names": "", "numbers": ""} if index is None else self._sum_formula(label, index, paths),
             "folded": None,
             "spread": None,
+            "why": ["fork"] if len(paths) > 1 else [],
             "title": _in_each_language(lambda language: say(language, "head.backward", name=node.name)),
             "say": _in_each_language(sentence),
         }
@@ -260,6 +262,10 @@ class StepMaker:
             "math": self._rule(label, at, node),
             "folded": {"axes": folded} if folded else None,
             "spread": {"shape": list(operand.shape), "operands": [operand.index]} if spread else None,
+            "why": [
+                next(reason for reason in (node.op, row.kind, "map") if reason in WHY),
+                *(["fold"] if folded else []),
+            ],
             "title": _in_each_language(lambda language: say(language, "head.edge", gradient=label, **ends)),
             "say": _in_each_language(sentence),
         }

@@ -227,3 +227,48 @@ def test_no_fix_divides_by_what_may_be_zero() -> None:
     assert not divides("x", np.array([0.5, -2.0]))
     assert not divides("dstd", np.array([0.5, 2.0]))
     assert not divides("mask", np.array([0.0, 1.0]))
+
+
+DROPOUT = """
+import numpy as np
+
+class Dropout:
+    def __init__(self, ratio=0.5):
+        self.ratio = ratio
+
+    def forward(self, x):
+        self.mask = np.random.rand(*x.shape) > self.ratio
+        return x * self.mask / (1 - self.ratio)
+
+    def backward(self, dout):
+        return dout * self.mask
+"""
+IDLE = """
+import numpy as np
+
+def relu_forward(x):
+    out = np.ones_like(x)
+    out[x < 0] = 0
+    return out, x
+
+def relu_backward(dout, cache):
+    dx = dout.copy()
+    dx[cache < 0] = 0
+    return dx
+"""
+
+
+def test_a_setting_is_written_by_its_name_and_not_as_its_number() -> None:
+    report = marked(DROPOUT)
+    (finding,) = mistakes_in(report)
+    assert finding.fix is not None
+    assert finding.fix.new.endswith("/ (1 - self.ratio)")
+    claims_hold(DROPOUT, report)
+
+
+def test_a_forward_that_does_not_use_its_input_is_at_fault() -> None:
+    report = marked(IDLE)
+    (finding,) = mistakes_in(report)
+    assert (finding.kind, finding.span.line) == ("no_influence", 7)
+    assert "does not change with the input of dx" in report.text()
+    assert marked(IDLE.replace("np.ones_like(x)", "x.copy()")).verdict == "right"

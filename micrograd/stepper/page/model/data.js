@@ -107,6 +107,7 @@
  * @property {MathData} math
  * @property {FoldedData | null} folded
  * @property {SpreadData | null} spread
+ * @property {string[]} why
  * @property {Translated} title
  * @property {Translated} say
  */

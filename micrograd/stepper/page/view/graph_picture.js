@@ -72,7 +72,7 @@ export function drawGraph() {
     const middle = (/** @type {string} */ from, /** @type {string} */ size) => Number(ground.getAttribute(from)) + Number(ground.getAttribute(size)) / 2;
     frame.append(svgElement('text', {x: middle('x', 'width'), y: middle('y', 'height'), 'text-anchor': 'middle', class: 'ink b', 'font-size': 14}));
   });
-  zoomTo(Math.max(1.1, Math.min(1.3, (canvas.clientWidth - 4) / natural[0]))); // its smallest text has 10 pixels at scale 1
+  zoomTo(Math.max(1.1, Math.min(1.15, (canvas.clientWidth - 4) / natural[0]))); // its smallest text has 10 pixels at scale 1
 }
 
 /**

@@ -70,6 +70,10 @@ function formulas(s, hide) {
   const node = forward.nodes[s.node], parts = [];
   if (s.phase === 'forward' ? isLeaf(node) : !s.edge && !s.paths.length) return [];
   if (s.math.names) parts.push(h('h3', {}, t('rule')), mathOf(s.math.names));
+  if (s.why.length) {
+    parts.push(h('div', {class: 'why'}, h('h3', {}, t('why')), h('p', {}, s.why.map((reason) => t(`why_${reason}`)).join(' ')),
+      s.edge && s.edge.local ? mathOf(s.edge.local) : null));
+  }
   if (s.math.numbers && !hide) {
     const math = mathOf(s.math.numbers), cell = fillNumbers(math, s);
     math.classList.add('numbers');

@@ -21,11 +21,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["CacheInfo", "CacheWarning", "Store", "cache_info", "clear_cache", "open_store"]
+__all__ = ["ENGINE", "CacheInfo", "CacheWarning", "Store", "cache_info", "clear_cache", "open_store"]
 
 _MAGIC = b"micrograd kernel 1\n"
 _KERNEL, _UNFINISHED = ".kernel", ".tmp"
-_KEPT = {_KERNEL: 90 * 24 * 3600.0, _UNFINISHED: 3600.0}  # seconds since a file was last used, or begun
+ENGINE = ".engine"
+"""Suffix of a layout engine that is kept compiled; a function's machine code has ``.kernel``."""
+# seconds since a file was last used, or begun
+_KEPT = {
+    _KERNEL: 90 * 24 * 3600.0,
+    ENGINE: 90 * 24 * 3600.0,
+    _UNFINISHED: 3600.0,
+}
 _LARGEST_HEADER = 1 << 20
 _POSIX = hasattr(os, "geteuid") and os.open in os.supports_dir_fd  # elsewhere a user's folders are private by default
 _ADVICE = "Set MICROGRAD_CACHE_DIR to another folder, or to off."
@@ -58,10 +65,10 @@ def _tell(message: str) -> None:
         warnings.warn(message, CacheWarning, stacklevel=2)
 
 
-def location() -> Path | None:
+def location(*, quiet: bool = False) -> Path | None:
     """Return the folder: ``MICROGRAD_CACHE_DIR``, or micrograd's own under the user's cache directory.
 
-    `None` for no cache.
+    `None` for no cache; it is not reported where `quiet`.
     """
     named = os.environ.get("MICROGRAD_CACHE_DIR")
     if named is not None:
@@ -69,22 +76,26 @@ def location() -> Path | None:
     try:
         from platformdirs import user_cache_path
     except ImportError:
-        _tell(
-            "compiled functions are not kept on disk, for want of platformdirs: pip install 'micrograd-graph[compile]'"
-        )
+        if not quiet:
+            _tell(
+                "compiled functions are not kept on disk, for want of platformdirs: "
+                "pip install 'micrograd-graph[compile]'"
+            )
         return None
     folder = user_cache_path("micrograd", appauthor=False)
     return folder if folder.is_absolute() else None  # a user without a home
 
 
 @contextlib.contextmanager
-def open_store(*, create: bool = True) -> Iterator[Store | None]:
+def open_store(*, create: bool = True, quiet: bool = False) -> Iterator[Store | None]:
     """Open the folder, for as long as the context lasts; `None` where there is none or it must not be used.
 
     Args:
         create: make it where it is missing.
+        quiet: say nothing where it cannot be used: what it would hold is made anew in no time to speak of.
     """
-    folder = location()
+    tell = (lambda _: None) if quiet else _tell
+    folder = location(quiet=quiet)
     if folder is None or not (create or folder.exists()):
         yield None
         return
@@ -93,11 +104,11 @@ def open_store(*, create: bool = True) -> Iterator[Store | None]:
             _make(folder)
         descriptor = _opened(folder)
     except _RefusedError as error:
-        _tell(f"cache {folder} {error}")
+        tell(f"cache {folder} {error}")
         yield None
         return
     except OSError as error:
-        _tell(_unwritable(folder, error))
+        tell(_unwritable(folder, error))
         yield None
         return
     try:
@@ -153,19 +164,20 @@ class Store:
         self.folder = folder
         self._descriptor = descriptor
 
-    def read(self, name: str, header: Mapping[str, Any]) -> bytes | None:
+    def read(self, name: str, header: Mapping[str, Any], suffix: str = _KERNEL) -> bytes | None:
         """Return the payload kept under a name; `None` where there is none, or none that can be believed.
 
         Args:
             name: of the file, without suffix.
             header: which the file must have.
+            suffix: of the file.
         """
         try:
-            file = self._open(name + _KERNEL, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+            file = self._open(name + suffix, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         except FileNotFoundError:
             return None
         except OSError as error:  # a symbolic link, a folder
-            self.discard(name, f"cannot be read ({error.strerror})")
+            self.discard(name, f"cannot be read ({error.strerror})", suffix)
             return None
         with file:
             try:
@@ -175,15 +187,15 @@ class Store:
                 _ours(found)
                 payload = _payload(file.read(), header)
                 if time.time() - found.st_mtime > 24 * 3600:
-                    os.utime(file.fileno() if os.utime in os.supports_fd else self.folder / (name + _KERNEL))
+                    os.utime(file.fileno() if os.utime in os.supports_fd else self.folder / (name + suffix))
             except _RefusedError as error:
-                self.discard(name, str(error))
+                self.discard(name, str(error), suffix)
                 return None
             except OSError:
                 return None
         return payload
 
-    def write(self, name: str, header: Mapping[str, Any], payload: bytes) -> None:
+    def write(self, name: str, header: Mapping[str, Any], payload: bytes, suffix: str = _KERNEL) -> None:
         """Keep a payload under a name; one that is there is replaced."""
         unfinished = f"{name}.{secrets.token_hex(8)}{_UNFINISHED}"
         try:
@@ -193,23 +205,24 @@ class Store:
                 file.flush()
                 os.fsync(file.fileno())
             if self._descriptor is None:
-                os.replace(self._at(unfinished), self._at(name + _KERNEL))
+                os.replace(self._at(unfinished), self._at(name + suffix))
             else:
-                os.replace(unfinished, name + _KERNEL, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
+                os.replace(unfinished, name + suffix, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
         except OSError as error:
             self._remove(unfinished)
             _tell(_unwritable(self.folder, error))
 
-    def discard(self, name: str, why: str) -> None:
+    def discard(self, name: str, why: str, suffix: str = _KERNEL) -> None:
         """Remove what is kept under a name, and say so."""
-        self._remove(name + _KERNEL)  # first: whoever makes errors of warnings does not read it again
-        _tell(f"cache file {self.folder / (name + _KERNEL)} {why}; it is removed, and the function compiled anew")
+        self._remove(name + suffix)  # first: whoever makes errors of warnings does not read it again
+        what = "function" if suffix == _KERNEL else "engine"
+        _tell(f"cache file {self.folder / (name + suffix)} {why}; it is removed, and the {what} compiled anew")
 
     def files(self) -> dict[str, os.stat_result]:
         """Return all files of ours, finished or not."""
         found = {}
         for name in os.listdir(self.folder if self._descriptor is None else self._descriptor):
-            if name.endswith((_KERNEL, _UNFINISHED)):
+            if name.endswith((_KERNEL, ENGINE, _UNFINISHED)):
                 with contextlib.suppress(OSError):
                     found[name] = self._stat(name)
         return found
