@@ -231,6 +231,7 @@ _FAMILIES: dict[str, dict[str, Dims]] = {
         "data": ("N", "C", "Y", "X"), "scale": ("C",), "shift": ("C",), "weight": ("F", "C", "K", "L"), "bias": ("F",),
         "mask": ("N", "C", "Y", "X"),
     },
+    "signals": {"data": ("N", "C", "X"), "weight": ("F", "C", "K"), "bias": ("F",), "scale": ("C",), "shift": ("C",)},
     "channels": {"data": ("N", "C", "Y", "X"), "scale": (1, "C", 1, 1), "shift": (1, "C", 1, 1)},
     "series": {
         "data": ("N", "T", "D"), "scale": ("D",), "shift": ("D",), "weight": ("D", "M"), "bias": ("M",),
@@ -384,6 +385,8 @@ def _families(forward: Function, names: Sequence[str]) -> list[str]:
     called = f"{getattr(forward, '__qualname__', '')} {' '.join(names)}".lower()
     if re.search(r"group", called):
         first = ["channels", "images", "rows"]
+    elif "1d" in called and re.search(r"conv|pool", called):
+        first = ["signals"]
     elif re.search(r"spatial|conv|pool|image|2d", called):
         first = ["images", "channels", "image"]
     elif re.search(r"temporal|sequence|(rnn|lstm|gru)(?!.*step)|multi_?head", called):
@@ -431,7 +434,7 @@ def conventional(forward: Function) -> Iterator[ArgumentLayout]:
                 if entry is not None:
                     entries[p.name] = entry
             if re.search(r"embed|lookup", called) and family == "rows":  # whole numbers, each of a row of the weight
-                rows = {n: Fill("labels", ("N", "T"), top="D") for n in entries if _role(n) == "data"}
+                rows = {n: Fill("labels", ("N", "T"), top="D") for n in entries if _role(n) in ("data", "labels")}
                 yield ArgumentLayout({**entries, **rows})
             yield ArgumentLayout(entries)
 

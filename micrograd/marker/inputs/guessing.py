@@ -217,7 +217,7 @@ def fitted(forward: Function, example: Mapping[str, Any] | Sequence[Any] = (), s
     for layout in [*candidates, *(_tame(layout, "positive") for layout in candidates)]:
         for sizes in sizes_of(layout):
             if shapes := shapes_of(forward, layout, sizes):
-                axes = max((len(entry.dims) for entry in layout.entries.values()), default=0)
+                axes = max((len(e.dims) + (e.kind == "labels") for e in layout.entries.values()), default=0)
                 if axes and max(map(len, shapes)) > axes:  # an unlucky guess may broadcast to more axes than any array
                     spread = spread or layout
                     break

@@ -171,7 +171,8 @@ def lifted(task: Task, module: types.ModuleType, pair: Pair, forward: Callable[.
             n for n in task.made if isinstance(v := first.arguments.get(n), np.ndarray) and np.array_equal(v, value)
         ]
         last = path.rpartition(".")[2]
-        name = last if last.isidentifier() else path.replace(".", "")
+        name = path.split(".")[-2] if last in ("value", "data", "val") and "." in path else last  # W.value is W
+        name = name if name.isidentifier() else path.replace(".", "")
         if not given and name not in {*first.arguments, *(n for n, _ in places)}:
             places.append((name, path))
         if gradient and (given or (name, path) in places):

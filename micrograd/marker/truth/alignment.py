@@ -178,7 +178,10 @@ class Quantities:
 
     def equal_to(self, value: Any, kinds: Iterable[str] = ("value", "grad", "edge")) -> list[Quantity]:
         """Return the quantities that a value is, in shape and in every entry."""
-        array = np.asarray(value)
+        try:
+            array = np.asarray(value)
+        except ValueError:  # a ragged tuple, as a cache in a cache
+            return []
         if array.dtype.kind not in "fiu" or array.size == 0:
             return []
         stack = self._stack(array.size)

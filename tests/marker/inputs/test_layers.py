@@ -54,7 +54,9 @@ def test_the_gradients_of_parameters_are_checked(style: str) -> None:
     )
     right = report_of(PARAM + text)
     assert right.ok, right.text()
-    assert len(right.outputs) == 3
+    assert [output.name for output in right.outputs[1:]] == (
+        ["dparams0", "dparams1"] if style == "list" and parameters != "W, b" else ["dW", "db"]
+    )
     wrong = report_of(PARAM + text.replace("self.x.T @ dout", "2 * self.x.T @ dout"))
     assert [output.right for output in wrong.outputs].count(False) == 1
     assert ["2 * self.x.T @ dout" in finding.source for finding in wrong.findings] == [True]
@@ -68,6 +70,54 @@ class MSE:
     def backward(self):
         return 2 * (self.A - self.Y) / self.A.size
 """
+
+
+LOOKUP = """
+class Embedding:
+    def __init__(self, W):
+        self.params, self.grads = [W], [np.zeros_like(W)]
+    def forward(self, idx):
+        self.idx = idx
+        return self.params[0][idx]
+    def backward(self, dout):
+        self.grads[0][...] = 0
+        np.add.at(self.grads[0], self.idx, dout)
+        return None
+"""
+CONV = """
+class Conv1D:
+    def __init__(self, in_channels, out_channels, kernel_size=3, stride=1):
+        self.K, self.stride = kernel_size, stride
+        self.W = np.random.randn(out_channels, in_channels, kernel_size)
+    def forward(self, A):
+        self.A = A
+        out = (A.shape[2] - self.K) // self.stride + 1
+        Z = np.zeros((A.shape[0], self.W.shape[0], out))
+        for i in range(out):
+            s = i * self.stride
+            Z[:, :, i] = np.tensordot(A[:, :, s:s + self.K], self.W, axes=([1, 2], [1, 2]))
+        return Z
+    def backward(self, dLdZ):
+        dLdA = np.zeros_like(self.A)
+        self.dLdW = np.zeros_like(self.W)
+        for i in range(dLdZ.shape[2]):
+            s = i * self.stride
+            self.dLdW += np.tensordot(dLdZ[:, :, i].T, self.A[:, :, s:s + self.K], axes=([1], [0]))
+            dLdA[:, :, s:s + self.K] += np.tensordot(dLdZ[:, :, i], self.W, axes=([1], [0]))
+        return dLdA
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "old", "new"),
+    [
+        (LOOKUP, "Embedding", "np.add.at(self.grads[0], self.idx, dout)", "self.grads[0][self.idx] += dout"),
+        (CONV, "Conv1D", "dLdA[:, :, s:s + self.K] +=", "dLdA[:, :, s:s + self.K] ="),
+    ],
+)
+def test_indices_and_windows_show_their_mistakes(text: str, name: str, old: str, new: str) -> None:
+    assert report_of(text, name).ok
+    assert report_of(text.replace(old, new), name).verdict == "wrong"
 
 
 def test_a_loss_needs_no_gradient_that_arrives() -> None:
