@@ -59,7 +59,7 @@ class TracedArray(ArrayMethods):
         self._seen: Any = None
         self._cache: Any = None
         if parent is None:
-            self._shape: tuple[int, ...] = storage.base.shape
+            self._shape: tuple[int, ...] = value_now(storage.base).shape
         elif storage.pending:
             self._shape = self.at.shape
         else:

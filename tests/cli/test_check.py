@@ -154,7 +154,7 @@ def test_shapes_and_settings_reach_the_forward(capsys: pytest.CaptureFixture[str
         (["bn.py", "--memory", "1"], "expected a whole number from 64 to"),
         (["bn.py", "-o", "bn.svg"], "the page is written as .html; name it bn.html"),
         (["bn.py", "--emit", "otter", "-o", "bn.ipynb"], "tests for otter are written as .py; name it bn.py"),
-        (["bn.py", "-o", "bn.html"], "bn.html exists; use --force to replace it"),
+        (["bn.py", "-o", "bn.html"], "bn.html exists, and micrograd did not write it; use --force to replace it"),
         (["bn.py", "-o", "absent/bn.html"], "the folder absent does not exist"),
         (["two.py", "-o", "two.html"], "one pair goes into a file, and two.py has 2; name one: --backward"),
         (["latin.py"], "save it as UTF-8"),

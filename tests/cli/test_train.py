@@ -79,7 +79,7 @@ def test_the_best_epoch_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         (["--resume"], "--resume needs --checkpoint FILE"),
         (["--every", "3"], "--every needs --checkpoint FILE"),
         (["--checkpoint", "there"], "there exists; --resume goes on from it, --force starts again"),
-        (["--log", "there"], "there exists; use --force to replace it"),
+        (["--log", "there"], "there exists, and micrograd did not write it; use --force to replace it"),
         (["--checkpoint", "no/c"], "the folder no does not exist"),
         (["--checkpoint", "folder"], "folder is a directory"),
         (["--checkpoint", "there", "--resume"], "there: truncated"),

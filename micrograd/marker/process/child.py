@@ -210,7 +210,7 @@ def _note(text: str) -> None:
 
 
 def main() -> None:
-    """Answer one request."""
+    """Serve one request."""
     request = json.loads(sys.stdin.buffer.read())
     way = Way()
     started = time.perf_counter()

@@ -412,7 +412,7 @@ def test_the_command_writes_two_files(capsys: pytest.CaptureFixture[str], folder
     book = json.loads(Path("bn.ipynb").read_text(encoding="utf-8"))
     assert "反向传播中有 1 行是错的" in "".join(book["cells"][0]["source"])
     code, _, err = said(capsys, "exercise", "batchnorm", "-o", "bn.ipynb")
-    assert (code, err) == (2, "micrograd: bn.ipynb exists; use --force to replace it\n")
+    assert (code, err) == (2, "micrograd: bn.ipynb exists, and micrograd did not write it; use --force to replace it\n")
     assert said(capsys, "exercise", "batchnorm", "-o", "bn.ipynb", "--force")[0] == 0
 
 

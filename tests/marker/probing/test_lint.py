@@ -241,7 +241,10 @@ def test_probe_writes_arrays_that_lint_reads(capsys: pytest.CaptureFixture[str],
     assert out.endswith("probe.npz: x, gamma, beta, eps, dout\n")
     assert said(capsys, "probe", file, "--lint", "probe.npz")[:1] == (0,)
     code, _, err = said(capsys, "probe", file, "-o", "probe.npz")
-    assert (code, err) == (2, "micrograd: probe.npz exists; use --force to replace it\n")
+    assert (code, err) == (
+        2,
+        "micrograd: probe.npz exists, and micrograd did not write it; use --force to replace it\n",
+    )
 
 
 def test_lint_takes_names_and_expressions_of_the_file(capsys: pytest.CaptureFixture[str], file: str) -> None:
