@@ -19,7 +19,7 @@ from thread_law import own_memory, uphold
 
 from micrograd import engine
 from micrograd.compiler.backends import numba
-from micrograd.compiler.codegen.kernel import Segment
+from micrograd.compiler.codegen.segment import Segment
 from micrograd.primitives import TABLE
 
 # `ci` draws the same examples in every run, so a red build can be repeated; `fuzz` is for a person with a coffee:

@@ -16,7 +16,7 @@ import micrograd as mg
 from micrograd import functional
 from micrograd.compiler.backends import numba as entry
 from micrograd.compiler.backends.numba import Entry
-from micrograd.compiler.codegen import kernel
+from micrograd.compiler.codegen import segment
 from micrograd.compiler.codegen.lower import optimised
 from micrograd.compiler.optimize import algebra
 from micrograd.compiler.optimize.rewriter import rewrite
@@ -328,7 +328,7 @@ def test_a_captured_program_and_its_rewrites_are_as_they_say(f: Function, dtype:
 def test_machine_code_gives_the_value_and_the_dtype_of_numpy(f: Function) -> None:
     """On more entries than the loops of one thread are for; twice, since a second call finds the memory of the first."""
     x, m = arguments(20_000, np.float32)
-    assert x.size >= kernel.PARALLEL
+    assert x.size >= segment.PARALLEL
     step = mg.compile(f, threads=1)
     for _ in range(2):
         for g, w in zip(step(x, m), f(x, m), strict=True):
@@ -481,7 +481,7 @@ def test_numbers_that_compare_alike_but_are_not() -> None:
 @pytest.mark.parametrize("unset", FILLS)
 def test_memory_that_nothing_has_written_shows(unset: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(entry, "unset", FILLS[unset])
-    monkeypatch.setattr(kernel.Segment, "action", lambda *_: None)  # computes and stores nothing
+    monkeypatch.setattr(segment.Segment, "action", lambda *_: None)  # computes and stores nothing
     x = np.ones(3)
     for f in (lambda x: x * 2.0, lambda x: np.tanh(x) @ x, lambda x: (x < 0) @ (x < 0), lambda x: x <= 0):
         got, expected = interpreted(f, x)

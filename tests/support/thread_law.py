@@ -20,7 +20,7 @@ import functools
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from micrograd.compiler.codegen.kernel import Segment
+from micrograd.compiler.codegen.segment import Segment
 
 __all__ = ["LawError", "broken", "own_memory", "uphold"]
 

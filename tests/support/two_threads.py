@@ -24,8 +24,8 @@ import pytest
 
 from micrograd.compiler.backends import numba as entry_module
 from micrograd.compiler.backends.numba import Entry
-from micrograd.compiler.codegen import kernel, lower
-from micrograd.compiler.codegen.kernel import Segment
+from micrograd.compiler.codegen import lower, segment
+from micrograd.compiler.codegen.segment import Segment
 from micrograd.compiler.runtime import barrier
 from micrograd.compiler.runtime.worker import HELPER
 
@@ -206,10 +206,10 @@ def company() -> Iterator[Company]:
 def small_passes() -> Iterator[None]:
     """Share passes over arrays of any size, in chunks of two rows."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (kernel, lower):
+        for module in (segment, lower):
             patch.setattr(module, "PARALLEL", 1)
-        patch.setattr(kernel, "CHUNK_ROWS", 2)
-        patch.setattr(kernel, "CHUNK_BYTES", 64)
+        patch.setattr(segment, "CHUNK_ROWS", 2)
+        patch.setattr(segment, "CHUNK_BYTES", 64)
         patch.setattr(entry_module, "LINGER", 0)
         yield
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from micrograd.compiler.backends.numpy import refuse_range, run_as_written
 from micrograd.compiler.codegen.fusion import PRINTED
-from micrograd.compiler.codegen.kernel import LINGER, TURNS
 from micrograd.compiler.codegen.lower import Lowered, Native, lower, memory_of
+from micrograd.compiler.codegen.segment import LINGER, TURNS
 from micrograd.compiler.runtime.worker import HELPER
 from micrograd.core.array_pool import unused
 from micrograd.errors import MissingExtraError
@@ -367,7 +367,7 @@ def machine_code(
     require_numba()
     if interpreted:
         found = names(interpreted=True)
-        exec(native.source, found)  # noqa: S102 (printed by micrograd.compiler.codegen.kernel)
+        exec(native.source, found)  # noqa: S102 (printed by micrograd.compiler.codegen.segment)
         return np.errstate(all="ignore")(found[native.name]), {"seconds": 0.0, "from_disk": False}
     from micrograd.compiler.cache.cache import load_or_compile
 

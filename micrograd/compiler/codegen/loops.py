@@ -21,7 +21,7 @@ from micrograd.program.program import COMPARISONS, Equation, dtype_of
 from micrograd.program.views import ONE
 
 if TYPE_CHECKING:
-    from micrograd.compiler.codegen.kernel import Segment
+    from micrograd.compiler.codegen.segment import Segment
 
 __all__ = ["BLOCK", "Array", "Item", "Nest", "Root"]
 
@@ -89,7 +89,7 @@ class Nest:
         found: the grouping it belongs to.
         kernel: what to print.
         order: its dimensions, outermost loop first; those that one loop runs over stand together.
-        writer: where lines and the memory they need are put (`micrograd.compiler.codegen.kernel.Segment`).
+        writer: where lines and the memory they need are put (`micrograd.compiler.codegen.segment.Segment`).
     """
 
     def __init__(self, found: Grouping, kernel: Kernel, order: list[list[int]], writer: Segment) -> None:

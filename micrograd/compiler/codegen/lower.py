@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from micrograd.compiler.codegen.fusion import Grouping, Step, group
-from micrograd.compiler.codegen.kernel import PARALLEL, Memory, Segment
+from micrograd.compiler.codegen.segment import PARALLEL, Memory, Segment
 from micrograd.compiler.optimize.algebra import centred, factored, picked
 from micrograd.compiler.optimize.rewriter import Notes, rewrite
 from micrograd.program.indices import positions_fed

@@ -13,7 +13,7 @@ from micrograd.program.indices import spelled_out
 from micrograd.program.program import Equation, Index
 
 if TYPE_CHECKING:
-    from micrograd.compiler.codegen.kernel import Segment
+    from micrograd.compiler.codegen.segment import Segment
 
 __all__ = ["print_move"]
 
