@@ -253,6 +253,8 @@ def _composed_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwar
         made = getattr(called, method)(*raw_value(inputs), **kwargs)
     elif method == "reduce" and called in (np.add, np.multiply, np.maximum, np.minimum):
         made = call_ufunc(called, method, *inputs, **kwargs)
+    elif method == "__call__" and called in LOGIC:
+        made = call_ufunc(called, method, *inputs, **kwargs)  # which says that bits are no part of a graph
     else:
         raise GraphError(refusal(called, "" if method == "__call__" else method))
     if dtype is not None and isinstance(made, Tensor) and made.dtype != np.dtype(dtype):

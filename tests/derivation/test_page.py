@@ -80,6 +80,7 @@ def test_the_command_prints_every_format(capsys: pytest.CaptureFixture[str], tmp
     output = tmp_path / "bn.html"
     assert main(["derive", f"{BN}:batchnorm_forward", "-o", str(output), "--seconds", "30"]) == 0
     assert re.fullmatch(r".*bn\.html: 14 steps, \d+ bytes\n", capsys.readouterr().out)
+    output.write_text("mine", encoding="utf-8")
     assert main(["derive", f"{BN}:batchnorm_forward", "-o", str(output)]) == 2
     assert "use --force to replace it" in capsys.readouterr().err
 

@@ -10,6 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
+from micrograd.errors import GraphError
 from micrograd.primitives import TABLE
 
 __all__ = ["ATOM", "SPELLED", "SUM", "Expr", "atom", "call", "literal", "spelled"]
@@ -280,9 +283,14 @@ def spelled(op: str, operands: Sequence[Expr], attributes: Attributes) -> Expr:
         operands: what it reads.
         attributes: its keywords, as source text.
 
+    Raises:
+        GraphError: NumPy has no function for it: the backward of a running product is a loop.
+
     >>> str(spelled("mul", [atom("dout"), atom("gamma").inverse()], {}))
     'dout / gamma'
     """
     if op in SPELLED:
         return SPELLED[op](operands, attributes)
+    if not hasattr(np, str(TABLE[op].array)):
+        raise GraphError(f"{op} cannot be printed as NumPy source: NumPy has no function for it, only a loop.")
     return call(TABLE[op].array, *operands, *(f"{key}={text}" for key, text in attributes.items()))

@@ -56,7 +56,7 @@ def near(name: str, names: Any) -> list[str]:
     """Return the names that are written like one, the nearest first: a slip of the finger, or of the case.
 
     >>> near("dOut", ["dout", "out", "x"]), near("sq_typo", ["sq", "xmu"]), near("q", ["k", "v"])
-    (['dout', 'out'], ['sq'], [])
+    (['dout'], ['sq'], [])
     """
     known = [one for one in dict.fromkeys(names) if not one.startswith("__") and one != name]
     same = [one for one in known if one.lower().replace("_", "") == name.lower().replace("_", "")]
