@@ -6,6 +6,7 @@ slopes as measured on NumPy itself.
 
 from __future__ import annotations
 
+import os
 import warnings
 
 import numpy as np
@@ -44,7 +45,7 @@ def test_slopes_of_slopes_are_right(group: list[listed.Expression]) -> None:
     assert not_right("second", group[::4]) == []  # the rows' own second order is under the laws
 
 
-@pytest.mark.slow
+@pytest.mark.skipif(os.environ.get("HYPOTHESIS_PROFILE") != "fuzz", reason="long; `make functions` asks them all")
 @pytest.mark.parametrize("group", GROUPS)
 def test_slopes_of_slopes_are_right_everywhere(group: list[listed.Expression]) -> None:
     assert not_right("second", [e for n, e in enumerate(group) if n % 4]) == []
