@@ -352,10 +352,11 @@ class Expression:
         return ARRAYS[self.name]
 
 
+# Results of several arrays are no lists with every package, but they have a length.
 _LOSS = """
 def {loss}({name}):
     made = {function}({name})
-    parts = made if isinstance(made, (tuple, list)) else [made]
+    parts = [made] if hasattr(made, "shape") or not hasattr(made, "__len__") else made
     total = 0.0
     for part, weight in zip(parts, WEIGHTS["{function}"]):
         total = total + np.sum(part * weight)
