@@ -617,6 +617,7 @@ Right means NumPy's values, shapes and dtypes, and slopes as measured by differe
 `compile` is given other numbers than it was captured with.
 Other packages have the column of slopes only. An error of theirs counts as refused, and so does what they do not have.
 The list was written for this project: it says what this project wants to cover, and no more about the others.
+What differs from NumPy may also be a convention of theirs: `eigvalsh` of jax.numpy takes the symmetric part of its argument, where NumPy reads one triangle.
 
 {table}
 
