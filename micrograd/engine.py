@@ -114,13 +114,11 @@ def _leaf(value: Any) -> Tensor:
 
 def record(row: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any]) -> Tensor:
     """Apply `row` and record the result as a node (a leaf under `no_grad`)."""
-    mode = current()
-    if mode is not None:
-        operands = mode.read(operands)
+    operands = operands if (mode := current()) is None else mode.read(operands)
     value, args = validation.evaluate(row, operands, attrs)
     if mode is not None and not mode.keeps:
         return _leaf(value)
-    out = Tensor(value, row, attrs, *slots_of([o if isinstance(o, Tensor) else None for o in operands], args))
+    out = Tensor(value, row, attrs, *((operands[0], args[0]) if len(args) == 1 else slots_of(operands, args)))
     return out if mode is None else mode.recorded(out)
 
 

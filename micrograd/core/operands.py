@@ -47,8 +47,9 @@ def slots_of(operands: Sequence[Any], args: Sequence[Any]) -> tuple[Any, ...]:
     """Return ``x, a, y, b, more`` for the operands of a node (None: a constant) and the raw values read from them."""
     if len(args) == 1:
         return operands[0], args[0], None, None, ()
-    more = tuple(zip(operands[2:], args[2:], strict=True)) if len(args) > 2 else ()
-    return operands[0], args[0], operands[1], args[1], more
+    nodes = [o if isinstance(o, Operands) else None for o in operands]
+    more = tuple(zip(nodes[2:], args[2:], strict=True)) if len(args) > 2 else ()
+    return nodes[0], args[0], nodes[1], args[1], more
 
 
 def reached(roots: Iterable[Any], halt: set[Any]) -> tuple[list[Any], dict[Any, Any]]:
