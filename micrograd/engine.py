@@ -176,11 +176,13 @@ def sweep(
 def _pull(node: Tensor, g: Gradient, arriving: dict[Tensor, Gradient], track: bool) -> list[Gradient]:
     """Apply the rules of a node: return what it sends along each slot, and add that to what is `arriving`."""
     row: Primitive = node.row  # type: ignore[assignment]
-    operands, see, out, attrs = node.operands, node.args, node.raw, node.attrs or {}
+    two = (node.x, node.y), (node.a,) if node.b is None else (node.a, node.b)  # most nodes: no call for the slots
+    operands, see = (node.operands, node.args) if node.more else two
+    out, attrs = node.raw, node.attrs or {}
     if track:
         see, out = tuple(map(validation.unchanged, operands, see)), node
     parts: list[Gradient] = [None] * len(see)
-    for slot, rule in row.rules(len(see)):
+    for slot, rule in row.rules(len(see)) if row.variadic else row.slots:
         x = operands[slot]
         if x is None or rule is None:
             continue

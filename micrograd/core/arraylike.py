@@ -241,7 +241,9 @@ class ArrayLike(Labelled):
 
     def sum(self, axis: c.Axis = None, keepdims: bool = False, **more: Any) -> Any:
         """See `numpy.sum`."""
-        return reduced(c.sum, np.sum, self, axis, keepdims=keepdims, **more)
+        if more:
+            return reduced(c.sum, np.sum, self, axis, keepdims=keepdims, **more)
+        return c.sum(self, axis, keepdims=keepdims)
 
     def mean(self, axis: c.Axis = None, keepdims: bool = False, **more: Any) -> Any:
         """See `numpy.mean`; ``sum / N``."""
