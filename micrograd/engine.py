@@ -176,8 +176,8 @@ def sweep(
 def _pull(node: Tensor, g: Gradient, arriving: dict[Tensor, Gradient], track: bool) -> list[Gradient]:
     """Apply the rules of a node: return what it sends along each slot, and add that to what is `arriving`."""
     row: Primitive = node.row  # type: ignore[assignment]
-    two = (node.x, node.y), (node.a,) if node.b is None else (node.a, node.b)  # most nodes: no call for the slots
-    operands, see = (node.operands, node.args) if node.more else two
+    operands = node.operands if node.more else (node.x, node.y)  # most nodes: no call for the slots
+    see = node.args if node.more else (node.a,) if node.b is None else (node.a, node.b)
     out, attrs = node.raw, node.attrs or {}
     if track:
         see, out = tuple(map(validation.unchanged, operands, see)), node

@@ -109,7 +109,7 @@ def apply_function(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     elif _has_no_gradient(called, args, kwargs) and not (
         capturing() is not None and called in FUNCTIONS and called not in _OF_SHAPES
     ):
-        _same_in_every_call(called)
+        _refuse_values(called)
         made = adopt(called(*value_now(args), **{key: value_now(value) for key, value in kwargs.items()}))
     elif called not in FUNCTIONS and called.__name__ not in SCIPY:
         raise GraphError(refusal(called))
@@ -118,7 +118,7 @@ def apply_function(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     return made if out is None else written_to(out, made)
 
 
-def _same_in_every_call(called: Any) -> None:
+def _refuse_values(called: Any) -> None:
     """Refuse, while a call is captured, what NumPy would compute from values; shapes and dtypes stay."""
     if (capture := capturing()) is not None and called not in _OF_SHAPES:
         capture.refuse(f"np.{called.__name__}() of a tensor", "return the tensor and look at its values outside")
@@ -249,7 +249,7 @@ def _composed_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwar
     ):
         if capturing() is not None and called in LOGIC and method == "__call__":
             return call_ufunc(called, method, *inputs, **kwargs)
-        _same_in_every_call(called)
+        _refuse_values(called)
         made = getattr(called, method)(*raw_value(inputs), **kwargs)
     elif method == "reduce" and called in (np.add, np.multiply, np.maximum, np.minimum):
         made = call_ufunc(called, method, *inputs, **kwargs)
