@@ -148,6 +148,8 @@ def _scaled(here: Material, node: ast.expr, counts_only: bool = False) -> Iterat
     product = here.operand(node, 2)
     if isinstance(node, ast.Constant):
         return
+    if counts_only and isinstance(node, ast.Name):
+        yield Edit(node, f"np.sqrt({node.id})", "count", 1.9, node.id)
     if not counts_only:
         yield Edit(node, f"2 * {here.operand(node, 3 if '/' in product else 2)}", "constant", 2.0, "2")
         yield Edit(node, f"0.5 * {here.operand(node, 3 if '/' in product else 2)}", "constant", 2.0, "0.5")
@@ -157,6 +159,7 @@ def _scaled(here: Material, node: ast.expr, counts_only: bool = False) -> Iterat
         extra = 0.3 if "." in name else 0.0
         yield Edit(node, f"{product} / {name}", "count", 2.1 + extra, name)
         yield Edit(node, f"{product} * {name}", "count", 2.1 + extra, name)
+        yield Edit(node, f"{product} / np.sqrt({name})", "count", 2.4 + extra, name)
         yield Edit(node, f"{product} / ({name} - 1)", "bessel", 2.6 + extra, name)
 
 
