@@ -21,6 +21,8 @@ from dataclasses import replace
 from types import FrameType
 from typing import Any
 
+import numpy as np
+
 from micrograd.errors import GraphError, MicrogradError
 from micrograd.marker.diagnosis.first_look import finding_of_stop
 from micrograd.marker.diagnosis.marking import forward_of, held, mark
@@ -45,8 +47,8 @@ from micrograd.marker.report import Finding, Report
 from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.recording import UnloadableError, line_of, load
 from micrograd.marker.student.stopping import finding_of_syntax, stop_of
-from micrograd.marker.truth.cases import prepare
-from micrograd.pytree import call_by_parameter
+from micrograd.marker.truth.cases import MISSING, Case, prepare
+from micrograd.pytree import call_by_parameter, paths
 
 __all__ = ["main", "task_of"]
 
@@ -130,6 +132,7 @@ def task_of(request: dict[str, Any]) -> tuple[Task, types.ModuleType]:
     modes = ("test",) if re.search(r"""mode.*["']test["']""", inspect.getsource(backward)) else ()
     example, upstream = unpacked(request["example"]), unpacked(request["upstream"])
     first: Task | None = None
+    why = set[str]()
     for skip in range(4):
         try:
             drawn = tuple(make(watch.forward, example, seed=request["seed"], skip=skip, modes=modes))
@@ -144,20 +147,17 @@ def task_of(request: dict[str, Any]) -> tuple[Task, types.ModuleType]:
         if upstream is not None:  # then for exactly these arrays, before the probes
             given = _given(forward, example, drawn[0].arguments)
             drawn = (Probe(given, upstream if isinstance(upstream, tuple) else (upstream,), request["seed"]), *drawn)
-        if first is not None and _axes(drawn[0]) >= _axes(first.probes[0]):
-            continue
         result = result_of(forward, drawn[0])
         if owner:
             return lifted(replace(task, probes=drawn), module, pair, forward, result), module
         run = functools.partial(gradients_of, backward, probe=drawn[0], result=result)
         made = replace(task, probes=drawn, call=call_of(pair, backward, drawn[0].arguments, result, source, run))
-        first = first or made
-        if (
-            pair.kind == "loss"
-            or upstream is not None
-            or not isinstance(_raised(run, made.call), (ValueError, TypeError))
-        ):
-            return made, module
+        off = _misfits(made, result, functools.partial(lambda got, _: got, result) if pair.kind == "loss" else run)
+        wider = first is not None and _axes(drawn[0]) - _axes(first.probes[0])
+        if first is None or (not off and ("strange" in why or (wider < 0 if "raises" in why else wider > 0))):
+            first, why = made, off
+        if not why or upstream is not None:
+            break
     assert first is not None
     return first, module
 
@@ -167,13 +167,29 @@ def _axes(probe: Probe) -> int:
     return sum(getattr(value, "ndim", 0) for value in probe.arguments.values())
 
 
-def _raised(run: Callable[[Call], Any], call: Call) -> Exception | None:
-    """Return what the backward raises; a guess of the shapes under which it does may be the wrong one."""
+def _misfits(task: Task, result: Any, run: Callable[[Call], Any]) -> set[str]:
+    """Return how gradients come back in other shapes than their inputs': the shapes were guessed, perhaps wrongly.
+
+    One that is not yet summed, summed too far or transposed is ``usual``; another is ``strange``.
+    """
     try:
-        run(call)
-    except Exception as error:  # noqa: BLE001 - whatever the student's code raises
-        return error
-    return None
+        gradients = Case(task, task.probes[0], result, (), [], []).gradients_in(run(task.call))
+    except (ValueError, TypeError):
+        return {"raises"}
+    except Exception:  # noqa: BLE001 - whatever the student's code raises; other shapes would not mend it
+        return set()
+    given = dict(pair for name, value in task.probes[0].arguments.items() for pair in paths(value, name))
+    off: set[str] = set()
+    for (_, path), gradient in zip(task.call.results, gradients, strict=True):
+        got, wanted = np.shape(gradient), np.shape(given.get(path, ()))
+        if gradient is MISSING or got == wanted or sorted(got) == sorted(wanted):
+            continue
+        try:
+            np.broadcast_shapes(got, wanted)
+            off.add("usual")
+        except ValueError:
+            off.add("strange")
+    return off
 
 
 def _place(error: BaseException, file: str, source: str) -> tuple[Finding, ...]:

@@ -253,6 +253,9 @@ def shifted(here: Material, node: ast.Slice) -> Iterator[Edit]:
     for sign in ("+", "-"):
         yield Edit(node, f"{low} {sign} 1:{high} {sign} 1", "index", 2.2, f"{sign} 1")
     match node.lower, node.upper:
+        case ast.Name() | ast.Constant(value=int()), ast.UnaryOp(op=ast.USub(), operand=end) if here.of(end) == low:
+            for both in dict.fromkeys(("1", "2", "3", *here.counts)):
+                yield Edit(node, f"{both}:-{both}", "index", 1.9, both)
         case ast.BinOp(left=a, op=ast.Add() | ast.Sub(), right=b), ast.BinOp(left=c, op=ast.Add() | ast.Sub(), right=d):
             if type(node.lower.op) is type(node.upper.op) and here.of(b) == here.of(d):
                 yield Edit(node, f"{here.of(a)}:{here.of(c)}", "index", 1.7, here.of(b))
@@ -276,7 +279,10 @@ def edits_of(root: ast.expr, scope: Scope, role: str = "value", target: str = ""
     """
     read = {n.id for n in ast.walk(root) if isinstance(n, ast.Name)}
     here = Material(root, scope, {target} - read if scope.loops else set())
-    return sorted(_edits(here, root, "index" if role in ("index", "loop") else "value"), key=lambda edit: edit.cost)
+    tag = "index" if isinstance(root, ast.Subscript) else "rewritten"
+    said = [Edit(root, text, tag, 1.9) for text in scope.said.get(target, ()) if role == "value"]
+    found = [*said, *_edits(here, root, "index" if role in ("index", "loop") else "value")]
+    return sorted(found, key=lambda edit: edit.cost)
 
 
 def _edits(here: Material, node: ast.expr, place: str) -> Iterator[Edit]:

@@ -18,7 +18,7 @@ CHEAP = 2.45
 """What an edit may cost: the usual mistakes, no expression written anew."""
 LEAST = 0.8
 BOTH = (2.8, 3.9)  # what both may cost together, at first and then
-SECONDS = 4.0
+SHARE = 0.7  # of the time that is left
 
 
 def two_edits(job: SearchJob, statements: Sequence[Statement], goal: Goal) -> tuple[Mended, Mended] | None:
@@ -29,7 +29,8 @@ def two_edits(job: SearchJob, statements: Sequence[Statement], goal: Goal) -> tu
         statements: where the mistakes may be, in order of execution.
         goal: what is wanted.
     """
-    until = min(job.deadline, time.perf_counter() + SECONDS)
+    now = time.perf_counter()
+    until = now + SHARE * (job.deadline - now)
     firsts = [(one, place) for place, statement in enumerate(statements) for one in _first(job, statement)]
     firsts.sort(key=lambda pair: pair[0].cost)
     best: tuple[float, Mended, Mended] | None = None
