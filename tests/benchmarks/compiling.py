@@ -30,7 +30,7 @@ Load = Callable[[], Callable[..., Any]]
 
 
 def _micrograd() -> Callable[..., Any]:
-    import numba  # noqa: F401  (what compiles)
+    import llvmlite.binding  # noqa: F401  (what compiles)
     import numpy as np
 
     import micrograd as mg
@@ -61,7 +61,7 @@ def _jax() -> Callable[..., Any]:
 
 
 LIBRARIES: Mapping[str, tuple[str, Load]] = {
-    "micrograd": ("numba", _micrograd), "torch.compile": ("torch", _torch), "jax": ("jax", _jax),
+    "micrograd": ("llvmlite", _micrograd), "torch.compile": ("torch", _torch), "jax": ("jax", _jax),
 }  # fmt: skip
 
 

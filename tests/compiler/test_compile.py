@@ -21,10 +21,10 @@ from micrograd import functional as F
 from micrograd import nn, optim
 from micrograd.batchnorm import batchnorm_backward, batchnorm_forward
 from micrograd.batchnorm.tolerance import bn_bounds
-from micrograd.compiler.backends import numba as entry_module
+from micrograd.compiler.backends import native as entry_module
 from micrograd.errors import GraphError
 
-numba = pytest.importorskip("numba")
+pytest.importorskip("llvmlite")
 pytestmark = pytest.mark.filterwarnings("ignore:.* was captured:RuntimeWarning")
 
 
@@ -268,8 +268,8 @@ def test_a_hundred_compiled_functions_do_not_leak() -> None:
 
 
 def test_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "numba", None)
-    with pytest.raises(ImportError, match=r"mg.compile needs numba: pip install 'micrograd-graph\[compile\]'"):
+    monkeypatch.setitem(sys.modules, "llvmlite", None)
+    with pytest.raises(ImportError, match=r"mg.compile needs llvmlite: pip install 'micrograd-graph\[compile\]'"):
         mg.compile(lambda x: x)
 
 

@@ -14,8 +14,8 @@ from filled import FILLS
 
 import micrograd as mg
 from micrograd import functional
-from micrograd.compiler.backends import numba as entry
-from micrograd.compiler.backends.numba import Entry
+from micrograd.compiler.backends import native as entry
+from micrograd.compiler.backends.native import Entry
 from micrograd.compiler.codegen import segment
 from micrograd.compiler.codegen.lower import optimised
 from micrograd.compiler.optimize import algebra
@@ -26,7 +26,7 @@ from micrograd.program.capture import capture
 from micrograd.program.indices import positions_fed
 from micrograd.program.program import Program, evaluate
 
-numba = pytest.importorskip("numba")
+pytest.importorskip("llvmlite")
 pytestmark = pytest.mark.filterwarnings("ignore:.* cannot be fused:RuntimeWarning")
 
 Function = Callable[..., Any]

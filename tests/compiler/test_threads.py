@@ -21,14 +21,14 @@ from two_threads import Company, Turns, company, poison, turns
 
 import micrograd as mg
 from micrograd import functional, nn, optim
-from micrograd.compiler.backends.numba import Entry
+from micrograd.compiler.backends.native import Entry
 from micrograd.compiler.codegen.loops import Nest
 from micrograd.compiler.codegen.segment import Segment
 from micrograd.engine import Tensor
 from micrograd.program.capture import capture
 from micrograd.pytree import flatten
 
-numba = pytest.importorskip("numba")
+pytest.importorskip("llvmlite")
 pytestmark = pytest.mark.filterwarnings("ignore:.* cannot be fused:RuntimeWarning")
 
 CALLS = 12

@@ -257,7 +257,7 @@ def test_what_was_refused_and_is_right_now() -> None:
 
 
 def test_a_compiled_call_writes_into_the_callers_arrays_whatever_they_look_like() -> None:
-    pytest.importorskip("numba")
+    pytest.importorskip("llvmlite")
     f = mg.compile(a_step, threads=1)
     wide = np.zeros((4, 6))
     for p in (X.copy(), np.asfortranarray(X), wide[::2, ::2], wide[:2, :3].astype(np.float32)):

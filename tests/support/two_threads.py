@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from micrograd.compiler.backends import numba as entry_module
-from micrograd.compiler.backends.numba import Entry
+from micrograd.compiler.backends import native as entry_module
+from micrograd.compiler.backends.native import Entry
 from micrograd.compiler.codegen import lower, segment
 from micrograd.compiler.codegen.segment import Segment
 from micrograd.compiler.runtime import barrier

@@ -12,9 +12,22 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.compiler.machine.values import SHORT, Unprinted, Value, Writer, constant, literal
+from micrograd.compiler.machine.values import SHORT, UnprintedError, Value, Writer, constant, literal
+from micrograd.compiler.runtime import scalar_math, vector_math
 
-__all__ = ["call_by_name", "in_vectors", "written_in_python"]
+__all__ = ["INLINED", "WITH_CASES", "bound", "call_by_name", "given", "in_vectors", "written_in_python"]
+
+INLINED: Mapping[str, FunctionType] = {
+    f"{name}{bits}": versions[f"float{bits}"]  # type: ignore[misc]
+    for name, versions in vector_math.FUNCTIONS.items()
+    for bits in (32, 64)
+}
+"""Functions of ours that are straight lines of arithmetic, of numbers or of vectors, by the name in the text."""
+WITH_CASES: Mapping[str, FunctionType] = {
+    **{f"{name}{bits}": getattr(scalar_math, name) for name in ("floor_divide", "remainder") for bits in (32, 64)},
+    **{f"np.{name}": getattr(scalar_math, name) for name in ("logaddexp", "logaddexp2")},
+}
+"""Functions of ours that have branches, one number at a time."""
 
 _LLVM = {
     "sqrt": "sqrt", "abs": "fabs", "absolute": "fabs", "floor": "floor", "ceil": "ceil", "trunc": "trunc",
@@ -42,7 +55,7 @@ _CASTS = {"f32": "f32", "f64": "f64"} | {f"np.{dtype}": kind for dtype, kind in 
 def in_vectors(name: str) -> bool:
     """Return whether a call stands in a loop that runs as vectors."""
     bare = _bare(name)
-    return name in _CASTS or bare in _LLVM or bare in _OWN or bare in ("exp", "log", "tanh", "plus") and name[-2:] != bare[-2:]
+    return name in _CASTS or name in INLINED or bare in _LLVM or bare in _OWN or bare == "plus"
 
 
 def call_by_name(writer: Writer, name: str, operands: Sequence[Value]) -> Value | None:
@@ -58,12 +71,14 @@ def call_by_name(writer: Writer, name: str, operands: Sequence[Value]) -> Value 
             sign = "u" if a.kind[0] == "u" else "s"
             return writer.call(f"llvm.{sign}{bare}.i{a.kind[1:]}", a.kind, [a, b])
         if bare in ("abs", "absolute"):
-            return writer.select(writer.compare("<", operands[0], literal(0)), writer.negative(operands[0]), operands[0])
+            return writer.select(
+                writer.compare("<", operands[0], literal(0)), writer.negative(operands[0]), operands[0]
+            )
         operands = [writer.cast(o, "f64") for o in operands]
     if bare in _LLVM:
         return writer.intrinsic(_LLVM[bare], *operands)
     if bare == "plus":
-        return writer.binary("+", *operands, flags="reassoc nsz ")
+        return writer.binary("+", operands[0], operands[1], flags="reassoc nsz ")
     if name.startswith("np.") and bare in _LIBRARY:
         values = writer.alike(*operands)
         return writer.call(_LIBRARY[bare] + ("f" if values[0].kind == "f32" else ""), values[0].kind, values)
@@ -147,7 +162,7 @@ def written_in_python(function: FunctionType) -> ast.FunctionDef:
     """Return the syntax of a function of ours."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
     if not isinstance(tree, ast.FunctionDef):
-        raise Unprinted(f"{function.__name__} as {type(tree).__name__}")
+        raise UnprintedError(f"{function.__name__} as {type(tree).__name__}")
     return tree
 
 

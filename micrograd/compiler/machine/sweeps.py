@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,17 +59,21 @@ def counted(statements: Sequence[ast.stmt], at: int) -> Counted | None:
     if at + 1 == len(statements) or not (isinstance(first, ast.Assign) and isinstance(first.targets[0], ast.Name)):
         return None
     index, loop = first.targets[0].id, statements[at + 1]
-    if not (isinstance(loop, ast.While) and isinstance(loop.test, ast.Compare) and isinstance(loop.test.ops[0], ast.Lt)):
+    if not (
+        isinstance(loop, ast.While) and isinstance(loop.test, ast.Compare) and isinstance(loop.test.ops[0], ast.Lt)
+    ):
         return None
     left, end, last = loop.test.left, loop.test.comparators[0], loop.body[-1]
     if not (isinstance(left, ast.Name) and left.id == index and isinstance(end, ast.Name | ast.Constant)):
         return None
     if not (isinstance(last, ast.AugAssign) and isinstance(last.target, ast.Name) and last.target.id == index):
         return None
-    if not (isinstance(last.value, ast.Constant) and isinstance(last.value.value, int) and isinstance(last.op, ast.Add)):
+    if not (
+        isinstance(last.value, ast.Constant) and isinstance(last.value.value, int) and isinstance(last.op, ast.Add)
+    ):
         return None
-    assigned = set(_assigned(loop.body[:-1]))
-    if index in assigned or assigned & names_in(end).keys():
+    assigned = frozenset[str]().union(*(assigned_in(statement) for statement in loop.body[:-1]))
+    if index in assigned or (isinstance(end, ast.Name) and end.id in assigned):
         return None
     return Counted(index, first.value, end, last.value.value, loop.body[:-1])
 
@@ -118,9 +122,9 @@ def sweep_of(loop: Counted, read: Mapping[str, int]) -> Sweep | None:
             if isinstance(node, ast.Subscript):
                 assert isinstance(node.value, ast.Name)
                 places.setdefault(node.value.id, set()).add(key_of(node.slice))
-            elif isinstance(node, ast.Call) and not in_vectors(ast.unparse(node.func)):
-                return None
-            elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and not isinstance(_whole(node.right), int):
+            elif (isinstance(node, ast.Call) and not in_vectors(ast.unparse(node.func))) or (
+                isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and not isinstance(_whole(node.right), int)
+            ):
                 return None
     if any(len(places[name]) > 1 for name in written):
         return None
@@ -152,10 +156,10 @@ def together(outer: Counted, read: Mapping[str, int]) -> Sweep | None:
         return None
     for statement in inner.body:
         for node in ast.walk(statement):
-            if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id in sweep.written:
-                if outer.index in names_in(node.slice) and not _by_rows(node.slice, outer.index, inner):
-                    return None
-            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id == outer.index:
+            if not (isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name)):
+                continue
+            by_row = outer.index in names_in(node.slice)
+            if by_row and node.value.id in sweep.written and not _by_rows(node.slice, outer.index, inner):
                 return None
     return sweep
 
@@ -202,31 +206,55 @@ def _whole(node: ast.expr) -> Any:
     return node.value if isinstance(node, ast.Constant) else None
 
 
-def _assigned(statements: Iterable[ast.stmt]) -> Iterator[str]:
-    for statement in statements:
-        for node in ast.walk(statement):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                yield node.id
-
-
 def _early(statements: Sequence[ast.stmt], name: str) -> bool:
     """Return whether a name is read before it is assigned."""
     for statement in statements:
         if name in names_in(statement):
             return True
-        if name in set(_assigned([statement])):
+        if name in assigned_in(statement):
             return False
     return False
 
 
-def names_in(node: ast.AST) -> Counter[str]:
-    """Return how often each name is read."""
-    return Counter(
-        n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)
-    ) + Counter(n.target.id for n in ast.walk(node) if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name)
-                and not isinstance(n.op, ast.BitOr))  # fmt: skip
+def names_in(node: ast.AST) -> tuple[str, ...]:
+    """Return the names that are read, each as often as it is."""
+    found: tuple[str, ...] | None = getattr(node, "read", None)
+    if found is None:
+        if isinstance(node, ast.Name):
+            found = (node.id,) if isinstance(node.ctx, ast.Load) else ()
+        else:
+            parts = [names_in(child) for child in ast.iter_child_nodes(node)]
+            if (
+                isinstance(node, ast.AugAssign)
+                and isinstance(node.target, ast.Name)
+                and not isinstance(node.op, ast.BitOr)
+            ):
+                parts.append((node.target.id,))
+            found = tuple(name for part in parts for name in part)
+        node.read = found  # type: ignore[attr-defined]
+    return found
+
+
+def assigned_in(node: ast.AST) -> frozenset[str]:
+    """Return the names that are assigned."""
+    found: frozenset[str] | None = getattr(node, "assigned", None)
+    if found is None:
+        if isinstance(node, ast.expr):
+            found = (
+                frozenset([node.id]) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) else frozenset()
+            )
+        else:
+            found = frozenset[str]().union(*(assigned_in(child) for child in ast.iter_child_nodes(node)))
+        node.assigned = found  # type: ignore[attr-defined]
+    return found
 
 
 def key_of(node: ast.AST) -> str:
-    """Return a text that is the same for the same expression."""
+    """Return a text that is the same for the same place in memory."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if isinstance(node, ast.BinOp):
+        return f"({key_of(node.left)}{type(node.op).__name__}{key_of(node.right)})"
     return ast.dump(node)

@@ -1,8 +1,8 @@
 """Write LLVM's instructions for typed numbers, one at a time or as many as a vector has lanes.
 
-A kind is a dtype in short: ``f32``, ``f64``, ``i1`` for a truth value, ``i8`` to ``i64``, ``u8`` to ``u64``; ``*f32`` is
-memory that holds them. Both operands of an operation are brought to one kind as NumPy would, where the printed functions
-need it; anything else is `Unprinted`.
+A kind is a dtype in short: ``f32``, ``f64``, ``i1`` for a truth value, ``i8`` to ``i64``, ``u8`` to ``u64``; ``*f32``
+is memory that holds them. Both operands of an operation are brought to one kind as NumPy would, where the printed
+functions need it; anything else is an `UnprintedError`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-__all__ = ["SHORT", "Unprinted", "Value", "Writer", "literal"]
+__all__ = ["SHORT", "UnprintedError", "Value", "Writer", "literal"]
 
 SHORT = {
     "float32": "f32", "float64": "f64", "bool": "i1", "int8": "i8", "int16": "i16", "int32": "i32", "int64": "i64",
@@ -28,7 +29,7 @@ _ARITHMETIC = {"+": ("fadd", "add"), "-": ("fsub", "sub"), "*": ("fmul", "mul"),
 _COMPARE = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge", "==": "eq", "!=": "ne"}
 
 
-class Unprinted(NotImplementedError):
+class UnprintedError(NotImplementedError):
     """What the printed functions never say, so that no instruction is known for it."""
 
 
@@ -48,7 +49,7 @@ class Value:
     text: str
     lanes: int = 1
     step: str = ""
-    number: float | None = None
+    number: Any = None
 
     @property
     def fixed(self) -> bool:
@@ -169,7 +170,7 @@ class Writer:
         if old == kind:
             return value
         if value.step:
-            raise Unprinted("an index of a vector loop as a number")
+            raise UnprintedError("an index of a vector loop as a number")
         if value.number is not None:
             return Value(kind, constant(kind, value.number), number=value.number)
         if kind == "i1":
@@ -186,14 +187,16 @@ class Writer:
             way = "trunc"
         else:
             way = "zext" if old == "i1" or old[0] == "u" else "sext"
-        return self.made(kind, value.lanes, f"{way} {value.type} {value.text} to {type_of(kind, value.lanes)}", value.fixed)
+        return self.made(
+            kind, value.lanes, f"{way} {value.type} {value.text} to {type_of(kind, value.lanes)}", value.fixed
+        )
 
     def spread(self, value: Value, lanes: int) -> Value:
         """Return a number as a vector of it."""
         if value.lanes == lanes:
             return value
         if value.step:
-            raise Unprinted("an index of a vector loop as a number")
+            raise UnprintedError("an index of a vector loop as a number")
         type_ = type_of(value.kind, lanes)
         if value.number is not None:
             return Value(value.kind, f"splat ({type_of(value.kind)} {constant(value.kind, value.number)})", lanes)
@@ -208,7 +211,7 @@ class Writer:
             kinds.discard("i1")
         if len(kinds) > 1:
             if not kinds <= set(_FLOATS):
-                raise Unprinted(f"an operation between {' and '.join(sorted(kinds))}")
+                raise UnprintedError(f"an operation between {' and '.join(sorted(kinds))}")
             kinds = {"f64"}
         (kind,) = kinds
         lanes = max(v.lanes for v in values)
@@ -223,14 +226,14 @@ class Writer:
         a, b = self.alike(a, b)
         name = _ARITHMETIC[sign][0 if a.real else 1]
         if not name:
-            raise Unprinted(f"{sign} between {a.kind}")
+            raise UnprintedError(f"{sign} between {a.kind}")
         return self.made(a.kind, a.lanes, f"{name} {flags}{a.type} {a.text}, {b.text}", a.fixed and b.fixed)
 
     def _index(self, sign: str, a: Value, b: Value) -> Value:
         """Return the sum or product of indices of a vector loop."""
         moved, by = (a, b) if a.step else (b, a)
         if by.step or sign not in "+*" or by.kind != "i64":
-            raise Unprinted(f"{sign} of an index of a vector loop")
+            raise UnprintedError(f"{sign} of an index of a vector loop")
         result = self.made("i64", 1, f"{_ARITHMETIC[sign][1]} i64 {a.text}, {b.text}", False)
         step = moved.step
         if sign == "*":
@@ -281,7 +284,9 @@ class Writer:
         """Return the same bits as another kind."""
         if value.number is not None:
             value = replace(value, number=None)
-        return self.made(kind, value.lanes, f"bitcast {value.type} {value.text} to {type_of(kind, value.lanes)}", value.fixed)
+        return self.made(
+            kind, value.lanes, f"bitcast {value.type} {value.text} to {type_of(kind, value.lanes)}", value.fixed
+        )
 
     def folded(self, name: str, value: Value) -> Value:
         """Return the sum, the largest or the disjunction of all lanes of a vector."""
@@ -291,7 +296,12 @@ class Writer:
         first_type = f"{scalar}, " if first else ""
         self.declared[f"declare {scalar} @llvm.vector.reduce.{name}.{suffix}({first_type}{value.type})"] = None
         flags = "reassoc nsz " if name == "fadd" else ""
-        return self.made(value.kind, 1, f"call {flags}{scalar} @llvm.vector.reduce.{name}.{suffix}({first}{value.type} {value.text})", False)
+        return self.made(
+            value.kind,
+            1,
+            f"call {flags}{scalar} @llvm.vector.reduce.{name}.{suffix}({first}{value.type} {value.text})",
+            False,
+        )
 
     # ---- memory ------------------------------------------------------------------------------------------
 
@@ -309,7 +319,11 @@ class Writer:
             at = self.place(memory, index)
             return self.made(kind, 1, f"load {type_of(kind)}, ptr {at.text}, align {bytes_of(kind)}", index.fixed)
         at = self.place(memory, index)
-        type_, align, suffix = type_of(kind, lanes), bytes_of(kind), f"v{lanes}{'f' if kind in _FLOATS else 'i'}{kind[1:]}"
+        type_, align, suffix = (
+            type_of(kind, lanes),
+            bytes_of(kind),
+            f"v{lanes}{'f' if kind in _FLOATS else 'i'}{kind[1:]}",
+        )
         if index.step == "1":
             if not self.mask:
                 return self.made(kind, lanes, f"load {type_}, ptr {at.text}, align {align}", False)
@@ -322,14 +336,12 @@ class Writer:
         steps = self.spread(Value("i64", index.step), lanes)
         lane = f"<{', '.join(f'i64 {n}' for n in range(lanes))}>"
         far = self.made("i64", lanes, f"mul <{lanes} x i64> {steps.text}, {lane}", True)
-        pointers = self.name()
-        self.line(f"{pointers} = getelementptr inbounds {type_of(kind)}, ptr {at.text}, <{lanes} x i64> {far.text}")
-        self.declared[f"declare {type_} @llvm.masked.gather.{suffix}.v{lanes}p0(<{lanes} x ptr>, i32, <{lanes} x i1>, {type_})"] = None  # fmt: skip
-        text = (
-            f"call {type_} @llvm.masked.gather.{suffix}.v{lanes}p0(<{lanes} x ptr> {pointers}, i32 {align}, "
-            f"<{lanes} x i1> {self.mask or 'splat (i1 true)'}, {type_} zeroinitializer)"
-        )
-        return self.made(kind, lanes, text, False)
+        text = f"getelementptr inbounds {type_of(kind)}, ptr {at.text}, <{lanes} x i64> {far.text}"
+        pointers = self.made("i64", lanes, text, False).text
+        name, flags = f"llvm.masked.gather.{suffix}.v{lanes}p0", f"<{lanes} x i1>"
+        self.declared[f"declare {type_} @{name}(<{lanes} x ptr>, i32, {flags}, {type_})"] = None
+        operands = f"<{lanes} x ptr> {pointers}, i32 {align}, {flags} {self.mask or 'splat (i1 true)'}"
+        return self.made(kind, lanes, f"call {type_} @{name}({operands}, {type_} zeroinitializer)", False)
 
     def store(self, memory: Value, index: Value, value: Value, lanes: int = 1) -> None:
         """Write an entry; along a vector loop the entries of all lanes."""
@@ -341,7 +353,7 @@ class Writer:
             self.line(f"store {value.type} {value.text}, ptr {at.text}, align {align}")
             return
         if index.step != "1":
-            raise Unprinted("a vector stored in steps")
+            raise UnprintedError("a vector stored in steps")
         value = self.spread(value, lanes)
         if not self.mask:
             self.line(f"store {value.type} {value.text}, ptr {at.text}, align {align}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import itertools
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,15 +16,18 @@ from typing import Any
 import llvmlite.binding as llvm
 import numpy as np
 
-from micrograd.compiler.machine.values import Unprinted
+from micrograd.compiler.machine.values import UnprintedError
 
-__all__ = ["circumstances", "object_of", "python_function", "vector_bytes", "with_entry"]
+__all__ = ["circumstances", "data_offset", "module_of", "object_of", "python_function", "target", "vector_bytes", "with_entry"]
 
 _LEVEL = 2
+_ENTRY = "micrograd_entry"
+_numbers = itertools.count()  # a library of one name is linked once in a process
 
 
 @functools.cache
-def _machine() -> Any:
+def target() -> Any:
+    """Return LLVM's description of this processor."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     return llvm.Target.from_default_triple().create_target_machine(
@@ -55,12 +59,12 @@ def data_offset() -> int:
     """Return how far into an array's object the address of its first entry stands.
 
     Raises:
-        Unprinted: on an interpreter whose objects are not laid out so.
+        UnprintedError: on an interpreter whose objects are not laid out so.
     """
     head = object.__basicsize__
     for array in (np.zeros(3), np.arange(6.0).reshape(2, 3)[:, 1:]):
         if ctypes.c_void_p.from_address(id(array) + head).value != array.ctypes.data:
-            raise Unprinted("arrays whose memory stands elsewhere in their objects")
+            raise UnprintedError("arrays whose memory stands elsewhere in their objects")
     return head
 
 
@@ -79,7 +83,7 @@ def with_entry(text: str, name: str, kinds: Sequence[str]) -> str:
             operands.append(f"ptr %a{n}")
     return "\n".join([
         text,
-        f"define ptr @{name}_entry(ptr %self, ptr %args, i64 %count) {{",
+        f"define ptr @{_ENTRY}(ptr %self, ptr %args, i64 %count) {{",
         *lines,
         "  %state = call ptr @PyEval_SaveThread()",
         f"  %result = call i64 @{name}({', '.join(operands)})",
@@ -95,20 +99,30 @@ def with_entry(text: str, name: str, kinds: Sequence[str]) -> str:
     ])  # fmt: skip
 
 
-def object_of(text: str) -> bytes:
-    """Return the machine code of a module, as an object file."""
-    module, machine = llvm.parse_assembly(text), _machine()
+def module_of(text: str) -> Any:
+    """Return a module of LLVM's, its variables in registers."""
+    module, machine = llvm.parse_assembly(text), target()
     module.triple, module.data_layout = machine.triple, str(machine.target_data)
     module.verify()
     builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(_LEVEL))
     passes = llvm.create_new_module_pass_manager()
     passes.add_sroa_pass()
     passes.run(module, builder)
-    return bytes(machine.emit_object(module))
+    return module
+
+
+def object_of(text: str) -> bytes:
+    """Return the machine code of a module, as an object file."""
+    return bytes(target().emit_object(module_of(text)))
 
 
 class _Method(ctypes.Structure):
-    _fields_ = (("name", ctypes.c_char_p), ("function", ctypes.c_void_p), ("flags", ctypes.c_int), ("doc", ctypes.c_char_p))
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("function", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+        ("doc", ctypes.c_char_p),
+    )
 
 
 _FASTCALL = 0x80
@@ -118,14 +132,14 @@ _new.restype, _new.argtypes = ctypes.py_object, (ctypes.c_void_p, ctypes.c_void_
 
 @functools.cache
 def _linker() -> Any:
-    return llvm.create_lljit_compiler(_machine())
+    return llvm.create_lljit_compiler(target())
 
 
-def python_function(made: bytes, name: str, key: str) -> Callable[..., Any]:
+def python_function(made: bytes) -> Callable[..., Any]:
     """Return a Python function that runs an object file's entry; the code is freed when the function dies."""
     builder = llvm.JITLibraryBuilder().add_object_img(made).add_current_process()
-    library = builder.export_symbol(f"{name}_entry").link(_linker(), key)
-    method = _Method(name.encode(), library[f"{name}_entry"], _FASTCALL, None)
+    library = builder.export_symbol(_ENTRY).link(_linker(), f"micrograd{next(_numbers)}")
+    method = _Method(_ENTRY.encode(), library[_ENTRY], _FASTCALL, None)
     function: Callable[..., Any] = _new(ctypes.addressof(method), None, None)
     weakref.finalize(function, _let_go, library, method).atexit = False
     return function
