@@ -118,14 +118,12 @@ class Statements:
     def assign(self, name: str, value: Value) -> None:
         """Set a variable, which is of the kind of what it was first."""
         w = self.writer
-        if name not in self.slots:
-            kind = "i64" if value.kind == "i1" and name == "bad" else value.kind
-            self.slots[name] = (w.slot(type_of(kind)), kind)
-        slot, kind = self.slots[name]
-        if kind != value.kind:
-            if kind.startswith("*") or value.kind.startswith("*"):
-                raise UnprintedError(f"{name} as a number and as memory")
-            value = w.cast(value, kind)
+        slot, kind = self.slots.get(name, ("", value.kind))
+        if kind.startswith("*") != value.kind.startswith("*"):
+            raise UnprintedError(f"{name} as a number and as memory")
+        if not slot or (kind != value.kind and kind.startswith("*")):  # memory of another dtype is another variable
+            slot, kind = self.slots[name] = w.slot(type_of(value.kind)), value.kind
+        value = w.cast(value, kind)
         w.line(f"store {value.type} {value.text}, ptr {slot}")
 
     def _assign_more(self, node: ast.AugAssign) -> None:

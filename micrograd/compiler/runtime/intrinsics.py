@@ -17,7 +17,6 @@ __all__ = [
     "exponent",
     "horner",
     "maximum",
-    "minimum",
     "multiply_add",
     "power_of_two",
     "select",
@@ -47,11 +46,6 @@ def multiply_add(x: Real, y: Real, z: Real) -> Real:
 def maximum(x: Real, y: Real) -> Real:
     """Return the larger; NaN where one is NaN, as `np.maximum`."""
     return np.maximum(x, y)
-
-
-def minimum(x: Real, y: Real) -> Real:
-    """Return the smaller; NaN where one is NaN, as `np.minimum`."""
-    return np.minimum(x, y)
 
 
 def select(condition: Any, x: Real, y: Real) -> Real:
