@@ -94,7 +94,7 @@ def loops_of(source: str) -> Counter[str]:
             elif loop is not None:
                 inner = [*loop.body]
                 shares = loop.index == "c"  # of the chunks, added up in their order
-                found["numbers"] += not shares and not any(isinstance(s, ast.While) for s in inner)
+                found["numbers"] += not shares and not any(isinstance(s, ast.While | ast.If) for s in inner)
                 look(inner)
 
     look(tree.body)
@@ -105,7 +105,7 @@ def loops_of(source: str) -> Counter[str]:
     ("name", "kinds"),
     [
         ("batch norm", {"rows", "vectors"}),
-        ("layer norm", {"vectors", "rows"}),
+        ("layer norm", {"vectors"}),
         ("softmax", {"vectors"}),
         ("mask", {"vectors"}),
     ],

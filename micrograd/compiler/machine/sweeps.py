@@ -129,7 +129,7 @@ def sweep_of(loop: Counted, read: Mapping[str, int]) -> Sweep | None:
     if any(len(places[name]) > 1 for name in written):
         return None
     carried = {*sums, *largest, *flags}
-    if carried & local or len(carried) < len([*sums, *largest, *flags]):
+    if carried & local or len(carried) < len([*sums, *largest, *{*flags}]):
         return None
     inside = Counter[str]()
     for statement in loop.body:
@@ -141,7 +141,7 @@ def sweep_of(loop: Counted, read: Mapping[str, int]) -> Sweep | None:
         return None
     if any(name in local and _early(loop.body, name) for name in local):
         return None
-    return Sweep(loop, tuple(sums), tuple(largest), tuple(flags), frozenset(written))
+    return Sweep(loop, tuple(sums), tuple(largest), tuple(dict.fromkeys(flags)), frozenset(written))
 
 
 def together(outer: Counted, read: Mapping[str, int]) -> Sweep | None:
