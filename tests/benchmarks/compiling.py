@@ -80,7 +80,7 @@ def measure(library: str, n: int, d: int) -> dict[str, float]:
 
 def _caches(folder: str) -> dict[str, str]:
     """Every cache that a library may keep, in a folder of ours."""
-    names = ("MICROGRAD_CACHE_DIR", "NUMBA_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "JAX_COMPILATION_CACHE_DIR")
+    names = ("MICROGRAD_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "JAX_COMPILATION_CACHE_DIR")
     return {name: str(Path(folder) / name.lower()) for name in names} | {"XDG_CACHE_HOME": folder}
 
 

@@ -219,7 +219,8 @@ def turns() -> Iterator[Turns]:
     """The same, with both threads of the interpreted entries that are made meanwhile run by turns."""
     made = Turns()
     with small_passes(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(barrier, "PLAIN", {name: getattr(made, name) for name in barrier.PLAIN})
+        for name in barrier.__all__:
+            patch.setattr(barrier, name, getattr(made, name))
         patch.setattr(HELPER, "start", made.start)
         yield made
 
