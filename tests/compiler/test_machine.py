@@ -170,6 +170,31 @@ def test_rows_side_by_side(value: str, m: int, n: int, wide: int) -> None:
         assert np.array_equal(a, b)  # sums are added up in the order of the rows
 
 
+GATHERED = """
+def run(n, x, p, y):
+    i = 0
+    while i < n:
+        j = p[i]
+        y[i] = x[j] + x[j + 1]
+        i += 1
+    return 0
+"""
+
+
+@pytest.mark.parametrize("dtype", ["i8", "u8", "i32", "i64", "u64"])
+@pytest.mark.parametrize("wide", WIDTHS)
+def test_places_from_memory(dtype: str, wide: int) -> None:
+    (tree,) = ast.parse(GATHERED).body
+    loop = counted(tree.body, 0)  # type: ignore[attr-defined]
+    assert loop is not None
+    assert sweep_of(loop, Counter(names_in(tree))) is not None
+    rng = np.random.default_rng(4)
+    p = rng.integers(0, 29, 45).astype(f"{dtype[0]}{int(dtype[1:]) // 8}")
+    x = rng.standard_normal(30)
+    kinds = {"n": "i64", "x": "*f64", "p": f"*{dtype}", "y": "*f64"}
+    assert np.array_equal(run(GATHERED, kinds, 45, x, p, np.zeros(45), wide=wide)[3], x[p] + x[p.astype(int) + 1])
+
+
 SERIAL = {
     "the entry before": "y[i] = y[i] + x[i]\n        z[i] = y[i - 1]",
     "a shift of itself": "x[i + 1] = x[i] * f64(0.5)",

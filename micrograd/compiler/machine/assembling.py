@@ -18,7 +18,16 @@ import numpy as np
 
 from micrograd.compiler.machine.values import UnprintedError
 
-__all__ = ["circumstances", "data_offset", "module_of", "object_of", "python_function", "target", "vector_bytes", "with_entry"]
+__all__ = [
+    "circumstances",
+    "data_offset",
+    "module_of",
+    "object_of",
+    "python_function",
+    "target",
+    "vector_bytes",
+    "with_entry",
+]
 
 _LEVEL = 2
 _ENTRY = "micrograd_entry"

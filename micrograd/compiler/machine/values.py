@@ -210,9 +210,10 @@ class Writer:
         if len(kinds) > 1 and "i1" in kinds:
             kinds.discard("i1")
         if len(kinds) > 1:
-            if not kinds <= set(_FLOATS):
+            floats = kinds & set(_FLOATS)
+            if floats and floats != kinds:
                 raise UnprintedError(f"an operation between {' and '.join(sorted(kinds))}")
-            kinds = {"f64"}
+            kinds = {"f64"} if floats else {"u64"} if "u64" in kinds else {"i64"}  # labels beside sizes, not negative
         (kind,) = kinds
         lanes = max(v.lanes for v in values)
         return [self.spread(self.cast(v, kind), lanes) for v in values]
@@ -306,50 +307,45 @@ class Writer:
     # ---- memory ------------------------------------------------------------------------------------------
 
     def place(self, memory: Value, index: Value) -> Value:
-        """Return the memory from an entry on."""
-        kind = memory.kind[1:]
-        fixed = memory.fixed and index.fixed
-        text = f"getelementptr inbounds {type_of(kind)}, ptr {memory.text}, i64 {index.text}"
-        return replace(self.made(memory.kind, 1, text, fixed), kind=memory.kind)
+        """Return the memory from an entry on; from one for each lane, where the index has lanes."""
+        kind, fixed = memory.kind[1:], memory.fixed and index.fixed
+        index = replace(self.cast(replace(index, step=""), "i64"), step=index.step)
+        many = "i64" if index.lanes == 1 else f"<{index.lanes} x i64>"
+        text = f"getelementptr inbounds {type_of(kind)}, ptr {memory.text}, {many} {index.text}"
+        return self.made(memory.kind, index.lanes, text, fixed)
 
     def load(self, memory: Value, index: Value, lanes: int = 1) -> Value:
         """Read an entry; along a vector loop the entries of all lanes."""
-        kind = memory.kind[1:]
-        if not index.step:
-            at = self.place(memory, index)
-            return self.made(kind, 1, f"load {type_of(kind)}, ptr {at.text}, align {bytes_of(kind)}", index.fixed)
-        at = self.place(memory, index)
-        type_, align, suffix = (
-            type_of(kind, lanes),
-            bytes_of(kind),
-            f"v{lanes}{'f' if kind in _FLOATS else 'i'}{kind[1:]}",
-        )
+        kind, at = memory.kind[1:], self.place(memory, index)
+        align, suffix = bytes_of(kind), f"v{lanes}{'f' if kind in _FLOATS else 'i'}{kind[1:]}"
+        if index.fixed:
+            return self.made(kind, 1, f"load {type_of(kind)}, ptr {at.text}, align {align}", fixed=True)
+        type_, flags = type_of(kind, lanes), f"<{lanes} x i1>"
+        if index.step == "1" and not self.mask:
+            return self.made(kind, lanes, f"load {type_}, ptr {at.text}, align {align}", fixed=False)
         if index.step == "1":
-            if not self.mask:
-                return self.made(kind, lanes, f"load {type_}, ptr {at.text}, align {align}", False)
-            self.declared[f"declare {type_} @llvm.masked.load.{suffix}.p0(ptr, i32, <{lanes} x i1>, {type_})"] = None
-            text = (
-                f"call {type_} @llvm.masked.load.{suffix}.p0(ptr {at.text}, i32 {align}, <{lanes} x i1> {self.mask}, "
-                f"{type_} zeroinitializer)"
-            )
-            return self.made(kind, lanes, text, False)
-        steps = self.spread(Value("i64", index.step), lanes)
-        lane = f"<{', '.join(f'i64 {n}' for n in range(lanes))}>"
-        far = self.made("i64", lanes, f"mul <{lanes} x i64> {steps.text}, {lane}", True)
-        text = f"getelementptr inbounds {type_of(kind)}, ptr {at.text}, <{lanes} x i64> {far.text}"
-        pointers = self.made("i64", lanes, text, False).text
-        name, flags = f"llvm.masked.gather.{suffix}.v{lanes}p0", f"<{lanes} x i1>"
-        self.declared[f"declare {type_} @{name}(<{lanes} x ptr>, i32, {flags}, {type_})"] = None
-        operands = f"<{lanes} x ptr> {pointers}, i32 {align}, {flags} {self.mask or 'splat (i1 true)'}"
-        return self.made(kind, lanes, f"call {type_} @{name}({operands}, {type_} zeroinitializer)", False)
+            name, pointers = f"llvm.masked.load.{suffix}.p0", "ptr"
+        else:
+            name, pointers = f"llvm.masked.gather.{suffix}.v{lanes}p0", f"<{lanes} x ptr>"
+            at = at if index.lanes > 1 else self._in_steps(at, index.step, lanes)
+        self.declared[f"declare {type_} @{name}({pointers}, i32, {flags}, {type_})"] = None
+        operands = (
+            f"{pointers} {at.text}, i32 {align}, {flags} {self.mask or 'splat (i1 true)'}, {type_} zeroinitializer"
+        )
+        return self.made(kind, lanes, f"call {type_} @{name}({operands})", fixed=False)
+
+    def _in_steps(self, at: Value, step: str, lanes: int) -> Value:
+        """Return memory for each lane, so far apart."""
+        numbers = f"<{', '.join(f'i64 {n}' for n in range(lanes))}>"
+        far = self.binary("*", Value("i64", step), Value("i64", numbers, lanes))
+        text = f"getelementptr inbounds {type_of(at.kind[1:])}, ptr {at.text}, {far.type} {far.text}"
+        return self.made(at.kind, lanes, text, fixed=False)
 
     def store(self, memory: Value, index: Value, value: Value, lanes: int = 1) -> None:
         """Write an entry; along a vector loop the entries of all lanes."""
-        kind = memory.kind[1:]
-        value = self.cast(value, kind)
-        at = self.place(memory, index)
-        align = bytes_of(kind)
-        if not index.step:
+        kind, at = memory.kind[1:], self.place(memory, index)
+        value, align = self.cast(value, kind), bytes_of(kind)
+        if index.fixed:
             self.line(f"store {value.type} {value.text}, ptr {at.text}, align {align}")
             return
         if index.step != "1":
