@@ -41,6 +41,7 @@ class ArrayLike(Labelled):
         def args(self) -> tuple[Any, ...]: ...  # noqa: D102
 
         def __init__(self, data: Any) -> None: ...
+        def detach(self) -> Any: ...  # noqa: D102
 
     @property
     def data(self) -> Any:
@@ -91,13 +92,13 @@ class ArrayLike(Labelled):
     def item(self) -> float:
         """Return the value of a one-entry tensor as a Python float."""
         if (capture := capturing()) is not None:
-            capture.refuse("a number, .item(),", "return the tensor and take the number outside")
+            capture.known(self, "a number, .item(),", "return the tensor and take the number outside")
         return float(self.raw if type(self.raw) is float else self.raw.item())
 
     def tolist(self) -> Any:
         """Return the values as nested lists of Python floats."""
         if (capture := capturing()) is not None:
-            capture.refuse("a list of numbers, .tolist(),", "return the tensor and take the numbers outside")
+            capture.known(self, "a list of numbers, .tolist(),", "return the tensor and take the numbers outside")
         return self.raw if type(self.raw) is float else self.raw.tolist()
 
     def __repr__(self) -> str:
@@ -113,7 +114,7 @@ class ArrayLike(Labelled):
 
     def __bool__(self) -> bool:
         if (capture := capturing()) is not None:
-            capture.refuse("a branch on a tensor value", "use np.where")
+            capture.known(c.truth(self), "a branch on a tensor value", "use np.where")
         if self.size != 1:
             raise GraphError(
                 f"the truth value of a {self.shape} tensor is ambiguous; use np.any(t.data) or np.all(t.data)."
@@ -122,7 +123,8 @@ class ArrayLike(Labelled):
 
     def __float__(self) -> float:
         if (capture := capturing()) is not None:
-            capture.refuse("float() of a tensor", "return the tensor and take the number outside")
+            capture.known(self, "float() of a tensor", "return the tensor and take the number outside")
+            return float(self.raw)
         if (mode := current()) is not None and mode.sealed:
             raise GraphError(
                 f"float(tensor) inside mg.trace (line {user_line()}) drops the gradient; so does storing it in a plain "
@@ -132,7 +134,9 @@ class ArrayLike(Labelled):
 
     def __int__(self) -> int:
         if (capture := capturing()) is not None:
-            capture.refuse("int() of a tensor", "return the tensor and take the number outside")
+            whole = self if self.dtype.kind != "f" else p.cast(self.detach(), dtype="int64")
+            capture.known(whole, "int() of a tensor", "return the tensor and take the number outside")
+            return int(self.raw)
         return int(self.item())
 
     def __format__(self, spec: str) -> str:
@@ -150,7 +154,8 @@ class ArrayLike(Labelled):
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         if (capture := capturing()) is not None:
-            capture.refuse("turning a tensor into a plain array", "use the tensor, np.stack([...]) to join tensors")
+            what = "turning a tensor into a plain array"
+            return np.array(capture.known(self, what, "use the tensor, np.stack([...]) to join tensors"), dtype)
         raise GraphError(
             "turning a tensor into a plain array would lose its gradient silently; "
             "use t.data for the values, np.stack([...]) to join tensors."

@@ -192,6 +192,9 @@ CALLS: dict[str, Callable[..., Any]] = {
     "svdvals": lambda jnp, x, **_: jnp.linalg.svdvals(x),
     "qr": lambda jnp, x: _packed(jnp, *jnp.linalg.qr(x)),
     "sort_by": lambda jnp, x, keys, axis=-1: jnp.take_along_axis(x, _order(jnp, keys, axis), axis),
+    "places": lambda jnp, x, function, **given: (
+        jnp.searchsorted(v=x, **given) if function == "searchsorted" else getattr(jnp, function)(x, **given)
+    ),
     "unsort_by": lambda jnp, x, keys, axis=-1: jnp.take_along_axis(
         x, _order(jnp, _order(jnp, keys, axis), axis), axis),
 }  # fmt: skip

@@ -35,11 +35,15 @@ def shape_of(x: Any) -> tuple[int, ...]:
 
 
 def values_of(x: Any, what: str) -> np.ndarray[Any, Any]:
-    """Return the values of a tensor or array, for a choice that they decide. Raises GraphError in a captured call."""
+    """Return the values of a tensor or array, for a choice that they decide.
+
+    Raises:
+        GraphError: in a captured call, whose values change from call to call.
+    """
     if not hasattr(x, "__primitive__"):
         return np.asarray(x)
     if (capture := capturing()) is not None:
-        capture.refuse(f"{what} of a tensor", "return the tensor and look at its values outside")
+        return np.asarray(capture.known(x, f"{what} of a tensor", "return the tensor and look at its values outside"))
     return np.asarray(x.raw)
 
 
@@ -395,8 +399,8 @@ def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
 def getitem(x: Any, index: Any) -> Any:
     """Return ``x[index]``: integers, slices, None, Ellipsis, masks and integer arrays."""
     items = index if isinstance(index, tuple) else (index,)
-    if (capture := capturing()) is not None and any(map(_is_node, items)):
-        capture.refuse("an index computed by tensors", "use np.where, or pass the index as an integer array")
+    if (capture := capturing()) is not None:
+        items = tuple(capture.index(i) if _is_node(i) else i for i in items)
     raw = tuple(
         np.array(i.data if _is_node(i) else i) if _is_node(i) or isinstance(i, (list, np.ndarray)) else i for i in items
     )

@@ -16,6 +16,7 @@ import numpy as np
 
 from micrograd import primitives as p
 from micrograd.errors import GraphError
+from micrograd.modes import capturing
 from micrograd.numpy_api import composites as c
 from micrograd.numpy_api import contractions as k
 from micrograd.numpy_api import linalg as l
@@ -101,6 +102,8 @@ def _of_values(function: Callable[..., Any]) -> Callable[..., Any]:
     name = function.__name__
 
     def call(*args: Any, **kwargs: Any) -> Any:
+        if capturing() is not None and (made := o.captured(function, args, kwargs)) is not None:
+            return made
         known = {key: _values(value, name) for key, value in kwargs.items()}
         return function(*(_values(a, name) for a in args), **known)
 

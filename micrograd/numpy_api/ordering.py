@@ -7,6 +7,7 @@ that a stable sort finds.
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from micrograd.numpy_api import lapack
 from micrograd.numpy_api.composites import Axis, normal_axis, shape_of
 
 __all__ = [
+    "captured",
+    "isclose",
     "median",
     "nanmedian",
     "nanpercentile",
@@ -161,6 +164,44 @@ def nanpercentile(
     """Return the percentile of the entries that are no nan, as `numpy.nanpercentile`; one number `q`."""
     share = q if hasattr(q, "__primitive__") else np.true_divide(q, 100)
     return nanquantile(a, share, axis, overwrite_input=overwrite_input, method=method, keepdims=keepdims)
+
+
+# ---- places, found anew in each call that is captured --------------------------------------------------------
+
+_ARGUMENT = {
+    **dict.fromkeys((np.argmax, np.argmin, np.argsort, np.argpartition, np.nanargmax, np.nanargmin), "a"),
+    np.searchsorted: "v", np.digitize: "x",
+}  # fmt: skip
+"""Functions that return places, in a shape that only shapes decide, and the argument that may be traced."""
+
+
+def captured(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Return what a function without a gradient returns in a captured call, recorded; None where that needs values."""
+    if function in (np.nonzero, np.flatnonzero, np.argwhere):
+        return function(c.values_of(c.truth(args[0]), f"np.{function.__name__}()"))
+    if function is np.isclose:
+        return isclose(*args, **kwargs)
+    if function in (np.isneginf, np.isposinf) and not kwargs:
+        return p.equal(args[0], -np.inf if function is np.isneginf else np.inf)
+    if function not in _ARGUMENT:
+        return None
+    given = inspect.signature(function).bind(*args, **kwargs).arguments
+    x = given.pop(_ARGUMENT[function])
+    if not hasattr(x, "__primitive__") or any(hasattr(other, "__primitive__") for other in given.values()):
+        return None
+    given = {key: value for key, value in given.items() if value is not None}
+    return lapack.places(x.detach(), function=function.__name__, **given)
+
+
+def isclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False) -> Any:
+    """Return whether entries are equal within a tolerance, as `numpy.isclose`."""
+    x, y = (v if hasattr(v, "__primitive__") or isinstance(v, (bool, int, float)) else np.asarray(v) for v in (a, b))
+    if hasattr(y, "dtype"):
+        wide = np.result_type(y.dtype, 1.0)
+        y = y if y.dtype == wide else p.cast(y, dtype=wide.name)
+    near = p.less_equal(p.abs(x - y), atol + rtol * p.abs(y))
+    found = c.logical_or(c.logical_and(near, p.isfinite(y)), p.equal(x, y))
+    return c.logical_or(found, c.logical_and(p.isnan(x), p.isnan(y))) if equal_nan else found
 
 
 def unique(

@@ -14,6 +14,7 @@ import numpy as np
 
 from micrograd import primitives as p
 from micrograd.errors import GraphError, ShapeError
+from micrograd.modes import capturing
 from micrograd.numpy_api import composites as c
 from micrograd.numpy_api.composites import normal_axis, shape_of
 
@@ -47,11 +48,20 @@ def _along(x: Any, axis: int, index: Any) -> Any:
     return p.gather(x, index=(slice(None),) * _axis(x, axis) + (index,))
 
 
+def _each_time(indices: Any) -> Any:
+    """Return what stands in an index for whole numbers that a captured call has anew; None for others."""
+    capture = capturing()
+    if capture is None or not hasattr(indices, "__primitive__") or indices.dtype.kind not in "iu":
+        return None
+    return capture.index(indices)
+
+
 def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
     """Repeat each entry (or each slice along `axis`), as `numpy.repeat`."""
     if axis is None:
         a, axis = c.reshape(a, -1), 0
-    return _along(a, axis, np.repeat(np.arange(shape_of(a)[axis]), repeats))
+    counts = c.values_of(repeats, "the counts in np.repeat()")
+    return _along(a, axis, np.repeat(np.arange(shape_of(a)[axis]), counts))
 
 
 def tile(A: Any, reps: Any) -> Any:
@@ -236,8 +246,8 @@ def take(a: Any, indices: Any, axis: int | None = None, *, mode: Any = "raise") 
     """Return the entries, or slices along `axis`, at the given places, as `numpy.take`."""
     if axis is None:
         a, axis = c.reshape(a, -1), 0
-    if hasattr(indices, "integers"):  # those of a captured call, which each call has anew
-        return _along(a, axis, indices)
+    if mode == "raise" and (anew := _each_time(indices)) is not None:
+        return _along(a, axis, anew)
     places = np.array(c.values_of(indices, "np.take()"))
     if mode != "raise":
         places = np.take(np.arange(shape_of(a)[_axis(a, axis)]), places, mode=mode)
@@ -309,6 +319,14 @@ def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, we
 
 def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     """Return for each line along `axis` its own places, as `numpy.take_along_axis`."""
+    if axis is None:
+        arr, axis = c.reshape(arr, -1), 0
+    shape, wanted, place = shape_of(arr), shape_of(indices), _axis(arr, axis)
+    if len(shape) == len(wanted) and (anew := _each_time(indices)) is not None:
+        shared = [1 if 1 in (n, m) else n for n, m in zip(shape, wanted, strict=True)]
+        if all(n == m for at, (n, m) in enumerate(zip(shape, wanted, strict=True)) if at != place):
+            lines = np.ogrid[tuple(slice(n) for n in shared)]
+            return p.gather(arr, index=tuple(anew if at == place else line for at, line in enumerate(lines)))
     places = c.values_of(indices, "np.take_along_axis()")
     return rearranged(arr, lambda at: np.take_along_axis(at, places, axis))
 

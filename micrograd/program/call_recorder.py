@@ -15,6 +15,7 @@ from micrograd import primitives as p
 from micrograd.core import validation
 from micrograd.engine import Tensor, sweep
 from micrograd.errors import DTypeError, GraphError, ShapeError
+from micrograd.program.placeholders import IntegerPlaceholder
 from micrograd.program.rng import RngStates
 from micrograd.source.names import CodePosition, owner_of
 
@@ -28,6 +29,7 @@ class CallRecorder:
         name: of the function.
         rng: the generators that it can reach.
         caller: the code of what calls the function: frames from there outwards are not the user's.
+        relies: whether the program may hold for some values only.
 
     Attributes:
         feeds: for a leaf that comes from outside its kind and its position or getter, in the order of asking.
@@ -41,11 +43,13 @@ class CallRecorder:
         drawn: leaves of random numbers, which are drawn even where nothing reads them.
         parameters: dotted names of leaves.
         start: the serial from which on tensors are of the call (serials count downwards).
+        relied: nodes whose values the program holds for, and what asked for them.
         limits: for each integer argument the size of the axis it indexes, and whether it may count from the end.
     """
 
-    def __init__(self, name: str, rng: RngStates, caller: CodeType) -> None:
-        self.name, self.rng, self._caller = name, rng, caller
+    def __init__(self, name: str, rng: RngStates, caller: CodeType, relies: bool = False) -> None:
+        self.name, self.rng, self._caller, self.relies = name, rng, caller, relies
+        self.relied: list[tuple[Tensor, str]] = []
         self.feeds: dict[Tensor, tuple[str, Any]] = {}
         self.links: dict[Tensor, Tensor] = {}
         self.copies: dict[int, tuple[Any, Tensor]] = {}
@@ -195,10 +199,32 @@ class CallRecorder:
         self.copies[id(raw)] = raw, node
         return raw
 
-    def limit(self, position: int, size: int, signed: bool) -> None:
-        """Note that the integers of an argument index an axis of `size` entries; from its end too if `signed`."""
-        known, either = self.limits.get(position, (size, True))
-        self.limits[position] = min(size, known), either and signed
+    def index(self, node: Any) -> Any:
+        """Return what stands in an index for whole numbers; the values of masks, on which the program relies then."""
+        node = _lowered(node)
+        if not isinstance(node, Tensor):
+            return node
+        if node.dtype.kind not in "iu":
+            return self.known(node, "an index computed by tensors", "use np.where, or pass the index as an argument")
+        return IntegerPlaceholder(node, self)
+
+    def limit(self, node: Tensor, size: int, signed: bool) -> bool:
+        """Note that an argument indexes an axis of `size` entries, from its end too if `signed`; False for others."""
+        kind, position = self.feeds.get(node, ("", 0))
+        if kind == "argument":
+            known, either = self.limits.get(position, (size, True))
+            self.limits[position] = min(size, known), either and signed
+        return kind == "argument"
+
+    def known(self, node: Any, what: str, instead: str) -> Any:
+        """Return the value of whole numbers or truth values, which the program relies on from now on."""
+        node = _lowered(node)
+        if not isinstance(node, Tensor):
+            return node
+        if not self.relies or type(node.raw) is float or node.dtype.kind == "f":
+            self.refuse(what, instead)
+        self.relied.append((node, f"{what}{self._line()}"))
+        return node.raw
 
     # ---- gradients -------------------------------------------------------------------------------------------
 

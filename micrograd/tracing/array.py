@@ -177,9 +177,19 @@ class TracedArray(ArrayMethods):
 
     def __getitem__(self, index: Any) -> Any:
         index, basic, _ = _lowered_index(index)
-        if capturing() is not None and any(map(_is_placeholder, index if isinstance(index, tuple) else (index,))):
-            return own(c.getitem(self.tensor(), index))
+        if capturing() is not None and any(map(_is_anew, index if isinstance(index, tuple) else (index,))):
+            return self._read_anew(index, basic)
         return self._read(index, basic)
+
+    def _read_anew(self, index: Any, views: bool) -> Any:
+        """Return what whole numbers select that every call has anew; its place is asked for where it is written."""
+
+        def step(x: Any) -> Any:
+            return c.getitem(x, index) if isinstance(x, Tensor) else x[_fixed(index)]
+
+        if views and self.tracked and not self.rebinds and value_now(self.present())[_settled(index)].shape:
+            return TracedArray(self.storage, self, step)
+        return own(c.getitem(self.tensor(), index))
 
     def __iter__(self) -> Iterator[Any]:
         if not self._shape:
@@ -208,10 +218,8 @@ class TracedArray(ArrayMethods):
         value, kind = self.present(), np.dtype(dtype)
         if kind == self.dtype and not copy:
             return self
-        if isinstance(value, Tensor) and kind.kind != "f" and (capture := capturing()) is not None:
-            if value.dtype.kind in "biu" and kind.kind in "biu":
-                return own(p.cast(value, dtype=kind.name))
-            capture.refuse(f"astype({kind.name}) of a tensor", "return the tensor and cast it outside")
+        if isinstance(value, Tensor) and kind.kind != "f" and capturing() is not None:
+            return own(p.cast(value.detach(), dtype=kind.name))
         if not isinstance(value, Tensor) or kind.kind != "f":
             return adopt(raw_value(value).astype(kind, casting=casting))
         return self.copy(order) if kind == self.dtype else own(p.cast(value, dtype=kind.name))
@@ -252,6 +260,7 @@ class TracedArray(ArrayMethods):
             self.assign(p.where(present(index), present(value), self.present()))  # the places change from call to call
             return
         index, _, mask = _lowered_index(index)
+        index = _fixed(index)
         at = np.asarray(self.at[index])
         if isinstance(value, TracedArray) and value.storage is self.storage:
             there = value.at
@@ -309,7 +318,7 @@ def _operators(name: str, ufunc: np.ufunc, *, compares: bool = False) -> None:
             y = other if kind is float or kind is int else float_of(other) if kind is TracedArray and joins else None
             if y is not None and (x := float_of(self)) is not None:
                 return own(short(x, y))
-        if not isinstance(other, _COMPUTES) and not _is_placeholder(other):
+        if not isinstance(other, _COMPUTES):
             return NotImplemented
         return self.call_ufunc(ufunc, "__call__", (self, other), {})
 
@@ -318,14 +327,14 @@ def _operators(name: str, ufunc: np.ufunc, *, compares: bool = False) -> None:
             x = float_of(self)
             if x is not None:
                 return own(short(other, x))
-        if not isinstance(other, _COMPUTES) and not _is_placeholder(other):
+        if not isinstance(other, _COMPUTES):
             return NotImplemented
         return self.call_ufunc(ufunc, "__call__", (other, self), {})
 
     def inplace(self: TracedArray, other: Any) -> Any:
         if self.rebinds:
             return forwards(self, other)
-        if not isinstance(other, _COMPUTES) and not _is_placeholder(other):
+        if not isinstance(other, _COMPUTES):
             return NotImplemented
         self.call_ufunc(ufunc, "__call__", (self, other), {"out": (self,)})
         return self
@@ -366,7 +375,8 @@ def present(x: Any) -> Any:
 def raw_value(x: Any) -> Any:
     """Replace tensors, also in lists and tuples, by their values; refused while a call is captured: they change."""
     if isinstance(x, Tensor) and (capture := capturing()) is not None:
-        capture.refuse("what depends on the values of a tensor", "compute with the tensor itself, or with np.where")
+        what = "what depends on the values of a tensor"
+        return np.asarray(capture.known(x, what, "compute with the tensor itself, or with np.where"))
     if type(x) in (list, tuple) and x:
         return type(x)([raw_value(item) for item in x])
     return value_now(x)
@@ -414,9 +424,19 @@ def leaves(x: Any) -> Iterator[Any]:
         yield x
 
 
-def _is_placeholder(item: Any) -> bool:
-    """Check for an integer array that every call of a compiled function is given anew."""
-    return hasattr(item, "integers")
+def _is_anew(item: Any) -> bool:
+    """Check for whole numbers that every call of a compiled function has anew."""
+    return isinstance(item, Tensor)
+
+
+def _settled(index: Any) -> Any:
+    """Return an index with the numbers of this call."""
+    return tuple(map(value_now, index)) if isinstance(index, tuple) else value_now(index)
+
+
+def _fixed(index: Any) -> Any:
+    """Return an index with the numbers of this call, on which the program relies from now on."""
+    return tuple(map(raw_value, index)) if isinstance(index, tuple) else raw_value(index)
 
 
 def _lowered_index(index: Any) -> tuple[Any, bool, Tensor | None]:
@@ -434,8 +454,11 @@ def _lowered_index(index: Any) -> tuple[Any, bool, Tensor | None]:
             if isinstance(value, Tensor) and value.dtype == bool and len(items) == 1:
                 mask = value
             if isinstance(value, Tensor) and (capture := capturing()) is not None:
-                capture.refuse("an index computed by tensors", "use np.where, or pass the index as an integer array")
-            item = raw_value(value)
+                item = value if value.dtype.kind in "iu" else capture.index(value)
+            else:
+                item = raw_value(value)
+        elif isinstance(item, slice):
+            item = slice(*(int(end) if isinstance(end, Tensor) else end for end in (item.start, item.stop, item.step)))
         elif isinstance(item, (list, np.ndarray)):
             item = np.array(raw_value(present(item)))
             if not item.size and item.dtype.kind == "f":
@@ -443,6 +466,7 @@ def _lowered_index(index: Any) -> tuple[Any, bool, Tensor | None]:
         if isinstance(item, np.ndarray) and item.ndim == 0 and item.dtype.kind in "iu":
             item = int(item)
         whole = isinstance(item, (int, np.integer)) and not isinstance(item, bool)
+        whole |= isinstance(item, Tensor) and not item.shape
         basic &= whole or item is None or item is Ellipsis or isinstance(item, slice)
         lowered.append(item)
     return tuple(lowered) if isinstance(index, tuple) else lowered[0], basic, mask

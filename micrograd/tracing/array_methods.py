@@ -94,12 +94,10 @@ class ArrayMethods(Tensor):
         return int(np.asarray(self.raw))
 
     def __floor__(self) -> int:
-        self.ask("__int__")
-        return int(np.floor(self.raw))
+        return int(self.call_ufunc(np.floor, "__call__", (self,), {}))
 
     def __ceil__(self) -> int:
-        self.ask("__int__")
-        return int(np.ceil(self.raw))
+        return int(self.call_ufunc(np.ceil, "__call__", (self,), {}))
 
     __trunc__ = __int__
 
@@ -125,7 +123,8 @@ class ArrayMethods(Tensor):
         return round(number) if digits is None else round(number, digits)
 
     def __contains__(self, value: Any) -> bool:
-        self.ask("__bool__")
+        if capturing() is not None and self.tracked:
+            return bool(self.call_function(np.any, (self.call_ufunc(np.equal, "__call__", (self, value), {}),), {}))
         return bool(np.any(np.asarray(self.raw) == getattr(value, "raw", value)))
 
     def __repr__(self) -> str:

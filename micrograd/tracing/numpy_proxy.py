@@ -109,8 +109,8 @@ def apply_function(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     elif _has_no_gradient(called, args, kwargs) and not (
         capturing() is not None and called in FUNCTIONS and called not in _OF_SHAPES
     ):
-        _refuse_values(called)
-        made = adopt(called(*value_now(args), **{key: value_now(value) for key, value in kwargs.items()}))
+        look = value_now if called in _OF_SHAPES else functools.partial(_values, called)
+        made = adopt(called(*look(args), **{key: look(value) for key, value in kwargs.items()}))
     elif called not in FUNCTIONS and called.__name__ not in SCIPY:
         raise GraphError(refusal(called))
     else:
@@ -118,10 +118,12 @@ def apply_function(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     return made if out is None else written_to(out, made)
 
 
-def _refuse_values(called: Any) -> None:
-    """Refuse, while a call is captured, what NumPy would compute from values; shapes and dtypes stay."""
-    if (capture := capturing()) is not None and called not in _OF_SHAPES:
-        capture.refuse(f"np.{called.__name__}() of a tensor", "return the tensor and look at its values outside")
+def _values(called: Any, x: Any) -> Any:
+    """Return values for NumPy to compute with, on which a program that is captured relies; refused where it may not."""
+    if type(x) in (list, tuple):
+        return type(x)([_values(called, item) for item in x])
+    value = present(x)
+    return c.values_of(value, f"np.{called.__name__}()") if isinstance(value, Tensor) else value
 
 
 def _lists_joined(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -247,10 +249,10 @@ def _composed_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwar
     elif (method == "reduce" and called in (np.logical_and, np.logical_or)) or (
         method == "__call__" and (called in _UFUNCS_WITHOUT_GRADIENT or not _has_gradient(inputs))
     ):
-        if capturing() is not None and called in LOGIC and method == "__call__":
-            return call_ufunc(called, method, *inputs, **kwargs)
-        _refuse_values(called)
-        made = getattr(called, method)(*raw_value(inputs), **kwargs)
+        if (capture := capturing()) is not None and called in LOGIC and method == "__call__":
+            if not capture.relies or called in _UFUNCS_WITHOUT_GRADIENT or _are_truth_values(inputs):
+                return call_ufunc(called, method, *inputs, **kwargs)
+        made = getattr(called, method)(*_values(called, inputs), **kwargs)
     elif method == "reduce" and called in (np.add, np.multiply, np.maximum, np.minimum):
         made = call_ufunc(called, method, *inputs, **kwargs)
     elif method == "__call__" and called in LOGIC:
@@ -260,6 +262,10 @@ def _composed_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwar
     if dtype is not None and isinstance(made, Tensor) and made.dtype != np.dtype(dtype):
         made = primitives.cast(made, dtype=np.dtype(dtype).name)
     return made
+
+
+def _are_truth_values(values: tuple[Any, ...]) -> bool:
+    return all(np.asarray(value_now(value)).dtype == bool for value in values)
 
 
 def _of_dtype(inputs: tuple[Any, ...], dtype: Any) -> tuple[Any, ...]:

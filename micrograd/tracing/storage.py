@@ -256,7 +256,8 @@ class Storage(_Unwritten):
             return values
         mask: Any = (owner >= 0).reshape(self.shape)
         written = values[mask]
-        constant: Any = values if (written != written[0]).any() or written[0] != written[0] else float(written[0])
+        constant: Any = values if (written != written[0]).any() or written[0] != written[0] else written[0]
+        constant = float(constant) if self.dtype.kind == "f" and constant is not values else np.asarray(constant)
         if len(live) == 1 and (own_mask := next(iter(live.values())).mask) is not None:
             mask = own_mask
         if isinstance(self.base, Tensor):

@@ -133,6 +133,13 @@ class _Judge:
             for number, (ours, numpys) in enumerate(zip(found.ran.left, self.truth.left, strict=True)):
                 if why := self._differs(ours, numpys):
                     return f"left in an argument: {why.split()[0]}", f"argument {number}: {why}"
+        for ours, theirs in found.later:
+            for mine, numpys in zip([ours.value, *ours.left], [theirs.value, *theirs.left], strict=True):
+                why = _differ(mine, numpys, self.near)
+                if why.startswith("numbers"):
+                    why = _differ(mine, numpys, 1024 * self.near)
+                if why:
+                    return f"later call: {why.split()[0]}", why
         return None
 
     def _differs(self, ours: Any, numpys: Any) -> str:

@@ -78,7 +78,7 @@ class Entry:
     def __init__(self, program: Program, layouts: dict[int, str], threads: int, *, interpreted: bool = False) -> None:
         start = time.perf_counter()
         self.program, self.threads = program, threads
-        self.assumptions = program.assumptions
+        self.assumptions, self.relied = program.assumptions, program.relied
         from micrograd.compiler.runtime.blas import address  # which loads Numba
 
         self.lowered: Lowered = lower(program, layouts, threads, blas=bool(address("float32") and address("float64")))
