@@ -232,7 +232,7 @@ class Compiled:
         return ("tree", _structure((args, kwargs)), *parts)
 
     def _compile(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]) -> AnyEntry:
-        program = capture(self.function, args, kwargs, relies=True)
+        program = capture(self.function, *_apart(args, kwargs), relies=True)
         if self.backend == "jax":
             return ShardedEntry(program, leaves, self.mesh)
         if len(program.equations) > numpy.LONGEST:
@@ -339,6 +339,17 @@ def _contiguous(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     if (x.flags.c_contiguous or x.flags.f_contiguous) and x.dtype.isnative and x.flags.aligned:
         return x
     return np.array(x, x.dtype.newbyteorder("="), order="C")
+
+
+def _apart(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Return arguments that share no memory: where those of a call do and are written into, NumPy itself runs."""
+    leaves, rebuild = flatten((args, kwargs))
+    for at, leaf in enumerate(leaves):
+        if isinstance(leaf, np.ndarray) and any(
+            isinstance(other, np.ndarray) and np.may_share_memory(leaf, other) for other in leaves[:at]
+        ):
+            leaves[at] = leaf.copy()
+    return rebuild(leaves)
 
 
 def _structure(tree: Any) -> Any:

@@ -154,7 +154,11 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.select: a_.select,
     np.choose: a_.choose,
     np.clip: lambda a, a_min=None, a_max=None, *, min=None, max=None: c.clip(  # noqa: A006 - NumPy's names
-        a, min if a_min is None else a_min, max if a_max is None else a_max
+        a,
+        *(
+            np.asarray(v) if isinstance(v, np.generic) else v
+            for v in (min if a_min is None else a_min, max if a_max is None else a_max)
+        ),
     ),
     np.nan_to_num: c.nan_to_num,
     np.take: a_.take,

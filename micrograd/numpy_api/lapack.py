@@ -19,8 +19,8 @@ from micrograd import primitives as p
 from micrograd.primitives import Primitive
 
 __all__ = [
-    "cholesky", "cofactors", "det", "eigh", "eigvalsh", "inv", "logabsdet", "pinv", "places", "qr", "signdet", "solve", "sort_by",
-    "svd", "svdvals", "unsort_by",
+    "cholesky", "cofactors", "det", "eigh", "eigvalsh", "inv", "logabsdet", "pinv", "places", "qr", "signdet",
+    "solve", "sort_by", "svd", "svdvals", "unsort_by",
 ]  # fmt: skip
 
 

@@ -283,7 +283,7 @@ def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0)
         raise ShapeError(
             f"np.select got {len(condlist)} conditions and {len(choicelist)} choices; give as many of each."
         )
-    made = default
+    made, *choicelist = (np.asarray(v) if isinstance(v, np.generic) else v for v in (default, *choicelist))
     for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
         mask = condition if hasattr(condition, "__primitive__") else np.asarray(condition, bool)
         made = p.where(mask, choice, made)

@@ -21,7 +21,7 @@ from micrograd.program.relied import Relied
 from micrograd.program.rng import RngStates
 from micrograd.program.value_names import names_of
 from micrograd.pytree import flatten, paths
-from micrograd.tracing.run import CapturedRun
+from micrograd.tracing.run import CapturedRun, WritesOutsideError
 
 __all__ = ["capture"]
 
@@ -30,9 +30,7 @@ _alone = threading.RLock()  # parameters hold tensors while a call is captured
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), np.dtype, type)
 
 
-def capture(
-    f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], *, relies: bool = False
-) -> Program:
+def capture(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], *, relies: bool = False) -> Program:
     """Run ``f(*args, **kwargs)`` once on tensors and return what it did. Nothing is changed by it.
 
     Arrays among the arguments become tensors; all else (numbers, flags, modules) is passed as it is. With `relies` the
@@ -51,6 +49,20 @@ def capture(
             would add to gradients from before, or returns what holds no arrays.
         DTypeError: an argument that cannot take part (complex numbers, objects).
     """
+    written: list[Any] = []
+    while True:
+        try:
+            return _captured(f, args, kwargs, relies, written)
+        except WritesOutsideError as error:
+            if not relies or type(error.array) is not np.ndarray or any(array is error.array for array in written):
+                raise
+            written.append(error.array)
+
+
+def _captured(
+    f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], relies: bool, written: list[Any]
+) -> Program:
+    """Capture a call that writes into some arrays outside of `f`, which every call then reads and writes."""
     name = getattr(f, "__name__", type(f).__name__)
     leaves, rebuild = flatten((args, kwargs))
     called = _argument_names(f, args, kwargs)
@@ -61,11 +73,16 @@ def capture(
         run = CapturedRun(f)
         entered = [_enter(leaf, at, called[at], recorder, run) for at, leaf in enumerate(leaves)]
         arguments, keywords = rebuild(entered)
+        kept = [(array, _kept(array, recorder, run)) for array in written]
+        before = [(array, array.copy()) for array in outside.counts if not any(array is other for other in written)]
         try:
             with captured(recorder, recorder):
                 result = run(arguments, keywords)
                 _refuse_exchanged(entered, (arguments, keywords), called, recorder.name)
                 updates = [(at, value) for at, made in enumerate(entered) if (value := run.written(made)) is not None]
+                for array, made in kept:
+                    if (value := run.written(made)) is not None:
+                        recorder.overwrite(array, value)
             recorder.finish()
             outside.ran(recorder.start, recorder.changes, recorder.restored())
             if outside.watches:
@@ -77,6 +94,16 @@ def capture(
             raise
         finally:
             recorder.restore()
+            changed = [(array, values) for array, values in before if not np.array_equal(array, values)]
+            for array, values in changed:
+                np.copyto(array, values)
+        for array, _ in changed:
+            error = WritesOutsideError(
+                f"{recorder.name} writes into an array of {array.dtype} that it finds outside, which later calls would "
+                "not do; pass the array as an argument, or return the new values."
+            )
+            error.array = array
+            raise error
         outside.keep(recorder.changes)
         return program
 
@@ -107,6 +134,13 @@ def _enter(leaf: Any, position: int, name: str, recorder: CallRecorder, run: Cap
     recorder.feeds[tensor] = "argument", position
     recorder.parameters[tensor] = name
     return run.argument(tensor, leaf)
+
+
+def _kept(array: Any, recorder: CallRecorder, run: CapturedRun) -> Any:
+    """Return what the function finds in the place of an array outside, which every call reads anew."""
+    tensor = leaf_of(array)
+    recorder.feeds[tensor] = "state", lambda: array
+    return run.outside(tensor, array)
 
 
 def _argument_names(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:

@@ -26,7 +26,8 @@ from micrograd.tracing.open_batch import batch_length, opened
 from micrograd.tracing.storage import Array, Storage, Write, current_trace, fitting
 
 __all__ = [
-    "TracedArray", "adopt", "float_of", "is_tracked", "leaves", "lift", "own", "present", "raw_value", "value_now",
+    "TracedArray", "adopt", "as_number", "float_of", "is_tracked", "leaves", "lift", "narrowed",
+    "own", "present", "raw_value", "value_now",
     "without_tracing",
 ]  # fmt: skip
 
@@ -157,6 +158,8 @@ class TracedArray(ArrayMethods):
         """Return the view that `step` takes, where NumPy makes a view; else a copy. With `shared` it is a view."""
         if shared:
             return TracedArray(self.storage, self, step, locked=self.locked)
+        if self.rebinds and locked:  # np.broadcast_to: all entries are one in memory
+            return TracedArray(Storage(self.present())).view_by(step, locked=True)
         if self.rebinds:  # of a number NumPy makes an array of its own
             return own(step(self.present()))  # type: ignore[no-any-return]
         if self.tracked:
@@ -303,9 +306,39 @@ _COMPUTES = (Tensor, np.ndarray, np.generic, int, float, complex, list, tuple)
 
 
 def float_of(x: Any) -> Any:
-    """Return the present entries of a traced array of floats; None where it has others, or where they are plain."""
+    """Return the present entries of a traced array of floats; None where it has others, is weak or plain."""
+    if x.storage.weak:
+        return None
     value = x.storage.base if x.parent is None and not x.storage.pending else x.present()
     return value if type(value) is Tensor and (type(value.raw) is float or value.raw.dtype.kind == "f") else None
+
+
+def as_number(x: TracedArray) -> TracedArray:
+    """Return a traced entry as Python would have it: a float of 64 bits that widens no array."""
+    value = x.tensor()
+    made: TracedArray = own(value if value.dtype == np.float64 else p.cast(value, dtype="float64"))
+    made.storage.weak = True
+    return made
+
+
+def narrowed(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return inputs with Python's floats among them in the dtype of the arrays beside, which they do not widen."""
+    weak = [type(x) is TracedArray and x.storage.weak for x in inputs]
+    beside = [getattr(x, "dtype", None) for x, number in zip(inputs, weak, strict=True) if not number]
+    floats = [dtype for dtype in beside if dtype is not None and dtype.kind == "f"]
+    if not floats or (wanted := np.result_type(*floats)) == np.float64:
+        return inputs
+    return tuple(
+        own(p.cast(x.tensor(), dtype=wanted.name)) if number else x for x, number in zip(inputs, weak, strict=True)
+    )
+
+
+def _numbers(operands: tuple[Any, Any], made: Any) -> Any:
+    """Return what an operator made of two operands, a Python float where both are Python's numbers."""
+    if operands[0].storage.weak and isinstance(made, TracedArray) and made.dtype.kind == "f":
+        other = operands[1]
+        made.storage.weak = type(other) in (float, int, bool) or (type(other) is TracedArray and other.storage.weak)
+    return made
 
 
 def _operators(name: str, ufunc: np.ufunc, *, compares: bool = False) -> None:
@@ -320,7 +353,7 @@ def _operators(name: str, ufunc: np.ufunc, *, compares: bool = False) -> None:
                 return own(short(x, y))
         if not isinstance(other, _COMPUTES):
             return NotImplemented
-        return self.call_ufunc(ufunc, "__call__", (self, other), {})
+        return _numbers((self, other), self.call_ufunc(ufunc, "__call__", (self, other), {}))
 
     def backwards(self: TracedArray, other: Any) -> Any:
         if short is not None and joins and type(other) in (float, int) and current() is SEALED:
@@ -329,7 +362,7 @@ def _operators(name: str, ufunc: np.ufunc, *, compares: bool = False) -> None:
                 return own(short(other, x))
         if not isinstance(other, _COMPUTES):
             return NotImplemented
-        return self.call_ufunc(ufunc, "__call__", (other, self), {})
+        return _numbers((self, other), self.call_ufunc(ufunc, "__call__", (other, self), {}))
 
     def inplace(self: TracedArray, other: Any) -> Any:
         if self.rebinds:
@@ -348,7 +381,7 @@ def _operators(name: str, ufunc: np.ufunc, *, compares: bool = False) -> None:
 for _name, _ufunc in {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide, "floordiv": np.floor_divide,
     "mod": np.remainder, "pow": np.power, "matmul": np.matmul, "and": np.bitwise_and, "or": np.bitwise_or,
-    "xor": np.bitwise_xor,
+    "xor": np.bitwise_xor, "lshift": np.left_shift, "rshift": np.right_shift,
 }.items():  # fmt: skip
     _operators(_name, _ufunc)
 for _name, _ufunc in {
@@ -356,7 +389,9 @@ for _name, _ufunc in {
 }.items():  # fmt: skip
     _operators(_name, _ufunc, compares=True)
 for _name, _ufunc in {"neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": np.invert}.items():
-    setattr(TracedArray, f"__{_name}__", lambda self, _ufunc=_ufunc: self.call_ufunc(_ufunc, "__call__", (self,), {}))
+    setattr(TracedArray, f"__{_name}__", lambda self, _ufunc=_ufunc: _numbers(
+        (self, 0.0), self.call_ufunc(_ufunc, "__call__", (self,), {})
+    ))  # fmt: skip
 TracedArray.__hash__ = object.__hash__  # type: ignore[method-assign, assignment]
 
 
@@ -554,3 +589,4 @@ def _here() -> list[CodePosition]:
 
 
 TracedArray.own = staticmethod(own)
+TracedArray.as_number = as_number  # type: ignore[method-assign]

@@ -39,10 +39,12 @@ from micrograd.numpy_api.scipy import SCIPY
 from micrograd.tracing.array import (
     TracedArray,
     adopt,
+    as_number,
     float_of,
     is_tracked,
     leaves,
     lift,
+    narrowed,
     own,
     present,
     raw_value,
@@ -165,6 +167,8 @@ def _is_float(x: Any) -> bool:
 
 def apply_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Compute ``called(*inputs, **kwargs)``, or one of its methods, such as ``np.add.reduce``."""
+    if any(type(x) is TracedArray and x.storage.weak for x in inputs):
+        inputs = narrowed(inputs)
     if method == "__call__" and not kwargs and (composed := _OF_FLOATS.get(called)) is not None:
         given = [x.present() if type(x) is TracedArray else x for x in inputs]
         if all(type(x) in _NUMBERS or _is_float(x) for x in given) and any(type(x) is Tensor for x in given):
@@ -249,9 +253,11 @@ def _composed_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwar
     elif (method == "reduce" and called in (np.logical_and, np.logical_or)) or (
         method == "__call__" and (called in _UFUNCS_WITHOUT_GRADIENT or not _has_gradient(inputs))
     ):
-        if (capture := capturing()) is not None and called in LOGIC and method == "__call__":
-            if not capture.relies or called in _UFUNCS_WITHOUT_GRADIENT or _are_truth_values(inputs):
-                return call_ufunc(called, method, *inputs, **kwargs)
+        capture = capturing() if called in LOGIC and method == "__call__" else None
+        if capture is not None and (
+            not capture.relies or called in _UFUNCS_WITHOUT_GRADIENT or _are_truth_values(inputs)
+        ):
+            return call_ufunc(called, method, *inputs, **kwargs)
         made = getattr(called, method)(*_values(called, inputs), **kwargs)
     elif method == "reduce" and called in (np.add, np.multiply, np.maximum, np.minimum):
         made = call_ufunc(called, method, *inputs, **kwargs)
@@ -277,7 +283,10 @@ def _at(called: np.ufunc, target: Any, index: Any, value: Any = None) -> None:
     """Compute ``np.add.at(target, index, value)``."""
     value, index = joined(value), raw_value(present(index))
     if not is_tracked(target) and not is_tracked(value):
-        called.at(present(target), index, present(value))
+        made = np.array(present(target)) if isinstance(target, TracedArray) else target
+        called.at(made, index, *(() if value is None else (present(value),)))
+        if made is not target:
+            target[...] = made
         return
     if called not in (np.add, np.subtract):
         raise GraphError(refusal(called, "at"))
@@ -405,9 +414,11 @@ def _math_function(real: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(real)
     def call(*args: Any, **kwargs: Any) -> Any:
         if name in _OF_MATH and any(isinstance(arg, Tensor) and is_tracked(arg) and not arg.shape for arg in args):
-            if name == "log" and len(args) == 2:
-                return apply_ufunc(np.log, "__call__", args[:1], {}) / math.log(args[1])
-            return apply_ufunc(_OF_MATH[name], "__call__", args, {})
+            given = [as_number(arg) if isinstance(arg, TracedArray) and is_tracked(arg) else arg for arg in args]
+            if name == "log" and len(given) == 2:
+                return as_number(apply_ufunc(np.log, "__call__", given[:1], {})) / math.log(given[1])
+            made = apply_ufunc(_OF_MATH[name], "__call__", tuple(given), {})
+            return as_number(made) if isinstance(made, TracedArray) and made.dtype.kind == "f" else made
         return real(*args, **kwargs)
 
     call.real = real  # type: ignore[attr-defined]

@@ -17,7 +17,17 @@ from micrograd.errors import GraphError
 from micrograd.modes import capturing
 from micrograd.numpy_api import composites as c
 from micrograd.numpy_api import rearrange
-from micrograd.tracing.array import TracedArray, adopt, is_tracked, leaves, lift, present, raw_value, value_now
+from micrograd.tracing.array import (
+    TracedArray,
+    adopt,
+    is_tracked,
+    leaves,
+    lift,
+    narrowed,
+    present,
+    raw_value,
+    value_now,
+)
 from micrograd.tracing.storage import current_trace
 
 __all__ = ["OVERRIDES", "Joined", "Vectorized", "array", "by_numpy", "einsum_view", "joined", "written_to"]
@@ -390,7 +400,7 @@ def where(condition: Any, *choices: Any) -> Any:
     given = tuple(map(joined, (condition, *choices)))
     if not is_tracked(given):
         return by_numpy(np.where, given, {})
-    mask, x, y = present(given)
+    mask, x, y = present((given[0], *narrowed(given[1:])))
     x, y = (np.asarray(v) if isinstance(v, np.generic) else v for v in (x, y))
     if isinstance(mask, Tensor) and mask.dtype != bool:
         mask = raw_value(mask).astype(bool) if capturing() is None else c.truth(mask)

@@ -75,6 +75,7 @@ class _Unwritten:
     first: Tensor | None = None
     written: bool = False
     exposed: bool = False
+    weak: bool = False
     pending: list[Write] | tuple[()] = ()
     owner: Array | None = None
     slot: Array | None = None
@@ -91,6 +92,7 @@ class Storage(_Unwritten):
         made: where the user's frames stood when the array was made.
         first: the tensor that the entries were before the first write.
         written: whether anything has been written.
+        weak: whether to Python it is a float, as what `math` returns is, which widens no array.
         exposed: whether code outside of the traced functions has been given the plain array.
         pending: the writes that wait.
         owner: for each entry the number of the waiting write that set it; -1: none.

@@ -145,10 +145,10 @@ def compile_native(program: Program, value: Any) -> Result:
         ours, numpys = ([change(a) for a in made.arguments] for made in (given, there))
         ours, numpys = _aliased(given, ours), _aliased(there, numpys)
         try:
-            out = plain.f(*numpys)
+            out = np.array(plain.f(*numpys))
         except Exception:  # noqa: BLE001 - of such numbers NumPy makes nothing, and neither need we
             break
-        found = f(*ours)
+        found = np.array(f(*ours))
         later.append((Ran(found, _left(ours, loaded)), Ran(out, _left(numpys, plain))))
     return Result(ran, later=later)
 
