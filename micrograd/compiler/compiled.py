@@ -182,7 +182,7 @@ class Compiled:
             return self.function(*args, **kwargs)
         given = leaves
         leaves = [_contiguous(leaf) if isinstance(leaf, np.ndarray) else leaf for leaf in leaves]
-        key = self._key(args, kwargs, leaves)
+        key = self._key(args, kwargs, given)
         entry = self._find(key, leaves)
         if entry is None:
             with self._lock:
@@ -224,7 +224,7 @@ class Compiled:
         for leaf in leaves:
             if isinstance(leaf, (np.ndarray, np.generic)):
                 array = np.asarray(leaf)
-                parts.append((array.shape, array.dtype, "C" if array.flags.c_contiguous else "F"))
+                parts.append((array.shape, array.dtype.newbyteorder("="), _order(array)))
             else:
                 parts.append((type(leaf), *_hashable(leaf)))
         if not kwargs and all(type(a) is np.ndarray for a in args):
@@ -339,6 +339,11 @@ def _contiguous(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     if (x.flags.c_contiguous or x.flags.f_contiguous) and x.dtype.isnative and x.flags.aligned:
         return x
     return np.array(x, x.dtype.newbyteorder("="), order="C")
+
+
+def _order(array: np.ndarray[Any, Any]) -> Any:
+    """Return how an array lies in memory, which decides what is a view of it and what a copy."""
+    return "C" if array.flags.c_contiguous else "F" if array.flags.f_contiguous else array.strides
 
 
 def _apart(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

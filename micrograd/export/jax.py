@@ -337,7 +337,8 @@ def _run(program: Program, given: dict[int, Any]) -> Any:
 
 def _signature(leaf: Any) -> Any:
     if hasattr(leaf, "shape") and hasattr(leaf, "dtype"):
-        return (tuple(leaf.shape), np.dtype(leaf.dtype))
+        order = leaf.strides if isinstance(leaf, np.ndarray) and not leaf.flags.c_contiguous else "C"
+        return (tuple(leaf.shape), np.dtype(leaf.dtype), order)
     try:
         hash(leaf)
     except TypeError:
@@ -349,6 +350,8 @@ def _example(leaf: Any) -> Any:
     """Return an array of the same kind, for a call whose values do not matter: JAX has none while it differentiates."""
     if not (hasattr(leaf, "shape") and hasattr(leaf, "dtype")):
         return leaf
+    if isinstance(leaf, np.ndarray) and not leaf.flags.c_contiguous:
+        return leaf  # how it lies in memory decides what is a view of it
     dtype = np.dtype(leaf.dtype)
     if dtype.kind != "f":
         return np.zeros(leaf.shape, dtype)

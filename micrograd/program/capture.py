@@ -179,6 +179,8 @@ class _Assembly:
     def _returned(self, leaf: Any) -> Any:
         if isinstance(leaf, (Tensor, *_PLAIN)):
             return leaf
+        if not self.recorder.relies and type(leaf) is np.ndarray and leaf.dtype.kind in "fiub":
+            return leaf_of(leaf)  # an exported function has it as an output
         if isinstance(leaf, (np.ndarray, np.generic)):
             return np.array(leaf) if isinstance(leaf, np.ndarray) else leaf
         raise GraphError(

@@ -203,7 +203,9 @@ class TracedArray(ArrayMethods):
         """Return an array of its own with the present entries."""
         value = self.present()
         own_value = value if isinstance(value, Tensor) else value.copy(order)
-        return TracedArray(Storage(own_value, made=_here(), order=order, like=self))
+        made = TracedArray(Storage(own_value, made=_here(), order=order, like=self), rebinds=self.rebinds)
+        made.storage.weak = self.storage.weak
+        return made
 
     def __copy__(self) -> Any:
         return self.copy()

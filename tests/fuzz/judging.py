@@ -207,7 +207,8 @@ class _Judge:
         pushed = flat(np.asarray(tangent, float) * np.asarray(weights(self.truth.value)))
         if not (np.isfinite(pulled).all() and np.isfinite(pushed).all()):
             return
-        size = float(np.abs(pulled).sum() + np.abs(pushed).sum()) + 1e-3
+        large = float(np.abs(flat(self.truth.value)).max(initial=0, where=np.isfinite(flat(self.truth.value))))
+        size = float(np.abs(pulled).sum() + np.abs(pushed).sum()) + 1e-3 * (1 + large)
         if abs(pulled.sum() - pushed.sum()) > self.loose * size:
             yield Verdict("jvp", "wrong", "jvp is not vjp", f"{pushed.sum()!r} and {pulled.sum()!r}")
 

@@ -219,11 +219,22 @@ def _stacked(w: OnnxWriter, equation: Equation) -> str:
     return spread[0] if len(spread) == 1 else w.emit("Concat", spread, axis=-1)
 
 
+def _where(w: OnnxWriter, row: Primitive, equation: Equation) -> None:
+    made = w.program.values[equation.out]
+    if made.dtype != "bool":
+        KINDS[row.kind](w, row, equation)
+        return
+    mask, x, y = (w.operand(o, "bool") for o in w.operands(equation))  # ONNX Runtime chooses between no truth values
+    chosen = w.emit("And", [mask, x])
+    w.emit("Or", [chosen, w.emit("And", [w.emit("Not", [mask]), y])], w.called[equation.out])
+
+
 OVERRIDES: dict[str, Callable[[OnnxWriter, Primitive, Equation], None]] = {
     "cast": _cast,
     "not_equal": _not_equal,
     "gather": _gather,
     "scatter": _scatter,
+    "where": _where,
     **COMPOSITIONS,
 }
 """Rows that need more than one node of their name; a test keeps the list short."""

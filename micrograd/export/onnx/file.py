@@ -70,6 +70,11 @@ class OnnxWriter:
     def initializer(self, array: Any, name: str) -> None:
         """Add an initializer of that name."""
         whole = np.ascontiguousarray(array).reshape(np.shape(array))
+        if not whole.size:  # which ONNX Runtime cannot read from a file
+            none = self.onnx.numpy_helper.from_array(np.zeros(1, whole.dtype))
+            shape = self.constant(np.array(whole.shape, np.int64), "shape")
+            self.emit("ConstantOfShape", [shape], name, value=none)
+            return
         self.initializers.append(self.onnx.numpy_helper.from_array(whole, name))
 
     def type_of(self, dtype: str) -> int:
