@@ -244,7 +244,9 @@ qr = Primitive(
 
 
 def _sort_by(x: Any, keys: Any, *, axis: int = -1) -> Any:
-    return np.take_along_axis(x, np.argsort(keys, axis, kind="stable"), axis)
+    made = np.empty_like(x)  # in the memory order that `np.sort` keeps
+    made[...] = np.take_along_axis(x, np.argsort(keys, axis, kind="stable"), axis)
+    return made
 
 
 def _places(x: Any, *, function: str, **given: Any) -> Any:

@@ -28,14 +28,15 @@ __all__ = [
 
 
 def positions(x: Any) -> np.ndarray[Any, Any]:
-    """Return the place of each entry in the row of all entries, in the shape of `x`."""
-    shape = shape_of(x)
-    return np.arange(int(np.prod(shape, dtype=int))).reshape(shape)
+    """Return the place of each entry in the row of all entries, in the shape of `x` and its order in memory."""
+    made = np.empty_like(getattr(x, "raw", x), np.intp)
+    made[...] = np.arange(made.size).reshape(made.shape)
+    return made
 
 
 def rearranged(x: Any, arrange: Callable[[np.ndarray[Any, Any]], Any]) -> Any:
     """Return ``arrange(x)`` for a function that only brings entries elsewhere, or drops or repeats some."""
-    return p.gather(c.reshape(x, -1), index=np.ascontiguousarray(arrange(positions(x))))
+    return p.gather(c.reshape(x, -1), index=np.array(arrange(positions(x)), order="K"))
 
 
 def _axis(x: Any, axis: int) -> int:

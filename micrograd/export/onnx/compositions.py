@@ -36,6 +36,11 @@ class _Nodes:
 
         return write
 
+    def IsInf(self, x: str) -> str:  # noqa: N802 (the operator of ONNX)
+        """Add a node that ONNX defines for no float16."""
+        wide = x if self.dtype != "float16" else self.w.emit("Cast", [x], to=self.w.type_of("float32"))
+        return self.w.emit("IsInf", [wide])
+
 
 def _negative(n: Any, x: str) -> str:
     """Whether the sign bit is set, that of -0 too."""
@@ -163,6 +168,7 @@ _MAPS: dict[str, Write] = {
     "copysign": _copysign,
     "heaviside": _heaviside,
     "isfinite": _isfinite,
+    "isinf": lambda n, x: n.IsInf(x),
     "signbit": _negative,
 }
 
