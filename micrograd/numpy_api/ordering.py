@@ -58,7 +58,8 @@ def _lines(a: Any, axis: Axis) -> tuple[Any, tuple[int, ...]]:
     chosen = normal_axis(axis, len(shape))
     axes = tuple(range(len(shape))) if chosen is None else (chosen,) if isinstance(chosen, int) else chosen
     rest = [n for n in range(len(shape)) if n not in axes]
-    row = c.reshape(c.transpose(a, [*rest, *axes]), (*(shape[n] for n in rest), -1))
+    length = int(np.prod([shape[n] for n in axes], dtype=int))
+    row = c.reshape(c.transpose(a, [*rest, *axes]), (*(shape[n] for n in rest), length))
     return sort(row, -1), tuple(1 if n in axes else size for n, size in enumerate(shape))
 
 

@@ -30,6 +30,7 @@ class CallRecorder:
         rng: the generators that it can reach.
         caller: the code of what calls the function: frames from there outwards are not the user's.
         relies: whether the program may hold for some values only.
+        constants: whether arrays that are returned and depend on nothing are outputs.
 
     Attributes:
         feeds: for a leaf that comes from outside its kind and its position or getter, in the order of asking.
@@ -47,8 +48,10 @@ class CallRecorder:
         limits: for each integer argument the size of the axis it indexes, and whether it may count from the end.
     """
 
-    def __init__(self, name: str, rng: RngStates, caller: CodeType, relies: bool = False) -> None:
-        self.name, self.rng, self._caller, self.relies = name, rng, caller, relies
+    def __init__(
+        self, name: str, rng: RngStates, caller: CodeType, relies: bool = False, constants: bool = False
+    ) -> None:
+        self.name, self.rng, self._caller, self.relies, self.constants = name, rng, caller, relies, constants
         self.relied: list[tuple[Tensor, str]] = []
         self.feeds: dict[Tensor, tuple[str, Any]] = {}
         self.links: dict[Tensor, Tensor] = {}

@@ -30,12 +30,16 @@ _alone = threading.RLock()  # parameters hold tensors while a call is captured
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), np.dtype, type)
 
 
-def capture(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], *, relies: bool = False) -> Program:
+def capture(
+    f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], *, relies: bool = False,
+    constants: bool = False,
+) -> Program:  # fmt: skip
     """Run ``f(*args, **kwargs)`` once on tensors and return what it did. Nothing is changed by it.
 
     Arrays among the arguments become tensors; all else (numbers, flags, modules) is passed as it is. With `relies` the
     program may hold for some values only: where `f` asks for whole numbers or truth values, in a branch, a count or a
-    mask that is an index, it gets those of this call, and `Program.relied` says which. Of what `f` finds elsewhere
+    mask that is an index, it gets those of this call, and `Program.relied` says which. With `constants` the arrays
+    that `f` returns and that depend on no argument are outputs as well. Of what `f` finds elsewhere
 
     - leaf tensors (parameters), the memory and learning rate of optimisers, buffers of modules that it calls, and
       the masks of dropout are read anew at each call;
@@ -52,7 +56,7 @@ def capture(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     written: list[Any] = []
     while True:
         try:
-            return _captured(f, args, kwargs, relies, written)
+            return _captured(f, args, kwargs, (relies, constants), written)
         except WritesOutsideError as error:
             if not relies or type(error.array) is not np.ndarray or any(array is error.array for array in written):
                 raise
@@ -60,7 +64,7 @@ def capture(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 
 
 def _captured(
-    f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], relies: bool, written: list[Any]
+    f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], options: tuple[bool, bool], written: list[Any]
 ) -> Program:
     """Capture a call that writes into some arrays outside of `f`, which every call then reads and writes."""
     name = getattr(f, "__name__", type(f).__name__)
@@ -69,7 +73,7 @@ def _captured(
     with _alone:
         outside = Outside(f, leaves)
         rng = RngStates(outside.generators)
-        recorder = CallRecorder("the function" if name == "<lambda>" else name, rng, capture.__code__, relies)
+        recorder = CallRecorder("the function" if name == "<lambda>" else name, rng, capture.__code__, *options)
         run = CapturedRun(f)
         entered = [_enter(leaf, at, called[at], recorder, run) for at, leaf in enumerate(leaves)]
         arguments, keywords = rebuild(entered)
@@ -179,8 +183,8 @@ class _Assembly:
     def _returned(self, leaf: Any) -> Any:
         if isinstance(leaf, (Tensor, *_PLAIN)):
             return leaf
-        if not self.recorder.relies and type(leaf) is np.ndarray and leaf.dtype.kind in "fiub":
-            return leaf_of(leaf)  # an exported function has it as an output
+        if self.recorder.constants and type(leaf) is np.ndarray and leaf.dtype.kind in "fiub":
+            return leaf_of(leaf)
         if isinstance(leaf, (np.ndarray, np.generic)):
             return np.array(leaf) if isinstance(leaf, np.ndarray) else leaf
         raise GraphError(

@@ -130,7 +130,7 @@ HERE = r" at line test_capture_refusals.py:\d+: its value changes from call to c
         (lambda x: x.tolist(), "a list of numbers, .tolist(),", "return the tensor"),
         (lambda x: f"{x[0, 0]:.3f}", "a number as text", "return the tensor and format it outside"),
         (lambda x: f"{x}", "a number as text", "return the tensor and format it outside"),
-        (lambda x: np.argmax(x), "np.argmax() of a tensor", "return the tensor and look at its values outside"),
+        (lambda x: np.lexsort((x, x)), "np.lexsort() of a tensor", "return the tensor and look at its values outside"),
         (lambda x: x[x > 0], "an index computed by tensors", "use np.where"),
         (lambda x: functional.accuracy(x, Y), "accuracy()", "return the scores and compute it outside"),
         (lambda x: mg.batch_norm(x, GAMMA, BETA, 0.0), "the search for constant columns (eps=0)", "pass"),
