@@ -73,6 +73,9 @@ class Capture(Protocol):
     def copied(self, node: Any) -> Any:
         """Return the raw value of `node` for a new leaf, ``Tensor(node)``."""
 
+    def refuse_values(self, what: str) -> Any:
+        """Raise a GraphError: values of this run would be looked at."""
+
     def refuse(self, what: str, instead: str) -> Any:
         """Raise GraphError: the user asks for a value that changes from call to call."""
 

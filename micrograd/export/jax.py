@@ -24,7 +24,7 @@ def require_jax() -> Any:
     try:
         import jax
     except ImportError as error:
-        raise MissingExtraError("this needs jax, which is not installed: pip install 'micrograd-graph[jax]'") from error
+        raise MissingExtraError("this needs jax, which is not installed: pip install jax") from error
     return jax
 
 

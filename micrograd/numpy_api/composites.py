@@ -39,7 +39,7 @@ def values_of(x: Any, what: str) -> np.ndarray[Any, Any]:
     if not hasattr(x, "__primitive__"):
         return np.asarray(x)
     if (capture := capturing()) is not None:
-        capture.refuse(f"{what} of a tensor", "return the tensor and look at its values outside")
+        capture.refuse_values(what)
     return np.asarray(x.raw)
 
 

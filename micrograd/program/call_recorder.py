@@ -274,6 +274,10 @@ class CallRecorder:
         raise GraphError(f"cannot compile {what}{where}: its value changes from call to call; {instead}."
                          + (f"\n    {text}" if text else ""))  # fmt: skip
 
+    def refuse_values(self, what: str) -> Any:
+        """Raise a GraphError: NumPy would compute something from the values of a tensor, which differ in each call."""
+        return self.refuse(f"{what} of a tensor", "return the tensor and look at its values outside")
+
     def remember(self, leaf: Tensor) -> None:
         """Note the value and the gradient that a leaf had before the call."""
         if leaf not in self._before:

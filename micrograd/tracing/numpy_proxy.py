@@ -34,6 +34,8 @@ from micrograd.numpy_api.functions import (
     call_function,
     call_ufunc,
     named_arguments,
+    refusal,
+    spelled,
 )
 from micrograd.numpy_api.scipy import SCIPY
 from micrograd.tracing.array import (
@@ -50,7 +52,6 @@ from micrograd.tracing.array import (
 )
 from micrograd.tracing.open_batch import length
 from micrograd.tracing.overrides import OVERRIDES, Joined, Vectorized, by_numpy, einsum_view, filled, joined, written_to
-from micrograd.tracing.refusals import refusal
 from micrograd.tracing.stand_ins import TracedGenerator
 from micrograd.tracing.storage import fitting
 
@@ -121,7 +122,7 @@ def apply_function(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
 def _refuse_values(called: Any) -> None:
     """Refuse, while a call is captured, what NumPy would compute from values; shapes and dtypes stay."""
     if (capture := capturing()) is not None and called not in _OF_SHAPES:
-        capture.refuse(f"np.{called.__name__}() of a tensor", "return the tensor and look at its values outside")
+        capture.refuse_values(f"{spelled(called)}()")
 
 
 def _lists_joined(values: tuple[Any, ...]) -> tuple[Any, ...]:

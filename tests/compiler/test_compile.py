@@ -269,7 +269,9 @@ def test_a_hundred_compiled_functions_do_not_leak() -> None:
 
 def test_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "numba", None)
-    with pytest.raises(ImportError, match=r"mg.compile needs numba: pip install 'micrograd-graph\[compile\]'"):
+    with pytest.raises(
+        ImportError, match=r"mg\.compile needs numba, which is not installed: pip install numba platformdirs"
+    ):
         mg.compile(lambda x: x)
 
 

@@ -26,9 +26,7 @@ def require_onnx() -> Any:
         import onnx.numpy_helper
         import onnx.reference
     except ImportError as error:
-        raise MissingExtraError(
-            "to_onnx needs onnx, which is not installed: pip install 'micrograd-graph[onnx]'"
-        ) from error
+        raise MissingExtraError("to_onnx needs onnx, which is not installed: pip install onnx") from error
     return onnx
 
 
