@@ -239,7 +239,7 @@ def _compute(program: Program, equation: Equation, known: Mapping[int, Any]) -> 
     elif row.kind != "map":
         operands = [jnp.asarray(o) for o in operands]
         if row.kind == "scan":  # NumPy counts truth values
-            operands = [o.astype(int) if o.dtype == bool else o for o in operands]
+            operands = [jnp.asarray(o, int if o.dtype == bool else None) for o in operands]  # type: ignore[union-attr]
     attrs = dict(equation.attrs)
     if "index" in attrs:
         attrs["index"] = concrete(attrs["index"], known)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from micrograd.errors import GraphError, NumericalError
-from micrograd.export.onnx.batches import ONE_SIZE, Captures, at_one_size, at_three_sizes, blocks_of
+from micrograd.export.onnx.batches import ONE_SIZE, Captures, at_one_size, at_other_sizes, at_three_sizes, blocks_of
 from micrograd.export.onnx.compositions import COMPOSITIONS
 from micrograd.export.onnx.file import WIDER, OnnxWriter, require_onnx
 from micrograd.export.programs import from_graph, pure, rounding
@@ -312,7 +312,8 @@ def to_onnx(
     then the function is captured for two more lengths, and what differs between them becomes a formula of the length.
 
     The file is checked by `onnx.checker`, run by ONNX's reference evaluator on `args` (with `batch` at all three
-    lengths), and written only if the results are those of NumPy, up to rounding (`micrograd.export.programs.rounding`).
+    lengths, and at others up to 8191 whose arrays are small), and written only if the results are those of NumPy, up to
+    rounding (`micrograd.export.programs.rounding`).
 
     Batch norm is written as the operations it is composed of, so no convention of momentum (ONNX weighs the old value,
     PyTorch the new one) or of the variance has to be converted.
@@ -369,8 +370,25 @@ def to_onnx(
     onnx.checker.check_model(model, full_check=True)
     for number in range(len(captures.sizes)):
         _compare(model, captures, number)
+    if batch is not None:
+        for length, other in at_other_sizes(f_or_graph, args, captures):
+            _require_same(model, other, length, captures.sizes[0])
     onnx.save(model, os.fspath(path))
     return model
+
+
+def _require_same(model: Any, captures: Captures, length: int, size: int) -> None:
+    """Require that the file computes what the function does for a batch of another length, or fails where it is short.
+
+    Raises:
+        GraphError: it computes something else, or fails for a longer batch.
+    """
+    try:
+        _compare(model, captures, 0)
+    except Exception as error:
+        if isinstance(error, NumericalError) or length > size:
+            raise GraphError(f"{captures.programs[0].name} computes something else for a batch of {length} than for "
+                             f"one of {size}; {ONE_SIZE}.") from error  # fmt: skip
 
 
 def _compare(model: Any, captures: Captures, number: int) -> None:

@@ -141,7 +141,7 @@ class OnnxWriter:
             return self.constant(np.array(numbers[0], np.int64), hint)
         lines = [line_of(column, self.captures.sizes) for column in columns]
         if None in lines:
-            raise self.refuse(f"a {hint} does not grow evenly with the batch", ONE_SIZE)
+            raise self.refuse(f"its {hint} is no a + b * {self.batch} for a batch of {self.batch}", ONE_SIZE)
         key = tuple(line for line in lines if line is not None)
         if key not in self.lines:
             starts, steps = (np.array(part, np.int64) for part in zip(*key, strict=True))
