@@ -58,7 +58,7 @@ def capture(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
         entered = [_enter(leaf, at, called[at], recorder, run) for at, leaf in enumerate(leaves)]
         arguments, keywords = rebuild(entered)
         try:
-            with captured(recorder, recorder):
+            with captured(recorder, recorder), rng.unseeded(recorder.refuse_unseeded):
                 result = run(arguments, keywords)
                 _refuse_exchanged(entered, (arguments, keywords), called, recorder.name)
                 updates = [(at, value) for at, made in enumerate(entered) if (value := run.written(made)) is not None]

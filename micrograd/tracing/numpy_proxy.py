@@ -418,12 +418,6 @@ def _gone(name: str, instead: str) -> Callable[..., Any]:
 
 @functools.wraps(np.random.default_rng)
 def _default_rng(seed: Any = None) -> np.random.Generator:
-    if seed is None and (capture := capturing()) is not None:
-        capture.refuse(
-            "random numbers of np.random.default_rng()",
-            "draw them outside and pass them as an argument, or use nn.Dropout or functional.dropout, which draw anew "
-            "at each call",
-        )
     return TracedGenerator(np.random.default_rng(seed).bit_generator)
 
 
