@@ -771,7 +771,8 @@ cummin = Primitive(
     vjp=(_extreme_vjp("less"),),
 )  # fmt: skip
 recur = Primitive(  # y[i] = x1[i] + x0[i] * y[i - 1], the first without the product
-    "recur", kind="scan", array=_recur, tex=r"\operatorname{{recur}}({0}, {1})", label="recur", domain=("real", "real"),
+    "recur", kind="scan", array=_recur, tex=r"\operatorname{{recurrence}}({0}, {1})", label="recurrence",
+    domain=("real", "real"),
     vjp=(lambda g, out, a, b, *, axis, reverse=False: _carried(g, a, axis, reverse) * _before(out, 0.0, axis, reverse),
          lambda g, out, a, b, *, axis, reverse=False: _carried(g, a, axis, reverse)),
 )  # fmt: skip
