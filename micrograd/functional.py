@@ -184,8 +184,11 @@ def _class_labels(scores: Any, labels: Any) -> np.ndarray[Any, Any]:
     captured = hasattr(labels, "integers")
     array: np.ndarray[Any, Any] = labels.integers if captured else np.array(labels)  # a copy: the caller may change it
     if array.dtype.kind not in "iu":
-        raise DTypeError(f"labels are {array.dtype}; expected integers, the class of each row. Use labels.astype(int).")
-    if array.ndim == 2 and array.shape == shape:
+        use = "" if array.shape == shape else " Use labels.astype(int)."
+        if not use:
+            use = f" They have shape {array.shape}, as one-hot rows do: pass labels.argmax(axis=1)."
+        raise DTypeError(f"labels are {array.dtype}; expected integers, the class of each row.{use}")
+    if array.shape == shape:
         raise ShapeError(f"labels have shape {array.shape}, which looks one-hot; pass labels.argmax(axis=1).")
     if array.shape != shape[:1]:
         raise ShapeError(f"labels have shape {array.shape}, scores {shape}; expected labels of shape ({shape[0]},).")

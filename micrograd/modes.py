@@ -76,6 +76,9 @@ class Capture(Protocol):
     def copied(self, node: Any) -> Any:
         """Return the raw value of `node` for a new leaf, ``Tensor(node)``."""
 
+    def known_values(self, node: Any, what: str) -> Any:
+        """Return what `known` does, for what NumPy computes from values."""
+
     def refuse(self, what: str, instead: str) -> Any:
         """Raise GraphError: the user asks for a value that changes from call to call."""
 

@@ -24,7 +24,7 @@ def require_jax() -> Any:
     try:
         import jax
     except ImportError as error:
-        raise MissingExtraError("this needs jax, which is not installed: pip install 'micrograd-graph[jax]'") from error
+        raise MissingExtraError("this needs jax, which is not installed: pip install jax") from error
     return jax
 
 
@@ -241,6 +241,8 @@ def _compute(program: Program, equation: Equation, known: Mapping[int, Any]) -> 
         ]
     elif row.kind != "map":
         operands = [jnp.asarray(o) for o in operands]
+        if row.kind == "scan":  # NumPy counts truth values
+            operands = [jnp.asarray(o, int if o.dtype == bool else None) for o in operands]  # type: ignore[union-attr]
     attrs = dict(equation.attrs)
     if "index" in attrs:
         attrs["index"] = concrete(attrs["index"], known)
@@ -265,7 +267,8 @@ def to_jax(f_or_graph: Callable[..., Any] | Graph) -> Callable[..., Any]:
     A function is captured at the first call with each signature (shapes, dtypes, and all arguments that are not
     arrays); parameters of a model are read at each call, and are constants inside `jax.jit`. A graph takes its inputs
     in order. Gradients are JAX's own; equal operands of a maximum share them as in micrograd. An integer index beyond
-    the end of its axis gives NaN, as a compiled JAX function cannot raise.
+    the end of its axis gives NaN, as a compiled JAX function cannot raise. What the function writes into an argument it
+    reads itself; the caller's array stays as it was, as JAX's arrays do.
 
     Args:
         f_or_graph: a function of arrays, a module in evaluation mode, or a graph from `micrograd.trace`.

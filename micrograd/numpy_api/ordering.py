@@ -212,7 +212,7 @@ def unique(
 ) -> Any:  # fmt: skip
     """Return the entries without repetitions, as `numpy.unique`; of equal entries the first has the slope."""
     if (capture := capturing()) is not None:
-        capture.refuse("np.unique() of a tensor", "return the tensor and look at its values outside")
+        capture.known_values(ar, "np.unique()")
     values = np.asarray(getattr(ar, "raw", ar))
     found: Any = np.unique(  # type: ignore[call-overload]
         values, True, return_inverse, return_counts, axis, equal_nan=equal_nan, sorted=sorted

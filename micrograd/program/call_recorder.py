@@ -21,6 +21,11 @@ from micrograd.source.names import CodePosition, owner_of
 
 __all__ = ["CallRecorder", "leaf_of"]
 
+_DRAW = (
+    "draw them outside and pass them as an argument, or use nn.Dropout or functional.dropout, which draw anew at each "
+    "call"
+)
+
 
 class CallRecorder:
     """What is known of a call while it is captured: its observer, and the `Capture` that it asks.
@@ -308,6 +313,14 @@ class CallRecorder:
         raise GraphError(f"cannot compile {what}{where}: its value changes from call to call; {instead}."
                          + (f"\n    {text}" if text else ""))  # fmt: skip
 
+    def known_values(self, node: Any, what: str) -> Any:
+        """Return what `known` does, for what NumPy would compute from the values of a tensor."""
+        return self.known(node, f"{what} of a tensor", "return the tensor and look at its values outside")
+
+    def refuse_unseeded(self) -> None:
+        """Raise a GraphError: a generator is made anew in each call, of another seed."""
+        self.refuse("random numbers of a generator without a seed", _DRAW)
+
     def remember(self, leaf: Tensor) -> None:
         """Note the value and the gradient that a leaf had before the call."""
         if leaf not in self._before:
@@ -321,8 +334,7 @@ class CallRecorder:
         """
         if self.rng.drawn_by_function():
             raise GraphError(
-                f"{self.name} draws random numbers itself, and later calls would get the same ones; draw them outside "
-                "and pass them as an argument, or use nn.Dropout or functional.dropout, which draw anew at each call."
+                f"{self.name} draws random numbers itself, and later calls would get the same ones; {_DRAW}."
             )
         modules, counted = [module for module, _ in self._entered.values()], self._counted
         if modules:

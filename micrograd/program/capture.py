@@ -80,7 +80,7 @@ def _captured(
         kept = [(array, _kept(array, recorder, run)) for array in written]
         before = [(array, array.copy()) for array in outside.counts if not any(array is other for other in written)]
         try:
-            with captured(recorder, recorder):
+            with captured(recorder, recorder), rng.unseeded(recorder.refuse_unseeded):
                 result = run(arguments, keywords)
                 _refuse_exchanged(entered, (arguments, keywords), called, recorder.name)
                 updates = [(at, value) for at, made in enumerate(entered) if (value := run.written(made)) is not None]
@@ -102,12 +102,12 @@ def _captured(
             for array, values in changed:
                 np.copyto(array, values)
         for array, _ in changed:
-            error = WritesOutsideError(
+            refused = WritesOutsideError(
                 f"{recorder.name} writes into an array of {array.dtype} that it finds outside, which later calls would "
                 "not do; pass the array as an argument, or return the new values."
             )
-            error.array = array
-            raise error
+            refused.array = array
+            raise refused
         outside.keep(recorder.changes)
         return program
 

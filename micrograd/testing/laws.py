@@ -725,7 +725,7 @@ def the_row_is_complete(row: Primitive, case: Case) -> None:  # noqa: ARG001 - e
     _require(row.kind in KINDS, f"kind {row.kind!r}")
     _require(row.compute is not None or hasattr(np, row.array), f"numpy has no {row.array}")
     _require(set(row.domain) <= DOMAINS.keys(), f"domain {row.domain} is not among {sorted(DOMAINS)}")
-    _require(row.label, "no label")
+    _require(row.label, f"no label, which drawings show; declare it with label={row.name!r}")
     _require(1 <= row.level <= 9, f"level {row.level} is not 1 to 9")
     _require(re.fullmatch(r"([A-Z]\w*)?", row.onnx), f"onnx name {row.onnx!r}")
     _require(TABLE.get(row.name) is row, "the table has another row of this name")

@@ -591,4 +591,4 @@ def _here() -> list[CodePosition]:
 
 
 TracedArray.own = staticmethod(own)
-TracedArray.as_number = as_number  # type: ignore[method-assign]
+TracedArray.as_number = as_number  # type: ignore[method-assign, assignment]

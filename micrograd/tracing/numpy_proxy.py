@@ -34,6 +34,8 @@ from micrograd.numpy_api.functions import (
     call_function,
     call_ufunc,
     named_arguments,
+    refusal,
+    spelled,
 )
 from micrograd.numpy_api.scipy import SCIPY
 from micrograd.tracing.array import (
@@ -52,7 +54,6 @@ from micrograd.tracing.array import (
 )
 from micrograd.tracing.open_batch import length
 from micrograd.tracing.overrides import OVERRIDES, Joined, Vectorized, by_numpy, einsum_view, filled, joined, written_to
-from micrograd.tracing.refusals import refusal
 from micrograd.tracing.stand_ins import TracedGenerator
 from micrograd.tracing.storage import fitting
 
@@ -125,7 +126,7 @@ def _values(called: Any, x: Any) -> Any:
     if type(x) in (list, tuple):
         return type(x)([_values(called, item) for item in x])
     value = present(x)
-    return c.values_of(value, f"np.{called.__name__}()") if isinstance(value, Tensor) else value
+    return c.values_of(value, f"{spelled(called)}()") if isinstance(value, Tensor) else value
 
 
 def _lists_joined(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -416,7 +417,7 @@ def _math_function(real: Callable[..., Any]) -> Callable[..., Any]:
         if name in _OF_MATH and any(isinstance(arg, Tensor) and is_tracked(arg) and not arg.shape for arg in args):
             given = [as_number(arg) if isinstance(arg, TracedArray) and is_tracked(arg) else arg for arg in args]
             if name == "log" and len(given) == 2:
-                return as_number(apply_ufunc(np.log, "__call__", given[:1], {})) / math.log(given[1])
+                return as_number(apply_ufunc(np.log, "__call__", tuple(given[:1]), {})) / math.log(given[1])
             made = apply_ufunc(_OF_MATH[name], "__call__", tuple(given), {})
             return as_number(made) if isinstance(made, TracedArray) and made.dtype.kind == "f" else made
         return real(*args, **kwargs)
@@ -434,12 +435,6 @@ def _gone(name: str, instead: str) -> Callable[..., Any]:
 
 @functools.wraps(np.random.default_rng)
 def _default_rng(seed: Any = None) -> np.random.Generator:
-    if seed is None and (capture := capturing()) is not None:
-        capture.refuse(
-            "random numbers of np.random.default_rng()",
-            "draw them outside and pass them as an argument, or use nn.Dropout or functional.dropout, which draw anew "
-            "at each call",
-        )
     return TracedGenerator(np.random.default_rng(seed).bit_generator)
 
 

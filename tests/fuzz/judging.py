@@ -316,7 +316,7 @@ def _template(error: BaseException) -> str:
     """What a message says, without names and numbers."""
     text = re.sub(r"program_\d+\.py(:\d+)?", "FILE", _first(error))
     text = re.sub(r"'[^']*'", "'...'", re.sub(r"\b(v\d+|[xyzut])\b", "NAME", text))
-    text = re.sub(r"\(made by \w+\)", "(made by ...)", re.sub(r"(; )?available: .*", "", text))
+    text = re.sub(r"\(made by \w+\)", "(made by ...)", text)
     return re.sub(r"\([\d, ]*\)", "SHAPE", re.sub(r"-?\d+(\.\d+)?", "N", text))[:120]
 
 

@@ -312,7 +312,9 @@ def require_numba() -> None:
     try:
         import numba  # noqa: F401
     except ImportError:
-        raise MissingExtraError("mg.compile needs numba: pip install 'micrograd-graph[compile]'") from None
+        raise MissingExtraError(
+            "mg.compile needs numba, which is not installed: pip install numba platformdirs"
+        ) from None
 
 
 def names(*, interpreted: bool = False) -> dict[str, Any]:

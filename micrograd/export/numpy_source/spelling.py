@@ -284,7 +284,7 @@ def spelled(op: str, operands: Sequence[Expr], attributes: Attributes) -> Expr:
         attributes: its keywords, as source text.
 
     Raises:
-        GraphError: NumPy has no function for it: the backward of a running product is a loop.
+        GraphError: NumPy has no function for it: the backward of a running product is a loop; a row of the user's.
 
     >>> str(spelled("mul", [atom("dout"), atom("gamma").inverse()], {}))
     'dout / gamma'
@@ -292,5 +292,7 @@ def spelled(op: str, operands: Sequence[Expr], attributes: Attributes) -> Expr:
     if op in SPELLED:
         return SPELLED[op](operands, attributes)
     if not hasattr(np, str(TABLE[op].array)):
-        raise GraphError(f"{op} cannot be printed as NumPy source: NumPy has no function for it, only a loop.")
+        what = "np.cumprod, backwards," if op == "recur" else op
+        why = "it is a loop over the entries" if op == "recur" else "it is a row of your own"
+        raise GraphError(f"{what} cannot be printed as NumPy source: {why}, and NumPy has no function for it.")
     return call(TABLE[op].array, *operands, *(f"{key}={text}" for key, text in attributes.items()))

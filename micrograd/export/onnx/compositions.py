@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from micrograd.export.onnx.batches import ONE_SIZE
-from micrograd.export.onnx.file import OnnxWriter
+from micrograd.export.onnx.file import WIDER, OnnxWriter
 from micrograd.primitives import Primitive
 from micrograd.program.program import Equation, dtype_of
 
@@ -175,8 +175,9 @@ _MAPS: dict[str, Write] = {
 
 def _composed(write: Write) -> Callable[[OnnxWriter, Primitive, Equation], None]:
     def compose(w: OnnxWriter, row: Primitive, equation: Equation) -> None:  # noqa: ARG001 (called as all are)
-        dtype = w.program.values[equation.out].dtype
+        dtype = w.dtype(equation)
         dtype = dtype_of(w.program.values, equation.operands) if dtype == "bool" else dtype
+        dtype = WIDER.get(dtype, dtype)
         made = write(_Nodes(w, dtype), *(w.operand(o, dtype) for o in w.operands(equation)))
         w.emit("Identity", [made], w.called[equation.out])
 
@@ -188,7 +189,7 @@ def _composed(write: Write) -> Callable[[OnnxWriter, Primitive, Equation], None]
 
 def _doubled(w: OnnxWriter, row: Primitive, equation: Equation) -> None:
     """Write a scan: what has looked back over k entries looks back over 2 k with what stands k entries before it."""
-    shapes, dtype, axis = w.captures.shapes(equation.out), w.program.values[equation.out].dtype, equation.attrs["axis"]
+    shapes, dtype, axis = w.captures.shapes(equation.out), w.dtype(equation), equation.attrs["axis"]
     if any(shape[axis] != shapes[0][axis] for shape in shapes[1:]):
         raise w.refuse("is a scan, whose steps are counted for one length", ONE_SIZE)
     reverse, count, n = equation.attrs.get("reverse", False), shapes[0][axis], _Nodes(w, dtype)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,11 @@ from micrograd.export.onnx.batches import ONE_SIZE, Captures, line_of
 from micrograd.program.program import Equation, Operand
 from micrograd.source.names import unique
 
-__all__ = ["Numbers", "OnnxWriter", "require_onnx"]
+__all__ = ["WIDER", "Numbers", "OnnxWriter", "require_onnx"]
+
+WIDER = {"bool": "float32", "int8": "int32", "uint8": "int32", "int16": "int32", "uint16": "int32"}
+"""What is computed in where ONNX has no arithmetic. Cast back, a sum of truth values is NumPy's: their 'or'."""
+
 
 Numbers = Operand | tuple[float, ...]
 """A value by its index, a number, or one number for each size of the batch."""
@@ -26,9 +30,7 @@ def require_onnx() -> Any:
         import onnx.numpy_helper
         import onnx.reference
     except ImportError as error:
-        raise MissingExtraError(
-            "to_onnx needs onnx, which is not installed: pip install 'micrograd-graph[onnx]'"
-        ) from error
+        raise MissingExtraError("to_onnx needs onnx, which is not installed: pip install onnx") from error
     return onnx
 
 
@@ -51,6 +53,7 @@ class OnnxWriter:
         self.lines: dict[tuple[tuple[int, int], ...], str] = {}
         self.length = ""
         self.at: Equation | None = None
+        self.widened = False  # whether what is being written is computed in a wider dtype
 
     def emit(self, op: str, inputs: list[str], out: str = "", **attrs: Any) -> str:
         """Add a node, and return the name of its output."""
@@ -80,6 +83,19 @@ class OnnxWriter:
     def type_of(self, dtype: str) -> int:
         """Return ONNX's number of a dtype."""
         return int(self.onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
+    def dtype(self, equation: Equation) -> str:
+        """Return the dtype that an equation is computed in."""
+        made = self.program.values[equation.out].dtype
+        return WIDER[made] if self.widened else made
+
+    def narrowed(self, equation: Equation, write: Callable[[], None]) -> None:
+        """Write an equation in a wider dtype, and cast the result to its own."""
+        name, dtype = self.called[equation.out], self.program.values[equation.out].dtype
+        self.called[equation.out], self.widened = unique(f"{name}_wide", self.taken), True
+        write()
+        self.emit("Cast", [self.called[equation.out]], name, to=self.type_of(dtype))
+        self.called[equation.out], self.widened = name, False
 
     # ---- operands ------------------------------------------------------------------------------------
 
@@ -130,7 +146,7 @@ class OnnxWriter:
             return self.constant(np.array(numbers[0], np.int64), hint)
         lines = [line_of(column, self.captures.sizes) for column in columns]
         if None in lines:
-            raise self.refuse(f"a {hint} does not grow evenly with the batch", ONE_SIZE)
+            raise self.refuse(f"its {hint} is no a + b * {self.batch} for a batch of {self.batch}", ONE_SIZE)
         key = tuple(line for line in lines if line is not None)
         if key not in self.lines:
             starts, steps = (np.array(part, np.int64) for part in zip(*key, strict=True))
