@@ -76,6 +76,9 @@ class Capture(Protocol):
     def copied(self, node: Any) -> Any:
         """Return the raw value of `node` for a new leaf, ``Tensor(node)``."""
 
+    def asked(self, node: Any, what: str) -> Any:
+        """Return the value that Python asks a tensor for (a truth value, an int, a list), where it may be known."""
+
     def known_values(self, node: Any, what: str) -> Any:
         """Return what `known` does, for what NumPy computes from values."""
 

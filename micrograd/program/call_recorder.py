@@ -15,11 +15,25 @@ from micrograd import primitives as p
 from micrograd.core import validation
 from micrograd.engine import Tensor, sweep
 from micrograd.errors import DTypeError, GraphError, ShapeError
+from micrograd.numpy_api import composites as c
 from micrograd.program.placeholders import IntegerPlaceholder
 from micrograd.program.rng import RngStates
 from micrograd.source.names import CodePosition, owner_of
 
 __all__ = ["CallRecorder", "leaf_of"]
+
+_OUTSIDE = "return the tensor and take the number outside"
+_ASKED = {
+    "data": ("the value of a tensor, .data,", "compute with the tensor itself"),
+    "item": ("a number, .item(),", _OUTSIDE),
+    "tolist": ("a list of numbers, .tolist(),", "return the tensor and take the numbers outside"),
+    "bool": ("a branch on a tensor value", "use np.where"),
+    "float": ("float() of a tensor", _OUTSIDE),
+    "int": ("int() of a tensor", _OUTSIDE),
+    "format": ("a number as text", "return the tensor and format it outside"),
+    "array": ("turning a tensor into a plain array", "use the tensor, np.stack([...]) to join tensors"),
+}
+"""What Python asks a tensor for: what it is called, and what to do instead."""
 
 _DRAW = (
     "draw them outside and pass them as an argument, or use nn.Dropout or functional.dropout, which draw anew at each "
@@ -312,6 +326,19 @@ class CallRecorder:
         text = linecache.getline(outer.f_code.co_filename, outer.f_lineno).strip() if outer else ""
         raise GraphError(f"cannot compile {what}{where}: its value changes from call to call; {instead}."
                          + (f"\n    {text}" if text else ""))  # fmt: skip
+
+    def asked(self, node: Any, what: str) -> Any:
+        """Return the value that Python asks a tensor for, on which the program relies then."""
+        called, instead = _ASKED[what]
+        if what in ("data", "format"):
+            self.refuse(called, instead)
+        node = _lowered(node)
+        if what == "bool" and isinstance(node, Tensor):
+            node = c.truth(node)
+        elif what == "int" and isinstance(node, Tensor) and node.dtype.kind == "f":
+            node = p.cast(self.detached(node), dtype="int64")
+        value = self.known(node, called, instead)
+        return value.tolist() if what == "tolist" else value
 
     def known_values(self, node: Any, what: str) -> Any:
         """Return what `known` does, for what NumPy would compute from the values of a tensor."""

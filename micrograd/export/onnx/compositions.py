@@ -115,14 +115,27 @@ def _fmod(n: Any, x: str, y: str) -> str:
     return str(n.Mod(x, y, fmod=1))
 
 
+def _some(n: Any, y: str) -> tuple[str, str]:
+    """Whether a whole number is 0, by which NumPy divides to 0, and the number with 1 in its place."""
+    none = n.Equal(y, 0)
+    return none, n.Where(none, 1, y)
+
+
 def _remainder(n: Any, x: str, y: str) -> str:
+    if "int" in n.dtype:
+        none, some = _some(n, y)
+        return str(n.Where(none, 0, n.Mod(x, some)))
     rest = _fmod(n, x, y)
     other = n.Xor(n.Less(rest, 0.0), n.Less(y, 0.0))
     return str(n.Where(n.And(other, n.Not(n.Equal(rest, 0.0))), n.Add(rest, y), rest))
 
 
 def _floor_divide(n: Any, x: str, y: str) -> str:
-    return str(n.Round(n.Div(n.Sub(x, _remainder(n, x, y)), y)))
+    if "int" in n.dtype:
+        none, some = _some(n, y)
+        return str(n.Where(none, 0, n.Div(n.Sub(x, n.Mod(x, some)), some)))
+    made = n.Round(n.Div(n.Sub(x, _remainder(n, x, y)), y))
+    return str(n.Where(n.Equal(y, 0.0), n.Div(x, y), made))
 
 
 def _extreme(op: str) -> Write:

@@ -291,9 +291,10 @@ def _model(captures: Captures, names: list[str], batch: str) -> Any:
         outputs.append(_info(w, at, name))
     ordered = [info for _, info in sorted(inputs, key=lambda pair: pair[0])]
     graph = onnx.helper.make_graph(w.nodes, _identifier(program.name), ordered, outputs, w.initializers)
-    return onnx.helper.make_model_gen_version(
+    model = onnx.helper.make_model_gen_version(
         graph, opset_imports=[onnx.helper.make_opsetid("", OPSET)], producer_name="micrograd"
     )
+    return w.check(model)
 
 
 def _info(w: OnnxWriter, value: int, name: str) -> Any:
@@ -378,7 +379,6 @@ def to_onnx(
     if names is not None and len(names) != len(leaves):
         raise GraphError(f"{len(names)} name(s) for {len(leaves)} argument(s); give one each.")
     model = _model(captures, names or [], batch or "")
-    onnx.checker.check_model(model, full_check=True)
     for number in range(len(captures.sizes)):
         _compare(model, captures, number)
     if batch is not None:
@@ -414,7 +414,9 @@ def _compare(model: Any, captures: Captures, number: int) -> None:
         ours = np.asarray(known[value])
         with np.errstate(all="ignore"):
             apart = np.abs(np.asarray(theirs, float) - ours.astype(float))
-        same = np.array_equal(np.isfinite(theirs), np.isfinite(ours)) and np.shape(theirs) == ours.shape
+        far, same = ~np.isfinite(ours), np.shape(theirs) == ours.shape
+        same = same and np.array_equal(np.asarray(theirs, float)[far], ours.astype(float)[far], equal_nan=True)
+        same = same and np.array_equal(~np.isfinite(theirs), far)
         worst = float(apart[np.isfinite(ours)].max(initial=0.0)) if same else np.inf
         if worst > bound:
             raise NumericalError(

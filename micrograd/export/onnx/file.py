@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -53,12 +54,14 @@ class OnnxWriter:
         self.lines: dict[tuple[tuple[int, int], ...], str] = {}
         self.length = ""
         self.at: Equation | None = None
+        self.made_by: dict[str, Equation | None] = {}
         self.widened = False  # whether what is being written is computed in a wider dtype
 
     def emit(self, op: str, inputs: list[str], out: str = "", **attrs: Any) -> str:
         """Add a node, and return the name of its output."""
         out = out or unique(f"{op.lower()}_of_{inputs[0] or 'none'}", self.taken)
         self.nodes.append(self.onnx.helper.make_node(op, inputs, [out], name=out, **attrs))
+        self.made_by[out] = self.at
         return out
 
     def constant(self, array: Any, hint: str = "constant") -> str:
@@ -182,6 +185,22 @@ class OnnxWriter:
             end = self.emit("Squeeze", [self.whole(shapes, "length")])
             return self.emit("Range", [self.constant(np.int64(0), "zero"), end, self.constant(np.int64(1), "one")])
         raise self.refuse("reads an array of constants made for one batch", ONE_SIZE)
+
+    def check(self, model: Any) -> Any:
+        """Return a model that ONNX's checker accepts.
+
+        Raises:
+            GraphError: an operator is not defined for the dtype that it stands for.
+        """
+        try:
+            self.onnx.checker.check_model(model, full_check=True)
+        except self.onnx.shape_inference.InferenceError as error:
+            if "unsupported type" not in str(error):
+                raise
+            op, name, dtype = re.findall(r"op_type:(\w+), node name: (.*?)\):.*tensor\((\w+)\)", str(error))[0]
+            self.at = self.made_by.get(name)
+            raise self.refuse(f"ONNX defines {op} for no {dtype}", "cast before it, x.astype(np.float64)") from None
+        return model
 
     def refuse(self, what: str, instead: str) -> GraphError:
         """Return an error that names the node that is being written, and the user's line."""
