@@ -259,13 +259,13 @@ def the_scalar_template_equals_the_array_function(row: Primitive, case: Case) ->
 
 @law
 def float32_stays_float32(row: Primitive, case: Case) -> None:
-    """Require that value and gradient keep float32; a comparison returns bool, a cast the dtype that it names."""
+    """Require that value and gradient keep float32; comparisons return bool, places are whole, casts name theirs."""
     small = Case(
         tuple(x.astype(np.float32) if x.dtype.kind == "f" else x for x in case.operands), case.attrs, case.seed
     )
     out = np.asarray(row.forward(*small.operands, **case.attrs))
     if not row.flows:
-        _require(out.dtype in (np.dtype(bool), np.dtype(np.float32)), f"float32 became {out.dtype}")
+        _require(out.dtype in (np.dtype(bool), np.dtype(np.float32), np.dtype(np.intp)), f"float32 became {out.dtype}")
         return
     _require(out.dtype == np.dtype(case.attrs.get("dtype", "float32")), f"float32 became {out.dtype}")
     for gradient in _pull(row, small)[0]:
