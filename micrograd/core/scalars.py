@@ -40,7 +40,7 @@ def fast_operators(cls: Class) -> Class:
             a = self.raw
             if isinstance(other, cls):
                 y, b = other, other.raw  # type: ignore[attr-defined]
-            elif type(other) is float or type(other) is int:
+            elif type(other) is float or (type(other) is int and _of_floats(a)):
                 y, b = None, float(other)
             else:
                 return self.__primitive__(row, (self, other), {})
@@ -53,7 +53,9 @@ def fast_operators(cls: Class) -> Class:
             return self.__primitive__(row, (self, other), {})
 
         def backwards(self: Any, other: Any) -> Any:
-            if (type(other) is float or type(other) is int) and ((mode := current()) is None or mode is SEALED):
+            if (type(other) is float or (type(other) is int and _of_floats(self.raw))) and (
+                (mode := current()) is None or mode is SEALED
+            ):
                 a, b = float(other), self.raw
                 value = number(a, b) if type(b) is float else array(a, b)
                 if type(value) is float or type(value) is np.ndarray:
@@ -77,6 +79,10 @@ def fast_operators(cls: Class) -> Class:
 
     setattr(cls, "__pow__", power)  # noqa: B010
     return cls
+
+
+def _of_floats(raw: Any) -> bool:
+    return type(raw) is float or raw.dtype.kind == "f"
 
 
 def pull(node: Any, g: Any, arriving: dict[Any, Any]) -> list[Any]:

@@ -124,10 +124,14 @@ def evaluate(row: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any]) -
         args = (operands[0].raw,)
     else:
         args = [o.raw if hasattr(o, "__primitive__") else constant(o, row) for o in operands]
-    if row.kind != "map" and float in map(type, args):
-        args = [np.asarray(a) if type(a) is float else a for a in args]
-    elif row.kind == "map" and len(args) > 1 and capturing() is not None:
-        args = whole_numbers(row, operands, args)
+    if float in map(type, args):
+        if row.kind != "map":
+            args = [np.asarray(a) if type(a) is float else a for a in args]
+        else:
+            for a in args:
+                if type(a) is not float and a.dtype.kind in "biu":  # beside floats a number is one of theirs
+                    args = whole_numbers(row, operands, args)
+                    break
     try:
         for a in args:
             if type(a) is np.ndarray and a.nbytes >= array_pool.SMALLEST:

@@ -7,6 +7,7 @@ and `var` is four nodes: nothing here is a fused node, and no derivative is writ
 from __future__ import annotations
 
 import builtins
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from micrograd import primitives as p
 from micrograd.errors import DTypeError, ShapeError
 from micrograd.modes import capturing
+from micrograd.source.names import user_line
 
 __all__ = [
     "all_of", "amax", "amin", "any_of", "between", "bitwise", "broadcast_to", "clip", "concatenate", "divide",
@@ -35,11 +37,15 @@ def shape_of(x: Any) -> tuple[int, ...]:
 
 
 def values_of(x: Any, what: str) -> np.ndarray[Any, Any]:
-    """Return the values of a tensor or array, for a choice that they decide. Raises GraphError in a captured call."""
+    """Return the values of a tensor or array, for a choice that they decide.
+
+    Raises:
+        GraphError: in a captured call, whose values change from call to call.
+    """
     if not hasattr(x, "__primitive__"):
         return np.asarray(x)
     if (capture := capturing()) is not None:
-        capture.refuse(f"{what} of a tensor", "return the tensor and look at its values outside")
+        return np.asarray(capture.known_values(x, what))
     return np.asarray(x.raw)
 
 
@@ -75,12 +81,16 @@ def sum(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     return p.sum(x, axis=axis, keepdims=True) if keepdims else p.sum(x, axis=axis)
 
 
+def _warn(text: str) -> None:
+    warnings.warn(text + (f" (line {line})" if (line := user_line()) else ""), RuntimeWarning, stacklevel=3)
+
+
 def mean(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
-    """Average over `axis` as ``sum(x) / N``: two nodes. Raises ShapeError where N is 0."""
+    """Average over `axis` as ``sum(x) / N``: two nodes. The mean of nothing is nan, with NumPy's RuntimeWarning."""
     axis = normal_axis(axis, len(shape_of(x)))
     n = _count(shape_of(x), axis)
     if n == 0:
-        raise ShapeError(f"mean over axis {axis} of shape {shape_of(x)}: the mean of nothing is undefined")
+        _warn(f"mean over axis {axis} of shape {shape_of(x)}: the mean of nothing is nan")
     if hasattr(x, "dtype") and x.dtype == np.float16:  # whose sums overflow at 65,504: NumPy adds up in float32 too
         return p.cast(p.div(sum(p.cast(x, dtype="float32"), axis, keepdims=keepdims), n), dtype="float16")
     return p.div(sum(x, axis, keepdims=keepdims), n)
@@ -89,9 +99,9 @@ def mean(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
 def var(x: Any, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False) -> Any:
     """Return the mean of the squared distance from the mean, two-pass; ``ddof=1`` divides by N - 1."""
     axis = normal_axis(axis, len(shape_of(x)))
-    n = _count(shape_of(x), axis) - ddof
-    if n <= 0:
-        raise ShapeError(f"var over axis {axis} of shape {shape_of(x)} with ddof={ddof}: nothing to divide by")
+    n = builtins.max(_count(shape_of(x), axis) - ddof, 0)
+    if n == 0:
+        _warn(f"var over axis {axis} of shape {shape_of(x)} with ddof={ddof}: nothing to divide by")
     centred = x - mean(x, axis, keepdims=True)
     return p.div(sum(centred**2, axis, keepdims=keepdims), n)
 
@@ -147,7 +157,8 @@ def minimum(x: Any, y: Any) -> Any:
     if dtype.kind in "biu":
         return p.where(p.less(x, y), x, y)  # no gradient flows
     x, y = (p.cast(o, dtype=dtype.name) if getattr(o, "dtype", dtype).kind in "biu" else o for o in (x, y))
-    return -maximum(-x, -y)
+    x, y = (np.asarray(-o) if isinstance(o, np.ndarray) else -o for o in (x, y))
+    return -maximum(x, y)
 
 
 def clip(x: Any, low: Any = None, high: Any = None) -> Any:
@@ -395,8 +406,8 @@ def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
 def getitem(x: Any, index: Any) -> Any:
     """Return ``x[index]``: integers, slices, None, Ellipsis, masks and integer arrays."""
     items = index if isinstance(index, tuple) else (index,)
-    if (capture := capturing()) is not None and any(map(_is_node, items)):
-        capture.refuse("an index computed by tensors", "use np.where, or pass the index as an integer array")
+    if (capture := capturing()) is not None:
+        items = tuple(capture.index(i) if _is_node(i) else i for i in items)
     raw = tuple(
         np.array(i.data if _is_node(i) else i) if _is_node(i) or isinstance(i, (list, np.ndarray)) else i for i in items
     )

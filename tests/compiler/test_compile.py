@@ -19,9 +19,11 @@ from micrograd import functional as F
 from micrograd import nn, optim
 from micrograd.batchnorm import batchnorm_backward, batchnorm_forward
 from micrograd.batchnorm.tolerance import bn_bounds
+from micrograd.compiler import compiled as compiled_module
 from micrograd.compiler.backends import native as entry_module
 from micrograd.compiler.codegen import segment
 from micrograd.errors import GraphError
+from micrograd.program.capture import capture
 
 pytest.importorskip("llvmlite")
 pytestmark = pytest.mark.filterwarnings("ignore:.* was captured:RuntimeWarning")
@@ -200,17 +202,128 @@ def test_checked_runs_the_function_itself_and_names_the_node() -> None:
         f(mg.Tensor(np.array([-1.0])))
 
 
-def test_a_branch_is_refused_with_its_line() -> None:
+def test_a_float_is_refused_with_its_line() -> None:
     @mg.compile
     def f(x: Any) -> Any:
-        if np.sum(x) > 0:
-            return x
-        return -x
+        return x * float(np.sum(x))
 
     with pytest.raises(
-        GraphError, match=r"cannot compile a branch on a tensor value.*test_compile\.py:\d+: its value changes"
+        GraphError, match=r"cannot compile float\(\) of a tensor.*test_compile\.py:\d+: its value changes"
     ):
         f(np.ones(3))
+
+
+def by_sign(x: Any, n: Any) -> Any:
+    if np.sum(x) > 0:
+        return x * n
+    return -x
+
+
+def counted(x: Any, n: Any) -> Any:
+    total = x * 0
+    for k in range(n[0]):
+        total += x**k
+    return total, x[: n[1]], np.zeros(n[0]) + 1.0
+
+
+def chosen(x: Any, n: Any) -> Any:
+    places = np.nonzero(x > n[0])[0]
+    return x[x > 0], places, x[n], x[x > 0].sum() * x, 0.5 in x, np.bincount(n)
+
+
+def shifted(x: Any, n: Any) -> Any:
+    row = np.outer(x, x)[n[0]]
+    row *= 2.0
+    x[n[1]] = 7.0
+    x[n] += row[n]
+    n[0] = 1
+    return x << 1 if x.dtype.kind == "i" else x * (n & 1) * (n << 2)
+
+
+@pytest.mark.parametrize("f", [by_sign, counted, chosen, shifted])
+def test_what_asks_for_truth_values_and_counts_is_right_in_every_call(f: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        compiled = mg.compile(f, threads=1)
+        calls = [([0.5, -1.0, 2.0], [1, 2, 0]), ([-3.0, 1.0, 0.5], [2, 1, 1]), ([0.5, 1.0, 2.0], [1, 2, 0])]
+        for x, n in [*calls, *calls]:
+            here, there = [(np.array(x), np.array(n)) for _ in range(2)]
+            got, wanted = compiled(*here), f(*there)
+            pairs = zip(got, wanted, strict=True) if isinstance(wanted, tuple) else [(got, wanted)]
+            for mine, numpys in [*pairs, *zip(here, there, strict=True)]:
+                np.testing.assert_array_equal(mine, numpys)
+                assert np.asarray(mine).dtype == np.asarray(numpys).dtype
+
+
+def test_for_many_values_the_function_itself_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def f(x: Any, n: Any) -> Any:
+        return x * int(n)
+
+    compiled, x, runs = mg.compile(f, threads=1), np.ones(3), []
+    compiled.function = lambda *given: runs.append(given) or f(*given)
+    monkeypatch.setattr(compiled_module, "capture", lambda _, *given, **how: capture(f, *given, **how))
+    for n in range(8):
+        assert compiled(x, np.array(n)).tolist() == [n] * 3
+    assert not runs
+    with pytest.warns(
+        RuntimeWarning, match=r"f was compiled for 8 values of int\(\) of a tensor .*test_compile.py:\d+"
+    ):
+        assert compiled(x, np.array(9)).tolist() == [9] * 3
+    assert compiled(x, np.array(10)).tolist() == [10] * 3
+    assert len(runs) == 2
+    assert compiled(x, np.array(3)).tolist() == [3] * 3
+    assert len(runs) == 2
+
+
+def test_a_branch_on_what_is_drawn_anew_is_refused() -> None:
+    rng = np.random.default_rng(0)
+    with pytest.raises(GraphError, match=r"a branch on a tensor value .*depends on numbers that every call draws anew"):
+        mg.compile(lambda x: x if np.sum(F.dropout(x, 0.5, rng)) > 1 else -x)(np.ones(3))
+
+
+COUNTS, SUMS = np.zeros(3, int), np.zeros(3)
+
+
+def test_arrays_outside_that_are_written_into_are_read_and_written_by_every_call() -> None:
+    def f(x: Any) -> Any:
+        COUNTS[np.argmax(x)] += 1
+        SUMS[...] = 0.5 * SUMS + x
+        np.add.at(SUMS, [0, 0], 1.0)
+        return SUMS * COUNTS
+
+    compiled, counts, sums = mg.compile(f, threads=1), np.zeros(3, int), np.zeros(3)
+    warnings.simplefilter("ignore")
+    for x in ([1.0, 2.0, 3.0], [4.0, 0.0, 1.0], [0.0, 0.0, 9.0]):
+        got = compiled(np.array(x))
+        counts[np.argmax(x)] += 1
+        sums = 0.5 * sums + x + [2.0, 0.0, 0.0]
+        np.testing.assert_array_equal(got, sums * counts)
+        np.testing.assert_array_equal(COUNTS, counts)
+        np.testing.assert_array_equal(SUMS, sums)
+
+
+def test_a_program_is_for_one_order_in_memory() -> None:
+    def f(x: Any) -> Any:
+        row = x.ravel()  # a view of some, a copy of others
+        row *= 2.0
+        return x + 1.0
+
+    compiled, x = mg.compile(f, threads=1), np.arange(6.0).reshape(2, 3)
+    for made in (x, np.asfortranarray(x), np.repeat(x, 2, axis=1)[:, ::2], x[::-1], x):
+        np.testing.assert_array_equal(compiled(made.copy(order="K")), f(made.copy(order="K")))
+        here = np.repeat(made, 2, axis=0)[::2]
+        np.testing.assert_array_equal(compiled(here), f(np.repeat(made, 2, axis=0)[::2]))
+
+
+def test_one_array_as_two_arguments_is_written_as_numpy_writes() -> None:
+    def f(x: Any, y: Any) -> Any:
+        x *= 2.0
+        return x + y
+
+    compiled = mg.compile(f, threads=1)
+    x = np.ones(3)
+    assert compiled(x, x).tolist() == [4.0] * 3
+    assert compiled(np.ones(3), np.ones(3)).tolist() == [3.0] * 3
 
 
 def test_what_numpy_runs_is_said_once() -> None:
@@ -268,7 +381,9 @@ def test_a_hundred_compiled_functions_do_not_leak() -> None:
 
 def test_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "llvmlite", None)
-    with pytest.raises(ImportError, match=r"mg.compile needs llvmlite: pip install 'micrograd-graph\[compile\]'"):
+    with pytest.raises(
+        ImportError, match=r"mg\.compile needs llvmlite, which is not installed: pip install llvmlite platformdirs"
+    ):
         mg.compile(lambda x: x)
 
 

@@ -78,7 +78,7 @@ class Entry:
     def __init__(self, program: Program, layouts: dict[int, str], threads: int, *, interpreted: bool = False) -> None:
         start = time.perf_counter()
         self.program, self.threads = program, threads
-        self.assumptions = program.assumptions
+        self.assumptions, self.relied = program.assumptions, program.relied
         self.lowered: Lowered = lower(program, layouts, threads, blas=bool(address("float32") and address("float64")))
         self.found = self.lowered.found
         self.places = memory_of(self.lowered)
@@ -308,7 +308,9 @@ def require_llvm() -> None:
     try:
         import llvmlite  # noqa: F401
     except ImportError:
-        raise MissingExtraError("mg.compile needs llvmlite: pip install 'micrograd-graph[compile]'") from None
+        raise MissingExtraError(
+            "mg.compile needs llvmlite, which is not installed: pip install llvmlite platformdirs"
+        ) from None
 
 
 def words() -> dict[str, Any]:
