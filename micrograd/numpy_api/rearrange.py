@@ -34,7 +34,7 @@ def positions(x: Any) -> np.ndarray[Any, Any]:
 
 def rearranged(x: Any, arrange: Callable[[np.ndarray[Any, Any]], Any]) -> Any:
     """Return ``arrange(x)`` for a function that only brings entries elsewhere, or drops or repeats some."""
-    return p.gather(c.reshape(x, -1), index=np.ascontiguousarray(arrange(positions(x))))
+    return p.gather(c.reshape(x, -1), index=np.asarray(arrange(positions(x)), order="C"))
 
 
 def _axis(x: Any, axis: int) -> int:

@@ -273,6 +273,7 @@ GROUPS: dict[str, str] = {
         np.pad(v, 2, "symmetric", reflect_type="odd") | np.pad(v, {0: (1, 2)}) | np.pad(x, 1, "linear_ramp")
     """,
     "ends": """
+        np.prod(x[:0], axis=0) * x[0] | np.prod(x[:, :0], keepdims=True) * x | np.roll(v[0], 3) | np.tile(v[1], ())
         np.linspace(v[0], v[1]) | np.linspace(v[0], 3.0, 5) | np.linspace(0.5, v, 4) | np.linspace(v, V, 3, axis=1)
         np.linspace(v[0], v[1], 5, endpoint=False) | np.linspace(v[0], v[1], 5, retstep=True)[1] * v | np.linspace(v[0], v[1], 1)
         np.linspace(v[0], v[0], 3) + v[1] | np.logspace(v[0], v[1], 4) | np.logspace(0.0, v, 3, base=2.0)
