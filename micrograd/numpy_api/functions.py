@@ -25,6 +25,7 @@ from micrograd.numpy_api import ordering as o
 from micrograd.numpy_api import rearrange as a_
 from micrograd.numpy_api import reductions as r
 from micrograd.numpy_api import signals as s
+from micrograd.numpy_api.scipy import of_scipy
 
 __all__ = [
     "CONSTANT", "FUNCTIONS", "METHODS", "SEQUENCES", "UFUNCS", "call_function", "call_ufunc", "named_arguments",
@@ -467,6 +468,8 @@ def call_ufunc(ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any
         return UFUNCS[ufunc](*inputs, **kwargs)
     if method == "__call__" and ufunc in LOGIC:
         return LOGIC[ufunc](*inputs, **kwargs)
+    if method == "__call__" and not kwargs and (scipys := of_scipy(ufunc)) is not None:
+        return scipys(*inputs)
     if method == "reduce" and ufunc in _REDUCTIONS:
         _refuse_keywords(f"{name}.reduce", kwargs, {"dtype": None, "out": None})
         return _REDUCTIONS[ufunc](inputs[0], kwargs.pop("axis", 0), **kwargs)
