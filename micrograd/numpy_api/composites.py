@@ -245,7 +245,7 @@ def logical_xor(x: Any, y: Any) -> Any:
 
 def logical_not(x: Any) -> Any:
     """Return whether each entry is 0."""
-    return p.equal(truth(x), np.array(False))
+    return p.equal(_truth_of(x), np.array(False))
 
 
 def isclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool = False) -> Any:

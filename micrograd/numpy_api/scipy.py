@@ -69,6 +69,7 @@ _COMPOSED: dict[str, Callable[..., Any]] = {
     "xlog1py": lambda x, y: _xlogy(x, 1.0 + y),
     "logit": lambda x: p.log(x) - p.log1p(-x),
     "entr": lambda x: -_xlogy(x, x),
+    "gammasgn": lambda x: p.sign(_of("gamma", x)),
     "digamma": lambda x: _of("psi", x),
     "loggamma": lambda x: _of("gammaln", x),
     "ndtr": lambda x: 0.5 * _of("erfc", x * -np.sqrt(0.5)),

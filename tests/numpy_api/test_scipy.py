@@ -46,6 +46,7 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     **{name: ((lambda x, y, name=name: getattr(special, name)(x, y)), args) for name, args in BOTH.items()},
     "logsumexp with weights": (lambda x, b: special.logsumexp(x, axis=1, b=b), (X, np.abs(X) + 0.2)),
     "logsumexp with signs": (lambda x: special.logsumexp(x, b=np.array([1.0, -2.0, 0.0]), return_sign=True)[0], (X,)),
+    "gammasgn": (lambda x: special.gammasgn(x - 1.5) * x, (X,)),
     "softmax": (lambda x: special.softmax(x, axis=1), (X,)),
 }  # fmt: skip
 
@@ -83,6 +84,13 @@ def test_what_has_no_slope_by_its_order_is_refused_there(f: Any, of: int) -> Non
     args = [2.0, 1.5, 0.5][: 3 if f is special.betainc else 2]
     with pytest.raises(GraphError, match=rf"scipy.special.{f.__name__} has no slope by its argument {of} here; keep"):
         mg.grad(lambda *x: f(*x), of)(*args)
+
+
+def test_numbers_are_computed_as_arrays_are() -> None:
+    for f in (lambda x: special.gammainc(1.3, x), special.erf, lambda x: special.logsumexp(x, b=2.0), special.logit):
+        value, slope = mg.value_and_grad(f)(0.7)
+        wanted, slopes = mg.value_and_grad(lambda x, f=f: np.sum(f(x)))(np.array([0.7]))
+        np.testing.assert_allclose([value, slope], [float(wanted), *slopes], rtol=1e-14)
 
 
 def test_other_functions_of_such_names_are_not_meant() -> None:
