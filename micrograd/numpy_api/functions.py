@@ -237,7 +237,7 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.unstack: a_.unstack,
     np.hstack: a_.hstack,
     np.vstack: a_.vstack,
-    **({np.vstack: a_.vstack} if hasattr(np, "row_stack") else {}),  # an alias that goes
+    getattr(np, "row_stack", np.vstack): a_.vstack,  # an alias that goes
     np.dstack: a_.dstack,
     np.column_stack: a_.column_stack,
     np.block: a_.block,
@@ -401,7 +401,7 @@ for _function, _composed in _CAPTURED.items():
 SEQUENCES: frozenset[Callable[..., Any]] = frozenset({
     *(np.block, np.broadcast_arrays, np.choose, np.column_stack, np.concatenate, np.dstack, np.einsum, np.hstack),
     *(np.lexsort, np.linalg.multi_dot, np.meshgrid, np.select, np.stack, np.vstack),
-    *([np.vstack] if hasattr(np, "row_stack") else []),
+    getattr(np, "row_stack", np.vstack),
 })  # fmt: skip
 """Functions that take a sequence of arrays, where others take one array."""
 
