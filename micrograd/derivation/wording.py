@@ -149,6 +149,7 @@ WORDS: dict[str, Phrase] = {
     "say": ("Step {step} of {steps}, {line}, {rule}.", "第 {step} 步，共 {steps} 步，{line}，{rule}。"),
     "line.times": ("{target} is {factor} times what it must be.", "{target} 是正确值的 {factor} 倍。"),
     "line.excess": ("{target} is too large by {excess}.", "{target} 比正确值多了 {excess}。"),
+    "line.lacks": ("{target} lacks {excess}.", "{target} 少了 {excess}。"),
     "line.because": ("{target} is right, always, because {facts}.", "{target} 总是对的，因为 {facts}。"),
     "line.follows": ("{target} is right.", "{target} 是对的。"),
     "line.carried": (
