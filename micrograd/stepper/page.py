@@ -24,6 +24,7 @@ from micrograd.stepper.page_text import LANGUAGES, PAGE
 __all__ = ["html_of", "policy", "script", "stylesheet"]
 
 _HOLE = re.compile(r"\{\{(\w+)\}\}")
+_IDLE = re.compile(r"/\*.*?\*/|(?<=[{};,])\s+|\s+(?=[{}])", re.DOTALL)  # of a style sheet
 
 
 @lru_cache(maxsize=1)
@@ -33,7 +34,7 @@ def stylesheet() -> str:
     classes = "".join(f".{role}{{fill:var(--{role})}}.{role}-line{{stroke:var(--{role})}}" for role in PALETTE)
     return (
         f':root{{{light}}}:root[data-theme="dark"]{{{dark}}}.canvas text{{font-family:{FONT}}}\n'
-        f".canvas{{{classes}}}\n{page_file('style.css')}"
+        f".canvas{{{classes}}}\n{_IDLE.sub('', page_file('style.css'))}"
     )
 
 
