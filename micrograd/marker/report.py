@@ -7,6 +7,7 @@ nothing but numbers and text.  How it is worded and set is the business of `micr
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
@@ -118,8 +119,10 @@ class Finding:
     @property
     def explainable(self) -> bool:
         """Return whether a formula may say more: of a value that is off by no known factor, or of what is left out."""
-        unknown = self.sure and (not self.ratio or self.ratio.startswith("expected")) and self.kind not in _NOT_OFF
-        return self.kind == "path_dropped_harmless" or (self.severity == "wrong" and unknown)
+        if self.severity != "wrong" or not self.sure or self.kind in _NOT_OFF:
+            return self.kind == "path_dropped_harmless"
+        of_a_part = re.search(r"[^\s(=,*/] *[+-] ", self.source.partition("=")[2]) is not None  # a factor of one term
+        return not self.ratio or self.ratio.startswith("expected") or of_a_part
 
 
 @dataclass(frozen=True, slots=True)

@@ -365,6 +365,8 @@ def _with_formula(finding: Finding, reader: _Reader) -> Finding:
         key = "times" if found.times else "excess" if found.excess else "lacks"
         sign = -1 if key == "lacks" else 1
         said = reader.said({m: sign * c for m, c in found.formula.items()}, scope=scope)
+        if key == "times" and finding.ratio:
+            continue
         if said and reader.holds(found, name, got, wanted):
             return replace(finding, relation=key, formula=said[0])
     return finding
