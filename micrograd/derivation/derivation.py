@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from micrograd.derivation.kernel import OutOfTime, Poly
 from micrograd.derivation.lifting import Net, lift, lift_graph
 from micrograd.derivation.printing.formulas import Formulas
 from micrograd.derivation.printing.function import Written, write_function
-from micrograd.derivation.printing.numpy_code import NumpyCode
+from micrograd.derivation.printing.numpy_code import NumpyCode, ident
 from micrograd.derivation.search import (
     Move,
     Search,
@@ -250,7 +251,17 @@ class Derivation:
             ]
             if not self.moves:
                 out.append(say(WORDS["none"], self.lang))
-        return tuple(out)
+        return (*out, *self._said_of_versions())
+
+    def _said_of_versions(self) -> list[str]:
+        """Return which names of the program are later values of a name that the user assigned again."""
+        text, versions = "\n".join(self.program), dict[str, list[str]]()
+        for n in self._net.values:
+            name, later, rest = n.partition("'")
+            if later and not rest.strip("'0123456789") and re.search(rf"(?<![\w.]){ident(n)}(?!\w)", text):
+                versions.setdefault(name, []).append(ident(n))
+        own = {name: names for name, names in versions.items() if name in self._net.values and name[:1] != "d"}
+        return [say(WORDS["note.versions"], self.lang, names=", ".join(n), name=name) for name, n in own.items()]
 
     def _said_of_sizes(self) -> str:
         net = self._net

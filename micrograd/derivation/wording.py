@@ -47,6 +47,13 @@ RULES: dict[str, tuple[Phrase, Phrase]] = {
             "用前向计算中的值代替它的定义式。",
         ),
     ),
+    "cases": (
+        ("the same in both cases", "两种情况结果相同"),
+        (
+            "Where a number is positive and where it is negative, the line is the same expression.",
+            "某个量为正和为负时，这一行是同一个表达式。",
+        ),
+    ),
     "relation": (
         ("a definition, the other way round", "反过来用定义"),
         ("A definition is used the other way round, so that terms cancel.", "反过来使用定义，使若干项抵消。"),
@@ -93,6 +100,10 @@ ASSUMED: dict[str, Phrase] = {
         "What the function takes logarithms of is positive.",
         "被取对数的量为正。",
     ),
+    "what cases are split by is not 0": (
+        "What the function takes the sign or the absolute value of, or compares with 0, is not 0.",
+        "被取绝对值、取符号或与 0 比较的量不为 0。",
+    ),
     "positive": ("{names} > 0.", "{names} > 0。"),
     "labels": ("The labels {names} are in range.", "标签 {names} 在范围之内。"),
 }
@@ -132,6 +143,7 @@ WORDS: dict[str, Phrase] = {
         "The staged backward stays: the derived one has more operations ({after} against {before}).",
         "保留逐步反向：推导出的形式运算更多（{after} 对 {before}）。",
     ),
+    "note.versions": ("{names}: later values of {name}.", "{names}：{name} 后来的值。"),
     "note.doubted": (
         "The staged backward stays: {judge} doubts the compact one.",
         "保留逐步反向：{judge}对紧凑形式有疑问。",

@@ -20,6 +20,7 @@ from micrograd.derivation.kernel import OutOfTime, Poly
 from micrograd.derivation.lifting import Net, Run
 from micrograd.derivation.lifting.axes import picked_rows
 from micrograd.derivation.printing.function import Written
+from micrograd.derivation.printing.numpy_code import ident
 from micrograd.derivation.search import Search
 from micrograd.graph import Graph
 
@@ -103,7 +104,7 @@ def _call(
     code = function.__code__
     taken = code.co_varnames[: code.co_argcount]
     known = {**values, **labels, **seeds}
-    by_ident = {"".join(c if c.isalnum() or c == "_" else "_" for c in n): x for n, x in known.items()}
+    by_ident = {ident(n): x for n, x in known.items()}
     out = function(**{n: by_ident[n] for n in taken if n in by_ident})
     return out if isinstance(out, tuple) else (out,)
 

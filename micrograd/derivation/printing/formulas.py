@@ -26,7 +26,7 @@ from micrograd.derivation.kernel import (
     thaw,
 )
 from micrograd.derivation.printing.numpy_code import inlined
-from micrograd.derivation.search import Search, names
+from micrograd.derivation.search import Search, exponents_up, names
 from micrograd.graph.formulas import split_name, tex_name
 
 __all__ = ["Formulas", "pretty"]
@@ -87,7 +87,7 @@ class Formulas:
 
         top: list[Tree] = []
         bottom: list[Tree] = []
-        for a, e in sorted(m, key=order):
+        for a, e in sorted(exponents_up(m), key=order):
             (top if e > 0 else bottom).append(_power(self._atom(a), magnitude(e)))
         if c.numerator != 1 or not top:
             top.insert(0, ("num", c.numerator))

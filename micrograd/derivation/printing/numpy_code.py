@@ -27,7 +27,7 @@ from micrograd.derivation.kernel import (
 from micrograd.derivation.lifting import Value
 from micrograd.derivation.lifting.rows import entry
 from micrograd.derivation.printing.layout import Axes, aligned, fit
-from micrograd.derivation.search import Search, factored, relabel, substitute, values_in
+from micrograd.derivation.search import Search, exponents_up, factored, relabel, substitute, values_in
 
 __all__ = ["NumpyCode", "ident", "inlined"]
 
@@ -37,8 +37,13 @@ _LONG = 24  # characters of a value without a name that is computed once rather 
 
 
 def ident(name: str) -> str:
-    """Return a name as an identifier: ``out'`` is ``out_``."""
-    return re.sub(r"\W", "_", name)
+    """Return a name as an identifier; later values of one name are numbered.
+
+    >>> [ident(name) for name in ("out", "x'", "x''", "dx'4_add")]
+    ['out', 'x_1', 'x_2', 'dx_4_add']
+    """
+    numbered = re.sub(r"('+)(\d*)", lambda found: f"_{found[2] or len(found[1])}", name)
+    return re.sub(r"\W", "_", numbered)
 
 
 def _reads(text: str, name: str) -> bool:
@@ -366,7 +371,7 @@ class NumpyCode:
             a = f[0]
             return a[0] not in "nkc", a[0] in "SP", self._size(a), a[0] == "P", key(a)
 
-        for a, e in sorted(self._lengths(m), key=order):
+        for a, e in sorted(self._lengths(exponents_up(m)), key=order):
             (top if e > 0 else bottom).append((a, magnitude(e)))
         if c.numerator != 1 or not top:
             top.insert(0, (("c", str(c.numerator)), ONE))
@@ -489,19 +494,23 @@ class NumpyCode:
         return self._fit(f"np.sum({text}{where})", gone, target)
 
     def _contraction(self, body: Mono, bound: Sequence[Label], target: Axes) -> tuple[str, int] | None:
-        """Return a matrix product of two factors, or None where it is none."""
+        """Return a matrix product of two factors, of stacks of matrices too, or None where it is none."""
         if len(body) != 2 or len(bound) != 1:
             return None
         (k,) = bound
         solid = [d for d in target if d]
+        both = free_labels(body[0][0]) & free_labels(body[1][0]) - {k}
+        stack = [d for d in solid if len(d) == 1 and {*d} <= both]
         for first, second in itertools.permutations(body):
-            left = sorted(free_labels(first[0]) - {k}, key=repr)
-            right = sorted(free_labels(second[0]) - {k}, key=repr)
-            if [(label,) for label in left + right] != solid or len(left) > 1 or len(right) > 1:
+            left = sorted(free_labels(first[0]) - both - {k}, key=repr)
+            right = sorted(free_labels(second[0]) - both - {k}, key=repr)
+            if [*stack, *((label,) for label in left + right)] != solid or len(left) > 1 or len(right) > 1:
+                continue
+            if stack and (len(left) != 1 or len(right) != 1 or len(stack) != len(both) or len(solid) < len(target)):
                 continue
             before = self._ndim
-            x = self._mono((first,), ONE, [*((label,) for label in left), (k,)])
-            y = self._mono((second,), ONE, [(k,), *((label,) for label in right)])
+            x = self._mono((first,), ONE, [*stack, *((label,) for label in left), (k,)])
+            y = self._mono((second,), ONE, [*stack, (k,), *((label,) for label in right)])
             self._ndim = before
             text = f"{_bracket(x, _POWER)} @ {_bracket(y, _POWER)}"
             if len(solid) == len(target):
