@@ -11,7 +11,6 @@ What may be assumed of the values (which are positive, which are masks of 0 and 
 from __future__ import annotations
 
 import itertools
-import operator
 import time
 from collections.abc import Callable, Iterable, Sequence
 
@@ -452,8 +451,8 @@ class Algebra:
             s = sign if frozen(own) == frozen(z) else -sign
             if a[1] in ("abs", "sign"):
                 return self.power(scale(own, s) if a[1] == "abs" else const(s), e)
-            left = s if thaw(a[2]) else -s  # how the left side compares with the right one
-            return const(int(_COMPARED[a[1]](left, 0)))
+            left = s if a[2] else -s  # which side is the larger one
+            return const(a[1] == "not_equal" or a[1].startswith("greater" if left > 0 else "less"))
         if a[0] == "P":
             return self.power(self._in_case(thaw(a[1]), z, sign), e)
         if a[0] == "f":
@@ -545,10 +544,6 @@ class Algebra:
                 for m, *_ in found:
                     del out[m]
         return out
-
-
-_COMPARED = {"greater": operator.gt, "less": operator.lt, "greater_equal": operator.ge, "less_equal": operator.le,
-             "equal": operator.eq, "not_equal": operator.ne}  # fmt: skip
 
 
 def _split_by(a: Atom) -> Poly | None:
