@@ -143,7 +143,7 @@ WORDS: dict[str, Phrase] = {
         "The staged backward stays: the derived one has more operations ({after} against {before}).",
         "保留逐步反向：推导出的形式运算更多（{after} 对 {before}）。",
     ),
-    "note.versions": ("{names}: later values of {name}.", "{names}：{name} 后来的值。"),
+    "note.versions": ("{names}: {name}, assigned again.", "{names}：再次赋值后的 {name}。"),
     "note.doubted": (
         "The staged backward stays: {judge} doubts the compact one.",
         "保留逐步反向：{judge}对紧凑形式有疑问。",

@@ -227,7 +227,7 @@ def test_later_values_of_a_name_are_numbered_and_said() -> None:
 
     made = mg.derive(again, X, RNG.normal(size=(4, 4)))
     assert made.check()
-    assert "x_1, x_2: later values of x." in made.notes
+    assert "x_1, x_2: x, assigned again." in made.notes
     assert not any("__" in line for line in made.program)
 
 

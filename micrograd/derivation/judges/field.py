@@ -103,7 +103,7 @@ class Element:
     __slots__ = ("field", "logs", "p", "q")
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, of: Field, p: int, q: int | None = None, logs: Mapping[int, int] | None = None) -> None:
+    def __init__(self, of: Field, p: int, q: int | None = None, logs: Mapping[int, int | Fraction] | None = None) -> None:
         self.field, self.p, self.q, self.logs = of, p, q, logs or {}
 
     def _with(self, other: Any, f: Callable[[int, int, int], int]) -> Any:
@@ -127,7 +127,15 @@ class Element:
         return made
 
     def __mul__(self, other: Any) -> Any:
-        return self._with(other, lambda a, b, _: a * b)
+        return self._scaled(self._with(other, lambda a, b, _: a * b), other, 1)
+
+    def _scaled(self, made: Any, other: Any, power: int) -> Any:
+        """A logarithm times a number, halves and quarters too, is remembered: the root of what it is taken of."""
+        if self.logs and isinstance(made, Element) and isinstance(other, int | float | np.number):
+            c = Fraction(float(other)).limit_denominator(_DENOMINATOR)
+            if c:
+                made.logs = {s: times * c**power for s, times in self.logs.items()}
+        return made
 
     def __rsub__(self, other: Any) -> Any:
         return self.field.number(other) - self
@@ -140,7 +148,7 @@ class Element:
         o = self.field.number(other)
         if o.p == 0 or o.q == 0:
             raise Draw
-        return self._with(o, lambda a, b, m: a * pow(b, -1, m))
+        return self._scaled(self._with(o, lambda a, b, m: a * pow(b, -1, m)), other, -1)
 
     def __rtruediv__(self, other: Any) -> Any:
         return self.field.number(other) / self
@@ -173,8 +181,9 @@ class Element:
             return self._function("exp")
         q, factor = self.q, 1
         for s, times in self.logs.items():
-            q -= times * (self.field.logarithm(s).q or 0)
-            factor = factor * pow(s, times, P) % P
+            share = times.numerator * pow(times.denominator, -1, Q)
+            q -= share * (self.field.logarithm(s).q or 0)
+            factor = factor * (Element(self.field, s) ** times).p % P
         out = Element(self.field, factor * pow(4, q % Q, P) % P)
         self.field.exponents[out.p] = self
         return out

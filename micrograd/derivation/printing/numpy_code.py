@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -26,7 +27,7 @@ from micrograd.derivation.kernel import (
 )
 from micrograd.derivation.lifting import Value
 from micrograd.derivation.lifting.rows import entry
-from micrograd.derivation.printing.layout import Axes, aligned, fit
+from micrograd.derivation.printing.layout import Axes, Torn, aligned, fit
 from micrograd.derivation.search import Search, exponents_up, factored, relabel, substitute, values_in
 
 __all__ = ["NumpyCode", "ident", "inlined"]
@@ -113,7 +114,10 @@ class NumpyCode:
         before = {*self.sizes}, {*self.onehots}
         for dims in self._layouts(v, p):
             self.sizes, self.onehots = {*before[0]}, {*before[1]}
-            statements = self._in_layout(v, p, dims)
+            try:
+                statements = self._in_layout(v, p, dims)
+            except Torn:
+                continue
             text = "\n".join(statements)
             moves = text.count(".reshape") + text.count(".transpose") + 0.3 * text.count("None")
             if best is None or moves < best[0]:
@@ -132,7 +136,8 @@ class NumpyCode:
         for w in self.net.values.values():  # the layout of any value of the forward
             if w.own and not w.backward and {*w.labels} == {*v.labels} and list(w.dims) not in layouts:
                 layouts.append(list(w.dims))
-        return layouts
+        split: list[tuple[Label, ...]] = [(label,) for label in v.labels]
+        return layouts if split in layouts else [*layouts, split]
 
     def _in_layout(self, v: Value, p: Poly, dims: list[tuple[Label, ...]]) -> list[str]:
         self._ndim = 0 if p else len(dims)
@@ -144,7 +149,8 @@ class NumpyCode:
         elif self._ndim < len(dims):
             shown = f"np.reshape({shown[0]}, {self._shape(dims)})", _ATOM
         if dims != list(v.dims):
-            shown = self._fit(_bracket(shown, _ATOM), dims, list(v.dims)), _ATOM
+            text, ndim = fit(_bracket(shown, _ATOM), dims, v.dims, self._length)
+            shown = (text if ndim == len(v.dims) else f"np.reshape({text}, {self._shape(v.dims)})"), _ATOM
         return [*statements, f"{ident(v.name)} = {shown[0]}"]
 
     def _moved_once(self, text: str) -> tuple[list[str], str]:
@@ -473,7 +479,8 @@ class NumpyCode:
                 return product
             have = {label for d in dims for label in d}
             if labels <= have and all({*d} <= {*bound} or not {*d} & {*bound} for d in dims):
-                return self._reduction(body, dims, bound, target), _ATOM
+                with contextlib.suppress(Torn):
+                    return self._reduction(body, dims, bound, target), _ATOM
         product = self._contraction(body, bound, target) or self._einsum(body, bound, labels, target)
         if product is not None:
             return product
@@ -489,7 +496,7 @@ class NumpyCode:
         where = f", axis={axes[0] if len(axes) == 1 else tuple(axes)}" if len(axes) < len(dims) else ""
         gone = [d for i, d in enumerate(dims) if i not in axes]
         kept = [() if i in axes else d for i, d in enumerate(dims)]
-        if aligned(kept, target) and not aligned(gone, target):
+        if aligned(kept, target) and (kept == [*target] or not aligned(gone, target)):
             return self._fit(f"np.sum({text}{where}, keepdims=True)", kept, target)
         return self._fit(f"np.sum({text}{where})", gone, target)
 

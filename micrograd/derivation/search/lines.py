@@ -7,6 +7,7 @@ the result in names (under several sets of names, the cheapest counts), factor. 
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable
@@ -240,7 +241,8 @@ class Search:
                 read.kept = True
                 self.book.opaque.add(n)
                 if not read.note:
-                    self._finish(read)
+                    with contextlib.suppress(OutOfTime):  # then it stays as it is
+                        self._finish(read)
 
     def _finish(self, line: Line) -> None:
         """Factor a line that is kept after all."""
