@@ -121,7 +121,7 @@ WORDS: dict[str, Phrase] = {
     "assumes": ("Assumed", "前提"),
     "proved": ("proved exactly", "已精确证明"),
     "field": ("equal over a finite field", "在有限域上相等"),
-    "not asked": ("finite field: not asked, too large", "有限域：规模太大，未检验"),
+    "not asked": ("finite field: not asked, too large or too many roots", "有限域：规模太大或根式太多，未检验"),
     "float": ("error in float64: {error}", "float64 误差：{error}"),
     "sizes.all": ("Proved for every length of {names}.", "对 {names} 的任意长度都成立。"),
     "sizes.some": ("Proved for every length of {names}; {fixed} built into the function.",

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from micrograd.derivation.judges.evaluation import LiftedNumpy, evaluate
-from micrograd.derivation.judges.field import Draw, Element, Field
+from micrograd.derivation.judges.field import Draw, Element, Field, NotAsked
 from micrograd.derivation.kernel import OutOfTime, Poly
 from micrograd.derivation.lifting import Net, Run
 from micrograd.derivation.lifting.axes import picked_rows
@@ -207,7 +207,7 @@ def _trial(net: Net, written: Written, at: int, salt: str) -> bool | None:
         except Draw as draw:
             _redraw(net, at, given, over, draw, attempt)
             continue
-        except TypeError:  # a function that NumPy does not apply to objects
+        except (TypeError, NotAsked):  # a function that NumPy does not apply to objects
             return None
         cotangents = {n: x for n, x in seeds.items() if n in net.cotangents}
         try:
@@ -215,6 +215,8 @@ def _trial(net: Net, written: Written, at: int, salt: str) -> bool | None:
             return all(_same(g, wanted[run.pairs.nodes[f]], over) for g, f in zip(got, _leaves(run), strict=True))
         except Draw as draw:
             _redraw(net, at, given, over, draw, attempt)
+        except NotAsked:
+            return None
         except (
             TypeError,
             ValueError,
