@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +23,6 @@ from micrograd.derivation.printing.numpy_code import ident, inlined
 from micrograd.derivation.search import names, proof_of
 from micrograd.errors import MicrogradError
 from micrograd.graph import Graph
-from micrograd.marker.gradient_names import node_of
 from micrograd.marker.repair.patch import Patch, Piece
 from micrograd.marker.report import Finding
 from micrograd.marker.student.instrumented import StudentCode
@@ -148,6 +148,10 @@ class _Reader:
             found = self.same(values, ("value", "grad", "edge"), path)
             if found is not None:
                 return ast.Name(self.bind(found, path), ast.Load())
+            for name, one in self.net.onehots.items():
+                if all(_is_onehot(run, one.source, v) for run, v in zip(self.runs, values, strict=True)):
+                    self.called[name] = path
+                    return ast.Name(name, ast.Load())
         writers = [w for e in events if (w := e.reads.get(path)) is not None]
         if len(writers) == len(events) and len({w.statement.number for w in writers}) == 1:
             inner = self._definition(path, writers)
@@ -223,26 +227,46 @@ class _Reader:
         finally:
             algebra.deadline = None
 
-    def said(self, *formulas: Poly, scope: Mapping[str, Any]) -> list[str] | None:
+    def said(self, *formulas: Poly, events: Sequence[Event]) -> list[str] | None:
         """Return formulas as text in the student's names; None where one of them would mean something else."""
-        values, called, search = self.net.values, dict[str, str](), self.comparer.search
-        plain = {*self.net.onehots, *self.net.cotangents, *search.lines}
-        plain |= {n for n, v in values.items() if v.own and not v.backward}
-        for n in sorted(set().union(*(names(inlined(search, p)) for p in formulas))):
+        scopes = [e.scope or {} for e in events]
+        called = {**self.called, **self._lengths_called(scopes)}
+        values, search = self.net.values, self.comparer.search
+        plain = {*self.net.cotangents, *search.lines} | {n for n, v in values.items() if v.own and not v.backward}
+        for n in sorted(set().union(*(names(inlined(search, p)) for p in formulas)) - {*called}):
             value = self.truth(0).get(n)
-            own = self.called.get(n)
-            if own is None and value is not None:
-                held = [p for p, v in scope.items() if isinstance(v, np.ndarray) and agree(v, value)]
-                own = n if n in held else held[0] if held else None
-            if own is None:
-                if n in scope or n not in plain:
-                    return None
-                own = n
-            called[n] = own
-        printer = self.comparer.formulas
-        printer.called = {**{n: c for n, c in self.called.items() if n not in values}, **called}
-        texts = [printer.text(p) for p in formulas]
+            held = [p for p, v in scopes[0].items() if isinstance(v, np.ndarray) and self._is(n, value, v)]
+            if held:
+                called[n] = n if n in held else held[0]
+            elif n in self.net.onehots:
+                called[n] = f"onehot({self.net.onehots[n].source})"
+            elif n in scopes[0] or n not in plain:
+                return None
+        self.comparer.formulas.called = called
+        texts = [self.comparer.formulas.text(p) for p in formulas]
         return texts if all(len(t) <= _LONGEST and "_mg" not in t for t in texts) else None
+
+    def _is(self, name: str, value: Any, held: Any) -> bool:
+        if name in self.net.onehots:
+            return _is_onehot(self.runs[0], self.net.onehots[name].source, held)
+        return value is not None and agree(held, value)
+
+    def _lengths_called(self, scopes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """Return what the student calls lengths: a variable, the name in the forward, or ``x.shape[0]``."""
+        called, words = dict[str, str](), {*re.findall(r"\w+", self.program.text.source)}
+        for r, name in self.net.size_name.items():
+            lengths = [self._length(r, run) for run in self.runs]
+            held = [p for p, v in scopes[0].items() if type(v) is int and [s.get(p) for s in scopes] == lengths]
+            if held and len({*lengths}) > 1:
+                called[name] = name if name in held else held[0]
+            elif name not in words or name in scopes[0]:
+                of = [
+                    f"{v.name}.shape[{a}]"
+                    for v in self.net.values.values() if v.op == "input" and not v.backward
+                    for a, own in enumerate(v.dims) if own == ((r, 0),)
+                ]  # fmt: skip
+                called |= {name: of[0]} if of else {}
+        return called
 
     def holds(self, found: Comparison, name: str, got: Sequence[Any], wanted: Sequence[Any]) -> bool:
         """Check with numbers that a formula is what a value is off by, on every case."""
@@ -272,6 +296,13 @@ def _value(path: str, scope: dict[str, Any]) -> Any:
 def _is_argument(run: _Run, name: str, value: Any) -> bool:
     given = run.case.probe.arguments.get(name)
     return isinstance(given, np.ndarray) and np.array_equal(given, value)
+
+
+def _is_onehot(run: _Run, name: str, value: Any) -> bool:
+    labels = run.case.probe.arguments.get(name)
+    if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "iu" or np.ndim(value) != 2:
+        return False
+    return len(labels) == len(value) and np.array_equal(value, np.eye(value.shape[1])[labels])
 
 
 # ---- findings --------------------------------------------------------------------------------------------------
@@ -354,17 +385,16 @@ def _with_formula(finding: Finding, reader: _Reader) -> Finding:
         name = reader.name_of(target)
         assert name is not None
         found = reader.compared(reader.read(root.expr, events), name)
-        scope = events[0].scope or {}
         if finding.severity == "harmless":
             if found.verdict == "follows" and found.facts:
-                return _proved(finding, found, reader, scope)
+                return _proved(finding, found, reader, events)
             continue
         if found.verdict != "wrong" or found.formula is None:
             continue
         wanted = [_truth(run, target) for run in reader.runs]
         key = "times" if found.times else "excess" if found.excess else "lacks"
         sign = -1 if key == "lacks" else 1
-        said = reader.said({m: sign * c for m, c in found.formula.items()}, scope=scope)
+        said = reader.said({m: sign * c for m, c in found.formula.items()}, events=events)
         if key == "times" and finding.ratio:
             continue
         if said and reader.holds(found, name, got, wanted):
@@ -383,12 +413,12 @@ def _meant(finding: Finding, reader: _Reader, got: Sequence[Any]) -> Quantity | 
     """Return the gradient that a line should hold."""
     if finding.severity == "harmless":
         return reader.same(got, ("grad", "edge"), finding.target)
-    shown, name = finding.expected, node_of(finding.means or finding.target)
+    shown = finding.expected
     for quantity in reader.runs[0].known.all:
-        if shown is not None and quantity.kind != "value" and np.shape(quantity.value) == shown.shape:
-            same = np.allclose(np.ravel(quantity.value)[:6], shown.sample, rtol=1e-9, atol=1e-14)
-            if same and (quantity.label == finding.means or quantity.key[1] == name):
-                return quantity
+        if shown is None or quantity.kind == "value" or np.shape(quantity.value) != shown.shape:
+            continue
+        if np.allclose(np.ravel(quantity.value)[:6], shown.sample, rtol=1e-9, atol=1e-14):
+            return quantity
     return None
 
 
@@ -396,11 +426,11 @@ def _truth(run: _Run, quantity: Quantity) -> Any:
     return np.asarray(next(q.value for q in run.known.all if q.key == quantity.key))
 
 
-def _proved(finding: Finding, found: Comparison, reader: _Reader, scope: Mapping[str, Any]) -> Finding:
+def _proved(finding: Finding, found: Comparison, reader: _Reader, events: Sequence[Event]) -> Finding:
     """Return a remark with the proof that what is left out is always zero."""
     search = reader.comparer.search
     left, right = found.facts[0]
-    said = reader.said(*proof_of(search, left, right), scope=scope) if search.book.same(left, right) else None
+    said = reader.said(*proof_of(search, left, right), events=events) if search.book.same(left, right) else None
     return replace(finding, relation="always", formula=" = ".join(dict.fromkeys(said))) if said else finding
 
 
@@ -433,18 +463,22 @@ def _proved_equal(reader: _Reader) -> tuple[str, ...]:
     events, proved = reader.at(number), []
     if events is None or not isinstance(events[0].statement.node, ast.Return):
         return ()
+    results = dict(reader.runs[0].case.task.call.results)
     for root in events[0].statement.roots:
         got = [_got(event, root) for event in events]
         target = reader.same(got, ("grad",), root.name)
+        name = results.get(root.position if root.position >= 0 else None)
+        if target is None or target.key[1] != name:  # it may be the gradient of something else
+            continue
         writers = [w for e in events if (w := e.reads.get(root.name)) is not None]
         expr, at = root.expr, events
         if isinstance(root.expr, ast.Name) and len(writers) == len(events):
             inner = reader._definition(root.name, writers)
             expr, at = (inner, writers) if inner is not None else (expr, at)
-        if target is None or isinstance(expr, ast.Name):
+        if isinstance(expr, ast.Name):
             continue
         with contextlib.suppress(MicrogradError, _Unknown, OutOfTime):
-            name = reader.name_of(target)
-            if name is not None and reader.compared(reader.read(expr, at), name).verdict == "follows":
+            called = reader.name_of(target)
+            if called is not None and reader.compared(reader.read(expr, at), called).verdict == "follows":
                 proved.append(root.name or target.label)
     return tuple(proved)

@@ -171,6 +171,61 @@ def test_a_compact_solution_gets_the_steps_that_lead_to_it() -> None:
     assert "sums are linear" not in wrong.text(hint="kind")  # the steps would give it away
 
 
+LAYERNORM = """
+import numpy as np
+
+
+def layernorm_forward(x, gamma, beta, eps=1e-5):
+    mu = x.mean(axis=1, keepdims=True)
+    xc = x - mu
+    var = (xc**2).mean(axis=1, keepdims=True)
+    std = np.sqrt(var + eps)
+    xn = xc / std
+    out = gamma * xn + beta
+    return out, (xn, gamma, std)
+
+
+def layernorm_backward(dout, cache):
+    xn, gamma, std = cache
+    dbeta = dout.sum(axis=0)
+    dgamma = (dout * xn).sum(axis=0)
+    dxn = dout * gamma
+    dx = (dxn - dxn.mean(axis=1, keepdims=True) - xn * (dxn * xn).mean(axis=1, keepdims=True)) / std
+    return dx, dgamma, dbeta
+"""
+
+
+def test_what_is_the_gradient_of_something_else_is_not_called_proved() -> None:
+    """Without the mean of dxn it is the gradient of xc, and right as that."""
+    report = spoilt(LAYERNORM, " - dxn.mean(axis=1, keepdims=True)", "")
+    assert report.proved == ("dgamma", "dbeta")
+    assert report.findings[0].formula == "(Σ_d dxn)/(x.shape[1]·std)"
+
+
+def test_one_hot_rows_of_ones_own_are_read() -> None:
+    text = """
+import numpy as np
+
+
+def ce_forward(scores, y):
+    n = scores.shape[0]
+    e = np.exp(scores - scores.max(axis=1, keepdims=True))
+    p = e / e.sum(axis=1, keepdims=True)
+    loss = -np.mean(np.log(p[np.arange(n), y]))
+    return loss, (p, y)
+
+
+def ce_backward(dloss, cache):
+    p, y = cache
+    n = p.shape[0]
+    hot = np.eye(p.shape[1])[y]
+    dscores = dloss * (p - hot) / n
+    return dscores
+"""
+    (found,) = spoilt(text, "(p - hot) / n", "p / n").findings
+    assert (found.relation, found.formula) == ("excess", "hot/n")
+
+
 def test_steps_of_a_staged_solution_and_of_short_forwards_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     def asked(*_: Any, **__: Any) -> None:
         raise AssertionError("asked")
