@@ -188,7 +188,7 @@ def _printed(report: Report, language: str) -> list[str]:
 def steps_of(report: Report, hint: str, language: str) -> tuple[str, list[tuple[str, str]], str]:
     """Return the way to a compact solution: its heading, lines each with its rule, and what is proved of the solution.
 
-    All empty where there is none, or where it would give the answer away.
+    All empty where there is none, or where it would give the solution away.
     """
     if not report.steps or (level(hint) < 2 and not report.ok):
         return "", [], ""
