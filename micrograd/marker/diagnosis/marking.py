@@ -16,7 +16,7 @@ from micrograd.marker.diagnosis.diagnosis import Diagnoser
 from micrograd.marker.diagnosis.first_look import first_look, with_reason
 from micrograd.marker.diagnosis.harmless import averaged, left_out, unguarded
 from micrograd.marker.diagnosis.reference import differences
-from micrograd.marker.gradient_names import meanings, normal
+from micrograd.marker.gradient_names import meanings, node_of, normal
 from micrograd.marker.inputs.calling import function_named
 from micrograd.marker.inputs.layers import forward_of_layer
 from micrograd.marker.inputs.task import Argument, Call, Probe, Task
@@ -207,7 +207,7 @@ def _second_opinion(
 
 
 def _is_compact(program: StudentCode, case: Case) -> bool:
-    """Return whether most gradients of the user's intermediate values are not computed on the way."""
+    """Return whether few gradients of the user's intermediate values are computed on the way: fewer than half."""
     graph = case.graph
     if graph is None or case.task.forward == case.task.backward:
         return False
@@ -216,9 +216,11 @@ def _is_compact(program: StudentCode, case: Case) -> bool:
     found = [q for q in Quantities(graph).all if q.kind == "grad" and q.key[1] in own]
     if len(found) < _STAGES:
         return False
-    written = [v for e in record(program, case.call).events for v in e.writes.values() if isinstance(v, np.ndarray)]
-    there = [q for q in found if any(agree(np.squeeze(v), np.squeeze(q.value)) for v in written)]
-    return len(there) <= len(found) / 2
+    events = record(program, case.call).events
+    written = [v for e in events for v in e.writes.values() if isinstance(v, np.ndarray)]
+    named = {node_of(name) for e in events for name in e.writes}  # a wrong one is on the way too
+    there = [q for q in found if q.key[1] in named or any(agree(np.squeeze(v), np.squeeze(q.value)) for v in written)]
+    return len(there) < len(found) / 2
 
 
 _STAGES = 3  # gradients on the way; a forward with fewer has no long form
