@@ -170,6 +170,35 @@ def test_wrong_arguments_are_refused() -> None:
         mg.derive(softmax, X).html("softmax.svg")
 
 
+def test_arrays_without_entries_are_refused() -> None:
+    with pytest.raises(GraphError, match=r"derive needs arrays with at least one entry; got x \(0, 4\)"):
+        mg.derive(softmax, np.zeros((0, 4)))
+
+
+def test_powers_that_the_field_has_not_are_no_doubt() -> None:
+    made = mg.derive(lambda x: np.abs(x) ** 1.7, X)
+    assert made.check().field in (True, None)
+    assert made._doubted is None
+
+
+def windows(x: Any) -> Any:
+    return np.lib.stride_tricks.sliding_window_view(x, 3, axis=0).sum(axis=-1)
+
+
+def test_windows_are_refused_with_the_line() -> None:
+    with pytest.raises(Unsupported, match=r"test_derive.py:\d+: np.lib.stride_tricks.sliding_window_view\(x, 3"):
+        mg.derive(windows, X)
+
+
+def test_sums_inside_sums_over_one_axis() -> None:
+    made = mg.derive(lambda x: np.sum(x * np.sum(x * np.sum(x, axis=0), axis=0), axis=0), X)
+    assert made.check().field
+    backward = made.numpy()
+    x, dout = RNG.normal(size=(3, 6)), RNG.normal(size=6)
+    graph = mg.trace(lambda x: np.sum(x * np.sum(x * np.sum(x, axis=0), axis=0), axis=0), x).backward(dout)
+    assert np.allclose(backward(dout, x), graph.grad["x"], rtol=1e-12)
+
+
 def test_a_division_by_what_is_always_zero_is_refused() -> None:
     with pytest.raises(GraphError, match="divides by what is always 0"):
         mg.derive(lambda x: x / (x - x), X)

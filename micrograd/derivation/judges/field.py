@@ -49,10 +49,12 @@ class Field:
     Attributes:
         salt: makes one field's draws different from another's.
         exponents: what has been put into `exp`, by result, so that `log` finds it again.
+        loose: a power was taken that it has no consistent value of, x**0.7: what differs then may be equal.
     """
 
     salt: str
     exponents: dict[int, Element] = field(default_factory=dict)
+    loose: bool = False
 
     def drawn(self, text: str) -> Element:
         """Return the element that belongs to a text."""
@@ -173,6 +175,7 @@ class Element:
         for _ in range({1: 0, 2: 1, 4: 2, 8: 3}.get(q.denominator, -1)):
             base = base.sqrt()
         if q.denominator not in (1, 2, 4, 8):
+            self.field.loose = True
             return self._function(f"pow {q}")
         n = q.numerator
         base, n = (1 / base, -n) if n < 0 else (base, n)
