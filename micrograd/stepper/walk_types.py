@@ -76,7 +76,8 @@ NodeData = TypedDict(
         "cells": NotRequired[MovedCells],
     },
 )
-"""One node. ``from``: of an input of the backward graph the forward node it is; None for a cotangent of an output."""
+"""One node. ``from``: of an input of the backward graph the forward node it is, which has its value; None for a
+cotangent of an output."""
 
 
 class GraphData(TypedDict):

@@ -116,7 +116,7 @@ def test_no_word_of_a_language_stands_in_the_script_or_the_template() -> None:
 
 
 def test_the_page_is_small(bn: tuple[mg.Graph, Any]) -> None:
-    assert len(bn[1].html.encode()) <= 200_000
+    assert len(bn[1].html.encode()) <= 195_000
 
 
 def contrast(one: str, other: str) -> float:

@@ -62,7 +62,7 @@ def test_a_page_asks_the_network_for_nothing() -> None:
 
 
 def test_the_page_of_batch_normalization_is_small() -> None:
-    assert len(walk(batchnorm()).html.encode()) <= 200_000
+    assert len(walk(batchnorm()).html.encode()) <= 195_000
 
 
 def test_the_data_comes_through_the_page() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
 import subprocess
@@ -137,6 +139,57 @@ def test_the_test_of_types_can_fail() -> None:
     assert untyped("const f = (x) => x;\n") == ["f"]
     assert untyped("/** Do it. */\nfunction f(x, y) {\n}\n") == ["f(x, y)"]
     assert untyped("/**\n * Do it.\n * @param {number} x\n */\nexport const f = (x) => x;\n") == []
+
+
+TSC = os.environ.get("TSC") or shutil.which("tsc")
+
+
+def type_errors(folder: Path, pages: Path) -> str:
+    """What the TypeScript compiler says against the modules, by the types in their comments."""
+    (folder / "rules.d.ts").write_text(
+        "declare const RULES: {map: Record<string, (x: number[], a: any) => any>, "
+        "cast: Record<string, (x: any, a?: any) => any>, reduce: Record<string, string>};\n",
+        encoding="utf-8",
+    )
+    options = {
+        "allowJs": True, "checkJs": True, "noEmit": True, "strict": True, "target": "es2023", "module": "es2022",
+        "moduleResolution": "bundler", "lib": ["es2023", "dom", "dom.iterable"], "types": [], "noUnusedLocals": True,
+        "noUnusedParameters": True,
+    }  # fmt: skip
+    listed = {"compilerOptions": options, "files": [*map(str, sorted(pages.glob("*.js"))), "rules.d.ts"]}
+    (folder / "tsconfig.json").write_text(json.dumps(listed), encoding="utf-8")
+    command = [str(TSC), "-p", str(folder)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout
+
+
+@pytest.mark.skipif(TSC is None, reason="tsc is not installed (TSC names it): the types of the script were not checked")
+def test_the_modules_keep_their_types(tmp_path: Path) -> None:
+    assert type_errors(tmp_path, PAGES) == ""
+    copy = tmp_path / "page"
+    shutil.copytree(PAGES, copy)
+    module = copy / "model" / "words.js"
+    module.write_text(module.read_text(encoding="utf-8").replace("state.language", "state.tongue"), encoding="utf-8")
+    assert "words.js" in type_errors(tmp_path, copy)
+
+
+@needs_node
+def test_numbers_are_written_and_read_in_node(tmp_path: Path) -> None:
+    """A module that needs no page runs where there is none."""
+    (tmp_path / "package.json").write_text('{"type": "module"}', encoding="utf-8")
+    shutil.copytree(PAGES / "model", tmp_path / "model")
+    program = """
+import {alone, typed, writing} from './model/numbers.js';
+import {broadcastCell, shapeText, unravel} from './model/shapes.js';
+const write = writing([0.25, -1.5, 0]);
+console.log(JSON.stringify([alone(1 / 3), alone(-2e-7), alone(NaN), typed('1/3'), typed('0,5'), typed(' \u22122 '),
+  Number.isNaN(typed('x')), write(-1.5), write(0), shapeText([4]), unravel(7, [4, 3]), broadcastCell(7, [3], [4, 3])]));
+"""
+    (tmp_path / "try.js").write_text(program, encoding="utf-8")
+    command = [NODE or "node", str(tmp_path / "try.js")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert json.loads(done.stdout) == [
+        "0.33333", "\u22122e\u22127", "NaN", 1 / 3, 0.5, -2, True, "\u22121.50", "0", "(4,)", [2, 1], 1,
+    ]  # fmt: skip
 
 
 # ---- joined ---------------------------------------------------------------------------------------------

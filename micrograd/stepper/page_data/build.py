@@ -124,6 +124,7 @@ def _graph_data(graph: Graph, sources: SourceBlocks, whole: bool, origins: Mappi
     nodes: list[NodeData] = []
     for node, value in zip(graph.nodes, graph.values, strict=True):
         called = operand_names(node.source.text) if node.source is not None else ()
+        origin = origins.get(node.index)  # of a forward value, which the page carries once
         data: NodeData = {
             "name": node.name,
             "op": node.op,
@@ -135,8 +136,8 @@ def _graph_data(graph: Graph, sources: SourceBlocks, whole: bool, origins: Mappi
             "stage": node.stage,
             "source": sources.range(node.source),
             "statement": node.statement,
-            "value": None if value is None else array_data(value, whole),
-            "from": origins.get(node.index),
+            "value": None if value is None or origin is not None else array_data(value, whole),
+            "from": origin,
         }
         if whole and (cells := moved_cells(graph, node)) is not None:
             data["cells"] = cells
