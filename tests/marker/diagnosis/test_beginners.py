@@ -403,13 +403,6 @@ def test_what_is_missing_is_not_called_wrong() -> None:
     assert "Fix: after line 9 put `dx /= N`." in text
 
 
-def test_only_the_first_doubt_is_told() -> None:
-    text = TEXTS["a path into a state"].replace("(1 - h[:, t] ** 2)", "np.cos(h[:, t] - 3) ** 5")
-    report = marked(text)
-    assert len([finding for finding in mistakes_in(report) if not finding.sure]) <= 1
-    assert report.text().count("is the first line that nothing vouches for") <= 1
-
-
 def test_averages_are_told_once_and_as_no_mistake() -> None:
     report = marked(TEXTS["averages and a mask"])
     assert [finding.kind for finding in report.findings] == ["mask", "mean_convention"]
