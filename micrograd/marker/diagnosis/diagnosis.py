@@ -27,8 +27,7 @@ from micrograd.marker.diagnosis.examination import (
     permuted,
     unpacked,
 )  # fmt: skip
-from micrograd.marker.diagnosis.finding import Suspicion, found_at
-from micrograd.marker.diagnosis.proof import Found, Proof
+from micrograd.marker.diagnosis.finding import Found, Proof, Suspicion, found_at
 from micrograd.marker.repair.node_edits import Change, Edit
 from micrograd.marker.repair.patch import Patch
 from micrograd.marker.repair.search import TIERS, Bench, Goal, Mended, SearchJob, as_call, outcome, placed, search
