@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from micrograd.errors import MicrogradError, MissingExtraError
 
 if TYPE_CHECKING:
     from micrograd.graph import Graph
+    from micrograd.stepper.walk_types import WalkData
 
 __all__ = ["main"]
 
@@ -101,14 +103,15 @@ def _walk(options: argparse.Namespace, terminal: Terminal) -> None:
         except MicrogradError as error:
             raise CommandError(str(error), 2) from None
         writable(output, options.force, make=True)
-    graph = _traced(path, name, options, backward=True)
-    if options.backward:
-        graph = graph.backward_graph()
-    data = walk_data(graph, lang=options.lang)
+    if options.train:
+        data = _trained(path, name, options)
+    else:
+        graph = _traced(path, name, options, backward=True)
+        data = walk_data(graph.backward_graph() if options.backward else graph, lang=options.lang)
     if output is not None:
         Walk(data).save(output)
-        size = output.stat().st_size
-        terminal.say(f"{output}: {len(graph.nodes)} nodes, {len(data['steps'])} steps, {size} bytes")
+        size, nodes = output.stat().st_size, len(data["graphs"]["forward"]["nodes"])
+        terminal.say(f"{output}: {nodes} nodes, {len(data['steps'])} steps, {size} bytes")
     elif options.step:
 
         def ask(question: str) -> str:
@@ -118,6 +121,26 @@ def _walk(options: argparse.Namespace, terminal: Terminal) -> None:
         paged(data, terminal.say, ask, coloured(sys.stdout))
     else:
         terminal.say(text_of(data, coloured(sys.stdout)).rstrip("\n"))
+
+
+def _in_order(function: Callable[..., Any], arguments: dict[str, Any]) -> list[Any]:
+    """Return the arguments by position, up to the last that is given; those between have their defaults."""
+    parameters = signature(function).parameters
+    count = max((at for at, name in enumerate(parameters, 1) if name in arguments), default=0)
+    return [arguments.get(name, parameters[name].default) for name in [*parameters][:count]]
+
+
+def _trained(path: Path, name: str, options: argparse.Namespace) -> WalkData:
+    """Run the user's train step, and return the data of the walk through it."""
+    from micrograd.stepper.training import iterations, training_walk_data
+
+    if options.backward:
+        raise CommandError("--train shows the backward pass of every iteration; leave out --backward", 2)
+    function = function_in(load(path), name, path)
+    arguments = arguments_for(function, name, options) if signature(function).parameters else {}
+    with at_user_line(path):
+        made = iterations(function, _in_order(function, arguments), options.steps)
+        return training_walk_data(made, lang=options.lang)
 
 
 def _demo(options: argparse.Namespace, terminal: Terminal) -> None:
@@ -184,6 +207,13 @@ def _parser() -> argparse.ArgumentParser:
     of_a_function(walk, "bn.html; without it the steps are printed")
     walk.add_argument("--lang", choices=("en", "zh"), default="en", help="the language to begin with (default: en)")
     walk.add_argument("--step", action="store_true", help="print one step for each press of Enter")
+    walk.add_argument(
+        "--train",
+        action="store_true",
+        help="the function is a train step: it takes parameters and data and returns the loss and the new parameters, "
+        "or calls backward() and moves its parameters; the page shows each iteration",
+    )
+    walk.add_argument("--steps", type=whole(1, 500), default=20, help="iterations of --train (default: 20)")
     walk.add_argument("--backward", action="store_true", help="walk through the backward pass as a graph of its own")
     walk.set_defaults(run=_walk)
 

@@ -42,7 +42,18 @@ _LIBRARIES = tuple(
 )
 
 MACHINERY = (
-    *("core/", "numpy_api/", "source/", "graph/", "tracing/", "program/", "compiler/", "nn/module.py", "display.py"),
+    *(
+        "core/",
+        "numpy_api/",
+        "source/",
+        "graph/",
+        "tracing/",
+        "program/",
+        "compiler/",
+        "stepper/",
+        "nn/module.py",
+        "display.py",
+    ),
     *("engine.py", "primitives.py", "functional.py", "transforms.py", "anomaly.py", "modes.py"),
 )
 """Where files of this package are machinery, by the start of their path in it. What is composed of primitives (batch

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,7 @@ from micrograd.graph import Graph
 from micrograd.stepper import notebook, plain_text
 from micrograd.stepper.page import html_of
 from micrograd.stepper.page_data import WalkData, encoded, walk_data
+from micrograd.stepper.training import iterations, training_walk_data
 
 __all__ = ["Walk", "html_path", "walk"]
 
@@ -92,9 +94,11 @@ def html_path(path: str | os.PathLike[str]) -> Path:
 
 
 def walk(
-    graph: Graph | Tensor,
+    graph: Graph | Tensor | Callable[..., Any],
     path: str | os.PathLike[str] | None = None,
     *,
+    steps: int | None = None,
+    args: Sequence[Any] = (),
     lang: Literal["en", "zh"] = "en",
     title: str | None = None,
     seed: Any = None,
@@ -105,8 +109,12 @@ def walk(
     are printed.
 
     Args:
-        graph: a `Graph` that has been run (from `micrograd.trace`), or a tensor. A backward graph walks too.
+        graph: a `Graph` that has been run (from `micrograd.trace`), or a tensor; a backward graph walks too. With
+            `steps` a train step: a function of parameters and data that returns the loss and the new parameters, or
+            one that calls ``loss.backward()`` and moves its parameters, as ``optimizer.step()`` does.
         path: an ``.html`` file.
+        steps: how often to run the train step, which is called unchanged; the page goes from iteration to iteration.
+        args: the arguments of the train step.
         lang: the language to begin with, ``en`` or ``zh``; the page has a switch.
         title: of the page; "Walk through" and the name of the graph where left out.
         seed: the gradient of the output to walk back from, as for `Graph.backward`: an array of the shape of the
@@ -114,8 +122,8 @@ def walk(
             numbers for an array.
 
     Raises:
-        GraphError: the graph has not been run or has more than 2,000 nodes; the path does not end in ``.html``.
-        TypeError: neither a graph nor a tensor. OSError: the file cannot be written.
+        GraphError: the graph has not been run or has more than 2,000 nodes; the path does not end in ``.html``; a
+            function is no train step. TypeError: neither a graph nor a tensor. OSError: the file cannot be written.
 
     >>> import micrograd as mg
     >>> a = mg.Tensor(3.0)
@@ -123,17 +131,32 @@ def walk(
     >>> len(made.data["steps"]), made.data["graphs"]["backward"]["nodes"][-1]["name"]
     (10, 'dx')
     """
-    if isinstance(graph, Tensor):
-        graph = Graph.of(graph)
-    if not isinstance(graph, Graph):
-        raise TypeError(
-            f"walk takes a Graph or a Tensor; got {type(graph).__name__}. Use micrograd.trace(f, x) for a function."
-        )
     if path is not None:
         path = html_path(path)  # before the work
-    made = Walk(walk_data(graph, lang=lang, title=title, seed=seed))
+    made = Walk(
+        _of_a_graph(graph, lang, title, seed) if steps is None else _of_training(graph, args, steps, lang, title, seed)
+    )
     if path is not None:
         made.save(path)
     elif sys.stdout.isatty():
         sys.stdout.write(plain_text.text_of(made.data, plain_text.coloured(sys.stdout)))
     return made
+
+
+def _of_a_graph(graph: Any, lang: str, title: str | None, seed: Any) -> WalkData:
+    if isinstance(graph, Tensor):
+        graph = Graph.of(graph)
+    if not isinstance(graph, Graph):
+        raise TypeError(
+            f"walk takes a Graph or a Tensor; got {type(graph).__name__}. Use micrograd.trace(f, x) for a function, or "
+            "walk(train_step, steps=20) for a function that trains."
+        )
+    return walk_data(graph, lang=lang, title=title, seed=seed)
+
+
+def _of_training(step: Any, args: Sequence[Any], steps: int, lang: str, title: str | None, seed: Any) -> WalkData:
+    if not callable(step) or isinstance(step, (Tensor, Graph)):
+        raise TypeError(f"with steps= walk takes a train step, a function; got {type(step).__name__}.")
+    if seed is not None:
+        raise GraphError("the walk back through training begins at the loss, whose gradient is 1; leave out seed=.")
+    return training_walk_data(iterations(step, args, steps), lang=lang, title=title)

@@ -140,6 +140,13 @@ PAGE: dict[str, tuple[str, str]] = {
     "path_seed": ("{0}, given", "{0}（给定）"),
     "no_script": ("This page needs JavaScript to step.", "逐步演示需要 JavaScript。"),
     "no_source": ("The source of this graph is not known.", "找不到此图的源代码。"),
+    "training": ("Training", "训练"),
+    "after_loss": ("after the loss", "损失之后"),
+    "iteration": ("Iteration", "迭代"),
+    "iteration_previous": ("Previous iteration  [", "上一次迭代  ["),
+    "iteration_next": ("Next iteration  ]", "下一次迭代  ]"),
+    "iteration_of": ("iteration {0} of {1}: loss {2}", "第 {0} 次迭代，共 {1} 次：损失 {2}"),
+    "loss_curve": ("The loss goes from {0} to {1} in {2} iterations.", "损失在 {2} 次迭代中从 {0} 变为 {1}。"),
     "paths_sum": ("Σ of {0} paths", "{0} 条路径之和"),
 }
 
@@ -195,6 +202,7 @@ WHY: dict[str, tuple[str, str]] = {
 
 SENTENCES: dict[str, tuple[str, str]] = {
     "title": ("Walk through {name}", "逐步演示 {name}"),
+    "title.training": ("{count} iterations of {name}", "{name} 的 {count} 次迭代"),
     # ---- a step's title, and the sentence that is read aloud ----
     "head.input": ("Input {name}", "输入 {name}"),
     "head.parameter": ("Parameter {name}", "参数 {name}"),
@@ -251,6 +259,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "terminal.forward": ("forward", "前向传播"),
     "terminal.backward": ("backward", "反向传播"),
     "terminal.more": ("Enter: next step, q: stop ", "回车：下一步，q：结束 "),
+    "terminal.losses": (
+        "The loss of each iteration: {losses}. The steps are those of the first.",
+        "各次迭代的损失：{losses}。以下是第一次迭代的步骤。",
+    ),
     "terminal.steps": (
         "{name}: {forward} steps forward, {backward} steps back",
         "{name}：前向 {forward} 步，反向 {backward} 步",

@@ -187,6 +187,25 @@ def test_walk_without_an_output_prints_the_steps(capsys: pytest.CaptureFixture[s
     assert list(Path().iterdir()) == []
 
 
+def test_walk_through_training(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("step.py").write_text(
+        "import numpy as np\n\ndef step(w, x, rate=0.25):\n    loss = np.sum((w - x) ** 2)\n"
+        "    return loss, w - rate * 2 * (w - x)\n\ndef loss_only(w, x):\n    return np.sum(w * x)\n",
+        encoding="utf-8",
+    )
+    given = ("--input", "w=[4.0]", "--input", "x=[0.0]")
+    code, out, err = said(capsys, "walk", "--train", "step.py:step", *given, "--steps", "3", "-o", "step.html")
+    assert (code, err) == (0, "")
+    assert "step.html: 8 nodes" in out
+    code, out, _ = said(capsys, "walk", "--train", "step.py:step", *given, "--param", "rate=0.5", "--steps", "3")
+    assert "The loss of each iteration: 16, 0, 0." in out
+    code, _, err = said(capsys, "walk", "--train", "step.py:loss_only", *given)
+    assert code == 1
+    assert "step.py: loss_only changes no parameter" in err
+    code, _, err = said(capsys, "walk", "--train", "--backward", "step.py:step", *given)
+    assert (code, "leave out --backward" in err) == (2, True)
+
+
 def test_walk_steps_with_enter(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     answers = iter(["", "q"])
     monkeypatch.setattr("builtins.input", lambda: next(answers))

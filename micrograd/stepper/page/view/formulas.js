@@ -74,7 +74,7 @@ export function fillNumbers(math, s) {
   const side = s.phase, index = /** @type {number} */ (side === 'forward' ? s.node : s.edge ? s.edge.grad : s.gradient);
   const {chosen} = state;
   const wanted = s === currentStep() && chosen && chosen.graph === side && chosen.node === index ? chosen.cell : 0;
-  if (!state.edited && !wanted) return 0;
+  if (!state.edited && !wanted && !state.iteration) return 0;
   const graph = data.graphs[side];
   const parts = new Set(tags.filter((tag) => tag.side === side && tag.index !== index).map((tag) => tag.index));
   const originsOf = (/** @type {number} */ cell) => {

@@ -1,7 +1,7 @@
 // One step as elements: the rule, the rule with numbers, and the arrays that it reads and makes.
 
 import {backward, data, forward, isLeaf, nodeName, nodeOperands} from '../model/data.js';
-import {arrivals, foldOf, pathsOf, readsOf, runningSums} from '../model/paths.js';
+import {arrivals, foldOf, isAfterLoss, pathsOf, readsOf, runningSums} from '../model/paths.js';
 import {indexText, shapeText} from '../model/shapes.js';
 import {state} from '../model/state.js';
 import {t} from '../model/words.js';
@@ -48,7 +48,7 @@ const originOf = (path) => (path.from === null || path.from === undefined
 export function stepContent(s, options) {
   const node = forward.nodes[s.node];
   const parts = [h('div', {class: 'where'},
-    h('span', {class: `phase ${s.phase}`}, s.phase === 'forward' ? `→ ${t('forward')}` : `← ${t('backward')}`),
+    h('span', {class: `phase ${s.phase}`}, s.phase === 'forward' ? `→ ${t(isAfterLoss(s) ? 'after_loss' : 'forward')}` : `← ${t('backward')}`),
     s.stage !== null && data.stages[s.stage] ? h('span', {}, data.stages[s.stage].title) : null,
     node.source ? h('span', {}, t('line', node.source.line)) : null)];
   parts.push(h('h3', {class: 'title'}, s.title[state.language]));
