@@ -62,6 +62,7 @@ def _traced(path: Path, name: str, options: argparse.Namespace, *, backward: boo
 def _draw(options: argparse.Namespace, terminal: Terminal) -> None:
     from micrograd.drawing import draw
     from micrograd.drawing.picture import suffix_of
+    from micrograd.graph.broken import what_ran
 
     path, name = _target(options)
     output = Path(options.output or f"{name}.svg")
@@ -70,7 +71,13 @@ def _draw(options: argparse.Namespace, terminal: Terminal) -> None:
     except MicrogradError as error:
         raise CommandError(str(error), 2) from None
     writable(output, options.force, make=True)
-    graph = _traced(path, name, options, backward=not options.no_grads or options.backward)
+    broken = ""
+    try:
+        graph: Graph | BaseException = _traced(path, name, options, backward=not options.no_grads or options.backward)
+    except CommandError as error:
+        if what_ran(error.__context__) is None or error.__context__ is None:
+            raise
+        graph, broken = error.__context__, str(error)
     picture = draw(
         graph,
         output,
@@ -79,12 +86,15 @@ def _draw(options: argparse.Namespace, terminal: Terminal) -> None:
         depth=options.depth,
         values=not options.no_values,
         grads=not options.no_grads,
-        backward=options.backward,
+        backward=options.backward and not broken,
         group=None if options.no_stages else "stage",
         full=options.full,
     )
+    if broken:
+        raise CommandError(f"{broken}; {output} shows what ran before it", 1)
     if picture.note:
         terminal.say(picture.note)
+    assert not isinstance(graph, BaseException)
     terminal.say(f"{output}: {len(graph.nodes)} nodes, {len(graph.stages)} stages, {output.stat().st_size} bytes")
 
 

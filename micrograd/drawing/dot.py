@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import graphviz
 
 from micrograd.drawing.labels import dot_text
-from micrograd.drawing.palette import PALETTE
+from micrograd.drawing.palette import GROUNDS, PALETTE
 from micrograd.drawing.view import Block, Box, TextLine, View
 
 __all__ = ["ALLOWED", "dot_of"]
@@ -21,14 +21,6 @@ ALLOWED = frozenset({
     "rankdir", "ranksep", "shape", "style",
 })  # fmt: skip
 """The only attributes that are written."""
-
-_KINDS = {  # box: ground and border
-    "leaf": ("leaf", "leaf-border"),
-    "result": ("result", "result-border"),
-    "op": ("card", "border"),
-    "cluster": ("card", "border"),
-    "again": ("card", "border"),
-}
 
 
 def _label(blocks: Iterable[Block]) -> str:
@@ -70,7 +62,7 @@ def dot_of(view: View) -> str:
         if box.kind == "constant":
             style |= _checked(shape="plaintext", style="", fontcolor=light["grey"], fontsize="10")
         else:
-            ground, border = _KINDS[box.kind]
+            ground, border = GROUNDS.get(box.kind, ("card", "border"))
             style |= _checked(fillcolor=light[ground], color=light[border])
         target.node(_key(box.index), **style)
 

@@ -16,6 +16,7 @@ from micrograd.drawing.view import CROWD, View, view_of
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
 from micrograd.graph import Graph
+from micrograd.graph.broken import what_ran
 
 __all__ = ["FORMATS", "Picture", "draw", "write"]
 
@@ -102,7 +103,7 @@ def write(path: str | os.PathLike[str], content: str | bytes) -> Path:
 
 
 def draw(
-    graph: Graph | Tensor,
+    graph: Graph | Tensor | BaseException,
     path: str | os.PathLike[str] | None = None,
     *,
     direction: Literal["LR", "TB", "RL", "BT"] | None = None,
@@ -118,7 +119,8 @@ def draw(
 
     Args:
         graph: a `Graph` (from `micrograd.trace`, with your names), a tensor (plain names), or a compiled function,
-            whose kernels are framed.
+            whose kernels are framed; or an exception that `micrograd.trace` raised: what ran before it is drawn, and
+            the expression that raised it.
         path: where to write it: ``.svg`` or ``.dot``; ``.png`` and ``.pdf`` need the `dot` program.
         direction: ``LR`` from left to right, ``TB`` from top to bottom, however large it becomes; where left out the
             layout is the one that is read best at `width`: left to right, top to bottom, or in rows.
@@ -156,6 +158,14 @@ def draw(
     if path is not None:
         suffix_of(path)  # before the work
     flow = direction or "LR"
+    if isinstance(graph, BaseException):
+        ran = what_ran(graph)
+        if ran is None:
+            raise TypeError(
+                f"draw takes an exception that micrograd.trace raised; this {type(graph).__name__} was raised outside "
+                "it."
+            )
+        graph = ran
     if isinstance(graph, Tensor):
         summary = None if full or depth or backward else clustered_below(graph, direction=flow)
         if summary is not None:

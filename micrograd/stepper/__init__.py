@@ -16,6 +16,7 @@ from micrograd.drawing.picture import write
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
 from micrograd.graph import Graph
+from micrograd.graph.broken import what_ran
 from micrograd.stepper import notebook, plain_text
 from micrograd.stepper.page import html_of
 from micrograd.stepper.page_data import WalkData, encoded, walk_data
@@ -146,6 +147,11 @@ def walk(
 def _of_a_graph(graph: Any, lang: str, title: str | None, seed: Any) -> WalkData:
     if isinstance(graph, Tensor):
         graph = Graph.of(graph)
+    if what_ran(graph) is not None:
+        raise TypeError(
+            f"walk steps through what ran to its end; {type(graph).__name__} was raised before that. draw(error) draws "
+            "what ran, up to the line that broke."
+        )
     if not isinstance(graph, Graph):
         raise TypeError(
             f"walk takes a Graph or a Tensor; got {type(graph).__name__}. Use micrograd.trace(f, x) for a function, or "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -187,6 +188,16 @@ def test_walk_without_an_output_prints_the_steps(capsys: pytest.CaptureFixture[s
     assert list(Path().iterdir()) == []
 
 
+def test_draw_shows_what_ran_before_an_exception(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("net.py").write_text("def f(x, w):\n    y = x * 2.0\n    return y @ w\n", encoding="utf-8")
+    code, _, err = said(capsys, "draw", "net.py:f", "--input", "x=4x3", "--input", "w=4x3", "-o", "f.svg")
+    assert code == 1
+    assert "net.py:3: " in err
+    assert "f.svg shows what ran before it" in err
+    assert "inner sizes 3 and 4 differ" in re.sub("<[^>]*>", " ", Path("f.svg").read_text(encoding="utf-8"))
+    assert said(capsys, "walk", "net.py:f", "--input", "x=4x3", "--input", "w=4x3")[0] == 1
+
+
 def test_walk_through_training(capsys: pytest.CaptureFixture[str]) -> None:
     Path("step.py").write_text(
         "import numpy as np\n\ndef step(w, x, rate=0.25):\n    loss = np.sum((w - x) ** 2)\n"
@@ -360,7 +371,7 @@ def test_a_fault_in_the_file_is_told_with_its_line(
     assert (code, out) == (1, "")
     assert err.startswith(f"micrograd: {message}"), err
     assert len(err.splitlines()) == 1
-    assert not Path("f.svg").exists()
+    assert Path("f.svg").exists() == err.endswith("; f.svg shows what ran before it\n")
 
 
 def test_the_help_says_that_tracing_executes(capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,6 +23,7 @@ __all__ = [
     "framed",
     "table",
     "turned",
+    "wrapped",
 ]
 
 EM = 0.602  # width of a character of a monospaced font, in font sizes
@@ -64,7 +65,8 @@ class Box:
 
     Attributes:
         index: the node it ends in (negative: a copy near one of its readers).
-        kind: leaf, constant, op, result, cluster, or again, which names a box that stands elsewhere.
+        kind: leaf, constant, op, result, cluster, broken (what raised an exception), or again, which names a box
+            that stands elsewhere.
         blocks: what is written in it.
         title: its tooltip.
         stage: index of its stage.
