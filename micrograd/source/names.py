@@ -25,6 +25,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from micrograd.source.notebook_cells import file_of, shift_of
+
 __all__ = [
     "MACHINERY", "PACKAGE", "CodePosition", "Context", "Expression", "Source", "context_of", "function_lines",
     "is_users_code", "is_users_file", "operand_names", "owner_of", "read", "source_of", "unique", "unique_names",
@@ -164,7 +166,7 @@ class CodePosition(NamedTuple):
         return cls(frame.f_code, frame.f_lasti, frame.f_lineno)
 
     def __str__(self) -> str:
-        return f"{os.path.basename(self.f_code.co_filename)}:{self.f_lineno}"
+        return f"{os.path.basename(file_of(self.f_code))}:{self.f_lineno}"
 
 
 @lru_cache(maxsize=4096)
@@ -178,9 +180,10 @@ def source_of(frame: FrameType | CodePosition, instruction: int | None = None) -
     line, end_line, column, end_column = _ranges(code)[(frame.f_lasti if instruction is None else instruction) // 2]
     line = line or frame.f_lineno
     end_line = end_line or line
-    column, end_column = column or 0, end_column or 0
-    text = _text_between(code.co_filename, line, end_line, column, end_column)
-    return Source(code.co_filename, code.co_name, line, end_line, column, end_column, text)
+    file, shift = file_of(code), shift_of(code)
+    column, end_column = (column or 0) + shift, (end_column or 0) + shift
+    text = _text_between(file, line, end_line, column, end_column)
+    return Source(file, code.co_name, line, end_line, column, end_column, text)
 
 
 def _text_between(file: str, line: int, end_line: int, column: int, end_column: int) -> str:
@@ -241,7 +244,7 @@ def read(positions: Iterable[CodePosition]) -> list[Expression]:
     for position in positions:
         key = id(position.f_code), position.f_lasti
         if key not in known:
-            path = position.f_code.co_filename
+            path = file_of(position.f_code)
             file = files[path] = files.get(path) or _file(path)
             source = source_of(position)
             context = file.context(source)

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from micrograd.drawing.picture import write
+from micrograd.drawing.picture import draw, write
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
 from micrograd.graph import Graph
@@ -35,8 +35,8 @@ class Walk:
         text: the steps as plain text.
     """
 
-    def __init__(self, data: WalkData) -> None:
-        self.data = data
+    def __init__(self, data: WalkData, graph: Graph | None = None) -> None:
+        self.data, self._graph = data, graph
 
     @cached_property
     def html(self) -> str:
@@ -72,16 +72,11 @@ class Walk:
         return f"<Walk: {self.data['title']}, {len(self.data['steps'])} steps>"
 
     def _repr_html_(self) -> str:
-        return notebook.frame(self.html, self.data["title"])
+        picture = "" if self._graph is None else draw(self._graph).svg
+        return notebook.frame(self.html, self.data["title"], picture, self.data["lang"])
 
-    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
-        shown: dict[str, Any] = {"text/html": self._repr_html_(), "text/plain": repr(self)}
-        made = notebook.widget(self.html, self.data["title"])
-        if made is not None:  # beside the frame, which is what exports without widgets show
-            found = made._repr_mimebundle_(**options)
-            shown |= found[0] if isinstance(found, tuple) else found or {}
-            shown["text/plain"] = repr(self)
-        return shown
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return {"text/html": self._repr_html_(), "text/plain": repr(self)}
 
 
 def html_path(path: str | os.PathLike[str]) -> Path:
@@ -134,9 +129,10 @@ def walk(
     """
     if path is not None:
         path = html_path(path)  # before the work
-    made = Walk(
-        _of_a_graph(graph, lang, title, seed) if steps is None else _of_training(graph, args, steps, lang, title, seed)
-    )
+    if steps is None:
+        made = _of_a_graph(graph, lang, title, seed)
+    else:
+        made = _of_training(graph, args, steps, lang, title, seed)
     if path is not None:
         made.save(path)
     elif sys.stdout.isatty():
@@ -144,7 +140,7 @@ def walk(
     return made
 
 
-def _of_a_graph(graph: Any, lang: str, title: str | None, seed: Any) -> WalkData:
+def _of_a_graph(graph: Any, lang: str, title: str | None, seed: Any) -> Walk:
     if isinstance(graph, Tensor):
         graph = Graph.of(graph)
     if what_ran(graph) is not None:
@@ -157,12 +153,13 @@ def _of_a_graph(graph: Any, lang: str, title: str | None, seed: Any) -> WalkData
             f"walk takes a Graph or a Tensor; got {type(graph).__name__}. Use micrograd.trace(f, x) for a function, or "
             "walk(train_step, steps=20) for a function that trains."
         )
-    return walk_data(graph, lang=lang, title=title, seed=seed)
+    return Walk(walk_data(graph, lang=lang, title=title, seed=seed), graph)
 
 
-def _of_training(step: Any, args: Sequence[Any], steps: int, lang: str, title: str | None, seed: Any) -> WalkData:
+def _of_training(step: Any, args: Sequence[Any], steps: int, lang: str, title: str | None, seed: Any) -> Walk:
     if not callable(step) or isinstance(step, (Tensor, Graph)):
         raise TypeError(f"with steps= walk takes a train step, a function; got {type(step).__name__}.")
     if seed is not None:
         raise GraphError("the walk back through training begins at the loss, whose gradient is 1; leave out seed=.")
-    return training_walk_data(iterations(step, args, steps), lang=lang, title=title)
+    iterated = iterations(step, args, steps)
+    return Walk(training_walk_data(iterated, lang=lang, title=title), iterated[0].graph)

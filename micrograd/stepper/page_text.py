@@ -255,6 +255,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "axes": ("axes {axes}", "轴 {axes} "),
     "shape": ("shape {shape}", "形状 {shape}"),
     "one_number": ("one number", "一个数"),
+    "notebook.trust": (
+        "Trust this notebook to step through the graph (File, Trust Notebook).",
+        "信任此笔记本后即可逐步演示（File → Trust Notebook）。",
+    ),
     # ---- the terminal ----
     "terminal.forward": ("forward", "前向传播"),
     "terminal.backward": ("backward", "反向传播"),
