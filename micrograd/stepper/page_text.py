@@ -223,10 +223,6 @@ SENTENCES: dict[str, tuple[str, str]] = {
         " It was made up, since backward() had not been called.",
         "由于尚未调用 backward()，它是自动生成的。",
     ),
-    "say.one": (
-        "{line}{gradient} arrives on one path, so that path is all of it, {shape}.",
-        "{line}{gradient} 只沿一条路径传来，这就是全部梯度，{shape}。",
-    ),
     "say.sum": (
         "{line}{gradient} arrives on {count} paths, so they are added: {formula}, {shape}.",
         "{line}{gradient} 沿 {count} 条路径传来，因此要相加：{formula}，{shape}。",

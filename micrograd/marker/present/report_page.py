@@ -66,8 +66,8 @@ def _places(finding: Finding, walk: Mapping[str, Any]) -> dict[str, str]:
     shown = [
         number
         for number, step in enumerate(steps, 1)
-        if step["phase"] == "backward" and not step["edge"] and step["node"] in found
-    ]
+        if step["phase"] == "backward" and (step["edge"] or {"operand": step["node"]})["operand"] in found
+    ][-1:]  # its gradient, whole: a step of its own, or the one edge that brings it
     return {"nodes": " ".join(map(str, found)), "step": str(shown[0]) if shown else ""} if found else {}
 
 

@@ -24,6 +24,7 @@ steps.forEach((s, number_) => {
  */
 export const firsts = {forward: {}, backward: {}};
 steps.forEach((s, index) => { if (!s.edge) firsts[s.phase][s.node] ??= index; });
+steps.forEach((s, index) => { if (s.edge) firsts.backward[s.edge.operand] ??= index; }); // on one path the gradient is whole with it
 
 const back = steps.findIndex((s) => s.phase === 'backward');
 /**
