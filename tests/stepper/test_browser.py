@@ -350,6 +350,76 @@ def test_a_sum_over_paths_is_shown_as_it_grows(opened: Callable[..., Seen]) -> N
 # ---- predict first ---------------------------------------------------------------------------------------
 
 
+def ask_for(seen: Seen, kind: str) -> None:
+    if seen.page.get_attribute("#predict", "aria-pressed") != "true":
+        seen.page.click("#predict")
+    seen.page.select_option("#asking", kind)
+
+
+def test_shapes_are_predicted(opened: Callable[..., Seen], bn: tuple[mg.Graph, Any]) -> None:
+    at = {s["title"]["en"]: i for i, s in enumerate(bn[1].data["steps"], 1)}
+    seen = opened(bn[1])
+
+    def guess(title: str, text: str) -> str:
+        seen.go(at[title], title)
+        ask_for(seen, "number")
+        ask_for(seen, "shape")
+        shown = seen.page.inner_text("#happens")
+        assert "shape (3,)" not in shown
+        assert not seen.page.locator("#step .out").count(), "the result would give it away"
+        assert (
+            seen.page.evaluate("getComputedStyle(document.querySelector('.canvas .current text.grey')).visibility")
+            == "hidden"
+        )
+        seen.page.fill("#guess", text)
+        seen.page.keyboard.press("Enter")
+        return seen.page.inner_text("#answer")
+
+    dgamma = "dgamma: from gammax back to gamma"
+    assert guess(dgamma, "(3,)") == "Right: (3,)."
+    assert guess(dgamma, "3").startswith("Right")
+    assert "before the sum over axis 0" in guess(dgamma, "4x3")
+    assert "does not stay as 1" in guess(dgamma, "(1, 3)")
+    assert "Transposed" in guess("Compute xmu", "3 4")
+    assert "type a shape" in guess("Compute xmu", "wide")
+    assert guess("Compute xmu", "(4, 3)") == "Right: (4, 3)."
+    assert seen.page.locator("#step .out td").count() == 12
+
+
+def test_rules_are_chosen_among_the_usual_mistakes(opened: Callable[..., Seen]) -> None:
+    rng = np.random.default_rng(0)
+
+    def net(x: Any, w: Any, b: Any) -> Any:
+        h = x @ w + b
+        return (h * h).sum()
+
+    graph = mg.trace(net, rng.normal(size=(4, 3)), rng.normal(size=(3, 2)), rng.normal(size=2)).backward()
+    walk = mg.walk(graph)
+    seen, found = opened(walk), set()
+    seen.page.click("#predict")
+    for number, step in enumerate(walk.data["steps"], 1):
+        if step["phase"] == "forward" or not step["math"]["names"] or (not step["edge"] and len(step["paths"]) < 2):
+            continue
+        seen.page.evaluate(f"location.hash = '#step={number}'")
+        ask_for(seen, "rule")
+        names = seen.page.evaluate("[...document.querySelectorAll('.choice math')].map((e) => e.outerHTML)")
+        assert len(names) == len(set(names)) >= 3
+        assert not seen.page.locator("#step .math").count() - len(names), "the rule would give it away"
+        right = 0
+        for choice in range(len(names)):
+            ask_for(seen, "number")
+            ask_for(seen, "rule")
+            seen.page.locator(".choice").nth(choice).click()
+            said = seen.page.inner_text("#answer")
+            right += said == "Right."
+            found.add(said)
+            assert seen.page.locator("#step .math").count()
+        assert right == 1
+    assert found >= {
+        PAGE[word][0] for word in ("rule_sum", "rule_path", "rule_transposed", "rule_local", "predict_sign")
+    }
+
+
 def test_predict_first_hides_and_judges(opened: Callable[..., Seen], bn: tuple[mg.Graph, Any]) -> None:
     graph, walk = bn
     steps = walk.data["steps"]
