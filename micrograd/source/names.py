@@ -29,8 +29,8 @@ from micrograd.source.notebook_cells import file_of, shift_of
 
 __all__ = [
     "MACHINERY", "PACKAGE", "CodePosition", "Context", "Expression", "Source", "context_of", "function_lines",
-    "is_users_code", "is_users_file", "operand_names", "owner_of", "read", "source_of", "unique", "unique_names",
-    "user_frames", "user_line",
+    "is_users_code", "is_users_file", "loops_around", "operand_names", "owner_of", "read", "source_of", "unique",
+    "unique_names", "user_frames", "user_line",
 ]  # fmt: skip
 
 
@@ -264,6 +264,11 @@ def function_lines(file: str, line: int) -> tuple[int, int]:
     return _file(file).function_around(line) or (1, len(linecache.getlines(file)) or line)
 
 
+def loops_around(file: str, line: int) -> list[int]:
+    """Return the first lines of the loops around a line, in its innermost function, outermost first."""
+    return _file(file).loops_around(line)
+
+
 def _file(path: str) -> _File:
     """Return what is known of a file as it is now."""
     linecache.checkcache(path)
@@ -277,10 +282,13 @@ class _File:
         self._tree = _tree(text)
         self._steps = _step_comments(text)
         self._statements: dict[int, list[ast.stmt]] = {}  # innermost simple statements by each line they cover
+        self._loops: list[tuple[int, int, int]] = []  # of every loop its first line, and those of its body
         self._functions: list[tuple[int, int]] = []  # first and last line of every function, the longest first
         for node in ast.walk(self._tree) if self._tree else ():
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
                 self._functions.append((node.lineno, node.end_lineno or node.lineno))
+            elif isinstance(node, (ast.For, ast.AsyncFor, ast.While)):
+                self._loops.append((node.lineno, node.body[0].lineno, node.end_lineno or node.lineno))
             elif isinstance(node, ast.stmt) and not hasattr(node, "body"):
                 for line in range(node.lineno, (node.end_lineno or node.lineno) + 1):
                     self._statements.setdefault(line, []).append(node)
@@ -306,6 +314,11 @@ class _File:
         """Return the first and last line of the innermost function around `line`; None outside any."""
         around = [span for span in self._functions if span[0] <= line <= span[1]]
         return around[-1] if around else None
+
+    def loops_around(self, line: int) -> list[int]:
+        """Return the first lines of the loops whose body holds `line`, in its innermost function."""
+        first, last = self.function_around(line) or (1, sys.maxsize)
+        return sorted(head for head, start, end in self._loops if start <= line <= end and first <= head <= last)
 
     def step(self, line: int) -> tuple[int, str] | None:
         """Return the step comment above or beside the statement at `line`, as (line, title).
