@@ -773,3 +773,14 @@ def test_a_backward_graph_walks_too(opened: Callable[..., Seen], bn: tuple[mg.Gr
             assert of.startswith("forward:")
         check_numbers(seen, graphs)
         seen.page.keyboard.press("ArrowRight")
+
+
+def test_the_index_of_a_cell_stands_apart_from_the_number_of_a_path(
+    opened: Callable[..., Seen], bn: tuple[mg.Graph, Any]
+) -> None:
+    number = next(i for i, s in enumerate(bn[1].data["steps"], 1) if s["edge"] and s["edge"]["name"] == "dx2")
+    seen = opened(bn[1], f"#step={number}")
+    left = "document.querySelector('.math.numbers math').textContent.replace(/\\s/g, '')"
+    assert seen.page.evaluate(left) == "dx2[0,0]"
+    seen.page.locator("#step .out td").nth(7).click()
+    assert seen.page.evaluate(left) == "dx2[2,1]"

@@ -94,7 +94,7 @@ export function fillNumbers(math, s) {
     if (text[0] !== '\u2212' && bracketed) own.replaceWith(element); // brackets were for the sign
     element.textContent = text[0] === '\u2212' && before && !'=('.includes(before) ? `(${text})` : text;
   }
-  const subscript = math.querySelector('msub > mn:last-child');
-  if (subscript) subscript.textContent = unravel(wanted, graph.nodes[index].shape).join(',');
+  const place = [...math.querySelectorAll('mtext')].find((part) => part.textContent?.startsWith('['));
+  if (place) place.textContent = `[${unravel(wanted, graph.nodes[index].shape).join(', ')}]`;
   return wanted;
 }
