@@ -289,6 +289,34 @@ def test_stages_fold(opened: Callable[..., Seen], bn: tuple[mg.Graph, Any]) -> N
     assert seen.page.evaluate(hidden) == []
 
 
+def test_a_folded_stage_takes_less_room_and_comes_back_as_it_was(
+    opened: Callable[..., Seen], bn: tuple[mg.Graph, Any]
+) -> None:
+    seen = opened(bn[1])
+    picture = "document.querySelector('.canvas svg')"
+    before = seen.page.evaluate(f'{picture}.outerHTML.replace(/ (style|tabindex)="[^"]*"/g, \'\')')
+    high = f"+{picture}.getAttribute('viewBox').split(' ')[3]"
+    whole = seen.page.evaluate(high)
+    for stage in (0, 3, 4):  # in each a click on the ground of the frame, as a reader does it
+        seen.page.locator(f"#stage-{stage} > rect").dispatch_event("click")
+    assert seen.page.evaluate(high) < whole - 200
+    boxes = seen.page.evaluate("""[...document.querySelectorAll('.canvas [data-node]:not(.folded) > rect, .canvas .closed > rect')]
+        .map((r) => r.getBoundingClientRect()).map((b) => [b.left, b.top, b.right, b.bottom])""")
+    assert len(boxes) == len(bn[0].nodes) - sum(len(bn[0].stages[i].nodes) for i in (0, 3, 4)) + 3
+    for one, other in itertools.combinations(boxes, 2):
+        assert one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1], "boxes meet"
+    bottom = seen.page.evaluate(f"{picture}.getBoundingClientRect().bottom")
+    assert all(box[3] <= bottom for box in boxes)
+    for stage in (3, 0, 4):
+        seen.page.locator(f"#stage-{stage} > rect").dispatch_event("click")
+    assert seen.page.evaluate(high) == whole
+    after = seen.page.evaluate(f'{picture}.outerHTML.replace(/ (style|tabindex)="[^"]*"/g, \'\')')
+    number = re.compile(r"-?\d+\.\d+|-?\d+")
+    assert number.sub("", after) == number.sub("", before)
+    same = zip(number.findall(before), number.findall(after), strict=True)
+    assert all(abs(float(one) - float(other)) < 0.06 for one, other in same)
+
+
 def test_an_edge_tells_its_local_derivative(opened: Callable[..., Seen], bn: tuple[mg.Graph, Any]) -> None:
     graph, walk = bn
     seen = opened(walk, "#step=13")
