@@ -112,7 +112,6 @@ def apply_function(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     elif _has_no_gradient(called, args, kwargs) and not (
         capturing() is not None and called in FUNCTIONS and called not in _OF_SHAPES
     ):
-        _refuse_values(called)
         look = value_now if called in _OF_SHAPES else functools.partial(_values, called)
         made = adopt(called(*look(args), **{key: look(value) for key, value in kwargs.items()}))
     elif called not in FUNCTIONS and of_scipy(called) is None:
