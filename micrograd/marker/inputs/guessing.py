@@ -24,9 +24,12 @@ from micrograd.marker.inputs.conventions import (
     axes_in,
     conventional,
     factor_of,
+    is_float,
+    role_of,
     settings_read,
     sizes_of,
 )  # fmt: skip
+from micrograd.marker.inputs.fitting import searched
 from micrograd.marker.inputs.task import Probe
 from micrograd.pytree import call_by_parameter
 
@@ -159,12 +162,8 @@ def outputs_of(forward: Function, arguments: Mapping[str, Any]) -> list[Any]:
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         result = call_by_parameter(forward, arguments)
-    found = [r for r in (result if isinstance(result, (tuple, list)) else [result]) if _is_float(r)]
+    found = [r for r in (result if isinstance(result, (tuple, list)) else [result]) if is_float(r)]
     return found[:1] if found and not np.shape(found[0]) else found
-
-
-def _is_float(value: Any) -> bool:
-    return isinstance(value, (float, np.floating)) or (isinstance(value, np.ndarray) and value.dtype.kind == "f")
 
 
 def shapes_of(forward: Function, layout: ArgumentLayout, sizes: Mapping[str, int]) -> list[tuple[int, ...]]:
@@ -231,6 +230,11 @@ def fitted(forward: Function, example: Mapping[str, Any] | Sequence[Any] = (), s
         still = ArgumentLayout(layout.entries, layout.sizes, fixed=True)
         if layout.sizes and runs(forward, still, layout.sizes):
             return still
+    for start in [candidates[i] for i in sorted({0, len(candidates) // 2}) if candidates]:
+        known = {name for name in start.entries if role_of(name) not in ("", "labels")}
+        sure = {*given} | {n for n, e in start.entries.items() if e.kind in ("settings", "divisor") or EPS.fullmatch(n)}
+        if (found := searched(forward, start, known, sure)) is not None and skip == 0:
+            return found
     signature = str(inspect.signature(forward))
     raise GraphError(
         f"{_called(forward)}{signature}: no arguments found with which it runs; give arrays, or shapes in their "

@@ -8,6 +8,7 @@ the standard error, which the runner collects.
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import inspect
 import json
@@ -32,7 +33,7 @@ from micrograd.marker.inputs.calling import (
     gradients_of,
     result_of,
 )  # fmt: skip
-from micrograd.marker.inputs.conventions import unknown
+from micrograd.marker.inputs.conventions import role_of, unknown
 from micrograd.marker.inputs.guessing import make
 from micrograd.marker.inputs.layers import lifted, made_of
 from micrograd.marker.inputs.pairs import Pair
@@ -144,27 +145,42 @@ def task_of(request: dict[str, Any]) -> tuple[Task, types.ModuleType]:
         if upstream is not None:  # then for exactly these arrays, before the probes
             given = _given(forward, example, drawn[0].arguments)
             drawn = (Probe(given, upstream if isinstance(upstream, tuple) else (upstream,), request["seed"]), *drawn)
-        if first is not None and _axes(drawn[0]) >= _axes(first.probes[0]):
+        if first is not None and not _is_plainer(drawn[0], first.probes[0]):
             continue
         result = result_of(forward, drawn[0])
         if owner:
-            return lifted(replace(task, probes=drawn), module, pair, forward, result), module
-        run = functools.partial(gradients_of, backward, probe=drawn[0], result=result)
-        made = replace(task, probes=drawn, call=call_of(pair, backward, drawn[0].arguments, result, source, run))
+            made = lifted(replace(task, probes=drawn), module, pair, forward, result)
+            run = functools.partial(_run_method, forward, pair, probe=drawn[0], result=result)
+        else:
+            run = functools.partial(gradients_of, backward, probe=drawn[0], result=result)
+            made = replace(task, probes=drawn, call=call_of(pair, backward, drawn[0].arguments, result, source, run))
         first = first or made
         if (
             pair.kind == "loss"
             or upstream is not None
-            or not isinstance(_raised(run, made.call), (ValueError, TypeError))
+            or not isinstance(_raised(run, made.call), (ValueError, TypeError, IndexError))
         ):
             return made, module
     assert first is not None
     return first, module
 
 
-def _axes(probe: Probe) -> int:
-    """Return how many axes the arrays have together: of two guesses that run, the plainer one is meant."""
-    return sum(getattr(value, "ndim", 0) for value in probe.arguments.values())
+def _run_method(forward: Any, pair: Pair, call: Call, probe: Probe, result: Any) -> Any:
+    """Run the backward of the object that the forward ran on."""
+    method = getattr(copy.deepcopy(forward.instance), pair.backward.rpartition(".")[2])
+    return gradients_of(method, call, probe, result)
+
+
+def _is_plainer(one: Probe, other: Probe) -> bool:
+    """Return whether the arrays of one guess have fewer axes together, or it has other labels beside the same arrays.
+
+    Of two guesses that run, the plainer one is meant; of labels and rows with a single one nobody knows which.
+    """
+    axes = [
+        [getattr(value, "ndim", 0) for name, value in probe.arguments.items() if role_of(name) != "labels"]
+        for probe in (one, other)
+    ]
+    return sum(axes[0]) < sum(axes[1]) or (axes[0] == axes[1] and len(axes[0]) < len(one.arguments))
 
 
 def _raised(run: Callable[[Call], Any], call: Call) -> Exception | None:
