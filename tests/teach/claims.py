@@ -81,7 +81,8 @@ def claims(
         fixes.append(finding.fix)
         mended = patched(text, fixes)
         right = (None if mended is None else good(mended)) or set()
-        if {*map(plain, finding.fix.right)} != right & names or finding.fix.whole != (names <= right):
+        listed = finding.fix.right or finding.fix.wrong  # of the fix of an exception nothing is said but that it mends
+        if (listed and {*map(plain, finding.fix.right)} != right & names) or finding.fix.whole != (names <= right):
             yield f"with the fix of line {line}: {', '.join(finding.fix.right)}"
 
 

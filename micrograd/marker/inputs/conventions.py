@@ -330,16 +330,17 @@ def _built(forward: Function, parameter: str) -> str:
     return ""
 
 
-def compared(forward: Function, parameter: str) -> str:
-    """Return a text that the forward compares a parameter with: ``activation == "relu"``; or nothing."""
-    for node in ast.walk(_tree(forward) or ast.Module([], [])):
+def compared(function: Function, parameter: str) -> list[str]:
+    """Return the texts that a function compares a parameter with: ``activation == "relu"``."""
+    found = []
+    for node in ast.walk(_tree(function) or ast.Module([], [])):
         match node:
             case ast.Compare(
                 left=ast.Name(id=name), ops=[ast.Eq() | ast.NotEq()], comparators=[ast.Constant(value=str(text))]
             ):
                 if name == parameter:
-                    return text
-    return ""
+                    found.append(text)
+    return list(dict.fromkeys(found))
 
 
 def unknown(forward: Function) -> list[str]:
@@ -448,7 +449,8 @@ def conventional(forward: Function) -> Iterator[ArgumentLayout]:
                 if entry is not None:
                     entries[p.name] = entry
             if re.search(r"embed|lookup", called) and family == "rows":  # whole numbers, each of a row of the weight
-                for shape in (("N", "T"), ("N",)):
+                one_axis = re.search(r"idx|ind(ex|ices)|ids", called)  # of words one each, of x a row of them
+                for shape in (("N",), ("N", "T")) if one_axis else (("N", "T"), ("N",)):
                     rows = {n: Fill("labels", shape, top="D") for n in entries if role_of(n) in ("data", "labels")}
                     yield ArgumentLayout({**entries, **rows})
             yield ArgumentLayout(entries)
@@ -467,8 +469,8 @@ def _entry(
         or _built(forward, name)
     ):
         return Fill("settings", value=_settings(forward, name, dims))
-    if text := compared(forward, name):
-        return Fill("value", value=text)
+    if texts := compared(forward, name):
+        return Fill("value", value=texts[0])
     if default is not parameter.empty:
         return None
     if name in _NUMBERS:

@@ -35,9 +35,9 @@ _ARRAYS: tuple[Dims, ...] = (
     ("T", "D"), ("F", "C", "K", "L"), ("D",), ("M",), ("H",), ("C",), ("F",), ("N",), ("M", 1), (1, "M"), (1, "D"),
     (1, "H"), ("D", 1), ("H", 1), (),
 )  # fmt: skip
-_WHOLE = re.compile(
-    r"(n|num|h|w|pool|filter|kernel|in|out)_?\w*|\w+_(size|dim|n|h|w|width|height|len|length|channels|filters?|units)|[A-Z]|size"
-)
+_WINDOW = re.compile(r"(pool|kernel|filter|window|h|w)(_\w+)?|\w+_(h|w|width|height|kernel|filter)|[HWfkp]")
+_COUNT = re.compile(r"(n|num|in|out)_\w+|\w+_(size|n|len|length|channels|filters?|units)|size|[VDMN]")
+_SHAPE = re.compile(r"\w*(shape|dims?)")
 _OTHERS: tuple[Fill, ...] = (
     *(Fill("size", (axis,)) for axis in "DMHCFTN"), *(Fill("value", value=value) for value in (2, 1, True)),
     Fill("labels", ("N",), top="D"), Fill("labels", ("N", "T"), top="D"), Fill("labels", ("N", "T"), top="M"),
@@ -57,16 +57,26 @@ def searched(
         known: the parameters whose names say that they hold an array: of these only the axes are changed.
         sure: the parameters that stay as they are.
     """
-    best, left, end = start, _MOST, time.perf_counter() + _SECONDS
-    sizes = sizes_of(start)[0]
-    furthest, _ = _run(forward, best, sizes)
+    axes, numbers = iter("DMHF"), dict[str, Fill]()
+    for name in (name for name in start.entries if name not in {*known, *sure}):
+        if _WINDOW.fullmatch(name):
+            numbers[name] = Fill("value", value=2)
+        elif _COUNT.fullmatch(name):
+            numbers[name] = Fill("size", (next(axes, "D"),))
+    best, left, end = replace(start, entries={**start.entries, **numbers}), _MOST, time.perf_counter() + _SECONDS
+    sizes, others = sizes_of(start)[:2]
+    furthest, found = _run(forward, best, sizes)
+    if found is not None:
+        return best
     while True:
         for entries in _moves(best.entries, known, sure):
             left -= 1
             tried = ArgumentLayout({**best.entries, **entries}, best.sizes)
             far, axes = _run(forward, tried, sizes)
-            if axes is not None and axes <= max(
-                (len(e.dims) + (e.kind == "labels") for e in tried.entries.values()), default=0
+            if (
+                axes is not None
+                and axes <= max((len(e.dims) + (e.kind == "labels") for e in tried.entries.values()), default=0)
+                and _run(forward, tried, others)[1] is not None
             ):
                 return tried
             if axes is None and far > furthest:
@@ -79,18 +89,16 @@ def searched(
 
 
 def _moves(entries: Mapping[str, Fill], known: Set[str], sure: Set[str]) -> Iterator[dict[str, Fill]]:
-    """Yield changes of one argument, the unknown ones first; before them of all whole numbers, after them of all gates."""
-    numbers = [name for name in entries if name not in {*known, *sure} and _WHOLE.fullmatch(name)]
-    for fills in ([Fill("size", (axis,)) for axis in "DMHF"], [Fill("value", value=2)] * len(numbers)):
-        if any(entries[name].kind == "array" for name in numbers):
-            yield {**dict(zip(numbers, [*fills, *[Fill("value", value=2)] * len(numbers)], strict=False))}
+    """Yield changes of one argument, the unknown ones first; then of all gates at once."""
     for name in sorted(entries.keys() - sure, key=lambda name: (name in known, list(entries).index(name))):
         entry = entries[name]
         kind = entry.kind if entry.kind in ("array", "scale", "positive") else "array"
-        if entry.kind == kind or name not in known:
-            yield from ({name: Fill(kind, dims)} for dims in _ARRAYS if (kind, dims) != (entry.kind, entry.dims))
-        if name not in known:
-            yield from ({name: other} for other in _OTHERS if other != entry)
+        arrays = [Fill(kind, dims) for dims in _ARRAYS] if entry.kind == kind or name not in known else []
+        others = list(_OTHERS) if name not in known else []
+        if entry.kind in ("labels", "one-hot"):
+            arrays, others = [], [other for other in others if other.kind in ("labels", "one-hot")]
+        first = _SHAPE.fullmatch(name) or _WINDOW.fullmatch(name) or _COUNT.fullmatch(name)
+        yield from ({name: one} for one in ([*others, *arrays] if first else [*arrays, *others]) if one != entry)
     for wide in ("3H", "4H", "2H"):
         gates = {
             name: replace(entry, dims=(*entry.dims[:-1], wide))

@@ -22,6 +22,7 @@ from micrograd.marker.inputs.conventions import (
     Dims,
     Fill,
     axes_in,
+    compared,
     conventional,
     factor_of,
     is_float,
@@ -190,7 +191,9 @@ def _tame(layout: ArgumentLayout, kind: str) -> ArgumentLayout:
     return ArgumentLayout(entries, layout.sizes, layout.fixed)
 
 
-def fitted(forward: Function, example: Mapping[str, Any] | Sequence[Any] = (), skip: int = 0) -> ArgumentLayout:
+def fitted(
+    forward: Function, example: Mapping[str, Any] | Sequence[Any] = (), skip: int = 0, whole: Function | None = None
+) -> ArgumentLayout:
     """Return a layout with which the function runs.
 
     Args:
@@ -198,6 +201,7 @@ def fitted(forward: Function, example: Mapping[str, Any] | Sequence[Any] = (), s
         example: arguments by parameter or in order: arrays, shapes in their place, and what else it takes; what is
             left out is guessed.
         skip: how many layouts to pass over that fit as well.
+        whole: run this function in its place, with arguments looked for where their names say nothing.
 
     Raises:
         GraphError: no guess fits; the message says what to give.
@@ -213,7 +217,7 @@ def fitted(forward: Function, example: Mapping[str, Any] | Sequence[Any] = (), s
     if any(_shape(value) is not None for value in given.values()):
         candidates.append(_completed(_by_lengths(given, like), given, like))
     spread: ArgumentLayout | None = None
-    for layout in [*candidates, *(_tame(layout, "positive") for layout in candidates)]:
+    for layout in [] if whole else [*candidates, *(_tame(layout, "positive") for layout in candidates)]:
         for sizes in sizes_of(layout):
             if shapes := shapes_of(forward, layout, sizes):
                 axes = max((len(e.dims) + (e.kind == "labels") for e in layout.entries.values()), default=0)
@@ -232,8 +236,9 @@ def fitted(forward: Function, example: Mapping[str, Any] | Sequence[Any] = (), s
             return still
     for start in [candidates[i] for i in sorted({0, len(candidates) // 2}) if candidates]:
         known = {name for name in start.entries if role_of(name) not in ("", "labels")}
-        sure = {*given} | {n for n, e in start.entries.items() if e.kind in ("settings", "divisor") or EPS.fullmatch(n)}
-        if (found := searched(forward, start, known, sure)) is not None and skip == 0:
+        sure = {*given} | {n for n, e in start.entries.items() if e.kind not in ("array", "scale", "labels", "one-hot")}
+        sure |= known if whole else set()
+        if (found := searched(whole or forward, start, known, sure)) is not None and skip == 0:
             return found
     signature = str(inspect.signature(forward))
     raise GraphError(
@@ -353,6 +358,8 @@ def make(
     seed: int = 0,
     skip: int = 0,
     modes: Sequence[str] = (),
+    backward: Function | None = None,
+    whole: Function | None = None,
 ) -> list[Probe]:
     """Probes for a forward function, each of other sizes; the first has the example's, where these differ.
 
@@ -366,6 +373,8 @@ def make(
         seed: of the numbers.
         skip: how many layouts to pass over that fit as well.
         modes: values of a setting ``mode`` to try as well: ``test``.
+        backward: what texts it compares a parameter with is tried as well.
+        whole: see `fitted`.
 
     Raises:
         GraphError: no arguments were found with which the function runs.
@@ -374,7 +383,7 @@ def make(
     >>> [probe.arguments["x"].shape for probe in probes]
     [(5, 3), (4, 6), (7, 4)]
     """
-    layout = fitted(forward, example, skip)
+    layout = fitted(forward, example, skip, whole)
     fitting = fitting_sizes(forward, layout)[:count]
     probes = []
     for place in range(count):
@@ -383,7 +392,7 @@ def make(
         drawn = variant(forward, layout, sizes) if place == count - 1 > 0 else layout
         arguments = drawn.draw(rng, sizes, eps=_EPS[place % len(_EPS)])
         probes.append(Probe(arguments, seed=seed + place))
-    for number, other in enumerate(_other_settings(forward, layout, _given(forward, example), modes)):
+    for number, other in enumerate(_other_settings(forward, layout, _given(forward, example), modes, backward)):
         ran = sorted((math.prod(found[0]), place, sizes) for place, sizes in enumerate(sizes_of(layout))
                      if (found := shapes_of(forward, other, sizes)))  # fmt: skip
         if ran:
@@ -396,7 +405,7 @@ _VARIED = ((re.compile(r"stride|step"), (1, 3)), (re.compile(r"pad(ding)?"), (0,
 
 
 def _other_settings(
-    forward: Function, layout: ArgumentLayout, given: Mapping[str, Any], modes: Sequence[str]
+    forward: Function, layout: ArgumentLayout, given: Mapping[str, Any], modes: Sequence[str], backward: Function | None
 ) -> Iterator[ArgumentLayout]:
     """Yield the layout with other settings, where nobody has given them: windows that overlap or leave gaps; pads."""
     tried = [(key, value) for key, values in _VARIED for value in values]
@@ -414,6 +423,11 @@ def _other_settings(
                     changed[name] = replace(entry, value={**entry.value, **new})
         if changed:
             yield replace(layout, entries={**layout.entries, **changed})
+    for name, entry in layout.entries.items():  # activation: "relu", "sigmoid"
+        texts = [] if name in given else [text for f in (forward, backward) if f for text in compared(f, name)]
+        for text in dict.fromkeys(texts):
+            if entry.kind == "value" and text != entry.value:
+                yield replace(layout, entries={**layout.entries, name: replace(entry, value=text)})
 
 
 def fitting_sizes(forward: Callable[..., Any], layout: ArgumentLayout) -> list[dict[str, int]]:

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from micrograd.errors import GraphError
-from micrograd.marker.gradient_names import gradient_target, normal
+from micrograd.marker.gradient_names import belongs, gradient_target, normal
 from micrograd.marker.inputs.calling import call_of, gradients_of, inputs_of, result_of
-from micrograd.marker.inputs.pairs import Pair
+from micrograd.marker.inputs.pairs import Pair, entries_returned
 from micrograd.marker.inputs.task import Call, Task
 from micrograd.marker.messages import problem
 
@@ -123,20 +123,24 @@ def parameters_in(before: Any, after: Any) -> Iterator[tuple[str, str, np.ndarra
         after: the same after a backward.
     """
     found = dict(_leaves(after, ""))
+    nothing = [name for name, value in vars(after).items() if value is None] if hasattr(after, "__dict__") else []
     for path, value in _leaves(before, ""):
         owner, _, last = path.rpartition(".")
         root, _, rest = path.partition(".")
         names = [f"{owner}.grad", f"{path}.grad", f"{owner}.grads", *(f"{grads}.{rest or root}" for grads in _GRADS)]
         for other, gradient in found.items():
             own, _, called = other.rpartition(".")
-            named = own == owner and normal(gradient_target(called)) == normal(last)
-            if (
-                other != path
-                and gradient.shape == value.shape
-                and (named or (other in names and not path.startswith(_GRADS)))
+            named = own == owner and belongs(called, last)
+            if other != path and (
+                named or (gradient.shape == value.shape and other in names and not path.startswith(_GRADS))
             ):
                 yield path, other, value
                 break
+        else:  # self.db = None: not written yet
+            for name in nothing:
+                if "." not in path and belongs(name, path):
+                    yield path, name, value
+                    break
 
 
 def lifted(task: Task, module: types.ModuleType, pair: Pair, forward: Callable[..., Any], result: Any) -> Task:
@@ -161,10 +165,19 @@ def lifted(task: Task, module: types.ModuleType, pair: Pair, forward: Callable[.
             lambda how: gradients_of(getattr(copy.deepcopy(instance), method), how, first, result),
         )  # fmt: skip
         call = replace(call, results=tuple(entry for entry in call.results if entry[1]))
-        after = copy.deepcopy(instance)
+        after, got = copy.deepcopy(instance), None
         with contextlib.suppress(Exception):  # reported where it is marked
-            gradients_of(getattr(after, method), call, first, result)
-        found = list(parameters_in(before, after))
+            got = gradients_of(getattr(after, method), call, first, result)
+        if got is None:  # self.dx = ... and no return
+            kept = {normal(gradient_target(name)): name for name, value in vars(after).items() if value is not None}
+            call = replace(
+                call, results=tuple((f".{kept[normal(n)]}" if normal(n) in kept else key, n) for key, n in call.results)
+            )
+        found = [
+            (path, name, value) for path, value in _leaves(before, "") for name in _returned(task, pair, got, path)
+        ]
+        held = {path for path, _, _ in found}
+        found += [entry for entry in parameters_in(before, after) if entry[0] not in held]
     places: list[tuple[str, str]] = []
     for path, gradient, value in found:
         given = [
@@ -176,7 +189,8 @@ def lifted(task: Task, module: types.ModuleType, pair: Pair, forward: Callable[.
         if not given and name not in {*first.arguments, *(n for n, _ in places)}:
             places.append((name, path))
         if gradient and (given or (name, path) in places):
-            call = replace(call, results=(*call.results, (f".{gradient}", given[0] if given else name)))
+            key = gradient if isinstance(gradient, int) or gradient[:1].isdigit() else f".{gradient}"
+            call = replace(call, results=(*call.results, (key, given[0] if given else name)))
     made = {name for name in first.arguments if name in task.made}
     probes = []
     for number, probe in enumerate(task.probes):
@@ -194,6 +208,21 @@ def lifted(task: Task, module: types.ModuleType, pair: Pair, forward: Callable[.
     if not call.results:
         raise GraphError(problem("no_input", name=pair.forward))
     return replace(task, call=call)
+
+
+def _returned(task: Task, pair: Pair, got: Any, path: str) -> Iterator[int | str]:
+    """Yield where the result of a backward has the gradient of an array of its object: ``return dx, [dW, db]``."""
+    if "." in path or not isinstance(got, (tuple, list)):
+        return
+    for key, name in entries_returned(task.source, pair.backward):
+        place = (
+            at_path(got, str(key))
+            if str(key).partition(".")[0].isdigit() and int(str(key).partition(".")[0]) < len(got)
+            else None
+        )
+        if isinstance(place, np.ndarray) and belongs(name, path):
+            yield key
+            return
 
 
 def _other(value: Any, rng: np.random.Generator) -> Any:

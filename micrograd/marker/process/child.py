@@ -22,6 +22,8 @@ from dataclasses import replace
 from types import FrameType
 from typing import Any
 
+import numpy as np
+
 from micrograd.errors import GraphError, MicrogradError
 from micrograd.marker.diagnosis.first_look import finding_of_stop
 from micrograd.marker.diagnosis.marking import forward_of, held, mark
@@ -128,12 +130,23 @@ def task_of(request: dict[str, Any]) -> tuple[Task, types.ModuleType]:
     forward = forward_of(task, module)
     backward = function_named(module, pair.backward)
     watch = Watch(forward)
-    modes = ("test",) if re.search(r"""mode.*["']test["']""", inspect.getsource(backward)) else ()
+    modes = ("test",) if re.search(r"""mode.*["'](test|train)["']""", inspect.getsource(backward)) else ()
     example, upstream = unpacked(request["example"]), unpacked(request["upstream"])
+
+    def made_for(drawn: tuple[Probe, ...]) -> tuple[Task, Callable[[Call], Any]]:
+        """Return the task with these probes, and what runs its backward on the first."""
+        result = result_of(forward, drawn[0])
+        if owner:
+            run = functools.partial(_run_method, forward, pair, probe=drawn[0], result=result)
+            return lifted(replace(task, probes=drawn), module, pair, forward, result), run
+        run = functools.partial(gradients_of, backward, probe=drawn[0], result=result)
+        call = call_of(pair, backward, drawn[0].arguments, result, source, run)
+        return replace(task, probes=drawn, call=call), run
+
     first: Task | None = None
     for skip in range(4):
         try:
-            drawn = tuple(make(watch.forward, example, seed=request["seed"], skip=skip, modes=modes))
+            drawn = tuple(make(watch.forward, example, seed=request["seed"], skip=skip, modes=modes, backward=backward))
         except Stopped as stopped:
             raise stopped.args[0] from None
         except GraphError as error:
@@ -147,13 +160,7 @@ def task_of(request: dict[str, Any]) -> tuple[Task, types.ModuleType]:
             drawn = (Probe(given, upstream if isinstance(upstream, tuple) else (upstream,), request["seed"]), *drawn)
         if first is not None and not _is_plainer(drawn[0], first.probes[0]):
             continue
-        result = result_of(forward, drawn[0])
-        if owner:
-            made = lifted(replace(task, probes=drawn), module, pair, forward, result)
-            run = functools.partial(_run_method, forward, pair, probe=drawn[0], result=result)
-        else:
-            run = functools.partial(gradients_of, backward, probe=drawn[0], result=result)
-            made = replace(task, probes=drawn, call=call_of(pair, backward, drawn[0].arguments, result, source, run))
+        made, run = made_for(drawn)
         first = first or made
         if (
             pair.kind == "loss"
@@ -162,6 +169,20 @@ def task_of(request: dict[str, Any]) -> tuple[Task, types.ModuleType]:
         ):
             return made, module
     assert first is not None
+    if not example and any(role_of(name) in ("", "labels") for name in first.probes[0].arguments):
+
+        @functools.wraps(forward)
+        def both(**arguments: Any) -> Any:
+            """Run the forward and then the backward: what is unknown of the arguments is looked for once more."""
+            probe = Probe(arguments)
+            result = result_of(forward, probe)
+            method = getattr(forward.instance, pair.backward.rpartition(".")[2]) if owner else backward  # type: ignore[attr-defined]
+            gradients_of(method, call_of(pair, method, arguments, result, source), probe, result)
+            return result
+
+        with contextlib.suppress(GraphError):
+            drawn = tuple(make(forward, example, seed=request["seed"], modes=modes, backward=backward, whole=both))
+            return made_for(drawn)[0], module
     return first, module
 
 
@@ -176,11 +197,12 @@ def _is_plainer(one: Probe, other: Probe) -> bool:
 
     Of two guesses that run, the plainer one is meant; of labels and rows with a single one nobody knows which.
     """
-    axes = [
-        [getattr(value, "ndim", 0) for name, value in probe.arguments.items() if role_of(name) != "labels"]
+    kinds = [
+        {n: (np.ndim(v), np.asarray(v).dtype.kind) for n, v in probe.arguments.items() if not isinstance(v, dict)}
         for probe in (one, other)
     ]
-    return sum(axes[0]) < sum(axes[1]) or (axes[0] == axes[1] and len(axes[0]) < len(one.arguments))
+    axes = [[n for name, (n, _) in kind.items() if role_of(name) != "labels"] for kind in kinds]
+    return sum(axes[0]) < sum(axes[1]) or (axes[0] == axes[1] and kinds[0] != kinds[1])
 
 
 def _raised(run: Callable[[Call], Any], call: Call) -> Exception | None:
