@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from . import corpus, life, report, several
+from . import ablate, corpus, life, report, several
 from .faults import Fault, faults
 from .table import Mark, judge_fault, judge_right, traces
 
@@ -50,7 +50,7 @@ def by_check(pair: corpus.Pair | life.Block, text: str) -> Any:
         return mg.check(functions.backward, functions.forward, *corpus.example(pair))
 
 
-def in_process(pair: corpus.Pair | life.Block, text: str) -> Any:
+def in_process(pair: corpus.Pair | life.Block, text: str, seconds: float = 10.0) -> Any:
     """The same without the process: what `--quick`, `--ablate` and the tests ask."""
     from micrograd.marker.diagnosis.marking import mark
     from micrograd.marker.process.child import task_of
@@ -59,7 +59,7 @@ def in_process(pair: corpus.Pair | life.Block, text: str) -> Any:
 
     request = _request(pair, text)
     try:
-        return mark(*task_of(json.loads(request.to_json(Limits(), walk=False))))
+        return mark(*task_of(json.loads(request.to_json(Limits(seconds=seconds), walk=False))))
     except Exception as error:  # noqa: BLE001 - as the process would answer
         where = traceback.extract_tb(error.__traceback__)[-1]
         problem = f"{Path(where.filename).name}:{where.lineno}: {type(error).__name__}: {error}"
@@ -127,8 +127,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--misses", action="store_true", help="list what was missed, of the half that is developed on")
     parser.add_argument("--held-out", action="store_true", help="with --misses: of the other half, too")
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "teach", help="folder for table and reports")
+    parser.add_argument(
+        "--ablate",
+        nargs="*",
+        metavar="NAME",
+        help="switch off mechanisms of the diagnosis, one at a time; all without a name",
+    )
     parser.add_argument("--publish", action="store_true", help="also write docs/benchmarks/teach.md")
     chosen = parser.parse_args(arguments)
+    if chosen.ablate is not None:
+        print(ablate.ablated(lambda pair, text: in_process(pair, text, 40.0), chosen.ablate, chosen.every))
+        return 0
     wanted = [name.strip() for name in chosen.layers.split(",")]
     if unknown := sorted({*wanted} - {*names, *life.ROWS}):
         parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join((*names, *life.ROWS))}")
