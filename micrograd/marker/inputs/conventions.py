@@ -197,6 +197,8 @@ def sizes_of(layout: ArgumentLayout) -> list[dict[str, int]]:
             taken.add(length)
             sizes[dim] = length
         found.append(sizes)
+    if not pooled and {"Y", "X"} & {*own}:  # windows that have to fit: where no odd images do
+        found += [{**sizes, **dict(zip("YX", even, strict=True))} for sizes, even in zip(found, _EVEN, strict=True)]
     lengths = [layout.sizes[dim] for dim in dict.fromkeys(own) if dim in layout.sizes]
     if lengths and len(set(lengths)) == len(lengths) and min(lengths) > 2 and math.prod(lengths) < 10_000:
         found.insert(0, {**found[0], **layout.sizes})
@@ -388,6 +390,7 @@ def _number(name: str) -> Fill:
 
 
 def role_of(name: str) -> str:
+    """Return what a parameter of that name usually holds, as ``data`` or ``labels``; nothing where it does not say."""
     return next((role for role, pattern in _ROLES.items() if re.fullmatch(pattern, name)), "")
 
 

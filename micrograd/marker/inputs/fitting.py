@@ -10,7 +10,8 @@ import re
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from types import FrameType
 from typing import Any
@@ -18,7 +19,6 @@ from typing import Any
 import numpy as np
 
 import micrograd.errors
-
 from micrograd.marker.inputs.conventions import ArgumentLayout, Dims, Fill, is_float, sizes_of
 from micrograd.pytree import call_by_parameter
 
@@ -42,12 +42,13 @@ _OTHERS: tuple[Fill, ...] = (
     *(Fill("size", (axis,)) for axis in "DMHCFTN"), *(Fill("value", value=value) for value in (2, 1, True)),
     Fill("labels", ("N",), top="D"), Fill("labels", ("N", "T"), top="D"), Fill("labels", ("N", "T"), top="M"),
     Fill("one-hot", ("N", "D"), top="D"), Fill("labels", (), top="D"),
-    *(Fill("shape", dims) for dims in (("C", "Y", "X"), ("N", "C", "Y", "X"), ("N", "D"), ("D",))), Fill("value", value=(2, 2)),
+    *(Fill("shape", dims) for dims in (("C", "Y", "X"), ("N", "C", "Y", "X"), ("N", "D"), ("D",))),
+    Fill("value", value=(2, 2)),
 )  # fmt: skip
 
 
 def searched(
-    forward: Callable[..., Any], start: ArgumentLayout, known: Set[str], sure: Set[str]
+    forward: Callable[..., Any], start: ArgumentLayout, known: AbstractSet[str], sure: AbstractSet[str]
 ) -> ArgumentLayout | None:
     """Return a layout with which the function runs and returns finite numbers; None where none is found.
 
@@ -57,38 +58,38 @@ def searched(
         known: the parameters whose names say that they hold an array: of these only the axes are changed.
         sure: the parameters that stay as they are.
     """
-    axes, numbers = iter("DMHF"), dict[str, Fill]()
+    lengths, numbers = iter("DMHF"), dict[str, Fill]()
     for name in (name for name in start.entries if name not in {*known, *sure}):
         if _WINDOW.fullmatch(name):
             numbers[name] = Fill("value", value=2)
         elif _COUNT.fullmatch(name):
-            numbers[name] = Fill("size", (next(axes, "D"),))
+            numbers[name] = Fill("size", (next(lengths, "D"),))
     best, left, end = replace(start, entries={**start.entries, **numbers}), _MOST, time.perf_counter() + _SECONDS
-    sizes, others = sizes_of(start)[:2]
-    furthest, found = _run(forward, best, sizes)
-    if found is not None:
-        return best
-    while True:
-        for entries in _moves(best.entries, known, sure):
-            left -= 1
+    for place in (0, -1):  # the last sizes are even where there are images
+        furthest, found = _run(forward, best, sizes_of(best)[place])
+        if found is not None:
+            return best
+        moves = _moves(best.entries, known, sure)
+        while (entries := next(moves, None)) is not None:
             tried = ArgumentLayout({**best.entries, **entries}, best.sizes)
-            far, axes = _run(forward, tried, sizes)
+            far, axes = _run(forward, tried, sizes_of(tried)[place])
+            most = max((len(e.dims) + (e.kind == "labels") for e in tried.entries.values()), default=0)
             if (
                 axes is not None
-                and axes <= max((len(e.dims) + (e.kind == "labels") for e in tried.entries.values()), default=0)
-                and _run(forward, tried, others)[1] is not None
+                and axes <= most
+                and _run(forward, tried, sizes_of(tried)[1 - 3 * (place < 0)])[1] is not None
             ):
                 return tried
             if axes is None and far > furthest:
                 best, furthest = tried, far
-                break
+                moves = _moves(best.entries, known, sure)
+            left -= 1
             if not left or time.perf_counter() > end:
                 return None
-        else:
-            return None
+    return None
 
 
-def _moves(entries: Mapping[str, Fill], known: Set[str], sure: Set[str]) -> Iterator[dict[str, Fill]]:
+def _moves(entries: Mapping[str, Fill], known: AbstractSet[str], sure: AbstractSet[str]) -> Iterator[dict[str, Fill]]:
     """Yield changes of one argument, the unknown ones first; then of all gates at once."""
     for name in sorted(entries.keys() - sure, key=lambda name: (name in known, list(entries).index(name))):
         entry = entries[name]
@@ -110,7 +111,7 @@ def _moves(entries: Mapping[str, Fill], known: Set[str], sure: Set[str]) -> Iter
 
 
 def _run(forward: Callable[..., Any], layout: ArgumentLayout, sizes: Mapping[str, int]) -> tuple[int, int | None]:
-    """Return how many lines ran, and the axes of the result: of its array of the most axes; None where there is none."""
+    """Return how many lines ran, and the axes of the result, its array of the most axes; None where there is none."""
     lines = set[tuple[str, int]]()
 
     def step(frame: FrameType, event: str, _: Any) -> Any:

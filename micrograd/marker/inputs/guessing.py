@@ -191,6 +191,17 @@ def _tame(layout: ArgumentLayout, kind: str) -> ArgumentLayout:
     return ArgumentLayout(entries, layout.sizes, layout.fixed)
 
 
+def _plain(layout: ArgumentLayout, given: Mapping[str, Any]) -> ArgumentLayout:
+    """Return the same without a pad and with a stride of 1: not every layer can do more."""
+    plain = {"pad": 0, "padding": 0, "stride": 1}
+    return replace(
+        layout,
+        entries={
+            n: replace(e, value=plain[n]) if n in plain and n not in given else e for n, e in layout.entries.items()
+        },
+    )
+
+
 def fitted(
     forward: Function, example: Mapping[str, Any] | Sequence[Any] = (), skip: int = 0, whole: Function | None = None
 ) -> ArgumentLayout:
@@ -217,7 +228,8 @@ def fitted(
     if any(_shape(value) is not None for value in given.values()):
         candidates.append(_completed(_by_lengths(given, like), given, like))
     spread: ArgumentLayout | None = None
-    for layout in [] if whole else [*candidates, *(_tame(layout, "positive") for layout in candidates)]:
+    tame = [_tame(layout, "positive") for layout in candidates]
+    for layout in [] if whole else [*candidates, *tame, *(_plain(layout, given) for layout in candidates[:4])]:
         for sizes in sizes_of(layout):
             if shapes := shapes_of(forward, layout, sizes):
                 axes = max((len(e.dims) + (e.kind == "labels") for e in layout.entries.values()), default=0)

@@ -131,9 +131,8 @@ def parameters_in(before: Any, after: Any) -> Iterator[tuple[str, str, np.ndarra
         for other, gradient in found.items():
             own, _, called = other.rpartition(".")
             named = own == owner and belongs(called, last)
-            if other != path and (
-                named or (gradient.shape == value.shape and other in names and not path.startswith(_GRADS))
-            ):
+            kept = other in names and not path.startswith(_GRADS)
+            if other != path and (named or (kept and (gradient.shape == value.shape or not called.isdigit()))):
                 yield path, other, value
                 break
         else:  # self.db = None: not written yet
@@ -156,7 +155,9 @@ def lifted(task: Task, module: types.ModuleType, pair: Pair, forward: Callable[.
             if isinstance(result, tuple)
             else set()
         )
-        found = [(p, "", v) for p, v in _leaves(before, "") if p.rpartition(".")[2] in keys]
+        found: list[tuple[str, int | str, Any]] = [
+            (p, "", v) for p, v in _leaves(before, "") if p.rpartition(".")[2] in keys
+        ]
         call = Call((0,))
     else:
         known = own if inputs_of(own) else {**own, "": np.zeros(1)}
@@ -168,18 +169,22 @@ def lifted(task: Task, module: types.ModuleType, pair: Pair, forward: Callable[.
         after, got = copy.deepcopy(instance), None
         with contextlib.suppress(Exception):  # reported where it is marked
             got = gradients_of(getattr(after, method), call, first, result)
-        if got is None:  # self.dx = ... and no return
-            kept = {normal(gradient_target(name)): name for name, value in vars(after).items() if value is not None}
-            call = replace(
-                call, results=tuple((f".{kept[normal(n)]}" if normal(n) in kept else key, n) for key, n in call.results)
-            )
+        if got is None:  # self.dx = ..., and nothing is returned
+            kept = {normal(gradient_target(n)): f".{n}" for n, value in vars(after).items() if value is not None}
+            call = replace(call, results=tuple((kept.get(normal(name), key), name) for key, name in call.results))
+        returned = _returned(task, pair, got)
         found = [
-            (path, name, value) for path, value in _leaves(before, "") for name in _returned(task, pair, got, path)
+            (path, key, value) for path, value in _leaves(before, "") for key, name in returned if belongs(name, path)
         ]
         held = {path for path, _, _ in found}
-        found += [entry for entry in parameters_in(before, after) if entry[0] not in held]
+        found += [(path, f".{name}", value) for path, name, value in parameters_in(before, after) if path not in held]
+        if not found:  # nothing is written yet; with weights of 0 nothing would have an influence either
+            found = [
+                (path, "", value) for path, value in _leaves(before, "")
+                if not np.any(value) and not gradient_target(path.rpartition(".")[2]) and not path.startswith(_GRADS)
+            ]  # fmt: skip
     places: list[tuple[str, str]] = []
-    for path, gradient, value in found:
+    for path, key, value in found:
         given = [
             n for n in task.made if isinstance(v := first.arguments.get(n), np.ndarray) and np.array_equal(v, value)
         ]
@@ -188,8 +193,7 @@ def lifted(task: Task, module: types.ModuleType, pair: Pair, forward: Callable[.
         name = name if name.isidentifier() else path.replace(".", "")
         if not given and name not in {*first.arguments, *(n for n, _ in places)}:
             places.append((name, path))
-        if gradient and (given or (name, path) in places):
-            key = gradient if isinstance(gradient, int) or gradient[:1].isdigit() else f".{gradient}"
+        if key != "" and (given or (name, path) in places):
             call = replace(call, results=(*call.results, (key, given[0] if given else name)))
     made = {name for name in first.arguments if name in task.made}
     probes = []
@@ -210,19 +214,14 @@ def lifted(task: Task, module: types.ModuleType, pair: Pair, forward: Callable[.
     return replace(task, call=call)
 
 
-def _returned(task: Task, pair: Pair, got: Any, path: str) -> Iterator[int | str]:
-    """Yield where the result of a backward has the gradient of an array of its object: ``return dx, [dW, db]``."""
-    if "." in path or not isinstance(got, (tuple, list)):
-        return
-    for key, name in entries_returned(task.source, pair.backward):
-        place = (
-            at_path(got, str(key))
-            if str(key).partition(".")[0].isdigit() and int(str(key).partition(".")[0]) < len(got)
-            else None
-        )
-        if isinstance(place, np.ndarray) and belongs(name, path):
-            yield key
-            return
+def _returned(task: Task, pair: Pair, got: Any) -> list[tuple[int | str, str]]:
+    """Return the arrays in the result of a backward, by place and name: of ``return dx, [dW, db]`` all three."""
+    if not isinstance(got, (tuple, list)):
+        return []
+    named = entries_returned(task.source, pair.backward)
+    with contextlib.suppress(IndexError, KeyError, AttributeError, ValueError):
+        return [(key, name) for key, name in named if isinstance(at_path(got, str(key)), np.ndarray)]
+    return []
 
 
 def _other(value: Any, rng: np.random.Generator) -> Any:
