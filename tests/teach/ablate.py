@@ -11,14 +11,13 @@ import importlib
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from . import corpus, life, several
 from .faults import VISIBLE, faults
 from .table import judge_fault
 
-__all__ = ["EDITS", "MECHANISMS", "Shares", "ablated", "measured", "sample", "switched_off"]
+__all__ = ["EDITS", "MECHANISMS", "ablated", "noted", "sample", "switched_off"]
 
 SEED = 3
 DIAGNOSER = "micrograd.marker.diagnosis.diagnosis:Diagnoser"
@@ -26,7 +25,7 @@ KINDS = "micrograd.marker.diagnosis.kinds"
 MARKING = "micrograd.marker.diagnosis.marking"
 SEARCH = "micrograd.marker.repair.search"
 MECHANISMS: dict[str, tuple[str, Callable[..., Any]]] = {  # what it is called: what stands in its place
-    "synthesis": (f"{DIAGNOSER}.writer", lambda *_: None),
+    "synthesis": (f"{DIAGNOSER}.writer", lambda *_: lambda _: ()),
     "suspects: lines whose names say what they should be": (f"{DIAGNOSER}.suspects", lambda *_: iter(())),
     "named: the first such line mended": (f"{DIAGNOSER}.named", lambda *_: (None, None)),
     "up_to: the backward up to a line as its own problem": (f"{DIAGNOSER}.up_to", lambda *_: None),
@@ -72,39 +71,75 @@ EDITS = (  # the tags of edits, each left out
 COLUMNS = ("found", "line", "class", "whole fix", "accused", "untrue", "refused")
 
 
-@dataclass(frozen=True)
-class Shares:
-    """What a sample of items was worth, in percent of the items; and how long it took."""
-
-    values: tuple[float, ...]
-    seconds: float
-
-
-@contextlib.contextmanager
-def switched_off(name: str) -> Iterator[None]:
-    """Mark without a mechanism, or without a tag of edits; raises AttributeError where it is not there."""
-    if name in EDITS:
-        module = importlib.import_module(SEARCH)
-        changes, edits = module.changes_of, module.edits_of
-        module.changes_of = lambda *a: [one for one in changes(*a) if one.tag != name]  # type: ignore[attr-defined]
-        module.edits_of = lambda *a: [one for one in edits(*a) if one.tag != name]  # type: ignore[attr-defined]
-        try:
-            yield
-        finally:
-            module.changes_of, module.edits_of = changes, edits  # type: ignore[attr-defined]
-        return
-    where, instead = MECHANISMS[name]
+def _place(where: str) -> tuple[Any, str]:
+    """Return what holds a mechanism, and its name there."""
     path, _, attribute = where.partition(":")
     owner: Any = importlib.import_module(path)
     *inner, last = attribute.split(".")
     for part in inner:
         owner = getattr(owner, part)
+    return owner, last
+
+
+@contextlib.contextmanager
+def _put(where: str, make: Callable[[Any], Any]) -> Iterator[None]:
+    """Have something made of a mechanism stand in its place; raises AttributeError where there is none."""
+    owner, last = _place(where)
     before = getattr(owner, last)
-    setattr(owner, last, instead)
+    setattr(owner, last, make(before))
     try:
         yield
     finally:
         setattr(owner, last, before)
+
+
+@contextlib.contextmanager
+def switched_off(name: str) -> Iterator[None]:
+    """Mark without a mechanism, or without a tag of edits."""
+    with contextlib.ExitStack() as stack:
+        if name in EDITS:
+            for made in ("changes_of", "edits_of"):
+                without = lambda old: lambda *a, **k: [one for one in old(*a, **k) if one.tag != name]
+                stack.enter_context(_put(f"{SEARCH}:{made}", without))
+        else:
+            where, instead = MECHANISMS[name]
+            stack.enter_context(_put(where, lambda _: instead))
+        yield
+
+
+@contextlib.contextmanager
+def noted(fired: set[str]) -> Iterator[None]:
+    """Note which mechanisms come to something: a value that is not the one in their place, an edit that is verified."""
+
+    def watch(name: str, instead: Callable[..., Any]) -> Callable[[Any], Any]:
+        def made(old: Callable[..., Any]) -> Callable[..., Any]:
+            def run(*args: Any, **keywords: Any) -> Any:
+                result = old(*args, **keywords)
+                result = list(result) if isinstance(result, Iterator) else result
+                other = instead(*args, **keywords)
+                other = list(other) if isinstance(other, Iterator) else other
+                if result is not other and (type(result) is not type(other) or repr(result) != repr(other)):
+                    fired.add(name)
+                return iter(result) if isinstance(result, list) and name.startswith("suspects") else result
+
+            return run
+
+        return made
+
+    def verified(old: Callable[..., Any]) -> Callable[..., Any]:
+        def run(job: Any, mended: Any, goal: Any) -> Any:
+            result = old(job, mended, goal)
+            if result is not None:
+                fired.add(result.edit.tag)
+            return result
+
+        return run
+
+    with contextlib.ExitStack() as stack:
+        for name, (where, instead) in MECHANISMS.items():
+            stack.enter_context(_put(where, watch(name, instead)))
+        stack.enter_context(_put(f"{SEARCH}:SearchJob.verified", verified))
+        yield
 
 
 def sample(every: int = 1) -> list[Any]:
@@ -132,29 +167,33 @@ def _worth(one: Any, check: Callable[[Any, str], Any]) -> tuple[bool, ...]:
     return f.found, f.line_right, f.kind_right, f.fix_right, f.accused, bool(f.untrue), f.refused
 
 
-def measured(items: Sequence[Any], check: Callable[[Any, str], Any]) -> Shares:
-    """Mark the items and return their shares."""
-    started = time.perf_counter()
-    marks = [_worth(one, check) for one in items]
-    values = tuple(round(100 * sum(column) / len(marks), 1) for column in zip(*marks, strict=True))
-    return Shares(values, time.perf_counter() - started)
+def _shares(marks: Sequence[tuple[bool, ...]]) -> list[float]:
+    return [100 * sum(column) / len(marks) for column in zip(*marks, strict=True)]
 
 
 def ablated(check: Callable[[Any, str], Any], names: Sequence[str] = (), every: int = 1) -> str:
-    """Return the table: a row for each mechanism, with what it changes; progress goes to standard error."""
-    items = sample(every)
-    whole = measured(items, check)
-    head = ["switched off", *COLUMNS, "seconds"]
-    lines = [f"| {' | '.join(head)} |", f"| --- |{' ---: |' * (len(COLUMNS) + 1)}"]
-    lines.append(
-        f"| nothing ({len(items)} items) | {' | '.join(f'{v:g}' for v in whole.values)} | {whole.seconds:.0f} |"
-    )
+    """Return the table: a row for each mechanism, with the items in which it came to something, and what it moves.
+
+    An item is marked again without a mechanism only where that came to something: elsewhere nothing changes.
+    """
+    items, used, marks = sample(every), list[set[str]](), list[tuple[bool, ...]]()
+    for one in items:
+        used.append(set())
+        with noted(used[-1]):
+            marks.append(_worth(one, check))
+    print(f"{len(items)} items marked", file=sys.stderr, flush=True)
+    lines = [f"| switched off | used in | {' | '.join(COLUMNS)} |", f"| --- |{' ---: |' * (len(COLUMNS) + 1)}"]
+    whole = _shares(marks)
+    lines.append(f"| nothing | {len(items)} | {' | '.join(f'{value:.1f}' for value in whole)} |")
     for name in names or (*MECHANISMS, *EDITS):
+        without = list(marks)
         with switched_off(name):
-            other = measured(items, check)
-        moved = [
-            f"{now - then:+.1f}" if now != then else "" for now, then in zip(other.values, whole.values, strict=True)
-        ]
-        lines.append(f"| {f'edits: {name}' if name in EDITS else name} | {' | '.join(moved)} | {other.seconds:.0f} |")
+            for number, one in enumerate(items):
+                if name in used[number]:
+                    without[number] = _worth(one, check)
+        moved = [now - then for now, then in zip(_shares(without), whole, strict=True)]
+        cells = [f"{change:+.1f}" if change else "" for change in moved]
+        count = sum(name in one for one in used)
+        lines.append(f"| {f'edits: {name}' if name in EDITS else name} | {count} | {' | '.join(cells)} |")
         print(lines[-1], file=sys.stderr, flush=True)
     return "\n".join(lines)
