@@ -140,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     wanted = [name.strip() for name in chosen.layers.split(",")]
     if unknown := sorted({*wanted} - {*names, *life.ROWS}):
-        parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join((*names, *life.ROWS))}")
+        parser.error(f"unknown layers: {', '.join(unknown)}; there are {', '.join((*names, *life.ROWS))}")
     families = {corpus.LAYERS[name] for name in wanted if name in names}
     step = 4 * chosen.every if chosen.quick else chosen.every
     planted = [fault for fault in faults(chosen.seed) if fault.layer.name in wanted][::step]
