@@ -123,7 +123,8 @@ def parameters_in(before: Any, after: Any) -> Iterator[tuple[str, str, np.ndarra
         after: the same after a backward.
     """
     found = dict(_leaves(after, ""))
-    nothing = [name for name, value in vars(after).items() if value is None] if hasattr(after, "__dict__") else []
+    numbers = (float, int, np.generic, type(None))
+    others = [name for name, value in getattr(after, "__dict__", {}).items() if isinstance(value, numbers)]
     for path, value in _leaves(before, ""):
         owner, _, last = path.rpartition(".")
         root, _, rest = path.partition(".")
@@ -135,8 +136,8 @@ def parameters_in(before: Any, after: Any) -> Iterator[tuple[str, str, np.ndarra
             if other != path and (named or (kept and (gradient.shape == value.shape or not called.isdigit()))):
                 yield path, other, value
                 break
-        else:  # self.db = None: not written yet
-            for name in nothing:
+        else:  # self.db = None, not written yet; self.db = dout.sum(), a number
+            for name in others:
                 if "." not in path and belongs(name, path):
                     yield path, name, value
                     break
