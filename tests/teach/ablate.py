@@ -182,10 +182,13 @@ def ablated(check: Callable[[Any, str], Any], names: Sequence[str] = (), every: 
         with noted(used[-1]):
             marks.append(_worth(one, check))
     print(f"{len(items)} items marked", file=sys.stderr, flush=True)
+    print(
+        {name: count for name in (*MECHANISMS, *EDITS) if (count := sum(name in one for one in used))}, file=sys.stderr
+    )
     lines = [f"| switched off | used in | {' | '.join(COLUMNS)} |", f"| --- |{' ---: |' * (len(COLUMNS) + 1)}"]
     whole = _shares(marks)
     lines.append(f"| nothing | {len(items)} | {' | '.join(f'{value:.1f}' for value in whole)} |")
-    for name in names or (*MECHANISMS, *EDITS):
+    for name in sorted(names or (*MECHANISMS, *EDITS), key=lambda name: sum(name in one for one in used)):
         without = list(marks)
         with switched_off(name):
             for number, one in enumerate(items):

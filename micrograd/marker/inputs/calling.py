@@ -308,8 +308,11 @@ def _arguments(
     for p in parameters:
         if p.name in origins:
             continue
+        alike = [name for name in arguments if name.endswith(f"_{p.name}")]  # input_indices, indices
         if p.name in arguments:
             origins[p.name] = ("input", p.name)
+        elif len(alike) == 1:
+            origins[p.name] = ("input", alike[0])
         elif p.name in said:
             origins[p.name] = ("result", said.index(p.name))
         elif p.default is p.empty and rest:

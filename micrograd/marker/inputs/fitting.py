@@ -37,7 +37,7 @@ _ARRAYS: tuple[Dims, ...] = (
 )  # fmt: skip
 _WINDOW = re.compile(r"(pool|kernel|filter|window|h|w)(_\w+)?|\w+_(h|w|width|height|kernel|filter)|[HWfkp]")
 _COUNT = re.compile(r"(n|num|in|out)_\w+|\w+_(size|n|len|length|channels|filters?|units)|size|[VDMN]")
-_SHAPE = re.compile(r"\w*(shape|dims?)")
+_SHAPE = re.compile(r"\w*(shape|dims?)\d?")
 _OTHERS: tuple[Fill, ...] = (
     *(Fill("size", (axis,)) for axis in "DMHCFTN"), *(Fill("value", value=value) for value in (2, 1, True)),
     Fill("labels", ("N",), top="D"), Fill("labels", ("N", "T"), top="D"), Fill("labels", ("N", "T"), top="M"),
@@ -61,10 +61,10 @@ def searched(
     lengths, numbers = iter("DMHF"), dict[str, Fill]()
     for name in (name for name in start.entries if name not in {*known, *sure}):
         if _WINDOW.fullmatch(name):
-            numbers[name] = Fill("value", value=2)
+            numbers[name] = Fill("value", value=(2, 2) if "shape" in name else 2)
         elif _COUNT.fullmatch(name):
             numbers[name] = Fill("size", (next(lengths, "D"),))
-    best, left, end = replace(start, entries={**start.entries, **numbers}), _MOST, time.perf_counter() + _SECONDS
+    best, left, end = replace(start, entries={**start.entries, **numbers}), _MOST, time.process_time() + _SECONDS
     for place in (0, -1):  # the last sizes are even where there are images
         furthest, found = _run(forward, best, sizes_of(best)[place])
         if found is not None:
@@ -84,13 +84,13 @@ def searched(
                 best, furthest = tried, far
                 moves = _moves(best.entries, known, sure)
             left -= 1
-            if not left or time.perf_counter() > end:
+            if not left or time.process_time() > end:
                 return None
     return None
 
 
 def _moves(entries: Mapping[str, Fill], known: AbstractSet[str], sure: AbstractSet[str]) -> Iterator[dict[str, Fill]]:
-    """Yield changes of one argument, the unknown ones first; then of all gates at once."""
+    """Yield changes of one argument, the unknown ones first; then of all at once: columns for rows, wider gates."""
     for name in sorted(entries.keys() - sure, key=lambda name: (name in known, list(entries).index(name))):
         entry = entries[name]
         kind = entry.kind if entry.kind in ("array", "scale", "positive") else "array"
@@ -100,6 +100,10 @@ def _moves(entries: Mapping[str, Fill], known: AbstractSet[str], sure: AbstractS
             arrays, others = [], [other for other in others if other.kind in ("labels", "one-hot")]
         first = _SHAPE.fullmatch(name) or _WINDOW.fullmatch(name) or _COUNT.fullmatch(name)
         yield from ({name: one} for one in ([*others, *arrays] if first else [*arrays, *others]) if one != entry)
+    rows = {n: e for n, e in entries.items() if len(e.dims) == 2 and e.dims[0] == "N" and n not in sure}
+    for turn in (lambda n, d: (d, n), lambda _, d: (d,), lambda _, d: (d, 1)):  # columns, one example, one column
+        if len(rows) > 1:
+            yield {name: replace(entry, dims=turn(*entry.dims)) for name, entry in rows.items()}
     for wide in ("3H", "4H", "2H"):
         gates = {
             name: replace(entry, dims=(*entry.dims[:-1], wide))
