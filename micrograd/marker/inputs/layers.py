@@ -43,15 +43,28 @@ def object_of(module: types.ModuleType, task: Task, arguments: Mapping[str, Any]
         return None
     made = getattr(module, task.receiver)(**{name: arguments[name] for name in task.made if name in arguments})
     for name, path in task.lifted:
-        owner, _, last = path.rpartition(".")
-        holder = at_path(made, owner) if owner else made
-        if isinstance(holder, list):
-            holder[int(last)] = arguments[name]
-        elif isinstance(holder, dict):
-            holder[last] = arguments[name]
-        else:
-            setattr(holder, last, arguments[name])
+        for holder, last in list(_holders(made, at_path(made, path), set())):
+            if isinstance(holder, (list, dict)):
+                holder[last] = arguments[name]
+            else:
+                setattr(holder, last, arguments[name])
     return made
+
+
+def _holders(value: Any, wanted: Any, seen: set[int]) -> Iterator[tuple[Any, Any]]:
+    """Yield where an object holds an array, each place: a net's list of parameters, and its layers."""
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    inside = value if isinstance(value, dict) else getattr(value, "__dict__", {})
+    places = (
+        list(enumerate(value)) if isinstance(value, list) else [] if isinstance(value, type) else list(inside.items())
+    )
+    for key, entry in places:
+        if entry is wanted:
+            yield value, key
+        elif not isinstance(entry, (np.ndarray, str, types.FunctionType, types.ModuleType)):
+            yield from _holders(entry, wanted, seen)
 
 
 def at_path(value: Any, path: str) -> Any:
