@@ -212,6 +212,10 @@ PROBLEMS: dict[str, Phrase] = {
     "mean": (("{names} are the right ones divided by {count}, the number of examples: right if the loss is the sum "
          "over the examples divided by {count}, and {others} is not divided"),
         "{names} 是正确值除以样本数 {count}：如果损失是各样本之和再除以 {count}，而 {others} 不除，那么这是对的"),
+    "averages": (("{names} are written as averages over the {count} examples, and are marked as such: right if the "
+         "loss is the sum over the examples divided by {count}, and {others} is not divided"),
+        ("{names} 写成了对 {count} 个样本取平均，因此按平均值来检查：如果损失是各样本之和再除以 {count}，"
+         "而 {others} 不除，那么这是对的")),
     "unpacked": ("the names stand in another order than the values: {name} holds what the forward calls {other}",
         "名字的顺序与值的顺序不同：{name} 得到的是前向里的 {other}"),
     "stop.unbound": ("{kind}: `{name}` is read here, and line {line} is the first that assigns it",

@@ -170,7 +170,7 @@ def _drawn(
     array = rng.standard_normal(shape)
     if len(shape) > 1 and spread:  # columns of unlike mean and width: what is summed along the wrong axis shows
         array = array * rng.uniform(0.7, 1.6, shape[-1]) + 0.6 * rng.standard_normal(shape[-1])
-    return spread * array
+    return np.asarray(spread * array)  # a plain number is an input, too
 
 
 def sizes_of(layout: ArgumentLayout) -> list[dict[str, int]]:
@@ -214,13 +214,13 @@ _ROLES: dict[str, str] = {
     "data": r"x|X|inp|inputs?|z|Z|a|A|A_prev|a_prev|h|u|s|data|feat\w*|scores?|logits|img|images?|x_in|activations?",
     "scale": r"gamma|gammas|g|scale|gain",
     "shift": r"beta|betas|shift|offset",
-    "weight": r"w|W|weights?|theta|kernels?|filters?|W_x|Wx|w1|W1",
+    "weight": r"w|W|weights?|theta|kernels?|filters?|W_?[a-gi-z][xi]?|w1|W1",
     "weight2": r"w2|W2",
     "weight3": r"w3|W3",
-    "bias": r"b|bias|b1",
+    "bias": r"b|bias|b1|b_?[a-z]",
     "bias2": r"b2",
     "bias3": r"b3",
-    "recurrent": r"Wh|W_h|Whh|U",
+    "recurrent": r"W_?[a-z]?h|Whh|W_hh|U_?[a-z]?",
     "hidden": r"prev_h|h_prev|hprev|h0|prev_c|c_prev|cprev|c0",
     "labels": r"y|Y|t|labels?|targets?|y_true|gt|\w*_?ind(ex|ices)|\w*_?[iI]dxs?|(target|word|token)s?_?(ids?)?",
     "query": r"q|Q|query|queries",
@@ -238,6 +238,7 @@ _FAMILIES: dict[str, dict[str, Dims]] = {
         "weight2": ("P", "M"), "bias2": ("P", 1), "labels": ("N",),
     },
     "features": {"data": ("N", "D"), "weight": ("D",), "bias": ("D",), "labels": ("N",)},  # x * w
+    "one number": {"data": ("N", "D"), "weight": ("D",), "bias": (), "labels": ("N",)},  # x @ w + b of one neuron
     "one row": {"data": ("D",), "scale": ("D",), "shift": ("D",), "weight": ("M", "D"), "bias": ("M",), "labels": ()},
     "images": {
         "data": ("N", "C", "Y", "X"), "scale": ("C",), "shift": ("C",), "weight": ("F", "C", "K", "L"), "bias": ("F",),
@@ -435,6 +436,8 @@ def conventional(forward: Function) -> Iterator[ArgumentLayout]:
             dims["bias"] = dims["shift"]
         elif "weight" in roles and family == "rows":  # a norm behind an affine layer
             dims.update(scale=dims["bias"], shift=dims["bias"])
+        if re.search(r"weight_?norm", called) and family == "rows" and "weight" not in roles:  # v and its length g
+            dims.update(key=("D", "M"), scale=("M",), weight=("D", "M"))
         classes = "D"
         if {"weight", "labels"} <= roles or ("labels" in roles and any(re.fullmatch(_SIZES["M"], n) for n in names)):
             classes = "M"
@@ -475,7 +478,8 @@ def _entry(
     if texts := compared(forward, name):
         return Fill("value", value=texts[0])
     if default is not parameter.empty:
-        return None
+        plain = isinstance(default, float) and role in ("scale", "shift", "bias")
+        return Fill("array", ()) if plain else None
     if name in _NUMBERS:
         return _number(name)
     if re.fullmatch(r"(l2_?)?reg\w*|\w*_strength|lambda?\w*|weight_decay|margin", name):

@@ -180,6 +180,40 @@ def shapes_of(forward: Function, layout: ArgumentLayout, sizes: Mapping[str, int
     return [np.shape(out) for out in outputs] if good else []
 
 
+def _read(forward: Function, layout: ArgumentLayout, sizes: Mapping[str, int]) -> bool:
+    """Return whether the output changes with the last entries along each axis of each array.
+
+    What a loop does not reach, and what a saturated function hides, would be compared with nothing.
+    """
+    arrays = {n: e for n, e in layout.entries.items() if e.kind in ("array", "scale", "positive") and e.dims}
+    if any(e.kind in ("labels", "mask") and e.dims for e in layout.entries.values()):
+        return True  # which entries count is drawn
+    given = layout.draw(np.random.default_rng(7), sizes)
+    try:
+        before = outputs_of(forward, given)
+        for name in arrays:
+            for axis in range(given[name].ndim):
+                end = (slice(None),) * axis + (slice(-1, None),)
+                if not any(_moves(forward, {**given, name: _raised(given[name], end, by)}, before) for by in (3, -3)):
+                    return False
+    except Exception:  # noqa: BLE001 - whatever the user's code raises: that is seen where it is marked
+        return True
+    return True
+
+
+def _raised(array: Any, part: tuple[slice, ...], by: float) -> Any:
+    moved = array.copy()
+    moved[part] += by * np.random.default_rng(5).uniform(0.5, 1.5, moved[part].shape)
+    return moved
+
+
+def _moves(forward: Function, arguments: Mapping[str, Any], before: Sequence[Any]) -> bool:
+    """Return whether the outputs are others with these arguments."""
+    after = outputs_of(forward, arguments)
+    pairs = zip(before, after, strict=True)
+    return any(np.shape(a) != np.shape(b) or not np.allclose(a, b, 1e-9, 1e-12) for a, b in pairs)
+
+
 def runs(forward: Function, layout: ArgumentLayout, sizes: Mapping[str, int]) -> bool:
     """Return whether the function returns finite numbers in these sizes."""
     return bool(shapes_of(forward, layout, sizes))
@@ -228,6 +262,7 @@ def fitted(
     if any(_shape(value) is not None for value in given.values()):
         candidates.append(_completed(_by_lengths(given, like), given, like))
     spread: ArgumentLayout | None = None
+    unread: ArgumentLayout | None = None
     tame = [_tame(layout, "positive") for layout in candidates]
     for layout in [] if whole else [*candidates, *tame, *(_plain(layout, given) for layout in candidates[:4])]:
         for sizes in sizes_of(layout):
@@ -236,12 +271,15 @@ def fitted(
                 if axes and max(map(len, shapes)) > axes:  # an unlucky guess may broadcast to more axes than any array
                     spread = spread or layout
                     break
+                if not any(_read(forward, layout, some) for some in sizes_of(layout) if runs(forward, layout, some)):
+                    unread = unread or layout
+                    break
                 if skip == 0:
                     return layout
                 skip -= 1
                 break
-    if spread is not None:
-        return spread
+    if (passed := spread or unread) is not None and not skip:
+        return passed
     for layout in candidates[::-1]:  # the example as it is, with no other sizes
         still = ArgumentLayout(layout.entries, layout.sizes, fixed=True)
         if layout.sizes and runs(forward, still, layout.sizes):
@@ -448,6 +486,7 @@ def fitting_sizes(forward: Callable[..., Any], layout: ArgumentLayout) -> list[d
     A loop that runs once shows no mistake in its variable.
     """
     found = [(sizes, shapes) for sizes in sizes_of(layout) if (shapes := shapes_of(forward, layout, sizes))]
+    found = [(sizes, shapes) for sizes, shapes in found if _read(forward, layout, sizes)] or found
     single = [sum(length == 1 for shape in shapes for length in shape) for _, shapes in found]
     kept = [sizes for (sizes, _), ones in zip(found, single, strict=True) if ones == min(single)]
     return kept or [dict(layout.sizes)]

@@ -79,10 +79,10 @@ def returned(source: str, name: str) -> tuple[tuple[str, ...], bool] | None:
 
     None where it cannot be known.
 
-    An entry that is no plain name is the empty string.
+    An entry that is no plain name goes by the one gradient in it; else it is the empty string.
 
-    >>> returned("def f(a):\n    return a, a + 1", "f")
-    (('a', ''), True)
+    >>> returned("def f(a):\n    return a, a + 1, da / 2", "f")
+    (('a', '', 'da'), True)
     """
     function = _function(source, name)
     if function is None or not (answers := _returns(function)):
@@ -91,7 +91,7 @@ def returned(source: str, name: str) -> tuple[tuple[str, ...], bool] | None:
     entries = last.elts if isinstance(last, (ast.Tuple, ast.List)) else [last]
     if any(isinstance(entry, ast.Starred) for entry in entries) or isinstance(last, (ast.Call, ast.Dict)):
         return None
-    names = tuple(entry.id if isinstance(entry, ast.Name) else "" for entry in entries)
+    names = tuple(entry.id if isinstance(entry, ast.Name) else _gradient_in(entry) for entry in entries)
     return names, isinstance(last, (ast.Tuple, ast.List))
 
 
@@ -110,6 +110,14 @@ def entries_returned(source: str, name: str) -> list[tuple[int | str, str]]:
         elif isinstance(entry, ast.Name):
             found.append((i, entry.id))
     return found
+
+
+def _gradient_in(entry: ast.expr) -> str:
+    """Return the one name of a gradient in an expression that scales it or sums it up; or nothing."""
+    if not isinstance(entry, (ast.BinOp, ast.UnaryOp, ast.Call)):
+        return ""
+    names = {n.id for n in ast.walk(entry) if isinstance(n, ast.Name) and gradient_target(n.id)}
+    return names.pop() if len(names) == 1 else ""
 
 
 def _is_loss(function: ast.FunctionDef) -> bool:

@@ -48,8 +48,8 @@ from micrograd.marker.report import Finding, Report
 from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.recording import UnloadableError, line_of, load
 from micrograd.marker.student.stopping import finding_of_syntax, stop_of
-from micrograd.marker.truth.cases import prepare
-from micrograd.pytree import call_by_parameter
+from micrograd.marker.truth.cases import MISSING, Case, prepare
+from micrograd.pytree import call_by_parameter, paths
 
 __all__ = ["main", "task_of"]
 
@@ -133,17 +133,22 @@ def task_of(request: dict[str, Any]) -> tuple[Task, types.ModuleType]:
     modes = ("test",) if re.search(r"""mode.*["'](test|train)["']""", inspect.getsource(backward)) else ()
     example, upstream = unpacked(request["example"]), unpacked(request["upstream"])
 
-    def made_for(drawn: tuple[Probe, ...]) -> tuple[Task, Callable[[Call], Any]]:
-        """Return the task with these probes, and what runs its backward on the first."""
+    def made_for(drawn: tuple[Probe, ...]) -> tuple[Task, set[str]]:
+        """Return the task with these probes, and how what its backward returns on the first does not fit."""
         result = result_of(forward, drawn[0])
+        if pair.kind != "loss" and owner:
+            made = lifted(replace(task, probes=drawn), module, pair, forward, result)
+            return made, _misfits(
+                made, result, functools.partial(_run_method, forward, pair, probe=drawn[0], result=result)
+            )
         if owner:
-            run = functools.partial(_run_method, forward, pair, probe=drawn[0], result=result)
-            return lifted(replace(task, probes=drawn), module, pair, forward, result), run
+            return lifted(replace(task, probes=drawn), module, pair, forward, result), set()
         run = functools.partial(gradients_of, backward, probe=drawn[0], result=result)
-        call = call_of(pair, backward, drawn[0].arguments, result, source, run)
-        return replace(task, probes=drawn, call=call), run
+        made = replace(task, probes=drawn, call=call_of(pair, backward, drawn[0].arguments, result, source, run))
+        return made, _misfits(made, result, (lambda _: result) if pair.kind == "loss" else run)
 
     first: Task | None = None
+    why = set[str]()
     for skip in range(4):
         try:
             drawn = tuple(make(watch.forward, example, seed=request["seed"], skip=skip, modes=modes, backward=backward))
@@ -158,18 +163,15 @@ def task_of(request: dict[str, Any]) -> tuple[Task, types.ModuleType]:
         if upstream is not None:  # then for exactly these arrays, before the probes
             given = _given(forward, example, drawn[0].arguments)
             drawn = (Probe(given, upstream if isinstance(upstream, tuple) else (upstream,), request["seed"]), *drawn)
-        if first is not None and not _is_plainer(drawn[0], first.probes[0]):
-            continue
-        made, run = made_for(drawn)
-        first = first or made
-        if (
-            pair.kind == "loss"
-            or upstream is not None
-            or not isinstance(_raised(run, made.call), (ValueError, TypeError, IndexError))
-        ):
-            return made, module
+        made, off = made_for(drawn)
+        plainer = first is not None and _is_plainer(drawn[0], first.probes[0])
+        wider = first is not None and _axes(drawn[0]) > _axes(first.probes[0])
+        if first is None or (not off and ("strange" in why or (plainer if "raises" in why else wider))):
+            first, why = made, off
+        if not why or upstream is not None:
+            break
     assert first is not None
-    if not example and any(role_of(name) in ("", "labels") for name in first.probes[0].arguments):
+    if "raises" in why and not example and any(role_of(name) in ("", "labels") for name in first.probes[0].arguments):
 
         @functools.wraps(forward)
         def both(**arguments: Any) -> Any:
@@ -205,13 +207,34 @@ def _is_plainer(one: Probe, other: Probe) -> bool:
     return sum(axes[0]) < sum(axes[1]) or (axes[0] == axes[1] and kinds[0] != kinds[1])
 
 
-def _raised(run: Callable[[Call], Any], call: Call) -> Exception | None:
-    """Return what the backward raises; a guess of the shapes under which it does may be the wrong one."""
+def _axes(probe: Probe) -> int:
+    """Return how many axes the arrays have together."""
+    return sum(getattr(value, "ndim", 0) for value in probe.arguments.values())
+
+
+def _misfits(task: Task, result: Any, run: Callable[[Call], Any]) -> set[str]:
+    """Return how gradients come back in other shapes than their inputs': the shapes were guessed, perhaps wrongly.
+
+    One that is not yet summed, summed too far or transposed is ``usual``; another is ``strange``.
+    """
     try:
-        run(call)
-    except Exception as error:  # noqa: BLE001 - whatever the student's code raises
-        return error
-    return None
+        gradients = Case(task, task.probes[0], result, (), [], []).gradients_in(run(task.call))
+    except (ValueError, TypeError, IndexError):
+        return {"raises"}
+    except Exception:  # noqa: BLE001 - whatever the student's code raises; other shapes would not mend it
+        return set()
+    given = dict(pair for name, value in task.probes[0].arguments.items() for pair in paths(value, name))
+    off: set[str] = set()
+    for (_, path), gradient in zip(task.call.results, gradients, strict=True):
+        got, wanted = getattr(gradient, "shape", ()), np.shape(given.get(path, ()))
+        if gradient is MISSING or got == wanted or sorted(got) == sorted(wanted):
+            continue
+        try:
+            np.broadcast_shapes(got, wanted)
+            off.add("usual")
+        except ValueError:
+            off.add("strange")
+    return off
 
 
 def _place(error: BaseException, file: str, source: str) -> tuple[Finding, ...]:
