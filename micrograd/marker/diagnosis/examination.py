@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -324,6 +324,25 @@ class Examination:
                         return False
         return True
 
+    def doubtful(self, number: int, names: Container[str]) -> list[int]:
+        """Return the statements that wrote what one reads under some names, and that nothing vouches for."""
+        last = [event for event in self.recordings[0].of(number)[-1:] if event.caller is None]
+        return sorted({
+            writer.statement.number for event in last for name, writer in event.reads.items()
+            if name in names and writer is not None and writer.statement.number != number
+            and not self._vouches(writer, name, self.quantities[0])
+        })  # fmt: skip
+
+    def settled(self, number: int) -> bool:
+        """Return whether a statement can be no mistake: all that it wrote is known to be right, or it only hands on."""
+        statement = self.program.statements[number]
+        if self.status(number).state in ("right", "outside", "size"):
+            return True
+        events = self.recordings[0].of(number)[-1:]
+        return bool(events and statement.targets) and all(
+            self._vouches(event, name, self.quantities[0]) for event in events for name in event.writes
+        )
+
     def _vouches(self, writer: Event, name: str, quantities: Quantities) -> bool:
         """Return whether a variable holds what its name says, or came in, or is an empty buffer."""
         status = self.status(writer.statement.number)
@@ -332,9 +351,8 @@ class Examination:
         value = writer.writes[name]
         if status.state != "known" or not isinstance(value, (np.ndarray, np.floating, float)):
             return status.state == "known"
-        equal = quantities.equal_to(value)
-        named = any(normal(q.label) == normal(name) for q in equal if q.kind == "value")
-        return named or any(q.kind != "value" for q in equal) or not np.any(value)
+        named = (q for q in quantities.equal_to(value, ("value",)) if normal(q.label) == normal(name))
+        return any(named) or not np.any(value)
 
     def order(self) -> list[int]:
         """Statement numbers in the order in which they first ran."""

@@ -148,6 +148,8 @@ def _scaled(here: Material, node: ast.expr, counts_only: bool = False) -> Iterat
     product = here.operand(node, 2)
     if isinstance(node, ast.Constant):
         return
+    if counts_only and isinstance(node, ast.Name):
+        yield Edit(node, f"np.sqrt({node.id})", "count", 1.9, node.id)
     if not counts_only:
         yield Edit(node, f"2 * {here.operand(node, 3 if '/' in product else 2)}", "constant", 2.0, "2")
         yield Edit(node, f"0.5 * {here.operand(node, 3 if '/' in product else 2)}", "constant", 2.0, "0.5")
@@ -157,6 +159,7 @@ def _scaled(here: Material, node: ast.expr, counts_only: bool = False) -> Iterat
         extra = 0.3 if "." in name else 0.0
         yield Edit(node, f"{product} / {name}", "count", 2.1 + extra, name)
         yield Edit(node, f"{product} * {name}", "count", 2.1 + extra, name)
+        yield Edit(node, f"{product} / np.sqrt({name})", "count", 2.4 + extra, name)
         yield Edit(node, f"{product} / ({name} - 1)", "bessel", 2.6 + extra, name)
 
 
@@ -250,6 +253,9 @@ def shifted(here: Material, node: ast.Slice) -> Iterator[Edit]:
     for sign in ("+", "-"):
         yield Edit(node, f"{low} {sign} 1:{high} {sign} 1", "index", 2.2, f"{sign} 1")
     match node.lower, node.upper:
+        case ast.Name() | ast.Constant(value=int()), ast.UnaryOp(op=ast.USub(), operand=end) if here.of(end) == low:
+            for both in dict.fromkeys(("1", "2", "3", *here.counts)):
+                yield Edit(node, f"{both}:-{both}", "index", 1.9, both)
         case ast.BinOp(left=a, op=ast.Add() | ast.Sub(), right=b), ast.BinOp(left=c, op=ast.Add() | ast.Sub(), right=d):
             if type(node.lower.op) is type(node.upper.op) and here.of(b) == here.of(d):
                 yield Edit(node, f"{here.of(a)}:{here.of(c)}", "index", 1.7, here.of(b))
@@ -273,7 +279,10 @@ def edits_of(root: ast.expr, scope: Scope, role: str = "value", target: str = ""
     """
     read = {n.id for n in ast.walk(root) if isinstance(n, ast.Name)}
     here = Material(root, scope, {target} - read if scope.loops else set())
-    return sorted(_edits(here, root, "index" if role in ("index", "loop") else "value"), key=lambda edit: edit.cost)
+    tag = "index" if isinstance(root, ast.Subscript) else "rewritten"
+    said = [Edit(root, text, tag, 1.9) for text in scope.said.get(target, ()) if role == "value"]
+    found = [*said, *_edits(here, root, "index" if role in ("index", "loop") else "value")]
+    return sorted(found, key=lambda edit: edit.cost)
 
 
 def _edits(here: Material, node: ast.expr, place: str) -> Iterator[Edit]:
