@@ -93,6 +93,9 @@ def _computed(f: Function, out: Any) -> Tensor:
     """Return `out`, if it was computed from the arguments of `f`. Raises GraphError where it was not."""
     if not isinstance(out, Tensor):
         name = getattr(f, "__name__", "the function")
+        if isinstance(out, (tuple, list, dict)):
+            raise GraphError(f"{name} returned a {type(out).__name__}; expected one array or number. Return one of its "
+                             "parts, or their sum; mg.jacobian takes them all.")  # fmt: skip
         raise GraphError(
             f"{name} returned a {type(out).__name__} that was not computed from its arguments; "
             "return an array or a number computed from them."

@@ -17,7 +17,7 @@ import numpy as np
 from micrograd.compiler.as_graph import kernels_graph
 from micrograd.compiler.backends import numpy
 from micrograd.compiler.backends.jax import ShardedEntry, mesh_of
-from micrograd.compiler.backends.numba import Entry, require_numba
+from micrograd.compiler.backends.native import Entry, require_llvm
 from micrograd.compiler.report import Report, report
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
@@ -37,7 +37,7 @@ AnyEntry = Entry | ShardedEntry | numpy.PlainEntry
 
 
 def compile(  # noqa: A001 (mg.compile)
-    f: Callable[..., Any] | None = None, *, threads: int | None = None, backend: str = "numba", mesh: Any = None
+    f: Callable[..., Any] | None = None, *, threads: int | None = None, backend: str = "native", mesh: Any = None
 ) -> Any:
     """Compile `f` to fused machine code: few passes over memory, the same numbers.
 
@@ -54,7 +54,7 @@ def compile(  # noqa: A001 (mg.compile)
             are read anew at each call and written back.
         threads: how many threads may share a pass over a large array; by default as many as the machine has cores,
             at most 2.
-        backend: ``"numba"`` for this machine's processors, or ``"jax"``, which runs on GPUs and on many devices too.
+        backend: ``"native"`` for this machine's processors, or ``"jax"``, which runs on GPUs and on many devices too.
         mesh: of devices that share the batch, for JAX: a `jax.sharding.Mesh` of one axis, or how many. Arguments whose
             first axis is that of the first array are split along it, all else is whole on each device. Statistics
             of batch norm, and all sums over the batch, are over the whole of it. With several processes
@@ -65,7 +65,7 @@ def compile(  # noqa: A001 (mg.compile)
         inside another trace, or inside `micrograd.checked` and `micrograd.no_grad`, it runs `f` itself.
 
     Raises:
-        MissingExtraError: Numba, or JAX, is not installed. GraphError (at the first call): `f` asks for a float's
+        MissingExtraError: llvmlite, or JAX, is not installed. GraphError (at the first call): `f` asks for a float's
             value, as in ``float(x)``, or does what cannot be recorded; with the line. For JAX besides
             DTypeError (at the first call): float64 while JAX has 64 bits switched off; GraphError: a mesh of more
             devices than there are; ShapeError (at the call): a batch that the devices cannot share equally.
@@ -84,12 +84,12 @@ def compile(  # noqa: A001 (mg.compile)
         return functools.partial(compile, threads=threads, backend=backend, mesh=mesh)
     if not callable(f):
         raise TypeError(f"compile takes a function or a module; got {f!r}.")
-    if backend not in ("numba", "jax"):
-        raise ValueError(f"backend is {backend!r}; expected 'numba' or 'jax'.")
-    if backend == "numba":
+    if backend not in ("native", "jax"):
+        raise ValueError(f"backend is {backend!r}; expected 'native' or 'jax'.")
+    if backend == "native":
         if mesh is not None:
             raise ValueError("a mesh of devices needs backend='jax'.")
-        require_numba()
+        require_llvm()
     return Compiled(f, threads, backend, mesh)
 
 
@@ -139,13 +139,13 @@ class Compiled:
     Attributes:
         function: the function as the user wrote it.
         threads: how many threads may share a pass.
-        backend: ``"numba"`` or ``"jax"``.
+        backend: ``"native"`` or ``"jax"``.
         mesh: the devices that share the batch, or None.
         entries: what was compiled, by signature.
     """
 
     def __init__(
-        self, function: Callable[..., Any], threads: int | None = None, backend: str = "numba", mesh: Any = None
+        self, function: Callable[..., Any], threads: int | None = None, backend: str = "native", mesh: Any = None
     ) -> None:
         if threads is not None and (type(threads) is not int or threads < 1):
             raise ValueError(f"threads is {threads!r}; expected a whole number of at least 1, or None.")

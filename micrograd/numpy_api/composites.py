@@ -19,11 +19,11 @@ from micrograd.modes import capturing
 from micrograd.source.names import user_line
 
 __all__ = [
-    "all_of", "amax", "amin", "any_of", "between", "bitwise", "broadcast_to", "clip", "concatenate", "divide",
-    "divided", "dot", "expand_dims", "float_power", "getitem", "logical_and", "logical_not", "logical_or",
-    "logical_xor", "matmul", "maximum", "mean", "minimum", "moveaxis",
-    "nan_to_num", "power", "reshape", "rounded", "squeeze",
-    "stack", "std", "sum", "swapaxes", "transpose", "truth", "values_of", "var",
+    "all_of", "amax", "amin", "any_of", "array_equal", "between", "bitwise", "broadcast_to", "clip", "concatenate",
+    "divide", "divided", "dot", "expand_dims", "float_power", "getitem", "infinite", "isclose", "logical_and",
+    "logical_not", "logical_or", "logical_xor", "matmul", "maximum", "mean", "minimum", "moveaxis", "nan_to_num",
+    "parted", "power", "reshape", "rounded", "scaled", "squeeze", "stack", "std", "sum", "swapaxes", "transpose",
+    "truth", "values_of", "var",
 ]  # fmt: skip
 
 _FLOAT = np.dtype(float)
@@ -179,6 +179,21 @@ def divided(x: Any, y: Any) -> tuple[Any, Any]:
     return p.floor_divide(x, y), p.remainder(x, y)
 
 
+def parted(x: Any) -> tuple[Any, Any]:
+    """Return what stands behind the point and what before it, both with the sign, as `numpy.modf`."""
+    whole = p.trunc(x)
+    rest = p.where(p.isinf(x), p.copysign(0.0, x), p.copysign(x - whole, x))
+    return rest, whole
+
+
+def scaled(x: Any, exponent: Any) -> Any:
+    """Multiply by a power of 2, as `numpy.ldexp`: in two steps, since the power alone may be out of range."""
+    power = np.asarray(values_of(exponent, "np.ldexp() by exponents"))
+    half = power // 2
+    dtype = x.dtype if hasattr(x, "dtype") else _FLOAT
+    return x * np.ldexp(np.ones((), dtype), half) * np.ldexp(np.ones((), dtype), power - half)
+
+
 def power(x: Any, exponent: Any) -> Any:
     """Raise `x` to a number or to an array of exponents."""
     if isinstance(exponent, np.ndarray) and exponent.ndim == 0:
@@ -241,7 +256,28 @@ def logical_xor(x: Any, y: Any) -> Any:
 
 def logical_not(x: Any) -> Any:
     """Return whether each entry is 0."""
-    return p.equal(truth(x), np.array(False))
+    return p.equal(_truth_of(x), np.array(False))
+
+
+def isclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool = False) -> Any:
+    """Return whether entries are equal within a tolerance, as `numpy.isclose`."""
+    near = p.less_equal(p.abs(a - b), atol + rtol * p.abs(b))
+    made = logical_or(p.equal(a, b), logical_and(near, p.isfinite(b)))
+    return logical_or(made, logical_and(p.isnan(a), p.isnan(b))) if equal_nan else made
+
+
+def infinite(x: Any, *, negative: bool) -> Any:
+    """Return whether entries are infinite and of that sign, as `numpy.isposinf` and `numpy.isneginf`."""
+    sign = p.signbit(x)
+    return logical_and(p.isinf(x), sign if negative else logical_not(sign))
+
+
+def array_equal(a: Any, b: Any, equal_nan: bool = False) -> Any:
+    """Return whether two arrays have the same shape and entries, as `numpy.array_equal`."""
+    if shape_of(a) != shape_of(b):
+        return False
+    same = p.equal(a, b)
+    return all_of(logical_or(same, logical_and(p.isnan(a), p.isnan(b))) if equal_nan else same)
 
 
 def any_of(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:

@@ -25,6 +25,7 @@ from micrograd.numpy_api import ordering as o
 from micrograd.numpy_api import rearrange as a_
 from micrograd.numpy_api import reductions as r
 from micrograd.numpy_api import signals as s
+from micrograd.numpy_api.scipy import of_scipy
 
 __all__ = [
     "CONSTANT", "FUNCTIONS", "METHODS", "SEQUENCES", "UFUNCS", "call_function", "call_ufunc", "named_arguments",
@@ -50,6 +51,8 @@ UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
     np.fmax: c.between(p.fmax),
     np.fmin: c.between(p.fmin),
     np.divmod: c.divided,
+    np.modf: c.parted,
+    np.ldexp: c.scaled,
     np.matmul: c.matmul,
     np.vecdot: k.vecdot,
     np.matvec: k.matvec,
@@ -193,6 +196,10 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.nanquantile: o.nanquantile,
     np.nanpercentile: o.nanpercentile,
     np.unique: o.unique,
+    np.union1d: o.union1d,
+    np.intersect1d: o.intersect1d,
+    np.setdiff1d: o.setdiff1d,
+    np.setxor1d: o.setxor1d,
     # choices
     np.where: p.where,
     np.select: a_.select,
@@ -236,6 +243,7 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.unstack: a_.unstack,
     np.hstack: a_.hstack,
     np.vstack: a_.vstack,
+    getattr(np, "row_stack", np.vstack): a_.vstack,  # an alias that goes
     np.dstack: a_.dstack,
     np.column_stack: a_.column_stack,
     np.block: a_.block,
@@ -255,6 +263,9 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.flipud: lambda m: a_.flip(m, 0),
     np.rot90: lambda m, k=1, axes=(0, 1): a_.rearranged(m, lambda at: np.rot90(at, k, axes)),
     np.pad: a_.pad,
+    np.trim_zeros: a_.trim_zeros,
+    np.fft.fftshift: a_.fftshift,
+    np.fft.ifftshift: lambda x, axes=None: a_.fftshift(x, axes, inverse=True),
     np.sinc: p.sinc,
     np.round: c.rounded,
     np.around: c.rounded,
@@ -264,6 +275,9 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.diagflat: a_.diagflat,
     np.trace: a_.trace,
     # samples of a function
+    np.linspace: s.linspace,
+    np.logspace: s.logspace,
+    np.geomspace: s.geomspace,
     np.diff: s.diff,
     np.ediff1d: s.ediff1d,
     np.gradient: s.gradient,
@@ -340,6 +354,11 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.full_like: _shape_only(np.full_like),
     np.empty_like: _shape_only(np.empty_like),
     np.imag: _shape_only(np.imag),
+    np.isreal: _shape_only(np.isreal),
+    np.iscomplex: _shape_only(np.iscomplex),
+    np.tril_indices_from: _shape_only(np.tril_indices_from),
+    np.triu_indices_from: _shape_only(np.triu_indices_from),
+    np.diag_indices_from: _shape_only(np.diag_indices_from),
 }
 """ONE row per function of NumPy: how it is composed, under NumPy's names of the arguments."""
 
@@ -352,7 +371,8 @@ def _each(arrays: tuple[Any, ...], ndim: int) -> Any:
 CONSTANT: frozenset[Callable[..., Any]] = frozenset({
     *(np.all, np.allclose, np.angle, np.any, np.argmax, np.argmin, np.argpartition, np.argsort, np.argwhere),
     *(np.array2string, np.array_equal, np.array_equiv, np.array_repr, np.array_str, np.common_type, np.count_nonzero),
-    *(np.digitize, np.empty_like, np.flatnonzero, np.imag, np.iscomplexobj, np.isclose, np.isin, np.isneginf),
+    *(np.digitize, np.empty_like, np.flatnonzero, np.imag, np.iscomplex, np.iscomplexobj, np.isclose, np.isin),
+    *(np.isneginf, np.isreal, np.tril_indices_from, np.triu_indices_from, np.diag_indices_from),
     *(np.isposinf, np.isrealobj, np.lexsort, np.linalg.matrix_rank, np.nanargmax, np.nanargmin, np.nonzero),
     *(np.ones_like, np.result_type, np.searchsorted, np.zeros_like),
 })  # fmt: skip
@@ -361,9 +381,33 @@ CONSTANT: frozenset[Callable[..., Any]] = frozenset({
 for _function in CONSTANT:
     FUNCTIONS.setdefault(_function, _of_values(_function))
 
+_CAPTURED: dict[Callable[..., Any], Callable[..., Any]] = {
+    np.isclose: c.isclose,
+    np.allclose: lambda a, b, rtol=1e-5, atol=1e-8, equal_nan=False: c.all_of(c.isclose(a, b, rtol, atol, equal_nan)),
+    np.array_equal: c.array_equal,
+    np.isposinf: lambda x: c.infinite(x, negative=False),
+    np.isneginf: lambda x: c.infinite(x, negative=True),
+    np.angle: lambda z, deg=False: (p.degrees if deg else np.positive)(p.arctan2(np.zeros(()), z)),
+    np.searchsorted: o.searchsorted,
+    np.digitize: o.digitize,
+}
+"""How a captured call computes functions without a gradient, of values that it does not have."""
+
+
+def _unless_captured(composed: Callable[..., Any], by_values: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return (by_values if capturing() is None else composed)(*args, **kwargs)
+
+    return call
+
+
+for _function, _composed in _CAPTURED.items():
+    FUNCTIONS[_function] = _unless_captured(_composed, FUNCTIONS[_function])
+
 SEQUENCES: frozenset[Callable[..., Any]] = frozenset({
     *(np.block, np.broadcast_arrays, np.choose, np.column_stack, np.concatenate, np.dstack, np.einsum, np.hstack),
     *(np.lexsort, np.linalg.multi_dot, np.meshgrid, np.select, np.stack, np.vstack),
+    getattr(np, "row_stack", np.vstack),
 })  # fmt: skip
 """Functions that take a sequence of arrays, where others take one array."""
 
@@ -430,6 +474,8 @@ def call_ufunc(ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any
         return UFUNCS[ufunc](*inputs, **kwargs)
     if method == "__call__" and ufunc in LOGIC:
         return LOGIC[ufunc](*inputs, **kwargs)
+    if method == "__call__" and not kwargs and (scipys := of_scipy(ufunc)) is not None:
+        return scipys(*inputs)
     if method == "reduce" and ufunc in _REDUCTIONS:
         _refuse_keywords(f"{name}.reduce", kwargs, {"dtype": None, "out": None})
         return _REDUCTIONS[ufunc](inputs[0], kwargs.pop("axis", 0), **kwargs)

@@ -21,6 +21,8 @@ from micrograd.numpy_api.composites import Axis, normal_axis, shape_of
 
 __all__ = [
     "captured",
+    "digitize",
+    "intersect1d",
     "isclose",
     "median",
     "nanmedian",
@@ -29,7 +31,11 @@ __all__ = [
     "partition",
     "percentile",
     "quantile",
+    "searchsorted",
+    "setdiff1d",
+    "setxor1d",
     "sort",
+    "union1d",
     "unique",
 ]
 
@@ -223,3 +229,64 @@ def unique(
     )  # fmt: skip
     more = found[2:] if not return_index else found[1:]
     return (made, *more) if more else made
+
+
+# ---- places, counted: what a captured call computes where NumPy searches -----------------------------------------
+
+
+def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any:
+    """Count the entries of a sorted array below others, as `numpy.searchsorted`; NaN is above all numbers."""
+    if side not in ("left", "right"):
+        raise ValueError(f"side must be 'left' or 'right' (got {side!r})")
+    if sorter is not None:
+        a = p.gather(a, index=np.asarray(sorter))
+    if not hasattr(a, "__primitive__") and np.any(np.asarray(a)[1:] < np.asarray(a)[:-1]):
+        c.values_of(v, "np.searchsorted() in an array that is not sorted")
+    v = v if hasattr(v, "shape") else np.asarray(v, float)
+    each = c.expand_dims(v, -1)
+    if side == "left":
+        below = c.logical_or(p.less(a, each), c.logical_and(p.isnan(each), c.logical_not(p.isnan(a))))
+    else:
+        below = c.logical_or(p.less_equal(a, each), p.isnan(each))
+    return c.sum(below, -1)
+
+
+def digitize(x: Any, bins: Any, right: bool = False) -> Any:
+    """Return between which edges entries lie, as `numpy.digitize`."""
+    edges = np.asarray(c.values_of(bins, "np.digitize() by edges"))
+    if np.all(np.diff(edges) >= 0):
+        return searchsorted(edges, x, side="left" if right else "right")
+    return len(edges) - searchsorted(edges[::-1], x, side="right" if right else "left")
+
+
+# ---- sets ------------------------------------------------------------------------------------------------
+
+
+def _members(ar1: Any, ar2: Any, name: str) -> np.ndarray[Any, Any]:
+    return np.isin(c.values_of(ar1, name), c.values_of(ar2, name))
+
+
+def union1d(ar1: Any, ar2: Any) -> Any:
+    """Return what is in one of two arrays, as `numpy.union1d`."""
+    return unique(c.concatenate([c.reshape(ar1, -1), c.reshape(ar2, -1)], 0))
+
+
+def intersect1d(ar1: Any, ar2: Any, assume_unique: bool = False, return_indices: bool = False) -> Any:
+    """Return what is in both of two arrays, as `numpy.intersect1d`; the entries of the first have the slope."""
+    del assume_unique
+    if return_indices:
+        raise GraphError("np.intersect1d: return_indices= is not supported on graph values; leave it out.")
+    found = unique(ar1)
+    return p.gather(found, index=_members(found, ar2, "np.intersect1d()"))
+
+
+def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
+    """Return what is in the first of two arrays and not in the second, as `numpy.setdiff1d`."""
+    found = c.reshape(ar1, -1) if assume_unique else unique(ar1)
+    return p.gather(found, index=~_members(found, ar2, "np.setdiff1d()"))
+
+
+def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
+    """Return what is in just one of two arrays, as `numpy.setxor1d`."""
+    del assume_unique
+    return unique(c.concatenate([setdiff1d(ar1, ar2), setdiff1d(ar2, ar1)], 0))

@@ -20,10 +20,10 @@ from micrograd.numpy_api.composites import normal_axis, shape_of
 
 __all__ = [
     "STATISTICS", "append", "array_split", "atleast", "bincount", "block", "broadcast_arrays", "choose",
-    "column_stack", "compress", "concatenate", "delete", "diag", "diagflat", "diagonal", "dstack",
-    "extract", "flip", "histogram", "hstack",
-    "insert", "meshgrid", "pad", "rearranged", "repeat", "resize", "roll", "rollaxis", "select", "split", "stack",
-    "take", "take_along_axis", "tile", "trace", "tril", "triu", "unstack", "vstack",
+    "column_stack", "compress", "concatenate", "delete", "diag", "diagflat", "diagonal", "dstack", "extract",
+    "fftshift", "flip", "histogram", "hstack", "insert", "meshgrid", "pad", "rearranged", "repeat", "resize",
+    "roll", "rollaxis", "select", "split", "stack", "take", "take_along_axis", "tile", "trace", "tril",
+    "trim_zeros", "triu", "unstack", "vstack",
 ]  # fmt: skip
 
 
@@ -75,6 +75,25 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     if isinstance(axis, int) and isinstance(shift, (int, np.integer)):
         return _along(a, axis, np.roll(np.arange(shape_of(a)[axis]), shift))
     return rearranged(a, lambda at: np.roll(at, shift, axis))
+
+
+def fftshift(x: Any, axes: Any = None, *, inverse: bool = False) -> Any:
+    """Move the middle of each axis to its front, or back, as `numpy.fft.fftshift` and `numpy.fft.ifftshift`."""
+    shape = shape_of(x)
+    places = range(len(shape)) if axes is None else [axes] if isinstance(axes, int) else axes
+    halves = [-(shape[axis] // 2) if inverse else shape[axis] // 2 for axis in places]
+    return rearranged(x, lambda at: np.roll(at, halves, tuple(places)))
+
+
+def trim_zeros(filt: Any, trim: str = "fb") -> Any:
+    """Cut off the zeros at the front or the back of a vector, as `numpy.trim_zeros`."""
+    values = c.values_of(filt, "np.trim_zeros()")
+    if values.ndim != 1:
+        raise ShapeError(f"np.trim_zeros on graph values takes a vector; got shape {values.shape}.")
+    kept = np.flatnonzero(values)
+    first = (kept[0] if len(kept) else len(values)) if "f" in trim.lower() else 0
+    last = (kept[-1] + 1 if len(kept) else first) if "b" in trim.lower() else len(values)
+    return p.gather(filt, index=slice(int(first), int(last)))
 
 
 def flip(m: Any, axis: Any = None) -> Any:

@@ -37,7 +37,7 @@ from micrograd.numpy_api.functions import (
     refusal,
     spelled,
 )
-from micrograd.numpy_api.scipy import SCIPY
+from micrograd.numpy_api.scipy import of_scipy
 from micrograd.tracing.array import (
     TracedArray,
     adopt,
@@ -114,7 +114,7 @@ def apply_function(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     ):
         look = value_now if called in _OF_SHAPES else functools.partial(_values, called)
         made = adopt(called(*look(args), **{key: look(value) for key, value in kwargs.items()}))
-    elif called not in FUNCTIONS and called.__name__ not in SCIPY:
+    elif called not in FUNCTIONS and of_scipy(called) is None:
         raise GraphError(refusal(called))
     else:
         made = lift(_composed(called, present(args), {key: present(value) for key, value in kwargs.items()}))
@@ -150,7 +150,9 @@ def _composed(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
     """Compose a call of primitives."""
     if kwargs.get("order") in ("C", "K", "A"):
         del kwargs["order"]
-    return call_function(called, args, kwargs) if called in FUNCTIONS else SCIPY[called.__name__](*args, **kwargs)
+    if called in FUNCTIONS:
+        return call_function(called, args, kwargs)
+    return of_scipy(called)(*args, **kwargs)  # type: ignore[misc]
 
 
 # ---- ufuncs ------------------------------------------------------------------------------------------------
@@ -242,8 +244,8 @@ def _castable(called: np.ufunc, have: np.dtype[Any], wanted: np.dtype[Any]) -> N
 def _composed_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Compose a call of a ufunc, or of one of its methods, of primitives."""
     dtype = kwargs.pop("dtype", None)
-    if method == "__call__" and called.__name__ in SCIPY:
-        made = SCIPY[called.__name__](*inputs)
+    if method == "__call__" and called not in UFUNCS and (scipys := of_scipy(called)) is not None:
+        made = scipys(*inputs)
     elif method == "__call__" and called in UFUNCS:  # what keywords there may be is for `call_ufunc` to say
         made = call_ufunc(called, method, *inputs, **kwargs) if kwargs else UFUNCS[called](*inputs)
     elif method == "accumulate" and called in UFUNCS and called.nin == 2:

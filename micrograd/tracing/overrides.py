@@ -556,6 +556,6 @@ class Joined:
         items = key if isinstance(key, tuple) else (key,)
         if not any(isinstance(item, TracedArray) for item in items):
             return adopt(self.real[key])
-        if any(isinstance(item, (slice, str)) for item in items):
-            raise GraphError("np.c_ and np.r_ with slices are not traced; use np.concatenate and np.arange.")
-        return self.join(items)
+        if any(isinstance(item, str) for item in items):
+            raise GraphError("np.c_ and np.r_ with an axis in words are not traced; use np.concatenate.")
+        return self.join([np.r_[item] if isinstance(item, slice) else item for item in items])

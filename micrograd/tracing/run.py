@@ -10,6 +10,7 @@ import numpy as np
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
 from micrograd.modes import recording
+from micrograd.numpy_api.scipy import of_scipy
 from micrograd.source.names import CodePosition
 from micrograd.tracing.array import TracedArray, lift, without_tracing
 from micrograd.tracing.clone import Cloner, clones_code
@@ -65,7 +66,7 @@ class Run:
     """
 
     def __init__(self, f: Callable[..., Any]) -> None:
-        self.f = f
+        self.f = f = of_scipy(f) or f
         outer: Any = current_trace.get()
         self.outer = outer
         self.traces = clones_code(f)
@@ -154,7 +155,7 @@ class CapturedRun:
     """
 
     def __init__(self, f: Callable[..., Any]) -> None:
-        self.f = f
+        self.f = f = of_scipy(f) or f
         self.cloner = Cloner(f, {})
         self.cloner.keeps_values_in = True
         self.trace = _OfCapture(self.cloner)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import re
-import subprocess
 import sys
 import threading
 import warnings
@@ -14,7 +13,6 @@ import numpy as np
 import pytest
 from compiled import close, interpreted
 from compiled_samples import batch, bn, network
-from paths import SUPPORT
 
 import micrograd as mg
 from micrograd import functional as F
@@ -22,11 +20,12 @@ from micrograd import nn, optim
 from micrograd.batchnorm import batchnorm_backward, batchnorm_forward
 from micrograd.batchnorm.tolerance import bn_bounds
 from micrograd.compiler import compiled as compiled_module
-from micrograd.compiler.backends import numba as entry_module
+from micrograd.compiler.backends import native as entry_module
+from micrograd.compiler.codegen import segment
 from micrograd.errors import GraphError
 from micrograd.program.capture import capture
 
-numba = pytest.importorskip("numba")
+pytest.importorskip("llvmlite")
 pytestmark = pytest.mark.filterwarnings("ignore:.* was captured:RuntimeWarning")
 
 
@@ -381,34 +380,38 @@ def test_a_hundred_compiled_functions_do_not_leak() -> None:
 
 
 def test_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.setitem(sys.modules, "llvmlite", None)
     with pytest.raises(
-        ImportError, match=r"mg\.compile needs numba, which is not installed: pip install numba platformdirs"
+        ImportError, match=r"mg\.compile needs llvmlite, which is not installed: pip install llvmlite platformdirs"
     ):
         mg.compile(lambda x: x)
 
 
-@pytest.mark.parametrize("setting", ["NUMBA_BOUNDSCHECK", "NUMBA_DISABLE_JIT"])
-def test_with_bounds_checked_and_without_the_jit(setting: str) -> None:
-    code = """
-import sys; sys.path.insert(0, sys.argv[1])
-import numpy as np, micrograd as mg
-from compiled_samples import bn, batch, network
-for n, d in ((5, 3), (300, 7), (64, 20)):
-    for g, w in zip(mg.compile(bn)(*batch(n, d, np.float64)), bn(*batch(n, d, np.float64)), strict=True):
-        assert np.abs(g - w).max() < 1e-10
-(_, _, eager), (_, _, step) = network(), network()
-rng = np.random.default_rng(1); x, y = rng.standard_normal((8, 12)).astype(np.float32), rng.integers(0, 5, 8)
-fast = mg.compile(step)
-assert abs(float(fast(x, y)) - eager(x, y).item()) < 1e-5
-print("fine")
-"""
-    import os
+def as_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have printed functions run as Python, on slices that have an end."""
+    code = entry_module.machine_code
+    monkeypatch.setattr(entry_module, "machine_code", lambda *given, interpreted: code(*given, interpreted=True))
 
-    environment = {**os.environ, setting: "1", "MICROGRAD_CACHE_DIR": "off"}
-    command = [sys.executable, "-c", code, str(SUPPORT)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    assert done.stdout.strip() == "fine", done.stderr
+
+def test_no_index_is_out_of_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    as_python(monkeypatch)
+    for n, d in ((5, 3), (30, 7), (64, 4)):
+        for g, w in zip(mg.compile(bn)(*batch(n, d, np.float64)), bn(*batch(n, d, np.float64)), strict=True):
+            assert np.abs(g - w).max() < 1e-10
+    (_, _, eager), (_, _, step) = network(), network()
+    rng = np.random.default_rng(1)
+    x, y = rng.standard_normal((8, 12)).astype(np.float32), rng.integers(0, 5, 8)
+    assert abs(float(mg.compile(step)(x, y)) - eager(x, y).item()) < 1e-5
+
+
+def test_an_index_out_of_bounds_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    as_python(monkeypatch)
+    monkeypatch.setattr(segment.Segment, "counted", lambda self, i, a, n, by=1: counted(self, i, a, f"{n} + 1", by))
+    with pytest.raises(IndexError, match="is out of bounds"):
+        mg.compile(lambda x: np.exp(x))(np.ones(5))
+
+
+counted = segment.Segment.counted
 
 
 def test_threads_must_be_a_number() -> None:

@@ -94,10 +94,12 @@ def _double(x: Any) -> Any:
         (lambda: mg.grad(_double, "x")(X), ValueError, "argnums names 'x'; name arguments by position, 0 for the first."),
         (lambda: mg.jvp(_double, X, X), ValueError, "in a list or tuple: jvp(f, (x,), (direction,))."),
         (lambda: mg.grad(lambda x: 3.0)(X), ValueError, "return an array or a number computed from them."),
+        (lambda: mg.vjp(lambda x: (x, x), X), ValueError, "<lambda> returned a tuple; expected one array or number."),
+        (lambda: mg.grad(lambda x: {"a": x})(X), ValueError, "<lambda> returned a dict; expected one array or number."),
         # what has no rule, spelled as the user calls it
         (lambda: mg.grad(lambda x: np.sum(np.i0(x)))(X), ValueError, "np.i0 has no rule to differentiate it by"),
         (lambda: mg.grad(lambda x: np.linalg.eigvals(x))(X), ValueError, "np.linalg.eigvals has no rule"),
-        (lambda: mg.grad(lambda x: scipy.special.beta(x, x))(X), ValueError, "scipy.special.beta has no rule"),
+        (lambda: mg.grad(lambda x: scipy.special.elliprd(x, x, x))(X), ValueError, "scipy.special.elliprd has no rule"),
         (lambda: np.i0(mg.Tensor(X)), ValueError, "np.i0 has no rule to differentiate it by, so its gradient would be"),
         (lambda: np.fft.fft(mg.Tensor(X)), ValueError, "np.fft.fft has no rule to differentiate it by, so its gradient"),
         (lambda: mg.compile(lambda x: np.linalg.matrix_rank(x) * x)(np.eye(3)), ValueError,
@@ -127,7 +129,7 @@ def test_a_message_says_what_is_wrong_and_what_to_write(call: Any, kind: type[Ex
 
 
 def test_values_are_refused_in_a_compiled_function_in_one_sentence() -> None:
-    for look in (np.argsort, np.unique, np.nonzero, lambda x: np.searchsorted(x, 1.0)):
+    for look in (np.argsort, np.unique, np.nonzero, lambda x: x.argmax()):
         with pytest.raises(errors.GraphError, match=r"; return the tensor and look at its values outside\.\n"):
             mg.compile(lambda x, look=look: look(x))(X)
     text = "".join(path.read_text() for path in Path(mg.__file__).parent.rglob("*.py"))

@@ -14,7 +14,7 @@ import numpy as np
 
 import micrograd as mg
 from micrograd.compiler import compiled
-from micrograd.compiler.backends.numba import Entry
+from micrograd.compiler.backends.native import Entry
 from micrograd.export import to_jax, to_onnx
 
 from .oracle import direction_of, weights
