@@ -115,8 +115,8 @@ def _same(name: str, first: Graph, graph: Graph, number: int) -> None:
             if what[0] == f"as {what[1]}":
                 what = f"with the numbers {other[3] or other[1]}", f"with {one[3] or one[1]}"
             raise GraphError(
-                f"{name}: iteration {number + 1} computes {node.name} {what[0]}{where}, the first one {what[1]}; a walk "
-                "through training needs the same operations each time."
+                f"{name}: iteration {number + 1} computes {node.name} {what[0]}{where}, the first one {what[1]}; a "
+                "walk through training needs the same operations each time."
             )
     if len(shape[0]) != len(shape[1]):
         raise GraphError(
