@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from micrograd.cli.user_file import arguments_for, at_user_line, first_line, fun
 from micrograd.errors import MicrogradError, MissingExtraError
 
 if TYPE_CHECKING:
+    from micrograd.derivation import Derivation
     from micrograd.graph import Graph
     from micrograd.stepper.walk_types import WalkData
 
@@ -43,12 +44,19 @@ def _target(options: argparse.Namespace) -> tuple[Path, str]:
     return Path(file).absolute(), name
 
 
-def _traced(path: Path, name: str, options: argparse.Namespace, *, backward: bool) -> Graph:
+def _called(path: Path, name: str, options: argparse.Namespace) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """Return the user's function, its file executed, and its arguments."""
+    function = function_in(load(path), name, path)
+    return function, arguments_for(function, name, options)
+
+
+def _traced(
+    path: Path, called: tuple[Callable[..., Any], dict[str, Any]], options: argparse.Namespace, *, backward: bool
+) -> Graph:
     """Trace the user's function; with `backward` run the backward pass too, from 1 or from random numbers."""
     from micrograd.tracing import trace
 
-    function = function_in(load(path), name, path)
-    arguments = arguments_for(function, name, options)
+    function, arguments = called
     with at_user_line(path):
         graph = trace(function, **arguments)
     if backward:
@@ -73,7 +81,9 @@ def _draw(options: argparse.Namespace, terminal: Terminal) -> None:
     writable(output, options.force, make=True)
     broken = ""
     try:
-        graph: Graph | BaseException = _traced(path, name, options, backward=not options.no_grads or options.backward)
+        graph: Graph | BaseException = _traced(
+            path, _called(path, name, options), options, backward=not options.no_grads or options.backward
+        )
     except CommandError as error:
         if what_ran(error.__context__) is None or error.__context__ is None:
             raise
@@ -98,8 +108,23 @@ def _draw(options: argparse.Namespace, terminal: Terminal) -> None:
     terminal.say(f"{output}: {len(graph.nodes)} nodes, {len(graph.stages)} stages, {output.stat().st_size} bytes")
 
 
+def _derived(
+    function: Callable[..., Any], arguments: dict[str, Any], lang: Literal["en", "zh"], terminal: Terminal
+) -> Derivation | None:
+    """Return the derivation that a walk links to, or None, said why, where the function has none."""
+    from micrograd.derivation import derive
+
+    try:
+        made = derive(function, lang=lang, **arguments)
+        _ = made.steps  # the judges are asked before anything is written
+    except MicrogradError as error:
+        terminal.say(f"no derivation, so no link: {first_line(error)}")
+        return None
+    return made
+
+
 def _walk(options: argparse.Namespace, terminal: Terminal) -> None:
-    from micrograd.stepper import Walk, html_path
+    from micrograd.stepper import Walk, derivation_path, html_path
     from micrograd.stepper.page_data import walk_data
     from micrograd.stepper.plain_text import coloured, paged, text_of
 
@@ -113,15 +138,26 @@ def _walk(options: argparse.Namespace, terminal: Terminal) -> None:
         except MicrogradError as error:
             raise CommandError(str(error), 2) from None
         writable(output, options.force, make=True)
+        if options.derive:
+            writable(derivation_path(output), options.force, make=True)
+    elif options.derive:
+        raise CommandError("--derive writes a page beside that of the walk; give -o bn.html too", 2)
+    derived = None
     if options.train:
+        if options.derive:
+            raise CommandError("--derive is of one function, --train of many calls; leave one of them out", 2)
         data = _trained(path, name, options)
     else:
-        graph = _traced(path, name, options, backward=True)
+        called = _called(path, name, options)
+        graph = _traced(path, called, options, backward=True)
+        derived = _derived(*called, options.lang, terminal) if options.derive else None
         data = walk_data(graph.backward_graph() if options.backward else graph, lang=options.lang)
     if output is not None:
-        Walk(data).save(output)
+        Walk(data).save(output, derived)
         size, nodes = output.stat().st_size, len(data["graphs"]["forward"]["nodes"])
         terminal.say(f"{output}: {nodes} nodes, {len(data['steps'])} steps, {size} bytes")
+        if derived is not None:
+            terminal.say(f"{derivation_path(output)}: {len(derived.steps)} steps to the compact formula")
     elif options.step:
 
         def ask(question: str) -> str:
@@ -225,6 +261,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     walk.add_argument("--steps", type=whole(1, 500), default=20, help="iterations of --train (default: 20)")
     walk.add_argument("--backward", action="store_true", help="walk through the backward pass as a graph of its own")
+    walk.add_argument(
+        "--derive",
+        action="store_true",
+        help="write the way to the compact formula beside the page, as bn-derive.html, and link to it",
+    )
     walk.set_defaults(run=_walk)
 
     add_derive(commands)

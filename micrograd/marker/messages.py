@@ -59,6 +59,7 @@ WORDS: dict[str, Phrase] = {
     "head.doubt": ("Line {line} is the first line that nothing vouches for: {target} may be wrong.",
         "第 {line} 行是第一处无法确认的地方：{target} 可能有误。"),
     "head.return": ("Line {line}: the return statement is wrong.", "第 {line} 行：return 语句有误。"),
+    "head.insert": ("A statement is missing after line {line}.", "第 {line} 行之后缺少一条语句。"),
     "head.next": ("Line {line}: {target} is wrong too, even with right values to work from.",
         "第 {line} 行：{target} 也有误，即使用到的值都是对的。"),
     "head.raises": ("Line {line} stops with an error.", "第 {line} 行报错而中止。"),
@@ -87,6 +88,7 @@ WORDS: dict[str, Phrase] = {
     "head.forward": ("Line {line}: the forward differs from {reference}.",
         "第 {line} 行：前向函数与 {reference} 不同。"),
     "target.return": ("what is returned", "返回值"),
+    "target.loop": ("this loop", "这个循环"),
     "target.value": ("this value", "这个值"),
     "means": ("{target} should hold {means}, the gradient of {name}.", "{target} 应当是 {means}，即 {name} 的梯度。"),
     "means.same": ("{target} should hold the gradient of {name}.", "{target} 应当是 {name} 的梯度。"),
@@ -106,6 +108,7 @@ WORDS: dict[str, Phrase] = {
         "改法：第 {line} 行，把 `{old}` 改成 `{new}`。"),
     "fix.insert": ("Fix: in line {line} put `{new}` {place}.", "改法：第 {line} 行，{place}插入 `{new}`。"),
     "fix.drop": ("Fix: in line {line} take `{old}` out.", "改法：第 {line} 行，去掉 `{old}`。"),
+    "fix.below": ("Fix: after line {line} put `{new}`.", "改法：在第 {line} 行之后加上 `{new}`。"),
     "fix.after": ("after `{text}`", "在 `{text}` 之后"),
     "fix.before": ("before `{text}`", "在 `{text}` 之前"),
     "fix.forward": ("Tried on {probes} fresh sets of inputs: the output is that of {reference} with it.",
@@ -130,6 +133,14 @@ WORDS: dict[str, Phrase] = {
          "this line?"),
         "看看比较的两边：在这一行之前，它们的值和形状各是什么？"),
     "by": (": the value is {ratio} times what it should be", "：得到的是正确值的 {ratio} 倍"),
+    "off.times": ("{target} is {formula} times what it should be.", "{target} 是正确值的 {formula} 倍。"),
+    "off.excess": ("{target} is too large by {formula}.", "{target} 比正确值多了 {formula}。"),
+    "off.lacks": ("{target} lacks {formula}.", "{target} 少了 {formula}。"),
+    "steps": ("The steps from the staged backward to the compact formula, derived from the forward, each proved:",
+        "从逐步反向到紧凑公式的步骤，由前向推导而来，每一步都已证明："),
+    "steps.equal": ("{names}: proved equal to what these steps give, for every size.",
+        "{names}：已证明与这些步骤的结果相等，对任意大小都成立。"),
+    "off.always": ("Proved for every input: {formula}.", "对任何输入都成立，证明：{formula}。"),
     "of": (", {edge_name}", "：{edge_name}"),
     "grade.good": ("{name} is right.", "{name} 正确。"),
     "grade.wrong": ("{name} is not computed on the way, or not right.", "过程中没有算出 {name}，或者算得不对。"),
@@ -180,6 +191,10 @@ PROBLEMS: dict[str, Phrase] = {
     "no_upstream": (("{name}({parameters}) has no parameter for the gradient that arrives, dout: a backward "
          "returns that gradient times the derivative"),
         "{name}({parameters}) 没有接收上游梯度 dout 的参数：反向函数应返回上游梯度乘以导数"),
+    "own_loss": (("{name} takes {parameter!r}, which {forward} does not: it differentiates a loss of its own. A "
+         "backward is checked against its forward; have {forward} return that loss, or {name} take the gradient dout"),
+        ("{name} 有参数 {parameter!r}，而 {forward} 没有：它求的是另一个损失的导数。"
+         "反向函数是对照其前向函数检查的；请让 {forward} 返回该损失，或让 {name} 接收上游梯度 dout")),
     "wants": (("{name} wants {parameter!r}, but {forward} has no such parameter and returns nothing of that name; "
          "return it in a cache: return out, cache"),
         "{name} 需要 {parameter!r}，但 {forward} 没有这个参数，也没有返回它；请放进缓存返回：return out, cache"),
@@ -208,6 +223,11 @@ PROBLEMS: dict[str, Phrase] = {
     "mean": (("{names} are the right ones divided by {count}, the number of examples: right if the loss is the sum "
          "over the examples divided by {count}, and {others} is not divided"),
         "{names} 是正确值除以样本数 {count}：如果损失是各样本之和再除以 {count}，而 {others} 不除，那么这是对的"),
+    "later": ("Line {line} stops with an error: {words}", "第 {line} 行报错而中止：{words}"),
+    "averages": (("{names} are written as averages over the {count} examples, and are marked as such: right if the "
+         "loss is the sum over the examples divided by {count}, and {others} is not divided"),
+        ("{names} 写成了对 {count} 个样本取平均，因此按平均值来检查：如果损失是各样本之和再除以 {count}，"
+         "而 {others} 不除，那么这是对的")),
     "unpacked": ("the names stand in another order than the values: {name} holds what the forward calls {other}",
         "名字的顺序与值的顺序不同：{name} 得到的是前向里的 {other}"),
     "stop.unbound": ("{kind}: `{name}` is read here, and line {line} is the first that assigns it",

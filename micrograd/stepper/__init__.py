@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from micrograd.drawing.picture import draw, write
 from micrograd.engine import Tensor
@@ -22,7 +22,7 @@ from micrograd.stepper.page import html_of
 from micrograd.stepper.page_data import WalkData, encoded, walk_data
 from micrograd.stepper.training import iterations, training_walk_data
 
-__all__ = ["Walk", "html_path", "walk"]
+__all__ = ["Derived", "Walk", "derivation_path", "html_path", "walk"]
 
 
 class Walk:
@@ -53,13 +53,24 @@ class Walk:
         """Return the steps as plain text."""
         return plain_text.text_of(self.data)
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
+    def save(self, path: str | os.PathLike[str], derivation: Derived | None = None) -> Path:
         """Write the page to an ``.html`` file; an existing file is replaced.
 
+        Args:
+            path: of the page.
+            derivation: from `micrograd.derive`: written beside the page, ``bn-derive.html`` beside ``bn.html``, which
+                links to it: why the backward that it walks through is the same as the compact formula.
+
         Raises:
-            GraphError: the path does not end in ``.html``. OSError: the folder cannot be made or written.
+            GraphError: the path does not end in ``.html``; a judge doubts the derivation.
+            OSError: the folder cannot be made or written.
         """
-        return write(html_path(path), self.html)
+        path = html_path(path)
+        if derivation is None:
+            return write(path, self.html)
+        beside = derivation_path(path)
+        write(beside, str(derivation.html(None, lang=self.data["lang"])))
+        return write(path, html_of(self.data, derivation=beside.name))
 
     def step(self) -> None:
         """Print one step for each press of Enter."""
@@ -77,6 +88,18 @@ class Walk:
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return {"text/html": self._repr_html_(), "text/plain": repr(self)}
+
+
+class Derived(Protocol):
+    """What `micrograd.derive` returns, as far as a walk knows of it: it writes itself as a page."""
+
+    def html(self, path: None, *, lang: str | None = None) -> object:
+        """Return the page."""
+
+
+def derivation_path(path: Path) -> Path:
+    """Return where the derivation of a walk is written: ``bn-derive.html`` beside ``bn.html``."""
+    return path.with_name(f"{path.stem}-derive{path.suffix}")
 
 
 def html_path(path: str | os.PathLike[str]) -> Path:
@@ -98,6 +121,7 @@ def walk(
     lang: Literal["en", "zh"] = "en",
     title: str | None = None,
     seed: Any = None,
+    derivation: Derived | None = None,
 ) -> Walk:
     """Walk through a graph: forward one step per node, backward one per node and one for each edge it sends along.
 
@@ -116,6 +140,8 @@ def walk(
         seed: the gradient of the output to walk back from, as for `Graph.backward`: an array of the shape of the
             output. Where left out that of the last `backward`; where there was none 1 for a single number, and made-up
             numbers for an array.
+        derivation: from `micrograd.derive`, of the same function: written beside the page, which links to it. It
+            needs a path.
 
     Raises:
         GraphError: the graph has not been run or has more than 2,000 nodes; the path does not end in ``.html``; a
@@ -129,12 +155,14 @@ def walk(
     """
     if path is not None:
         path = html_path(path)  # before the work
+    elif derivation is not None:
+        raise GraphError("a derivation is written beside the page of a walk: give a path, such as walk(g, 'bn.html').")
     if steps is None:
         made = _of_a_graph(graph, lang, title, seed)
     else:
         made = _of_training(graph, args, steps, lang, title, seed)
     if path is not None:
-        made.save(path)
+        made.save(path, derivation)
     elif sys.stdout.isatty():
         sys.stdout.write(plain_text.text_of(made.data, plain_text.coloured(sys.stdout)))
     return made

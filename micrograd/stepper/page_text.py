@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-__all__ = ["LANGUAGES", "PAGE", "SENTENCES", "WHY", "page_words", "say"]
+__all__ = ["COMPACT", "LANGUAGES", "PAGE", "SENTENCES", "WHY", "page_words", "say"]
 
 LANGUAGES = ("en", "zh")
+
+COMPACT = ("Why is this backward the same as the compact formula?", "为什么这个反向与紧凑公式是一回事？")
+"""The link to the derivation, where there is one beside the page."""
 
 PAGE: dict[str, tuple[str, str]] = {
     "language": ("中文", "English"),

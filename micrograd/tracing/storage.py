@@ -75,6 +75,7 @@ class _Unwritten:
     first: Tensor | None = None
     written: bool = False
     exposed: bool = False
+    weak: bool = False
     pending: list[Write] | tuple[()] = ()
     owner: Array | None = None
     slot: Array | None = None
@@ -91,6 +92,7 @@ class Storage(_Unwritten):
         made: where the user's frames stood when the array was made.
         first: the tensor that the entries were before the first write.
         written: whether anything has been written.
+        weak: whether to Python it is a float, as what `math` returns is, which widens no array.
         exposed: whether code outside of the traced functions has been given the plain array.
         pending: the writes that wait.
         owner: for each entry the number of the waiting write that set it; -1: none.
@@ -151,6 +153,7 @@ class Storage(_Unwritten):
                 made = _spread_like(layout, np.empty_like(layout, self.dtype))
                 made[...] = value
                 value = made
+            value = _in_order(value, layout)
         self.base = value
 
     def write(self, write: Write) -> None:
@@ -222,7 +225,7 @@ class Storage(_Unwritten):
         if trace is not None:
             parts = [write.value for write in live.values()]
             trace.composed(self, pending[numbers[-1]], before, [] if made is parts[0] else parts)
-        self.base = made
+        self.base = _in_order(made, self._layout)
 
     def _composed(self, live: dict[int, Write], owner: Array, slot: Array) -> Any:
         first = next(iter(live.values()))
@@ -256,7 +259,8 @@ class Storage(_Unwritten):
             return values
         mask: Any = (owner >= 0).reshape(self.shape)
         written = values[mask]
-        constant: Any = values if (written != written[0]).any() or written[0] != written[0] else float(written[0])
+        constant: Any = values if (written != written[0]).any() or written[0] != written[0] else written[0]
+        constant = float(constant) if self.dtype.kind == "f" and constant is not values else np.asarray(constant)
         if len(live) == 1 and (own_mask := next(iter(live.values())).mask) is not None:
             mask = own_mask
         if isinstance(self.base, Tensor):
@@ -340,6 +344,22 @@ def _spread_like(origin: Array, packed: Array) -> Array:
     memory = np.empty(sum(n * step for n, step in zip(sizes, steps, strict=True)) + 1, packed.dtype)
     strides = [packed.itemsize * (-step if back else step) for step, back in zip(steps, backwards, strict=True)]
     return np.lib.stride_tricks.as_strided(memory[start:], origin.shape, strides)
+
+
+def _in_order(value: Any, layout: Array) -> Any:
+    """Return a new version of an array with its entries in the order in memory that NumPy's has, which results keep."""
+    if not isinstance(value, Tensor) or layout.ndim < 2 or not layout.size:
+        return value
+    if layout.flags.c_contiguous and value.raw.flags.c_contiguous:
+        return value
+    made = np.empty_like(layout, value.dtype)
+    if made.strides == value.raw.strides:
+        return value
+    made[...] = value.raw
+    made.setflags(write=False)
+    laid_out = p.reshape(value, shape=value.shape)
+    laid_out.raw = made
+    return laid_out
 
 
 def fitting(value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:

@@ -22,7 +22,7 @@ from micrograd.primitives import where
 from micrograd.source.names import PACKAGE, CodePosition, Context, Expression, is_users_file, read, user_frames
 from micrograd.tracing.array import TracedArray, without_tracing
 from micrograd.tracing.clone import Cloner
-from micrograd.tracing.refusals import broken_at, explain
+from micrograd.tracing.refusals import broken_at, explain, no_function
 from micrograd.tracing.storage import Storage, Write, current_trace
 
 __all__ = ["Record", "record_call", "trace"]
@@ -85,6 +85,8 @@ def trace(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
 
 def record_call(f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], outermost: Any = None) -> Record:
     """Record one call, with names and stages: what `trace` makes its graph of."""
+    if not callable(f):
+        raise no_function(f, "trace")
     name = getattr(f, "__name__", type(f).__name__)
     bound = inspect.signature(f).bind(*args, **kwargs)
     inputs: dict[Tensor, str] = {}
@@ -99,10 +101,10 @@ def record_call(f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, An
                 "" if kind is inspect.Parameter.VAR_KEYWORD else parameter, value
             )
         if not inputs:
-            whole = [value for value in (*args, *kwargs.values()) if type(value) is int]
+            numbers = [value for value in (*args, *kwargs.values()) if type(value) in (int, float)]
             raise GraphError(
                 f"trace({name}): no float array among the arguments, so there is nothing to differentiate by"
-                + (f"; pass np.array({whole[0]}.0) for {whole[0]}." if whole else ".")
+                + (f"; pass np.array({float(numbers[0])}) for {numbers[0]}." if numbers else ".")
             )
         with observe(recorder, sealed=True):
             result = without_tracing(runs(*bound.args, **bound.kwargs))

@@ -328,11 +328,11 @@ def test_a_folder_that_cannot_be_written(capsys: pytest.CaptureFixture[str], mon
 
 def test_a_missing_extra_is_exit_2(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(**_: Any) -> None:
-        raise MissingExtraError("this needs numba: pip install 'micrograd-graph[compile]'")
+        raise MissingExtraError("this needs llvmlite: pip install 'micrograd-graph[compile]'")
 
     monkeypatch.setattr("micrograd.training.loop.train_digits", missing)
     code, _, err = said(capsys, "train", "digits")
-    assert (code, err) == (2, "micrograd: this needs numba: pip install 'micrograd-graph[compile]'\n")
+    assert (code, err) == (2, "micrograd: this needs llvmlite: pip install 'micrograd-graph[compile]'\n")
 
 
 def test_png_without_dot_is_exit_2(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

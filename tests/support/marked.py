@@ -20,7 +20,7 @@ __all__ = ["claims_hold", "marked", "mended", "mistakes_in", "planted"]
 def marked(text: str) -> Report:
     pair = pairs_in(text)[-1]
     request = Request(text, "layer.py", pair.forward, pair.backward, pair.kind)
-    return mark(*task_of(json.loads(request.to_json(Limits(), walk=False))))
+    return mark(*task_of(json.loads(request.to_json(Limits(seconds=40.0), walk=False))))
 
 
 def planted(text: str, *mistakes: tuple[str, str]) -> tuple[str, set[int]]:

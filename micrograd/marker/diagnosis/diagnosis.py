@@ -1,16 +1,16 @@
 """From a wrong gradient to the first wrong line, its class and its fix; then on, with that mended, to the next.
 
 The first quantity that its name gives away and that reads nothing doubtful is mended by itself: the backward up to that
-line is a problem of its own, with one gradient to get right. So two mistakes on the way to one gradient are two. What
-is found is at last put to the proof: of the edits that are left out one by one, only those stay that are needed.
+line is a problem of its own, with one gradient to get right. So two mistakes on the way to one gradient are two.
 """
 
 from __future__ import annotations
 
 import ast
-import itertools
+import re
+import time
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -28,10 +28,12 @@ from micrograd.marker.diagnosis.examination import (
     unpacked,
 )  # fmt: skip
 from micrograd.marker.diagnosis.finding import Suspicion, found_at
+from micrograd.marker.diagnosis.proof import Found, Proof
 from micrograd.marker.repair.node_edits import Change, Edit
-from micrograd.marker.repair.patch import Patch, Piece
+from micrograd.marker.repair.patch import Patch
 from micrograd.marker.repair.search import TIERS, Bench, Goal, Mended, SearchJob, as_call, outcome, search
 from micrograd.marker.repair.synthesis import can_mend, required, rescaled, written
+from micrograd.marker.repair.two_edits import two_edits
 from micrograd.marker.report import Finding, Span
 from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.recording import record, scope_in
@@ -43,29 +45,12 @@ __all__ = ["Diagnoser"]
 
 
 MOST_FINDINGS = 6
+MOST_OPEN = 8
+ANEW = 3.1  # what an expression costs that is written anew, rather than edited
 _PENALTIES = {
     "suspect": 0.0, "unknown": 0.1, "misshapen": 0.1, "size": 0.3, "known": 0.3, "right": 2.0, "outside": 0.6,
     "odd": -0.8,
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A finding with what is needed to prove it.
-
-    Attributes:
-        finding: in the places of the student's own text.
-        piece: its edit of that text; None where there is none.
-        above: the lines that its statement depends on.
-        vouched: whether everything that its statement reads was known to be right when it was found.
-        raises: whether the code stopped at it.
-    """
-
-    finding: Finding
-    piece: Piece | None
-    above: frozenset[int]
-    vouched: bool
-    raises: bool
 
 
 @dataclass(slots=True)
@@ -85,32 +70,49 @@ class Diagnoser:
     quantities: Sequence[Quantities]
     fresh: Callable[[], Sequence[Case]]
     deadline: float
-    found: list[_Found] = field(default_factory=list)
+    found: list[Found] = field(default_factory=list)
     patch: Patch = field(default_factory=Patch)
     given_up: set[int] = field(default_factory=set)
     done: bool = False  # whether the last fix makes all gradients right
     stepwise: bool = True  # whether a quantity may be mended that makes no gradient right yet
+    pairs: bool = False  # whether two edits that mend all are looked for first
+    without: set[int] = field(default_factory=set)  # gradients that are not looked at
     known: dict[int, Quantities] = field(default_factory=dict)  # by probe
     put: list[tuple[Any, ...]] = field(default_factory=list)  # keys of the quantities that were put right
     first: StudentCode = field(init=False)
+    proof: Proof = field(init=False)
 
     def __post_init__(self) -> None:
         self.first = self.program
+        self.proof = Proof(self.first, self.cases, self.fresh)
         self.known.update({id(case.probe): found for case, found in zip(self.cases, self.quantities, strict=True)})
 
     def run(self) -> list[Finding]:
         """Return all mistakes that are found, in the order of the student's lines."""
         self.walk()
-        if len(self.found) > 1 and not self.mends(found.piece for found in self.found):
-            other = replace(self, program=self.first, found=[], patch=Patch(), given_up=set(), stepwise=False)
-            other.walk()
-            if other.mends(found.piece for found in other.found):
-                self.found = other.found
-        return self.proven()
+        if not self.certain():
+            for pairs in (False, True):
+                if time.perf_counter() > self.deadline:
+                    break
+                other = replace(
+                    self, program=self.first, found=[], patch=Patch(), given_up=set(self.without), done=False, put=[],
+                    stepwise=pairs, pairs=pairs,
+                )  # fmt: skip
+                other.walk()
+                if self.proof.mends(one.piece for one in other.found) and (
+                    len(other.found) < len(self.found) or not self.proof.mends(one.piece for one in self.found)
+                ):
+                    self.found = other.found
+        return self.proof.told(self.found)
+
+    def certain(self) -> bool:
+        """Return whether no other explanation need be looked for: few edits mend it all."""
+        return len(self.found) < 3 and self.proof.mends(one.piece for one in self.found)
 
     def walk(self) -> None:
         """Go from one mistake to the next."""
-        while len(self.found) < MOST_FINDINGS:
+        self.without = set(self.given_up)
+        while len(self.found) < MOST_FINDINGS and (not self.found or time.perf_counter() < self.deadline):
             now = Examination(self.program, self.cases, self.quantities)
             wrong = now.wrong - self.given_up
             if not wrong:
@@ -131,7 +133,19 @@ class Diagnoser:
             self.add(now, statement, lacking(now, statement, lost))
             self.given_up |= lost
             return True
-        mended, suspicion = self.located(now, wrong, job)
+        both = two_edits(job, self.open(now, wrong), Goal(tuple(now.states), wrong)) if self.pairs else None
+        mended, suspicion = (None, None) if both else self.located(now, wrong, job)
+        if both is None and not self.pairs and (mended is None or mended.cost > ANEW):
+            goal = Goal(tuple(now.states), mended.wanted if mended and mended.wanted else wrong)
+            both = two_edits(job, self.open(now, wrong), goal)
+        if both is not None:
+            first, second = both
+            self.add(now, first.statement, found_at(now, first.statement, first.root, first, None), first)
+            now = Examination(self.program, self.cases, self.quantities)
+            mended, suspicion = second, None
+        if mended is not None and both is None:
+            goal = Goal(tuple(now.states), mended.wanted)
+            mended = self.earlier(now, mended, job, goal) if mended.wanted else mended
         if mended is not None:
             self.add(now, mended.statement, found_at(now, mended.statement, mended.root, mended, suspicion), mended)
             self.done = mended.wanted == now.wrong | now.misshapen
@@ -173,14 +187,10 @@ class Diagnoser:
         if sure is not None:  # what follows that line is right: it is the line, or what it reads
             mended = self.at(now, sure, job)
             return mended, sure
-        for wanted in self.aims(wrong, slices):
-            rest = self.pruned(self.weighed(now, order, {}), wanted, job)
-            found = search(job, rest, Goal(tuple(now.states), wanted), extra=self.writer(suspicion))
-            for mended in found:
-                if self.leaves_nothing(now, mended):
-                    return mended, suspicion if suspicion and suspicion.statement is mended.statement else None
-            if job.late():
-                break
+        rest = self.pruned(self.weighed(now, order, {}), wrong, job)
+        for mended in search(job, rest, Goal(tuple(now.states), wrong, some=True), extra=self.writer(suspicion)):
+            if self.leaves_nothing(now, mended):
+                return mended, suspicion if suspicion and suspicion.statement is mended.statement else None
         inserted = self.inserted(now, wrong, order, job)
         if inserted is not None:
             return inserted, None
@@ -193,9 +203,13 @@ class Diagnoser:
         goal = Goal(tuple(now.states), wrong)
         if now.recordings[0].error is not None:
             return next(iter(search(job, self.weighed(now, now.order(), {}), goal, TIERS[:3])), None), None
-        able = {number: 0.3 for number in shared if self.able(job, number, wrong)}
+        able = {
+            number: 0.3 + 0.15 * place for place, number in enumerate(reversed(shared)) if self.able(job, number, wrong)
+        }
         weighed = self.weighed(now, shared, able)
-        found = search(job, [entry for entry in weighed if entry[0].number in able or entry[0].looped], goal, TIERS[:3])
+        weighed = [entry for entry in weighed if entry[0].number in able or entry[0].looped]
+        goal = replace(goal, some=any(statement.looped for statement, _, _ in weighed))
+        found = search(job, weighed, goal, TIERS[:3])
         if found or not able:
             return next(iter(found), None), None
         sure = self.solvable(now, wrong, [*able], job, sure=True, known=False)
@@ -218,6 +232,28 @@ class Diagnoser:
         goal = Goal(tuple(now.states), suspicion.fixed)
         found = search(job, weighed, goal, extra=self.writer(suspicion))
         return found[0] if found else self.inserted(now, suspicion.fixed, numbers, job)
+
+    def earlier(self, now: Examination, mended: Mended, job: SearchJob, goal: Goal) -> Mended:
+        """Return the edit where it began: what is put to a value that nothing vouches for may be missing further up."""
+        while isinstance(mended.edit, Edit) and job.program.text.of(mended.edit.node) in mended.edit.new:
+            inside = {path_of(node) for node in ast.walk(mended.edit.node) if isinstance(node, ast.expr)}
+            above = now.doubtful(mended.statement.number, inside)
+            order = [(s, root, 0.0) for n in above for s in [job.program.statements[n]] for root in s.roots]
+            most = mended.edit.cost + (0.65 if mended.edit.tag == "negate" else 0.05)
+            found = search(job, order, goal, (most,)) if order else []
+            if not found:
+                break
+            mended = found[0]
+        return mended
+
+    def open(self, now: Examination, wrong: frozenset[int]) -> list[Statement]:
+        """Return the statements that wrong gradients depend on and nothing vouches for, in order of execution."""
+        order, slices = self.candidates(now, wrong)
+        shared = set.intersection(*slices.values()) if self.pairs and len(slices) > 1 else set[int]()
+        doubtful = [n for n in order if not now.settled(n) or (n in shared and now.status(n).state == "right")]
+        found = [self.program.statements[n] for n in doubtful if n not in now.forward_part]
+        found = [s for s in found if s.roots]
+        return found[-MOST_OPEN:] if len(found) > 1 else []
 
     def failing(self, now: Examination) -> int:
         """Return the statement at which the code raises; -1 where it does not."""
@@ -338,13 +374,14 @@ class Diagnoser:
             wanted = Suspicion(here, suspicion.status, [case.expected[0] for case in short.cases], frozenset())
             weighed = self.pruned(weighed, frozenset({0}), inner)
             goal = Goal(tuple(short.states), frozenset({0}))
-            for mended in search(inner, weighed, goal, extra=self.writer(wanted))[:6]:
+            for one in search(inner, weighed, goal, extra=self.writer(wanted))[:6]:
+                mended = self.earlier(short, one, inner, goal)
                 node = mended.statement.node
                 whole = self.code(text.edited(mended.start, mended.end, mended.new))
                 after = [] if whole is None else [outcome(case, whole.plain()) for case in self.cases]
                 rest = Goal(tuple(now.states), frozenset())
                 if not after or not all(
-                    rest.reached(n, states) or (states is None and now.states[n] is None)  # it raises further on
+                    rest.reached(n, states) is not None or states is now.states[n]  # it raises further on
                     for n, states in enumerate(after)
                 ):
                     continue
@@ -435,9 +472,19 @@ class Diagnoser:
             if wanted is None:
                 return ()
             nodes = [s.node for s in bench.program.statements if s.function == statement.function and s.targets]
-            return written(bench, wanted, nodes, bench.root.name, bench.program.loops_of(statement))
+            loops = bench.program.loops_of(statement)
+            return [e for e in written(bench, wanted, nodes, bench.root.name, loops) if not self.loss & _names(e.new)]
 
         return write
+
+    @property
+    def loss(self) -> set[str]:
+        """Return the names in what is returned beside the gradients: no gradient is made of a loss."""
+        task, program = self.cases[0].task, self.program
+        at = task.call.outputs[0] or 0 if task.forward == task.backward else None
+        ends = [s for s in program.statements if isinstance(s.node, ast.Return) and s.function == program.name]
+        roots = [root for s in ends for root in s.roots if root.position == at]
+        return set().union(*(_names(self.program.text.of(root.expr)) for root in roots))
 
     def item_wanted(self, bench: Bench) -> Any | None:
         """Return what ``dx[n] = ...`` should write in its first round.
@@ -508,11 +555,6 @@ class Diagnoser:
         scopes = [self.program.scope(names)]
         return solve(Bench(self.program, case, statement, statement.roots[0], scopes, len(events)))
 
-    def aims(self, wrong: frozenset[int], slices: Mapping[int, set[int]]) -> list[frozenset[int]]:
-        """Return all wrong gradients at once; then each by itself, the one with the least code behind it first."""
-        single = sorted(wrong, key=lambda position: len(slices[position]))
-        return [wrong, *(frozenset([p]) for p in single)] if len(wrong) > 1 else [wrong]
-
     def candidates(self, now: Examination, wrong: frozenset[int]) -> tuple[list[int], dict[int, set[int]]]:
         """Return the statements that a wrong gradient depends on, in order of execution."""
         slices = {position: now.statements_of(position) for position in wrong}
@@ -540,7 +582,8 @@ class Diagnoser:
                 penalty += 0.7 if number in good else 0.0
                 penalty += 0.003 * place
             statement = now.program.statements[number]
-            made += [(statement, root, penalty) for root in statement.roots]
+            if not now.in_order(number):
+                made += [(statement, root, penalty) for root in statement.roots]
         return sorted(made, key=lambda entry: entry[2])
 
     def pruned(
@@ -623,7 +666,7 @@ class Diagnoser:
                     self.found[place] = replace(other, piece=piece)
                     return
         raises = statement.number == self.failing(now)
-        self.found.append(_Found(finding, piece, above, now.vouched(statement.number), raises))
+        self.found.append(Found(finding, piece, above, now.vouched(statement.number), raises))
 
     def line(self, statement: Statement) -> int:
         """Return the line of a statement in the student's own text."""
@@ -635,60 +678,6 @@ class Diagnoser:
         start, end = (text.starts[line - 1] + column for line, column in
                       ((span.line, span.column), (span.end_line, span.end_column)))  # fmt: skip
         return self.first.text.between(self.patch.origin(start), self.patch.origin(end))
-
-    # ---- the proof -----------------------------------------------------------------------------------
-
-    def states(self, pieces: Iterable[Piece | None]) -> list[tuple[str, ...] | None]:
-        """Return the states of the gradients with some edits of the student's own text, on old and fresh probes."""
-        source = Patch.of(piece for piece in pieces if piece is not None).applied(self.first.text.source)
-        try:
-            function = StudentCode(source, self.first.module, self.first.name, self.first.file).plain()
-        except (SyntaxError, ValueError):
-            return [None]
-        return [outcome(case, function) for case in (*self.cases, *self.fresh())]
-
-    def mends(self, pieces: Iterable[Piece | None]) -> bool:
-        """Return whether all gradients are right with some edits."""
-        return all(states is not None and {*states} == {"right"} for states in self.states(pieces))
-
-    def proven(self) -> list[Finding]:
-        """Return the findings with nothing said of them that was not seen; of fixes only those that are needed."""
-        found = sorted(self.found, key=lambda one: (one.finding.span.line, one.finding.span.column))
-        fixed = [one for one in found if one.piece is not None]
-        whole = bool(fixed) and self.mends(one.piece for one in fixed)
-        if whole:
-            found = next(
-                [*some] for count in range(1, len(fixed) + 1) for some in itertools.combinations(fixed, count)
-                if count == len(fixed) or self.mends(one.piece for one in some)
-            )  # fmt: skip
-        names = [f"d{name.rpartition('.')[2]}" for _, name in self.cases[0].task.call.results]
-        made, pieces, before = [], list[Piece | None](), self.right([])
-        for one in found:
-            lines = {other.finding.span.line for other in found if other is not one}
-            finding, seen = one.finding, whole or one.vouched
-            if seen:
-                finding = replace(finding, reads="mended" if one.above & lines else "right")
-            if one.piece is not None and finding.fix is not None:
-                pieces.append(one.piece)
-                right, text = self.right(pieces), self.first.text
-                seen = seen or any(now and not then for now, then in zip(right, before, strict=True))
-                before = right
-                fix = replace(
-                    finding.fix, span=text.between(one.piece.start, one.piece.end),
-                    old=text.source[one.piece.start : one.piece.end], new=one.piece.new, probes=len(self.fresh()),
-                    whole=all(right), alone=len(pieces) == 1,
-                    right=tuple(name for name, good in zip(names, right, strict=True) if good),
-                    wrong=tuple(name for name, good in zip(names, right, strict=True) if not good),
-                )  # fmt: skip
-                finding = replace(finding, fix=fix)
-            plain = finding.kind in ("missing_result", "return_order", "call_error") or one.raises
-            made.append(replace(finding, sure=plain or (finding.sure and seen)))
-        return made
-
-    def right(self, pieces: Sequence[Piece | None]) -> list[bool]:
-        """Return which gradients are right with some edits of the student's own text, on every probe."""
-        states = self.states(pieces)
-        return [all(s is not None and s[p] == "right" for s in states) for p in range(len(self.cases[0].expected))]
 
 
 _RIGHT = "__mg_right"
@@ -740,6 +729,10 @@ def _increment(op: ast.operator, before: Any, after: Any) -> Any | None:
             case ast.Div():
                 return np.divide(before, after)
     return None
+
+
+def _names(text: str) -> set[str]:
+    return set(re.findall(r"[A-Za-z_]\w*", text))
 
 
 def _computes(root: Root) -> bool:

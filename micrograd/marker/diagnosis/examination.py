@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -242,7 +242,8 @@ class Examination:
                 any(fits(e.writes[name], q.value) for q in quantities.all if q.kind != "value") for e in events[:40]
             ):
                 return "known", None
-            return ("unknown" if self._goes_on(statement, name, number) else "suspect"), meant[0]
+            local = self._goes_on(statement, name, number) or not self._follows(events[-1], number)
+            return ("unknown" if local else "suspect"), meant[0]
         named = [q for q in quantities.by_name.get(normal(name), ()) if q.kind == "value"]
         if statement.looped:
             seen = [bool(quantities.equal_to(e.writes[name])) for e in events[:24]]
@@ -254,6 +255,16 @@ class Examination:
         if named and not statement.in_place:
             return "suspect", named[0]
         return "unknown", None
+
+    def _follows(self, event: Event, number: int) -> bool:
+        """Return whether a value is made of the gradient that arrives; else ``du`` may be the slope of u itself."""
+        ups = {a.name for a in self.cases[number].task.call.arguments if a.origin == "upstream"}
+        if not ups or event.caller is not None or event.calls:
+            return True
+        slices = self.recordings[number].slice_of([event])
+        ends = [s for s in self.program.statements if isinstance(s.node, ast.Return)]
+        returned = any(path_of(root.expr) in event.writes for s in ends for root in s.roots)
+        return returned or any(ups & {*self.program.statements[n].reads} for n in slices)
 
     def _goes_on(self, statement: Statement, name: str, number: int) -> bool:
         """Return whether the name is written again later: what it should be at the end, it need not be yet."""
@@ -302,6 +313,14 @@ class Examination:
                             found.add(quantity.key)
         return found
 
+    def in_order(self, number: int) -> bool:
+        """Return whether a statement only unpacks, and each name gets what the forward calls so."""
+        statement, values = self.program.statements[number], self.quantities[0].values
+        events = self.recordings[0].of(number)[-1:]
+        return statement.unpacks and all(
+            name in values and fits(value, values[name].value) for e in events for name, value in e.writes.items()
+        )
+
     def reads_right(self, number: int) -> bool:
         """Return whether nothing that a statement reads is suspect or unknown."""
         for recording in self.recordings:
@@ -324,6 +343,25 @@ class Examination:
                         return False
         return True
 
+    def doubtful(self, number: int, names: Container[str]) -> list[int]:
+        """Return the statements that wrote what one reads under some names, and that nothing vouches for."""
+        last = [event for event in self.recordings[0].of(number)[-1:] if event.caller is None]
+        return sorted({
+            writer.statement.number for event in last for name, writer in event.reads.items()
+            if name in names and writer is not None and writer.statement.number != number
+            and not self._vouches(writer, name, self.quantities[0])
+        })  # fmt: skip
+
+    def settled(self, number: int) -> bool:
+        """Return whether a statement can be no mistake: all that it wrote is known to be right, or it only hands on."""
+        statement = self.program.statements[number]
+        if self.status(number).state in ("right", "outside", "size"):
+            return True
+        events = self.recordings[0].of(number)[-1:]
+        return bool(events and statement.targets) and all(
+            self._vouches(event, name, self.quantities[0]) for event in events for name in event.writes
+        )
+
     def _vouches(self, writer: Event, name: str, quantities: Quantities) -> bool:
         """Return whether a variable holds what its name says, or came in, or is an empty buffer."""
         status = self.status(writer.statement.number)
@@ -332,9 +370,8 @@ class Examination:
         value = writer.writes[name]
         if status.state != "known" or not isinstance(value, (np.ndarray, np.floating, float)):
             return status.state == "known"
-        equal = quantities.equal_to(value)
-        named = any(normal(q.label) == normal(name) for q in equal if q.kind == "value")
-        return named or any(q.kind != "value" for q in equal) or not np.any(value)
+        named = (q for q in quantities.equal_to(value, ("value",)) if normal(q.label) == normal(name))
+        return any(named) or not np.any(value)
 
     def order(self) -> list[int]:
         """Statement numbers in the order in which they first ran."""

@@ -14,11 +14,11 @@ from micrograd.marker.diagnosis.examination import Examination, Status
 from micrograd.marker.diagnosis.kinds import Evidence, classified
 from micrograd.marker.gradient_names import meanings
 from micrograd.marker.messages import problem
-from micrograd.marker.repair.node_edits import Edit
+from micrograd.marker.repair.node_edits import REDUCTIONS, Edit, called
 from micrograd.marker.repair.search import Bench, Mended
 from micrograd.marker.report import Finding, Fix, Span, shown
 from micrograd.marker.student.recording import record, scope_in
-from micrograd.marker.student.statements import Root, Statement, Text
+from micrograd.marker.student.statements import Root, Statement, Text, path_of
 from micrograd.marker.truth.cases import MISSING, with_statistics_fixed
 
 __all__ = ["Suspicion", "found_at"]
@@ -60,6 +60,8 @@ def found_at(
         quantity = equal[0] if equal else None
     if quantity is not None:
         means, edge = means or quantity.label, edge or quantity.edge
+    if root is not None and root.role in ("index", "loop"):  # of an index no value is looked at
+        evidence.wanted, evidence.got = [], []
     severity = "wrong" if now.wrong else "shape"
     return Finding(
         severity, kind.name, span, text.whole_lines(text.span(statement.node)), target, means, edge,
@@ -113,6 +115,9 @@ def _evidence(
         scopes.append(scope_in(events) or {})
     target = root.name if root is not None and root.name else (statement.names[0] if statement.names else "")
     made = Evidence([], [], scopes, now.quantities, edit=mended.edit if mended else None)
+    inside = [n for one in statement.roots for n in ast.walk(one.expr)]
+    made.reduces = any(isinstance(n, ast.Call) and called(n.func) in REDUCTIONS for n in inside)
+    made.cuts = any(isinstance(n, ast.Subscript) for n in inside)
     made.frozen = [with_statistics_fixed(case) for case in now.cases]
     if mended is not None and root is not None and isinstance(mended.edit, Edit):
         for scope_names in scopes:
@@ -125,6 +130,10 @@ def _evidence(
             made.inner_wanted.append(scope.value_of(mended.edit.new.strip()))
         _by_upstream(now, made, statement, root, mended.edit)
         made.in_exponent = _in_exponent(root.expr, mended.edit)
+        made.in_shape = any(
+            isinstance(n, ast.Subscript) and n.slice is mended.edit.node and path_of(n.value).endswith("shape")
+            for n in ast.walk(root.expr)
+        )
         made.read = frozenset(n.id for n in ast.walk(root.expr) if isinstance(n, ast.Name))
     elif suspicion is not None and suspicion.values:
         got = now.written(statement.number, suspicion.status.name)

@@ -318,6 +318,9 @@ class Evidence:
     in_exponent: bool = False
     frozen: list[list[Any]] = field(default_factory=list)  # per case the inputs' gradients with statistics held fixed
     read: frozenset[str] = frozenset()  # the names in the expression
+    reduces: bool = False  # whether a sum is taken in it,
+    cuts: bool = False  # and whether a part of an array
+    in_shape: bool = False  # whether the edit is of the index of a shape
 
     @property
     def tag(self) -> str:
@@ -375,6 +378,8 @@ def classified(evidence: Evidence) -> Kind:
         return shaped
     if evidence.nonlinear and tag in ("name", "factor_name", "drop_factor", "rewritten", ""):
         return Kind("upstream_ignored")
+    if tag == "index" and evidence.in_shape:  # x.shape[1] for x.shape[0]
+        return Kind("wrong_count")
     if tag in ("axis", "axis_missing", "axis_superfluous", "transpose", "index", "compare", "mask", "order"):
         return Kind(BY_TAG[tag])
     if evidence.in_exponent:
@@ -434,7 +439,7 @@ def classified(evidence: Evidence) -> Kind:
         return Kind("gamma_missing" if more else "operator")
     if tag:
         return Kind(BY_TAG.get(tag, "unknown"))
-    return Kind("unknown")
+    return Kind("diagonal_only" if evidence.got and _is_diagonal(evidence) else "unknown")
 
 
 def _mine(known: Sequence[dict[str, Any]], scopes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -482,7 +487,9 @@ def _by_shape(evidence: Evidence, pairs: Sequence[tuple[list[Any], list[Any]]]) 
         return Kind("no_axis")
     if all(len(a) > len(b) for a, b in shapes):
         return Kind("unsummed")
-    return Kind("wrong_axis") if all(len(a) == len(b) for a, b in shapes) else None
+    if any(len(a) != len(b) for a, b in shapes):
+        return None
+    return Kind("wrong_axis" if evidence.reduces else "index" if evidence.cuts else "unknown")
 
 
 def _by_tensor(evidence: Evidence, name: str, power: float, text: str) -> Kind:
@@ -538,6 +545,16 @@ def _constant_statistics(evidence: Evidence) -> bool:
         return False
     for got, wanted, frozen in zip(evidence.got, evidence.wanted, evidence.frozen, strict=True):
         if not any(fits(got, value) for value in frozen) or any(fits(wanted, value) for value in frozen):
+            return False
+    return True
+
+
+def _is_diagonal(evidence: Evidence) -> bool:
+    """Return whether the value there is ``p * (1 - p) * dp``, of a p whose rows add up to 1."""
+    for got, quantities in zip(evidence.got, evidence.quantities, strict=False):
+        pairs = ((quantities.values[str(q.key[1])].value, q.value) for q in quantities.all if q.kind == "grad")
+        shares = ((p, g) for p, g in pairs if np.ndim(p) and any(np.allclose(p.sum(a), 1) for a in range(p.ndim)))
+        if not any(fits(got, p * (1 - p) * g) for p, g in shares):
             return False
     return True
 

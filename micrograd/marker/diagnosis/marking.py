@@ -14,9 +14,9 @@ import numpy as np
 from micrograd.errors import MicrogradError
 from micrograd.marker.diagnosis.diagnosis import Diagnoser
 from micrograd.marker.diagnosis.first_look import first_look, with_reason
-from micrograd.marker.diagnosis.harmless import averaged, left_out, unguarded
+from micrograd.marker.diagnosis.harmless import average, averaged, left_out, unguarded, written_as_averages
 from micrograd.marker.diagnosis.reference import differences
-from micrograd.marker.gradient_names import meanings, normal
+from micrograd.marker.gradient_names import meanings, node_of, normal
 from micrograd.marker.inputs.calling import function_named
 from micrograd.marker.inputs.layers import forward_of_layer
 from micrograd.marker.inputs.task import Argument, Call, Probe, Task
@@ -134,6 +134,9 @@ def mark(task: Task, module: types.ModuleType | None = None, early: Callable[[Re
         task.forward, task.backward, task.file, outputs, probes=len(cases), source=task.source, tried=tried(task),
     )  # fmt: skip
 
+    averages: tuple[Finding, ...] = ()
+    found: tuple[tuple[int, ...], int, int] | None = None
+
     def again(source: str) -> Report:
         return mark(replace(task, source=source, seconds=task.seconds / 2))
 
@@ -145,6 +148,13 @@ def mark(task: Task, module: types.ModuleType | None = None, early: Callable[[Re
         if without:
             return replace(report, findings=without, seconds=time.perf_counter() - started)
         report = replace(report, problem=_only(task, cases, results))
+        found = written_as_averages(program, cases[0])
+        if found is not None:
+            for case in cases:
+                average(case, found)
+            count = f"{task.call.results[found[1]][1]}.shape[{found[2]}]"
+            averages = (_convention(report, program, found[0], "averages", count),)
+            report = replace(report, outputs=_outputs(task, cases, results))
     if early is not None and report.verdict == "wrong":
         early(report)
     findings: list[Finding] = []
@@ -158,6 +168,8 @@ def mark(task: Task, module: types.ModuleType | None = None, early: Callable[[Re
                     other = prepare(task, forward, refreshed(probe, number), loss)
                     if cases[number % len(cases)].graph is None and other.graph is not None:
                         c.replace_truth(other)
+                    if found is not None:
+                        average(other, found)
                     made.append(other)
             return made
 
@@ -170,10 +182,60 @@ def mark(task: Task, module: types.ModuleType | None = None, early: Callable[[Re
             findings = [*findings, *with_reason(program, results, diagnoser.run())]
         if differs and mended:
             findings = _the_fewer(findings, task, mended)
-    findings = [*differs, *findings, *changed_arguments(program, cases[0])]
+    findings = [*differs, *findings, *averages, *changed_arguments(program, cases[0])]
     if not findings and report.verdict == "right":
         findings = left_out(program, cases[0])
-    return replace(report, findings=tuple(findings), seconds=time.perf_counter() - started)
+    report = replace(report, findings=tuple(findings))
+    if time.perf_counter() < started + task.seconds / 2:
+        others = lambda: [prepare(task, forward, refreshed(task.probes[0], n), loss) for n in range(FRESH)]  # noqa: E731
+        report = _second_opinion(report, program, cases, others, forward)
+    return replace(report, seconds=time.perf_counter() - started)
+
+
+def _second_opinion(
+    report: Report,
+    program: StudentCode,
+    cases: Sequence[Case],
+    fresh: Callable[[], Sequence[Case]],
+    forward: Callable[..., Any],
+) -> Report:
+    """Return a report with formulas in its findings, and with the steps that lead to a compact solution.
+
+    The derivation is asked, and loaded, only of a line that is wrong by no known factor, of what may be left out, and
+    of a compact solution.
+    """
+    if any(one.explainable for one in report.findings):
+        from micrograd.marker.diagnosis.formulas import explained
+
+        report = replace(report, findings=tuple(explained(report.findings, program, cases, fresh(), forward)))
+    if all(one.severity in ("wrong", "shape", "harmless") for one in report.findings) and _is_compact(
+        program, cases[0]
+    ):
+        from micrograd.marker.diagnosis.formulas import way_to
+
+        steps, proved = way_to(program, cases, forward)
+        report = replace(report, steps=steps, proved=proved)
+    return report
+
+
+def _is_compact(program: StudentCode, case: Case) -> bool:
+    """Return whether few gradients of the user's intermediate values are computed on the way: fewer than half."""
+    graph = case.graph
+    if graph is None or case.task.forward == case.task.backward:
+        return False
+    ends = {node.name for node in (*graph.outputs, *graph.inputs)}
+    own = {node.name for node in graph.nodes if node.name == node.statement} - ends
+    found = [q for q in Quantities(graph).all if q.kind == "grad" and q.key[1] in own]
+    if len(found) < _STAGES:
+        return False
+    events = record(program, case.call).events
+    written = [v for e in events for v in e.writes.values() if isinstance(v, np.ndarray)]
+    named = {node_of(name) for e in events for name in e.writes}  # a wrong one is on the way too
+    there = [q for q in found if q.key[1] in named or any(agree(np.squeeze(v), np.squeeze(q.value)) for v in written)]
+    return len(there) < len(found) / 2
+
+
+_STAGES = 3  # gradients on the way; a forward with fewer has no long form
 
 
 def _without_influence(report: Report, program: StudentCode, cases: Sequence[Case]) -> tuple[Finding, ...]:
@@ -246,16 +308,20 @@ def _by_custom(
     found = averaged(cases, results) if len(wrong) == len(report.outputs) - 1 > 1 else None
     if found is None:
         return None
-    positions, count = found
-    names = [output.name for output in report.outputs]
-    end = next((s for s in program.statements if isinstance(s.node, ast.Return)), program.statements[-1])
-    line = next((s for s in program.statements if names[positions[0]] in s.names), end)
-    (other_name,) = (name for p, name in enumerate(names) if p not in positions)
-    reason = problem("mean", names=", ".join(names[p] for p in positions), count=count, others=other_name)
-    span = text.span(line.node)
-    remark = Finding("harmless", "mean_convention", span, text.whole_lines(span), names[positions[0]], reason=reason)
+    remark = _convention(report, program, found[0], "mean", found[1])
     outputs = tuple(replace(output, right=True) for output in report.outputs)
     return replace(report, verdict="right", outputs=outputs, findings=(remark,))
+
+
+def _convention(report: Report, program: StudentCode, positions: Sequence[int], said: str, count: str) -> Finding:
+    """Return the remark on gradients that are averages, at the first line of one."""
+    text, names = program.text, [output.name for output in report.outputs]
+    end = next((s for s in program.statements if isinstance(s.node, ast.Return)), program.statements[-1])
+    line = next((s for s in program.statements if names[positions[0]] in s.names), end)
+    others = ", ".join(name for p, name in enumerate(names) if p not in positions)
+    reason = problem(said, names=", ".join(names[p] for p in positions), count=count, others=others)
+    span = text.span(line.node)
+    return Finding("harmless", "mean_convention", span, text.whole_lines(span), names[positions[0]], reason=reason)
 
 
 def _ordered(program: StudentCode, cases: Sequence[Case], results: Sequence[Any]) -> tuple[list[Case], list[Any]]:

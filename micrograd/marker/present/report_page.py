@@ -24,6 +24,7 @@ from micrograd.marker.present.rendering import (
     numbered,
     outputs_html,
     said_html,
+    steps_html,
     to_html,
     verdict_html,
 )
@@ -101,6 +102,7 @@ def _panel(report: Report, walk: Mapping[str, Any], hint: str, language: str) ->
             f'<article>{head}<div class="seen">{code_html(shown)}{button}</div>'
             f'<div class="said">{said_html(shown)}</div><div class="mended">{fix_html(shown)}</div></article>'
         )
+    parts.append(steps_html(report, hint, language))
     if pointed:
         parts.append(f'<p class="proof">{escape(say(language, WORDS["page.legend"]))}</p>')
     title = escape(say(language, WORDS["page.findings"]))

@@ -7,6 +7,7 @@ where it stands. Nothing here knows whether an edit helps: that is for `microgra
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -148,6 +149,8 @@ def _scaled(here: Material, node: ast.expr, counts_only: bool = False) -> Iterat
     product = here.operand(node, 2)
     if isinstance(node, ast.Constant):
         return
+    if counts_only and isinstance(node, ast.Name):
+        yield Edit(node, f"np.sqrt({node.id})", "count", 1.9, node.id)
     if not counts_only:
         yield Edit(node, f"2 * {here.operand(node, 3 if '/' in product else 2)}", "constant", 2.0, "2")
         yield Edit(node, f"0.5 * {here.operand(node, 3 if '/' in product else 2)}", "constant", 2.0, "0.5")
@@ -157,6 +160,7 @@ def _scaled(here: Material, node: ast.expr, counts_only: bool = False) -> Iterat
         extra = 0.3 if "." in name else 0.0
         yield Edit(node, f"{product} / {name}", "count", 2.1 + extra, name)
         yield Edit(node, f"{product} * {name}", "count", 2.1 + extra, name)
+        yield Edit(node, f"{product} / np.sqrt({name})", "count", 2.4 + extra, name)
         yield Edit(node, f"{product} / ({name} - 1)", "bessel", 2.6 + extra, name)
 
 
@@ -238,8 +242,45 @@ def other_ranges(here: Material, node: ast.Call) -> Iterator[Edit]:
     """Begin a range at 0, or at 1."""
     if called(node.func) in ("range", "arange") and len(node.args) >= 2:
         yield Edit(node, f"{here.of(node.func)}({here.of(node.args[1])})", "index", 1.3)
+    if called(node.func) == "reversed" and here.root is node and len(node.args) == 1:
+        yield Edit(node, here.of(node.args[0]), "index", 1.9)
+    if called(node.func) == "range" and here.root is node:
+        yield Edit(node, f"reversed({here.of(node)})", "index", 1.9)
     if called(node.func) == "range" and len(node.args) == 1:
         yield Edit(node, f"range(1, {here.of(node.args[0])})", "index", 2.4)
+
+
+def rows_of_labels(here: Material, node: ast.expr) -> Iterator[Edit]:
+    """Pair an index of rows with labels, and labels with one: ``[np.arange(N), y]`` for ``[:, y]``."""
+    labels = [
+        name for name, held in here.scope.names.items()
+        if isinstance(held, np.ndarray) and held.dtype.kind in "iu" and held.ndim == 1
+    ]  # fmt: skip
+    match node:
+        case ast.Tuple(elts=[ast.Slice(lower=None, upper=None, step=None), ast.Name(id=name)]) if name in labels:
+            yield Edit(node, f"np.arange(len({name})), {name}", "index", 1.4)
+        case ast.Call() if here.root is node and called(node.func) in ("range", "arange"):
+            yield from (Edit(node, f"{here.of(node)}, {name}", "index", 1.8, name) for name in labels)
+        case ast.Name(id=name) if here.root is node and name in labels:
+            yield Edit(node, f"np.arange(len({name})), {name}", "index", 1.8)
+
+
+def along_the_other_axis(here: Material, root: ast.expr) -> Iterator[Edit]:
+    """Take all sums of an expression along the other axis, and its count: layer norm for batch norm."""
+    text, axes = here.of(root), set(re.findall(r"axis=(-?\d)", here.of(root)))
+    shapes = [held.shape for held in here.scope.names.values() if isinstance(held, np.ndarray) and held.ndim == 2]
+    if len(axes) != 1 or text.count("axis=") < 2 or not shapes:
+        return
+    other = "1, keepdims=True" if axes == {"0"} else "0"
+    rows, columns = max(set(shapes), key=shapes.count)
+    named = {name: size for name, size in here.counts.items() if name.isidentifier()}
+    turned = {
+        name: next((o for o, s in named.items() if s == (columns if size == rows else rows)), name)
+        for name, size in named.items() if size in (rows, columns)
+    }  # fmt: skip
+    new = re.sub(r"[A-Za-z_]\w*", lambda found: turned.get(found[0], found[0]), text)
+    new = re.sub(r"axis=-?\d(, keepdims=True)?", f"axis={other}", new)
+    yield Edit(root, new, "other_norm", 2.2)
 
 
 def shifted(here: Material, node: ast.Slice) -> Iterator[Edit]:
@@ -250,6 +291,9 @@ def shifted(here: Material, node: ast.Slice) -> Iterator[Edit]:
     for sign in ("+", "-"):
         yield Edit(node, f"{low} {sign} 1:{high} {sign} 1", "index", 2.2, f"{sign} 1")
     match node.lower, node.upper:
+        case ast.Name() | ast.Constant(value=int()), ast.UnaryOp(op=ast.USub(), operand=end) if here.of(end) == low:
+            for both in dict.fromkeys(("1", "2", "3", *here.counts)):
+                yield Edit(node, f"{both}:-{both}", "index", 1.9, both)
         case ast.BinOp(left=a, op=ast.Add() | ast.Sub(), right=b), ast.BinOp(left=c, op=ast.Add() | ast.Sub(), right=d):
             if type(node.lower.op) is type(node.upper.op) and here.of(b) == here.of(d):
                 yield Edit(node, f"{here.of(a)}:{here.of(c)}", "index", 1.7, here.of(b))
@@ -273,7 +317,11 @@ def edits_of(root: ast.expr, scope: Scope, role: str = "value", target: str = ""
     """
     read = {n.id for n in ast.walk(root) if isinstance(n, ast.Name)}
     here = Material(root, scope, {target} - read if scope.loops else set())
-    return sorted(_edits(here, root, "index" if role in ("index", "loop") else "value"), key=lambda edit: edit.cost)
+    tag = "index" if isinstance(root, ast.Subscript) else "rewritten"
+    said = [Edit(root, text, tag, 1.9) for text in scope.said.get(target, ()) if role == "value"]
+    said += along_the_other_axis(here, root) if role == "value" else ()
+    found = [*said, *_edits(here, root, "index" if role in ("index", "loop") else "value")]
+    return sorted(found, key=lambda edit: edit.cost)
 
 
 def _edits(here: Material, node: ast.expr, place: str) -> Iterator[Edit]:
@@ -367,6 +415,7 @@ _TABLE: dict[str, tuple[Row, ...]] = {
         (ast.UnaryOp, turned_round),
         (ast.BinOp, other_sums),
         (ast.Call, other_ranges),
+        ((ast.Tuple, ast.Call, ast.Name), rows_of_labels),
         (ast.expr, _inside(_parts_of_index)),
         (ast.Slice, shifted),
     ),

@@ -50,23 +50,33 @@ class Goal:
     Attributes:
         before: the states as they are, per case.
         wanted: positions of gradients that must be right.
+        some: whether it is enough that some of these are.
     """
 
     before: tuple[States | None, ...]
     wanted: frozenset[int]
+    some: bool = False
 
-    def reached(self, case: int, states: States | None) -> bool:
-        """Return whether one case is as it should be."""
-        if states is None:
-            return False
-        before = self.before[case]
-        for position, state in enumerate(states):
-            if position in self.wanted:
-                if state != "right":
-                    return False
-            elif before is not None and before[position] in ("right", "shape") and state != before[position]:
-                return False
-        return True
+    def reached(self, case: int, states: States | None) -> frozenset[int] | None:
+        """Return which of the wanted gradients are right on one case; None where too few are, or another is worse."""
+        before = self.before[case] if self.before else None
+        if states is None or any(
+            old in ("right", "shape") and new != old and position not in self.wanted
+            for position, (old, new) in enumerate(zip(before or (), states, strict=False))
+        ):
+            return None
+        right = frozenset(position for position in self.wanted if states[position] == "right")
+        return right if right == self.wanted or (self.some and right) else None
+
+    def held(self, function: Callable[..., Any], cases: Sequence[Case]) -> frozenset[int] | None:
+        """Return which of the wanted gradients a function makes right on all cases; None where one is not reached."""
+        right = self.wanted
+        for number, case in enumerate(cases):
+            now = self.reached(number, outcome(case, function))
+            if now is None:
+                return None
+            right &= now
+        return right
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,13 +293,14 @@ class SearchJob:
             variant = self.program.with_function(statement.function, function)
         except (SyntaxError, ValueError, TypeError):  # code that does not compile
             return None
-        if not all(goal.reached(number, outcome(case, variant)) for number, case in enumerate(self.cases)):
+        right = goal.held(variant, self.cases)
+        if right is None or not (right or not goal.wanted):
             return None
         fresh = self.fresh()
-        loose = Goal((None,) * len(fresh), goal.wanted)
-        if not all(loose.reached(number, outcome(case, variant)) for number, case in enumerate(fresh)):
+        then = replace(goal, before=()).held(variant, fresh)
+        if then is None or not (right & then or not goal.wanted):
             return None
-        return replace(mended, probes=len(fresh), wanted=goal.wanted)
+        return replace(mended, probes=len(fresh), wanted=right & then)
 
 
 def _telling_apart(scopes: Sequence[Mapping[str, Any]], loops: Sequence[str], most: int = 4) -> list[int]:
@@ -376,6 +387,7 @@ def search(
         if bench is not None:
             prepared.append((statement, root, penalty, bench, []))
     seen: dict[int, set[Any]] = {}
+    partly: list[Mended] = []
     low = -9.0
     for tier in tiers:
         found: list[Mended] = []
@@ -411,22 +423,26 @@ def search(
                     mark = ("copy", mark)
                 if mark in known:
                     continue
-                known.add(mark)
-                if bench.single and edit.tag != "copy" and not goal.reached(0, bench.run(values[0])):
+                if not bench.single:
+                    known.add(mark)
+                if bench.single and edit.tag != "copy" and goal.reached(0, bench.run(values[0])) is None:
+                    known.add(mark)
                     continue
                 position = placed(job.program, root, edit)
                 if position is None:
                     continue
                 made = Mended(statement, root, edit, *position, cost + 0.002 * len(position[2]))
                 good = job.verified(made, goal)
-                if good:
+                if good:  # else, where D happens to be 3, the 3 is still to be tried
+                    known.add(mark)
                     found.append(good)
-        if found:
-            return sorted(found, key=lambda mended: mended.cost)
+        if whole := [mended for mended in found if mended.wanted == goal.wanted]:
+            return sorted(whole, key=lambda mended: mended.cost)
+        partly += found
         low = tier
         if job.late():
             break
-    return []
+    return sorted(partly, key=lambda mended: mended.cost - len(mended.wanted))
 
 
 def _by_name(target: str, edit: Edit, bare: bool) -> float:

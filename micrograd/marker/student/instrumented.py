@@ -163,7 +163,19 @@ class StudentCode:
     def scope(self, names: Mapping[str, Any], statement: Statement | None = None) -> Scope:
         """Return what expressions are evaluated in, with these variables; with the loops around a statement, if any."""
         loops = self.loops_of(statement) if statement is not None else ()
-        return Scope(names, {**vars(self.module), **names}, self.text, loops, self.items if loops else ())
+        return Scope(names, {**vars(self.module), **names}, self.text, loops, self.items if loops else (), self.said)
+
+    @cached_property
+    def said(self) -> dict[str, tuple[str, ...]]:
+        """Return what the other functions of the file assign to plain variables, in one line."""
+        own = {id(node) for function in self.functions.values() for node in ast.walk(function)}
+        found: dict[str, list[str]] = {}
+        for node in ast.walk(self.tree):
+            match node:
+                case ast.Assign(targets=[ast.Name(id=name)], value=value) if id(node) not in own:
+                    text = self.text.of(value)
+                    found.setdefault(name, []).extend([] if "\n" in text else [text])
+        return {name: tuple(dict.fromkeys(texts)) for name, texts in found.items()}
 
     @cached_property
     def items(self) -> tuple[str, ...]:

@@ -269,6 +269,7 @@ class Scope:
         text: of the file.
         loops: the variables of the loops around it, the outermost first.
         items: of a loop what the file reads of arrays by variables: ``w[f]``.
+        said: what other functions of the file assign to variables: a window, a mask.
     """
 
     names: Mapping[str, Any]
@@ -276,6 +277,7 @@ class Scope:
     text: Text
     loops: tuple[str, ...] = ()
     items: tuple[str, ...] = ()
+    said: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     _values: dict[int, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

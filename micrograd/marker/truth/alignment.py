@@ -138,7 +138,7 @@ class Quantities:
 
     Args:
         graph: the traced forward, with gradients; None where there is none.
-        expected: the gradients of the inputs, where there is no graph.
+        expected: the gradients of the inputs, where there is no graph, or these are averages of its own.
     """
 
     def __init__(self, graph: Graph | None, expected: Mapping[str, Any] | None = None) -> None:
@@ -161,7 +161,8 @@ class Quantities:
             self._add(made, node.name)
             self.values[node.name] = made
             if node.index in graph.grads:
-                self._add(Quantity(("grad", node.name), f"d{node.name}", graph.grads[node.index]), node.name)
+                grad = (expected or {}).get(node.name, graph.grads[node.index])
+                self._add(Quantity(("grad", node.name), f"d{node.name}", grad), node.name)
         for (source, target, slot), part in graph.edge_grads.items():
             arrived[source] += 1
             start, end = graph.nodes[source].name, graph.nodes[target].name

@@ -119,7 +119,20 @@ def test_a_name_with_a_meaning_of_its_own_is_not_a_mistake() -> None:
 
 def test_what_nothing_vouches_for_is_not_called_right() -> None:
     """`d` is wrong and has no name that says what it should be: the line that reads it reads nothing known."""
-    text = """
+    report = marked(LOSS.replace("d = np.log(p)", "d = np.cos(p - W.sum()) ** 3"))
+    assert report.verdict == "wrong"
+    assert "everything that this line reads is right" not in report.text()
+    assert "right values to work from" not in report.text()
+    assert "every gradient is right" not in report.text()
+
+
+def test_two_mistakes_that_only_together_make_a_gradient_right_are_two() -> None:
+    report = marked(LOSS)
+    assert [finding.span.line for finding in mistakes_in(report)] == [9, 12]
+    claims_hold(LOSS, report)
+
+
+LOSS = """
 import numpy as np
 
 def softmax_loss(W, X, y, reg):
@@ -133,11 +146,6 @@ def softmax_loss(W, X, y, reg):
     dW += reg * W
     return loss, dW
 """
-    report = marked(text)
-    assert report.verdict == "wrong"
-    assert "everything that this line reads is right" not in report.text()
-    assert "right values to work from" not in report.text()
-    assert "every gradient is right" not in report.text()
 
 
 def test_edits_of_edits_are_edits_of_the_first_text() -> None:

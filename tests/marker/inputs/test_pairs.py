@@ -155,7 +155,7 @@ class A:
 def h(x):
     return other(x)
 """
-    assert returned(text, "f") == (("dx", ""), True)
+    assert returned(text, "f") == (("dx", "dgamma"), True)
     assert returned(text, "A.g") == (("out",), False)
     assert returned(text, "h") is None
     assert returned(text, "absent") is None
