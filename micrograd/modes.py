@@ -21,6 +21,7 @@ __all__ = [
     "no_grad",
     "observe",
     "recording",
+    "stepping",
 ]
 
 
@@ -200,6 +201,14 @@ def captured(capture: Capture, observer: Observer) -> Iterator[None]:
         yield
     finally:
         _mode.reset(token)
+
+
+def stepping(optimizer: Any) -> None:
+    """Call the observers that follow optimizers, before one moves its parameters."""
+    mode = current()
+    for observer in () if mode is None else mode.observers:
+        if (follow := getattr(observer, "stepping", None)) is not None:
+            follow(optimizer)
 
 
 def forget(leaves: Iterable[Any]) -> None:

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,6 +26,7 @@ from micrograd.errors import MicrogradError, MissingExtraError
 if TYPE_CHECKING:
     from micrograd.derivation import Derivation
     from micrograd.graph import Graph
+    from micrograd.stepper.walk_types import WalkData
 
 __all__ = ["main"]
 
@@ -68,6 +70,7 @@ def _traced(
 def _draw(options: argparse.Namespace, terminal: Terminal) -> None:
     from micrograd.drawing import draw
     from micrograd.drawing.picture import suffix_of
+    from micrograd.graph.broken import what_ran
 
     path, name = _target(options)
     output = Path(options.output or f"{name}.svg")
@@ -76,7 +79,15 @@ def _draw(options: argparse.Namespace, terminal: Terminal) -> None:
     except MicrogradError as error:
         raise CommandError(str(error), 2) from None
     writable(output, options.force, make=True)
-    graph = _traced(path, _called(path, name, options), options, backward=not options.no_grads or options.backward)
+    broken = ""
+    try:
+        graph: Graph | BaseException = _traced(
+            path, _called(path, name, options), options, backward=not options.no_grads or options.backward
+        )
+    except CommandError as error:
+        if what_ran(error.__context__) is None or error.__context__ is None:
+            raise
+        graph, broken = error.__context__, str(error)
     picture = draw(
         graph,
         output,
@@ -85,12 +96,15 @@ def _draw(options: argparse.Namespace, terminal: Terminal) -> None:
         depth=options.depth,
         values=not options.no_values,
         grads=not options.no_grads,
-        backward=options.backward,
+        backward=options.backward and not broken,
         group=None if options.no_stages else "stage",
         full=options.full,
     )
+    if broken:
+        raise CommandError(f"{broken}; {output} shows what ran before it", 1)
     if picture.note:
         terminal.say(picture.note)
+    assert not isinstance(graph, BaseException)
     terminal.say(f"{output}: {len(graph.nodes)} nodes, {len(graph.stages)} stages, {output.stat().st_size} bytes")
 
 
@@ -128,16 +142,20 @@ def _walk(options: argparse.Namespace, terminal: Terminal) -> None:
             writable(derivation_path(output), options.force, make=True)
     elif options.derive:
         raise CommandError("--derive writes a page beside that of the walk; give -o bn.html too", 2)
-    called = _called(path, name, options)
-    graph = _traced(path, called, options, backward=True)
-    derived = _derived(*called, options.lang, terminal) if options.derive else None
-    if options.backward:
-        graph = graph.backward_graph()
-    data = walk_data(graph, lang=options.lang)
+    derived = None
+    if options.train:
+        if options.derive:
+            raise CommandError("--derive is of one function, --train of many calls; leave one of them out", 2)
+        data = _trained(path, name, options)
+    else:
+        called = _called(path, name, options)
+        graph = _traced(path, called, options, backward=True)
+        derived = _derived(*called, options.lang, terminal) if options.derive else None
+        data = walk_data(graph.backward_graph() if options.backward else graph, lang=options.lang)
     if output is not None:
         Walk(data).save(output, derived)
-        size = output.stat().st_size
-        terminal.say(f"{output}: {len(graph.nodes)} nodes, {len(data['steps'])} steps, {size} bytes")
+        size, nodes = output.stat().st_size, len(data["graphs"]["forward"]["nodes"])
+        terminal.say(f"{output}: {nodes} nodes, {len(data['steps'])} steps, {size} bytes")
         if derived is not None:
             terminal.say(f"{derivation_path(output)}: {len(derived.steps)} steps to the compact formula")
     elif options.step:
@@ -149,6 +167,26 @@ def _walk(options: argparse.Namespace, terminal: Terminal) -> None:
         paged(data, terminal.say, ask, coloured(sys.stdout))
     else:
         terminal.say(text_of(data, coloured(sys.stdout)).rstrip("\n"))
+
+
+def _in_order(function: Callable[..., Any], arguments: dict[str, Any]) -> list[Any]:
+    """Return the arguments by position, up to the last that is given; those between have their defaults."""
+    parameters = signature(function).parameters
+    count = max((at for at, name in enumerate(parameters, 1) if name in arguments), default=0)
+    return [arguments.get(name, parameters[name].default) for name in [*parameters][:count]]
+
+
+def _trained(path: Path, name: str, options: argparse.Namespace) -> WalkData:
+    """Run the user's train step, and return the data of the walk through it."""
+    from micrograd.stepper.training import iterations, training_walk_data
+
+    if options.backward:
+        raise CommandError("--train shows the backward pass of every iteration; leave out --backward", 2)
+    function = function_in(load(path), name, path)
+    arguments = arguments_for(function, name, options) if signature(function).parameters else {}
+    with at_user_line(path):
+        made = iterations(function, _in_order(function, arguments), options.steps)
+        return training_walk_data(made, lang=options.lang)
 
 
 def _demo(options: argparse.Namespace, terminal: Terminal) -> None:
@@ -215,6 +253,13 @@ def _parser() -> argparse.ArgumentParser:
     of_a_function(walk, "bn.html; without it the steps are printed")
     walk.add_argument("--lang", choices=("en", "zh"), default="en", help="the language to begin with (default: en)")
     walk.add_argument("--step", action="store_true", help="print one step for each press of Enter")
+    walk.add_argument(
+        "--train",
+        action="store_true",
+        help="the function is a train step: it takes parameters and data and returns the loss and the new parameters, "
+        "or calls backward() and moves its parameters; the page shows each iteration",
+    )
+    walk.add_argument("--steps", type=whole(1, 500), default=20, help="iterations of --train (default: 20)")
     walk.add_argument("--backward", action="store_true", help="walk through the backward pass as a graph of its own")
     walk.add_argument(
         "--derive",

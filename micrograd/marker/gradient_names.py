@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["arrives", "gradient_target", "meanings", "node_of", "normal"]
+__all__ = ["arrives", "belongs", "gradient_target", "meanings", "node_of", "normal"]
 
 _NAME = r"(?P<of>[^\W_]\w*)"
 _SPELLINGS = tuple(
@@ -96,3 +96,16 @@ def normal(name: str) -> str:
     'xhat'
     """
     return name.replace("_", "").replace("'", "").lower()
+
+
+_SHORT = {"w": "weight", "weights": "weight", "b": "bias", "biases": "bias"}
+
+
+def belongs(gradient: str, name: str) -> bool:
+    """Return whether a gradient's name says that it belongs to an array.
+
+    >>> belongs("dW", "W"), belongs("dw", "weights"), belongs("grad_bias", "b"), belongs("dx", "W")
+    (True, True, True, False)
+    """
+    target, own = normal(gradient_target(gradient)), normal(name)
+    return bool(target) and _SHORT.get(target, target) == _SHORT.get(own, own)

@@ -191,6 +191,10 @@ PROBLEMS: dict[str, Phrase] = {
     "no_upstream": (("{name}({parameters}) has no parameter for the gradient that arrives, dout: a backward "
          "returns that gradient times the derivative"),
         "{name}({parameters}) 没有接收上游梯度 dout 的参数：反向函数应返回上游梯度乘以导数"),
+    "own_loss": (("{name} takes {parameter!r}, which {forward} does not: it differentiates a loss of its own. A "
+         "backward is checked against its forward; have {forward} return that loss, or {name} take the gradient dout"),
+        ("{name} 有参数 {parameter!r}，而 {forward} 没有：它求的是另一个损失的导数。"
+         "反向函数是对照其前向函数检查的；请让 {forward} 返回该损失，或让 {name} 接收上游梯度 dout")),
     "wants": (("{name} wants {parameter!r}, but {forward} has no such parameter and returns nothing of that name; "
          "return it in a cache: return out, cache"),
         "{name} 需要 {parameter!r}，但 {forward} 没有这个参数，也没有返回它；请放进缓存返回：return out, cache"),

@@ -14,7 +14,7 @@ import numpy as np
 
 from micrograd.engine import Tensor
 from micrograd.errors import CheckpointError, GraphError, ShapeError
-from micrograd.modes import Capture, capturing, forget
+from micrograd.modes import Capture, capturing, forget, stepping
 from micrograd.numpy_api.composites import shape_of
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSProp"]
@@ -125,6 +125,7 @@ class Optimizer:
         if (capture := capturing()) is not None:
             self._capture(capture)
             return
+        stepping(self)
         self.steps += 1
         for position, parameter in enumerate(self.parameters):
             if parameter.grad is None:

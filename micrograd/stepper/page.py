@@ -87,7 +87,12 @@ def html_of(
     if derivation:
         above, more_style = above + _link(derivation), more_style + _LINK_STYLE
     operations = {node["op"] for graph in data["graphs"].values() if graph for node in graph["nodes"]}
-    code, style = script(operations) + more_script, stylesheet() + more_style
+    training = "training" in data
+    if training:
+        above += page_file("training.html")
+        more_style += page_file("training.css")
+    code = script(operations, "training.js" if training else "main.js") + more_script
+    style = stylesheet() + more_style
     holes = {
         "lang": {"en": "en", "zh": "zh-Hans"}[data["lang"]],
         "title": escape(printable(data["title"])),

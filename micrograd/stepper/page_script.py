@@ -17,7 +17,6 @@ from micrograd.stepper.rules_js import rules
 
 __all__ = ["join_modules", "page_file", "script"]
 
-ENTRY = "main.js"
 _IMPORT = re.compile(r"^import \{[^}]*\} from '(\.[\w./]+)';\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:const|let|function) )", re.MULTILINE)
 _TYPES = re.compile(r"^[ \t]*/\*\*.*?\*/[ \t]*\n", re.MULTILINE | re.DOTALL)
@@ -76,14 +75,14 @@ def join_modules(entry: str, read: Callable[[str], str]) -> str:
     return f"(() => {{\n'use strict';\n{''.join(parts.values())}}})();\n"
 
 
-@lru_cache(maxsize=1)
-def _modules() -> str:
-    return join_modules(ENTRY, page_file)
+@lru_cache(maxsize=2)
+def _modules(entry: str) -> str:
+    return join_modules(entry, page_file)
 
 
-def script(operations: Collection[str] | None = None) -> str:
+def script(operations: Collection[str] | None = None, entry: str = "main.js") -> str:
     """Return the script of the page: the table's rows in JavaScript, those declared since too, then the modules.
 
-    With `operations`, names of rows, the other rows are left out.
+    With `operations`, names of rows, the other rows are left out; `entry` is the module to begin with.
     """
-    return rules(operations) + _modules()
+    return rules(operations) + _modules(entry)

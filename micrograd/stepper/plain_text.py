@@ -99,6 +99,9 @@ def text_of(data: WalkData, colour: bool = False) -> str:
         data["lang"], "terminal.steps", name=clean(data["title"]),
         forward=phases.count("forward"), backward=phases.count("backward"),
     )  # fmt: skip
+    if "training" in data:
+        losses = ", ".join(f"{float(loss):.5g}" for loss in data["training"]["losses"])
+        head += "\n" + say(data["lang"], "terminal.losses", losses=losses)
     return "\n\n".join([head, *steps_of(data, colour)]) + "\n"
 
 

@@ -154,6 +154,21 @@ class LimitData(TypedDict):
     live: bool
 
 
+class FrameData(TypedDict):
+    """Hold what one iteration of a training has: cells of arrays (float64, in base 64), and summaries of large ones."""
+
+    numbers: str
+    summaries: list[SummaryData]
+
+
+class TrainingData(TypedDict):
+    """Hold the loss of each iteration of a training, which nodes vary, and a frame for each iteration."""
+
+    losses: list[Number]
+    varies: dict[Side, list[int]]
+    frames: list[FrameData]
+
+
 class WalkData(TypedDict):
     """Hold everything that a walk shows."""
 
@@ -168,3 +183,4 @@ class WalkData(TypedDict):
     steps: list[StepData]
     seedMade: bool
     limits: LimitData
+    training: NotRequired[TrainingData]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import linecache
 from collections.abc import Iterator
 from types import TracebackType
@@ -10,7 +11,7 @@ from typing import Any
 from micrograd.errors import GraphError, MicrogradError
 from micrograd.source.names import Source, is_users_code, is_users_file, source_of
 
-__all__ = ["explain", "located", "no_function", "underlined"]
+__all__ = ["broken_at", "explain", "located", "no_function", "underlined"]
 
 
 _CURRIED = ("grad", "value_and_grad", "jacobian", "hessian")
@@ -35,6 +36,26 @@ def underlined(source: Source) -> str:
     indent = len(line) - len(line.lstrip())
     start = max(start, indent)
     return f"{head}\n    {line[indent:]}\n    {' ' * (start - indent)}{'^' * max(end - start, 1)}"
+
+
+def broken_at(traceback: TracebackType | None) -> tuple[Source | None, list[Any]]:
+    """Return the user's innermost expression in a traceback, and the values of the variables that stand in it."""
+    found: Source | None = None
+    frame, is_users = None, False
+    while traceback is not None:
+        own = is_users_code(traceback.tb_frame.f_code.co_filename)
+        if own or (is_users_file(traceback.tb_frame.f_code.co_filename) and not is_users):
+            frame, is_users = traceback.tb_frame, own
+            found = source_of(frame, traceback.tb_lasti)
+        traceback = traceback.tb_next
+    if found is None or frame is None:
+        return None, []
+    try:
+        tree = ast.parse(found.text.strip(), mode="eval")
+    except SyntaxError:
+        return found, []
+    names = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    return found, [frame.f_locals[name] for name in dict.fromkeys(names) if name in frame.f_locals]
 
 
 def located(message: str, traceback: TracebackType | None) -> str:

@@ -20,6 +20,7 @@ from micrograd.stepper.page_script import join_modules, page_file, script
 
 PAGES = Path(mg.__file__).parent / "stepper" / "page"
 MODULES = sorted(path.relative_to(PAGES).as_posix() for path in PAGES.rglob("*.js"))
+OF_TRAINING = {"training.js", "model/frames.js", "view/loss_curve.js"}
 NODE = shutil.which("node")
 needs_node = pytest.mark.skipif(NODE is None, reason="node is not installed: the syntax of the script was not checked")
 
@@ -66,6 +67,7 @@ def test_every_module_is_javascript(module: str) -> None:
 @needs_node
 def test_the_joined_script_is_javascript() -> None:
     assert checked(script()) == ""
+    assert checked(script(None, "training.js")) == ""
 
 
 @needs_node
@@ -172,11 +174,35 @@ def test_the_modules_keep_their_types(tmp_path: Path) -> None:
     assert "words.js" in type_errors(tmp_path, copy)
 
 
+def in_node(folder: Path, program: str) -> Any:
+    """What a program prints as JSON, which imports modules that need no page."""
+    (folder / "package.json").write_text('{"type": "module"}', encoding="utf-8")
+    shutil.copytree(PAGES / "model", folder / "model")
+    (folder / "try.js").write_text(program, encoding="utf-8")
+    command = [NODE or "node", str(folder / "try.js")]
+    return json.loads(subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout)
+
+
+@needs_node
+def test_guesses_are_judged_in_node(tmp_path: Path) -> None:
+    numbers = [("0.02", 0.0222, 1), ("0.022", 0.0222, 2), ("0.023", 0.0222, 0), ("1.0", 1.046, 2), ("-0,88", -0.88322, 2),
+               ("0", 0.003, 0), ("2e-2", 0.0222, 1), ("1/3", 1 / 3, 0), ("12", 12.4, 2), ("x", 0.0, 0)]  # fmt: skip
+    shapes = [([3], None), ([4, 3], ["shape_sum", "0"]), ([1, 3], ["shape_kept"]), ([5], ["shape_unknown"])]
+    texts = [("(4, 3)", [4, 3]), ("4x3", [4, 3]), ("4 3", [4, 3]), ("3,", [3]), ("()", []), ("", None), ("a", None)]
+    program = f"""
+import {{roundedDigits, shapeVerdict, typedShape}} from './model/judging.js';
+const value = (text) => Number(text.replace(',', '.'));
+console.log(JSON.stringify([
+  {json.dumps(numbers)}.map(([text, right]) => roundedDigits(text, value(text), right)),
+  {json.dumps(shapes)}.map(([guess]) => shapeVerdict(guess, [3], [4, 3], [0])),
+  {json.dumps(texts)}.map(([text]) => typedShape(text))]));
+"""
+    assert in_node(tmp_path, program) == [[n[2] for n in numbers], [s[1] for s in shapes], [t[1] for t in texts]]
+
+
 @needs_node
 def test_numbers_are_written_and_read_in_node(tmp_path: Path) -> None:
     """A module that needs no page runs where there is none."""
-    (tmp_path / "package.json").write_text('{"type": "module"}', encoding="utf-8")
-    shutil.copytree(PAGES / "model", tmp_path / "model")
     program = """
 import {alone, typed, writing} from './model/numbers.js';
 import {broadcastCell, shapeText, unravel} from './model/shapes.js';
@@ -184,10 +210,7 @@ const write = writing([0.25, -1.5, 0]);
 console.log(JSON.stringify([alone(1 / 3), alone(-2e-7), alone(NaN), typed('1/3'), typed('0,5'), typed(' \u22122 '),
   Number.isNaN(typed('x')), write(-1.5), write(0), shapeText([4]), unravel(7, [4, 3]), broadcastCell(7, [3], [4, 3])]));
 """
-    (tmp_path / "try.js").write_text(program, encoding="utf-8")
-    command = [NODE or "node", str(tmp_path / "try.js")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    assert json.loads(done.stdout) == [
+    assert in_node(tmp_path, program) == [
         "0.33333", "\u22122e\u22127", "NaN", 1 / 3, 0.5, -2, True, "\u22121.50", "0", "(4,)", [2, 1], 1,
     ]  # fmt: skip
 
@@ -196,9 +219,11 @@ console.log(JSON.stringify([alone(1 / 3), alone(-2e-7), alone(NaN), typed('1/3')
 
 
 def test_every_module_is_in_the_script_once() -> None:
-    joined = script()
+    joined, training = script(), script(None, "training.js")
     for module in MODULES:
-        assert joined.count(page_file(module).splitlines()[0]) == 1, module
+        first = page_file(module).splitlines()[0]
+        assert training.count(first) == 1, module
+        assert joined.count(first) == (module not in OF_TRAINING), module
 
 
 def test_types_and_imports_are_not_in_the_script() -> None:

@@ -16,7 +16,7 @@ import pytest
 from paths import ROOT
 
 from micrograd.marker.report import Finding, Fix, Output, Report, Shown, Span
-from tests.teach import corpus, faults, report, run, several, table
+from tests.teach import claims, corpus, faults, report, run, several, table
 
 LAYERS = {layer.name: layer for layer in corpus.layers()}
 
@@ -205,7 +205,7 @@ def test_what_a_line_reads_is_found_by_the_text() -> None:
     both = _several("dxmu1 = -(dxhat * ivar)", "dgamma = -np.sum(dgammax * xhat, axis=0)")
     lines = both.layer.text.splitlines()
     last = next(n for n, line in enumerate(lines, 1) if "dx = dx1 + dx2" in line)
-    above = several._above(both.layer.text, "batchnorm_backward", last)
+    above = claims._above(both.layer.text, "batchnorm_backward", last)
     first = next(n for n, line in enumerate(lines, 1) if "dgammax = dout" in line)
     assert first in above
     assert min(both.lines) in above or max(both.lines) in above

@@ -17,14 +17,19 @@ def failures(marks: Sequence[Mark]) -> list[Mark]:
     return [mark for mark in marks if mark.effect in (*VISIBLE, "right", "harmless") and not mark.found]
 
 
-def told(marks: Sequence[Mark], traced: Mapping[str, str], names: Sequence[str], together: str = "") -> str:
+def told(
+    marks: Sequence[Mark], traced: Mapping[str, str], names: Sequence[str], together: str = "", lived: str = ""
+) -> str:
     """The tables of both halves, that of several faults at once, and a line for everything else."""
     parts = []
     for held_out, title in ((False, "Faults developed on"), (True, "Faults held out")):
         half = [mark for mark in marks if mark.held_out is held_out and mark.effect != "right"]
-        parts.append(f"## {title}\n\n{markdown(rows(half, names))}")
+        if half:
+            parts.append(f"## {title}\n\n{markdown(rows(half, names))}")
     if together:
         parts.append(f"## Two and three faults at once\n\n{together}")
+    if lived:
+        parts.append(f"## Code as in real life\n\n{lived}")
     parts.append("## Right backwards, and edits that change nothing\n\n" + "\n".join(_lines(marks, traced)))
     return "\n\n".join(parts)
 

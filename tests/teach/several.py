@@ -9,14 +9,14 @@ from __future__ import annotations
 import ast
 import itertools
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
+from .claims import claims, good_of, patched, right_of
 from .corpus import Pair, answers, differences, load, problems
 from .faults import Fault, faults_of
-from .table import CLOSE, FRESH, Checker
+from .table import Checker
 
 __all__ = ["Several", "SeveralMark", "drawn", "judge_several", "markdown"]
 
@@ -79,19 +79,6 @@ class SeveralMark:
     seconds: float
 
 
-def _right(pair: Pair, text: str) -> list[bool] | None:
-    """Which gradients a text computes right, on inputs of its own; None where it cannot be run."""
-    right, found = load(pair), [True] * 99
-    try:
-        student = load(pair, text)
-        for problem in problems(pair, seed=FRESH):
-            off = differences(answers(pair, right, problem), answers(pair, student, problem))
-            found = [good and far <= CLOSE for good, far in zip(found, off, strict=False)]
-    except Exception:  # noqa: BLE001 - a fix may break the code in any way
-        return None
-    return found
-
-
 def _apart(pair: Pair, one: str, other: str) -> bool:
     """Whether two texts answer different numbers."""
     try:
@@ -127,65 +114,6 @@ def _fits(made: Several) -> bool:
     return all(_apart(made.layer, made.text, one.text) for one in rest)
 
 
-def _patched(text: str, fixes: Sequence[Any]) -> str | None:
-    """The text with all fixes in it; None where they do not fit it, or one another."""
-    starts = [0, *itertools.accumulate(len(line) for line in text.splitlines(keepends=True))]
-    places = sorted(
-        (starts[f.span.line - 1] + f.span.column, starts[f.span.end_line - 1] + f.span.end_column, f.old, f.new)
-        for f in fixes
-    )
-    if any(one[1] > other[0] for one, other in itertools.pairwise(places)):
-        return None
-    for start, end, old, new in reversed(places):
-        if text[start:end] != old:
-            return None
-        text = text[:start] + new + text[end:]
-    return text
-
-
-def _above(text: str, function: str, line: int) -> set[int]:
-    """The lines of a function that assign what a line reads, and what those read: by the text alone."""
-    tree = next(n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef) and n.name == function)
-    wrote: dict[int, set[str]] = {}
-    read: dict[int, set[str]] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.Assign, ast.AugAssign, ast.Return)):
-            names = [n for n in ast.walk(node) if isinstance(n, ast.Name)]
-            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-            base = [t for target in targets if target is not None for t in ast.walk(target) if isinstance(t, ast.Name)]
-            wrote[node.lineno] = {name.id for name in base}
-            stays = isinstance(node, ast.AugAssign) or any(isinstance(t, ast.Subscript) for t in targets)
-            read[node.lineno] = {n.id for n in names if isinstance(n.ctx, ast.Load) or stays}
-    found: set[int] = set()
-    stack = [(line, name) for name in read.get(line, ())]
-    while stack:
-        at, name = stack.pop()
-        for other in sorted(n for n in wrote if n < at and name in wrote[n]):
-            if other not in found:
-                found.add(other)
-                stack += [(other, more) for more in read[other]]
-    return found
-
-
-def _untrue(several: Several, report: Any, mistakes: Sequence[Any]) -> Iterator[str]:
-    """The sentences of a report that are not so."""
-    names, fixes = [output.name for output in report.outputs], list[Any]()
-    for finding in mistakes:
-        line = finding.span.line
-        if finding.sure and line not in several.lines:
-            yield f"line {line} is wrong"
-        if finding.reads == "right" and _above(several.text, report.backward, line) & several.lines - {line}:
-            yield f"everything that line {line} reads is right"
-        if finding.fix is None:
-            continue
-        fixes.append(finding.fix)
-        text = _patched(several.text, fixes)
-        right = None if text is None else _right(several.layer, text)
-        good = [] if right is None else [name for name, fine in zip(names, right, strict=False) if fine]
-        if {*finding.fix.right} != {*good} or finding.fix.whole != (len(good) == len(names)):
-            yield f"with the fix of line {line}: {', '.join(finding.fix.right)}"
-
-
 def judge_several(several: Several, check: Checker, clock: Callable[[], float]) -> SeveralMark:
     """Have several faults marked at once, and judge the report by the edits that were made."""
     started = clock()
@@ -193,12 +121,13 @@ def judge_several(several: Several, check: Checker, clock: Callable[[], float]) 
     seconds = clock() - started
     mistakes = [f for f in report.findings if f.severity in ("wrong", "shape")]
     said = {f.span.line for f in mistakes if f.sure}
-    fixed = _patched(several.text, [f.fix for f in mistakes if f.fix]) if mistakes else None
-    right = None if fixed is None else _right(several.layer, fixed)
+    fixed = patched(several.text, [f.fix for f in mistakes if f.fix]) if mistakes else None
+    right = None if fixed is None else right_of(several.layer, fixed)
+    untrue = claims(several.text, report.backward, several.lines, report, mistakes, good_of(several.layer, report))
     return SeveralMark(
         several.layer.name, several.name, len(several.faults), several.held_out,
         report.problem if report.verdict == "failed" else "", said == several.lines, bool(said - several.lines),
-        bool(several.lines - said), right is not None and all(right), tuple(_untrue(several, report, mistakes)), seconds,
+        bool(several.lines - said), right is not None and all(right), tuple(untrue), seconds,
     )  # fmt: skip
 
 

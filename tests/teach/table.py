@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from .claims import CLOSE, FRESH, claims, good_of
 from .corpus import Pair, answers, differences, load, problems
 from .faults import VISIBLE, Fault
 
 __all__ = ["Mark", "applied", "judge_fault", "judge_right", "markdown", "rows", "traces"]
 
 Checker = Callable[[Pair, str], Any]  # a pair and the text to mark, to a report
-CLOSE = 1e-9
 SHARES = ("found", "line_right", "kind_right", "kind_first", "fix_right")
-FRESH = 1  # the seed of the inputs that a fix is tried on: not those by which faults are told from harmless edits
+COUNTS = ("accused", "untrue", "refused")
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,9 @@ class Mark:
         fix: what the report would put in, if anything.
         harmless_told: whether an omission without effect was told as such.
         problem: why there is no verdict.
+        accused: a line that was not edited is called wrong, without a doubt.
+        untrue: the sentences that are not so.
+        refused: there is no verdict.
         seconds: for all of it, as the caller waits.
     """
 
@@ -57,6 +60,9 @@ class Mark:
     fix: str
     harmless_told: bool
     problem: str
+    accused: bool
+    untrue: tuple[str, ...]
+    refused: bool
     seconds: float
 
 
@@ -112,7 +118,10 @@ def judge_fault(fault: Fault, check: Checker, clock: Callable[[], float]) -> Mar
         first is not None and first.kind == fault.kinds[0],
         fixed is not None and is_right(fault.layer, fixed),
         f"{first.fix.old!r} -> {first.fix.new!r}" if first and first.fix else "",
-        any(f.severity == "harmless" for f in report.findings), report.problem, seconds,
+        any(f.severity == "harmless" for f in report.findings), report.problem,
+        any(f.sure and f.span.line != fault.line for f in mistakes),
+        tuple(claims(fault.text, report.backward, {fault.line}, report, mistakes, good_of(fault.layer, report))),
+        report.verdict == "failed", seconds,
     )  # fmt: skip
 
 
@@ -126,7 +135,8 @@ def judge_right(pair: Pair, check: Checker, clock: Callable[[], float]) -> Mark:
     return Mark(
         pair.family, pair.name, 0, "right", (), False, report.verdict, mistakes[0].kind if mistakes else "",
         mistakes[0].span.line if mistakes else 0, right, right, right, right, right, "",
-        any(f.severity == "harmless" for f in report.findings), report.problem, seconds,
+        any(f.severity == "harmless" for f in report.findings), report.problem, bool(mistakes), (),
+        report.verdict == "failed", seconds,
     )  # fmt: skip
 
 
@@ -166,6 +176,7 @@ def rows(marks: Iterable[Mark], names: Sequence[str]) -> list[dict[str, Any]]:
             found.append({
                 "layer": name, "faults": len(mine),
                 **{what: _share(mine, what) for what in SHARES},
+                **{what: sum(bool(getattr(mark, what)) for mark in mine) for what in COUNTS},
                 "median": statistics.median(times), "slowest": max(times),
             })  # fmt: skip
     return found
@@ -178,12 +189,25 @@ def _percent(share: float) -> str:
 
 def markdown(table: Sequence[dict[str, Any]]) -> str:
     """The rows as a table of Markdown, columns aligned."""
-    head = ["layer", "faults", "found", "first line", "class", "its own word", "verified fix", "median", "slowest"]
+    head = [
+        "layer",
+        "faults",
+        "found",
+        "first line",
+        "class",
+        "its own word",
+        "whole fix",
+        "accused",
+        "untrue",
+        "refused",
+        "median",
+        "slowest",
+    ]
     lines = [head]
     for row in table:
         shares = [_percent(row[w]) for w in SHARES]
         times = [f"{row[w]:.2f} s" for w in ("median", "slowest")]
-        lines.append([row["layer"], str(row["faults"]), *shares, *times])
+        lines.append([row["layer"], str(row["faults"]), *shares, *(str(row[what]) for what in COUNTS), *times])
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     ways = [str.ljust, *[str.rjust] * (len(head) - 1)]
     set_lines = [

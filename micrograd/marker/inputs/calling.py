@@ -18,6 +18,7 @@ import numpy as np
 
 from micrograd.errors import GraphError
 from micrograd.marker.gradient_names import arrives, gradient_target, normal
+from micrograd.marker.inputs.conventions import role_of
 from micrograd.marker.inputs.pairs import Pair, assigned, returned
 from micrograd.marker.inputs.task import Argument, Call, Probe
 from micrograd.marker.messages import problem
@@ -212,6 +213,8 @@ def call_of(
     floats = [i for i, item in enumerate(items) if _is_output(item)]
     if not floats:
         raise GraphError(_no_result(pair.forward, result))
+    if not inspect.signature(backward).parameters:  # backward() of (probabilities, loss)
+        floats = [i for i in floats if not np.ndim(items[i])] or floats
     single = not isinstance(result, (tuple, list))
     given, seeds = _arguments(pair, backward, arguments, items, floats, said[0] if said and said[1] else ())
     call = Call((None,) if single else tuple(floats[:seeds]), given)
@@ -293,9 +296,10 @@ def _arguments(
     more = [p.name for p in parameters if p.name in free and _of_output(p.name, said, floats)]
     ups += [name for name in more if name not in ups]
     ups = ups or [p.name for p in parameters if p.name in free and p.default is p.empty][:1]
-    if not ups and pair.kind == "layer" and not parameters and np.ndim(items[floats[0]]) == 0:
-        return (), 1  # a loss: the gradient that arrives is 1
-    if not ups:
+    own = [name for name in free if role_of(name) == "labels" and name not in ups[1:]]
+    if own and not any(map(arrives, ups)) and (len(free) > 1 or any(p.name in said for p in parameters)):
+        raise GraphError(problem("own_loss", name=pair.backward, parameter=own[0], forward=pair.forward))
+    if not ups and np.ndim(items[floats[0]]):
         listed = ", ".join(p.name for p in parameters)
         raise GraphError(problem("no_upstream", name=pair.backward, parameters=listed))
     ups = [p.name for p in parameters if p.name in ups][: len(floats)]
@@ -304,20 +308,23 @@ def _arguments(
     for p in parameters:
         if p.name in origins:
             continue
+        alike = [name for name in arguments if name.endswith(f"_{p.name}")]  # input_indices, indices
         if p.name in arguments:
             origins[p.name] = ("input", p.name)
+        elif len(alike) == 1:
+            origins[p.name] = ("input", alike[0])
         elif p.name in said:
             origins[p.name] = ("result", said.index(p.name))
         elif p.default is p.empty and rest:
             origins[p.name] = ("result", rest[-1] if len(parameters) == len(ups) + 1 else rest.pop(0))
         elif p.default is p.empty:
             raise GraphError(problem("wants", name=pair.backward, parameter=p.name, forward=pair.forward))
-    given, skipped = [], False
+    given, skipped = [], False  # without an upstream gradient it is a loss: the one that arrives is 1
     for p in parameters:  # after one that keeps its default the others go by keyword
         skipped = skipped or p.name not in origins or p.kind is p.KEYWORD_ONLY
         if p.name in origins:
             given.append(Argument(p.name, *origins[p.name], keyword=skipped))
-    return tuple(given), len(ups)
+    return tuple(given), len(ups) or 1
 
 
 def _of_output(name: str, said: Sequence[str], floats: Sequence[int]) -> bool:
@@ -361,7 +368,8 @@ def _results(keyed: Keyed, inputs: Sequence[str]) -> tuple[Results, bool]:
     """
     named, placed = _by_name(keyed, inputs), _by_position(keyed, inputs)
     if len(keyed) != len(inputs):
-        return (named, False) if named else (placed, False)
+        guesses = [path for path in inputs if role_of(path) != "labels"]  # of a loss(y, y_pred), the prediction's
+        return (named or _by_position(keyed, guesses or inputs)), False
     return placed, len(named) != len(placed) or named[0] == placed[0]
 
 

@@ -24,6 +24,8 @@ __all__ = [
     "compared",
     "conventional",
     "factor_of",
+    "is_float",
+    "role_of",
     "settings_read",
     "sizes_of",
     "unknown",
@@ -54,7 +56,8 @@ class Fill:
 
     Attributes:
         kind: ``array``, ``scale`` (of random sign, no entry near 0 or 1), ``positive``, ``labels``, ``one-hot``,
-            ``mask``, ``number`` (near `value`), ``divisor`` (of the axis `top`), ``value`` or ``settings``.
+            ``mask``, ``number`` (near `value`), ``divisor`` (of the axis `top`), ``size``, ``shape``, ``value`` or
+            ``settings``.
         dims: the axes by name, as ``("N", "D")``; ``"4H"`` is four times ``H``.
         value: what is passed on as it is; of settings the dictionary.
         top: of labels the axis that counts the classes; the axis that a divisor divides.
@@ -103,6 +106,11 @@ class ArgumentLayout:
         )
 
 
+def is_float(value: Any) -> bool:
+    """Return whether a result is a number, or an array of numbers, that can be differentiated."""
+    return isinstance(value, (float, np.floating)) or (isinstance(value, np.ndarray) and value.dtype.kind == "f")
+
+
 def axes_in(dim: str | int) -> list[str]:
     """Return the axes in a length: none in a number, two in ``C*H``, one in ``4H``."""
     return [] if isinstance(dim, int) else [part.lstrip("0123456789") for part in dim.split("*")]
@@ -126,6 +134,8 @@ def _drawn(
             return eps if eps is not None and EPS.fullmatch(name) else copy.deepcopy(entry.value)
         case "size":
             return int(shape[0])
+        case "shape":
+            return shape
         case "number":
             return float(entry.value * rng.uniform(0.6, 1.4))
         case "divisor":
@@ -187,6 +197,8 @@ def sizes_of(layout: ArgumentLayout) -> list[dict[str, int]]:
             taken.add(length)
             sizes[dim] = length
         found.append(sizes)
+    if not pooled and {"Y", "X"} & {*own}:  # windows that have to fit: where no odd images do
+        found += [{**sizes, **dict(zip("YX", even, strict=True))} for sizes, even in zip(found, _EVEN, strict=True)]
     lengths = [layout.sizes[dim] for dim in dict.fromkeys(own) if dim in layout.sizes]
     if lengths and len(set(lengths)) == len(lengths) and min(lengths) > 2 and math.prod(lengths) < 10_000:
         found.insert(0, {**found[0], **layout.sizes})
@@ -321,16 +333,17 @@ def _built(forward: Function, parameter: str) -> str:
     return ""
 
 
-def compared(forward: Function, parameter: str) -> str:
-    """Return a text that the forward compares a parameter with: ``activation == "relu"``; or nothing."""
-    for node in ast.walk(_tree(forward) or ast.Module([], [])):
+def compared(function: Function, parameter: str) -> list[str]:
+    """Return the texts that a function compares a parameter with: ``activation == "relu"``."""
+    found = []
+    for node in ast.walk(_tree(function) or ast.Module([], [])):
         match node:
             case ast.Compare(
                 left=ast.Name(id=name), ops=[ast.Eq() | ast.NotEq()], comparators=[ast.Constant(value=str(text))]
             ):
                 if name == parameter:
-                    return text
-    return ""
+                    found.append(text)
+    return list(dict.fromkeys(found))
 
 
 def unknown(forward: Function) -> list[str]:
@@ -338,7 +351,7 @@ def unknown(forward: Function) -> list[str]:
     return [
         p.name for p in inspect.signature(forward).parameters.values()
         if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and p.name != "self"
-        and not (_role(p.name) or p.name in _NUMBERS or EPS.fullmatch(p.name) or settings_read(forward, p.name)
+        and not (role_of(p.name) or p.name in _NUMBERS or EPS.fullmatch(p.name) or settings_read(forward, p.name)
                  or compared(forward, p.name) or any(re.fullmatch(s, p.name) for s in _SIZES.values()))
     ]  # fmt: skip
 
@@ -355,7 +368,7 @@ def _settings(forward: Function, parameter: str, dims: Mapping[str, Dims]) -> di
             settings[key] = 1e-5
         elif key.startswith("running") and needed:
             settings[key] = Fill("ones" if "var" in key or "std" in key else "zeros", dims.get("scale", ("D",)))
-        elif needed and (role := _role(key)) in dims and re.fullmatch(r"(weight|bias)\d?", role):
+        elif needed and (role := role_of(key)) in dims and re.fullmatch(r"(weight|bias)\d?", role):
             settings[key] = Fill("array", dims[role])
         elif needed or key in ("mode", "seed"):
             settings[key] = _number(key)
@@ -377,7 +390,8 @@ def _number(name: str) -> Fill:
     return Fill("number" if isinstance(value, float) else "value", value=value)
 
 
-def _role(name: str) -> str:
+def role_of(name: str) -> str:
+    """Return what a parameter of that name usually holds, as ``data`` or ``labels``; nothing where it does not say."""
     return next((role for role, pattern in _ROLES.items() if re.fullmatch(pattern, name)), "")
 
 
@@ -392,7 +406,7 @@ def _families(forward: Function, names: Sequence[str]) -> list[str]:
         first = ["images", "channels", "image"]
     elif re.search(r"temporal|sequence|(rnn|lstm|gru)(?!.*step)|multi_?head", called):
         first = ["series"]
-    elif "weight" in map(_role, names) and re.search(r"reshape\([^\n]*-1|np\.prod\(", _source(forward)):
+    elif "weight" in map(role_of, names) and re.search(r"reshape\([^\n]*-1|np\.prod\(", _source(forward)):
         first = ["blocks"]
     elif "X" in names and {"w", "theta", "coef"} & {*names}:  # capitals are matrices, small letters vectors
         first = ["one number"]
@@ -407,15 +421,15 @@ def conventional(forward: Function) -> Iterator[ArgumentLayout]:
     bound = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     parameters = [p for p in parameters if p.kind not in bound]
     names = [p.name for p in parameters]
-    if "recurrent" in map(_role, names):  # h beside Wx and Wh is the state before
-        beside = any(_role(n) == "data" and n not in ("h", "a") for n in names)
+    if "recurrent" in map(role_of, names):  # h beside Wx and Wh is the state before
+        beside = any(role_of(n) == "data" and n not in ("h", "a") for n in names)
         hidden = {n: "h0" for n in names if n in ("h", "a", "h_t", "a_prev") and beside}
     else:
         hidden = {}
     called = " ".join([getattr(forward, "__qualname__", ""), *names]).lower()
     for family in _families(forward, names):
         dims = dict(_FAMILIES[family])
-        roles = {_role(name) for name in names}
+        roles = {role_of(name) for name in names}
         if not roles - {"", "labels", "mask"} <= {*dims} and family != "rows":  # it has no word for one of them
             continue
         if "recurrent" in roles:
@@ -429,7 +443,11 @@ def conventional(forward: Function) -> Iterator[ArgumentLayout]:
         classes = "D"
         if {"weight", "labels"} <= roles or ("labels" in roles and any(re.fullmatch(_SIZES["M"], n) for n in names)):
             classes = "M"
-        kinds = ("labels", "one-hot", "like data") if "log(" in _source(forward) else ("labels", "like data", "one-hot")
+        kinds = (
+            ("labels", "one-hot", "like data")
+            if re.search(r"log\(|softmax|entropy|one.?hot", called + _source(forward))
+            else ("labels", "like data", "one-hot")
+        )
         for wanted in kinds if "labels" in roles else ("",):
             entries: dict[str, Fill] = {}
             for p in parameters:
@@ -444,8 +462,10 @@ def conventional(forward: Function) -> Iterator[ArgumentLayout]:
                 for p in parameters[: last + 1] if p.name in entries or p.default is not p.empty
             }  # fmt: skip
             if re.search(r"embed|lookup", called) and family == "rows":  # whole numbers, each of a row of the weight
-                rows = {n: Fill("labels", ("N", "T"), top="D") for n in entries if _role(n) in ("data", "labels")}
-                yield ArgumentLayout({**entries, **rows})
+                one_axis = re.search(r"idx|ind(ex|ices)|ids", called)  # of words one each, of x a row of them
+                for shape in (("N",), ("N", "T")) if one_axis else (("N", "T"), ("N",)):
+                    rows = {n: Fill("labels", shape, top="D") for n in entries if role_of(n) in ("data", "labels")}
+                    yield ArgumentLayout({**entries, **rows})
             yield ArgumentLayout(entries)
 
 
@@ -455,7 +475,7 @@ _WEIGHT_OF_PENALTY = re.compile(r"(l2_?)?reg\w*|\w*_strength|lambda?\w*|weight_d
 def _entry(
     forward: Function, parameter: inspect.Parameter, dims: Mapping[str, Dims], classes: str, wanted: str
 ) -> Fill | None:
-    name, role = parameter.name, _role(parameter.name)
+    name, role = parameter.name, role_of(parameter.name)
     default = parameter.default
     if EPS.fullmatch(name):
         return Fill("value", value=1e-5 if default is parameter.empty else default)
@@ -465,8 +485,8 @@ def _entry(
         or _built(forward, name)
     ):
         return Fill("settings", value=_settings(forward, name, dims))
-    if text := compared(forward, name):
-        return Fill("value", value=text)
+    if texts := compared(forward, name):
+        return Fill("value", value=texts[0])
     if default is not parameter.empty and not (default is None and role == "labels"):
         if isinstance(default, float) and role in ("scale", "shift", "bias"):
             return Fill("array", ())

@@ -22,11 +22,15 @@ from micrograd.marker.inputs.conventions import (
     Dims,
     Fill,
     axes_in,
+    compared,
     conventional,
     factor_of,
+    is_float,
+    role_of,
     settings_read,
     sizes_of,
 )  # fmt: skip
+from micrograd.marker.inputs.fitting import searched
 from micrograd.marker.inputs.task import Probe
 from micrograd.pytree import call_by_parameter
 
@@ -159,12 +163,8 @@ def outputs_of(forward: Function, arguments: Mapping[str, Any]) -> list[Any]:
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         result = call_by_parameter(forward, arguments)
-    found = [r for r in (result if isinstance(result, (tuple, list)) else [result]) if _is_float(r)]
+    found = [r for r in (result if isinstance(result, (tuple, list)) else [result]) if is_float(r)]
     return found[:1] if found and not np.shape(found[0]) else found
-
-
-def _is_float(value: Any) -> bool:
-    return isinstance(value, (float, np.floating)) or (isinstance(value, np.ndarray) and value.dtype.kind == "f")
 
 
 def shapes_of(forward: Function, layout: ArgumentLayout, sizes: Mapping[str, int]) -> list[tuple[int, ...]]:
@@ -192,6 +192,9 @@ def _read(forward: Function, layout: ArgumentLayout, sizes: Mapping[str, int]) -
     try:
         before = outputs_of(forward, given)
         for name in arrays:
+            everything = {**given, name: _raised(given[name], (...,), 3)}
+            if not _moves(forward, everything, before):  # weights of 0 hide all of it: nothing can be told
+                continue
             for axis in range(given[name].ndim):
                 end = (slice(None),) * axis + (slice(-1, None),)
                 if not any(_moves(forward, {**given, name: _raised(given[name], end, by)}, before) for by in (3, -3)):
@@ -201,7 +204,7 @@ def _read(forward: Function, layout: ArgumentLayout, sizes: Mapping[str, int]) -
     return True
 
 
-def _raised(array: Any, part: tuple[slice, ...], by: float) -> Any:
+def _raised(array: Any, part: tuple[Any, ...], by: float) -> Any:
     moved = array.copy()
     moved[part] += by * np.random.default_rng(5).uniform(0.5, 1.5, moved[part].shape)
     return moved
@@ -225,7 +228,20 @@ def _tame(layout: ArgumentLayout, kind: str) -> ArgumentLayout:
     return ArgumentLayout(entries, layout.sizes, layout.fixed)
 
 
-def fitted(forward: Function, example: Mapping[str, Any] | Sequence[Any] = (), skip: int = 0) -> ArgumentLayout:
+def _plain(layout: ArgumentLayout, given: Mapping[str, Any]) -> ArgumentLayout:
+    """Return the same without a pad and with a stride of 1: not every layer can do more."""
+    plain = {"pad": 0, "padding": 0, "stride": 1}
+    return replace(
+        layout,
+        entries={
+            n: replace(e, value=plain[n]) if n in plain and n not in given else e for n, e in layout.entries.items()
+        },
+    )
+
+
+def fitted(
+    forward: Function, example: Mapping[str, Any] | Sequence[Any] = (), skip: int = 0, whole: Function | None = None
+) -> ArgumentLayout:
     """Return a layout with which the function runs.
 
     Args:
@@ -233,6 +249,7 @@ def fitted(forward: Function, example: Mapping[str, Any] | Sequence[Any] = (), s
         example: arguments by parameter or in order: arrays, shapes in their place, and what else it takes; what is
             left out is guessed.
         skip: how many layouts to pass over that fit as well.
+        whole: run this function in its place, with arguments looked for where their names say nothing.
 
     Raises:
         GraphError: no guess fits; the message says what to give.
@@ -249,7 +266,8 @@ def fitted(forward: Function, example: Mapping[str, Any] | Sequence[Any] = (), s
         candidates.append(_completed(_by_lengths(given, like), given, like))
     spread: ArgumentLayout | None = None
     unread: ArgumentLayout | None = None
-    for layout in [*candidates, *(_tame(layout, "positive") for layout in candidates)]:
+    tame = [_tame(layout, "positive") for layout in candidates]
+    for layout in [] if whole else [*candidates, *tame, *(_plain(layout, given) for layout in candidates[:4])]:
         for sizes in sizes_of(layout):
             if shapes := shapes_of(forward, layout, sizes):
                 axes = max((len(e.dims) + (e.kind == "labels") for e in layout.entries.values()), default=0)
@@ -269,6 +287,12 @@ def fitted(forward: Function, example: Mapping[str, Any] | Sequence[Any] = (), s
         still = ArgumentLayout(layout.entries, layout.sizes, fixed=True)
         if layout.sizes and runs(forward, still, layout.sizes):
             return still
+    for start in [candidates[i] for i in sorted({0, len(candidates) // 2}) if candidates]:
+        known = {name for name in start.entries if role_of(name) not in ("", "labels")}
+        sure = {*given} | {n for n, e in start.entries.items() if e.kind not in ("array", "scale", "labels", "one-hot")}
+        sure |= known if whole else set()
+        if (found := searched(whole or forward, start, known, sure)) is not None and skip == 0:
+            return found
     signature = str(inspect.signature(forward))
     raise GraphError(
         f"{_called(forward)}{signature}: no arguments found with which it runs; give arrays, or shapes in their "
@@ -387,6 +411,8 @@ def make(
     seed: int = 0,
     skip: int = 0,
     modes: Sequence[str] = (),
+    backward: Function | None = None,
+    whole: Function | None = None,
 ) -> list[Probe]:
     """Probes for a forward function, each of other sizes; the first has the example's, where these differ.
 
@@ -400,6 +426,8 @@ def make(
         seed: of the numbers.
         skip: how many layouts to pass over that fit as well.
         modes: values of a setting ``mode`` to try as well: ``test``.
+        backward: what texts it compares a parameter with is tried as well.
+        whole: see `fitted`.
 
     Raises:
         GraphError: no arguments were found with which the function runs.
@@ -408,7 +436,7 @@ def make(
     >>> [probe.arguments["x"].shape for probe in probes]
     [(5, 3), (4, 6), (7, 4)]
     """
-    layout = fitted(forward, example, skip)
+    layout = fitted(forward, example, skip, whole)
     fitting = fitting_sizes(forward, layout)[:count]
     probes = []
     for place in range(count):
@@ -417,7 +445,7 @@ def make(
         drawn = variant(forward, layout, sizes) if place == count - 1 > 0 else layout
         arguments = drawn.draw(rng, sizes, eps=_EPS[place % len(_EPS)])
         probes.append(Probe(arguments, seed=seed + place))
-    for number, other in enumerate(_other_settings(forward, layout, _given(forward, example), modes)):
+    for number, other in enumerate(_other_settings(forward, layout, _given(forward, example), modes, backward)):
         ran = sorted((math.prod(found[0]), place, sizes) for place, sizes in enumerate(sizes_of(layout))
                      if (found := shapes_of(forward, other, sizes)))  # fmt: skip
         if ran:
@@ -430,7 +458,7 @@ _VARIED = ((re.compile(r"stride|step"), (1, 3)), (re.compile(r"pad(ding)?"), (0,
 
 
 def _other_settings(
-    forward: Function, layout: ArgumentLayout, given: Mapping[str, Any], modes: Sequence[str]
+    forward: Function, layout: ArgumentLayout, given: Mapping[str, Any], modes: Sequence[str], backward: Function | None
 ) -> Iterator[ArgumentLayout]:
     """Yield the layout with other settings, where nobody has given them: windows that overlap or leave gaps; pads."""
     tried = [(key, value) for key, values in _VARIED for value in values]
@@ -448,6 +476,11 @@ def _other_settings(
                     changed[name] = replace(entry, value={**entry.value, **new})
         if changed:
             yield replace(layout, entries={**layout.entries, **changed})
+    for name, entry in layout.entries.items():  # activation: "relu", "sigmoid"
+        texts = [] if name in given else [text for f in (forward, backward) if f for text in compared(f, name)]
+        for text in dict.fromkeys(texts):
+            if entry.kind == "value" and text != entry.value:
+                yield replace(layout, entries={**layout.entries, name: replace(entry, value=text)})
 
 
 def fitting_sizes(forward: Callable[..., Any], layout: ArgumentLayout) -> list[dict[str, int]]:

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from micrograd.errors import GraphError
-from micrograd.marker.gradient_names import gradient_target, normal
+from micrograd.marker.gradient_names import belongs, gradient_target, normal
 from micrograd.marker.inputs.calling import call_of, gradients_of, inputs_of, result_of
-from micrograd.marker.inputs.pairs import Pair
+from micrograd.marker.inputs.pairs import Pair, entries_returned
 from micrograd.marker.inputs.task import Call, Task
 from micrograd.marker.messages import problem
 
@@ -45,15 +45,28 @@ def object_of(module: types.ModuleType, task: Task, arguments: Mapping[str, Any]
         return None
     made = getattr(module, task.receiver)(**{name: arguments[name] for name in task.made if name in arguments})
     for name, path in task.lifted:
-        owner, _, last = path.rpartition(".")
-        holder = at_path(made, owner) if owner else made
-        if isinstance(holder, list):
-            holder[int(last)] = arguments[name]
-        elif isinstance(holder, dict):
-            holder[last] = arguments[name]
-        else:
-            setattr(holder, last, arguments[name])
+        for holder, last in list(_holders(made, at_path(made, path), set())):
+            if isinstance(holder, (list, dict)):
+                holder[last] = arguments[name]
+            else:
+                setattr(holder, last, arguments[name])
     return made
+
+
+def _holders(value: Any, wanted: Any, seen: set[int]) -> Iterator[tuple[Any, Any]]:
+    """Yield where an object holds an array, each place: a net's list of parameters, and its layers."""
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    inside = value if isinstance(value, dict) else getattr(value, "__dict__", {})
+    places = (
+        list(enumerate(value)) if isinstance(value, list) else [] if isinstance(value, type) else list(inside.items())
+    )
+    for key, entry in places:
+        if entry is wanted:
+            yield value, key
+        elif not isinstance(entry, (np.ndarray, str, types.FunctionType, types.ModuleType)):
+            yield from _holders(entry, wanted, seen)
 
 
 def at_path(value: Any, path: str) -> Any:
@@ -125,17 +138,24 @@ def parameters_in(before: Any, after: Any) -> Iterator[tuple[str, str, np.ndarra
         after: the same after a backward.
     """
     found = dict(_leaves(after, ""))
+    numbers = (float, int, np.generic, type(None))
+    others = [name for name, value in getattr(after, "__dict__", {}).items() if isinstance(value, numbers)]
     for path, value in _leaves(before, ""):
         owner, _, last = path.rpartition(".")
         root, _, rest = path.partition(".")
         names = [f"{owner}.grad", f"{path}.grad", f"{owner}.grads", *(f"{grads}.{rest or root}" for grads in _GRADS)]
         for other, gradient in found.items():
             own, _, called = other.rpartition(".")
-            named = own == owner and normal(gradient_target(called)) == normal(last)
-            kept = other in names and not path.startswith(_GRADS) and gradient.shape == value.shape
-            if other != path and (named or kept):
+            named = own == owner and belongs(called, last)
+            kept = other in names and not path.startswith(_GRADS)
+            if other != path and (named or (kept and (gradient.shape == value.shape or not called.isdigit()))):
                 yield path, other, value
                 break
+        else:  # self.db = None, not written yet; self.db = dout.sum(), a number
+            for name in others:
+                if "." not in path and belongs(name, path):
+                    yield path, name, value
+                    break
 
 
 def lifted(task: Task, module: types.ModuleType, pair: Pair, forward: Callable[..., Any], result: Any) -> Task:
@@ -151,7 +171,9 @@ def lifted(task: Task, module: types.ModuleType, pair: Pair, forward: Callable[.
             if isinstance(result, tuple)
             else set()
         )
-        found = [(p, "", v) for p, v in _leaves(before, "") if p.rpartition(".")[2] in keys]
+        found: list[tuple[str, int | str, Any]] = [
+            (p, "", v) for p, v in _leaves(before, "") if p.rpartition(".")[2] in keys
+        ]
         call = Call((0,))
     else:
         known = own if inputs_of(own) else {**own, "": np.zeros(1)}
@@ -160,12 +182,25 @@ def lifted(task: Task, module: types.ModuleType, pair: Pair, forward: Callable[.
             lambda how: gradients_of(getattr(copy.deepcopy(instance), method), how, first, result),
         )  # fmt: skip
         call = replace(call, results=tuple(entry for entry in call.results if entry[1]))
-        after = copy.deepcopy(instance)
+        after, got = copy.deepcopy(instance), None
         with contextlib.suppress(Exception):  # reported where it is marked
-            gradients_of(getattr(after, method), call, first, result)
-        found = list(parameters_in(before, after))
+            got = gradients_of(getattr(after, method), call, first, result)
+        if got is None:  # self.dx = ..., and nothing is returned
+            kept = {normal(gradient_target(n)): f".{n}" for n, value in vars(after).items() if value is not None}
+            call = replace(call, results=tuple((kept.get(normal(name), key), name) for key, name in call.results))
+        returned = _returned(task, pair, got)
+        found = [
+            (path, key, value) for path, value in _leaves(before, "") for key, name in returned if belongs(name, path)
+        ]
+        held = {path for path, _, _ in found}
+        found += [(path, f".{name}", value) for path, name, value in parameters_in(before, after) if path not in held]
+        if not found:  # nothing is written yet; with weights of 0 nothing would have an influence either
+            found = [
+                (path, "", value) for path, value in _leaves(before, "")
+                if not np.any(value) and not gradient_target(path.rpartition(".")[2]) and not path.startswith(_GRADS)
+            ]  # fmt: skip
     places: list[tuple[str, str]] = []
-    for path, gradient, value in found:
+    for path, key, value in found:
         given = [
             n for n in task.made if isinstance(v := first.arguments.get(n), np.ndarray) and np.array_equal(v, value)
         ]
@@ -174,8 +209,8 @@ def lifted(task: Task, module: types.ModuleType, pair: Pair, forward: Callable[.
         name = name if name.isidentifier() else path.replace(".", "")
         if not given and name not in {*first.arguments, *(n for n, _ in places)}:
             places.append((name, path))
-        if gradient and (given or (name, path) in places):
-            call = replace(call, results=(*call.results, (f".{gradient}", given[0] if given else name)))
+        if key != "" and (given or (name, path) in places):
+            call = replace(call, results=(*call.results, (key, given[0] if given else name)))
     made = {name for name in first.arguments if name in task.made}
     probes = []
     for number, probe in enumerate(task.probes):
@@ -193,6 +228,16 @@ def lifted(task: Task, module: types.ModuleType, pair: Pair, forward: Callable[.
     if not call.results:
         raise GraphError(problem("no_input", name=pair.forward))
     return replace(task, call=call)
+
+
+def _returned(task: Task, pair: Pair, got: Any) -> list[tuple[int | str, str]]:
+    """Return the arrays in the result of a backward, by place and name: of ``return dx, [dW, db]`` all three."""
+    if not isinstance(got, (tuple, list)):
+        return []
+    named = entries_returned(task.source, pair.backward)
+    with contextlib.suppress(IndexError, KeyError, AttributeError, ValueError):
+        return [(key, name) for key, name in named if isinstance(at_path(got, str(key)), np.ndarray)]
+    return []
 
 
 def _other(value: Any, rng: np.random.Generator) -> Any:

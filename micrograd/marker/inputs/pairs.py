@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from micrograd.errors import GraphError
 from micrograd.marker.gradient_names import gradient_target
 
-__all__ = ["Pair", "assigned", "chosen", "pairs_in", "parameters_of", "returned", "unpaired"]
+__all__ = ["Pair", "assigned", "chosen", "entries_returned", "pairs_in", "parameters_of", "returned", "unpaired"]
 
 _FORWARD = {"forward", "forwards", "fwd", "fw"}
 _BACKWARD = {"backward", "backwards", "bwd", "bw", "backprop", "bprop", "back", "grad", "gradient"}
@@ -93,6 +93,23 @@ def returned(source: str, name: str) -> tuple[tuple[str, ...], bool] | None:
         return None
     names = tuple(entry.id if isinstance(entry, ast.Name) else _gradient_in(entry) for entry in entries)
     return names, isinstance(last, (ast.Tuple, ast.List))
+
+
+def entries_returned(source: str, name: str) -> list[tuple[int | str, str]]:
+    r"""Return the names in the tuple that a function returns last, in lists inside it too, with their places.
+
+    >>> entries_returned("def f(a):\n    return a, [b, c]", "f")
+    [(0, 'a'), ('1.0', 'b'), ('1.1', 'c')]
+    """
+    function = _function(source, name)
+    last = max(_returns(function), key=lambda answer: answer.lineno, default=None) if function else None
+    found = list[tuple[int | str, str]]()
+    for i, entry in enumerate(last.elts if isinstance(last, ast.Tuple) else ()):
+        if isinstance(entry, (ast.Tuple, ast.List)):
+            found += [(f"{i}.{j}", one.id) for j, one in enumerate(entry.elts) if isinstance(one, ast.Name)]
+        elif isinstance(entry, ast.Name):
+            found.append((i, entry.id))
+    return found
 
 
 def _gradient_in(entry: ast.expr) -> str:

@@ -8,6 +8,7 @@ the standard error, which the runner collects.
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import inspect
 import json
@@ -34,7 +35,7 @@ from micrograd.marker.inputs.calling import (
     gradients_of,
     result_of,
 )  # fmt: skip
-from micrograd.marker.inputs.conventions import unknown
+from micrograd.marker.inputs.conventions import role_of, unknown
 from micrograd.marker.inputs.guessing import make
 from micrograd.marker.inputs.layers import lifted, made_of
 from micrograd.marker.inputs.pairs import Pair
@@ -129,13 +130,28 @@ def task_of(request: dict[str, Any]) -> tuple[Task, types.ModuleType]:
     forward = forward_of(task, module)
     backward = function_named(module, pair.backward)
     watch = Watch(forward)
-    modes = ("test",) if re.search(r"""mode.*["']test["']""", inspect.getsource(backward)) else ()
+    modes = ("test",) if re.search(r"""mode.*["'](test|train)["']""", inspect.getsource(backward)) else ()
     example, upstream = unpacked(request["example"]), unpacked(request["upstream"])
+
+    def made_for(drawn: tuple[Probe, ...]) -> tuple[Task, set[str]]:
+        """Return the task with these probes, and how what its backward returns on the first does not fit."""
+        result = result_of(forward, drawn[0])
+        if pair.kind != "loss" and owner:
+            made = lifted(replace(task, probes=drawn), module, pair, forward, result)
+            return made, _misfits(
+                made, result, functools.partial(_run_method, forward, pair, probe=drawn[0], result=result)
+            )
+        if owner:
+            return lifted(replace(task, probes=drawn), module, pair, forward, result), set()
+        run = functools.partial(gradients_of, backward, probe=drawn[0], result=result)
+        made = replace(task, probes=drawn, call=call_of(pair, backward, drawn[0].arguments, result, source, run))
+        return made, _misfits(made, result, (lambda _: result) if pair.kind == "loss" else run)
+
     first: Task | None = None
     why = set[str]()
     for skip in range(4):
         try:
-            drawn = tuple(make(watch.forward, example, seed=request["seed"], skip=skip, modes=modes))
+            drawn = tuple(make(watch.forward, example, seed=request["seed"], skip=skip, modes=modes, backward=backward))
         except Stopped as stopped:
             raise stopped.args[0] from None
         except GraphError as error:
@@ -147,23 +163,52 @@ def task_of(request: dict[str, Any]) -> tuple[Task, types.ModuleType]:
         if upstream is not None:  # then for exactly these arrays, before the probes
             given = _given(forward, example, drawn[0].arguments)
             drawn = (Probe(given, upstream if isinstance(upstream, tuple) else (upstream,), request["seed"]), *drawn)
-        result = result_of(forward, drawn[0])
-        if owner:
-            return lifted(replace(task, probes=drawn), module, pair, forward, result), module
-        run = functools.partial(gradients_of, backward, probe=drawn[0], result=result)
-        made = replace(task, probes=drawn, call=call_of(pair, backward, drawn[0].arguments, result, source, run))
-        off = _misfits(made, result, functools.partial(lambda got, _: got, result) if pair.kind == "loss" else run)
-        wider = first is not None and _axes(drawn[0]) - _axes(first.probes[0])
-        if first is None or (not off and ("strange" in why or (wider < 0 if "raises" in why else wider > 0))):
+        made, off = made_for(drawn)
+        plainer = first is not None and _is_plainer(drawn[0], first.probes[0])
+        wider = first is not None and _axes(drawn[0]) > _axes(first.probes[0])
+        if first is None or (not off and ("strange" in why or (plainer if "raises" in why else wider))):
             first, why = made, off
         if not why or upstream is not None:
             break
     assert first is not None
+    if "raises" in why and not example and any(role_of(name) in ("", "labels") for name in first.probes[0].arguments):
+
+        @functools.wraps(forward)
+        def both(**arguments: Any) -> Any:
+            """Run the forward and then the backward: what is unknown of the arguments is looked for once more."""
+            probe = Probe(arguments)
+            result = result_of(forward, probe)
+            method = getattr(forward.instance, pair.backward.rpartition(".")[2]) if owner else backward  # type: ignore[attr-defined]
+            gradients_of(method, call_of(pair, method, arguments, result, source), probe, result)
+            return result
+
+        with contextlib.suppress(GraphError):
+            drawn = tuple(make(forward, example, seed=request["seed"], modes=modes, backward=backward, whole=both))
+            return made_for(drawn)[0], module
     return first, module
 
 
+def _run_method(forward: Any, pair: Pair, call: Call, probe: Probe, result: Any) -> Any:
+    """Run the backward of the object that the forward ran on."""
+    method = getattr(copy.deepcopy(forward.instance), pair.backward.rpartition(".")[2])
+    return gradients_of(method, call, probe, result)
+
+
+def _is_plainer(one: Probe, other: Probe) -> bool:
+    """Return whether the arrays of one guess have fewer axes together, or it has other labels beside the same arrays.
+
+    Of two guesses that run, the plainer one is meant; of labels and rows with a single one nobody knows which.
+    """
+    kinds = [
+        {n: (np.ndim(v), np.asarray(v).dtype.kind) for n, v in probe.arguments.items() if not isinstance(v, dict)}
+        for probe in (one, other)
+    ]
+    axes = [[n for name, (n, _) in kind.items() if role_of(name) != "labels"] for kind in kinds]
+    return sum(axes[0]) < sum(axes[1]) or (axes[0] == axes[1] and kinds[0] != kinds[1])
+
+
 def _axes(probe: Probe) -> int:
-    """Return how many axes the arrays have together: of two guesses that run, the plainer one is meant."""
+    """Return how many axes the arrays have together."""
     return sum(getattr(value, "ndim", 0) for value in probe.arguments.values())
 
 
@@ -174,14 +219,14 @@ def _misfits(task: Task, result: Any, run: Callable[[Call], Any]) -> set[str]:
     """
     try:
         gradients = Case(task, task.probes[0], result, (), [], []).gradients_in(run(task.call))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, IndexError):
         return {"raises"}
     except Exception:  # noqa: BLE001 - whatever the student's code raises; other shapes would not mend it
         return set()
     given = dict(pair for name, value in task.probes[0].arguments.items() for pair in paths(value, name))
     off: set[str] = set()
     for (_, path), gradient in zip(task.call.results, gradients, strict=True):
-        got, wanted = np.shape(gradient), np.shape(given.get(path, ()))
+        got, wanted = getattr(gradient, "shape", ()), np.shape(given.get(path, ()))
         if gradient is MISSING or got == wanted or sorted(got) == sorted(wanted):
             continue
         try:

@@ -140,6 +140,7 @@ def load(
             for alias in node.names:
                 flags |= getattr(__future__, alias.name).compiler_flag
     failures: list[str] = []
+    own = set(sys.path)
     for statement in tree.body:
         code = compile(ast.Module([statement], []), file, "exec", flags, dont_inherit=True)
         try:
@@ -154,6 +155,9 @@ def load(
             told = " ".join(str(error).split())
             failures.append(f"{short}:{line_of(error, file) or statement.lineno}: {type(error).__name__}: {told}")
             note(failures[-1])
+        for entry in [entry for entry in sys.path if entry not in own]:  # sys.path.append(".."), of the file's folder
+            sys.path[sys.path.index(entry)] = os.path.join(os.path.dirname(file), entry)
+        own = set(sys.path)
     missing = [name for name in wanted if not hasattr(module, name)]
     if missing:
         raise UnloadableError(failures[0] if failures else f"{short}: no function {missing[0]!r}")
