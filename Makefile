@@ -109,7 +109,7 @@ $(VENV)/bench.done: $(VENV)/demo.done
 	$(call install,--group bench,the peers to measure against: some 300 MB)
 
 $(VENV)/claims.done: $(VENV)/demo.done
-	$(call install,--group claims,Numba$(comma) Matplotlib and 5$(comma)000 images of MNIST: some 150 MB)
+	$(call install,--group claims,LLVM$(comma) Matplotlib and 5$(comma)000 images of MNIST: some 150 MB)
 
 $(VENV)/docs.done: $(VENV)/demo.done
 	$(call install,--group docs,Sphinx)

@@ -37,7 +37,7 @@ class NumericalError(MicrogradError, ArithmeticError):
 
 
 class MissingExtraError(MicrogradError, ImportError):
-    """An optional dependency is not installed; the message names the extra that brings it."""
+    """An optional dependency is not installed; the message says how to install it."""
 
 
 class CheckpointError(MicrogradError, ValueError):

@@ -177,13 +177,18 @@ def _class_labels(scores: Any, labels: Any) -> np.ndarray[Any, Any]:
     shape = shape_of(scores)
     if len(shape) != 2:
         raise ShapeError(f"scores have shape {shape}; expected (N, C): one row an example, one column a class.")
+    if (capture := capturing()) is not None and getattr(labels, "dtype", np.dtype(float)).kind in "iu":
+        labels = capture.index(labels)  # of a compiled function, with other labels each time
     if hasattr(labels, "__primitive__"):
         raise DTypeError("labels are a Tensor; pass a plain integer array (no gradient flows to a label).")
-    captured = hasattr(labels, "integers")  # an argument of a compiled function, with other labels each time
+    captured = hasattr(labels, "integers")
     array: np.ndarray[Any, Any] = labels.integers if captured else np.array(labels)  # a copy: the caller may change it
     if array.dtype.kind not in "iu":
-        raise DTypeError(f"labels are {array.dtype}; expected integers, the class of each row. Use labels.astype(int).")
-    if array.ndim == 2 and array.shape == shape:
+        use = "" if array.shape == shape else " Use labels.astype(int)."
+        if not use:
+            use = f" They have shape {array.shape}, as one-hot rows do: pass labels.argmax(axis=1)."
+        raise DTypeError(f"labels are {array.dtype}; expected integers, the class of each row.{use}")
+    if array.shape == shape:
         raise ShapeError(f"labels have shape {array.shape}, which looks one-hot; pass labels.argmax(axis=1).")
     if array.shape != shape[:1]:
         raise ShapeError(f"labels have shape {array.shape}, scores {shape}; expected labels of shape ({shape[0]},).")
@@ -272,7 +277,7 @@ def hinge_loss(scores: Any, labels: Any, margin: float = 1.0) -> Any:
     """
     _same_shape("labels", scores, labels)
     signs, known = labels, True
-    if hasattr(labels, "integers") or (hasattr(labels, "__primitive__") and capturing() is not None):
+    if hasattr(labels, "__primitive__") and capturing() is not None:
         known = False  # an argument of a compiled function, with other labels each time
     else:
         signs = np.asarray(labels)

@@ -21,6 +21,7 @@ __all__ = [
     "no_grad",
     "observe",
     "recording",
+    "stepping",
 ]
 
 
@@ -39,6 +40,9 @@ class Capture(Protocol):
 
     A `holder` is a list or dictionary that stays the same object: ``vars(module)``, the memory of an optimiser.
     """
+
+    relies: bool
+    """Whether the program may hold for some values only, which `known` returns."""
 
     def state(self, holder: Any, key: Any, like: Any = None) -> Any:
         """Return a tensor for the entry `key` of `holder`; shaped as `like` where the entry is still a number."""
@@ -73,8 +77,20 @@ class Capture(Protocol):
     def copied(self, node: Any) -> Any:
         """Return the raw value of `node` for a new leaf, ``Tensor(node)``."""
 
+    def asked(self, node: Any, what: str) -> Any:
+        """Return the value that Python asks a tensor for (a truth value, an int, a list), where it may be known."""
+
+    def known_values(self, node: Any, what: str) -> Any:
+        """Return what `known` does, for what NumPy computes from values."""
+
     def refuse(self, what: str, instead: str) -> Any:
         """Raise GraphError: the user asks for a value that changes from call to call."""
+
+    def known(self, node: Any, what: str, instead: str) -> Any:
+        """Return the value of whole numbers or truth values that the program may rely on; refuse where it may not."""
+
+    def index(self, node: Any) -> Any:
+        """Return what stands in an index for whole numbers that every call computes, or is given, anew."""
 
 
 class Mode(NamedTuple):
@@ -99,10 +115,13 @@ class Mode(NamedTuple):
         return tuple([getattr(o, "node", o) for o in operands]) if self.sealed else operands
 
     def recorded(self, node: Any) -> Any:
-        """Call the observers for a node; return it, or under `no_grad` in a captured call a leaf of its value."""
+        """Call the observers for a node; return it, or a leaf of its value where a captured call lets none flow."""
         for observer in self.observers:
             observer.recorded(node)
-        return node if self.records else self.capture.detached(node)  # type: ignore[union-attr]
+        if self.capture is None:
+            return node
+        counts = node.row.flows and type(node.raw) is not float and node.raw.dtype.kind != "f"
+        return self.capture.detached(node) if counts or not self.records else node  # no gradient flows to what counts
 
     def pulled(self, node: Any, g: Any, parts: list[Any]) -> None:
         """Call the observers for a node that was swept."""
@@ -182,6 +201,14 @@ def captured(capture: Capture, observer: Observer) -> Iterator[None]:
         yield
     finally:
         _mode.reset(token)
+
+
+def stepping(optimizer: Any) -> None:
+    """Call the observers that follow optimizers, before one moves its parameters."""
+    mode = current()
+    for observer in () if mode is None else mode.observers:
+        if (follow := getattr(observer, "stepping", None)) is not None:
+            follow(optimizer)
 
 
 def forget(leaves: Iterable[Any]) -> None:

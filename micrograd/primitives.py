@@ -25,6 +25,7 @@ builds the backward graph.  Rules never undo broadcasting: `micrograd.engine.fol
 from __future__ import annotations
 
 import builtins
+import inspect
 import itertools
 import math
 import re
@@ -77,7 +78,8 @@ class Primitive:
 
     Raises:
         ValueError: no ``vjp``, the name of a row of this package, an unknown kind, a function that NumPy does not
-            have, or a ``vjp`` that does not match ``domain``.
+            have, a ``vjp`` that does not match ``domain``, or a rule of other operands.
+        TypeError: ``vjp`` is no tuple; (from a call) it is given other operands than it has rules for.
 
     >>> TABLE["mul"](2.0, np.array([1.0, 3.0]))
     array([2., 6.])
@@ -111,6 +113,9 @@ class Primitive:
                 f"primitive {self.name!r} has no vjp, so its gradient would be 0 in silence; give vjp=(rule, ...), one "
                 "for each operand, and None for those that no gradient flows to"
             )
+        if not isinstance(self.vjp, tuple):
+            raise TypeError(f"primitive {self.name!r}: vjp is of type {type(self.vjp).__name__}; give the rules in a "
+                            "tuple, one for each operand: vjp=(rule,)")  # fmt: skip
         set_ = object.__setattr__
         set_(self, "domain", self.domain or ("real",) * len(self.vjp))
         if not self.variadic and len(self.vjp) != len(self.domain):
@@ -120,6 +125,7 @@ class Primitive:
             )
         set_(self, "compute", self.array if callable(self.array) else None)
         set_(self, "array", self.name if callable(self.array) else self.array or self.name)
+        self._check_rules()
         if self.compute is not None and self.kind == "reduce":
             raise ValueError(f"primitive {self.name!r}: a function of your own is of kind 'map' (elementwise) or "
                              "'call'; a reduction names a ufunc, whose reduce it is")  # fmt: skip
@@ -137,6 +143,18 @@ class Primitive:
         TABLE[self.name] = self
         if sys._getframe(2).f_globals.get("__name__", "").startswith("micrograd."):
             _PACKAGE_ROWS.add(self.name)
+
+    def _check_rules(self) -> None:
+        """Require rules that take what they are called with."""
+        count = len(self.vjp)
+        for slot, rule in enumerate(self.vjp):
+            code = getattr(rule, "__code__", None)
+            if code is None or self.variadic or code.co_flags & inspect.CO_VARARGS:
+                continue
+            if code.co_argcount < 2 + count:  # more may be keywords
+                operands = ", ".join("xyzw"[:count]) if count < 5 else "*operands"
+                raise ValueError(f"primitive {self.name!r}: vjp rule {slot} takes {code.co_argcount} argument(s); it "
+                                 f"is called with {2 + count}: lambda g, out, {operands}: ...")  # fmt: skip
 
     def __call__(self, *operands: Any, **attrs: Any) -> Any:
         for operand in operands:
@@ -168,7 +186,7 @@ def _row(name: str) -> Primitive:
 def _map(row: Primitive) -> Callable[..., Any]:
     array: Callable[..., Any] = _named(row)
     if row.compute is not None and not row.scalar:
-        return _of_arrays(array)
+        return _of_arrays(array, row)
     quick = bool(row.scalar) and {*re.findall(r"(\w+)\(", row.scalar)} <= QUICK
     if not quick and row.name in ("cast", "where"):
         return array
@@ -205,15 +223,23 @@ def _map(row: Primitive) -> Callable[..., Any]:
     return unary if len(row.domain) == 1 else forward
 
 
-def _of_arrays(array: Callable[..., Any]) -> Callable[..., Any]:
+def _of_arrays(array: Callable[..., Any], row: Primitive) -> Callable[..., Any]:
     """Return a function of arrays as one of numbers too, which gives a number for numbers."""
 
     def forward(*operands: Any, **attrs: Any) -> Any:
+        _require_rules(row, operands)
         if all(type(operand) in _NUMBERS for operand in operands):
             return float(array(*map(np.asarray, operands), **attrs))
         return array(*operands, **attrs)
 
     return forward
+
+
+def _require_rules(row: Primitive, operands: tuple[Any, ...]) -> None:
+    """Require a rule for each operand: one too many would have no gradient, in silence."""
+    if len(operands) != len(row.vjp) and not row.variadic:
+        raise TypeError(f"primitive {row.name!r} is called with {len(operands)} operands and has {len(row.vjp)} vjp "
+                        "rule(s); declare one for each, and None for an operand that no gradient flows to")  # fmt: skip
 
 
 def _reduce(row: Primitive) -> Callable[..., Any]:
@@ -233,6 +259,7 @@ def _call(row: Primitive) -> Callable[..., Any]:
     array = _named(row)
 
     def forward(*operands: Any, **attrs: Any) -> Any:
+        _require_rules(row, operands)
         return array(*map(np.asarray, operands), **attrs)
 
     return forward
@@ -744,7 +771,8 @@ cummin = Primitive(
     vjp=(_extreme_vjp("less"),),
 )  # fmt: skip
 recur = Primitive(  # y[i] = x1[i] + x0[i] * y[i - 1], the first without the product
-    "recur", kind="scan", array=_recur, tex=r"\operatorname{{recur}}({0}, {1})", label="recur", domain=("real", "real"),
+    "recur", kind="scan", array=_recur, tex=r"\operatorname{{recurrence}}({0}, {1})", label="recurrence",
+    domain=("real", "real"),
     vjp=(lambda g, out, a, b, *, axis, reverse=False: _carried(g, a, axis, reverse) * _before(out, 0.0, axis, reverse),
          lambda g, out, a, b, *, axis, reverse=False: _carried(g, a, axis, reverse)),
 )  # fmt: skip

@@ -24,6 +24,7 @@ from micrograd.modes import capturing, current, recording
 from micrograd.numpy_api import composites as c
 from micrograd.pytree import flatten, paths
 from micrograd.tracing.array import present
+from micrograd.tracing.refusals import no_function
 from micrograd.tracing.run import Run, inside_a_trace, lifted
 
 __all__ = ["grad", "gradients", "hessian", "jacobian", "jvp", "value_and_grad", "vjp"]
@@ -51,6 +52,8 @@ class _Call:
 
     def __init__(self, f: Function, argnums: Sequence[int], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         for number in argnums:
+            if not isinstance(number, (int, np.integer)):
+                raise GraphError(f"argnums names {number!r}; name arguments by position, 0 for the first.")
             if not -len(args) <= number < len(args):
                 raise GraphError(f"argnums names argument {number}, but {len(args)} positional argument(s) were given.")
         if len({number % len(args) for number in argnums}) < len(argnums):
@@ -90,9 +93,12 @@ def _computed(f: Function, out: Any) -> Tensor:
     """Return `out`, if it was computed from the arguments of `f`. Raises GraphError where it was not."""
     if not isinstance(out, Tensor):
         name = getattr(f, "__name__", "the function")
+        if isinstance(out, (tuple, list, dict)):
+            raise GraphError(f"{name} returned a {type(out).__name__}; expected one array or number. Return one of its "
+                             "parts, or their sum; mg.jacobian takes them all.")  # fmt: skip
         raise GraphError(
             f"{name} returned a {type(out).__name__} that was not computed from its arguments; "
-            "return a value computed from them (not its .data)."
+            "return an array or a number computed from them."
         )
     return out
 
@@ -121,8 +127,15 @@ def _cut(found: Any) -> Any:
     return rebuild([leaf.detach() if isinstance(leaf, Tensor) else leaf for leaf in leaves])
 
 
+def _function(f: F, taker: str) -> F:
+    """Return `f`. Raises TypeError where it is no function."""
+    if not callable(f):
+        raise no_function(f, taker)
+    return f
+
+
 def _numbers(argnums: int | Sequence[int]) -> Sequence[int]:
-    return (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    return tuple(argnums) if isinstance(argnums, (list, tuple)) else (argnums,)  # type: ignore[return-value]
 
 
 def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, *, has_aux: bool = False) -> Function:
@@ -140,7 +153,7 @@ def value_and_grad(f: Function, argnums: int | Sequence[int] = 0, *, has_aux: bo
     (9.0, 6.0)
     """
 
-    @functools.wraps(f)
+    @functools.wraps(_function(f, "value_and_grad"))
     @_records
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         call = _Call(f, _numbers(argnums), args, kwargs)
@@ -167,7 +180,7 @@ def grad(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     >>> grad(grad(lambda x: x**3))(2.0)
     12.0
     """
-    both = value_and_grad(f, argnums)
+    both = value_and_grad(_function(f, "grad"), argnums)
 
     @functools.wraps(f)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -188,7 +201,7 @@ def vjp(f: Function, *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]
     >>> pull(np.array([1.0, 1.0]))
     (array([3., 4.]), array([1., 2.]))
     """
-    call, out = _called(f, args)
+    call, out = _called(_function(f, "vjp"), args)
 
     @_records
     def pull(cotangent: Any) -> tuple[Any, ...]:
@@ -222,6 +235,9 @@ def jvp(f: Function, args: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any,
     >>> jvp(lambda x: x**2, [3.0], [1.0])
     (9.0, 6.0)
     """
+    _function(f, "jvp")
+    if not isinstance(args, (list, tuple)) or not isinstance(tangents, (list, tuple)):
+        raise GraphError("jvp takes the arguments, and the tangents, in a list or tuple: jvp(f, (x,), (direction,)).")
     if len(args) != len(tangents):
         raise GraphError(f"jvp got {len(args)} argument(s) and {len(tangents)} tangent(s); give one each.")
     directions: list[Any] = []
@@ -262,7 +278,7 @@ def jacobian(f: Function, argnum: int = 0) -> Function:
            [0., 4.]])
     """
 
-    @functools.wraps(f)
+    @functools.wraps(_function(f, "jacobian"))
     @_records
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         call = _Call(f, (argnum,), args, kwargs)
@@ -299,7 +315,7 @@ def hessian(f: Function, argnum: int = 0) -> Function:
     array([[ 6.,  0.],
            [ 0., 12.]])
     """
-    return jacobian(grad(f, argnum), argnum)
+    return jacobian(grad(_function(f, "hessian"), argnum), argnum)
 
 
 def _lowest(inputs: Sequence[Tensor]) -> set[Tensor]:

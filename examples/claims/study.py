@@ -61,7 +61,7 @@ class Claim:
 
 
 def stepper(model: nn.Module, optimizer: optim.Optimizer, compiled: bool) -> Callable[[Any, Any], Any]:
-    """One training step; as machine code where that is wished for and Numba is installed."""
+    """One training step; as machine code where that is wished for and llvmlite is installed."""
 
     def step(x: Any, labels: Any) -> Any:
         loss = functional.cross_entropy(model(x), labels)
@@ -70,7 +70,7 @@ def stepper(model: nn.Module, optimizer: optim.Optimizer, compiled: bool) -> Cal
         optimizer.step()
         return loss
 
-    return mg.compile(step, threads=1) if compiled and importlib.util.find_spec("numba") else step
+    return mg.compile(step, threads=1) if compiled and importlib.util.find_spec("llvmlite") else step
 
 
 def training(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -23,7 +24,9 @@ from micrograd.cli.user_file import arguments_for, at_user_line, first_line, fun
 from micrograd.errors import MicrogradError, MissingExtraError
 
 if TYPE_CHECKING:
+    from micrograd.derivation import Derivation
     from micrograd.graph import Graph
+    from micrograd.stepper.walk_types import WalkData
 
 __all__ = ["main"]
 
@@ -41,12 +44,19 @@ def _target(options: argparse.Namespace) -> tuple[Path, str]:
     return Path(file).absolute(), name
 
 
-def _traced(path: Path, name: str, options: argparse.Namespace, *, backward: bool) -> Graph:
+def _called(path: Path, name: str, options: argparse.Namespace) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """Return the user's function, its file executed, and its arguments."""
+    function = function_in(load(path), name, path)
+    return function, arguments_for(function, name, options)
+
+
+def _traced(
+    path: Path, called: tuple[Callable[..., Any], dict[str, Any]], options: argparse.Namespace, *, backward: bool
+) -> Graph:
     """Trace the user's function; with `backward` run the backward pass too, from 1 or from random numbers."""
     from micrograd.tracing import trace
 
-    function = function_in(load(path), name, path)
-    arguments = arguments_for(function, name, options)
+    function, arguments = called
     with at_user_line(path):
         graph = trace(function, **arguments)
     if backward:
@@ -60,6 +70,7 @@ def _traced(path: Path, name: str, options: argparse.Namespace, *, backward: boo
 def _draw(options: argparse.Namespace, terminal: Terminal) -> None:
     from micrograd.drawing import draw
     from micrograd.drawing.picture import suffix_of
+    from micrograd.graph.broken import what_ran
 
     path, name = _target(options)
     output = Path(options.output or f"{name}.svg")
@@ -68,7 +79,15 @@ def _draw(options: argparse.Namespace, terminal: Terminal) -> None:
     except MicrogradError as error:
         raise CommandError(str(error), 2) from None
     writable(output, options.force, make=True)
-    graph = _traced(path, name, options, backward=not options.no_grads or options.backward)
+    broken = ""
+    try:
+        graph: Graph | BaseException = _traced(
+            path, _called(path, name, options), options, backward=not options.no_grads or options.backward
+        )
+    except CommandError as error:
+        if what_ran(error.__context__) is None or error.__context__ is None:
+            raise
+        graph, broken = error.__context__, str(error)
     picture = draw(
         graph,
         output,
@@ -77,17 +96,35 @@ def _draw(options: argparse.Namespace, terminal: Terminal) -> None:
         depth=options.depth,
         values=not options.no_values,
         grads=not options.no_grads,
-        backward=options.backward,
+        backward=options.backward and not broken,
         group=None if options.no_stages else "stage",
         full=options.full,
     )
+    if broken:
+        raise CommandError(f"{broken}; {output} shows what ran before it", 1)
     if picture.note:
         terminal.say(picture.note)
+    assert not isinstance(graph, BaseException)
     terminal.say(f"{output}: {len(graph.nodes)} nodes, {len(graph.stages)} stages, {output.stat().st_size} bytes")
 
 
+def _derived(
+    function: Callable[..., Any], arguments: dict[str, Any], lang: Literal["en", "zh"], terminal: Terminal
+) -> Derivation | None:
+    """Return the derivation that a walk links to, or None, said why, where the function has none."""
+    from micrograd.derivation import derive
+
+    try:
+        made = derive(function, lang=lang, **arguments)
+        _ = made.steps  # the judges are asked before anything is written
+    except MicrogradError as error:
+        terminal.say(f"no derivation, so no link: {first_line(error)}")
+        return None
+    return made
+
+
 def _walk(options: argparse.Namespace, terminal: Terminal) -> None:
-    from micrograd.stepper import Walk, html_path
+    from micrograd.stepper import Walk, derivation_path, html_path
     from micrograd.stepper.page_data import walk_data
     from micrograd.stepper.plain_text import coloured, paged, text_of
 
@@ -101,14 +138,26 @@ def _walk(options: argparse.Namespace, terminal: Terminal) -> None:
         except MicrogradError as error:
             raise CommandError(str(error), 2) from None
         writable(output, options.force, make=True)
-    graph = _traced(path, name, options, backward=True)
-    if options.backward:
-        graph = graph.backward_graph()
-    data = walk_data(graph, lang=options.lang)
+        if options.derive:
+            writable(derivation_path(output), options.force, make=True)
+    elif options.derive:
+        raise CommandError("--derive writes a page beside that of the walk; give -o bn.html too", 2)
+    derived = None
+    if options.train:
+        if options.derive:
+            raise CommandError("--derive is of one function, --train of many calls; leave one of them out", 2)
+        data = _trained(path, name, options)
+    else:
+        called = _called(path, name, options)
+        graph = _traced(path, called, options, backward=True)
+        derived = _derived(*called, options.lang, terminal) if options.derive else None
+        data = walk_data(graph.backward_graph() if options.backward else graph, lang=options.lang)
     if output is not None:
-        Walk(data).save(output)
-        size = output.stat().st_size
-        terminal.say(f"{output}: {len(graph.nodes)} nodes, {len(data['steps'])} steps, {size} bytes")
+        Walk(data).save(output, derived)
+        size, nodes = output.stat().st_size, len(data["graphs"]["forward"]["nodes"])
+        terminal.say(f"{output}: {nodes} nodes, {len(data['steps'])} steps, {size} bytes")
+        if derived is not None:
+            terminal.say(f"{derivation_path(output)}: {len(derived.steps)} steps to the compact formula")
     elif options.step:
 
         def ask(question: str) -> str:
@@ -118,6 +167,26 @@ def _walk(options: argparse.Namespace, terminal: Terminal) -> None:
         paged(data, terminal.say, ask, coloured(sys.stdout))
     else:
         terminal.say(text_of(data, coloured(sys.stdout)).rstrip("\n"))
+
+
+def _in_order(function: Callable[..., Any], arguments: dict[str, Any]) -> list[Any]:
+    """Return the arguments by position, up to the last that is given; those between have their defaults."""
+    parameters = signature(function).parameters
+    count = max((at for at, name in enumerate(parameters, 1) if name in arguments), default=0)
+    return [arguments.get(name, parameters[name].default) for name in [*parameters][:count]]
+
+
+def _trained(path: Path, name: str, options: argparse.Namespace) -> WalkData:
+    """Run the user's train step, and return the data of the walk through it."""
+    from micrograd.stepper.training import iterations, training_walk_data
+
+    if options.backward:
+        raise CommandError("--train shows the backward pass of every iteration; leave out --backward", 2)
+    function = function_in(load(path), name, path)
+    arguments = arguments_for(function, name, options) if signature(function).parameters else {}
+    with at_user_line(path):
+        made = iterations(function, _in_order(function, arguments), options.steps)
+        return training_walk_data(made, lang=options.lang)
 
 
 def _demo(options: argparse.Namespace, terminal: Terminal) -> None:
@@ -184,7 +253,19 @@ def _parser() -> argparse.ArgumentParser:
     of_a_function(walk, "bn.html; without it the steps are printed")
     walk.add_argument("--lang", choices=("en", "zh"), default="en", help="the language to begin with (default: en)")
     walk.add_argument("--step", action="store_true", help="print one step for each press of Enter")
+    walk.add_argument(
+        "--train",
+        action="store_true",
+        help="the function is a train step: it takes parameters and data and returns the loss and the new parameters, "
+        "or calls backward() and moves its parameters; the page shows each iteration",
+    )
+    walk.add_argument("--steps", type=whole(1, 500), default=20, help="iterations of --train (default: 20)")
     walk.add_argument("--backward", action="store_true", help="walk through the backward pass as a graph of its own")
+    walk.add_argument(
+        "--derive",
+        action="store_true",
+        help="write the way to the compact formula beside the page, as bn-derive.html, and link to it",
+    )
     walk.set_defaults(run=_walk)
 
     add_derive(commands)

@@ -12,7 +12,7 @@ from micrograd.program.program import Equation, Index
 from micrograd.source.names import unique
 
 if TYPE_CHECKING:
-    from micrograd.compiler.backends.numba import Entry
+    from micrograd.compiler.backends.native import Entry
 
 __all__ = ["kernels_graph"]
 

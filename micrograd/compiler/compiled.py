@@ -17,7 +17,7 @@ import numpy as np
 from micrograd.compiler.as_graph import kernels_graph
 from micrograd.compiler.backends import numpy
 from micrograd.compiler.backends.jax import ShardedEntry, mesh_of
-from micrograd.compiler.backends.numba import Entry, require_numba
+from micrograd.compiler.backends.native import Entry, require_llvm
 from micrograd.compiler.report import Report, report
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
@@ -37,12 +37,14 @@ AnyEntry = Entry | ShardedEntry | numpy.PlainEntry
 
 
 def compile(  # noqa: A001 (mg.compile)
-    f: Callable[..., Any] | None = None, *, threads: int | None = None, backend: str = "numba", mesh: Any = None
+    f: Callable[..., Any] | None = None, *, threads: int | None = None, backend: str = "native", mesh: Any = None
 ) -> Any:
     """Compile `f` to fused machine code: few passes over memory, the same numbers.
 
     The first call with each signature (shapes, dtypes, layouts, and the values of all arguments that are no arrays)
     records `f` once and compiles it; the calls that follow run machine code. May be used as a decorator.
+    Where `f` asks for truth values or whole numbers (``if x > 0``, ``range(n)``, ``x[x > 0]``), what is compiled holds
+    for these: every call computes them first, and others are recorded anew, up to eight times; `f` itself runs then.
     What `f` finds outside (numbers, functions, objects and their attributes, parameters) is compared at each call, by
     identity: where it changed, `f` is recorded anew. The entries of arrays that it finds outside are constants.
 
@@ -52,7 +54,7 @@ def compile(  # noqa: A001 (mg.compile)
             are read anew at each call and written back.
         threads: how many threads may share a pass over a large array; by default as many as the machine has cores,
             at most 2.
-        backend: ``"numba"`` for this machine's processors, or ``"jax"``, which runs on GPUs and on many devices too.
+        backend: ``"native"`` for this machine's processors, or ``"jax"``, which runs on GPUs and on many devices too.
         mesh: of devices that share the batch, for JAX: a `jax.sharding.Mesh` of one axis, or how many. Arguments whose
             first axis is that of the first array are split along it, all else is whole on each device. Statistics
             of batch norm, and all sums over the batch, are over the whole of it. With several processes
@@ -63,14 +65,14 @@ def compile(  # noqa: A001 (mg.compile)
         inside another trace, or inside `micrograd.checked` and `micrograd.no_grad`, it runs `f` itself.
 
     Raises:
-        MissingExtraError: Numba, or JAX, is not installed. GraphError (at the first call): `f` asks for a tensor's
-            value, as in ``if x > 0``, or does what cannot be recorded; with the line. For JAX besides
+        MissingExtraError: llvmlite, or JAX, is not installed. GraphError (at the first call): `f` asks for a float's
+            value, as in ``float(x)``, or does what cannot be recorded; with the line. For JAX besides
             DTypeError (at the first call): float64 while JAX has 64 bits switched off; GraphError: a mesh of more
             devices than there are; ShapeError (at the call): a batch that the devices cannot share equally.
 
     Warns:
-        RuntimeWarning: the function is captured again and again, because shapes or plain arguments vary; or it is so
-            long that NumPy runs it instead.
+        RuntimeWarning: the function is captured again and again, because shapes, plain arguments or values that it asks
+            for vary; or it is so long that NumPy runs it instead.
 
     >>> @compile
     ... def f(x, y):
@@ -82,12 +84,12 @@ def compile(  # noqa: A001 (mg.compile)
         return functools.partial(compile, threads=threads, backend=backend, mesh=mesh)
     if not callable(f):
         raise TypeError(f"compile takes a function or a module; got {f!r}.")
-    if backend not in ("numba", "jax"):
-        raise ValueError(f"backend is {backend!r}; expected 'numba' or 'jax'.")
-    if backend == "numba":
+    if backend not in ("native", "jax"):
+        raise ValueError(f"backend is {backend!r}; expected 'native' or 'jax'.")
+    if backend == "native":
         if mesh is not None:
             raise ValueError("a mesh of devices needs backend='jax'.")
-        require_numba()
+        require_llvm()
     return Compiled(f, threads, backend, mesh)
 
 
@@ -106,7 +108,7 @@ class Updating:
     def __init__(self, entry: AnyEntry, function: Callable[..., Any]) -> None:
         self.entry, self.function = entry, function
         self.program, self.pool = entry.program, entry.pool
-        self.assumptions, self.holds = entry.assumptions, entry.holds
+        self.assumptions, self.holds, self.relied = entry.assumptions, entry.holds, entry.program.relied
 
     def run(self, leaves: Sequence[Any]) -> Any:
         """Return the result of a call whose arguments are all arrays, and write into them."""
@@ -137,13 +139,13 @@ class Compiled:
     Attributes:
         function: the function as the user wrote it.
         threads: how many threads may share a pass.
-        backend: ``"numba"`` or ``"jax"``.
+        backend: ``"native"`` or ``"jax"``.
         mesh: the devices that share the batch, or None.
         entries: what was compiled, by signature.
     """
 
     def __init__(
-        self, function: Callable[..., Any], threads: int | None = None, backend: str = "numba", mesh: Any = None
+        self, function: Callable[..., Any], threads: int | None = None, backend: str = "native", mesh: Any = None
     ) -> None:
         if threads is not None and (type(threads) is not int or threads < 1):
             raise ValueError(f"threads is {threads!r}; expected a whole number of at least 1, or None.")
@@ -151,6 +153,7 @@ class Compiled:
         self.threads = min(threads or _default_threads(), 2)
         self.backend, self.mesh = backend, mesh_of(mesh) if backend == "jax" else None
         self.entries: dict[Key, list[Any]] = {}
+        self._plain: set[Key] = set()
         self._lock = threading.Lock()
         self._captured = self._warned = 0
         functools.update_wrapper(self, function, updated=())
@@ -169,7 +172,7 @@ class Compiled:
                 return self._general(args, kwargs)
             key.append((a.shape, a.dtype, "C" if a.flags.c_contiguous else "F" if a.flags.f_contiguous else ""))
         for entry in self.entries.get(tuple(key), ()):
-            if not entry.assumptions or entry.holds():
+            if (not entry.assumptions or entry.holds()) and (entry.relied is None or entry.relied.holds(args)):
                 return entry.run(args)
         return self._general(args, kwargs)
 
@@ -179,12 +182,14 @@ class Compiled:
             return self.function(*args, **kwargs)
         given = leaves
         leaves = [_contiguous(leaf) if isinstance(leaf, np.ndarray) else leaf for leaf in leaves]
-        key = self._key(args, kwargs, leaves)
-        entry = self._find(key)
+        key = self._key(args, kwargs, given)
+        entry = self._find(key, leaves)
         if entry is None:
             with self._lock:
-                entry = self._find(key)
+                entry = self._find(key, leaves)
                 if entry is None:
+                    if self._is_of_many_values(key):
+                        return self.function(*args, **kwargs)
                     entry = self._entry(args, kwargs, leaves)
                     kept = self.entries.setdefault(key, [])
                     self._say_if_many(kept)
@@ -194,8 +199,24 @@ class Compiled:
             return entry.run_for(leaves, given, lambda: self.function(*args, **kwargs))
         return entry.run(leaves)
 
-    def _find(self, key: Key) -> AnyEntry | None:
-        return next((entry for entry in self.entries.get(key, ()) if entry.holds()), None)
+    def _find(self, key: Key, leaves: Sequence[Any]) -> AnyEntry | None:
+        for entry in self.entries.get(key, ()):
+            if entry.holds() and (entry.relied is None or entry.relied.holds(leaves)):
+                return entry  # type: ignore[no-any-return]
+        return None
+
+    def _is_of_many_values(self, key: Key) -> bool:
+        """Check whether as much has been compiled for values of this signature as is kept; say so once."""
+        kept = [entry for entry in self.entries.get(key, ()) if entry.relied is not None and entry.holds()]
+        if len(kept) >= _MANY and key not in self._plain:
+            self._plain.add(key)
+            warnings.warn(
+                f"{self.__name__} was compiled for {_MANY} values of {kept[-1].relied.said}; for others the function "
+                "itself runs. Use np.where, or pass the number as a plain Python number.",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+        return len(kept) >= _MANY
 
     def _key(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]) -> Key:
         """Return the signature of a call; for nothing but arrays the short form that `__call__` looks up."""
@@ -203,7 +224,7 @@ class Compiled:
         for leaf in leaves:
             if isinstance(leaf, (np.ndarray, np.generic)):
                 array = np.asarray(leaf)
-                parts.append((array.shape, array.dtype, "C" if array.flags.c_contiguous else "F"))
+                parts.append((array.shape, array.dtype.newbyteorder("="), _order(array)))
             else:
                 parts.append((type(leaf), *_hashable(leaf)))
         if not kwargs and all(type(a) is np.ndarray for a in args):
@@ -211,7 +232,7 @@ class Compiled:
         return ("tree", _structure((args, kwargs)), *parts)
 
     def _compile(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]) -> AnyEntry:
-        program = capture(self.function, args, kwargs)
+        program = capture(self.function, *_apart(args, kwargs), relies=True)
         if self.backend == "jax":
             return ShardedEntry(program, leaves, self.mesh)
         if len(program.equations) > numpy.LONGEST:
@@ -235,7 +256,10 @@ class Compiled:
         if count <= _MANY or count < 2 * self._warned:
             return
         self._warned = count
-        said = f"{changed(kept[-1].program)} changed outside of it" if kept else self._varied()
+        said = self._varied()
+        if kept:
+            relied = next((entry.relied for entry in kept if entry.relied is not None), None)
+            said = f"{relied.said} varied" if relied else f"{changed(kept[-1].program)} changed outside of it"
         warnings.warn(
             f"{self.__name__} was captured {count} times: {said}. Each signature is recorded and planned "
             "anew (machine code of equal structure is shared). Pad to a few shapes, or pass numbers that change as "
@@ -295,7 +319,7 @@ class Compiled:
         Raises:
             GraphError: no call with such arrays has been compiled by JAX.
         """
-        entry = self._find(self._key(args, {}, list(args)))
+        entry = self._find(self._key(args, {}, list(args)), args)
         if not isinstance(entry, ShardedEntry):
             raise GraphError(f"{self.__name__} has not been compiled by JAX for these arrays; call it once with them.")
         return entry.lowering(*args)
@@ -315,6 +339,22 @@ def _contiguous(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     if (x.flags.c_contiguous or x.flags.f_contiguous) and x.dtype.isnative and x.flags.aligned:
         return x
     return np.array(x, x.dtype.newbyteorder("="), order="C")
+
+
+def _order(array: np.ndarray[Any, Any]) -> Any:
+    """Return how an array lies in memory, which decides what is a view of it and what a copy."""
+    return "C" if array.flags.c_contiguous else "F" if array.flags.f_contiguous else array.strides
+
+
+def _apart(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Return arguments that share no memory: where those of a call do and are written into, NumPy itself runs."""
+    leaves, rebuild = flatten((args, kwargs))
+    for at, leaf in enumerate(leaves):
+        if isinstance(leaf, np.ndarray) and any(
+            isinstance(other, np.ndarray) and np.may_share_memory(leaf, other) for other in leaves[:at]
+        ):
+            leaves[at] = leaf.copy()
+    return rebuild(leaves)
 
 
 def _structure(tree: Any) -> Any:

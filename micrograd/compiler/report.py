@@ -12,7 +12,7 @@ from micrograd.primitives import TABLE
 from micrograd.program.program import Equation, Program
 
 if TYPE_CHECKING:
-    from micrograd.compiler.backends.numba import Entry
+    from micrograd.compiler.backends.native import Entry
     from micrograd.compiler.compiled import Compiled
 
 __all__ = ["KernelNote", "Report", "report"]

@@ -46,7 +46,7 @@ class ArrayLike(Labelled):
     def data(self) -> Any:
         """Return the value: a Python float, or the array, read-only. Assigning replaces the value of a leaf."""
         if (capture := capturing()) is not None:
-            capture.refuse("the value of a tensor, .data,", "compute with the tensor itself")
+            return capture.asked(self, "data")
         return validation.frozen(self.raw)
 
     @data.setter
@@ -91,13 +91,13 @@ class ArrayLike(Labelled):
     def item(self) -> float:
         """Return the value of a one-entry tensor as a Python float."""
         if (capture := capturing()) is not None:
-            capture.refuse("a number, .item(),", "return the tensor and take the number outside")
+            return float(capture.asked(self, "item"))
         return float(self.raw if type(self.raw) is float else self.raw.item())
 
     def tolist(self) -> Any:
         """Return the values as nested lists of Python floats."""
         if (capture := capturing()) is not None:
-            capture.refuse("a list of numbers, .tolist(),", "return the tensor and take the numbers outside")
+            return capture.asked(self, "tolist")
         return self.raw if type(self.raw) is float else self.raw.tolist()
 
     def __repr__(self) -> str:
@@ -113,7 +113,7 @@ class ArrayLike(Labelled):
 
     def __bool__(self) -> bool:
         if (capture := capturing()) is not None:
-            capture.refuse("a branch on a tensor value", "use np.where")
+            return bool(capture.asked(self, "bool"))
         if self.size != 1:
             raise GraphError(
                 f"the truth value of a {self.shape} tensor is ambiguous; use np.any(t.data) or np.all(t.data)."
@@ -122,7 +122,7 @@ class ArrayLike(Labelled):
 
     def __float__(self) -> float:
         if (capture := capturing()) is not None:
-            capture.refuse("float() of a tensor", "return the tensor and take the number outside")
+            return float(capture.asked(self, "float"))
         if (mode := current()) is not None and mode.sealed:
             raise GraphError(
                 f"float(tensor) inside mg.trace (line {user_line()}) drops the gradient; so does storing it in a plain "
@@ -132,12 +132,12 @@ class ArrayLike(Labelled):
 
     def __int__(self) -> int:
         if (capture := capturing()) is not None:
-            capture.refuse("int() of a tensor", "return the tensor and take the number outside")
+            return int(capture.asked(self, "int"))
         return int(self.item())
 
     def __format__(self, spec: str) -> str:
         if (capture := capturing()) is not None:
-            capture.refuse("a number as text", "return the tensor and format it outside")
+            capture.asked(self, "format")
         return format(self.item(), spec) if spec else repr(self)
 
     def __len__(self) -> int:
@@ -150,7 +150,7 @@ class ArrayLike(Labelled):
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         if (capture := capturing()) is not None:
-            capture.refuse("turning a tensor into a plain array", "use the tensor, np.stack([...]) to join tensors")
+            return np.array(capture.asked(self, "array"), dtype)
         raise GraphError(
             "turning a tensor into a plain array would lose its gradient silently; "
             "use t.data for the values, np.stack([...]) to join tensors."
@@ -199,18 +199,6 @@ class ArrayLike(Labelled):
 
     def __abs__(self) -> Any:
         return p.abs(self)
-
-    def __gt__(self, other: Any) -> Any:
-        return p.greater(self, other)
-
-    def __ge__(self, other: Any) -> Any:
-        return p.greater_equal(self, other)
-
-    def __lt__(self, other: Any) -> Any:
-        return p.less(self, other)
-
-    def __le__(self, other: Any) -> Any:
-        return p.less_equal(self, other)
 
     # Tensors are keys of dicts throughout the engine, so equality is identity (use np.equal). Where a function of
     # arrays runs on tensors (traced, differentiated, captured), `==` means what it means for arrays.
@@ -341,6 +329,10 @@ for _name, _function in {
 }.items():  # fmt: skip
     setattr(ArrayLike, f"__{_name}__", lambda self, other, _function=_function: _function(self, other))
     setattr(ArrayLike, f"__r{_name}__", lambda self, other, _function=_function: _function(other, self))
+
+
+for _name, _function in {"gt": p.greater, "ge": p.greater_equal, "lt": p.less, "le": p.less_equal}.items():
+    setattr(ArrayLike, f"__{_name}__", lambda self, other, _function=_function: _function(self, other))
 
 
 for _name, _function in METHODS.items():

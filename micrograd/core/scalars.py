@@ -40,7 +40,7 @@ def fast_operators(cls: Class) -> Class:
             a = self.raw
             if isinstance(other, cls):
                 y, b = other, other.raw  # type: ignore[attr-defined]
-            elif type(other) is float or type(other) is int:
+            elif type(other) is float or (type(other) is int and (type(a) is float or a.dtype.kind == "f")):
                 y, b = None, float(other)
             else:
                 return self.__primitive__(row, (self, other), {})
@@ -53,8 +53,10 @@ def fast_operators(cls: Class) -> Class:
             return self.__primitive__(row, (self, other), {})
 
         def backwards(self: Any, other: Any) -> Any:
-            if (type(other) is float or type(other) is int) and ((mode := current()) is None or mode is SEALED):
-                a, b = float(other), self.raw
+            b = self.raw
+            fits = type(other) is float or (type(other) is int and (type(b) is float or b.dtype.kind == "f"))
+            if fits and ((mode := current()) is None or mode is SEALED):
+                a = float(other)
                 value = number(a, b) if type(b) is float else array(a, b)
                 if type(value) is float or type(value) is np.ndarray:
                     return cls(value, row, None, None, a, self, b)

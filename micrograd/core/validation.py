@@ -20,6 +20,9 @@ from micrograd.source.names import user_line
 __all__ = ["constant", "evaluate", "frozen", "leaf", "mismatch", "owned", "seed", "unchanged"]
 
 
+_DOUBLE = np.dtype(float)
+
+
 def frozen(value: Any) -> Any:
     """Return `value` itself, made read-only where it is an array."""
     if type(value) is np.ndarray:
@@ -124,10 +127,11 @@ def evaluate(row: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any]) -
         args = (operands[0].raw,)
     else:
         args = [o.raw if hasattr(o, "__primitive__") else constant(o, row) for o in operands]
-    if row.kind != "map" and float in map(type, args):
-        args = [np.asarray(a) if type(a) is float else a for a in args]
-    elif row.kind == "map" and len(args) > 1 and capturing() is not None:
-        args = whole_numbers(row, operands, args)
+    if float in map(type, args):
+        if row.kind != "map":
+            args = [np.asarray(a) for a in args]
+        elif getattr(args[type(args[0]) is float], "dtype", _DOUBLE).kind != "f":  # beside floats numbers are floats
+            args = whole_numbers(row, operands, args)
     try:
         for a in args:
             if type(a) is np.ndarray and a.nbytes >= array_pool.SMALLEST:

@@ -10,17 +10,19 @@ from __future__ import annotations
 import ast
 import linecache
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
 from micrograd.derivation.derivation import Derivation
-from micrograd.derivation.kernel import F, Label, Mono, Poly, atoms, frozen, mono, scale, size, thaw
+from micrograd.derivation.kernel import Atom, F, Label, Mono, Poly, atoms, const, frozen, mono, scale, size, thaw, var
 from micrograd.derivation.lifting import Net, Run, Unsupported
 from micrograd.derivation.lifting.axes import assign_axes, picked_rows
 from micrograd.derivation.lifting.numbers import UnknownNumber
 from micrograd.derivation.lifting.rows import define_all
+from micrograd.derivation.printing.formulas import Formulas
+from micrograd.derivation.printing.numpy_code import NumpyCode
 from micrograd.derivation.search import factored
 from micrograd.derivation.wording import WORDS, say
 from micrograd.errors import GraphError, MicrogradError
@@ -46,16 +48,22 @@ class Comparison:
             gradient for; ``wrong``; ``shape``; ``unknown``: an operation that has no formula here.
         times: the factor by which it is off, as a formula; empty where it is none.
         excess: what it is too large by, as a formula; empty where a factor says it.
-        because: facts about sums that make a line right that leaves something out.
+        lacks: what it leaves out, as a formula, where the excess is less than nothing.
+        because: facts about sums that make a line right that leaves something out, each with its proof.
         detail: for ``carried`` the lines, for ``shape`` both shapes, for ``unknown`` the refusal.
+        formula: the factor, or the excess, as an expression.
+        facts: those of `because`, as expressions.
     """
 
     target: str
     verdict: Verdict
     times: str = ""
     excess: str = ""
+    lacks: str = ""
     because: tuple[str, ...] = ()
     detail: str = ""
+    formula: Poly | None = field(default=None, repr=False, compare=False)
+    facts: tuple[tuple[Poly, Poly], ...] = field(default=(), repr=False, compare=False)
 
     def message(self, lang: str = "en") -> str:
         """Return the comparison in a sentence."""
@@ -63,6 +71,8 @@ class Comparison:
             return say(WORDS["line.times"], lang, target=self.target, factor=self.times)
         if self.excess:
             return say(WORDS["line.excess"], lang, target=self.target, excess=self.excess)
+        if self.lacks:
+            return say(WORDS["line.lacks"], lang, target=self.target, excess=self.lacks)
         if self.because:
             return say(WORDS["line.because"], lang, target=self.target, facts=", ".join(self.because))
         return say(WORDS[f"line.{self.verdict}"], lang, target=self.target, detail=self.detail)
@@ -84,6 +94,7 @@ class Comparer:
     def __init__(self, derivation: Derivation) -> None:
         self.derivation, self.search = derivation, derivation.search
         self.net, self.algebra, self.book = self.search.net, self.search.algebra, self.search.book
+        self.formulas = Formulas(self.search)
         self.wrong: set[str] = set()
         backward = self.net.runs[0].backward
         self._aliases = {n.name: self.net.names["b", n.index] for n in backward.nodes}
@@ -141,7 +152,10 @@ class Comparer:
             read = sorted(self.wrong & {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)})
             if read:
                 return Comparison(target, "carried", detail=", ".join(read))
-            return Comparison(target, "follows", because=self._because(short, name))
+            facts = self._facts(short, name)
+            shown = self.formulas.text
+            because = tuple(dict.fromkeys(f"{shown(left)} = {shown(right)}" for left, right in facts))
+            return Comparison(target, "follows", because=because, facts=facts)
         self.wrong.add(target)  # later lines are compared on the true value: a mistake counts once
         strict, self.search.cover.strict = self.search.cover.strict, False
         try:
@@ -149,42 +163,57 @@ class Comparer:
         finally:
             self.search.cover.strict = strict
 
+    def bind(self, identifier: str, name: str) -> None:
+        """Let lines read a value, or a gradient, by another name; `name` is its name in the derivation's net."""
+        self._aliases[identifier] = name
+        v = self.net.values[name]
+        for run, space in zip(self.net.runs, self._spaces, strict=True):
+            graph = run.backward if v.backward else run.forward
+            space[identifier] = graph.values[v.index]
+
+    def code(self, formula: Poly, name: str) -> list[str]:
+        """Return a formula as NumPy: statements, the last of which assigns to the gradient whose shape it has."""
+        code = NumpyCode(self.search)
+        statements = code.line(name, formula)
+        return [*code.preamble(statements), *statements]
+
     def _resolved(self, name: str) -> str:
         return name if name in self.net.values else self._aliases.get(name, name)
 
-    def _because(self, short: Poly, name: str) -> tuple[str, ...]:
+    def _facts(self, short: Poly, name: str) -> tuple[tuple[Poly, Poly], ...]:
         """Return the facts about sums without which the line would not be right."""
-        if name not in self.search.lines:
-            return ()
-        k = self.algebra
-        wide = k.rebuild(self.search.lines[name].staged, lambda a: self.book.at(self.book.product, a))
-        log: list[Any] = []
+        k, line = self.algebra, self.search.lines.get(name)
+        staged = self.net.values[name].definition if line is None else line.staged
+        wide = k.rebuild(staged or {}, lambda a: self.book.at(self.book.product, a))
+        log: list[tuple[Atom, Poly]] = []
         self.book.settled(k.sub(wide, short), log)
-        shown = self.derivation.formulas.text
-        return tuple(dict.fromkeys(f"{shown({((a, 1),): 1})} = {shown(p)}" for a, p in log))
+        return tuple((var(a), p) for a, p in log)
 
     def _difference(self, target: str, mine: Poly, name: str) -> Comparison:
         """Return in which way a line is off: by a factor, or by what it has too much, in the names of the forward."""
         k, cover, cost = self.algebra, self.search.cover, self.search.cost
-        truth, shown = self.book.opened(name), self.derivation.formulas.text
+        truth, shown = self.book.opened(name), self.formulas.text
         for c in _FACTORS:
             if k.is_zero(self.book.leaves(k.sub(mine, scale(truth, c)))):
-                return Comparison(target, "wrong", times=str(c))
+                return Comparison(target, "wrong", times=str(c), formula=const(c))
         for r, n in self.net.size_name.items():
             for e, said in ((1, n), (-1, f"1/{n}")):
                 if k.is_zero(self.book.leaves(k.sub(mine, k.mul(truth, k.power(size(r), e))))):
-                    return Comparison(target, "wrong", times=said)
+                    return Comparison(target, "wrong", times=said, formula=k.power(size(r), e))
         subsets = self.search.subsets("")
         if mine and truth and (quotient := self._quotient(mine, truth)) is not None:
             options = [p for s in subsets if (p := cover.folded(quotient, s)) is not None and not _sums(p)]
             if options:
-                return Comparison(target, "wrong", times=shown(min(options, key=cost.symbols)))
+                best = min(options, key=cost.symbols)
+                return Comparison(target, "wrong", times=shown(best), formula=best)
         off, _ = self.book.shrunk(self.book.settled(k.sub(mine, truth)))
         found = [factored(p, cost) for s in subsets if (p := cover.folded(off, s)) is not None]
         if not found:
             return Comparison(target, "wrong")
         best = min(found, key=lambda p: self.search.score(p, self.net.values[name]))
-        return Comparison(target, "wrong", excess=shown(best))
+        if all(c < 0 for c in best.values()):
+            return Comparison(target, "wrong", lacks=shown(scale(best, -1)), formula=best)
+        return Comparison(target, "wrong", excess=shown(best), formula=best)
 
     def _quotient(self, mine: Poly, truth: Poly) -> Poly | None:
         """Return a short monomial by which one expression is the other, where there is one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from micrograd.derivation.kernel import OutOfTime, Poly
 from micrograd.derivation.lifting import Net, lift, lift_graph
 from micrograd.derivation.printing.formulas import Formulas
 from micrograd.derivation.printing.function import Written, write_function
-from micrograd.derivation.printing.numpy_code import NumpyCode
+from micrograd.derivation.printing.numpy_code import NumpyCode, ident
 from micrograd.derivation.search import (
     Move,
     Search,
@@ -36,6 +37,7 @@ __all__ = ["Derivation", "DerivationError", "Fact", "Step", "derive"]
 
 _SECONDS = 2.0
 _SHORT = 0.6  # of the staged operations: a result that is not shorter is tried layer by layer too
+_CLEARER = (1.1, 0.7)  # of the staged operations and lines: that much shorter, a few operations more are no harm
 _PATIENCE = 2  # times as long may the proofs of `check` take
 _QUIET = ("substitute", "collect")  # rules that alone are not worth showing a line that is not kept
 
@@ -113,9 +115,11 @@ class Derivation:
                 search, lines = _searched(net, cuts, max(end, time.thread_time() + seconds / 2))
                 if _count(lines) < after:
                     self.search, self.lines, after = search, lines, _count(lines)
-        if after > before:
+        staged = staged_program(self.search)
+        clearer = after <= _CLEARER[0] * before and len(self.lines) <= _CLEARER[1] * len(staged)
+        if after > before and not clearer:
             self._longer = before, after
-            self.lines = staged_program(self.search)
+            self.lines = staged
 
     # ---- checks --------------------------------------------------------------------------------------
 
@@ -250,7 +254,20 @@ class Derivation:
             ]
             if not self.moves:
                 out.append(say(WORDS["none"], self.lang))
-        return tuple(out)
+        return (*out, *self._said_of_versions())
+
+    def _said_of_versions(self) -> list[str]:
+        """Return which names of the program are later values of a name that the user assigned again."""
+        text, versions = "\n".join(self.program), dict[str, list[str]]()
+        for n in self._net.values:
+            name, later, rest = n.partition("'")
+            if later and not rest.strip("'0123456789") and re.search(rf"(?<![\w.]){ident(n)}(?!\w)", text):
+                versions.setdefault(name, []).append(ident(n))
+        values = self._net.values
+        own = {
+            name: n for name, n in versions.items() if name in values and values[name].own and not values[name].backward
+        }
+        return [say(WORDS["note.versions"], self.lang, names=", ".join(n), name=name) for name, n in own.items()]
 
     def _said_of_sizes(self) -> str:
         net = self._net

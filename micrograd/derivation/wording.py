@@ -47,6 +47,13 @@ RULES: dict[str, tuple[Phrase, Phrase]] = {
             "用前向计算中的值代替它的定义式。",
         ),
     ),
+    "cases": (
+        ("the same in both cases", "两种情况结果相同"),
+        (
+            "Where a number is positive and where it is negative, the line is the same expression.",
+            "某个量为正和为负时，这一行是同一个表达式。",
+        ),
+    ),
     "relation": (
         ("a definition, the other way round", "反过来用定义"),
         ("A definition is used the other way round, so that terms cancel.", "反过来使用定义，使若干项抵消。"),
@@ -93,6 +100,10 @@ ASSUMED: dict[str, Phrase] = {
         "What the function takes logarithms of is positive.",
         "被取对数的量为正。",
     ),
+    "what cases are split by is not 0": (
+        "What the function takes the sign or the absolute value of, or compares with 0, is not 0.",
+        "被取绝对值、取符号或与 0 比较的量不为 0。",
+    ),
     "positive": ("{names} > 0.", "{names} > 0。"),
     "labels": ("The labels {names} are in range.", "标签 {names} 在范围之内。"),
 }
@@ -110,7 +121,7 @@ WORDS: dict[str, Phrase] = {
     "assumes": ("Assumed", "前提"),
     "proved": ("proved exactly", "已精确证明"),
     "field": ("equal over a finite field", "在有限域上相等"),
-    "not asked": ("finite field: not asked, too large", "有限域：规模太大，未检验"),
+    "not asked": ("finite field: not asked, too large or too many roots", "有限域：规模太大或根式太多，未检验"),
     "float": ("error in float64: {error}", "float64 误差：{error}"),
     "sizes.all": ("Proved for every length of {names}.", "对 {names} 的任意长度都成立。"),
     "sizes.some": ("Proved for every length of {names}; {fixed} built into the function.",
@@ -132,6 +143,7 @@ WORDS: dict[str, Phrase] = {
         "The staged backward stays: the derived one has more operations ({after} against {before}).",
         "保留逐步反向：推导出的形式运算更多（{after} 对 {before}）。",
     ),
+    "note.versions": ("{names}: {name}, assigned again.", "{names}：再次赋值后的 {name}。"),
     "note.doubted": (
         "The staged backward stays: {judge} doubts the compact one.",
         "保留逐步反向：{judge}对紧凑形式有疑问。",
@@ -149,6 +161,7 @@ WORDS: dict[str, Phrase] = {
     "say": ("Step {step} of {steps}, {line}, {rule}.", "第 {step} 步，共 {steps} 步，{line}，{rule}。"),
     "line.times": ("{target} is {factor} times what it must be.", "{target} 是正确值的 {factor} 倍。"),
     "line.excess": ("{target} is too large by {excess}.", "{target} 比正确值多了 {excess}。"),
+    "line.lacks": ("{target} lacks {excess}.", "{target} 少了 {excess}。"),
     "line.because": ("{target} is right, always, because {facts}.", "{target} 总是对的，因为 {facts}。"),
     "line.follows": ("{target} is right.", "{target} 是对的。"),
     "line.carried": (

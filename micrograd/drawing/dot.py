@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import graphviz
-
 from micrograd.drawing.labels import dot_text
-from micrograd.drawing.palette import PALETTE
-from micrograd.drawing.view import Block, Box, TextLine, View
+from micrograd.drawing.palette import GROUNDS, PALETTE
+from micrograd.drawing.view import Block, Box, TextLine, View, nested
 
 __all__ = ["ALLOWED", "dot_of"]
 
@@ -22,14 +20,6 @@ ALLOWED = frozenset({
 })  # fmt: skip
 """The only attributes that are written."""
 
-_KINDS = {  # box: ground and border
-    "leaf": ("leaf", "leaf-border"),
-    "result": ("result", "result-border"),
-    "op": ("card", "border"),
-    "cluster": ("card", "border"),
-    "again": ("card", "border"),
-}
-
 
 def _label(blocks: Iterable[Block]) -> str:
     return _lines(line for block in blocks for line in block.lines)
@@ -37,7 +27,9 @@ def _label(blocks: Iterable[Block]) -> str:
 
 def _lines(lines: Iterable[TextLine]) -> str:
     """Join lines to one label; `nohtml` keeps a label such as ``<b>`` from being read as markup."""
-    text: str = graphviz.nohtml("\\n".join(dot_text(line.text) for line in lines))
+    from graphviz import nohtml
+
+    text: str = nohtml("\\n".join(dot_text(line.text) for line in lines))
     return text
 
 
@@ -56,7 +48,9 @@ def dot_of(view: View) -> str:
     """Write a view as DOT text; the same text for the same graph."""
     light = {role: colours[0] for role, colours in PALETTE.items()}
     font = {"fontname": "Courier", "fontsize": "11"}
-    graph = graphviz.Digraph(
+    from graphviz import Digraph  # not for the sake of SVG: a first picture should come at once
+
+    graph = Digraph(
         graph_attr=_checked(rankdir=view.direction, nodesep="0.2", ranksep="0.3", **font),
         node_attr=_checked(shape="box", style="rounded,filled", margin="0.1,0.06", **font),
         edge_attr=_checked(**font),
@@ -65,25 +59,32 @@ def dot_of(view: View) -> str:
         graph.attr(**_checked(label=_lines(TextLine(note) for note in view.notes)))
     boxes = {box.index: box for box in view.boxes}
 
-    def put(target: graphviz.Digraph, box: Box) -> None:
+    def put(target: Digraph, box: Box) -> None:
         style = _checked(id=box.id, label=_label(box.blocks), fontcolor=light["ink"])
         if box.kind == "constant":
             style |= _checked(shape="plaintext", style="", fontcolor=light["grey"], fontsize="10")
         else:
-            ground, border = _KINDS[box.kind]
+            ground, border = GROUNDS.get(box.kind, ("card", "border"))
             style |= _checked(fillcolor=light[ground], color=light[border])
         target.node(_key(box.index), **style)
 
     stage = _checked(
         style="rounded,filled", fillcolor=light["stage"], color=light["stage-border"], fontcolor=light["grey"]
     )
-    framed: set[int] = set()
-    for frame in view.frames:
-        with graph.subgraph(name=f"cluster_{frame.index}") as cluster:
-            cluster.attr(**_checked(label=_lines(frame.lines)), **stage)
-            for index in frame.boxes:
-                put(cluster, boxes[index])
-                framed.add(index)
+    frames = nested(view.frames)
+    framed = {index: frame.index for frame, _ in frames for index in frame.boxes}  # the innermost comes last
+
+    def clusters(target: Digraph, level: int) -> None:
+        while frames and frames[0][1] == level:
+            frame, _ = frames.pop(0)
+            with target.subgraph(name=f"cluster_{frame.index}") as cluster:
+                cluster.attr(**_checked(label=_lines(frame.lines)), **stage)
+                for index in frame.boxes:
+                    if framed[index] == frame.index:
+                        put(cluster, boxes[index])
+                clusters(cluster, level + 1)
+
+    clusters(graph, 0)
     for box in view.boxes:
         if box.index not in framed:
             put(graph, box)

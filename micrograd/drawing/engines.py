@@ -11,9 +11,7 @@ import hashlib
 import json
 import platform
 import shutil
-import subprocess
 from functools import lru_cache
-from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +68,7 @@ def _module(wasmtime: Any, engine: Any, path: Path) -> Any:
     header = {
         "what": "layout engine",
         "source": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "wasmtime": version_of("wasmtime"),
+        "wasmtime": _version_of(wasmtime),
         "machine": [platform.system(), platform.machine()],
     }
     name = hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()
@@ -84,6 +82,16 @@ def _module(wasmtime: Any, engine: Any, path: Path) -> Any:
         if store is not None:
             store.write(name, header, bytes(module.serialize()), ENGINE)
     return module
+
+
+def _version_of(wasmtime: Any) -> str:
+    """Return the version of wasmtime, from the name of the folder that says it: `importlib.metadata` loads slowly."""
+    found = [path.name for path in Path(wasmtime.__file__).parent.parent.glob("wasmtime-*.dist-info")]
+    if len(found) == 1:
+        return found[0].removeprefix("wasmtime-").removesuffix(".dist-info")
+    from importlib.metadata import version
+
+    return version("wasmtime")
 
 
 def _forget(wasm: Any) -> None:
@@ -141,6 +149,8 @@ def _program(dot: str, form: str) -> bytes:
             f"{form.upper()} needs the dot program of Graphviz (apt install graphviz, brew install graphviz). "
             'SVG needs none: draw(g, "bn.svg").'
         )
+    import subprocess  # a picture that needs no program need not load it
+
     try:
         done = subprocess.run(
             [path, f"-T{form}"], input=dot.encode(), capture_output=True, timeout=TIMEOUT, check=False
@@ -161,6 +171,8 @@ def _program_version() -> str:
     path = shutil.which("dot")
     if path is None:
         return ""
+    import subprocess
+
     try:
         said = subprocess.run([path, "-V"], capture_output=True, timeout=5, check=False)
     except (OSError, subprocess.SubprocessError):

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from micrograd.drawing.engines import run
-from micrograd.drawing.view import CROWD, View, Wire
+from micrograd.drawing.view import CROWD, View, Wire, nested
 
 __all__ = ["Coordinates", "Point", "Rectangle", "lay_out"]
 
@@ -68,20 +68,29 @@ def _dot(view: View, ends: Mapping[int, str] = _ANYWHERE, starts: Mapping[int, s
     ]
     if len(view.boxes) > CROWD:  # a quick layout: bounded searches, straight lines, no frames to keep together
         lines.append("nslimit=1;nslimit1=1;mclimit=0.1;splines=line;")
-    stage_of = {index: frame.index for frame in view.frames for index in frame.boxes}
+    within = nested(view.frames)
+    stage_of = {index: frame.index for frame, _ in within for index in frame.boxes}  # the innermost comes last
     inside: dict[int, list[int]] = {}  # wires that stay in a stage
+    frames_of: dict[int, list[int]] = {}  # outermost first
+    for frame, _ in within:
+        for index in frame.boxes:
+            frames_of.setdefault(index, []).append(frame.index)
     for number, wire in enumerate(view.wires):
-        stage = stage_of.get(wire.source)
-        if stage is not None and stage == stage_of.get(wire.target) and (wire.forward or wire.backward):
-            inside.setdefault(stage, []).append(number)
-    for frame in view.frames if len(view.boxes) <= CROWD else ():
+        there = frames_of.get(wire.target, ())
+        common = [frame for frame in frames_of.get(wire.source, ()) if frame in there]
+        if common and (wire.forward or wire.backward):
+            inside.setdefault(common[-1], []).append(number)
+    closing = 0
+    for frame, level in within if len(view.boxes) <= CROWD else ():
+        lines.append("}" * (closing - level))
+        closing = level + 1
         longest = max(line.width for line in frame.lines)
         size = frame.lines[0].size
         filler = "\\n".join(["x" * max(1, round(longest / size / 0.6))] * len(frame.lines))
         lines.append(f'subgraph cluster_{frame.index}{{margin=5;fontname=Courier;fontsize={size};label="{filler}";')
-        lines.append(
-            "".join([f"b{index};" for index in frame.boxes] + [f"w{n};" for n in inside.get(frame.index, ())]) + "}"
-        )
+        own = [f"b{index};" for index in frame.boxes if stage_of[index] == frame.index]
+        lines.append("".join(own + [f"w{n};" for n in inside.get(frame.index, ())]))
+    lines.append("}" * closing)
     lines += [f"{_key(b.index)}[width={b.width / _PT:.3f},height={b.height / _PT:.3f}];" for b in view.boxes]
     into, out = {"LR": ("w", "e"), "RL": ("e", "w"), "TB": ("n", "s"), "BT": ("s", "n")}[view.direction]
     spine = _spine(view)

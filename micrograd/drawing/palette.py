@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-__all__ = ["FONT", "PALETTE", "css"]
+__all__ = ["FONT", "GROUNDS", "PALETTE", "css"]
 
 FONT = 'ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono","Liberation Mono",monospace'
 
@@ -27,6 +27,12 @@ PALETTE: dict[str, tuple[str, str]] = {
     "orange": ("#b35000", "#ffb066"),
 }
 """Role: (light, dark)."""
+
+
+GROUNDS = {
+    "leaf": ("leaf", "leaf-border"), "result": ("result", "result-border"), "broken": ("red-table", "red"),
+}  # fmt: skip
+"""Kind of box: the roles of its ground and its border; ``card`` and ``border`` where left out."""
 
 
 @lru_cache(maxsize=4)

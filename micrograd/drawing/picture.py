@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +17,7 @@ from micrograd.drawing.view import CROWD, View, view_of
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
 from micrograd.graph import Graph
+from micrograd.graph.broken import what_ran
 
 __all__ = ["FORMATS", "Picture", "draw", "write"]
 
@@ -23,6 +25,8 @@ FORMATS = (".svg", ".dot", ".png", ".pdf")
 WIDTH = 880.0
 """Pixels of a page at which pictures are looked at: the column of text of a README."""
 LEAST = 200
+MANY = 60
+"""Boxes above which a picture that is to fit has no numbers: with them it would be many pages long."""
 _DIRECTIONS = ("LR", "TB", "RL", "BT")
 
 
@@ -102,7 +106,7 @@ def write(path: str | os.PathLike[str], content: str | bytes) -> Path:
 
 
 def draw(
-    graph: Graph | Tensor,
+    graph: Graph | Tensor | BaseException,
     path: str | os.PathLike[str] | None = None,
     *,
     direction: Literal["LR", "TB", "RL", "BT"] | None = None,
@@ -118,12 +122,14 @@ def draw(
 
     Args:
         graph: a `Graph` (from `micrograd.trace`, with your names), a tensor (plain names), or a compiled function,
-            whose kernels are framed.
+            whose kernels are framed; or an exception that `micrograd.trace` raised: what ran before it is drawn, and
+            the expression that raised it.
         path: where to write it: ``.svg`` or ``.dot``; ``.png`` and ``.pdf`` need the `dot` program.
         direction: ``LR`` from left to right, ``TB`` from top to bottom, however large it becomes; where left out the
             layout is the one that is read best at `width`: left to right, top to bottom, or in rows.
         width: pixels at which the picture is looked at; no text is smaller than 9 pixels there.
-        values: numbers of small arrays, mean and range of large ones; False: shapes only.
+        values: numbers of small arrays, mean and range of large ones; False: shapes only. A picture of more than 60
+            boxes that is to fit has none.
         grads: what each edge sends back, after `Graph.backward`.
         backward: draw the backward pass as a graph of its own, running the other way.
         group: ``"stage"`` frames the steps of your code and the iterations of its loops; None draws no frames.
@@ -156,6 +162,14 @@ def draw(
     if path is not None:
         suffix_of(path)  # before the work
     flow = direction or "LR"
+    if isinstance(graph, BaseException):
+        ran = what_ran(graph)
+        if ran is None:
+            raise TypeError(
+                f"draw takes an exception that micrograd.trace raised; this {type(graph).__name__} was raised outside "
+                "it."
+            )
+        graph = ran
     if isinstance(graph, Tensor):
         summary = None if full or depth or backward else clustered_below(graph, direction=flow)
         if summary is not None:
@@ -180,6 +194,13 @@ def draw(
         )  # fmt: skip
         if len(view.boxes) > CROWD and not full:
             view = clustered(graph, direction=flow)
+        elif values and (count := sum(box.index >= 0 for box in view.boxes)) > MANY and direction is None and not full:
+            bare = view_of(
+                graph, direction=flow, values=False, grads=grads, stages=group == "stage", seeds=seeds, depth=depth,
+                whole=False, loops=True,
+            )  # fmt: skip
+            said = f"{count} boxes are drawn without their numbers, to be read; full=True draws all of them."
+            view = replace(bare, notes=(*bare.notes, said))
     return _written(Picture(view, None if direction else width), path)
 
 

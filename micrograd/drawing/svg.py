@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from micrograd.drawing.fit import fitted
 from micrograd.drawing.labels import xml_text
 from micrograd.drawing.layout import Coordinates, Point, Rectangle, lay_out
-from micrograd.drawing.palette import css
+from micrograd.drawing.palette import GROUNDS, css
 from micrograd.drawing.view import LEADING, Block, Box, Frame, TextLine, View, Wire
 
 __all__ = ["document", "svg_of"]
@@ -104,9 +104,7 @@ def _box(box: Box, at: Rectangle) -> str:
     x, y = at.x - at.width / 2, at.y - at.height / 2
     body = [f"<title>{xml_text(box.title)}</title>"]
     if box.kind != "constant":
-        ground, border = {"leaf": ("leaf", "leaf-border"), "result": ("result", "result-border")}.get(
-            box.kind, ("card", "border")
-        )
+        ground, border = GROUNDS.get(box.kind, ("card", "border"))
         outline = _rect(f"{ground} {border}-line", x, y, at.width, at.height, 6)
         body.append(outline.replace("/>", ' stroke-dasharray="3 2"/>') if box.kind == "again" else outline)
     body += _stack(box.blocks, at.x, at.y - _height(box.blocks) / 2 + 1)

@@ -24,7 +24,7 @@ def require_jax() -> Any:
     try:
         import jax
     except ImportError as error:
-        raise MissingExtraError("this needs jax, which is not installed: pip install 'micrograd-graph[jax]'") from error
+        raise MissingExtraError("this needs jax, which is not installed: pip install jax") from error
     return jax
 
 
@@ -192,6 +192,9 @@ CALLS: dict[str, Callable[..., Any]] = {
     "svdvals": lambda jnp, x, **_: jnp.linalg.svdvals(x),
     "qr": lambda jnp, x: _packed(jnp, *jnp.linalg.qr(x)),
     "sort_by": lambda jnp, x, keys, axis=-1: jnp.take_along_axis(x, _order(jnp, keys, axis), axis),
+    "places": lambda jnp, x, function, **given: (
+        jnp.searchsorted(v=x, **given) if function == "searchsorted" else getattr(jnp, function)(x, **given)
+    ),
     "unsort_by": lambda jnp, x, keys, axis=-1: jnp.take_along_axis(
         x, _order(jnp, _order(jnp, keys, axis), axis), axis),
 }  # fmt: skip
@@ -238,6 +241,8 @@ def _compute(program: Program, equation: Equation, known: Mapping[int, Any]) -> 
         ]
     elif row.kind != "map":
         operands = [jnp.asarray(o) for o in operands]
+        if row.kind == "scan":  # NumPy counts truth values
+            operands = [jnp.asarray(o, int if o.dtype == bool else None) for o in operands]  # type: ignore[union-attr]
     attrs = dict(equation.attrs)
     if "index" in attrs:
         attrs["index"] = concrete(attrs["index"], known)
@@ -262,7 +267,8 @@ def to_jax(f_or_graph: Callable[..., Any] | Graph) -> Callable[..., Any]:
     A function is captured at the first call with each signature (shapes, dtypes, and all arguments that are not
     arrays); parameters of a model are read at each call, and are constants inside `jax.jit`. A graph takes its inputs
     in order. Gradients are JAX's own; equal operands of a maximum share them as in micrograd. An integer index beyond
-    the end of its axis gives NaN, as a compiled JAX function cannot raise.
+    the end of its axis gives NaN, as a compiled JAX function cannot raise. What the function writes into an argument it
+    reads itself; the caller's array stays as it was, as JAX's arrays do.
 
     Args:
         f_or_graph: a function of arrays, a module in evaluation mode, or a graph from `micrograd.trace`.
@@ -334,7 +340,8 @@ def _run(program: Program, given: dict[int, Any]) -> Any:
 
 def _signature(leaf: Any) -> Any:
     if hasattr(leaf, "shape") and hasattr(leaf, "dtype"):
-        return (tuple(leaf.shape), np.dtype(leaf.dtype))
+        order = leaf.strides if isinstance(leaf, np.ndarray) and not leaf.flags.c_contiguous else "C"
+        return (tuple(leaf.shape), np.dtype(leaf.dtype), order)
     try:
         hash(leaf)
     except TypeError:
@@ -346,6 +353,8 @@ def _example(leaf: Any) -> Any:
     """Return an array of the same kind, for a call whose values do not matter: JAX has none while it differentiates."""
     if not (hasattr(leaf, "shape") and hasattr(leaf, "dtype")):
         return leaf
+    if isinstance(leaf, np.ndarray) and not leaf.flags.c_contiguous:
+        return leaf  # how it lies in memory decides what is a view of it
     dtype = np.dtype(leaf.dtype)
     if dtype.kind != "f":
         return np.zeros(leaf.shape, dtype)

@@ -47,7 +47,7 @@ def pure(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) 
         GraphError: the call changes state (a training step, batch norm in training) or draws random numbers.
     """
     with np.errstate(all="ignore"):
-        program = capture(f, tuple(args), dict(kwargs))
+        program = capture(f, tuple(args), dict(kwargs), constants=True)
     if program.writes:
         raise GraphError(
             f"{program.name} changes {len(program.writes)} array(s) of state at each call, which an exported function "

@@ -17,6 +17,7 @@ from micrograd.display import Displayed
 from micrograd.engine import Tensor, no_grad, sweep
 from micrograd.errors import GraphError, ShapeError
 from micrograd.graph.backward import backward_structure
+from micrograd.graph.broken import Failure
 from micrograd.graph.nodes import LEAVES, Edge, Node, Stage, assemble
 from micrograd.graph.text import parse, to_text
 from micrograd.primitives import TABLE
@@ -104,6 +105,7 @@ class Graph(Displayed):
         self.seeds: dict[int, Any] = {}
         self.grads: dict[int, Any] = {}
         self.edge_grads: dict[tuple[int, int, int], Any] = {}
+        self.failure: Failure | None = None
         self._index = {node.name: node.index for node in self.nodes}
         self._tensors: dict[int, Tensor] = dict(tensors or {})
         self.check()

@@ -77,10 +77,7 @@ def location(*, quiet: bool = False) -> Path | None:
         from platformdirs import user_cache_path
     except ImportError:
         if not quiet:
-            _tell(
-                "compiled functions are not kept on disk, for want of platformdirs: "
-                "pip install 'micrograd-graph[compile]'"
-            )
+            _tell("compiled functions are not kept on disk, for want of platformdirs: pip install platformdirs")
         return None
     folder = user_cache_path("micrograd", appauthor=False)
     return folder if folder.is_absolute() else None  # a user without a home

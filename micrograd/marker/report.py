@@ -7,6 +7,7 @@ nothing but numbers and text.  How it is worded and set is the business of `micr
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
@@ -69,6 +70,9 @@ class Fix:
     wrong: tuple[str, ...] = ()
 
 
+_NOT_OFF = ("unwritten", "call_error", "no_return", "missing_result", "return_order", "no_influence")
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One mistake, or one remark.
@@ -85,6 +89,10 @@ class Finding:
         got: what it is.
         ratio: got/expected as a formula that holds on every probe: ``N``, ``1/gamma``, ``-1``; empty if none does.
         fix: one verified edit, if one was found.
+        relation: what `formula` says, in the student's names, proved and tried with numbers: ``times`` (got is so many
+            times what it should be), ``excess`` (got is too large by it), ``lacks`` (got leaves it out), ``always``
+            (the equation for which something may be left out, with its proof); empty where there is none.
+        formula: see there; a Σ has the index that it runs over.
         reason: the identity that makes an omission harmless; for ``call_error`` what is wrong with the call.
         sure: whether this value is known to be wrong; False where it is only the first that may be.
         reads: ``right`` where all that the line reads is known to be right; ``mended`` where it is with the fixes
@@ -105,6 +113,16 @@ class Finding:
     reason: str = ""
     sure: bool = True
     reads: str = ""
+    relation: str = ""
+    formula: str = ""
+
+    @property
+    def explainable(self) -> bool:
+        """Return whether a formula may say more: of a value that is off by no known factor, or of what is left out."""
+        if self.severity != "wrong" or not self.sure or self.kind in _NOT_OFF:
+            return self.kind == "path_dropped_harmless"
+        of_a_part = re.search(r"[^\s(=,*/] *[+-] ", self.source.partition("=")[2]) is not None  # a factor of one term
+        return not self.ratio or self.ratio.startswith("expected") or of_a_part
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +163,9 @@ class Report:
         printed: what the student's code wrote.
         probes: on how many sets of inputs it ran.
         seconds: how long marking took.
+        steps: of a compact solution the steps that lead from the staged backward to the compact formula: the gradient
+            where a line begins, the expression, the rule (a key of `micrograd.derivation`), known sums that it uses.
+        proved: of a compact solution the gradients that are proved equal to it, at every size.
         tried: the shapes of the inputs, and the settings that were varied: ``x (5, 3), (4, 6)``, ``stride 1, 2``.
         held: the gradients that the student's code computes on its way, and right, whatever it calls them: ``dvar``.
     """
@@ -161,6 +182,8 @@ class Report:
     seconds: float = 0.0
     held: tuple[str, ...] = ()
     tried: tuple[str, ...] = ()
+    steps: tuple[tuple[str, str, str, str], ...] = ()
+    proved: tuple[str, ...] = ()
     source: str = field(default="", repr=False)  # the student's text, for the page and for carets
 
     @property
@@ -227,8 +250,9 @@ class Report:
                 for o in data.pop("outputs")
             )  # fmt: skip
             findings = tuple(_finding_of(f) for f in data.pop("findings"))
+            lists = {name: tuple(data[name]) for name in ("held", "tried", "proved")}
             return cls(
-                **{**data, "held": tuple(data["held"]), "tried": tuple(data["tried"])},
+                **{**data, **lists, "steps": tuple(tuple(step) for step in data["steps"])},
                 outputs=outputs,
                 findings=findings,
             )

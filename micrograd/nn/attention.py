@@ -10,6 +10,7 @@ import numpy as np
 from micrograd import functional as f
 from micrograd import primitives as p
 from micrograd.errors import DTypeError, ShapeError
+from micrograd.modes import capturing
 from micrograd.nn.initializers import float_dtype
 from micrograd.nn.linear import Linear
 from micrograd.nn.module import Module, Parameter, whole
@@ -47,6 +48,8 @@ class Embedding(Module):
 
     def forward(self, x: Any) -> Any:
         """Return the rows for integers `x` of any shape: that shape and one more axis, of `features`."""
+        if (capture := capturing()) is not None and getattr(x, "dtype", np.dtype(float)).kind in "iu":
+            x = capture.index(x)  # which every call has anew
         numbers = np.asarray(getattr(x, "integers", x))
         if numbers.dtype.kind not in "iu":
             raise DTypeError(f"{self!r} got {numbers.dtype}; expected whole numbers. Use x.astype(np.int64).")
@@ -55,6 +58,8 @@ class Embedding(Module):
             raise IndexError(
                 f"{self!r} got {numbers[wrong][0]}; expected 0 to {self.rows - 1}. Build it with more rows."
             )
+        if hasattr(x, "integers"):
+            x.stay_below(self.rows)
         return p.gather(self.weight, index=x)
 
     def __repr__(self) -> str:

@@ -7,6 +7,7 @@ and `var` is four nodes: nothing here is a fused node, and no derivative is writ
 from __future__ import annotations
 
 import builtins
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,13 +16,14 @@ import numpy as np
 from micrograd import primitives as p
 from micrograd.errors import DTypeError, ShapeError
 from micrograd.modes import capturing
+from micrograd.source.names import user_line
 
 __all__ = [
-    "all_of", "amax", "amin", "any_of", "between", "bitwise", "broadcast_to", "clip", "concatenate", "divide",
-    "divided", "dot", "expand_dims", "float_power", "getitem", "logical_and", "logical_not", "logical_or",
-    "logical_xor", "matmul", "maximum", "mean", "minimum", "moveaxis",
-    "nan_to_num", "power", "reshape", "rounded", "squeeze",
-    "stack", "std", "sum", "swapaxes", "transpose", "truth", "values_of", "var",
+    "all_of", "amax", "amin", "any_of", "array_equal", "between", "bitwise", "broadcast_to", "clip", "concatenate",
+    "divide", "divided", "dot", "expand_dims", "float_power", "getitem", "infinite", "isclose", "logical_and",
+    "logical_not", "logical_or", "logical_xor", "matmul", "maximum", "mean", "minimum", "moveaxis", "nan_to_num",
+    "parted", "power", "reshape", "rounded", "scaled", "squeeze", "stack", "std", "sum", "swapaxes", "transpose",
+    "truth", "values_of", "var",
 ]  # fmt: skip
 
 _FLOAT = np.dtype(float)
@@ -35,11 +37,15 @@ def shape_of(x: Any) -> tuple[int, ...]:
 
 
 def values_of(x: Any, what: str) -> np.ndarray[Any, Any]:
-    """Return the values of a tensor or array, for a choice that they decide. Raises GraphError in a captured call."""
+    """Return the values of a tensor or array, for a choice that they decide.
+
+    Raises:
+        GraphError: in a captured call, whose values change from call to call.
+    """
     if not hasattr(x, "__primitive__"):
         return np.asarray(x)
     if (capture := capturing()) is not None:
-        capture.refuse(f"{what} of a tensor", "return the tensor and look at its values outside")
+        return np.asarray(capture.known_values(x, what))
     return np.asarray(x.raw)
 
 
@@ -75,12 +81,16 @@ def sum(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     return p.sum(x, axis=axis, keepdims=True) if keepdims else p.sum(x, axis=axis)
 
 
+def _warn(text: str) -> None:
+    warnings.warn(text + (f" (line {line})" if (line := user_line()) else ""), RuntimeWarning, stacklevel=3)
+
+
 def mean(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
-    """Average over `axis` as ``sum(x) / N``: two nodes. Raises ShapeError where N is 0."""
+    """Average over `axis` as ``sum(x) / N``: two nodes. The mean of nothing is nan, with NumPy's RuntimeWarning."""
     axis = normal_axis(axis, len(shape_of(x)))
     n = _count(shape_of(x), axis)
     if n == 0:
-        raise ShapeError(f"mean over axis {axis} of shape {shape_of(x)}: the mean of nothing is undefined")
+        _warn(f"mean over axis {axis} of shape {shape_of(x)}: the mean of nothing is nan")
     if hasattr(x, "dtype") and x.dtype == np.float16:  # whose sums overflow at 65,504: NumPy adds up in float32 too
         return p.cast(p.div(sum(p.cast(x, dtype="float32"), axis, keepdims=keepdims), n), dtype="float16")
     return p.div(sum(x, axis, keepdims=keepdims), n)
@@ -89,9 +99,9 @@ def mean(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
 def var(x: Any, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False) -> Any:
     """Return the mean of the squared distance from the mean, two-pass; ``ddof=1`` divides by N - 1."""
     axis = normal_axis(axis, len(shape_of(x)))
-    n = _count(shape_of(x), axis) - ddof
-    if n <= 0:
-        raise ShapeError(f"var over axis {axis} of shape {shape_of(x)} with ddof={ddof}: nothing to divide by")
+    n = builtins.max(_count(shape_of(x), axis) - ddof, 0)
+    if n == 0:
+        _warn(f"var over axis {axis} of shape {shape_of(x)} with ddof={ddof}: nothing to divide by")
     centred = x - mean(x, axis, keepdims=True)
     return p.div(sum(centred**2, axis, keepdims=keepdims), n)
 
@@ -147,7 +157,8 @@ def minimum(x: Any, y: Any) -> Any:
     if dtype.kind in "biu":
         return p.where(p.less(x, y), x, y)  # no gradient flows
     x, y = (p.cast(o, dtype=dtype.name) if getattr(o, "dtype", dtype).kind in "biu" else o for o in (x, y))
-    return -maximum(-x, -y)
+    x, y = (np.asarray(-o) if isinstance(o, np.ndarray) else -o for o in (x, y))
+    return -maximum(x, y)
 
 
 def clip(x: Any, low: Any = None, high: Any = None) -> Any:
@@ -166,6 +177,21 @@ def divide(x: Any, y: Any) -> Any:
 def divided(x: Any, y: Any) -> tuple[Any, Any]:
     """Return the quotient rounded down and the remainder, as `numpy.divmod`."""
     return p.floor_divide(x, y), p.remainder(x, y)
+
+
+def parted(x: Any) -> tuple[Any, Any]:
+    """Return what stands behind the point and what before it, both with the sign, as `numpy.modf`."""
+    whole = p.trunc(x)
+    rest = p.where(p.isinf(x), p.copysign(0.0, x), p.copysign(x - whole, x))
+    return rest, whole
+
+
+def scaled(x: Any, exponent: Any) -> Any:
+    """Multiply by a power of 2, as `numpy.ldexp`: in two steps, since the power alone may be out of range."""
+    power = np.asarray(values_of(exponent, "np.ldexp() by exponents"))
+    half = power // 2
+    dtype = x.dtype if hasattr(x, "dtype") else _FLOAT
+    return x * np.ldexp(np.ones((), dtype), half) * np.ldexp(np.ones((), dtype), power - half)
 
 
 def power(x: Any, exponent: Any) -> Any:
@@ -230,7 +256,28 @@ def logical_xor(x: Any, y: Any) -> Any:
 
 def logical_not(x: Any) -> Any:
     """Return whether each entry is 0."""
-    return p.equal(truth(x), np.array(False))
+    return p.equal(_truth_of(x), np.array(False))
+
+
+def isclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool = False) -> Any:
+    """Return whether entries are equal within a tolerance, as `numpy.isclose`."""
+    near = p.less_equal(p.abs(a - b), atol + rtol * p.abs(b))
+    made = logical_or(p.equal(a, b), logical_and(near, p.isfinite(b)))
+    return logical_or(made, logical_and(p.isnan(a), p.isnan(b))) if equal_nan else made
+
+
+def infinite(x: Any, *, negative: bool) -> Any:
+    """Return whether entries are infinite and of that sign, as `numpy.isposinf` and `numpy.isneginf`."""
+    sign = p.signbit(x)
+    return logical_and(p.isinf(x), sign if negative else logical_not(sign))
+
+
+def array_equal(a: Any, b: Any, equal_nan: bool = False) -> Any:
+    """Return whether two arrays have the same shape and entries, as `numpy.array_equal`."""
+    if shape_of(a) != shape_of(b):
+        return False
+    same = p.equal(a, b)
+    return all_of(logical_or(same, logical_and(p.isnan(a), p.isnan(b))) if equal_nan else same)
 
 
 def any_of(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
@@ -395,8 +442,8 @@ def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
 def getitem(x: Any, index: Any) -> Any:
     """Return ``x[index]``: integers, slices, None, Ellipsis, masks and integer arrays."""
     items = index if isinstance(index, tuple) else (index,)
-    if (capture := capturing()) is not None and any(map(_is_node, items)):
-        capture.refuse("an index computed by tensors", "use np.where, or pass the index as an integer array")
+    if (capture := capturing()) is not None:
+        items = tuple(capture.index(i) if _is_node(i) else i for i in items)
     raw = tuple(
         np.array(i.data if _is_node(i) else i) if _is_node(i) or isinstance(i, (list, np.ndarray)) else i for i in items
     )

@@ -302,9 +302,9 @@ def prod(a: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     rest = [n for n in range(len(shape)) if n not in axes]
     n = _count([shape[axis] for axis in axes])
     x = _shaped(_ordered(a, [*axes, *rest]), (n, *(shape[axis] for axis in rest)))
-    if n == 0:
-        raise ShapeError(f"prod over axis {axis} of shape {shape}: there is nothing to multiply")
     kept = tuple(1 if n in axes else size for n, size in enumerate(shape)) if keepdims else shape_of(x)[1:]
+    if n == 0:  # of nothing
+        return p.reshape(c.sum(x, 0), shape=kept) + 1
     return p.reshape(p.gather(p.cumprod(x, axis=0), index=slice(n - 1, n)), shape=kept)
 
 

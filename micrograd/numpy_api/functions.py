@@ -1,7 +1,7 @@
 """Look up NumPy's functions among the composites: how `np.sum(t, axis=0)` finds its way into the graph.
 
 `UFUNCS` and `FUNCTIONS` are looked up by the tensor's ``__array_ufunc__`` and ``__array_function__``.  What is not
-here is refused by name, with the list of what is: a computation that left the graph unnoticed would
+here is refused by name, with what to write instead: a computation that left the graph unnoticed would
 lose its gradient silently.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 
 from micrograd import primitives as p
 from micrograd.errors import GraphError
+from micrograd.modes import capturing
 from micrograd.numpy_api import composites as c
 from micrograd.numpy_api import contractions as k
 from micrograd.numpy_api import linalg as l
@@ -23,10 +25,11 @@ from micrograd.numpy_api import ordering as o
 from micrograd.numpy_api import rearrange as a_
 from micrograd.numpy_api import reductions as r
 from micrograd.numpy_api import signals as s
+from micrograd.numpy_api.scipy import of_scipy
 
 __all__ = [
     "CONSTANT", "FUNCTIONS", "METHODS", "SEQUENCES", "UFUNCS", "call_function", "call_ufunc", "named_arguments",
-    "reduced",
+    "reduced", "refusal", "spelled",
 ]  # fmt: skip
 
 UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
@@ -48,6 +51,8 @@ UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
     np.fmax: c.between(p.fmax),
     np.fmin: c.between(p.fmin),
     np.divmod: c.divided,
+    np.modf: c.parted,
+    np.ldexp: c.scaled,
     np.matmul: c.matmul,
     np.vecdot: k.vecdot,
     np.matvec: k.matvec,
@@ -80,6 +85,49 @@ _SCANS: dict[np.ufunc, p.Primitive] = {
 }  # fmt: skip
 
 
+# ---- what is refused ---------------------------------------------------------------------------------------
+
+_NEAREST = {
+    "eig": "np.linalg.eigh for a symmetric matrix",
+    "eigvals": "np.linalg.eigvalsh for a symmetric matrix",
+    "as_strided": "np.lib.stride_tricks.sliding_window_view, or an index",
+    "histogram": "comparisons and np.sum",
+}
+_NEAREST_MODULE = {
+    "ma": "np.where, with a number of your choice where the mask is",
+    "fft": "a product with the matrix of the transform",
+}
+_GENERAL = (
+    "+ - * / ** @, np.exp, np.log, np.sqrt, np.tanh, np.abs, np.maximum, np.where, np.sum, np.mean, np.max, np.dot, "
+    "np.einsum, indexing and loops"
+)
+
+
+def refusal(called: Any, method: str = "") -> str:
+    """Say why a call of a NumPy function is refused, and what to write in its place."""
+    name = spelled(called)
+    nearest = _NEAREST_MODULE.get(name.split(".")[1]) or _NEAREST.get(name.split(".")[-1])
+    use = f"use {nearest}" if nearest else f"write it with {_GENERAL}"
+    return (f"{name}{'.' * bool(method)}{method} has no rule to differentiate it by, so its gradient would be lost; "
+            f"{use}.")  # fmt: skip
+
+
+def spelled(called: Any) -> str:
+    """Spell a function as the user calls it: ``np.linalg.inv``."""
+    name = getattr(called, "__name__", str(called))
+    if getattr(np, name, None) is called:
+        return f"np.{name}"
+    special = sys.modules.get("scipy.special")
+    if special is not None and getattr(special, name, None) is called:
+        return f"scipy.special.{name}"
+    module = str(getattr(called, "__module__", None) or "numpy")
+    part = module.split(".")[1] if module.startswith("numpy.") else ""
+    return f"np.{part}.{name}" if part in ("fft", "linalg", "ma", "random") else f"np.{name}"
+
+
+# ---- rows ---------------------------------------------------------------------------------------------------
+
+
 def _shape_only(function: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a function that reads shape and dtype only: it returns a plain array."""
 
@@ -93,14 +141,16 @@ def _values(x: Any, name: str) -> Any:
     """Replace tensors, also in lists and tuples, by their values."""
     if isinstance(x, (list, tuple)):
         return type(x)([_values(item, name) for item in x])
-    return c.values_of(x, f"np.{name}()") if hasattr(x, "__primitive__") else x
+    return c.values_of(x, name) if hasattr(x, "__primitive__") else x
 
 
 def _of_values(function: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a function of the values through which no gradient flows: it returns a plain array."""
-    name = function.__name__
+    name = f"{spelled(function)}()"
 
     def call(*args: Any, **kwargs: Any) -> Any:
+        if capturing() is not None and (made := o.captured(function, args, kwargs)) is not None:
+            return made
         known = {key: _values(value, name) for key, value in kwargs.items()}
         return function(*(_values(a, name) for a in args), **known)
 
@@ -146,12 +196,20 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.nanquantile: o.nanquantile,
     np.nanpercentile: o.nanpercentile,
     np.unique: o.unique,
+    np.union1d: o.union1d,
+    np.intersect1d: o.intersect1d,
+    np.setdiff1d: o.setdiff1d,
+    np.setxor1d: o.setxor1d,
     # choices
     np.where: p.where,
     np.select: a_.select,
     np.choose: a_.choose,
     np.clip: lambda a, a_min=None, a_max=None, *, min=None, max=None: c.clip(  # noqa: A006 - NumPy's names
-        a, min if a_min is None else a_min, max if a_max is None else a_max
+        a,
+        *(
+            np.asarray(v) if isinstance(v, np.generic) else v
+            for v in (min if a_min is None else a_min, max if a_max is None else a_max)
+        ),
     ),
     np.nan_to_num: c.nan_to_num,
     np.take: a_.take,
@@ -185,6 +243,7 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.unstack: a_.unstack,
     np.hstack: a_.hstack,
     np.vstack: a_.vstack,
+    getattr(np, "row_stack", np.vstack): a_.vstack,  # an alias that goes
     np.dstack: a_.dstack,
     np.column_stack: a_.column_stack,
     np.block: a_.block,
@@ -204,6 +263,9 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.flipud: lambda m: a_.flip(m, 0),
     np.rot90: lambda m, k=1, axes=(0, 1): a_.rearranged(m, lambda at: np.rot90(at, k, axes)),
     np.pad: a_.pad,
+    np.trim_zeros: a_.trim_zeros,
+    np.fft.fftshift: a_.fftshift,
+    np.fft.ifftshift: lambda x, axes=None: a_.fftshift(x, axes, inverse=True),
     np.sinc: p.sinc,
     np.round: c.rounded,
     np.around: c.rounded,
@@ -213,6 +275,9 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.diagflat: a_.diagflat,
     np.trace: a_.trace,
     # samples of a function
+    np.linspace: s.linspace,
+    np.logspace: s.logspace,
+    np.geomspace: s.geomspace,
     np.diff: s.diff,
     np.ediff1d: s.ediff1d,
     np.gradient: s.gradient,
@@ -289,6 +354,11 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.full_like: _shape_only(np.full_like),
     np.empty_like: _shape_only(np.empty_like),
     np.imag: _shape_only(np.imag),
+    np.isreal: _shape_only(np.isreal),
+    np.iscomplex: _shape_only(np.iscomplex),
+    np.tril_indices_from: _shape_only(np.tril_indices_from),
+    np.triu_indices_from: _shape_only(np.triu_indices_from),
+    np.diag_indices_from: _shape_only(np.diag_indices_from),
 }
 """ONE row per function of NumPy: how it is composed, under NumPy's names of the arguments."""
 
@@ -301,7 +371,8 @@ def _each(arrays: tuple[Any, ...], ndim: int) -> Any:
 CONSTANT: frozenset[Callable[..., Any]] = frozenset({
     *(np.all, np.allclose, np.angle, np.any, np.argmax, np.argmin, np.argpartition, np.argsort, np.argwhere),
     *(np.array2string, np.array_equal, np.array_equiv, np.array_repr, np.array_str, np.common_type, np.count_nonzero),
-    *(np.digitize, np.empty_like, np.flatnonzero, np.imag, np.iscomplexobj, np.isclose, np.isin, np.isneginf),
+    *(np.digitize, np.empty_like, np.flatnonzero, np.imag, np.iscomplex, np.iscomplexobj, np.isclose, np.isin),
+    *(np.isneginf, np.isreal, np.tril_indices_from, np.triu_indices_from, np.diag_indices_from),
     *(np.isposinf, np.isrealobj, np.lexsort, np.linalg.matrix_rank, np.nanargmax, np.nanargmin, np.nonzero),
     *(np.ones_like, np.result_type, np.searchsorted, np.zeros_like),
 })  # fmt: skip
@@ -310,16 +381,35 @@ CONSTANT: frozenset[Callable[..., Any]] = frozenset({
 for _function in CONSTANT:
     FUNCTIONS.setdefault(_function, _of_values(_function))
 
+_CAPTURED: dict[Callable[..., Any], Callable[..., Any]] = {
+    np.isclose: c.isclose,
+    np.allclose: lambda a, b, rtol=1e-5, atol=1e-8, equal_nan=False: c.all_of(c.isclose(a, b, rtol, atol, equal_nan)),
+    np.array_equal: c.array_equal,
+    np.isposinf: lambda x: c.infinite(x, negative=False),
+    np.isneginf: lambda x: c.infinite(x, negative=True),
+    np.angle: lambda z, deg=False: (p.degrees if deg else np.positive)(p.arctan2(np.zeros(()), z)),
+    np.searchsorted: o.searchsorted,
+    np.digitize: o.digitize,
+}
+"""How a captured call computes functions without a gradient, of values that it does not have."""
+
+
+def _unless_captured(composed: Callable[..., Any], by_values: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return (by_values if capturing() is None else composed)(*args, **kwargs)
+
+    return call
+
+
+for _function, _composed in _CAPTURED.items():
+    FUNCTIONS[_function] = _unless_captured(_composed, FUNCTIONS[_function])
+
 SEQUENCES: frozenset[Callable[..., Any]] = frozenset({
     *(np.block, np.broadcast_arrays, np.choose, np.column_stack, np.concatenate, np.dstack, np.einsum, np.hstack),
     *(np.lexsort, np.linalg.multi_dot, np.meshgrid, np.select, np.stack, np.vstack),
+    getattr(np, "row_stack", np.vstack),
 })  # fmt: skip
 """Functions that take a sequence of arrays, where others take one array."""
-
-
-def _available() -> str:
-    known: list[Any] = [*UFUNCS, *LOGIC, *FUNCTIONS]
-    return ", ".join(sorted({f.__name__ for f in known}))
 
 
 # ---- how arguments are given -------------------------------------------------------------------------------
@@ -384,6 +474,8 @@ def call_ufunc(ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any
         return UFUNCS[ufunc](*inputs, **kwargs)
     if method == "__call__" and ufunc in LOGIC:
         return LOGIC[ufunc](*inputs, **kwargs)
+    if method == "__call__" and not kwargs and (scipys := of_scipy(ufunc)) is not None:
+        return scipys(*inputs)
     if method == "reduce" and ufunc in _REDUCTIONS:
         _refuse_keywords(f"{name}.reduce", kwargs, {"dtype": None, "out": None})
         return _REDUCTIONS[ufunc](inputs[0], kwargs.pop("axis", 0), **kwargs)
@@ -391,27 +483,25 @@ def call_ufunc(ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any
         _refuse_keywords(f"{name}.accumulate", kwargs, {"dtype": None, "out": None})
         scan = k.scanned(_SCANS[ufunc]) if ufunc in _SCANS else k.accumulated(UFUNCS[ufunc])
         return scan(inputs[0], kwargs.pop("axis", 0), **kwargs)
-    spelled = name if method == "__call__" else f"{name}.{method}"
-    raise GraphError(f"np.{spelled} is not a micrograd primitive; available: {_available()}.")
+    raise GraphError(refusal(ufunc, "" if method == "__call__" else method))
 
 
 def call_function(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Apply one of NumPy's functions to tensors through its primitives."""
-    name = getattr(function, "__name__", str(function))
     if function not in FUNCTIONS:
-        raise GraphError(f"np.{name} is not a micrograd primitive; available: {_available()}.")
+        raise GraphError(refusal(function))
     composed = FUNCTIONS[function]
     if kwargs or len(args) > 2:
         args, kwargs = named_arguments(function, args, kwargs)
         accepted = _accepted(composed)
         for key in kwargs:
             if accepted is not None and key not in accepted and key in _KEYWORDS:
-                raise GraphError(f"np.{name}: {key}= is not supported on graph values; leave it out.")
+                raise GraphError(f"{spelled(function)}: {key}= is not supported on graph values; leave it out.")
     try:
         return composed(*args, **kwargs)
     except TypeError as error:
         if "unexpected keyword" in str(error) or "positional argument" in str(error):
-            raise GraphError(f"np.{name} on graph values: {str(error).split('() ')[-1]}") from None
+            raise GraphError(f"{spelled(function)} on graph values: {str(error).split('() ')[-1]}") from None
         raise
 
 

@@ -19,8 +19,8 @@ from micrograd import primitives as p
 from micrograd.primitives import Primitive
 
 __all__ = [
-    "cholesky", "cofactors", "det", "eigh", "eigvalsh", "inv", "logabsdet", "pinv", "qr", "signdet", "solve", "sort_by",
-    "svd", "svdvals", "unsort_by",
+    "cholesky", "cofactors", "det", "eigh", "eigvalsh", "inv", "logabsdet", "pinv", "places", "qr", "signdet",
+    "solve", "sort_by", "svd", "svdvals", "unsort_by",
 ]  # fmt: skip
 
 
@@ -244,7 +244,14 @@ qr = Primitive(
 
 
 def _sort_by(x: Any, keys: Any, *, axis: int = -1) -> Any:
-    return np.take_along_axis(x, np.argsort(keys, axis, kind="stable"), axis)
+    made = np.empty_like(x)  # in the memory order that `np.sort` keeps
+    made[...] = np.take_along_axis(x, np.argsort(keys, axis, kind="stable"), axis)
+    return made
+
+
+def _places(x: Any, *, function: str, **given: Any) -> Any:
+    named = {"searchsorted": "v"}.get(function)
+    return np.asarray(getattr(np, function)(**{named: x}, **given) if named else getattr(np, function)(x, **given))
 
 
 def _unsort_by(x: Any, keys: Any, *, axis: int = -1) -> Any:
@@ -255,6 +262,10 @@ def _unsort_by(x: Any, keys: Any, *, axis: int = -1) -> Any:
 sort_by = Primitive(  # the entries of one array in the order of another's, along an axis; `np.sort(x)` is by itself
     "sort_by", kind="call", array=_sort_by, tex=r"\operatorname{{sort}}({0}; {1})", label="sort",
     domain=("real", "real"), vjp=(lambda g, out, x, keys, *, axis=-1: unsort_by(g, keys, axis=axis), None),
+)  # fmt: skip
+places = Primitive(  # where entries stand: `np.argmax`, `np.argsort`, `np.searchsorted` and the like
+    "places", kind="call", array=_places, tex=r"\operatorname{{places}} {0}", level=3, label="places",
+    domain=("real",), vjp=(None,),
 )  # fmt: skip
 unsort_by = Primitive(  # back to where `sort_by` took them from
     "unsort_by", kind="call", array=_unsort_by, tex=r"\operatorname{{unsort}}({0}; {1})", label="unsort",

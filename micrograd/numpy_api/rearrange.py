@@ -14,27 +14,29 @@ import numpy as np
 
 from micrograd import primitives as p
 from micrograd.errors import GraphError, ShapeError
+from micrograd.modes import capturing
 from micrograd.numpy_api import composites as c
 from micrograd.numpy_api.composites import normal_axis, shape_of
 
 __all__ = [
     "STATISTICS", "append", "array_split", "atleast", "bincount", "block", "broadcast_arrays", "choose",
-    "column_stack", "compress", "concatenate", "delete", "diag", "diagflat", "diagonal", "dstack",
-    "extract", "flip", "histogram", "hstack",
-    "insert", "meshgrid", "pad", "rearranged", "repeat", "resize", "roll", "rollaxis", "select", "split", "stack",
-    "take", "take_along_axis", "tile", "trace", "tril", "triu", "unstack", "vstack",
+    "column_stack", "compress", "concatenate", "delete", "diag", "diagflat", "diagonal", "dstack", "extract",
+    "fftshift", "flip", "histogram", "hstack", "insert", "meshgrid", "pad", "rearranged", "repeat", "resize",
+    "roll", "rollaxis", "select", "split", "stack", "take", "take_along_axis", "tile", "trace", "tril",
+    "trim_zeros", "triu", "unstack", "vstack",
 ]  # fmt: skip
 
 
 def positions(x: Any) -> np.ndarray[Any, Any]:
-    """Return the place of each entry in the row of all entries, in the shape of `x`."""
-    shape = shape_of(x)
-    return np.arange(int(np.prod(shape, dtype=int))).reshape(shape)
+    """Return the place of each entry in the row of all entries, in the shape of `x` and its order in memory."""
+    made = np.empty_like(getattr(x, "raw", x), np.intp)
+    made[...] = np.arange(made.size).reshape(made.shape)
+    return made
 
 
 def rearranged(x: Any, arrange: Callable[[np.ndarray[Any, Any]], Any]) -> Any:
     """Return ``arrange(x)`` for a function that only brings entries elsewhere, or drops or repeats some."""
-    return p.gather(c.reshape(x, -1), index=np.ascontiguousarray(arrange(positions(x))))
+    return p.gather(c.reshape(x, -1), index=np.array(arrange(positions(x)), order="K"))
 
 
 def _axis(x: Any, axis: int) -> int:
@@ -47,11 +49,20 @@ def _along(x: Any, axis: int, index: Any) -> Any:
     return p.gather(x, index=(slice(None),) * _axis(x, axis) + (index,))
 
 
+def _each_time(indices: Any) -> Any:
+    """Return what stands in an index for whole numbers that a captured call has anew; None for others."""
+    capture = capturing()
+    if capture is None or not hasattr(indices, "__primitive__") or indices.dtype.kind not in "iu":
+        return None
+    return capture.index(indices)
+
+
 def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
     """Repeat each entry (or each slice along `axis`), as `numpy.repeat`."""
     if axis is None:
         a, axis = c.reshape(a, -1), 0
-    return _along(a, axis, np.repeat(np.arange(shape_of(a)[axis]), repeats))
+    counts = c.values_of(repeats, "the counts in np.repeat()")
+    return _along(a, axis, np.repeat(np.arange(shape_of(a)[axis]), counts))
 
 
 def tile(A: Any, reps: Any) -> Any:
@@ -64,6 +75,25 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     if isinstance(axis, int) and isinstance(shift, (int, np.integer)):
         return _along(a, axis, np.roll(np.arange(shape_of(a)[axis]), shift))
     return rearranged(a, lambda at: np.roll(at, shift, axis))
+
+
+def fftshift(x: Any, axes: Any = None, *, inverse: bool = False) -> Any:
+    """Move the middle of each axis to its front, or back, as `numpy.fft.fftshift` and `numpy.fft.ifftshift`."""
+    shape = shape_of(x)
+    places = range(len(shape)) if axes is None else [axes] if isinstance(axes, int) else axes
+    halves = [-(shape[axis] // 2) if inverse else shape[axis] // 2 for axis in places]
+    return rearranged(x, lambda at: np.roll(at, halves, tuple(places)))
+
+
+def trim_zeros(filt: Any, trim: str = "fb") -> Any:
+    """Cut off the zeros at the front or the back of a vector, as `numpy.trim_zeros`."""
+    values = c.values_of(filt, "np.trim_zeros()")
+    if values.ndim != 1:
+        raise ShapeError(f"np.trim_zeros on graph values takes a vector; got shape {values.shape}.")
+    kept = np.flatnonzero(values)
+    first = (kept[0] if len(kept) else len(values)) if "f" in trim.lower() else 0
+    last = (kept[-1] + 1 if len(kept) else first) if "b" in trim.lower() else len(values)
+    return p.gather(filt, index=slice(int(first), int(last)))
 
 
 def flip(m: Any, axis: Any = None) -> Any:
@@ -236,8 +266,8 @@ def take(a: Any, indices: Any, axis: int | None = None, *, mode: Any = "raise") 
     """Return the entries, or slices along `axis`, at the given places, as `numpy.take`."""
     if axis is None:
         a, axis = c.reshape(a, -1), 0
-    if hasattr(indices, "integers"):  # those of a captured call, which each call has anew
-        return _along(a, axis, indices)
+    if mode == "raise" and (anew := _each_time(indices)) is not None:
+        return _along(a, axis, anew)
     places = np.array(c.values_of(indices, "np.take()"))
     if mode != "raise":
         places = np.take(np.arange(shape_of(a)[_axis(a, axis)]), places, mode=mode)
@@ -273,7 +303,7 @@ def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0)
         raise ShapeError(
             f"np.select got {len(condlist)} conditions and {len(choicelist)} choices; give as many of each."
         )
-    made = default
+    made, *choicelist = (np.asarray(v) if isinstance(v, np.generic) else v for v in (default, *choicelist))
     for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
         mask = condition if hasattr(condition, "__primitive__") else np.asarray(condition, bool)
         made = p.where(mask, choice, made)
@@ -309,6 +339,14 @@ def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, we
 
 def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     """Return for each line along `axis` its own places, as `numpy.take_along_axis`."""
+    if axis is None:
+        arr, axis = c.reshape(arr, -1), 0
+    shape, wanted, place = shape_of(arr), shape_of(indices), _axis(arr, axis)
+    if len(shape) == len(wanted) and (anew := _each_time(indices)) is not None:
+        shared = [1 if 1 in (n, m) else n for n, m in zip(shape, wanted, strict=True)]
+        if all(n == m for at, (n, m) in enumerate(zip(shape, wanted, strict=True)) if at != place):
+            lines = np.ogrid[tuple(slice(n) for n in shared)]
+            return p.gather(arr, index=tuple(anew if at == place else line for at, line in enumerate(lines)))
     places = c.values_of(indices, "np.take_along_axis()")
     return rearranged(arr, lambda at: np.take_along_axis(at, places, axis))
 

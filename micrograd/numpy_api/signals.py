@@ -10,14 +10,17 @@ from typing import Any
 import numpy as np
 
 from micrograd import primitives as p
+from micrograd import primitives as rows
 from micrograd.errors import GraphError, ShapeError
+from micrograd.modes import capturing
 from micrograd.numpy_api import composites as c
 from micrograd.numpy_api import rearrange
 from micrograd.numpy_api.composites import normal_axis, shape_of
 
 __all__ = [
-    "convolve", "correlate", "diff", "ediff1d", "gradient", "interp", "polyadd", "polyder", "polyfit", "polyint",
-    "polymul", "polysub", "polyval", "trapezoid", "unwrap", "vander", "windows",
+    "convolve", "correlate", "diff", "ediff1d", "geomspace", "gradient", "interp", "linspace", "logspace",
+    "polyadd", "polyder", "polyfit", "polyint", "polymul", "polysub", "polyval", "trapezoid", "unwrap", "vander",
+    "windows",
 ]  # fmt: skip
 
 
@@ -153,14 +156,16 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
     """Interpolate linearly between given points, as `numpy.interp`; beyond them the slope by `x` is 0.
 
-    Between which points an `x` lies is found once, as in this run: a compiled call cannot find it anew.
+    Between which points an `x` lies is found by a search; in a compiled call by comparing it with all of them.
     """
     x, xp, fp = _floats(x), _floats(xp), _floats(fp)
     if period is not None:
         x, xp, fp = _periodic(x, xp, fp, abs(float(period)))
         left = right = None
-    places = c.values_of(xp, "np.interp()"), c.values_of(x, "np.interp()")
     n = shape_of(xp)[0]
+    if capturing() is not None:
+        return _interp_by_masks(x, xp, fp, left, right)
+    places = c.values_of(xp, "np.interp()"), c.values_of(x, "np.interp()")
     low = np.clip(np.searchsorted(places[0], places[1], side="right") - 1, 0, max(n - 2, 0))
     high = np.minimum(low + 1, n - 1)
     y, start = p.gather(fp, index=low), p.gather(xp, index=low)
@@ -174,9 +179,23 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     return p.where(above, last, made) if above.any() else made
 
 
+def _interp_by_masks(x: Any, xp: Any, fp: Any, left: Any, right: Any) -> Any:
+    """Interpolate where the places of the points are not known: each interval gives its own points their values."""
+    n, x = shape_of(xp)[0], p.cast(x, dtype="float64") if x.dtype != np.float64 else x
+    at = [c.getitem(xp, k) for k in range(n)]
+    y = [c.getitem(fp, k) for k in range(n)]
+    made = p.where(p.isnan(x), x, y[0])
+    for k in range(n - 1):
+        share = c.divide(x - at[k], at[k + 1] - at[k])
+        made = p.where(p.greater_equal(x, at[k]), y[k] + (y[k + 1] - y[k]) * share, made)
+    made = p.where(p.equal(x, at[n - 1]), y[n - 1], made)
+    made = p.where(p.less(x, at[0]), y[0] if left is None else left, made)
+    return p.where(p.greater(x, at[n - 1]), y[n - 1] if right is None else right, made)
+
+
 def _periodic(x: Any, xp: Any, fp: Any, period: float) -> tuple[Any, Any, Any]:
     def inside(z: Any) -> Any:
-        return z - np.floor(c.values_of(z, "np.interp()") / period) * period
+        return p.remainder(z, period)
 
     x, xp = inside(x), inside(xp)
     order = np.argsort(c.values_of(xp, "np.interp()"), kind="stable")
@@ -187,9 +206,64 @@ def _periodic(x: Any, xp: Any, fp: Any, period: float) -> tuple[Any, Any, Any]:
 
 
 def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 6.283185307179586) -> Any:
-    """Add periods where a phase jumps, as `numpy.unwrap`: numbers that do not depend smoothly on it."""
-    values = c.values_of(p, "np.unwrap()")
-    return p + (np.unwrap(values, discont, axis, period=period) - values)
+    """Add periods where a phase jumps, as `numpy.unwrap`; what is added has no slope."""
+    phase, axis = _floats(p), _axis(p, axis)
+    if discont is None:
+        discont = period / 2
+    steps = diff(phase, axis=axis)
+    half = period / 2
+    turned = rows.remainder(steps + half, period) - half
+    turned = rows.where(c.logical_and(rows.equal(turned, -half), rows.greater(steps, 0.0)), half, turned)
+    added = rows.where(rows.less(rows.abs(steps), discont), 0.0, turned - steps)
+    first = (slice(None),) * axis + (slice(0, 1),)
+    rest = (slice(None),) * axis + (slice(1, None),)
+    moved = c.getitem(phase, rest) + rows.cumsum(added, axis=axis)
+    return c.concatenate([c.getitem(phase, first), moved], axis)
+
+
+# ---- points between two ends ------------------------------------------------------------------------------
+
+
+def linspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None,
+    axis: int = 0,
+) -> Any:  # fmt: skip
+    """Return points at equal distances, as `numpy.linspace`."""
+    num = int(num)
+    if num < 0:
+        raise ValueError(f"Number of samples, {num}, must be non-negative.")
+    start, stop = _floats(start), _floats(stop)
+    parts = num - 1 if endpoint else num
+    way = stop - start
+    count = np.arange(num, dtype=float).reshape((-1,) + (1,) * len(shape_of(way)))
+    step = c.divide(way, float(parts)) if parts > 0 else way * np.nan
+    made = start + (count * step if parts > 0 else count * way)
+    if endpoint and num > 1:
+        made = p.where(count == num - 1, stop, made)
+    made = c.moveaxis(made, 0, axis) if axis else made
+    made = made if dtype is None else made.astype(dtype)
+    return (made, step) if retstep else made
+
+
+def logspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, axis: int = 0
+) -> Any:
+    """Return powers of `base` whose exponents are at equal distances, as `numpy.logspace`."""
+    made = c.power(_floats(base), linspace(start, stop, num, endpoint, axis=axis))
+    return made if dtype is None else made.astype(dtype)
+
+
+def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
+    """Return points of which each is the one before times the same factor, as `numpy.geomspace`."""
+    start, stop = _floats(start), _floats(stop)
+    sign = p.sign(start)
+    made = logspace(p.log10(start * sign), p.log10(stop * sign), num, endpoint)
+    count = np.arange(int(num)).reshape((-1,) + (1,) * (len(shape_of(made)) - 1))
+    made = p.where(count == 0, start, made * sign)
+    if endpoint and num > 1:
+        made = p.where(count == num - 1, stop, made)
+    made = c.moveaxis(made, 0, axis) if axis else made
+    return made if dtype is None else made.astype(dtype)
 
 
 # ---- windows, convolution ----------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import numpy as np
 
 from micrograd.engine import Tensor
 from micrograd.errors import CheckpointError, GraphError, ShapeError
-from micrograd.modes import Capture, capturing, forget
+from micrograd.modes import Capture, capturing, forget, stepping
 from micrograd.numpy_api.composites import shape_of
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSProp"]
@@ -68,16 +68,20 @@ class Optimizer:
 
     def __init__(self, parameters: Iterable[Tensor], lr: float) -> None:
         given: Any = parameters
-        if not isinstance(given, Iterable):
+        if isinstance(given, Tensor) or not isinstance(given, Iterable):
             kind = type(given).__name__
-            raise TypeError(f"parameters is a {kind}; pass model.parameters(), an iterable of Tensors.")
+            use = (
+                "[w], a list of Tensors" if isinstance(given, Tensor) else "model.parameters(), an iterable of Tensors"
+            )
+            raise TypeError(f"parameters is of type {kind}; pass {use}.")
         self.parameters = list(parameters)
         if not self.parameters:
             raise ValueError("there are no parameters to optimise; pass model.parameters() of a model that has some.")
         for position, parameter in enumerate(self.parameters):
             if not isinstance(parameter, Tensor):
                 raise TypeError(
-                    f"parameter {position} is a {type(parameter).__name__}; pass model.parameters(), Tensors."
+                    f"parameter {position} is of type {type(parameter).__name__}; pass model.parameters(), or a "
+                    "list of Tensors."
                 )
             if parameter.row is not None:
                 raise GraphError(
@@ -121,6 +125,7 @@ class Optimizer:
         if (capture := capturing()) is not None:
             self._capture(capture)
             return
+        stepping(self)
         self.steps += 1
         for position, parameter in enumerate(self.parameters):
             if parameter.grad is None:

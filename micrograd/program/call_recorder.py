@@ -15,10 +15,30 @@ from micrograd import primitives as p
 from micrograd.core import validation
 from micrograd.engine import Tensor, sweep
 from micrograd.errors import DTypeError, GraphError, ShapeError
+from micrograd.numpy_api import composites as c
+from micrograd.program.placeholders import IntegerPlaceholder
 from micrograd.program.rng import RngStates
 from micrograd.source.names import CodePosition, owner_of
 
 __all__ = ["CallRecorder", "leaf_of"]
+
+_OUTSIDE = "return the tensor and take the number outside"
+_ASKED = {
+    "data": ("the value of a tensor, .data,", "compute with the tensor itself"),
+    "item": ("a number, .item(),", _OUTSIDE),
+    "tolist": ("a list of numbers, .tolist(),", "return the tensor and take the numbers outside"),
+    "bool": ("a branch on a tensor value", "use np.where"),
+    "float": ("float() of a tensor", _OUTSIDE),
+    "int": ("int() of a tensor", _OUTSIDE),
+    "format": ("a number as text", "return the tensor and format it outside"),
+    "array": ("turning a tensor into a plain array", "use the tensor, np.stack([...]) to join tensors"),
+}
+"""What Python asks a tensor for: what it is called, and what to do instead."""
+
+_DRAW = (
+    "draw them outside and pass them as an argument, or use nn.Dropout or functional.dropout, which draw anew at each "
+    "call"
+)
 
 
 class CallRecorder:
@@ -28,6 +48,8 @@ class CallRecorder:
         name: of the function.
         rng: the generators that it can reach.
         caller: the code of what calls the function: frames from there outwards are not the user's.
+        relies: whether the program may hold for some values only.
+        constants: whether arrays that are returned and depend on nothing are outputs.
 
     Attributes:
         feeds: for a leaf that comes from outside its kind and its position or getter, in the order of asking.
@@ -41,11 +63,15 @@ class CallRecorder:
         drawn: leaves of random numbers, which are drawn even where nothing reads them.
         parameters: dotted names of leaves.
         start: the serial from which on tensors are of the call (serials count downwards).
+        relied: nodes whose values the program holds for, and what asked for them.
         limits: for each integer argument the size of the axis it indexes, and whether it may count from the end.
     """
 
-    def __init__(self, name: str, rng: RngStates, caller: CodeType) -> None:
-        self.name, self.rng, self._caller = name, rng, caller
+    def __init__(
+        self, name: str, rng: RngStates, caller: CodeType, relies: bool = False, constants: bool = False
+    ) -> None:
+        self.name, self.rng, self._caller, self.relies, self.constants = name, rng, caller, relies, constants
+        self.relied: list[tuple[Tensor, str]] = []
         self.feeds: dict[Tensor, tuple[str, Any]] = {}
         self.links: dict[Tensor, Tensor] = {}
         self.copies: dict[int, tuple[Any, Tensor]] = {}
@@ -133,6 +159,11 @@ class CallRecorder:
         self.states[id(holder), key] = made
         self.writes[id(holder), key] = _putter(holder, key), made
 
+    def overwrite(self, array: Any, value: Any) -> None:
+        """Have every call write a value into an array outside of the function."""
+        made = value if isinstance(value, Tensor) else leaf_of(value)
+        self.writes[id(array), None] = (lambda new: np.copyto(array, new)), made
+
     def counted(self, holder: Any, key: Any) -> Callable[[], int]:
         """Have every call add 1 to a whole number."""
         self._counted.append((holder, key))
@@ -195,10 +226,32 @@ class CallRecorder:
         self.copies[id(raw)] = raw, node
         return raw
 
-    def limit(self, position: int, size: int, signed: bool) -> None:
-        """Note that the integers of an argument index an axis of `size` entries; from its end too if `signed`."""
-        known, either = self.limits.get(position, (size, True))
-        self.limits[position] = min(size, known), either and signed
+    def index(self, node: Any) -> Any:
+        """Return what stands in an index for whole numbers; the values of masks, on which the program relies then."""
+        node = _lowered(node)
+        if not isinstance(node, Tensor):
+            return node
+        if node.dtype.kind not in "iu":
+            return self.known(node, "an index computed by tensors", "use np.where, or pass the index as an argument")
+        return IntegerPlaceholder(node, self)
+
+    def limit(self, node: Tensor, size: int, signed: bool) -> bool:
+        """Note that an argument indexes an axis of `size` entries, from its end too if `signed`; False for others."""
+        kind, position = self.feeds.get(node, ("", 0))
+        if kind == "argument":
+            known, either = self.limits.get(position, (size, True))
+            self.limits[position] = min(size, known), either and signed
+        return kind == "argument"
+
+    def known(self, node: Any, what: str, instead: str) -> Any:
+        """Return the value of whole numbers or truth values, which the program relies on from now on."""
+        node = _lowered(node)
+        if not isinstance(node, Tensor):
+            return node
+        if not self.relies or type(node.raw) is float or node.dtype.kind == "f":
+            self.refuse(what, instead)
+        self.relied.append((node, f"{what}{self._line()}"))
+        return node.raw
 
     # ---- gradients -------------------------------------------------------------------------------------------
 
@@ -274,6 +327,27 @@ class CallRecorder:
         raise GraphError(f"cannot compile {what}{where}: its value changes from call to call; {instead}."
                          + (f"\n    {text}" if text else ""))  # fmt: skip
 
+    def asked(self, node: Any, what: str) -> Any:
+        """Return the value that Python asks a tensor for, on which the program relies then."""
+        called, instead = _ASKED[what]
+        if what in ("data", "format"):
+            self.refuse(called, instead)
+        node = _lowered(node)
+        if what == "bool" and isinstance(node, Tensor):
+            node = c.truth(node)
+        elif what == "int" and isinstance(node, Tensor) and node.dtype.kind == "f":
+            node = p.cast(self.detached(node), dtype="int64")
+        value = self.known(node, called, instead)
+        return value.tolist() if what == "tolist" else value
+
+    def known_values(self, node: Any, what: str) -> Any:
+        """Return what `known` does, for what NumPy would compute from the values of a tensor."""
+        return self.known(node, f"{what} of a tensor", "return the tensor and look at its values outside")
+
+    def refuse_unseeded(self) -> None:
+        """Raise a GraphError: a generator is made anew in each call, of another seed."""
+        self.refuse("random numbers of a generator without a seed", _DRAW)
+
     def remember(self, leaf: Tensor) -> None:
         """Note the value and the gradient that a leaf had before the call."""
         if leaf not in self._before:
@@ -287,8 +361,7 @@ class CallRecorder:
         """
         if self.rng.drawn_by_function():
             raise GraphError(
-                f"{self.name} draws random numbers itself, and later calls would get the same ones; draw them outside "
-                "and pass them as an argument, or use nn.Dropout or functional.dropout, which draw anew at each call."
+                f"{self.name} draws random numbers itself, and later calls would get the same ones; {_DRAW}."
             )
         modules, counted = [module for module, _ in self._entered.values()], self._counted
         if modules:

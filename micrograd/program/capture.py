@@ -17,10 +17,11 @@ from micrograd.program.call_recorder import CallRecorder, leaf_of
 from micrograd.program.outside import Outside
 from micrograd.program.placeholders import IntegerPlaceholder
 from micrograd.program.program import Equation, Feed, Index, Operand, Program, Value, Write
+from micrograd.program.relied import Relied
 from micrograd.program.rng import RngStates
 from micrograd.program.value_names import names_of
 from micrograd.pytree import flatten, paths
-from micrograd.tracing.run import CapturedRun
+from micrograd.tracing.run import CapturedRun, WritesOutsideError
 
 __all__ = ["capture"]
 
@@ -29,11 +30,16 @@ _alone = threading.RLock()  # parameters hold tensors while a call is captured
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), np.dtype, type)
 
 
-def capture(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Program:
+def capture(
+    f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], *, relies: bool = False,
+    constants: bool = False,
+) -> Program:  # fmt: skip
     """Run ``f(*args, **kwargs)`` once on tensors and return what it did. Nothing is changed by it.
 
-    Float and bool arrays among the arguments become tensors, integer arrays placeholders that may be used as an index
-    or beside floats; all else (numbers, flags, modules) is passed as it is. Of what `f` finds elsewhere
+    Arrays among the arguments become tensors; all else (numbers, flags, modules) is passed as it is. With `relies` the
+    program may hold for some values only: where `f` asks for whole numbers or truth values, in a branch, a count or a
+    mask that is an index, it gets those of this call, and `Program.relied` says which. With `constants` the arrays
+    that `f` returns and that depend on no argument are outputs as well. Of what `f` finds elsewhere
 
     - leaf tensors (parameters), the memory and learning rate of optimisers, buffers of modules that it calls, and
       the masks of dropout are read anew at each call;
@@ -47,21 +53,40 @@ def capture(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
             would add to gradients from before, or returns what holds no arrays.
         DTypeError: an argument that cannot take part (complex numbers, objects).
     """
+    written: list[Any] = []
+    while True:
+        try:
+            return _captured(f, args, kwargs, (relies, constants), written)
+        except WritesOutsideError as error:
+            if not relies or type(error.array) is not np.ndarray or any(array is error.array for array in written):
+                raise
+            written.append(error.array)
+
+
+def _captured(
+    f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], options: tuple[bool, bool], written: list[Any]
+) -> Program:
+    """Capture a call that writes into some arrays outside of `f`, which every call then reads and writes."""
     name = getattr(f, "__name__", type(f).__name__)
     leaves, rebuild = flatten((args, kwargs))
     called = _argument_names(f, args, kwargs)
     with _alone:
         outside = Outside(f, leaves)
         rng = RngStates(outside.generators)
-        recorder = CallRecorder("the function" if name == "<lambda>" else name, rng, capture.__code__)
+        recorder = CallRecorder("the function" if name == "<lambda>" else name, rng, capture.__code__, *options)
         run = CapturedRun(f)
         entered = [_enter(leaf, at, called[at], recorder, run) for at, leaf in enumerate(leaves)]
         arguments, keywords = rebuild(entered)
+        kept = [(array, _kept(array, recorder, run)) for array in written]
+        before = [(array, array.copy()) for array in outside.counts if not any(array is other for other in written)]
         try:
-            with captured(recorder, recorder):
+            with captured(recorder, recorder), rng.unseeded(recorder.refuse_unseeded):
                 result = run(arguments, keywords)
                 _refuse_exchanged(entered, (arguments, keywords), called, recorder.name)
                 updates = [(at, value) for at, made in enumerate(entered) if (value := run.written(made)) is not None]
+                for array, made in kept:
+                    if (value := run.written(made)) is not None:
+                        recorder.overwrite(array, value)
             recorder.finish()
             outside.ran(recorder.start, recorder.changes, recorder.restored())
             if outside.watches:
@@ -73,6 +98,16 @@ def capture(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
             raise
         finally:
             recorder.restore()
+            changed = [(array, values) for array, values in before if not np.array_equal(array, values)]
+            for array, values in changed:
+                np.copyto(array, values)
+        for array, _ in changed:
+            refused = WritesOutsideError(
+                f"{recorder.name} writes into an array of {array.dtype} that it finds outside, which later calls would "
+                "not do; pass the array as an argument, or return the new values."
+            )
+            refused.array = array
+            raise refused
         outside.keep(recorder.changes)
         return program
 
@@ -96,14 +131,20 @@ def _enter(leaf: Any, position: int, name: str, recorder: CallRecorder, run: Cap
         raise GraphError(f"{recorder.name}: {name} is a Tensor; a call is captured on arrays.")
     if not isinstance(leaf, (np.ndarray, np.generic)):
         return run.other(leaf)
-    kind = leaf.dtype.kind
-    if kind in "fiub" and not isinstance(leaf, (np.ma.MaskedArray, np.matrix)):
+    if leaf.dtype.kind in "fiub" and not isinstance(leaf, (np.ma.MaskedArray, np.matrix)):
         tensor = leaf_of(np.asarray(leaf, leaf.dtype.newbyteorder("=")))
     else:
         tensor = Tensor(validation.leaf(leaf, name))  # says why it cannot take part
     recorder.feeds[tensor] = "argument", position
     recorder.parameters[tensor] = name
-    return IntegerPlaceholder(tensor, name, position, recorder) if kind in "iu" else run.argument(tensor, leaf)
+    return run.argument(tensor, leaf)
+
+
+def _kept(array: Any, recorder: CallRecorder, run: CapturedRun) -> Any:
+    """Return what the function finds in the place of an array outside, which every call reads anew."""
+    tensor = leaf_of(array)
+    recorder.feeds[tensor] = "state", lambda: array
+    return run.outside(tensor, array)
 
 
 def _argument_names(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
@@ -140,10 +181,10 @@ class _Assembly:
         self.changed = [(leaf, history[-1][1]) for leaf, history in recorder.assigned.items()]
 
     def _returned(self, leaf: Any) -> Any:
-        if isinstance(leaf, IntegerPlaceholder):
-            return leaf.tensor
         if isinstance(leaf, (Tensor, *_PLAIN)):
             return leaf
+        if self.recorder.constants and type(leaf) is np.ndarray and leaf.dtype.kind in "fiub":
+            return leaf_of(leaf)
         if isinstance(leaf, (np.ndarray, np.generic)):
             return np.array(leaf) if isinstance(leaf, np.ndarray) else leaf
         raise GraphError(
@@ -185,7 +226,8 @@ class _Assembly:
             node = stack.pop()
             if self.recorder.known_before(node):
                 continue
-            for operand in (*self.operands(node), *(i.tensor for i in _placeholders(node))):
+            inside = [self.resolve(item.tensor, node.serial) for item in _placeholders(node)]
+            for operand in (*self.operands(node), *inside):
                 if isinstance(operand, Tensor) and operand not in seen:
                     seen.add(operand)
                     stack.append(operand)
@@ -199,7 +241,9 @@ class _Assembly:
         returned = [self.resolve(leaf) for leaf in self.returned if isinstance(leaf, Tensor)]
         changed = [(leaf, self.resolve(value, value.serial)) for leaf, value in self.changed]
         written = [(put, self.resolve(value, value.serial)) for put, value in recorder.writes.values()]
-        order = self.order([*returned, *(value for _, value in changed), *(value for _, value in written)])
+        relied = [(self.resolve(node, node.serial), node.raw, what) for node, what in recorder.relied]
+        roots = [*returned, *(value for _, value in changed), *(value for _, value in written)]
+        order = self.order([*roots, *(node for node, _, _ in relied)])
         self.names = names_of(order, recorder, {*returned})
         needed = {*order}
         for node in order:
@@ -224,6 +268,7 @@ class _Assembly:
             else:
                 self.feeds.append(Feed(self.put(node), "constant", array=np.asarray(node.raw)))
         outputs = tuple(self.place[node] for node in returned)
+        relies = [(self.place[node], raw, what) for node, raw, what in relied]
         return Program(
             recorder.name, tuple(self.values), tuple(self.feeds), tuple(self.equations), outputs,
             rebuild=self.rebuilder([self.values[at].weak for at in outputs]),
@@ -232,6 +277,7 @@ class _Assembly:
             updates=self.updated,
             after=tuple(recorder.effects),
             assumptions=tuple(recorder.assumptions),
+            relied=Relied(self.feeds, self.equations, self.values, relies) if relies else None,
         )  # fmt: skip
 
     def value(self, raw: Any, name: str = "") -> int:
@@ -275,14 +321,14 @@ class _Assembly:
                 operands.append(self.constant(raw) if isinstance(raw, np.ndarray) else float(raw))
         attrs = dict(node.attrs or {})
         if "index" in attrs:
-            attrs["index"] = self.index(attrs["index"])
+            attrs["index"] = self.index(attrs["index"], node.serial)
         self.equations.append(Equation(node.row.name, tuple(operands), self.put(node), attrs, line))
 
-    def index(self, index: Any) -> Any:
+    def index(self, index: Any, reader: float) -> Any:
         """Return an index with the values of the program in the places of placeholders."""
         if isinstance(index, tuple):
-            return tuple(map(self.index, index))
-        return Index(self.place[index.tensor]) if isinstance(index, IntegerPlaceholder) else index
+            return tuple(self.index(item, reader) for item in index)
+        return Index(self.place[self.resolve(index.tensor, reader)]) if isinstance(index, IntegerPlaceholder) else index
 
     def rebuilder(self, weak: list[bool]) -> Callable[[list[Any]], Any]:
         """Return what makes the result of a call out of its flat outputs: Python numbers where the user's are."""

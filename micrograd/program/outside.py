@@ -41,11 +41,13 @@ class Outside:
 
     Attributes:
         generators: the random number generators that were found.
+        counts: the arrays of whole numbers and truth values that were found, into which it may write.
     """
 
     def __init__(self, f: Any, leaves: Iterable[Any]) -> None:
         self.f, self.leaves = f, [*leaves]
         self.generators: list[Any] = []
+        self.counts: list[Any] = []
         self._seen: dict[int, Any] = {}
         self._mentioned: set[str] = set()
         self._places: list[Place] = []
@@ -60,11 +62,13 @@ class Outside:
         self._before |= {place: item for place, item in self._defaults.items() if self._before.get(place) is None}
 
     def _look(self) -> None:
-        self._seen, self._places, self._cells, self.generators = {}, [], [], []
+        self._seen, self._places, self._cells, self.generators, self.counts = {}, [], [], [], []
         self._mentioned = set()
         stack: list[tuple[Any, str]] = [(self.f, ""), *((leaf, "") for leaf in self.leaves)]
         while stack:
             value, name = stack.pop()
+            if type(value) is np.ndarray and value.dtype.kind in "iub":
+                self.counts.append(value)
             if isinstance(value, (*_NUMBERS, Tensor, np.ndarray, np.generic)) or value is None:
                 continue
             if id(value) not in self._seen:
@@ -201,7 +205,7 @@ class Outside:
         ]
         self._lists = [(items, found) for (items, keys, _), (_, found) in zip(self._places, self._found, strict=True)
                        if keys is None]  # fmt: skip
-        self.leaves, self.generators, self._seen = [], [], {}
+        self.leaves, self.generators, self.counts, self._seen = [], [], [], {}
 
     @property
     def watches(self) -> bool:

@@ -18,8 +18,8 @@ from micrograd.errors import GraphError
 from micrograd.primitives import TABLE
 
 __all__ = [
-    "COMPARISONS", "Equation", "Feed", "Index", "Operand", "Program", "Value", "Write", "concrete", "dtype_of",
-    "evaluate",
+    "COMPARISONS", "Equation", "Feed", "Index", "Operand", "Program", "Value", "Write", "computed", "concrete",
+    "dtype_of", "evaluate",
 ]  # fmt: skip
 
 COMPARISONS = frozenset({"greater", "greater_equal", "less", "less_equal", "equal", "not_equal", "isnan", "isinf",
@@ -119,6 +119,7 @@ class Program:
             `rebuild` returns them beside the result of the call.
         after: what the host does after each call besides (counting steps).
         assumptions: functions and what they returned; the program holds while they return the same.
+        relied: the values that it holds for (`micrograd.program.relied.Relied`); None where it holds for any.
     """
 
     name: str
@@ -131,6 +132,7 @@ class Program:
     updates: tuple[int, ...] = ()
     after: tuple[Callable[[], None], ...] = ()
     assumptions: tuple[tuple[Callable[[], Any], Any], ...] = ()
+    relied: Any = None
 
     def holds(self) -> bool:
         """Check that what the capture relied on is still so: that a layer is training."""
@@ -190,14 +192,19 @@ def evaluate(program: Program, given: Mapping[int, Any]) -> dict[int, Any]:
     known: dict[int, Any] = dict(given)
     with np.errstate(all="ignore"):
         for equation in program.equations:
-            operands = [known[o] if isinstance(o, int) else o for o in equation.operands]
-            if TABLE[equation.op].kind != "map":
-                operands = [np.asarray(o) for o in operands]
-            attrs = dict(equation.attrs)
-            if "index" in attrs:
-                attrs["index"] = concrete(attrs["index"], known)
-            known[equation.out] = TABLE[equation.op].forward(*operands, **attrs)
+            known[equation.out] = computed(equation, known)
     return known
+
+
+def computed(equation: Equation, known: Mapping[int, Any]) -> Any:
+    """Return what NumPy computes for one equation."""
+    operands = [known[o] if isinstance(o, int) else o for o in equation.operands]
+    if TABLE[equation.op].kind != "map":
+        operands = [np.asarray(o) for o in operands]
+    attrs = dict(equation.attrs)
+    if "index" in attrs:
+        attrs["index"] = concrete(attrs["index"], known)
+    return TABLE[equation.op].forward(*operands, **attrs)
 
 
 def concrete(index: Any, known: Mapping[int, Any]) -> Any:

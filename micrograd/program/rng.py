@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from numpy.random import bit_generator
+
+from micrograd.modes import capturing
 
 __all__ = ["RngStates"]
 
@@ -45,6 +49,26 @@ class RngStates:
         }
         for found in generators:
             self._state_of(found)
+        self._in_layer = False
+
+    @contextmanager
+    def unseeded(self, refuse: Callable[[], Any]) -> Iterator[None]:
+        """Call `refuse` where the function makes a generator without a seed: it would draw other numbers in each call.
+
+        NumPy's generators all have their seed from one function then; those made in other threads get it as ever.
+        """
+        real = bit_generator.randbits  # type: ignore[attr-defined]
+
+        def randbits(count: int) -> int:
+            if capturing() is not None and not self._in_layer:
+                refuse()
+            return int(real(count))
+
+        bit_generator.randbits = randbits  # type: ignore[attr-defined]
+        try:
+            yield
+        finally:
+            bit_generator.randbits = real  # type: ignore[attr-defined]
 
     def _state_of(self, rng: Any) -> _RngState | None:
         get: Callable[[], Any]
@@ -65,9 +89,14 @@ class RngStates:
     def by_layer(self, function: Callable[[], Any]) -> tuple[Any, bool]:
         """Return what `function` returns, whose draws later calls make anew, and whether it can draw at all."""
         states = [state for state in map(self._state_of, _reached(function)) if state is not None]
-        if any(state.touched() for state in states):
-            return function(), True  # and `drawn_by_function` will say so
-        value = function()
+        touched = any(state.touched() for state in states)
+        self._in_layer = True
+        try:
+            value = function()
+        finally:
+            self._in_layer = False
+        if touched:
+            return value, True  # and `drawn_by_function` will say so
         for state in states:
             state.expected = state.get()
         return value, bool(states)

@@ -25,10 +25,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from micrograd.source.notebook_cells import file_of, shift_of
+
 __all__ = [
     "MACHINERY", "PACKAGE", "CodePosition", "Context", "Expression", "Source", "context_of", "function_lines",
-    "is_users_code", "is_users_file", "operand_names", "owner_of", "read", "source_of", "unique", "unique_names",
-    "user_frames", "user_line",
+    "is_users_code", "is_users_file", "loops_around", "operand_names", "owner_of", "read", "source_of", "unique",
+    "unique_names", "user_frames", "user_line",
 ]  # fmt: skip
 
 
@@ -42,7 +44,18 @@ _LIBRARIES = tuple(
 )
 
 MACHINERY = (
-    *("core/", "numpy_api/", "source/", "graph/", "tracing/", "program/", "compiler/", "nn/module.py", "display.py"),
+    *(
+        "core/",
+        "numpy_api/",
+        "source/",
+        "graph/",
+        "tracing/",
+        "program/",
+        "compiler/",
+        "stepper/",
+        "nn/module.py",
+        "display.py",
+    ),
     *("engine.py", "primitives.py", "functional.py", "transforms.py", "anomaly.py", "modes.py"),
 )
 """Where files of this package are machinery, by the start of their path in it. What is composed of primitives (batch
@@ -153,7 +166,7 @@ class CodePosition(NamedTuple):
         return cls(frame.f_code, frame.f_lasti, frame.f_lineno)
 
     def __str__(self) -> str:
-        return f"{os.path.basename(self.f_code.co_filename)}:{self.f_lineno}"
+        return f"{os.path.basename(file_of(self.f_code))}:{self.f_lineno}"
 
 
 @lru_cache(maxsize=4096)
@@ -167,9 +180,10 @@ def source_of(frame: FrameType | CodePosition, instruction: int | None = None) -
     line, end_line, column, end_column = _ranges(code)[(frame.f_lasti if instruction is None else instruction) // 2]
     line = line or frame.f_lineno
     end_line = end_line or line
-    column, end_column = column or 0, end_column or 0
-    text = _text_between(code.co_filename, line, end_line, column, end_column)
-    return Source(code.co_filename, code.co_name, line, end_line, column, end_column, text)
+    file, shift = file_of(code), shift_of(code)
+    column, end_column = (column or 0) + shift, (end_column or 0) + shift
+    text = _text_between(file, line, end_line, column, end_column)
+    return Source(file, code.co_name, line, end_line, column, end_column, text)
 
 
 def _text_between(file: str, line: int, end_line: int, column: int, end_column: int) -> str:
@@ -230,7 +244,7 @@ def read(positions: Iterable[CodePosition]) -> list[Expression]:
     for position in positions:
         key = id(position.f_code), position.f_lasti
         if key not in known:
-            path = position.f_code.co_filename
+            path = file_of(position.f_code)
             file = files[path] = files.get(path) or _file(path)
             source = source_of(position)
             context = file.context(source)
@@ -250,6 +264,11 @@ def function_lines(file: str, line: int) -> tuple[int, int]:
     return _file(file).function_around(line) or (1, len(linecache.getlines(file)) or line)
 
 
+def loops_around(file: str, line: int) -> list[int]:
+    """Return the first lines of the loops around a line, in its innermost function, outermost first."""
+    return _file(file).loops_around(line)
+
+
 def _file(path: str) -> _File:
     """Return what is known of a file as it is now."""
     linecache.checkcache(path)
@@ -263,10 +282,13 @@ class _File:
         self._tree = _tree(text)
         self._steps = _step_comments(text)
         self._statements: dict[int, list[ast.stmt]] = {}  # innermost simple statements by each line they cover
+        self._loops: list[tuple[int, int, int]] = []  # of every loop its first line, and those of its body
         self._functions: list[tuple[int, int]] = []  # first and last line of every function, the longest first
         for node in ast.walk(self._tree) if self._tree else ():
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
                 self._functions.append((node.lineno, node.end_lineno or node.lineno))
+            elif isinstance(node, (ast.For, ast.AsyncFor, ast.While)):
+                self._loops.append((node.lineno, node.body[0].lineno, node.end_lineno or node.lineno))
             elif isinstance(node, ast.stmt) and not hasattr(node, "body"):
                 for line in range(node.lineno, (node.end_lineno or node.lineno) + 1):
                     self._statements.setdefault(line, []).append(node)
@@ -292,6 +314,11 @@ class _File:
         """Return the first and last line of the innermost function around `line`; None outside any."""
         around = [span for span in self._functions if span[0] <= line <= span[1]]
         return around[-1] if around else None
+
+    def loops_around(self, line: int) -> list[int]:
+        """Return the first lines of the loops whose body holds `line`, in its innermost function."""
+        first, last = self.function_around(line) or (1, sys.maxsize)
+        return sorted(head for head, start, end in self._loops if start <= line <= end and first <= head <= last)
 
     def step(self, line: int) -> tuple[int, str] | None:
         """Return the step comment above or beside the statement at `line`, as (line, title).

@@ -196,7 +196,8 @@ class _CellFormula:
 def _left(node: Node, label: str) -> str:
     """Name the first cell of a value: with as many zeros as it has axes."""
     left = name_element(label)
-    return f"<msub>{left}<mn>{','.join('0' * len(node.shape))}</mn></msub>" if node.shape else left
+    index = ", ".join("0" * len(node.shape))  # in brackets: beside the number of a path, dxmu2, it is no index of it
+    return f"<mrow>{left}<mtext>[{index}]</mtext></mrow>" if node.shape else left
 
 
 def sum_of_numbers(cells: Cells, label: str, node: Node, terms: Sequence[Node]) -> str:

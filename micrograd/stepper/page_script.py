@@ -2,7 +2,7 @@
 
 The modules in ``page/`` import each other as any browser's do, so an editor and a type checker can read them. A page is
 one file, which can import nothing: here each module comes after those that it imports, in one function, without its
-``import`` lines, the word ``export``, its indents and the comments that give types. A bundler would be a dependency.
+``import`` lines, the word ``export``, its indents, its comments and the types in them. A bundler would be a dependency.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from micrograd.stepper.rules_js import rules
 
 __all__ = ["join_modules", "page_file", "script"]
 
-ENTRY = "main.js"
 _IMPORT = re.compile(r"^import \{[^}]*\} from '(\.[\w./]+)';\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:const|let|function) )", re.MULTILINE)
 _TYPES = re.compile(r"^[ \t]*/\*\*.*?\*/[ \t]*\n", re.MULTILINE | re.DOTALL)
-_IDLE = re.compile(r"^[ \t]+(?://.*\n)?|(?<=\n)//.*\n", re.MULTILINE)
+_CASTS = re.compile(r"/\*\* @\w+ [^\n]*?\*/ ?")
+_IDLE = re.compile(r"^[ \t]+(?://.*\n)?|(?<=\n)//.*\n|(?<=[;,{}()\]]) +// [^'\"`\n]*$", re.MULTILINE)
 _LEFT = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 
 
@@ -64,7 +64,7 @@ def join_modules(entry: str, read: Callable[[str], str]) -> str:
         for match in _IMPORT.finditer(text):
             add(posixpath.normpath(posixpath.join(posixpath.dirname(path), match[1])))
         begun.pop()
-        text = _IDLE.sub("", _EXPORT.sub("", _IMPORT.sub("", _TYPES.sub("", text))))
+        text = _IDLE.sub("", _EXPORT.sub("", _IMPORT.sub("", _CASTS.sub("", _TYPES.sub("", text)))))
         if left := _LEFT.search(text):
             raise ValueError(
                 f"{path}: cannot join {left[0]!r}; write import {{a}} from './b.js'; or export const, let or function."
@@ -75,14 +75,14 @@ def join_modules(entry: str, read: Callable[[str], str]) -> str:
     return f"(() => {{\n'use strict';\n{''.join(parts.values())}}})();\n"
 
 
-@lru_cache(maxsize=1)
-def _modules() -> str:
-    return join_modules(ENTRY, page_file)
+@lru_cache(maxsize=2)
+def _modules(entry: str) -> str:
+    return join_modules(entry, page_file)
 
 
-def script(operations: Collection[str] | None = None) -> str:
+def script(operations: Collection[str] | None = None, entry: str = "main.js") -> str:
     """Return the script of the page: the table's rows in JavaScript, those declared since too, then the modules.
 
-    With `operations`, names of rows, the other rows are left out.
+    With `operations`, names of rows, the other rows are left out; `entry` is the module to begin with.
     """
-    return rules(operations) + _modules()
+    return rules(operations) + _modules(entry)

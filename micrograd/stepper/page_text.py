@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-__all__ = ["LANGUAGES", "PAGE", "SENTENCES", "WHY", "page_words", "say"]
+__all__ = ["COMPACT", "LANGUAGES", "PAGE", "SENTENCES", "WHY", "page_words", "say"]
 
 LANGUAGES = ("en", "zh")
+
+COMPACT = ("Why is this backward the same as the compact formula?", "为什么这个反向与紧凑公式是一回事？")
+"""The link to the derivation, where there is one beside the page."""
 
 PAGE: dict[str, tuple[str, str]] = {
     "language": ("中文", "English"),
@@ -59,6 +62,34 @@ PAGE: dict[str, tuple[str, str]] = {
     ),
     "predict_transposed": ("Transposed: that is the number at {0}.", "转置了：那是 {0} 处的数。"),
     "predict_path": ("A missing path: {0} was left out of the sum.", "漏了一条路径：求和时缺少 {0}。"),
+    "predict_coarse": ("Right to one digit: {0}.", "一位有效数字正确：{0}。"),
+    "ask_kind": ("Predict:", "预测："),
+    "ask_number": ("a number", "数值"),
+    "ask_shape": ("the shape", "形状"),
+    "ask_rule": ("the rule", "规则"),
+    "shape_ask": ("What is the shape of {0}?", "{0} 的形状是什么？"),
+    "shape_is": ("It is {0}.", "答案是 {0}。"),
+    "shape_bad": (
+        "Please type a shape, such as (4, 3), or () for one number.",
+        "请输入形状，例如 (4, 3)；一个数写作 ()。",
+    ),
+    "shape_sum": ("That is the shape before the sum over axis {0}.", "那是沿轴 {0} 求和之前的形状。"),
+    "shape_kept": ("The axis that is summed goes; it does not stay as 1.", "被求和的轴会消失，不会保留为 1。"),
+    "shape_transposed": ("Transposed.", "转置了。"),
+    "shape_unknown": (
+        "A gradient has the shape of the value that it belongs to.",
+        "梯度的形状与它所属的值的形状相同。",
+    ),
+    "rule_ask": ("Which rule gives {0}?", "{0} 由哪条规则得到？"),
+    "rule_right": ("Right.", "正确。"),
+    "rule_sum": ("The sum over the broadcast axis is missing.", "漏了沿广播轴的求和。"),
+    "rule_path": ("A path is missing from the sum.", "求和中漏掉了一条路径。"),
+    "rule_transposed": ("The matrix has to be transposed.", "矩阵需要转置。"),
+    "rule_local": (
+        "The local derivative is missing: the gradient that arrives is multiplied by it.",
+        "漏了局部导数：传来的梯度要乘以它。",
+    ),
+    "rule_factor": ("There is no such factor.", "没有这个因子。"),
     "predict_unknown": (
         "It is none of: a sign, a factor, a missing sum or path, a transposed matrix. Look at the rule again.",
         "既不是符号、因子、漏掉的求和或路径，也不是转置。请再看一遍规则。",
@@ -140,6 +171,13 @@ PAGE: dict[str, tuple[str, str]] = {
     "path_seed": ("{0}, given", "{0}（给定）"),
     "no_script": ("This page needs JavaScript to step.", "逐步演示需要 JavaScript。"),
     "no_source": ("The source of this graph is not known.", "找不到此图的源代码。"),
+    "training": ("Training", "训练"),
+    "after_loss": ("after the loss", "损失之后"),
+    "iteration": ("Iteration", "迭代"),
+    "iteration_previous": ("Previous iteration  [", "上一次迭代  ["),
+    "iteration_next": ("Next iteration  ]", "下一次迭代  ]"),
+    "iteration_of": ("iteration {0} of {1}: loss {2}", "第 {0} 次迭代，共 {1} 次：损失 {2}"),
+    "loss_curve": ("The loss goes from {0} to {1} in {2} iterations.", "损失在 {2} 次迭代中从 {0} 变为 {1}。"),
     "paths_sum": ("Σ of {0} paths", "{0} 条路径之和"),
 }
 
@@ -195,6 +233,7 @@ WHY: dict[str, tuple[str, str]] = {
 
 SENTENCES: dict[str, tuple[str, str]] = {
     "title": ("Walk through {name}", "逐步演示 {name}"),
+    "title.training": ("{count} iterations of {name}", "{name} 的 {count} 次迭代"),
     # ---- a step's title, and the sentence that is read aloud ----
     "head.input": ("Input {name}", "输入 {name}"),
     "head.parameter": ("Parameter {name}", "参数 {name}"),
@@ -214,10 +253,6 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "say.made": (
         " It was made up, since backward() had not been called.",
         "由于尚未调用 backward()，它是自动生成的。",
-    ),
-    "say.one": (
-        "{line}{gradient} arrives on one path, so that path is all of it, {shape}.",
-        "{line}{gradient} 只沿一条路径传来，这就是全部梯度，{shape}。",
     ),
     "say.sum": (
         "{line}{gradient} arrives on {count} paths, so they are added: {formula}, {shape}.",
@@ -247,10 +282,18 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "axes": ("axes {axes}", "轴 {axes} "),
     "shape": ("shape {shape}", "形状 {shape}"),
     "one_number": ("one number", "一个数"),
+    "notebook.trust": (
+        "Trust this notebook to step through the graph (File, Trust Notebook).",
+        "信任此笔记本后即可逐步演示（File → Trust Notebook）。",
+    ),
     # ---- the terminal ----
     "terminal.forward": ("forward", "前向传播"),
     "terminal.backward": ("backward", "反向传播"),
     "terminal.more": ("Enter: next step, q: stop ", "回车：下一步，q：结束 "),
+    "terminal.losses": (
+        "The loss of each iteration: {losses}. The steps are those of the first.",
+        "各次迭代的损失：{losses}。以下是第一次迭代的步骤。",
+    ),
     "terminal.steps": (
         "{name}: {forward} steps forward, {backward} steps back",
         "{name}：前向 {forward} 步，反向 {backward} 步",

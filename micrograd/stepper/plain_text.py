@@ -65,13 +65,18 @@ def _step(data: WalkData, number: int, colour: bool) -> str:
     ]
     if colour:
         lines[0] = f"{_RED if back else ''}{_BOLD}{lines[0]}{_PLAIN}"
+
+    def gradient(index: int) -> ArrayData | None:
+        made = backward[index]
+        return made["value"] if made["from"] is None else forward[made["from"]]["value"]
+
     if step["edge"] is not None:
-        shown = [(step["edge"]["name"], backward[step["edge"]["grad"]]["value"])]
+        shown = [(step["edge"]["name"], gradient(step["edge"]["grad"]))]
     elif back:
-        shown = [(path["name"], backward[path["grad"]]["value"]) for path in step["paths"]]
+        shown = [(path["name"], gradient(path["grad"])) for path in step["paths"]]
         shown = shown if len(shown) > 1 else []
         if step["gradient"] is not None:
-            shown.append((f"d{node['name']}", backward[step["gradient"]]["value"]))
+            shown.append((f"d{node['name']}", gradient(step["gradient"])))
     else:
         shown = [(node["name"], node["value"])]
     for name, value in shown:
@@ -94,6 +99,9 @@ def text_of(data: WalkData, colour: bool = False) -> str:
         data["lang"], "terminal.steps", name=clean(data["title"]),
         forward=phases.count("forward"), backward=phases.count("backward"),
     )  # fmt: skip
+    if "training" in data:
+        losses = ", ".join(f"{float(loss):.5g}" for loss in data["training"]["losses"])
+        head += "\n" + say(data["lang"], "terminal.losses", losses=losses)
     return "\n\n".join([head, *steps_of(data, colour)]) + "\n"
 
 

@@ -76,7 +76,8 @@ NodeData = TypedDict(
         "cells": NotRequired[MovedCells],
     },
 )
-"""One node. ``from``: of an input of the backward graph the forward node it is; None for a cotangent of an output."""
+"""One node. ``from``: of an input of the backward graph the forward node it is, which has its value; None for a
+cotangent of an output."""
 
 
 class GraphData(TypedDict):
@@ -153,6 +154,21 @@ class LimitData(TypedDict):
     live: bool
 
 
+class FrameData(TypedDict):
+    """Hold what one iteration of a training has: cells of arrays (float64, in base 64), and summaries of large ones."""
+
+    numbers: str
+    summaries: list[SummaryData]
+
+
+class TrainingData(TypedDict):
+    """Hold the loss of each iteration of a training, which nodes vary, and a frame for each iteration."""
+
+    losses: list[Number]
+    varies: dict[Side, list[int]]
+    frames: list[FrameData]
+
+
 class WalkData(TypedDict):
     """Hold everything that a walk shows."""
 
@@ -167,3 +183,4 @@ class WalkData(TypedDict):
     steps: list[StepData]
     seedMade: bool
     limits: LimitData
+    training: NotRequired[TrainingData]

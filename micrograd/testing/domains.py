@@ -174,9 +174,12 @@ _CALLS: dict[str, list[tuple[list[Shape], dict[str, Any]]]] = {
     "pinv": [*_TALL, ([(2, 3)], {}), ([(3, 2)], {"rtol": 1e-9})],
     "qr": _TALL,
     **{key: [([(4,), (4,)], {}), ([(3, 2), (3, 2)], {"axis": 0})] for key in ("sort_by", "unsort_by")},
-}
+    "places": [([(3, 2)], {"function": "argmax", "axis": 0}), ([(2, 3)], {"function": "argsort"}),
+               ([(4,)], {"function": "searchsorted", "a": np.array([0.0, 1.0])})],
+}  # fmt: skip
 _EMPTY_CALLS: dict[str, list[tuple[list[Shape], dict[str, Any]]]] = {
     **{key: [([(0,), (0,)], {}), ([(0, 2), (0, 2)], {"axis": 0})] for key in ("sort_by", "unsort_by")},
+    "places": [([(0, 2)], {"function": "argsort"}), ([(0, 2)], {"function": "argmax", "axis": 1})],
 }
 _EMPTY_MOVES: dict[str, list[tuple[list[Shape], dict[str, Any]]]] = {
     "reshape": [([(0, 3)], {"shape": (3, 0, 2)})],

@@ -39,6 +39,7 @@ NOT_ANALYTIC = frozenset(
 
 _U = 2.0**-53  # unit roundoff of float64
 _ROUGH = 2.0**-20  # central differences that agree to fewer digits than this measure nothing
+_SMALL = 2.0**-8  # inputs that steps of size 1 may pass over
 _KINK = 2.0**-20  # a gap between the one-sided slopes that counts, relative to the slope
 
 
@@ -152,6 +153,7 @@ class _Subject:
         self.plain = True  # whether f runs on plain arrays; else it is given tensors
         self.cache: Any = None
         self.shape: tuple[int, ...] = ()
+        self.kinks: bool | None = None  # whether what is recorded of f may have kinks
         if not arrays:
             raise GraphError("nothing was checked: no array was given. Call check_grad(f, x, ...).")
         for name, array in zip(self.names, arrays, strict=True):
@@ -251,24 +253,43 @@ class _Subject:
 
         return along
 
-    def unit(self, position: int, place: int) -> tuple[LineFunction, float]:
-        """Return the line through one entry, and the size of that entry."""
-        array = self.arrays[position]
-        direction = np.zeros(array.shape)
+    def unit(self, position: int, place: int) -> LineFunction:
+        """Return the line through one entry."""
+        direction = np.zeros(self.arrays[position].shape)
         direction.flat[place] = 1.0
-        return self.line({position: direction}), max(1.0, abs(float(array.flat[place])))
+        return self.line({position: direction})
 
     def slope(self, position: int, place: int, cotangent: Array, method: str) -> Slope:
         """Measure the slope by one entry."""
-        line, size = self.unit(position, place)
-        return complex_slope(line, cotangent) if method == "complex" else central_slope(line, cotangent, size)
+        line = self.unit(position, place)
+        array = self.arrays[position]
+        own = abs(float(array.flat[place]))
+        if method == "complex":
+            return complex_slope(line, cotangent, own or 1.0)
+        wide = central_slope(line, cotangent, max(1.0, own))
+        if wide.converged and (own >= _SMALL or not self.bends(line, wide, cotangent)):
+            return wide
+        # The input may be smaller than the steps. Where nothing has a kink, its own size is the scale; else that of the
+        # array, since an entry that is small in a large one may be near a kink.
+        if self.kinks is None:
+            recorded = self.recorded()
+            self.kinks = recorded is None or any(n.row and n.row.name in NOT_ANALYTIC for n in toposort([recorded]))
+        size = float(np.max(np.abs(array))) if self.kinks else own
+        fine = central_slope(line, cotangent, size) if 0 < size < 1 else wide
+        return fine if fine.converged else wide
+
+    @staticmethod
+    def bends(line: LineFunction, slope: Slope, cotangent: Array) -> bool:
+        """Check whether the slopes left and right differ at the size that a slope was measured at."""
+        left, right, gap = gap_at_zero(line, cotangent, min(slope.step, slope.size * 2.0**-13))
+        return abs(gap) > _KINK * max(slope.scale, abs(left), abs(right))
 
     def between(
         self, position: int, place: int, slope: Slope, scale: float, cotangent: Array, subgradient: bool,
         roots: list[Tensor], index: tuple[int, ...],
     ) -> tuple[float, float]:  # fmt: skip
         """Return the least and the largest right slope at an entry: equal unless there is a kink."""
-        line, size = self.unit(position, place)
+        line, size = self.unit(position, place), slope.size
         if not np.isfinite(slope.value):
             return slope.value, slope.value
         left, right, gap = gap_at_zero(line, cotangent, min(slope.step, size * 2.0**-13))
@@ -277,10 +298,10 @@ class _Subject:
         scale = max(scale, abs(left), abs(right))
         if abs(gap) <= _KINK * scale and slope.error <= max(_ROUGH * scale, 1e-9):
             return slope.value, slope.value
-        if subgradient:
-            return min(left, right), max(left, right)
         at = f"{self.names[position]}[{', '.join(map(str, index))}]" if index else self.names[position]
         value = self.arrays[position][index]
+        if subgradient and slope.error < np.inf:
+            return min(left, right), max(left, right)
         if slope.error == np.inf:
             raise GraphError(f"{at}={value:.3g}: no step of central differences agrees with smaller ones, so its slope "
                              "is not known; scale the input, or compute f in float64.")  # fmt: skip
@@ -315,21 +336,26 @@ def _choose(subject: _Subject, method: str, cotangent: Array, rng: np.random.Gen
         if method == "complex":
             raise GraphError(f'{blunt} is not analytic: a complex step gives a wrong slope; use method="central".')
         return "central"
-    line = subject.line({i: np.asarray(rng.standard_normal(a.shape)) for i, a in enumerate(subject.arrays)})
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", np.exceptions.ComplexWarning)
-            stepped = complex_slope(line, cotangent)
-    except GraphError:
-        raise
-    except Exception as error:  # whatever f says to complex numbers
-        if method == "complex":
-            raise GraphError(f'f does not run on complex numbers ({error}); use method="central".') from error
-        return "central"
-    measured = central_slope(line, cotangent)
-    agree = abs(stepped.value - measured.value) <= 1e-5 * max(stepped.scale, measured.scale) + 10 * measured.error
-    if agree and np.isfinite(stepped.value):
-        return "complex"
+    directions = {i: np.asarray(rng.standard_normal(a.shape)) for i, a in enumerate(subject.arrays)}
+    for own in (False, True):  # steps of any entry's own size, where those of size 1 leave the domain or pass a pole
+        sizes = {i: np.abs(a) if own else np.ones(a.shape) for i, a in enumerate(subject.arrays)}
+        line = subject.line({i: direction * sizes[i] for i, direction in directions.items()})
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", np.exceptions.ComplexWarning)
+                stepped = complex_slope(line, cotangent)
+        except GraphError:
+            raise
+        except Exception as error:  # whatever f says to complex numbers
+            if method == "complex":
+                raise GraphError(f'f does not run on complex numbers ({error}); use method="central".') from error
+            return "central"
+        measured = central_slope(line, cotangent)
+        agree = abs(stepped.value - measured.value) <= 1e-5 * max(stepped.scale, measured.scale) + 10 * measured.error
+        if agree and np.isfinite(stepped.value) and measured.error < np.inf:
+            return "complex"
+        if measured.converged:
+            break
     if method == "complex" and np.isfinite(measured.value) and not agree:
         raise GraphError('f is not analytic: complex step and central differences disagree; use method="central".')
     return "central" if method == "auto" else "complex"

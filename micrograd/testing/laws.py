@@ -259,13 +259,13 @@ def the_scalar_template_equals_the_array_function(row: Primitive, case: Case) ->
 
 @law
 def float32_stays_float32(row: Primitive, case: Case) -> None:
-    """Require that value and gradient keep float32; a comparison returns bool, a cast the dtype that it names."""
+    """Require that value and gradient keep float32; comparisons return bool, places are whole, casts name theirs."""
     small = Case(
         tuple(x.astype(np.float32) if x.dtype.kind == "f" else x for x in case.operands), case.attrs, case.seed
     )
     out = np.asarray(row.forward(*small.operands, **case.attrs))
     if not row.flows:
-        _require(out.dtype in (np.dtype(bool), np.dtype(np.float32)), f"float32 became {out.dtype}")
+        _require(out.dtype in (np.dtype(bool), np.dtype(np.float32), np.dtype(np.intp)), f"float32 became {out.dtype}")
         return
     _require(out.dtype == np.dtype(case.attrs.get("dtype", "float32")), f"float32 became {out.dtype}")
     for gradient in _pull(row, small)[0]:
@@ -725,7 +725,7 @@ def the_row_is_complete(row: Primitive, case: Case) -> None:  # noqa: ARG001 - e
     _require(row.kind in KINDS, f"kind {row.kind!r}")
     _require(row.compute is not None or hasattr(np, row.array), f"numpy has no {row.array}")
     _require(set(row.domain) <= DOMAINS.keys(), f"domain {row.domain} is not among {sorted(DOMAINS)}")
-    _require(row.label, "no label")
+    _require(row.label, f"no label, which drawings show; declare it with label={row.name!r}")
     _require(1 <= row.level <= 9, f"level {row.level} is not 1 to 9")
     _require(re.fullmatch(r"([A-Z]\w*)?", row.onnx), f"onnx name {row.onnx!r}")
     _require(TABLE.get(row.name) is row, "the table has another row of this name")

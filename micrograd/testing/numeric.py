@@ -12,7 +12,7 @@ its outputs at ``t = 0``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -40,22 +40,32 @@ class Slope:
         scale: the sum of the sizes of the terms that it sums.
         error: the estimated error.
         step: the last step.
+        size: the scale of the input that the first step was an eighth of.
     """
 
     value: float
     scale: float
     error: float
     step: float
+    size: float = 1.0
+
+    @property
+    def converged(self) -> bool:
+        """Return whether the steps agree about the slope."""
+        return self.error <= max(_CONVERGED * self.scale, 1e-9)
 
 
-def complex_slope(line: LineFunction, weights: np.ndarray[Any, Any]) -> Slope:
+def complex_slope(line: LineFunction, weights: np.ndarray[Any, Any], size: float = 1.0) -> Slope:
     """Measure the slope of ``sum(weights * line(t))`` at 0, by one evaluation at an imaginary step.
+
+    The step is 1e-20 of `size`, the scale of the input, where that is below 1.
 
     >>> complex_slope(lambda t: np.exp(np.array([0.0, 1.0]) + t), np.array([1.0, 0.0])).value
     1.0
     """
-    slopes = weights * (np.imag(line(_TINY * 1j)) / _TINY)
-    return Slope(float(slopes.sum()), float(np.abs(slopes).sum()), 0.0, _TINY)
+    step = _TINY * min(max(size, 1e-200), 1.0)
+    slopes = weights * (np.imag(line(step * 1j)) / step)
+    return Slope(float(slopes.sum()), float(np.abs(slopes).sum()), 0.0, step)
 
 
 def _difference(line: LineFunction, weights: np.ndarray[Any, Any], step: float) -> tuple[float, float, float]:
@@ -81,8 +91,8 @@ def central_slope(line: LineFunction, weights: np.ndarray[Any, Any], size: float
     >>> abs(slope.value - 1) < 1e-10 and slope.error < 1e-9
     True
     """
-    best = _ladder(line, weights, size / 8)
-    if not best.error <= max(_CONVERGED * best.scale, 1e-9):  # a kink, or out of the domain: the caller's to say
+    best = replace(_ladder(line, weights, size / 8), size=size)
+    if not best.converged:  # a kink, or out of the domain: the caller's to say
         return best
     narrow = _unseen(line, weights, size, best)
     if narrow is None:
@@ -91,8 +101,8 @@ def central_slope(line: LineFunction, weights: np.ndarray[Any, Any], size: float
         finer = _ladder(line, weights, start * size)
         at, value, slack = narrow
         if start * size > at and finer.error < np.inf and abs(finer.value - value) <= slack + 10 * finer.error:
-            return finer
-    return Slope(best.value, best.scale, np.inf, best.step)
+            return replace(finer, size=size)
+    return replace(best, error=np.inf)
 
 
 def _unseen(

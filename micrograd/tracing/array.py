@@ -26,7 +26,8 @@ from micrograd.tracing.open_batch import batch_length, opened
 from micrograd.tracing.storage import Array, Storage, Write, current_trace, fitting
 
 __all__ = [
-    "TracedArray", "adopt", "float_of", "is_tracked", "leaves", "lift", "own", "present", "raw_value", "value_now",
+    "TracedArray", "adopt", "as_number", "float_of", "is_tracked", "leaves", "lift", "narrowed",
+    "own", "present", "raw_value", "value_now",
     "without_tracing",
 ]  # fmt: skip
 
@@ -157,6 +158,8 @@ class TracedArray(ArrayMethods):
         """Return the view that `step` takes, where NumPy makes a view; else a copy. With `shared` it is a view."""
         if shared:
             return TracedArray(self.storage, self, step, locked=self.locked)
+        if self.rebinds and locked:  # np.broadcast_to: all entries are one in memory
+            return TracedArray(Storage(self.present())).view_by(step, locked=True)
         if self.rebinds:  # of a number NumPy makes an array of its own
             return own(step(self.present()))  # type: ignore[no-any-return]
         if self.tracked:
@@ -177,9 +180,19 @@ class TracedArray(ArrayMethods):
 
     def __getitem__(self, index: Any) -> Any:
         index, basic, _ = _lowered_index(index)
-        if capturing() is not None and any(map(_is_placeholder, index if isinstance(index, tuple) else (index,))):
-            return own(c.getitem(self.tensor(), index))
+        if capturing() is not None and any(map(_is_anew, index if isinstance(index, tuple) else (index,))):
+            return self._read_anew(index, basic)
         return self._read(index, basic)
+
+    def _read_anew(self, index: Any, views: bool) -> Any:
+        """Return what whole numbers select that every call has anew; its place is asked for where it is written."""
+
+        def step(x: Any) -> Any:
+            return c.getitem(x, index) if isinstance(x, Tensor) else x[_fixed(index)]
+
+        if views and self.tracked and not self.rebinds and value_now(self.present())[_settled(index)].shape:
+            return TracedArray(self.storage, self, step)
+        return own(c.getitem(self.tensor(), index))
 
     def __iter__(self) -> Iterator[Any]:
         if not self._shape:
@@ -190,7 +203,9 @@ class TracedArray(ArrayMethods):
         """Return an array of its own with the present entries."""
         value = self.present()
         own_value = value if isinstance(value, Tensor) else value.copy(order)
-        return TracedArray(Storage(own_value, made=_here(), order=order, like=self))
+        made = TracedArray(Storage(own_value, made=_here(), order=order, like=self), rebinds=self.rebinds)
+        made.storage.weak = self.storage.weak
+        return made
 
     def __copy__(self) -> Any:
         return self.copy()
@@ -208,10 +223,8 @@ class TracedArray(ArrayMethods):
         value, kind = self.present(), np.dtype(dtype)
         if kind == self.dtype and not copy:
             return self
-        if isinstance(value, Tensor) and kind.kind != "f" and (capture := capturing()) is not None:
-            if value.dtype.kind in "biu" and kind.kind in "biu":
-                return own(p.cast(value, dtype=kind.name))
-            capture.refuse(f"astype({kind.name}) of a tensor", "return the tensor and cast it outside")
+        if isinstance(value, Tensor) and kind.kind != "f" and capturing() is not None:
+            return own(p.cast(value.detach(), dtype=kind.name))
         if not isinstance(value, Tensor) or kind.kind != "f":
             return adopt(raw_value(value).astype(kind, casting=casting))
         return self.copy(order) if kind == self.dtype else own(p.cast(value, dtype=kind.name))
@@ -252,6 +265,7 @@ class TracedArray(ArrayMethods):
             self.assign(p.where(present(index), present(value), self.present()))  # the places change from call to call
             return
         index, _, mask = _lowered_index(index)
+        index = _fixed(index)
         at = np.asarray(self.at[index])
         if isinstance(value, TracedArray) and value.storage is self.storage:
             there = value.at
@@ -294,9 +308,39 @@ _COMPUTES = (Tensor, np.ndarray, np.generic, int, float, complex, list, tuple)
 
 
 def float_of(x: Any) -> Any:
-    """Return the present entries of a traced array of floats; None where it has others, or where they are plain."""
+    """Return the present entries of a traced array of floats; None where it has others, is weak or plain."""
+    if x.storage.weak:
+        return None
     value = x.storage.base if x.parent is None and not x.storage.pending else x.present()
     return value if type(value) is Tensor and (type(value.raw) is float or value.raw.dtype.kind == "f") else None
+
+
+def as_number(x: TracedArray) -> TracedArray:
+    """Return a traced entry as Python would have it: a float of 64 bits that widens no array."""
+    value = x.tensor()
+    made: TracedArray = own(value if value.dtype == np.float64 else p.cast(value, dtype="float64"))
+    made.storage.weak = True
+    return made
+
+
+def narrowed(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return inputs with Python's floats among them in the dtype of the arrays beside, which they do not widen."""
+    weak = [type(x) is TracedArray and x.storage.weak for x in inputs]
+    beside = [getattr(x, "dtype", None) for x, number in zip(inputs, weak, strict=True) if not number]
+    floats = [dtype for dtype in beside if dtype is not None and dtype.kind == "f"]
+    if not floats or (wanted := np.result_type(*floats)) == np.float64:
+        return inputs
+    return tuple(
+        own(p.cast(x.tensor(), dtype=wanted.name)) if number else x for x, number in zip(inputs, weak, strict=True)
+    )
+
+
+def _numbers(operands: tuple[Any, Any], made: Any) -> Any:
+    """Return what an operator made of two operands, a Python float where both are Python's numbers."""
+    if operands[0].storage.weak and isinstance(made, TracedArray) and made.dtype.kind == "f":
+        other = operands[1]
+        made.storage.weak = type(other) in (float, int, bool) or (type(other) is TracedArray and other.storage.weak)
+    return made
 
 
 def _operators(name: str, ufunc: np.ufunc, *, compares: bool = False) -> None:
@@ -309,23 +353,23 @@ def _operators(name: str, ufunc: np.ufunc, *, compares: bool = False) -> None:
             y = other if kind is float or kind is int else float_of(other) if kind is TracedArray and joins else None
             if y is not None and (x := float_of(self)) is not None:
                 return own(short(x, y))
-        if not isinstance(other, _COMPUTES) and not _is_placeholder(other):
+        if not isinstance(other, _COMPUTES):
             return NotImplemented
-        return self.call_ufunc(ufunc, "__call__", (self, other), {})
+        return _numbers((self, other), self.call_ufunc(ufunc, "__call__", (self, other), {}))
 
     def backwards(self: TracedArray, other: Any) -> Any:
         if short is not None and joins and type(other) in (float, int) and current() is SEALED:
             x = float_of(self)
             if x is not None:
                 return own(short(other, x))
-        if not isinstance(other, _COMPUTES) and not _is_placeholder(other):
+        if not isinstance(other, _COMPUTES):
             return NotImplemented
-        return self.call_ufunc(ufunc, "__call__", (other, self), {})
+        return _numbers((self, other), self.call_ufunc(ufunc, "__call__", (other, self), {}))
 
     def inplace(self: TracedArray, other: Any) -> Any:
         if self.rebinds:
             return forwards(self, other)
-        if not isinstance(other, _COMPUTES) and not _is_placeholder(other):
+        if not isinstance(other, _COMPUTES):
             return NotImplemented
         self.call_ufunc(ufunc, "__call__", (self, other), {"out": (self,)})
         return self
@@ -339,7 +383,7 @@ def _operators(name: str, ufunc: np.ufunc, *, compares: bool = False) -> None:
 for _name, _ufunc in {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.divide, "floordiv": np.floor_divide,
     "mod": np.remainder, "pow": np.power, "matmul": np.matmul, "and": np.bitwise_and, "or": np.bitwise_or,
-    "xor": np.bitwise_xor,
+    "xor": np.bitwise_xor, "lshift": np.left_shift, "rshift": np.right_shift,
 }.items():  # fmt: skip
     _operators(_name, _ufunc)
 for _name, _ufunc in {
@@ -347,7 +391,9 @@ for _name, _ufunc in {
 }.items():  # fmt: skip
     _operators(_name, _ufunc, compares=True)
 for _name, _ufunc in {"neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": np.invert}.items():
-    setattr(TracedArray, f"__{_name}__", lambda self, _ufunc=_ufunc: self.call_ufunc(_ufunc, "__call__", (self,), {}))
+    setattr(TracedArray, f"__{_name}__", lambda self, _ufunc=_ufunc: _numbers(
+        (self, 0.0), self.call_ufunc(_ufunc, "__call__", (self,), {})
+    ))  # fmt: skip
 TracedArray.__hash__ = object.__hash__  # type: ignore[method-assign, assignment]
 
 
@@ -366,7 +412,8 @@ def present(x: Any) -> Any:
 def raw_value(x: Any) -> Any:
     """Replace tensors, also in lists and tuples, by their values; refused while a call is captured: they change."""
     if isinstance(x, Tensor) and (capture := capturing()) is not None:
-        capture.refuse("what depends on the values of a tensor", "compute with the tensor itself, or with np.where")
+        what = "what depends on the values of a tensor"
+        return np.asarray(capture.known(x, what, "compute with the tensor itself, or with np.where"))
     if type(x) in (list, tuple) and x:
         return type(x)([raw_value(item) for item in x])
     return value_now(x)
@@ -414,9 +461,19 @@ def leaves(x: Any) -> Iterator[Any]:
         yield x
 
 
-def _is_placeholder(item: Any) -> bool:
-    """Check for an integer array that every call of a compiled function is given anew."""
-    return hasattr(item, "integers")
+def _is_anew(item: Any) -> bool:
+    """Check for whole numbers that every call of a compiled function has anew."""
+    return isinstance(item, Tensor)
+
+
+def _settled(index: Any) -> Any:
+    """Return an index with the numbers of this call."""
+    return tuple(map(value_now, index)) if isinstance(index, tuple) else value_now(index)
+
+
+def _fixed(index: Any) -> Any:
+    """Return an index with the numbers of this call, on which the program relies from now on."""
+    return tuple(map(raw_value, index)) if isinstance(index, tuple) else raw_value(index)
 
 
 def _lowered_index(index: Any) -> tuple[Any, bool, Tensor | None]:
@@ -434,8 +491,11 @@ def _lowered_index(index: Any) -> tuple[Any, bool, Tensor | None]:
             if isinstance(value, Tensor) and value.dtype == bool and len(items) == 1:
                 mask = value
             if isinstance(value, Tensor) and (capture := capturing()) is not None:
-                capture.refuse("an index computed by tensors", "use np.where, or pass the index as an integer array")
-            item = raw_value(value)
+                item = value if value.dtype.kind in "iu" else capture.index(value)
+            else:
+                item = raw_value(value)
+        elif isinstance(item, slice):
+            item = slice(*(int(end) if isinstance(end, Tensor) else end for end in (item.start, item.stop, item.step)))
         elif isinstance(item, (list, np.ndarray)):
             item = np.array(raw_value(present(item)))
             if not item.size and item.dtype.kind == "f":
@@ -443,6 +503,7 @@ def _lowered_index(index: Any) -> tuple[Any, bool, Tensor | None]:
         if isinstance(item, np.ndarray) and item.ndim == 0 and item.dtype.kind in "iu":
             item = int(item)
         whole = isinstance(item, (int, np.integer)) and not isinstance(item, bool)
+        whole |= isinstance(item, Tensor) and not item.shape
         basic &= whole or item is None or item is Ellipsis or isinstance(item, slice)
         lowered.append(item)
     return tuple(lowered) if isinstance(index, tuple) else lowered[0], basic, mask
@@ -530,3 +591,4 @@ def _here() -> list[CodePosition]:
 
 
 TracedArray.own = staticmethod(own)
+TracedArray.as_number = as_number  # type: ignore[method-assign, assignment]

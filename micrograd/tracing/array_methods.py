@@ -45,6 +45,7 @@ class ArrayMethods(Tensor):
         def raw(self) -> Any: ...  # noqa: D102
 
         def present(self) -> Any: ...  # noqa: D102
+        def as_number(self) -> Any: ...  # noqa: D102
         def tensor(self) -> Tensor: ...  # noqa: D102
         def view_by(self, step: Step, *, locked: bool = False, shared: bool = False) -> Any: ...  # noqa: D102
 
@@ -67,10 +68,16 @@ class ArrayMethods(Tensor):
                 raise ValueError("can only convert an array of size 1 to a Python scalar")
             index = (0,) * self.ndim
         chosen = self.reshape(-1)[index[0]] if len(index) == 1 and self.ndim != 1 else self[index]
-        return chosen if isinstance(chosen, ArrayMethods) else chosen.item()
+        if not isinstance(chosen, ArrayMethods):
+            return chosen.item()
+        if chosen.dtype.kind == "f":
+            return chosen.as_number()
+        return bool(chosen) if chosen.dtype.kind == "b" else int(chosen)
 
     def tolist(self) -> Any:
-        """Return a list of numbers; refused where they are tracked."""
+        """Return a list of numbers, refused where they are tracked; of an entry that is no list the number."""
+        if not self.shape:
+            return self.item()
         self.ask("tolist")
         value = self.present()
         if isinstance(value, Tensor) and value.dtype.kind == "f":
@@ -94,12 +101,10 @@ class ArrayMethods(Tensor):
         return int(np.asarray(self.raw))
 
     def __floor__(self) -> int:
-        self.ask("__int__")
-        return int(np.floor(self.raw))
+        return int(self.call_ufunc(np.floor, "__call__", (self,), {}))
 
     def __ceil__(self) -> int:
-        self.ask("__int__")
-        return int(np.ceil(self.raw))
+        return int(self.call_ufunc(np.ceil, "__call__", (self,), {}))
 
     __trunc__ = __int__
 
@@ -125,7 +130,8 @@ class ArrayMethods(Tensor):
         return round(number) if digits is None else round(number, digits)
 
     def __contains__(self, value: Any) -> bool:
-        self.ask("__bool__")
+        if capturing() is not None and self.tracked:
+            return bool(self.call_function(np.any, (self.call_ufunc(np.equal, "__call__", (self, value), {}),), {}))
         return bool(np.any(np.asarray(self.raw) == getattr(value, "raw", value)))
 
     def __repr__(self) -> str:

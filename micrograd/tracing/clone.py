@@ -346,10 +346,9 @@ class Cloner:
 
     def _function(self, value: FunctionType) -> FunctionType:
         self.pristine = None  # met on the way, it is not among what the next run would look at
-        cells = tuple(CellType() for _ in value.__closure__ or ())
-        closure = tuple(
-            self.clones.get(id(cell), new) for cell, new in zip(value.__closure__ or (), cells, strict=True)
-        )
+        # Cells first, all of them: a function in one may have another of them too, and must meet the same.
+        fresh = [cell for cell in value.__closure__ or () if id(cell) not in self.clones]
+        closure = tuple(self.clones.get(id(cell)) or self._pair(cell, CellType()) for cell in value.__closure__ or ())
         space = self._globals(value.__globals__)
         made = FunctionType(value.__code__, space, value.__name__, None, closure)
         self._pair(value, made)
@@ -361,8 +360,7 @@ class Cloner:
                 self._global(value.__globals__, name)
         for cell, new in zip(value.__closure__ or (), closure, strict=True):
             contents.append(_content(cell))
-            if id(cell) not in self.clones:
-                self._pair(cell, new)
+            if any(cell is one for one in fresh):
                 try:
                     new.cell_contents = self.of(cell.cell_contents)
                     self.cells.append((cell, new, new.cell_contents))

@@ -34,15 +34,19 @@ from micrograd.numpy_api.functions import (
     call_function,
     call_ufunc,
     named_arguments,
+    refusal,
+    spelled,
 )
-from micrograd.numpy_api.scipy import SCIPY
+from micrograd.numpy_api.scipy import of_scipy
 from micrograd.tracing.array import (
     TracedArray,
     adopt,
+    as_number,
     float_of,
     is_tracked,
     leaves,
     lift,
+    narrowed,
     own,
     present,
     raw_value,
@@ -50,7 +54,6 @@ from micrograd.tracing.array import (
 )
 from micrograd.tracing.open_batch import length
 from micrograd.tracing.overrides import OVERRIDES, Joined, Vectorized, by_numpy, einsum_view, filled, joined, written_to
-from micrograd.tracing.refusals import refusal
 from micrograd.tracing.stand_ins import TracedGenerator
 from micrograd.tracing.storage import fitting
 
@@ -109,19 +112,21 @@ def apply_function(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     elif _has_no_gradient(called, args, kwargs) and not (
         capturing() is not None and called in FUNCTIONS and called not in _OF_SHAPES
     ):
-        _refuse_values(called)
-        made = adopt(called(*value_now(args), **{key: value_now(value) for key, value in kwargs.items()}))
-    elif called not in FUNCTIONS and called.__name__ not in SCIPY:
+        look = value_now if called in _OF_SHAPES else functools.partial(_values, called)
+        made = adopt(called(*look(args), **{key: look(value) for key, value in kwargs.items()}))
+    elif called not in FUNCTIONS and of_scipy(called) is None:
         raise GraphError(refusal(called))
     else:
         made = lift(_composed(called, present(args), {key: present(value) for key, value in kwargs.items()}))
     return made if out is None else written_to(out, made)
 
 
-def _refuse_values(called: Any) -> None:
-    """Refuse, while a call is captured, what NumPy would compute from values; shapes and dtypes stay."""
-    if (capture := capturing()) is not None and called not in _OF_SHAPES:
-        capture.refuse(f"np.{called.__name__}() of a tensor", "return the tensor and look at its values outside")
+def _values(called: Any, x: Any) -> Any:
+    """Return values for NumPy to compute with, on which a program that is captured relies; refused where it may not."""
+    if type(x) in (list, tuple):
+        return type(x)([_values(called, item) for item in x])
+    value = present(x)
+    return c.values_of(value, f"{spelled(called)}()") if isinstance(value, Tensor) else value
 
 
 def _lists_joined(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -145,7 +150,9 @@ def _composed(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
     """Compose a call of primitives."""
     if kwargs.get("order") in ("C", "K", "A"):
         del kwargs["order"]
-    return call_function(called, args, kwargs) if called in FUNCTIONS else SCIPY[called.__name__](*args, **kwargs)
+    if called in FUNCTIONS:
+        return call_function(called, args, kwargs)
+    return of_scipy(called)(*args, **kwargs)  # type: ignore[misc]
 
 
 # ---- ufuncs ------------------------------------------------------------------------------------------------
@@ -163,6 +170,8 @@ def _is_float(x: Any) -> bool:
 
 def apply_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Compute ``called(*inputs, **kwargs)``, or one of its methods, such as ``np.add.reduce``."""
+    if any(type(x) is TracedArray and x.storage.weak for x in inputs):
+        inputs = narrowed(inputs)
     if method == "__call__" and not kwargs and (composed := _OF_FLOATS.get(called)) is not None:
         given = [x.present() if type(x) is TracedArray else x for x in inputs]
         if all(type(x) in _NUMBERS or _is_float(x) for x in given) and any(type(x) is Tensor for x in given):
@@ -235,8 +244,8 @@ def _castable(called: np.ufunc, have: np.dtype[Any], wanted: np.dtype[Any]) -> N
 def _composed_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Compose a call of a ufunc, or of one of its methods, of primitives."""
     dtype = kwargs.pop("dtype", None)
-    if method == "__call__" and called.__name__ in SCIPY:
-        made = SCIPY[called.__name__](*inputs)
+    if method == "__call__" and called not in UFUNCS and (scipys := of_scipy(called)) is not None:
+        made = scipys(*inputs)
     elif method == "__call__" and called in UFUNCS:  # what keywords there may be is for `call_ufunc` to say
         made = call_ufunc(called, method, *inputs, **kwargs) if kwargs else UFUNCS[called](*inputs)
     elif method == "accumulate" and called in UFUNCS and called.nin == 2:
@@ -247,10 +256,12 @@ def _composed_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwar
     elif (method == "reduce" and called in (np.logical_and, np.logical_or)) or (
         method == "__call__" and (called in _UFUNCS_WITHOUT_GRADIENT or not _has_gradient(inputs))
     ):
-        if capturing() is not None and called in LOGIC and method == "__call__":
+        capture = capturing() if called in LOGIC and method == "__call__" else None
+        if capture is not None and (
+            not capture.relies or called in _UFUNCS_WITHOUT_GRADIENT or _are_truth_values(inputs)
+        ):
             return call_ufunc(called, method, *inputs, **kwargs)
-        _refuse_values(called)
-        made = getattr(called, method)(*raw_value(inputs), **kwargs)
+        made = getattr(called, method)(*_values(called, inputs), **kwargs)
     elif method == "reduce" and called in (np.add, np.multiply, np.maximum, np.minimum):
         made = call_ufunc(called, method, *inputs, **kwargs)
     elif method == "__call__" and called in LOGIC:
@@ -262,6 +273,10 @@ def _composed_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwar
     return made
 
 
+def _are_truth_values(values: tuple[Any, ...]) -> bool:
+    return all(np.asarray(value_now(value)).dtype == bool for value in values)
+
+
 def _of_dtype(inputs: tuple[Any, ...], dtype: Any) -> tuple[Any, ...]:
     """Return the inputs in the dtype that is computed in."""
     return inputs if dtype is None else tuple(primitives.cast(x, dtype=np.dtype(dtype).name) for x in inputs)
@@ -271,7 +286,10 @@ def _at(called: np.ufunc, target: Any, index: Any, value: Any = None) -> None:
     """Compute ``np.add.at(target, index, value)``."""
     value, index = joined(value), raw_value(present(index))
     if not is_tracked(target) and not is_tracked(value):
-        called.at(present(target), index, present(value))
+        made = np.array(present(target)) if isinstance(target, TracedArray) else target
+        called.at(made, index, *(() if value is None else (present(value),)))
+        if made is not target:
+            target[...] = made
         return
     if called not in (np.add, np.subtract):
         raise GraphError(refusal(called, "at"))
@@ -399,9 +417,11 @@ def _math_function(real: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(real)
     def call(*args: Any, **kwargs: Any) -> Any:
         if name in _OF_MATH and any(isinstance(arg, Tensor) and is_tracked(arg) and not arg.shape for arg in args):
-            if name == "log" and len(args) == 2:
-                return apply_ufunc(np.log, "__call__", args[:1], {}) / math.log(args[1])
-            return apply_ufunc(_OF_MATH[name], "__call__", args, {})
+            given = [as_number(arg) if isinstance(arg, TracedArray) and is_tracked(arg) else arg for arg in args]
+            if name == "log" and len(given) == 2:
+                return as_number(apply_ufunc(np.log, "__call__", tuple(given[:1]), {})) / math.log(given[1])
+            made = apply_ufunc(_OF_MATH[name], "__call__", tuple(given), {})
+            return as_number(made) if isinstance(made, TracedArray) and made.dtype.kind == "f" else made
         return real(*args, **kwargs)
 
     call.real = real  # type: ignore[attr-defined]
@@ -417,12 +437,6 @@ def _gone(name: str, instead: str) -> Callable[..., Any]:
 
 @functools.wraps(np.random.default_rng)
 def _default_rng(seed: Any = None) -> np.random.Generator:
-    if seed is None and (capture := capturing()) is not None:
-        capture.refuse(
-            "random numbers of np.random.default_rng()",
-            "draw them outside and pass them as an argument, or use nn.Dropout or functional.dropout, which draw anew "
-            "at each call",
-        )
     return TracedGenerator(np.random.default_rng(seed).bit_generator)
 
 

@@ -17,7 +17,17 @@ from micrograd.errors import GraphError
 from micrograd.modes import capturing
 from micrograd.numpy_api import composites as c
 from micrograd.numpy_api import rearrange
-from micrograd.tracing.array import TracedArray, adopt, is_tracked, leaves, lift, present, raw_value, value_now
+from micrograd.tracing.array import (
+    TracedArray,
+    adopt,
+    is_tracked,
+    leaves,
+    lift,
+    narrowed,
+    present,
+    raw_value,
+    value_now,
+)
 from micrograd.tracing.storage import current_trace
 
 __all__ = ["OVERRIDES", "Joined", "Vectorized", "array", "by_numpy", "einsum_view", "joined", "written_to"]
@@ -120,10 +130,15 @@ def copied(a: Any, order: Any = "K", subok: bool = False) -> Any:
     return array(a, order=order)
 
 
-def _same_in_every_call(x: Any, called: str) -> None:
-    """Refuse, while a call is captured, what depends on values: they change from call to call."""
-    if (capture := capturing()) is not None and is_tracked(x):
-        capture.refuse(f"{called} of a tensor", "use np.where with three arguments, or look at the values outside")
+def _same_in_every_call(x: Any, called: str) -> Any:
+    """Return values, on which a program that is captured relies; refused where it may not: they change."""
+    if isinstance(x, (list, tuple)):
+        return type(x)([_same_in_every_call(item, called) for item in x])
+    value = present(x)
+    if (capture := capturing()) is not None and isinstance(value, Tensor):
+        instead = "use np.where with three arguments, or look at the values outside"
+        return np.asarray(capture.known(value, f"{called} of a tensor", instead))
+    return raw_value(value)
 
 
 def joined(x: Any) -> Any:
@@ -330,8 +345,7 @@ def _diagonal(a: TracedArray, val: Any, wrap: bool = False) -> None:
 
 
 def _put(a: TracedArray, ind: Any, v: Any, mode: Any = "raise") -> None:
-    _same_in_every_call(ind, "np.put() at the places")
-    places = np.take(np.arange(a.size), raw_value(present(ind)), mode=mode).ravel()
+    places = np.take(np.arange(a.size), _same_in_every_call(ind, "np.put() at the places"), mode=mode).ravel()
     a.flat[places] = _repeated(v, np.arange(places.size))
 
 
@@ -354,8 +368,7 @@ def _place(arr: TracedArray, mask: Any, vals: Any) -> None:
 
 
 def _truth(mask: Any) -> Any:
-    _same_in_every_call(mask, "writing where a mask holds, of the values")
-    return np.asarray(raw_value(present(mask))).astype(bool)
+    return np.asarray(_same_in_every_call(mask, "writing where a mask holds, of the values")).astype(bool)
 
 
 def _repeated(values: Any, places: Any) -> Any:
@@ -381,16 +394,17 @@ _writes(np.place, _place)
 def where(condition: Any, *choices: Any) -> Any:
     """Return the places where something holds, or choose between two arrays, as `numpy.where`."""
     if not choices:
-        _same_in_every_call(condition, "np.where() with one argument")
-        return np.where(raw_value(present(condition)))
+        mask = present(joined(condition))
+        mask = c.truth(mask) if isinstance(mask, Tensor) and capturing() is not None else mask
+        return np.where(_same_in_every_call(mask, "np.where() with one argument"))
     given = tuple(map(joined, (condition, *choices)))
     if not is_tracked(given):
         return by_numpy(np.where, given, {})
-    mask, x, y = present(given)
+    mask, x, y = present((given[0], *narrowed(given[1:])))
     x, y = (np.asarray(v) if isinstance(v, np.generic) else v for v in (x, y))
     if isinstance(mask, Tensor) and mask.dtype != bool:
         mask = raw_value(mask).astype(bool) if capturing() is None else c.truth(mask)
-    elif not isinstance(mask, Tensor) and not hasattr(mask, "integers"):
+    elif not isinstance(mask, Tensor):
         mask = np.asarray(mask).astype(bool)
     return lift(primitives.where(mask, x, y))
 
@@ -446,8 +460,7 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
 def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: Any) -> Any:
     """Compute each part of an array by a function of its own, as `numpy.piecewise`."""
     x = asarray(joined(x))
-    _same_in_every_call(condlist, "np.piecewise() by conditions")
-    masks = raw_value(present(condlist))
+    masks = _same_in_every_call(condlist, "np.piecewise() by conditions")
     if isinstance(masks, (bool, np.bool_)) or (not isinstance(masks[0], (list, np.ndarray)) and x.ndim):
         masks = [masks]
     masks = [np.asarray(mask, bool) for mask in masks]
@@ -469,8 +482,8 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
 @_overrides(np.put_along_axis)
 def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any, *_: Any) -> None:
     """Write for each line along `axis` to its own places, as `numpy.put_along_axis`."""
-    _same_in_every_call(indices, "np.put_along_axis() at the places")
-    places, values = np.asarray(raw_value(present(indices))), joined(values)
+    places = np.asarray(_same_in_every_call(indices, "np.put_along_axis() at the places"))
+    values = joined(values)
     if not is_tracked((arr, values)) and not isinstance(arr, TracedArray):
         np.put_along_axis(arr, places, present(values), axis)
         return
@@ -543,6 +556,6 @@ class Joined:
         items = key if isinstance(key, tuple) else (key,)
         if not any(isinstance(item, TracedArray) for item in items):
             return adopt(self.real[key])
-        if any(isinstance(item, (slice, str)) for item in items):
-            raise GraphError("np.c_ and np.r_ with slices are not traced; use np.concatenate and np.arange.")
-        return self.join(items)
+        if any(isinstance(item, str) for item in items):
+            raise GraphError("np.c_ and np.r_ with an axis in words are not traced; use np.concatenate.")
+        return self.join([np.r_[item] if isinstance(item, slice) else item for item in items])

@@ -1,53 +1,26 @@
-"""Refuse what cannot be traced: show the user's line, and name the nearest function that works."""
+"""Show the user's line under a refusal."""
 
 from __future__ import annotations
 
+import ast
 import linecache
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
-import numpy as np
-
 from micrograd.errors import GraphError, MicrogradError
 from micrograd.source.names import Source, is_users_code, is_users_file, source_of
 
-__all__ = ["explain", "located", "refusal", "underlined"]
-
-_NEAREST = {
-    "eig": "np.linalg.eigh for a symmetric matrix",
-    "eigvals": "np.linalg.eigvalsh for a symmetric matrix",
-    "as_strided": "np.lib.stride_tricks.sliding_window_view, or an index",
-    "histogram": "comparisons and np.sum",
-}
-_NEAREST_MODULE = {
-    "ma": "np.where, with a number of your choice where the mask is",
-    "fft": "a product with the matrix of the transform",
-}
-_GENERAL = (
-    "+ - * / ** @, np.exp, np.log, np.sqrt, np.tanh, np.abs, np.maximum, np.where, np.sum, np.mean, np.max, np.dot, "
-    "np.einsum, indexing and loops"
-)
+__all__ = ["broken_at", "explain", "located", "no_function", "underlined"]
 
 
-def refusal(called: Any, method: str = "") -> str:
-    """Say why a call of a NumPy function is refused, and what to write in its place."""
-    name = getattr(called, "__name__", str(called))
-    module = str(getattr(called, "__module__", None) or "numpy")
-    nearest = _NEAREST_MODULE.get(module.split(".")[1] if "." in module else "") or _NEAREST.get(name)
-    use = f"use {nearest}" if nearest else f"write it with {_GENERAL}"
-    return (f"{_spelled(name, module, called)}{'.' * bool(method)}{method} has no rule to differentiate it by, so its "
-            f"gradient would be lost; {use}.")  # fmt: skip
+_CURRIED = ("grad", "value_and_grad", "jacobian", "hessian")
 
 
-def _spelled(name: str, module: str, called: Any) -> str:
-    """Spell a function as the user calls it: ``np.linalg.inv``."""
-    if getattr(np, name, None) is called:
-        return f"np.{name}"
-    part = module.split(".")[1] if module.startswith("numpy.") else ""
-    if part in ("fft", "linalg", "ma", "random"):
-        return f"np.{part}.{name}"
-    return f"np.{name}" if part else name
+def no_function(given: Any, taker: str) -> TypeError:
+    """Return the error of a transform that is given something else than a function."""
+    hint = f"; pass the function itself, {taker}(f)(x), not what it returns" * (taker in _CURRIED)
+    return TypeError(f"{taker} takes a function; got {given!r}{hint}.")
 
 
 def underlined(source: Source) -> str:
@@ -63,6 +36,26 @@ def underlined(source: Source) -> str:
     indent = len(line) - len(line.lstrip())
     start = max(start, indent)
     return f"{head}\n    {line[indent:]}\n    {' ' * (start - indent)}{'^' * max(end - start, 1)}"
+
+
+def broken_at(traceback: TracebackType | None) -> tuple[Source | None, list[Any]]:
+    """Return the user's innermost expression in a traceback, and the values of the variables that stand in it."""
+    found: Source | None = None
+    frame, is_users = None, False
+    while traceback is not None:
+        own = is_users_code(traceback.tb_frame.f_code.co_filename)
+        if own or (is_users_file(traceback.tb_frame.f_code.co_filename) and not is_users):
+            frame, is_users = traceback.tb_frame, own
+            found = source_of(frame, traceback.tb_lasti)
+        traceback = traceback.tb_next
+    if found is None or frame is None:
+        return None, []
+    try:
+        tree = ast.parse(found.text.strip(), mode="eval")
+    except SyntaxError:
+        return found, []
+    names = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    return found, [frame.f_locals[name] for name in dict.fromkeys(names) if name in frame.f_locals]
 
 
 def located(message: str, traceback: TracebackType | None) -> str:

@@ -10,13 +10,14 @@ import numpy as np
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError
 from micrograd.modes import recording
+from micrograd.numpy_api.scipy import of_scipy
 from micrograd.source.names import CodePosition
 from micrograd.tracing.array import TracedArray, lift, without_tracing
 from micrograd.tracing.clone import Cloner, clones_code
 from micrograd.tracing.refusals import explain
 from micrograd.tracing.storage import Storage, Write, current_trace
 
-__all__ = ["CapturedRun", "Run", "inside_a_trace", "lifted"]
+__all__ = ["CapturedRun", "Run", "WritesOutsideError", "inside_a_trace", "lifted"]
 
 
 class Unnamed:
@@ -65,7 +66,7 @@ class Run:
     """
 
     def __init__(self, f: Callable[..., Any]) -> None:
-        self.f = f
+        self.f = f = of_scipy(f) or f
         outer: Any = current_trace.get()
         self.outer = outer
         self.traces = clones_code(f)
@@ -118,8 +119,14 @@ class Run:
         return result
 
 
+class WritesOutsideError(GraphError):
+    """A call that is captured writes into an array that is no argument and was not made in it."""
+
+    array: Any
+
+
 class _OfCapture(Unnamed):
-    """The trace of a call that is captured: what lies outside stays as it is, since later calls would not change it."""
+    """The trace of a call that is captured: what lies outside stays as it is, unless every call writes it anew."""
 
     def __init__(self, cloner: Cloner) -> None:
         super().__init__(cloner)
@@ -129,10 +136,12 @@ class _OfCapture(Unnamed):
         """Refuse to write into an array that is no argument and was not made in the call."""
         super().writes(storage)
         if storage.origin is not None and not any(given.storage is storage for given in self.arguments):
-            raise GraphError(
+            error = WritesOutsideError(
                 "a compiled function writes into an array that it finds outside, which later calls would not do; pass "
                 "the array as an argument, or return the new values."
             )
+            error.array = storage.origin
+            raise error
 
 
 class CapturedRun:
@@ -146,7 +155,7 @@ class CapturedRun:
     """
 
     def __init__(self, f: Callable[..., Any]) -> None:
-        self.f = f
+        self.f = f = of_scipy(f) or f
         self.cloner = Cloner(f, {})
         self.cloner.keeps_values_in = True
         self.trace = _OfCapture(self.cloner)
@@ -155,6 +164,12 @@ class CapturedRun:
         """Return what `f` is given for an array `leaf` that the capture knows as `tensor`."""
         made = self.cloner.variable(tensor, leaf)
         self.trace.arguments.append(made)
+        return made
+
+    def outside(self, tensor: Tensor, array: Any) -> TracedArray:
+        """Return what `f` finds in the place of an `array` outside of it, which every call reads and writes."""
+        made = self.argument(tensor, array)
+        self.cloner.clones[id(array)] = made
         return made
 
     def other(self, leaf: Any) -> Any:

@@ -75,6 +75,7 @@ class _Unwritten:
     first: Tensor | None = None
     written: bool = False
     exposed: bool = False
+    weak: bool = False
     pending: list[Write] | tuple[()] = ()
     owner: Array | None = None
     slot: Array | None = None
@@ -91,6 +92,7 @@ class Storage(_Unwritten):
         made: where the user's frames stood when the array was made.
         first: the tensor that the entries were before the first write.
         written: whether anything has been written.
+        weak: whether to Python it is a float, as what `math` returns is, which widens no array.
         exposed: whether code outside of the traced functions has been given the plain array.
         pending: the writes that wait.
         owner: for each entry the number of the waiting write that set it; -1: none.
@@ -256,7 +258,8 @@ class Storage(_Unwritten):
             return values
         mask: Any = (owner >= 0).reshape(self.shape)
         written = values[mask]
-        constant: Any = values if (written != written[0]).any() or written[0] != written[0] else float(written[0])
+        constant: Any = values if (written != written[0]).any() or written[0] != written[0] else written[0]
+        constant = float(constant) if self.dtype.kind == "f" and constant is not values else np.asarray(constant)
         if len(live) == 1 and (own_mask := next(iter(live.values())).mask) is not None:
             mask = own_mask
         if isinstance(self.base, Tensor):

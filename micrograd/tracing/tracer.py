@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -14,13 +15,14 @@ import numpy as np
 
 from micrograd.engine import Tensor, observe
 from micrograd.errors import GraphError
+from micrograd.graph.broken import Failure, keep_what_ran
 from micrograd.graph.graph import Graph
 from micrograd.graph.nodes import Label, assemble
 from micrograd.primitives import where
 from micrograd.source.names import PACKAGE, CodePosition, Context, Expression, is_users_file, read, user_frames
 from micrograd.tracing.array import TracedArray, without_tracing
 from micrograd.tracing.clone import Cloner
-from micrograd.tracing.refusals import explain
+from micrograd.tracing.refusals import broken_at, explain, no_function
 from micrograd.tracing.storage import Storage, Write, current_trace
 
 __all__ = ["Record", "record_call", "trace"]
@@ -83,6 +85,8 @@ def trace(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
 
 def record_call(f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], outermost: Any = None) -> Record:
     """Record one call, with names and stages: what `trace` makes its graph of."""
+    if not callable(f):
+        raise no_function(f, "trace")
     name = getattr(f, "__name__", type(f).__name__)
     bound = inspect.signature(f).bind(*args, **kwargs)
     inputs: dict[Tensor, str] = {}
@@ -97,16 +101,22 @@ def record_call(f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, An
                 "" if kind is inspect.Parameter.VAR_KEYWORD else parameter, value
             )
         if not inputs:
-            whole = [value for value in (*args, *kwargs.values()) if type(value) is int]
+            numbers = [value for value in (*args, *kwargs.values()) if type(value) in (int, float)]
             raise GraphError(
                 f"trace({name}): no float array among the arguments, so there is nothing to differentiate by"
-                + (f"; pass np.array({whole[0]}.0) for {whole[0]}." if whole else ".")
+                + (f"; pass np.array({float(numbers[0])}) for {numbers[0]}." if numbers else ".")
             )
         with observe(recorder, sealed=True):
             result = without_tracing(runs(*bound.args, **bound.kwargs))
             cloner.give_back()
     except Exception as error:
-        explain(error)
+        keep = partial(_what_ran, recorder, inputs, name)
+        try:
+            explain(error)
+        except Exception as explained:
+            keep_what_ran(explained, keep)
+            raise
+        keep_what_ran(error, keep)
         raise
     finally:
         current_trace.reset(token)
@@ -118,6 +128,28 @@ def record_call(f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, An
                          "return what is computed from the inputs, as an array or a tuple of arrays.")  # fmt: skip
     labels = recorder.labels(inputs, {*outputs})
     return Record("f" if name == "<lambda>" else name, inputs, outputs, result, labels)
+
+
+def _what_ran(recorder: Recorder, inputs: dict[Tensor, str], name: str, error: BaseException) -> Graph:
+    """Return the graph of the nodes that were recorded before an exception, with what broke."""
+    order = [node for node in recorder.order if node.row is not None]
+    read = {operand for node in order for operand in node.operands}
+    ends = [node for node in order if node not in read]
+    labels = recorder.labels(inputs, set())
+    graph = Graph(**assemble(ends or [*inputs], inputs, labels, name=name))
+    place = {tensor: index for index, tensor in graph._tensors.items()}
+    source, present = broken_at(error.__traceback__)
+    reads = [place[leaf] for value in present if (leaf := without_tracing(value)) in place] if place else []
+    for node in ends:  # what the expression had computed of itself
+        made = graph.nodes[place[node]].source
+        if source is not None and made is not None and made.file == source.file and made.line == source.line:
+            reads = [index for index in reads if index not in graph.nodes[place[node]].reads] + [place[node]]
+    if not reads and ends:
+        reads = [place[order[-1]]]  # the last that ran
+    said = str(error).splitlines()[0] if str(error) else ""
+    message = f"{type(error).__name__}: {said}"
+    graph.failure = Failure(source, message, tuple(dict.fromkeys(reads)))
+    return graph
 
 
 def _outputs(result: Any) -> list[Tensor]:

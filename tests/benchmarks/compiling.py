@@ -30,7 +30,7 @@ Load = Callable[[], Callable[..., Any]]
 
 
 def _micrograd() -> Callable[..., Any]:
-    import numba  # noqa: F401  (what compiles)
+    import llvmlite.binding  # noqa: F401  (what compiles)
     import numpy as np
 
     import micrograd as mg
@@ -61,7 +61,7 @@ def _jax() -> Callable[..., Any]:
 
 
 LIBRARIES: Mapping[str, tuple[str, Load]] = {
-    "micrograd": ("numba", _micrograd), "torch.compile": ("torch", _torch), "jax": ("jax", _jax),
+    "micrograd": ("llvmlite", _micrograd), "torch.compile": ("torch", _torch), "jax": ("jax", _jax),
 }  # fmt: skip
 
 
@@ -80,7 +80,7 @@ def measure(library: str, n: int, d: int) -> dict[str, float]:
 
 def _caches(folder: str) -> dict[str, str]:
     """Every cache that a library may keep, in a folder of ours."""
-    names = ("MICROGRAD_CACHE_DIR", "NUMBA_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "JAX_COMPILATION_CACHE_DIR")
+    names = ("MICROGRAD_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "JAX_COMPILATION_CACHE_DIR")
     return {name: str(Path(folder) / name.lower()) for name in names} | {"XDG_CACHE_HOME": folder}
 
 

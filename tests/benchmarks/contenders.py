@@ -105,7 +105,7 @@ def compiled(f: Callable[..., Any], arrays: Sequence[Any], names: Sequence[str])
 
 def require_compiler() -> None:
     """Raise ImportError where the extra is not installed."""
-    import numba  # noqa: F401
+    import llvmlite  # noqa: F401
 
 
 def handwritten(f: Callable[..., Any], arrays: Sequence[Any], names: Sequence[str]) -> Prepared:

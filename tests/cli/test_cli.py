@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -174,7 +175,7 @@ def test_a_large_graph_is_summarised_and_said(capsys: pytest.CaptureFixture[str]
 def test_walk_writes_a_page(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = said(capsys, "walk", TARGET, *INPUTS, "-o", "bn.html", "--lang", "zh")
     assert (code, err) == (0, "")
-    assert "bn.html: 15 nodes, 46 steps" in out
+    assert "bn.html: 15 nodes, 34 steps" in out
     text = Path("bn.html").read_text(encoding="utf-8")
     assert text.startswith("<!doctype html>")
     assert 'lang="zh-Hans"' in text
@@ -183,8 +184,37 @@ def test_walk_writes_a_page(capsys: pytest.CaptureFixture[str]) -> None:
 def test_walk_without_an_output_prints_the_steps(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = said(capsys, "walk", TARGET, *INPUTS)
     assert code == 0
-    assert "[46/46] backward: Gradient of x" in out
+    assert "[34/34] backward: Gradient of x" in out
     assert list(Path().iterdir()) == []
+
+
+def test_draw_shows_what_ran_before_an_exception(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("net.py").write_text("def f(x, w):\n    y = x * 2.0\n    return y @ w\n", encoding="utf-8")
+    code, _, err = said(capsys, "draw", "net.py:f", "--input", "x=4x3", "--input", "w=4x3", "-o", "f.svg")
+    assert code == 1
+    assert "net.py:3: " in err
+    assert "f.svg shows what ran before it" in err
+    assert "inner sizes 3 and 4 differ" in re.sub("<[^>]*>", " ", Path("f.svg").read_text(encoding="utf-8"))
+    assert said(capsys, "walk", "net.py:f", "--input", "x=4x3", "--input", "w=4x3")[0] == 1
+
+
+def test_walk_through_training(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("step.py").write_text(
+        "import numpy as np\n\ndef step(w, x, rate=0.25):\n    loss = np.sum((w - x) ** 2)\n"
+        "    return loss, w - rate * 2 * (w - x)\n\ndef loss_only(w, x):\n    return np.sum(w * x)\n",
+        encoding="utf-8",
+    )
+    given = ("--input", "w=[4.0]", "--input", "x=[0.0]")
+    code, out, err = said(capsys, "walk", "--train", "step.py:step", *given, "--steps", "3", "-o", "step.html")
+    assert (code, err) == (0, "")
+    assert "step.html: 8 nodes" in out
+    code, out, _ = said(capsys, "walk", "--train", "step.py:step", *given, "--param", "rate=0.5", "--steps", "3")
+    assert "The loss of each iteration: 16, 0, 0." in out
+    code, _, err = said(capsys, "walk", "--train", "step.py:loss_only", *given)
+    assert code == 1
+    assert "step.py: loss_only changes no parameter" in err
+    code, _, err = said(capsys, "walk", "--train", "--backward", "step.py:step", *given)
+    assert (code, "leave out --backward" in err) == (2, True)
 
 
 def test_walk_steps_with_enter(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,8 +222,8 @@ def test_walk_steps_with_enter(capsys: pytest.CaptureFixture[str], monkeypatch: 
     monkeypatch.setattr("builtins.input", lambda: next(answers))
     code, out, _ = said(capsys, "walk", TARGET, *INPUTS, "--step")
     assert code == 0
-    assert "[2/46]" in out
-    assert "[3/46]" not in out
+    assert "[2/34]" in out
+    assert "[3/34]" not in out
 
 
 def test_walk_draws_the_same_numbers_as_draw_and_walks_backward_graphs(capsys: pytest.CaptureFixture[str]) -> None:
@@ -298,11 +328,11 @@ def test_a_folder_that_cannot_be_written(capsys: pytest.CaptureFixture[str], mon
 
 def test_a_missing_extra_is_exit_2(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(**_: Any) -> None:
-        raise MissingExtraError("this needs numba: pip install 'micrograd-graph[compile]'")
+        raise MissingExtraError("this needs llvmlite: pip install 'micrograd-graph[compile]'")
 
     monkeypatch.setattr("micrograd.training.loop.train_digits", missing)
     code, _, err = said(capsys, "train", "digits")
-    assert (code, err) == (2, "micrograd: this needs numba: pip install 'micrograd-graph[compile]'\n")
+    assert (code, err) == (2, "micrograd: this needs llvmlite: pip install 'micrograd-graph[compile]'\n")
 
 
 def test_png_without_dot_is_exit_2(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -341,7 +371,7 @@ def test_a_fault_in_the_file_is_told_with_its_line(
     assert (code, out) == (1, "")
     assert err.startswith(f"micrograd: {message}"), err
     assert len(err.splitlines()) == 1
-    assert not Path("f.svg").exists()
+    assert Path("f.svg").exists() == err.endswith("; f.svg shows what ran before it\n")
 
 
 def test_the_help_says_that_tracing_executes(capsys: pytest.CaptureFixture[str]) -> None:

@@ -216,11 +216,11 @@ def test_meshes_that_cannot_be() -> None:
         mesh_of("all")
     with pytest.raises(ValueError, match="a mesh of devices needs backend='jax'"):
         mg.compile(lambda x: x, mesh=2)
-    with pytest.raises(ValueError, match="backend is 'cuda'; expected 'numba' or 'jax'"):
+    with pytest.raises(ValueError, match="backend is 'cuda'; expected 'native' or 'jax'"):
         mg.compile(lambda x: x, backend="cuda")
 
 
-def test_float64_is_refused_and_reports_are_those_of_numba() -> None:
+def test_float64_is_refused_and_reports_are_those_of_machine_code() -> None:
     with pytest.raises(DTypeError, match=r"^JAX would truncate float64; call"):
         mg.compile(lambda x: x * 2, backend="jax")(np.ones(2))
     f = mg.compile(lambda x: x * 2, backend="jax")

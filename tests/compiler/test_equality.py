@@ -22,14 +22,14 @@ from hypothesis.stateful import (
 from strategies import OPERATIONS, Program, inputs_of, margin, programs, seeds
 
 import micrograd as mg
-from micrograd.compiler.backends import numba as entry
+from micrograd.compiler.backends import native as entry
 from micrograd.compiler.codegen.lower import lower
 from micrograd.engine import Tensor
 from micrograd.primitives import TABLE, Primitive
 from micrograd.program.capture import capture
 from micrograd.program.program import Equation
 
-numba = pytest.importorskip("numba")
+pytest.importorskip("llvmlite")
 
 
 @pytest.fixture(autouse=True, params=FILLS)

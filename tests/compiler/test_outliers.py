@@ -17,7 +17,7 @@ import micrograd as mg
 from micrograd.batchnorm import batchnorm_backward, batchnorm_forward
 from micrograd.batchnorm.tolerance import assert_bn_close, bn_bounds
 
-pytest.importorskip("numba")
+pytest.importorskip("llvmlite")
 
 ROWS = (2, 5, 100, 1000, 30_000)  # within a chunk of rows, and over several
 

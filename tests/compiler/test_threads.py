@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,14 +18,15 @@ from two_threads import Company, Turns, company, poison, turns
 
 import micrograd as mg
 from micrograd import functional, nn, optim
-from micrograd.compiler.backends.numba import Entry
+from micrograd.compiler.backends import native as entry_module
+from micrograd.compiler.backends.native import Entry
 from micrograd.compiler.codegen.loops import Nest
 from micrograd.compiler.codegen.segment import Segment
 from micrograd.engine import Tensor
 from micrograd.program.capture import capture
 from micrograd.pytree import flatten
 
-numba = pytest.importorskip("numba")
+pytest.importorskip("llvmlite")
 pytestmark = pytest.mark.filterwarnings("ignore:.* cannot be fused:RuntimeWarning")
 
 CALLS = 12
@@ -385,19 +383,13 @@ def test_a_second_thread_that_comes_late_leaves_a_call_that_was_refused() -> Non
             assert_same(made.run(refused_then_mended, seed), wanted)
 
 
-@pytest.mark.parametrize("setting", ["NUMBA_BOUNDSCHECK", "NUMBA_DISABLE_JIT"])
-def test_shared_passes_with_bounds_checked_and_without_the_jit(setting: str) -> None:
-    code = """
-import numpy as np, micrograd as mg
-x = np.random.default_rng(0).standard_normal((280, 260))
-fast = mg.compile(lambda x: x / np.sqrt(np.sum(x * x)), threads=2)
-for _ in range(3):
+def test_shared_passes_stay_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = entry_module.machine_code
+    monkeypatch.setattr(entry_module, "machine_code", lambda *given, interpreted: code(*given, interpreted=True))
+    x = np.random.default_rng(0).standard_normal((280, 260))
+    fast = mg.compile(lambda x: x / np.sqrt(np.sum(x * x)), threads=2)
     assert np.abs(fast(x) - x / np.sqrt(np.sum(x * x))).max() < 1e-17
-assert "threads" in str(fast.report())
-"""
-    environment = {**os.environ, setting: "1", "MICROGRAD_CACHE_DIR": "off"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert "threads" in str(fast.report())
 
 
 # ---- the tests can fail --------------------------------------------------------------------------------------------

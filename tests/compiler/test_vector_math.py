@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
-import os
 import platform
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -19,31 +16,65 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-numba = pytest.importorskip("numba")
+pytest.importorskip("llvmlite")
 
-from micrograd.compiler.runtime import intrinsics, vector_math  # noqa: E402
-from micrograd.compiler.runtime.vector_math import FORMATS, FUNCTIONS, Format  # noqa: E402
+from micrograd.compiler.machine.assembling import (
+    module_of,
+    object_of,
+    python_function,
+    target,
+    vector_bytes,
+    with_entry,
+)
+from micrograd.compiler.machine.printer import print_function
+from micrograd.compiler.machine.values import UnprintedError
+from micrograd.compiler.runtime import intrinsics, vector_math
+from micrograd.compiler.runtime.vector_math import FORMATS, FUNCTIONS, Format
 
 DTYPES = ("float32", "float64")
 LIMIT = {"exp": 1.0, "log": 1.0, "tanh": 1.5}  # units in the last place
 UNIT = {"float32": 2.0**-24, "float64": 2.0**-53}
 
 
+LOOP = """
+def run(n, x, out):
+    i = 0
+    while i < n:
+        out[i] = {}
+        i += 1
+    return 0
+"""
+
+
+def short(dtype: str) -> str:
+    return f"f{dtype[-2:]}"
+
+
+def text_of(source: str, kinds: dict[str, str]) -> str:
+    """LLVM's text of a printed function, with its entry."""
+    text, name = print_function(source, kinds, vector_bytes())
+    return with_entry(text, name, [*kinds.values()])
+
+
+def assembly(source: str, kinds: dict[str, str]) -> str:
+    text: str = target().emit_assembly(module_of(text_of(source, kinds)))
+    return text
+
+
 @functools.cache
-def looped(name: str, dtype: str) -> Any:
-    """The function in a loop, compiled."""
-    function = FUNCTIONS[name][dtype]
+def looped(expression: str, dtype: str, into: str = "") -> Callable[..., Any]:
+    """An expression of ``x[i]`` in a loop, as machine code."""
+    kinds = {"n": "i64", "x": f"*{short(dtype)}", "out": f"*{short(into or dtype)}"}
+    return python_function(object_of(text_of(LOOP.format(expression), kinds)))
 
-    def loop(x, out):
-        for i in range(x.size):
-            out[i] = function(x[i])
 
-    return numba.njit(f"void({dtype}[::1], {dtype}[::1])", error_model="numpy")(loop)
+def called(name: str, dtype: str) -> str:
+    return f"{name}{dtype[-2:]}(x[i])"
 
 
 def compiled(name: str, x: np.ndarray) -> np.ndarray:
     out = np.empty_like(x)
-    looped(name, x.dtype.name)(x, out)
+    looped(called(name, x.dtype.name), x.dtype.name)(len(x), x, out)
     return out
 
 
@@ -254,74 +285,63 @@ def test_tanh_is_odd_and_stays_within_one(dtype: str, way: Any) -> None:
 # ---- the intrinsics --------------------------------------------------------------------------------------
 
 REALS = [1.5, -2.5, 0.0, -0.0, np.inf, -np.inf, np.nan, 3.0, 1e30]
+OPERANDS = ("x[i]", "x[i + n]", "x[i + 2 * n]")
 
 
-@functools.cache
-def caller(function: Any, count: int) -> Any:
-    """A compiled function that calls an intrinsic."""
-    names = ", ".join(f"x{i}" for i in range(count))
-    found: dict[str, Any] = {"function": function}
-    exec(f"def call({names}):\n    return function({names})", found)
-    return numba.njit(found["call"])
-
-
-def applied(function: Any, *operands: Any) -> Any:
-    """One call of an intrinsic, compiled."""
-    return caller(function, len(operands))(*operands)
+def applied(name: str, *operands: np.ndarray) -> np.ndarray:
+    """An intrinsic of each of these, as machine code: most in whole vectors, the last ones with a mask."""
+    out = np.empty_like(operands[0])
+    text = f"{name}({', '.join(OPERANDS[: len(operands)])})"
+    looped(text, out.dtype.name)(len(out), np.concatenate(operands), out)
+    return out
 
 
 @EACH
-@pytest.mark.parametrize("function", [intrinsics.maximum, intrinsics.minimum, intrinsics.copysign, intrinsics.add_any])
-def test_intrinsics_of_two_numbers_are_numpys(function: Any, dtype: str) -> None:
-    real = np.dtype(dtype).type
-    for x in REALS:
-        for y in REALS:
-            with np.errstate(all="ignore"):
-                expected = function(real(x), real(y))
-            assert np.array_equal(applied(function, real(x), real(y)), expected, equal_nan=True)
+@pytest.mark.parametrize("name", ["largest", "copysign", "plus"])
+def test_intrinsics_of_two_numbers_are_numpys(name: str, dtype: str) -> None:
+    x, y = (a.ravel() for a in np.meshgrid(np.array(REALS, dtype), np.array(REALS, dtype)))
+    numpys = {"largest": intrinsics.maximum, "copysign": intrinsics.copysign, "plus": intrinsics.add_any}[name]
+    with np.errstate(all="ignore"):
+        expected = numpys(x, y)
+    found = applied(name, x, y)
+    assert np.array_equal(found, expected, equal_nan=True)
+    assert name != "copysign" or np.array_equal(np.signbit(found), np.signbit(expected))
 
 
 @EACH
 def test_intrinsics_of_numbers_with_digits(dtype: str) -> None:
-    real = np.dtype(dtype).type
     form = FORMATS[DTYPES.index(dtype)]
-    for x in (1.0, -1.5, 3.25, 1e-30, 1e30, float(form.tiny)):
-        size, digits = applied(intrinsics.exponent, real(x)), applied(intrinsics.significand, real(x))
-        assert (size, digits) == (intrinsics.exponent(real(x)), intrinsics.significand(real(x)))
-        assert digits * 2.0**size == abs(real(x))
-        assert 1 <= digits < 2
-    for k in (-126, -1, 0, 1, 127):
-        assert applied(intrinsics.power_of_two, real(k)) == intrinsics.power_of_two(real(k)) == 2.0**k
+    x = np.array([1.0, -1.5, 3.25, 1e-30, 1e30, float(form.tiny)] * 5, dtype)
+    size, digits = applied("exponent", x), applied("significand", x)
+    assert np.array_equal(size, [intrinsics.exponent(a) for a in x])
+    assert np.array_equal(digits, [intrinsics.significand(a) for a in x])
+    assert np.array_equal(digits.astype(float) * 2.0 ** size.astype(float), np.abs(x))
+    assert ((digits >= 1) & (digits < 2)).all()
+    k = np.array([-126, -1, 0, 1, 127] * 5, dtype)
+    assert np.array_equal(applied("power_of_two", k), [intrinsics.power_of_two(a) for a in k])
+    assert np.array_equal(applied("power_of_two", k), 2.0 ** k.astype(float))
 
 
 @EACH
 def test_the_other_intrinsics(dtype: str) -> None:
-    real = np.dtype(dtype).type
-    x, y, z = real(2.0), real(3.0), real(0.5)
-    assert applied(intrinsics.multiply_add, x, y, z) == intrinsics.multiply_add(x, y, z) == 6.5
-    for flag in (True, False):
-        assert applied(intrinsics.select, flag, x, y) == intrinsics.select(flag, x, y) == (2 if flag else 3)
-    coefficients = (real(1.0), real(-2.0), real(4.0))
-    assert applied(intrinsics.horner, x, coefficients) == intrinsics.horner(x, coefficients) == 1 - 4 + 16
+    x, y, z = (np.full(21, value, dtype) for value in (2.0, 3.0, 0.5))
+    assert (applied("multiply_add", x, y, z) == 6.5).all()
+    assert intrinsics.multiply_add(x[0], y[0], z[0]) == 6.5
+    flags = np.arange(21) % 2 == 0
+    assert np.array_equal(applied("select", flags.astype(dtype), x, y), np.where(flags, 2, 3))
+    assert [intrinsics.select(flag, x[0], y[0]) for flag in (True, False)] == [2, 3]
 
 
 def test_operands_of_two_dtypes_do_not_compile() -> None:
-    for operands in ((np.float32(1), 1.0), (1, 2), (1j, 1j)):
-        with pytest.raises(numba.TypingError):
-            applied(intrinsics.maximum, *operands)
+    with pytest.raises(UnprintedError, match="an operation between f32 and i64"):
+        text_of(LOOP.format("largest32(x[i], n)"), {"n": "i64", "x": "*f32", "out": "*f32"})
 
 
 # ---- speed: what the machine code is made of ---------------------------------------------------------------
 
 ON_X86 = pytest.mark.skipif(
-    platform.machine().lower() not in ("x86_64", "amd64") or "NUMBA_CPU_NAME" in os.environ,
-    reason="looks for the names of x86's instructions, for the processor at hand",
+    platform.machine().lower() not in ("x86_64", "amd64"), reason="looks for the names of x86's instructions"
 )
-
-
-def assembly(function: Any) -> str:
-    (text,) = function.inspect_asm().values()
-    return text
 
 
 def packed(text: str, operation: str) -> int:
@@ -332,101 +352,75 @@ def packed(text: str, operation: str) -> int:
 @ON_X86
 @EACH
 @NAMES
-def test_loops_are_vectorised(name: str, dtype: str) -> None:
-    text = assembly(looped(name, dtype))
+def test_loops_are_vectors(name: str, dtype: str) -> None:
+    kinds = {"n": "i64", "x": f"*{short(dtype)}", "out": f"*{short(dtype)}"}
+    text = assembly(LOOP.format(called(name, dtype)), kinds)
     assert packed(text, "mul") + packed(text, r"fn?m(?:add|sub)\d+") >= 10
     assert not re.findall(r"\b(?:expf?|logf?|tanhf?|fmaf?)\b", text)  # no call of the C library
-    if numba.config.ENABLE_AVX and "avx" in str(numba.core.registry.cpu_target.target_context.codegen().magic_tuple()):
-        assert re.search(r"%[yz]mm\d", text)
+    if vector_bytes() > 16:
+        assert re.search(rf"%{'z' if vector_bytes() == 64 else 'y'}mm\d", text)
 
 
-def loop_over(function: Any, first: float, dtype: str) -> str:
-    start = np.dtype(dtype).type(first)
+TOTAL = """
+def run(n, x, out):
+    b = 0
+    while b < n:
+        s = f{bits}({start})
+        i = 0
+        while i < n:
+            s = {step}
+            i += 1
+        out[0] = s
+        b += n
+    return 0
+"""
 
-    def loop(x):
-        value = start
-        for i in range(x.size):
-            value = function(value, x[i])
-        return value
 
-    return assembly(numba.njit(f"{dtype}({dtype}[::1])", error_model="numpy")(loop))
+def total(step: str, start: str, dtype: str) -> tuple[str, dict[str, str]]:
+    kinds = {"n": "i64", "x": f"*{short(dtype)}", "out": f"*{short(dtype)}"}
+    return TOTAL.format(step=step, start=start, bits=dtype[-2:]), kinds
 
 
 @ON_X86
 @EACH
-def test_reductions_are_vectorised(dtype: str) -> None:
-    assert packed(loop_over(intrinsics.add_any, 0.0, dtype), "add") >= 2
-    assert packed(loop_over(intrinsics.maximum, -math.inf, dtype), "max") >= 2
-    assert packed(loop_over(intrinsics.minimum, math.inf, dtype), "min") >= 2
+def test_reductions_are_vectors(dtype: str) -> None:
+    bits = dtype[-2:]
+    assert packed(assembly(*total(f"plus{bits}(s, x[i])", "0", dtype)), "add") >= 2
+    assert packed(assembly(*total(f"largest{bits}(s, x[i])", "-np.inf", dtype)), "max") >= 2
 
 
 @ON_X86
 def test_a_sum_in_a_fixed_order_is_not() -> None:
-    ordered = numba.njit(lambda x, y: x + y)
-    assert packed(loop_over(ordered, 0.0, "float64"), "add") == 0
+    assert packed(assembly(*total("s + x[i]", "0", "float64")), "add") == 0
 
 
 @EACH
-def test_any_order_changes_nothing_but_rounding(dtype: str) -> None:
-    add = intrinsics.add_any
+@pytest.mark.parametrize("size", [1, 3, 16, 17, 64, 100, 10_001])
+def test_any_order_changes_nothing_but_rounding(dtype: str, size: int) -> None:
+    run = python_function(object_of(text_of(*total(f"plus{dtype[-2:]}(s, x[i])", "0", dtype))))
+    x = np.random.default_rng(3).normal(size=size).astype(dtype)
 
-    @numba.njit(error_model="numpy")
-    def total(x, start):
-        for i in range(x.size):
-            start = add(start, x[i])
-        return start
+    def found() -> float:
+        out = np.empty(1, dtype)
+        run(size, x, out)
+        return float(out[0])
 
-    rng, real = np.random.default_rng(3), np.dtype(dtype).type
-    x = rng.normal(size=10_001).astype(dtype)
-    assert abs(float(total(x, real(0))) - math.fsum(x.astype(float))) <= UNIT[dtype] * np.abs(x).sum() * 100
+    assert abs(found() - math.fsum(x.astype(float))) <= UNIT[dtype] * np.abs(x).sum() * 100
     for bad in (np.nan, np.inf, -np.inf):
-        x[4321] = bad
-        assert np.array_equal(total(x, real(0)), real(bad), equal_nan=True)
+        x[size // 2] = bad
+        assert np.array_equal(found(), bad, equal_nan=True)
 
 
+@EACH
 @pytest.mark.parametrize("place", [0, 17, 400, 1000])
-def test_a_largest_of_many_finds_a_nan(place: int) -> None:
-    largest = intrinsics.maximum
-
-    @numba.njit(error_model="numpy")
-    def top(x):
-        value = x[0]
-        for i in range(x.size):
-            value = largest(value, x[i])
-        return value
-
-    x = np.random.default_rng(5).normal(size=1001)
-    assert top(x) == x.max()
+def test_a_largest_of_many_finds_a_nan(place: int, dtype: str) -> None:
+    run = python_function(object_of(text_of(*total(f"largest{dtype[-2:]}(s, x[i])", "-np.inf", dtype))))
+    x, out = np.random.default_rng(5).normal(size=1001).astype(dtype), np.empty(1, dtype)
+    run(1001, x, out)
+    assert out[0] == x.max()
     x[place] = np.nan
-    assert np.isnan(top(x))
-
-
-# ---- without the JIT -------------------------------------------------------------------------------------
-
-
-def test_the_same_names_are_plain_functions_where_the_jit_is_off() -> None:
-    program = """
-import numpy as np
-from numba import njit
-from micrograd.compiler.runtime.intrinsics import add_any, maximum
-from micrograd.compiler.runtime.vector_math import FUNCTIONS
-exp = FUNCTIONS["exp"]["float32"]
-@njit
-def f(x):
-    total = np.float32(0)
-    for i in range(x.size):
-        total = add_any(total, exp(maximum(x[i], np.float32(0))))
-    return total
-answer = f(np.array([1, -2, 0.5], np.float32))
-assert type(answer) is np.float32, type(answer)
-print(float(answer))
-"""
-    ran = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program], env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert ran.returncode == 0, ran.stderr
-    assert abs(float(ran.stdout) - (math.exp(1) + 1 + math.exp(0.5))) < 1e-6
+    run(1001, x, out)
+    assert np.isnan(out[0])
 
 
 def test_the_table_is_complete() -> None:

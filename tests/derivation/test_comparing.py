@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import numpy as np
 import pytest
 from derivable import TARGETS
 from spoilt import derived
@@ -126,3 +127,57 @@ def test_what_is_no_line_is_refused(batchnorm: Any) -> None:
     with pytest.raises(GraphError, match="is no line of Python"):
         comparer.line("dx = (")
     assert comparer.line("dx = np.cumsum(dout, axis=0)").verdict == "unknown"
+
+
+HAND = {
+    "layer norm": [
+        "dxhat = dout * gamma",
+        "dgamma = np.sum(dout * xhat, axis=0)",
+        "dvar = np.sum(dxhat * xmu, axis=1, keepdims=True) * -0.5 * ivar**3",
+        "dx = ivar * (dxhat - np.mean(dxhat, axis=1, keepdims=True) - xhat * np.mean(dxhat * xhat, axis=1, keepdims=True))",
+    ],
+    "softmax alone": ["dx = p * (dp - np.sum(dp * p, axis=1, keepdims=True))"],
+    "attention": [
+        "dV = P.T @ dO",
+        "dQ = (P * (dP - np.sum(dP * P, axis=1, keepdims=True))) @ K / np.sqrt(D)",
+        "dK = (P * (dP - np.sum(O * dO, axis=1, keepdims=True))).T @ Q / np.sqrt(D)",
+    ],
+    "weight norm": ["dv = g / norm * dw - g * v / norm**3 * np.sum(dw * v, axis=0)"],
+    "RMS norm": [
+        "dx = gamma * dout / rms - xhat / rms * np.mean(gamma * dout * xhat, axis=1, keepdims=True)",
+    ],
+}
+SPOILT = [
+    (r"\*\*2", "**3"), (r"\bD\b", "(D + 1)"), (" - ", " + "), ("xhat", "xmu"), ("ivar", "var"), (r" \* gamma", ""),
+    (r" \* p\b", ""), (r"\.T", ""), ("np.sum", "np.mean"), ("0.5", "1.0"), ("dout", "dout**2"), ("axis=1", "axis=0"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HAND)
+def test_what_is_said_of_a_wrong_line_is_so_at_every_size(name: str) -> None:
+    made = derived(next(t for t in TARGETS if t.name == name), seconds=60.0)
+    tried = 0
+    for line in HAND[name]:
+        head, _, right = line.partition(" = ")
+        assert Comparer(made).line(line).verdict == "follows"
+        for pattern, instead in SPOILT:
+            wrong = re.sub(pattern, instead, right, count=1)
+            comparer = Comparer(made)
+            try:
+                found = comparer.line(f"{head} = {wrong}") if wrong != right else None
+            except (GraphError, ValueError):
+                continue
+            if found is None:
+                continue
+            assert found.verdict in ("wrong", "shape", "unknown"), wrong
+            tried += found.formula is not None
+            for run, space in enumerate(comparer._spaces) if found.formula is not None else ():
+                v = made.search.net.values[comparer._resolved(head)]
+                truth = made.search.net.runs[run].backward.values[v.index]
+                numbers = {"np": np, **space}
+                got = eval(wrong, dict(numbers))
+                statements = comparer.code(found.formula, v.name)
+                exec("\n".join(statements), numbers)
+                off = numbers[statements[-1].partition(" = ")[0]]
+                assert np.allclose(got, truth * off if found.times else truth + off, rtol=1e-7, atol=1e-9), wrong
+    assert tried >= 1

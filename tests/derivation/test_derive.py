@@ -170,6 +170,35 @@ def test_wrong_arguments_are_refused() -> None:
         mg.derive(softmax, X).html("softmax.svg")
 
 
+def test_arrays_without_entries_are_refused() -> None:
+    with pytest.raises(GraphError, match=r"derive needs arrays with at least one entry; got x \(0, 4\)"):
+        mg.derive(softmax, np.zeros((0, 4)))
+
+
+def test_powers_that_the_field_has_not_are_no_doubt() -> None:
+    made = mg.derive(lambda x: np.abs(x) ** 1.7, X)
+    assert made.check().field in (True, None)
+    assert made._doubted is None
+
+
+def windows(x: Any) -> Any:
+    return np.lib.stride_tricks.sliding_window_view(x, 3, axis=0).sum(axis=-1)
+
+
+def test_windows_are_refused_with_the_line() -> None:
+    with pytest.raises(Unsupported, match=r"test_derive.py:\d+: np.lib.stride_tricks.sliding_window_view\(x, 3"):
+        mg.derive(windows, X)
+
+
+def test_sums_inside_sums_over_one_axis() -> None:
+    made = mg.derive(lambda x: np.sum(x * np.sum(x * np.sum(x, axis=0), axis=0), axis=0), X)
+    assert made.check().field
+    backward = made.numpy()
+    x, dout = RNG.normal(size=(3, 6)), RNG.normal(size=6)
+    graph = mg.trace(lambda x: np.sum(x * np.sum(x * np.sum(x, axis=0), axis=0), axis=0), x).backward(dout)
+    assert np.allclose(backward(dout, x), graph.grad["x"], rtol=1e-12)
+
+
 def test_a_division_by_what_is_always_zero_is_refused() -> None:
     with pytest.raises(GraphError, match="divides by what is always 0"):
         mg.derive(lambda x: x / (x - x), X)
@@ -196,15 +225,49 @@ def test_a_longer_result_is_not_taken() -> None:
     assert made.steps == () or not any("more operations" in note for note in made.notes)
 
 
-def test_bce_with_logits_is_proved_without_a_case_split() -> None:
-    """Open: max(z, 0) - z*y + log(1 + exp(-|z|)) is not folded to sigmoid(z) - y."""
+@pytest.mark.parametrize("log", [lambda e: np.log(1 + e), np.log1p])
+def test_the_stable_form_of_bce_is_the_same_in_both_cases(log: Any) -> None:
+    """max(z, 0) - z*y + log(1 + exp(-|z|)) is differentiated with signs; whatever they are, it is sigmoid(z) - y."""
 
     def stable(z: Any, y: Any) -> Any:
-        return np.mean(np.maximum(z, 0) - z * y + np.log(1 + np.exp(-np.abs(z))))
+        return np.mean(np.maximum(z, 0) - z * y + log(np.exp(-np.abs(z))))
 
     made = mg.derive(stable, RNG.normal(size=7), RNG.random(7))
+    assert made.check().field
+    assert made.program[-1] == "dz = (1 / (1 + np.exp(-z)) - y) / N"
+    assert "What the function takes the sign or the absolute value of, or compares with 0, is not 0." in str(made)
+    z = np.array([-900.0, 900.0])
+    with np.errstate(over="ignore"):
+        assert np.array_equal(made.numpy()(z, np.zeros(2))[0], [0.0, 0.5])  # no NaN where exp overflows
+
+
+def test_a_line_that_differs_by_case_keeps_its_signs() -> None:
+    made = mg.derive(lambda x: np.abs(x) * x, X)
     assert made.check()
-    assert "np.sign(z)" in "".join(made.program)
+    assert "np.abs(x)" in "".join(made.program)
+    assert not any("compares with 0" in one for one in made.assumptions)
+
+
+def test_later_values_of_a_name_are_numbered_and_said() -> None:
+    def again(x: Any, w: Any) -> Any:
+        x = np.tanh(x @ w)
+        x = np.tanh(x @ w)
+        return x
+
+    made = mg.derive(again, X, RNG.normal(size=(4, 4)))
+    assert made.check()
+    assert "x_1, x_2: x, assigned again." in made.notes
+    assert not any("__" in line for line in made.program)
+
+
+def test_products_of_stacks_of_matrices_are_products() -> None:
+    def heads(q: Any, k: Any) -> Any:
+        s = q @ k.transpose(0, 2, 1)
+        return s
+
+    made = mg.derive(heads, RNG.normal(size=(2, 3, 4)), RNG.normal(size=(2, 5, 4)))
+    assert made.check()
+    assert made.program == ("dq = ds @ k", "dk = ds.transpose(0, 2, 1) @ q")
 
 
 def test_values_without_a_name_get_one() -> None:

@@ -131,3 +131,21 @@ def test_the_trusted_part_is_small_and_keeps_nothing_between_calls() -> None:
     for module in (algebra, polynomials):
         kept = {n for n, x in vars(module).items() if isinstance(x, dict | list | set) and not n.startswith("__")}
         assert kept <= {"COMPARISONS"}
+
+
+def test_cases_know_signs_and_nothing_is_the_same_that_differs() -> None:
+    k = Algebra()
+    z = value("x")
+    size_of, sign, positive = k.apply("abs", z), k.apply("sign", z), k.apply("greater", z, {})
+    assert k.cases(size_of) == (z, k.sub({}, z))
+    assert k.cases(k.sub(k.mul(size_of, sign), z)) == ({}, {})
+    assert k.cases(k.sub(size_of, z)) != ({}, {})
+    assert k.cases(k.apply("less", {}, z)) == k.cases(positive) == (const(1), {})
+    assert k.cases(k.apply("abs", k.sub({}, z))) in ((z, k.sub({}, z)), (k.sub({}, z), z))
+    assert k.cases(k.apply("equal", z, {})) == ({}, {})
+    assert k.cases(k.sub(k.power(size_of, F(1, 2)), const(1))) is not None
+    assert k.cases(z) is None
+    assert k.cases(k.mul(size_of, k.apply("abs", value("y")))) is None  # signs of two are four cases
+    assert k.cases(k.sum_over([N, D], k.apply("abs", x()))) is None  # each term has its own
+    assert k.apply("equal", z, z) == const(1)
+    assert k.apply("less", z, z) == {}

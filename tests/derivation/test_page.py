@@ -7,10 +7,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from derivable import TARGETS
 from spoilt import derived
 
+import micrograd as mg
 from micrograd.cli import main
 
 BN = Path(__file__).parents[2] / "examples" / "bn.py"
@@ -111,3 +113,51 @@ def test_a_refusal_names_the_users_line(tmp_path: Path, capsys: pytest.CaptureFi
     file.write_text("import numpy as np\n\n\ndef f(x):\n    return np.concatenate([x, x])\n", encoding="utf-8")
     assert main(["derive", f"{file}:f", "--format", "numpy"]) == 1
     assert "mine.py:5: np.concatenate([x, x]): derive has no formula" in capsys.readouterr().err
+
+
+# ---- from the walk -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.browser
+def test_a_walk_links_to_the_derivation_beside_it(
+    tmp_path: Path, browser: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "my walk.html"
+    assert main(["walk", f"{BN}:batchnorm_forward", "-o", str(output), "--derive", "--lang", "zh"]) == 0
+    assert "my walk-derive.html: 14 steps to the compact formula" in capsys.readouterr().out
+    assert output.stat().st_size <= 200_000
+    shown = browser.new_context(viewport={"width": 390, "height": 844}).new_page()
+    shown.goto(f"file://{output}")
+    assert shown.inner_text(".compact a") == "为什么这个反向与紧凑公式是一回事？"
+    assert shown.evaluate("document.documentElement.scrollWidth") <= 390
+    shown.click("#language")
+    assert shown.inner_text(".compact a") == "Why is this backward the same as the compact formula?"
+    shown.click(".compact a")
+    assert shown.evaluate("document.documentElement.lang") == "zh-Hans"
+    assert shown.title() == "batchnorm_forward：从逐步反向到紧凑公式"
+    shown.context.close()
+
+
+def test_there_is_no_link_where_there_is_no_derivation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, output = tmp_path / "mine.py", tmp_path / "walk.html"
+    file.write_text("import numpy as np\n\n\ndef f(x):\n    return np.cumsum(x, axis=0)\n", encoding="utf-8")
+    assert main(["walk", f"{file}:f", "-o", str(output), "--derive"]) == 0
+    assert "no derivation, so no link: mine.py:5: np.cumsum(x, axis=0): derive has no" in capsys.readouterr().out
+    assert 'class="compact"' not in output.read_text(encoding="utf-8")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["mine.py", "walk.html"]
+    assert main(["walk", f"{file}:f", "--derive"]) == 2
+    assert "--derive writes a page beside that of the walk; give -o bn.html too" in capsys.readouterr().err
+    (tmp_path / "walk-derive.html").write_text("mine", encoding="utf-8")
+    assert main(["walk", f"{file}:f", "-o", str(output), "--derive"]) == 2
+    assert "walk-derive.html exists, and micrograd did not write it" in capsys.readouterr().err
+
+
+def test_a_walk_takes_a_derivation(tmp_path: Path) -> None:
+    target = next(t for t in TARGETS if t.name == "L2 normalize")
+    made = derived(target, seconds=60.0)
+    graph = mg.trace(target.f, *target.inputs(np.random.default_rng(0), False))
+    mg.walk(graph, tmp_path / "unit.html", derivation=made)
+    assert 'href="unit-derive.html"' in (tmp_path / "unit.html").read_text(encoding="utf-8")
+    assert (tmp_path / "unit-derive.html").read_text(encoding="utf-8") == made.html()
+    with pytest.raises(ValueError, match="a derivation is written beside the page of a walk: give a path"):
+        mg.walk(graph, derivation=made)

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import stat
+import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -673,8 +674,19 @@ def test_the_compiled_engine_is_kept_under_the_rules_of_compiled_code(
         assert load() >= 2
     assert kept.read_bytes() == content
     before = len(compiled)
-    monkeypatch.setattr(engines, "version_of", lambda _: "another version")
+    monkeypatch.setattr(engines, "_version_of", lambda _: "another version")
     assert load() == before + 1
     assert len([*folder.iterdir()]) == 2
     monkeypatch.setenv("MICROGRAD_CACHE_DIR", "off")
     assert load() == before + 2
+
+
+def test_a_first_picture_loads_nothing_that_it_does_not_need() -> None:
+    program = (
+        "import sys, numpy as np, micrograd as mg\n"
+        "known = {*sys.modules}\n"
+        "mg.draw(mg.trace(lambda x: x * x + x, np.ones(3))).svg\n"
+        "print(*sorted({'graphviz', 'importlib.metadata', 'subprocess', 'matplotlib'} & ({*sys.modules} - known)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == []

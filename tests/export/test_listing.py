@@ -21,7 +21,7 @@ from micrograd.export.numpy_source.spelling import SPELLED, Expr, atom, literal,
 from micrograd.export.numpy_source.symbols import Symbols
 from micrograd.marker.probing import visible_inputs
 from micrograd.marker.probing.trial import Trial
-from micrograd.primitives import TABLE
+from micrograd.primitives import TABLE, Primitive
 from micrograd.testing.domains import Case, cases_of
 from micrograd.tracing import trace
 
@@ -45,8 +45,18 @@ CALLS = [(row.name, case) for row in TABLE.values() if row.name != "recur" for c
 
 def test_a_row_that_numpy_has_no_function_for_is_refused() -> None:
     graph = trace(lambda x: np.cumprod(x), np.array([1.0, 2.0, 3.0]))
-    with pytest.raises(GraphError, match="recur cannot be printed as NumPy source: NumPy has no function for it"):
+    with pytest.raises(
+        GraphError, match=r"np\.cumprod, backwards, cannot be printed as NumPy source: it is a loop over"
+    ):
         program(graph.backward_graph())
+    doubled = Primitive("row_of_test_listing", array=lambda x: 2 * x, vjp=(lambda g, out, x: 2 * g,))
+    try:
+        with pytest.raises(
+            GraphError, match="row_of_test_listing cannot be printed as NumPy source: it is a row of your"
+        ):
+            program(trace(lambda x: doubled(x), np.array([1.0, 2.0])))
+    finally:
+        del TABLE[doubled.name]
 
 
 @pytest.mark.parametrize(("name", "case"), CALLS, ids=[f"{name} {case}" for name, case in CALLS])

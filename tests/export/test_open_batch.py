@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from micrograd.errors import GraphError
+from micrograd.export import to_onnx
 from micrograd.export.onnx.batches import at_three_sizes
 from micrograd.export.programs import pure
 
@@ -60,6 +62,42 @@ def test_to_compute_with_the_length_is_not(f: Any) -> None:
     captures = at_three_sizes(f, (X,))
     for size, program, known in zip(captures.sizes, captures.programs, captures.known, strict=True):
         np.testing.assert_allclose(known[program.outputs[0]], f(np.resize(X, (size, 3))), rtol=1e-14)
+
+
+def _tried(x: Any) -> float:
+    try:
+        x[40]
+    except IndexError:
+        return 3.0
+    return 2.0
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: x * (2.0 if len(x) > 40 else 3.0),
+        lambda x: x * (2.0 if x.size / 3 > 2000 else 3.0),
+        lambda x: x * (2.0 if np.shape(x)[0] > 40 else 3.0),
+        lambda x: x * (2.0 if sum(1 for _ in x) > 40 else 3.0),
+        lambda x: x * {4: 2.0, 5: 2.0, 11: 2.0}.get(len(x), 3.0),
+        lambda x: x * np.minimum(len(x), 40),
+        lambda x: x * (2.0 if np.ones(len(x)).sum() > 3 else 3.0),
+        lambda x: x * _tried(x),
+        lambda x: x + x[:40].sum(),
+        lambda x: x + x[39:].sum(),
+        lambda x: x + np.tri(len(x), k=40) @ x,
+    ],
+)  # fmt: skip
+def test_a_choice_that_hides_is_found_by_other_lengths(f: Any, tmp_path: Path) -> None:
+    with pytest.raises(GraphError, match=r"leave batch= out, and the file is for one size"):
+        to_onnx(f, tmp_path / "f.onnx", X, batch="N")
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("f", [lambda x: sum(x[i] for i in range(len(x))), lambda x: np.stack([row * 2 for row in x])])
+def test_a_loop_over_the_batch_is_the_users_and_no_fault_of_ours(f: Any, tmp_path: Path) -> None:
+    with pytest.raises(GraphError, match=r"computes something else for a batch of 5 than for one of 4"):
+        to_onnx(f, tmp_path / "f.onnx", X, batch="N")
 
 
 def test_what_is_written_into_an_argument_is_no_output() -> None:

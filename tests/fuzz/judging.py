@@ -58,12 +58,13 @@ class _Judge:
         try:
             warnings.simplefilter("error", DeprecationWarning)
             self.truth = program.numpy()
-            again = Program(program.text.replace("np.empty", "np.ones")).numpy()  # unset memory is no value
+            # unset memory is no value
+            filled = [Program(program.text.replace("np.empty", name)).numpy() for name in ("np.ones", "np.zeros")]
         except Exception as error:
             raise Odd(f"NumPy raises {type(error).__name__}") from error
         finally:
             warnings.simplefilter("ignore")
-        if np.asarray(self.truth.value).dtype.kind != "f" or _apart(again, self.truth):
+        if np.asarray(self.truth.value).dtype.kind != "f" or any(_apart(again, self.truth) for again in filled):
             raise Odd("its value is no float, or another one in each run")
         loaded = program.load()
         self.arguments = loaded.arguments
@@ -133,6 +134,12 @@ class _Judge:
             for number, (ours, numpys) in enumerate(zip(found.ran.left, self.truth.left, strict=True)):
                 if why := self._differs(ours, numpys):
                     return f"left in an argument: {why.split()[0]}", f"argument {number}: {why}"
+        for ours, theirs in found.later:
+            size = max((float(np.abs(a).max()) for a in self.arguments if a.size and np.isfinite(a).all()), default=1.0)
+            for mine, numpys in zip([ours.value, *ours.left], [theirs.value, *theirs.left], strict=True):
+                why = _differ(mine, numpys, 1024 * self.near, size / 1024)
+                if why:
+                    return f"later call: {why.split()[0]}", why
         return None
 
     def _differs(self, ours: Any, numpys: Any) -> str:
@@ -200,7 +207,8 @@ class _Judge:
         pushed = flat(np.asarray(tangent, float) * np.asarray(weights(self.truth.value)))
         if not (np.isfinite(pulled).all() and np.isfinite(pushed).all()):
             return
-        size = float(np.abs(pulled).sum() + np.abs(pushed).sum()) + 1e-3
+        large = float(np.abs(flat(self.truth.value)).max(initial=0, where=np.isfinite(flat(self.truth.value))))
+        size = float(np.abs(pulled).sum() + np.abs(pushed).sum()) + 1e-3 * (1 + large)
         if abs(pulled.sum() - pushed.sum()) > self.loose * size:
             yield Verdict("jvp", "wrong", "jvp is not vjp", f"{pushed.sum()!r} and {pulled.sum()!r}")
 
@@ -226,6 +234,9 @@ class _Judge:
         )
         coarse = 1e-5 if known.by.startswith("coarse") else 0.0
         if not abs(products.sum() - known.value) <= max(10 * self.loose, coarse) * size + known.error:
+            if self._tied() and re.search(r"//|%|divmod|floor|ceil|rint|trunc|round", self.program.text):
+                yield Verdict("slope", "skipped", "on an edge")  # where a rounded number meets what it is made of
+                return
             yield Verdict(route, "wrong", f"slope, by {known.by}", f"{products.sum()!r}, measured {known.value!r}")
             return
         yield Verdict("slope", "right", known.by)
@@ -247,7 +258,8 @@ class _Judge:
         up, down, near, nearer = (s.value for s in sides)
         wide, narrow = (up - down) / (2 * step), (near - nearer) / step
         size = abs(narrow) + abs(found) + abs(up) + abs(down) + 1.0
-        if abs(wide - narrow) > 1e-4 * size:
+        singular = not np.isfinite(found) and re.search(r"arctan2|hypot|norm|sqrt|cbrt|abs", self.program.text)
+        if singular or abs(wide - narrow) > 1e-4 * size:
             yield Verdict("second", "skipped", "not smooth nearby")
         elif not abs(found - (4 * narrow - wide) / 3) <= 1e-5 * size:
             yield Verdict("second", "wrong", "second derivative", f"{found!r}, measured {(4 * narrow - wide) / 3!r}")
@@ -257,8 +269,11 @@ def _apart(a: Ran, b: Ran) -> bool:
     return any(_differ(one, other, 0.0) for one, other in zip([a.value, *a.left], [b.value, *b.left], strict=True))
 
 
-def _differ(ours: Any, numpys: Any, loose: float) -> str:
-    """In which way two results differ: empty where they do not, by more than `loose` of the largest number."""
+def _differ(ours: Any, numpys: Any, loose: float, least: float = 0.0) -> str:
+    """In which way two results differ: empty where they do not, by more than `loose` of the largest number.
+
+    Where all numbers are small it is that of `least`.
+    """
     a, b = np.asarray(ours), np.asarray(numpys)
     if a.shape != b.shape:
         return f"shape {a.shape}, NumPy's {b.shape}"
@@ -270,7 +285,7 @@ def _differ(ours: Any, numpys: Any, loose: float) -> str:
     fine = np.isfinite(b)
     if not np.array_equal(np.isnan(a), np.isnan(b)) or not np.array_equal(a[~fine], b[~fine], equal_nan=True):
         return f"not finite elsewhere: {_short(a)}, NumPy's {_short(b)}"
-    size = max(float(np.abs(b[fine].astype(float)).max(initial=0.0)), float(np.finfo(b.dtype).tiny) / loose)
+    size = max(float(np.abs(b[fine].astype(float)).max(initial=0.0)), float(np.finfo(b.dtype).tiny) / loose, least)
     apart = np.abs(a[fine].astype(float) - b[fine].astype(float)).max(initial=0.0)
     return "" if apart <= loose * size else f"numbers {_short(a)}, NumPy's {_short(b)}"
 
@@ -301,7 +316,7 @@ def _template(error: BaseException) -> str:
     """What a message says, without names and numbers."""
     text = re.sub(r"program_\d+\.py(:\d+)?", "FILE", _first(error))
     text = re.sub(r"'[^']*'", "'...'", re.sub(r"\b(v\d+|[xyzut])\b", "NAME", text))
-    text = re.sub(r"\(made by \w+\)", "(made by ...)", re.sub(r"(; )?available: .*", "", text))
+    text = re.sub(r"\(made by \w+\)", "(made by ...)", text)
     return re.sub(r"\([\d, ]*\)", "SHAPE", re.sub(r"-?\d+(\.\d+)?", "N", text))[:120]
 
 

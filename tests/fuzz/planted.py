@@ -14,6 +14,7 @@ from micrograd.compiler.optimize.rewriter import Rewriter
 from micrograd.engine import Tensor
 from micrograd.numpy_api import composites
 from micrograd.numpy_api.functions import FUNCTIONS, UFUNCS
+from micrograd.program.relied import Relied
 from micrograd.tracing import array, numpy_proxy
 from micrograd.tracing.array import TracedArray, adopt, present, raw_value
 from micrograd.tracing.array_methods import ArrayMethods
@@ -143,6 +144,10 @@ def _halves(patch: Patch) -> None:
     patch.setitem(FUNCTIONS, np.mean, mean)
 
 
+def _decided(patch: Patch) -> None:
+    patch.setattr(Relied, "holds", lambda self, leaves: True)
+
+
 TRACED = ("trace", "vjp")
 FAULTS: dict[str, Fault] = {
     "K1": Fault("a number loses its gradient", _number, TRACED, "return x * float(x[0])"),
@@ -166,5 +171,6 @@ FAULTS: dict[str, Fault] = {
         "float16 overflows", _halves, TRACED, "return np.mean(np.full(40000, x[0], np.float16)) * x",
         "np.array([2.5, 1.0], np.float16)",
     ),
+    "K14": Fault("a branch is decided once", _decided, ("compile",), "return x * 2 if x[0] > 0.1 else x"),
 }  # fmt: skip
 """By kind."""

@@ -14,7 +14,7 @@ import numpy as np
 
 import micrograd as mg
 from micrograd.compiler import compiled
-from micrograd.compiler.backends.numba import Entry
+from micrograd.compiler.backends.native import Entry
 from micrograd.export import to_jax, to_onnx
 
 from .oracle import direction_of, weights
@@ -33,6 +33,7 @@ class Result:
         gradient: of the weighted sum by the arguments that are floats.
         tangent: along the direction of `direction_of`, of the value.
         second: the gradient of the slope along that direction, along it again.
+        later: what later calls did, with other numbers, beside what NumPy does.
     """
 
     ran: Ran | None = None
@@ -40,6 +41,7 @@ class Result:
     gradient: list[Any] = field(default_factory=list)
     tangent: Any = None
     second: float | None = None
+    later: list[tuple[Ran, Ran]] = field(default_factory=list)
 
 
 Run = Callable[[Program, Any], Result]
@@ -133,9 +135,47 @@ def compile_printed(program: Program, value: Any) -> Result:
 
 
 def compile_native(program: Program, value: Any) -> Result:
-    loaded = program.load()
-    out = mg.compile(loaded.f, threads=1)(*loaded.arguments)
-    return Result(Ran(out, loaded.left()))
+    loaded, plain = program.load(), program.load()
+    f = mg.compile(loaded.f, threads=1)
+    ran = Ran(f(*loaded.arguments), loaded.left())
+    plain.f(*plain.arguments)
+    later = []
+    for change in (_turned, _shrunk):
+        given, there = (program.load() for _ in range(2))
+        ours, numpys = ([change(a) for a in made.arguments] for made in (given, there))
+        ours, numpys = _aliased(given, ours), _aliased(there, numpys)
+        try:
+            out = np.array(plain.f(*numpys))
+        except Exception:  # noqa: BLE001 - of such numbers NumPy makes nothing, and neither need we
+            break
+        found = np.array(f(*ours))
+        later.append((Ran(found, _left(ours, loaded)), Ran(out, _left(numpys, plain))))
+    return Result(ran, later=later)
+
+
+def _turned(a: Any) -> Any:
+    """An argument of the same shape, dtype and place in memory with other numbers, truth values and signs."""
+    made = np.array(a[::-1] if a.ndim else a)
+    a[...] = ~made if a.dtype == bool else made + 1 if a.dtype.kind in "iu" else 0.75 - made
+    return a
+
+
+def _shrunk(a: Any) -> Any:
+    """The same with all numbers nearer to 0, and no truth value."""
+    a[...] = False if a.dtype == bool else np.array(a) // 2 if a.dtype.kind in "iu" else np.array(a) / 8
+    return a
+
+
+def _aliased(loaded: Loaded, changed: list[Any]) -> list[Any]:
+    """The changed arguments, one array where they were one."""
+    first = {id(a): b for a, b in zip(reversed(loaded.arguments), reversed(changed), strict=True)}
+    return [first[id(a)] for a in loaded.arguments]
+
+
+def _left(arguments: list[Any], loaded: Loaded) -> list[Any]:
+    """What is now in these arguments and in the global array."""
+    table = loaded.globals.get("TABLE")
+    return [np.array(a) for a in (*arguments, *([] if table is None else [table]))]
 
 
 def compile_gradient(program: Program, value: Any) -> Result:
@@ -169,16 +209,18 @@ def onnx(program: Program, value: Any) -> Result:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = 1
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        names = [info.name for info in session.get_inputs()]
-        given = dict(zip(names, map(np.ascontiguousarray, program.load().arguments), strict=False))
-        given = {name: given[name].reshape(a.shape) for name, a in zip(names, loaded.arguments, strict=False)}
         try:
+            session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            names = [info.name for info in session.get_inputs()]
+            given = dict(zip(names, map(np.ascontiguousarray, program.load().arguments), strict=False))
+            given = {name: given[name].reshape(a.shape) for name, a in zip(names, loaded.arguments, strict=False)}
             (out,) = session.run(None, given)
         except Exception as error:
-            if "not supported" not in str(error):
+            if "not supported" not in str(error) and "Could not find an implementation" not in str(error):
                 raise
-            return Result()  # the file is right; this runtime has no kernel for a dtype
+            return (
+                Result()
+            )  # `to_onnx` has run the file by ONNX's own evaluator; this runtime has no kernel for a dtype
     return Result(Ran(out, []), keeps=False)
 
 

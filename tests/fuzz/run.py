@@ -96,7 +96,7 @@ class Tally:
 
     def keep(self, program: Program, verdict: Verdict) -> None:
         """Shrink a failing program, print it and write it to the folder."""
-        small = shrink(program, verdict)
+        small = shrink(program, verdict, 60 if verdict.route in DEAR else 400)
         if small.text in self.shown:
             return
         self.shown.add(small.text)

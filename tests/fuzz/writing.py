@@ -213,6 +213,9 @@ class _Writer:
         how = self.choose(12)
         if how in (4, 9):
             return [f"return {floats[-1]}"]
+        if how == 11 and self.choose(12) == 7:  # truth values that became numbers
+            mask = f"({floats[-1]} {self.pick(['>', '<=', '=='])} {self.pick(['0', '0.1', '1'])})"
+            return [f"return {mask} * {self.pick(['1.0', '2.0'])}"]
         if how == 10:
             return [f"return np.sum({floats[-1]} * {floats[-1 - self.choose(len(floats))]})"]
         given = [name for name in floats if name in "xyz"]

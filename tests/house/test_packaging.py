@@ -21,11 +21,8 @@ PROJECT, GROUPS = _PYPROJECT["project"], _PYPROJECT["dependency-groups"]
 MODULES = sorted(
     module.name for module in pkgutil.walk_packages(micrograd.__path__, "micrograd.") if "__main__" not in module.name
 )
-# What machine code is made of: written in Numba, and imported when something is compiled.
-OF_NUMBA = {"micrograd.compiler.cache.cache"} | {
-    f"micrograd.compiler.runtime.{name}"
-    for name in ("barrier", "blas", "intrinsics", "pointers", "quotients", "vector_math")
-}
+# What has LLVM make machine code, imported when something is compiled.
+OF_LLVM = {"micrograd.compiler.cache.cache", "micrograd.compiler.machine.assembling"}
 
 _LOADED_BY = """
 import sys
@@ -50,7 +47,7 @@ def test_import_loads_numpy_and_the_standard_library_only() -> None:
 
 def test_no_module_loads_an_extra_when_imported() -> None:
     """Extras are loaded where they are used; the core dependency graphviz may come with the drawer."""
-    assert third_parties(f"import {', '.join(sorted({*MODULES} - OF_NUMBA))}") <= {"graphviz"}
+    assert third_parties(f"import {', '.join(sorted({*MODULES} - OF_LLVM))}") <= {"graphviz"}
 
 
 def test_the_import_check_can_fail() -> None:
@@ -114,7 +111,7 @@ def idle(extras: dict[str, list[str]]) -> list[str]:
 
 def test_no_extra_brings_what_nothing_imports() -> None:
     assert idle(PROJECT["optional-dependencies"]) == []
-    assert idle({"checkpoint": ["safetensors>=0.5"], "compile": ["numba>=0.62"]}) == ["safetensors"]
+    assert idle({"checkpoint": ["safetensors>=0.5"], "compile": ["llvmlite>=0.45"]}) == ["safetensors"]
 
 
 def test_raw_samples_stay_out_of_the_repository() -> None:

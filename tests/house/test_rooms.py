@@ -17,7 +17,6 @@ LONGEST = 7  # lines of a README: a heading, an empty one, five
 OF_THEIR_OWN = {"benchmarks", "engine", "fuzz", "house", "judges", "laws", "pictures", "studies", "support", "teach"}
 TESTED_ELSEWHERE = {
     "kept": "compiler",  # by what is kept there
-    "source": "tracing",  # names and positions, by what a trace says of them
     "marker/student": "marker/diagnosis",  # by what is found in a student's code
     "marker/truth": "marker/diagnosis",
 }

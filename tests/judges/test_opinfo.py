@@ -124,11 +124,16 @@ def addmm(base: Any, x: Any, y: Any, *, beta: float = 1, alpha: float = 1) -> An
     return base * beta + (x @ y) * alpha
 
 
+def along(scan: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda x, dim, **_: scan(x, axis=dim) if x.ndim else _no("a number with an axis")
+
+
 @dataclass(frozen=True)
 class Op:
     name: str
     ours: Callable[..., Any]
     least: int  # samples that must have been compared
+    part: int | None = None  # of PyTorch's results, where it returns several
 
 
 OPS = [
@@ -198,6 +203,78 @@ OPS = [
     Op("nn.functional.mse_loss", lambda x, y, **k: F.mse_loss(x, y) if not k else _no("another reduction"), 1),
     Op("nn.functional.linear", lambda x, w, b=None: x @ w.T if b is None else x @ w.T + b, 3),
     Op("outer", lambda x, y: np.expand_dims(x, 1) * np.expand_dims(y, 0), 1),
+    # elementary functions, elementwise
+    *(Op(name, getattr(np, name), 1) for name in (
+        "sin", "cos", "tan", "sinh", "cosh", "expm1", "log1p", "exp2", "log2", "log10", "sinc", "floor", "ceil", "trunc",
+        "deg2rad", "rad2deg",
+    )),
+    *(Op(name, getattr(np, f"arc{name[1:]}"), 1) for name in ("asin", "acos", "atan", "asinh", "acosh", "atanh")),
+    *(Op(name, getattr(np, name), 3) for name in ("hypot", "logaddexp", "fmax", "fmin", "copysign")),
+    Op("logaddexp2", np.logaddexp2, 1),
+    Op("atan2", np.arctan2, 8),
+    Op("fmod", np.fmod, 8),
+    Op("remainder", np.remainder, 8),
+    Op("float_power", np.float_power, 8),
+    Op("pow", lambda x, y: np.power(x, y), 8),
+    Op("sign", np.sign, 1),
+    Op("nan_to_num", lambda x, nan=0.0, posinf=None, neginf=None: np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf), 1),
+    Op("lerp", lambda x, y, w: x + w * (y - x), 8),
+    Op("addcmul", lambda x, y, z, value=1: x + float(value) * y * z, 5),
+    Op("addcdiv", lambda x, y, z, value=1: x + float(value) * y / z, 5),
+    # scans and reductions
+    Op("cumsum", along(np.cumsum), 2),
+    Op("cumprod", along(np.cumprod), 3),
+    Op("cummax", along(np.maximum.accumulate), 1, 0),
+    Op("cummin", along(np.minimum.accumulate), 1, 0),
+    Op("prod", reduces(np.prod), 4),
+    Op("nansum", reduces(np.nansum), 8),
+    Op("nanmean", reduces(np.nanmean), 8),
+    Op("diff", lambda x, n=1, dim=-1, prepend=None, append=None: np.diff(x, n, dim, prepend, append), 8),
+    Op("trapezoid", lambda y, x=None, dx=1.0, dim=-1: np.trapezoid(y, x, dx, dim), 8),
+    Op("quantile", lambda x, q, dim=None, keepdim=False, interpolation="linear": np.quantile(
+        x, q, dim, method=interpolation, keepdims=keepdim) if np.ndim(q) == 0 else _no("several"), 3),
+    Op("sort", lambda x, dim=-1, descending=False, stable=None: np.sort(x, dim) if not descending else _no("descending"),
+       3, 0),
+    Op("cov", lambda x, correction=1, fweights=None, aweights=None: np.cov(
+        x, ddof=correction) if fweights is None and aweights is None else _no("weights"), 2),
+    Op("corrcoef", np.corrcoef, 2),
+    # arrangements
+    Op("flip", lambda x, dims: np.flip(x, tuple(dims)), 2),
+    Op("fliplr", np.fliplr, 1),
+    Op("flipud", np.flipud, 1),
+    Op("roll", lambda x, shifts, dims=None: np.roll(x, shifts, dims), 4),
+    Op("rot90", lambda x, k=1, dims=(0, 1): np.rot90(x, k, dims), 4),
+    Op("tril", np.tril, 3),
+    Op("triu", np.triu, 3),
+    Op("diag", np.diag, 2),
+    Op("diagonal", lambda x, offset=0, dim1=0, dim2=1: np.diagonal(x, offset, dim1, dim2), 6),
+    Op("trace", np.trace, 1),
+    Op("tile", np.tile, 4),
+    Op("repeat", lambda x, *reps: np.tile(x, sized(x, *reps)), 4),
+    Op("take_along_dim", lambda x, at, dim=None: np.take_along_axis(x, at, dim) if x.shape == at.shape else _no("broadcast"), 2),
+    Op("hstack", lambda xs: np.hstack(xs), 1),
+    Op("vstack", lambda xs: np.vstack(xs), 1),
+    Op("dstack", lambda xs: np.dstack(xs), 1),
+    Op("column_stack", lambda xs: np.column_stack(xs), 1),
+    Op("masked_fill", lambda x, mask, value: np.where(mask, value, x), 2),
+    Op("linalg.vander", lambda x, N=None: np.vander(x, N, increasing=True) if x.ndim == 1 else _no("a stack"), 1),
+    # products
+    Op("kron", np.kron, 1),
+    Op("inner", np.inner, 1),
+    Op("cross", lambda x, y, dim=-1: np.cross(x, y, axis=dim), 1),
+    Op("tensordot", lambda x, y, dims=2: np.tensordot(x, y, dims) if 1 not in x.shape else _no("broadcasting"), 1),
+    Op("einsum", lambda xs, equation: np.einsum(equation, *xs), 5),
+    Op("linalg.multi_dot", lambda xs: np.linalg.multi_dot(xs), 2),
+    # LAPACK
+    Op("linalg.inv", np.linalg.inv, 4),
+    Op("linalg.det", np.linalg.det, 4),
+    Op("linalg.slogdet", lambda x: np.linalg.slogdet(x)[1], 4, 1),
+    Op("linalg.solve", lambda a, b, left=True: np.linalg.solve(a, b) if left and b.ndim >= a.ndim else _no("a vector"), 4),
+    Op("linalg.cholesky", lambda x, upper=False: np.linalg.cholesky((x + x.mT) / 2, upper=upper), 4),
+    Op("linalg.svdvals", np.linalg.svdvals, 4),
+    Op("linalg.matrix_power", lambda x, n: np.linalg.matrix_power(x, n) if n else _no("a constant"), 4),
+    Op("linalg.vector_norm", lambda x, order=2, dim=None, keepdim=False, **k: np.linalg.vector_norm(
+        x, ord=k.get("ord", order), axis=tuple(dim) if isinstance(dim, list) else dim, keepdims=keepdim), 10),
 ]  # fmt: skip
 
 
@@ -262,6 +339,7 @@ def compare(op: Op, info: Any, sample: Any) -> None:
     except (ShapeError, IndexError) as error:
         raise NotOurs(convention(error, args)) from error
     theirs = info.op(sample.input, *sample.args, **sample.kwargs)
+    theirs = theirs if op.part is None else theirs[op.part]
     if isinstance(theirs, (list, tuple)) or theirs.dtype != torch.float64:
         raise NotOurs("output")
     assert ours.shape == tuple(theirs.shape)

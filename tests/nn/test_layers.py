@@ -296,7 +296,7 @@ def test_gradients_are_slopes_and_the_graph_can_be_drawn_and_compiled(name: str)
     graph = trace(layer, x)
     assert len(graph.nodes) > 2
     assert len(draw(graph).svg) > 1000
-    pytest.importorskip("numba")
+    pytest.importorskip("llvmlite")
     eager, fast = make(), make()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # slices and joins run between kernels, and it says so

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -180,6 +181,29 @@ def test_the_deviation_of_one_entry_is_zero_and_flat(axis: Any) -> None:
         assert np.isnan(mg.vjp(lambda x: np.std(x, axis=axis), np.array([[np.inf]]))[0]).all()
 
 
-def test_the_median_of_nothing_is_refused() -> None:
-    with pytest.raises(ShapeError, match=r"median over axis None of shape .0, 3.: nothing has no middle"):
-        mg.vjp(np.median, np.zeros((0, 3)))
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.mean(x), lambda x: np.mean(x, axis=0), lambda x: x.mean(axis=1, keepdims=True),
+        lambda x: np.var(x), lambda x: np.std(x, axis=0), lambda x: np.var(x[:, :1], axis=1, ddof=1),
+        lambda x: np.median(x), lambda x: np.median(x, axis=0, keepdims=True), lambda x: np.average(x),
+        lambda x: np.prod(x), lambda x: np.prod(x, axis=0), lambda x: np.multiply.reduce(x, axis=0),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("shape", [(0, 3), (0, 0), (2, 3)])
+def test_what_numpy_makes_of_nothing(f: Any, shape: tuple[int, ...]) -> None:
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        x = np.ones(shape)
+        value, pull = mg.vjp(f, x)
+        np.testing.assert_array_equal(value, f(x))
+        assert np.asarray(value).dtype == np.asarray(f(x)).dtype
+        assert pull(np.ones_like(np.asarray(value)))[0].shape == shape
+
+
+def test_the_mean_of_nothing_is_said() -> None:
+    with (
+        np.errstate(all="ignore"),
+        pytest.warns(RuntimeWarning, match=r"mean over axis 0 of shape \(0, 3\): the mean of nothing is nan \(line "),
+    ):
+        mg.vjp(lambda x: np.mean(x, axis=0), np.zeros((0, 3)))

@@ -154,14 +154,15 @@ SLOPES: dict[str, tuple[Exact, ...]] = {
     "radians": (lambda x: mp.pi / 180,),
     "remainder": (lambda x, y: 1, lambda x, y: -mpmath.floor(x / y)),
     "fmod": (lambda x, y: 1, lambda x, y: -mpmath.floor(abs(x / y)) * mpmath.sign(x / y)),
-    "fmax": (lambda x, y: int(x > y), lambda x, y: int(y > x)),
-    "fmin": (lambda x, y: int(x < y), lambda x, y: int(y < x)),
+    "fmax": (lambda x, y: (mpmath.sign(x - y) + 1) / 2, lambda x, y: (mpmath.sign(y - x) + 1) / 2),
+    "fmin": (lambda x, y: (mpmath.sign(y - x) + 1) / 2, lambda x, y: (mpmath.sign(x - y) + 1) / 2),
     "copysign": (lambda x, y: mpmath.sign(x) * mpmath.sign(y),),
 }
 OTHERS = {"add", "sub", "mul", "neg", "tanh", "abs", "maximum", "heaviside"}  # in tests of their own
 SIZES = [1e-300, 3e-160, 1e-20, 2e-9, 1e-5, 0.03, 0.3, 0.7, 0.999, 1.4, 2.2, 7.5, 40.0, 700.0, 1e8, 1e155, 1e300]
 PAIRS = [(0.3, 0.7), (7.5, 2.2), (-7.5, 2.2), (7.5, -2.2), (1e200, 1.5e200), (1e-200, 3e-200), (40.0, -1e-5),
-         (-700.0, 0.3), (1e-300, 7.5), (1e8, 1.4), (2.2, 1e155)]  # fmt: skip
+         (-700.0, 0.3), (1e-300, 7.5), (1e8, 1.4), (2.2, 1e155),
+         (0.3, 0.3), (7.5, 7.5), (-2.2, -2.2), (1e200, 1e200), (1e-200, 1e-200), (3e-308, 1e308)]  # fmt: skip
 
 
 def test_every_row_with_a_slope_is_in_the_table() -> None:

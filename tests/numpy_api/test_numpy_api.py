@@ -326,12 +326,15 @@ def test_comparisons_answer_booleans_without_gradient() -> None:
         (lambda t: np.add.at(t, [0], 1.0), "add.at"),
         (lambda t: np.multiply.outer(t, A), "multiply.outer"),
         (lambda t: np.subtract.reduce(t), "subtract.reduce"),
-        (lambda t: np.linalg.eigvals(t), "eigvals"),
+        (lambda t: np.linalg.eigvals(t), "linalg.eigvals"),
         (lambda t: np.roots(t), "roots"),
     ],
 )
 def test_what_is_no_primitive_is_refused_by_name(call: Any, name: str) -> None:
-    with pytest.raises(GraphError, match=rf"np\.{name} is not a micrograd primitive; available: .*absolute, add.*tanh"):
+    with pytest.raises(
+        GraphError,
+        match=rf"^np\.{name} has no rule to differentiate it by, so its gradient would be lost; (use|write it with) ",
+    ):
         call(Tensor(A))
 
 
@@ -450,8 +453,6 @@ def test_what_only_some_forms_of_are_composed(call: Any, message: str) -> None:
         (lambda t: np.concatenate([t, t], axis=2), r"axis 2 is out of range"),
         (lambda t: np.concatenate([t, Tensor(np.ones((3, 5)))]), r"concatenate.*operand shapes \(3, 4\), \(3, 5\)"),
         (lambda t: np.stack([t, Tensor(np.ones((3, 5)))]), r"stack takes arrays of one shape; got \(3, 4\), \(3, 5\)"),
-        (lambda t: t[:0].mean(axis=0), r"the mean of nothing is undefined"),
-        (lambda t: t[:1].var(axis=0, ddof=1), r"ddof=1: nothing to divide by"),
         (lambda t: t[:0].max(axis=0), r"max .*zero-size"),
         (lambda t: np.broadcast_to(t, (3, 5)), r"broadcast"),
         (lambda t: np.einsum("ij,jk", t, np.ones((5, 2))), r"einsum 'ij,jk': j is 4 in one place, 5 in another"),
@@ -460,7 +461,6 @@ def test_what_only_some_forms_of_are_composed(call: Any, message: str) -> None:
         (lambda t: np.einsum("ij->ik", t), r"k of the result is in no operand"),
         (lambda t: np.tensordot(t, t, 1), r"axes \[1\] of \(3, 4\) and \[0\] of \(3, 4\) have different sizes"),
         (lambda t: np.split(t, 3, axis=1), r"4 entries along axis 1 do not divide into 3 equal parts"),
-        (lambda t: np.prod(t[:0], axis=0), r"nothing to multiply"),
         (lambda t: np.diag(t[None]), r"a vector or a matrix; got shape \(1, 3, 4\)"),
         (lambda t: np.average(t, weights=V), r"give an axis"),
         (lambda t: np.linalg.inv(t), r"np.linalg.inv takes square matrices, in the last two axes; got shape \(3, 4\)"),

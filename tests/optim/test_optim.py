@@ -169,7 +169,7 @@ def test_it_trains_karpathys_network_of_single_numbers() -> None:
     ("make", "error", "message"),
     [
         (lambda: optim.SGD([]), ValueError, "there are no parameters to optimise; pass model.parameters()"),
-        (lambda: optim.SGD([np.ones(2)]), TypeError, "parameter 0 is a ndarray; pass model.parameters()"),  # type: ignore[list-item]
+        (lambda: optim.SGD([np.ones(2)]), TypeError, "parameter 0 is of type ndarray; pass model.parameters()"),  # type: ignore[list-item]
         (lambda: optim.SGD([leaf(2), leaf(2) * 2]), GraphError, "parameter 1 is computed by mul; only leaves"),
         (lambda: optim.SGD([w := leaf(2), w]), ValueError, "listed twice and would move twice"),
         (lambda: optim.SGD([leaf(2)], lr=-0.1), ValueError, "lr is -0.1; expected a finite number of at least 0"),

@@ -296,32 +296,70 @@ def test_integers_beside_tensors_are_numbers() -> None:
     same(lambda x, k: (k.shape, len(k), k.ndim, k.size, np.shape(k), str(k.dtype), x), X, k)
 
 
+WHOLE = [
+    lambda x, i: x[:, :3] * (i + 1),
+    lambda x, i: x[i * 2],
+    lambda x, i: x * len([k for k in i]),  # noqa: C416
+    lambda x, i: x * i.max(),
+    lambda x, i: np.where(i == 2, 1.0, 0.0),
+    lambda x, i: np.where(i != 2, 1.0, 0.0),
+    lambda x, i: np.zeros(3) + i,
+    lambda x, i: np.asarray(i) * x[0, :3],
+    lambda x, i: np.sum(i),
+    lambda x, i: np.concatenate([i, i]),
+    lambda x, i: x[i.reshape(1, 3)],
+    lambda x, i: i.astype(np.int8),
+    lambda x, i: (i % 2, -i, abs(i), i // 2, i**2, i * i - 1, i < 2, i.T * x.T[:, :3], i.cumsum()),
+    lambda x, i: (x.astype(int), np.sign(x).astype(np.int8), x[np.argmax(x, axis=0), np.arange(5)], np.argsort(x)),
+    lambda x, i: (np.argmin(x), np.searchsorted(np.arange(3.0), x), np.digitize(x, [0.0, 1.0], right=True)),
+    lambda x, i: (np.isclose(x, 0.5, atol=1.0), np.isclose(i, 1), np.isposinf(x), np.argpartition(x, 2, axis=0)),
+    lambda x, i: (np.take(x, i, axis=1), np.take_along_axis(x, np.argsort(x, 1), 1), x[i, i], x[:, i % 2 + 1]),
+]
+
+
+@pytest.mark.parametrize("f", WHOLE)
+def test_whole_numbers_are_computed_anew_in_each_call(f: Any) -> None:
+    same(f, X, np.array([0, 1, 2]), others=(OTHER, np.array([2, 0, 1])))
+
+
+def test_whole_numbers_stop_gradients() -> None:
+    def f(x: Any, i: Any) -> Any:
+        return np.sum(x * ((i + 1) * i - x.astype(int)) ** 2 + np.argmax(x))
+
+    same(mg.grad(f), X[:3, :3], np.array([0, 1, 2]), others=(OTHER[:3, :3], np.array([2, 0, 1])), ulps=4)
+
+
+def test_whole_numbers_are_written_into() -> None:
+    def f(x: Any, i: Any) -> Any:
+        i += 1
+        i[0] = 2
+        i[1:] *= 3
+        j = i.copy()
+        j[j > 3] = 7
+        return x * 1.0, j
+
+    program = capture(f, (X, np.array([0, 1, 2])), {})
+    assert program.updates == (1,)
+    with pytest.raises(GraphError, match="cannot compile an index computed by tensors"):
+        capture(lambda x, i: x[i > 1], (X, np.array([0, 1, 2, 0, 0, 0])), {})
+
+
 @pytest.mark.parametrize(
-    "f",
+    ("f", "what"),
     [
-        lambda x, i: x * (i + 1),
-        lambda x, i: x[i * 2],
-        lambda x, i: x if i[0] else -x,
-        lambda x, i: x * int(i),
-        lambda x, i: x * len([k for k in i]),  # noqa: C416
-        lambda x, i: x * i.max(),
-        lambda x, i: np.where(i == 2, 1.0, 0.0),
-        lambda x, i: np.where(i != 2, 1.0, 0.0),
-        lambda x, i: np.zeros(3) + i,
-        lambda x, i: np.asarray(i) * x[0],
-        lambda x, i: np.sum(i),
-        lambda x, i: np.concatenate([i, i]),
-        lambda x, i: x[i.reshape(1, 3)],
-        lambda x, i: i.astype(np.int8),
-        lambda x, i: f"{i}",
-        lambda x, i: 2 in i,
-        lambda x, i: x[[0, i]],
+        (lambda x, i: x if i[0] else -x, "a branch on a tensor value"),
+        (lambda x, i: x * int(i[0]), "int() of a tensor"),
+        (lambda x, i: x[: i[0]], "int() of a tensor"),
+        (lambda x, i: sum(range(i[1])) * x, "int() of a tensor"),
+        (lambda x, i: f"{i}", "a number as text"),
+        (lambda x, i: 2 in i, "a branch on a tensor value"),
+        (lambda x, i: x[[0, i[0]]], "what depends on the values of a tensor"),
+        (lambda x, i: x * np.bincount(i)[0], "np.bincount() of a tensor"),
     ],
 )
-def test_what_needs_the_values_of_integers_is_refused(f: Any) -> None:
-    with pytest.raises(
-        GraphError, match=r"cannot compile the values of the integer argument i at line test_capture.py:\d+: its value"
-    ):
+def test_what_needs_the_values_of_integers_is_refused(f: Any, what: str) -> None:
+    message = f"cannot compile {re.escape(what)}" + r" at line test_capture.py:\d+: its value"
+    with pytest.raises(GraphError, match=message):
         capture(f, (X, np.array([0, 1, 2])), {})
 
 

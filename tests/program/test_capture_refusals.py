@@ -14,7 +14,7 @@ import pytest
 from captured import BETA, GAMMA, Training, X, Y, assert_same, run
 
 import micrograd as mg
-from micrograd import functional
+from micrograd import functional, nn
 from micrograd.engine import Tensor
 from micrograd.errors import DTypeError, GraphError, ShapeError
 from micrograd.program.capture import capture
@@ -130,7 +130,7 @@ HERE = r" at line test_capture_refusals.py:\d+: its value changes from call to c
         (lambda x: x.tolist(), "a list of numbers, .tolist(),", "return the tensor"),
         (lambda x: f"{x[0, 0]:.3f}", "a number as text", "return the tensor and format it outside"),
         (lambda x: f"{x}", "a number as text", "return the tensor and format it outside"),
-        (lambda x: np.argmax(x), "np.argmax() of a tensor", "return the tensor and look at its values outside"),
+        (lambda x: np.lexsort((x, x)), "np.lexsort() of a tensor", "return the tensor and look at its values outside"),
         (lambda x: x[x > 0], "an index computed by tensors", "use np.where"),
         (lambda x: functional.accuracy(x, Y), "accuracy()", "return the scores and compute it outside"),
         (lambda x: mg.batch_norm(x, GAMMA, BETA, 0.0), "the search for constant columns (eps=0)", "pass"),
@@ -279,3 +279,34 @@ def test_a_parameter_keeps_shape_and_dtype() -> None:
     with pytest.raises(GraphError, match=re.escape("a parameter of float32[5] cannot become float64[5]")):
         capture(f, (GAMMA,), {})
     assert w.data.tolist() == [1.0] * 5
+
+
+class _DropsBySeedOfTheSystem(nn.Module):
+    """Dropout as people write it by hand."""
+
+    def __init__(self, make: Any) -> None:
+        self.make = make
+
+    def __call__(self, x: Any) -> Any:
+        return x * (self.make().random(x.shape) < 0.5)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        np.random.default_rng,
+        lambda: np.random.default_rng(np.random.SeedSequence()),
+        lambda: np.random.Generator(np.random.PCG64()),
+        lambda: np.random.RandomState(),
+    ],
+)
+def test_a_generator_without_a_seed_is_refused_in_a_module_too(make: Any) -> None:
+    seeds = np.random.bit_generator.randbits  # type: ignore[attr-defined]
+    for f in (_DropsBySeedOfTheSystem(make), lambda x: x * make().random(x.shape)):
+        with pytest.raises(
+            GraphError, match=r"cannot compile random numbers of a generator without a seed.*; draw them"
+        ):
+            capture(f, (X,), {})
+    assert np.random.bit_generator.randbits is seeds  # type: ignore[attr-defined]
+    capture(_DropsBySeedOfTheSystem(lambda: np.random.default_rng(3)), (X,), {})  # the same in each call
+    capture(lambda x: functional.dropout(x, 0.5, GENERATOR), (X,), {})  # drawn anew in each

@@ -205,10 +205,10 @@ def appends_outside(x: Any) -> Any:
         (
             lambda x: x * np.random.default_rng().normal(),
             X,
-            r"cannot compile random numbers of np.random.default_rng\(\)",
+            r"cannot compile random numbers of a generator without a seed",
         ),
         (lambda x: x * int(np.floor(x)[0, 0]), X, r"cannot compile int\(\) of a tensor"),
-        (lambda x: np.unwrap(x), X, r"cannot compile np.unwrap\(\) of a tensor"),
+        (lambda x: np.trim_zeros(x[0]), X, r"cannot compile np.trim_zeros\(\) of a tensor"),
         (
             lambda x: np.piecewise(x, [x > 0], [1.0, 2.0]),
             X,
@@ -216,7 +216,7 @@ def appends_outside(x: Any) -> Any:
         ),
         (lambda x: np.place(x * 2, x > 0, [1.0, 2.0]), X, r"cannot compile writing where a mask holds, of the values"),
         (lambda x: x[np.where(x > 0)], X, r"cannot compile np.where\(\) with one argument of a tensor"),
-        (lambda x: x * np.argsort(x), X, r"cannot compile np.argsort\(\) of a tensor"),
+        (lambda x: x * np.unique(x)[0], X, r"cannot compile np.unique\(\) of a tensor"),
         (lambda x: x * (0.5 in x), X, "cannot compile a branch on a tensor value"),
         (lambda x: x * round(x[0, 0]), X, r"cannot compile float\(\) of a tensor"),
         (lambda x: x * x[x > 0].sum(), X, "cannot compile an index computed by tensors"),
@@ -249,6 +249,7 @@ def test_what_was_refused_and_is_right_now() -> None:
         lambda x: np.nan_to_num(np.where(x > 0, x, np.nan), nan=2.0),
         lambda x: np.sort(x) * np.median(x),
         masked_elsewhere,
+        lambda x: x * np.argsort(x) + np.argmax(x) - x.astype(int),
         lambda x: np.zeros((2, 3)) + np.array([x, x])[0],
         lambda x: np.pad(x, 1) + np.pad(x, ((1, 1), (1, 1)), constant_values=2.0),
     ):
@@ -257,7 +258,7 @@ def test_what_was_refused_and_is_right_now() -> None:
 
 
 def test_a_compiled_call_writes_into_the_callers_arrays_whatever_they_look_like() -> None:
-    pytest.importorskip("numba")
+    pytest.importorskip("llvmlite")
     f = mg.compile(a_step, threads=1)
     wide = np.zeros((4, 6))
     for p in (X.copy(), np.asfortranarray(X), wide[::2, ::2], wide[:2, :3].astype(np.float32)):

@@ -283,7 +283,7 @@ class Holder:
 
 
 def test_a_plain_argument_is_known_by_its_value_or_as_the_object_that_it_is() -> None:
-    pytest.importorskip("numba")
+    pytest.importorskip("llvmlite")
     by_object = mg.compile(lambda x, c: x * (1.0 / c.scale if c.scale else 7.0), threads=1)
     for kind, scale in [(Config, 1.0), (Config, 2), (Config, 0.0), (Config, -0.0), (Holder, 2.0), (Holder, 4.0)]:
         for made in (kind(scale), kind(scale))[: 1 + (kind is Config)]:
@@ -301,7 +301,7 @@ def test_a_plain_argument_is_known_by_its_value_or_as_the_object_that_it_is() ->
 
 
 def test_what_changes_again_and_again_is_said_and_not_kept() -> None:
-    pytest.importorskip("numba")
+    pytest.importorskip("llvmlite")
     settings = Settings()
     f = mg.compile(lambda x: x * settings.scale, threads=1)
 

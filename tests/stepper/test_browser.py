@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
 import re
 import sys
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browsing import Seen
+from browsing import Seen, both, check_numbers, written
 
 import micrograd as mg
 from micrograd.stepper.page import html_of, stylesheet
@@ -42,42 +41,6 @@ def bn() -> tuple[mg.Graph, Any]:
 def thrice(a: Any) -> Any:
     b = a * a + a
     return b
-
-
-def written(text: str) -> tuple[float, float]:
-    """The number that a text shows, and half a unit of its last digit."""
-    text = text.strip("()").replace("\u2212", "-").replace("\u221e", "inf")
-    digits = re.fullmatch(r"-?(\d+)(?:\.(\d+))?(?:e(-?\d+))?", text)
-    if digits is None:
-        return float(text), 0.0
-    return float(text), 0.5000001 * 10.0 ** (int(digits[3] or 0) - len(digits[2] or ""))
-
-
-def same(value: float, wanted: float, tolerance: float) -> bool:
-    if not math.isfinite(wanted):
-        return str(value) == str(wanted)
-    return abs(value - wanted) <= tolerance
-
-
-def check_numbers(seen: Seen, graphs: dict[str, mg.Graph], relative: float = 0.0) -> set[str]:
-    """Hold all that is on show against the engine: the value behind each cell, and the digits that are written."""
-    shown, formula = seen.numbers()
-    for of, (text, value) in shown.items():
-        name, index, cell = of.split(":")
-        wanted = float(np.ravel(graphs[name].values[int(index)])[int(cell)])
-        assert same(value, wanted, relative * max(1.0, abs(wanted))), (of, value, wanted)
-        number, half = written(text)
-        assert same(number, wanted, half + relative), (of, text, wanted)
-    for of, text in formula:
-        name, index, cell = of.split(":")
-        wanted = float(np.ravel(graphs[name].values[int(index)])[int(cell)])
-        number, half = written(text)
-        assert same(number, wanted, max(half, 5e-4 * abs(wanted)) + relative), (of, text, wanted)
-    return set(shown)
-
-
-def both(graph: mg.Graph) -> dict[str, mg.Graph]:
-    return {"forward": graph, "backward": graph.backward_graph()}
 
 
 # ---- without a browser -----------------------------------------------------------------------------------
@@ -116,7 +79,7 @@ def test_no_word_of_a_language_stands_in_the_script_or_the_template() -> None:
 
 
 def test_the_page_is_small(bn: tuple[mg.Graph, Any]) -> None:
-    assert len(bn[1].html.encode()) <= 200_000
+    assert len(bn[1].html.encode()) <= 195_000
 
 
 def contrast(one: str, other: str) -> float:
@@ -326,6 +289,34 @@ def test_stages_fold(opened: Callable[..., Seen], bn: tuple[mg.Graph, Any]) -> N
     assert seen.page.evaluate(hidden) == []
 
 
+def test_a_folded_stage_takes_less_room_and_comes_back_as_it_was(
+    opened: Callable[..., Seen], bn: tuple[mg.Graph, Any]
+) -> None:
+    seen = opened(bn[1])
+    picture = "document.querySelector('.canvas svg')"
+    before = seen.page.evaluate(f'{picture}.outerHTML.replace(/ (style|tabindex)="[^"]*"/g, \'\')')
+    high = f"+{picture}.getAttribute('viewBox').split(' ')[3]"
+    whole = seen.page.evaluate(high)
+    for stage in (0, 3, 4):  # in each a click on the ground of the frame, as a reader does it
+        seen.page.locator(f"#stage-{stage} > rect").dispatch_event("click")
+    assert seen.page.evaluate(high) < whole - 200
+    boxes = seen.page.evaluate("""[...document.querySelectorAll('.canvas [data-node]:not(.folded) > rect, .canvas .closed > rect')]
+        .map((r) => r.getBoundingClientRect()).map((b) => [b.left, b.top, b.right, b.bottom])""")
+    assert len(boxes) == len(bn[0].nodes) - sum(len(bn[0].stages[i].nodes) for i in (0, 3, 4)) + 3
+    for one, other in itertools.combinations(boxes, 2):
+        assert one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1], "boxes meet"
+    bottom = seen.page.evaluate(f"{picture}.getBoundingClientRect().bottom")
+    assert all(box[3] <= bottom for box in boxes)
+    for stage in (3, 0, 4):
+        seen.page.locator(f"#stage-{stage} > rect").dispatch_event("click")
+    assert seen.page.evaluate(high) == whole
+    after = seen.page.evaluate(f'{picture}.outerHTML.replace(/ (style|tabindex)="[^"]*"/g, \'\')')
+    number = re.compile(r"-?\d+\.\d+|-?\d+")
+    assert number.sub("", after) == number.sub("", before)
+    same = zip(number.findall(before), number.findall(after), strict=True)
+    assert all(abs(float(one) - float(other)) < 0.06 for one, other in same)
+
+
 def test_an_edge_tells_its_local_derivative(opened: Callable[..., Seen], bn: tuple[mg.Graph, Any]) -> None:
     graph, walk = bn
     seen = opened(walk, "#step=13")
@@ -385,6 +376,76 @@ def test_a_sum_over_paths_is_shown_as_it_grows(opened: Callable[..., Seen]) -> N
 
 
 # ---- predict first ---------------------------------------------------------------------------------------
+
+
+def ask_for(seen: Seen, kind: str) -> None:
+    if seen.page.get_attribute("#predict", "aria-pressed") != "true":
+        seen.page.click("#predict")
+    seen.page.select_option("#asking", kind)
+
+
+def test_shapes_are_predicted(opened: Callable[..., Seen], bn: tuple[mg.Graph, Any]) -> None:
+    at = {s["title"]["en"]: i for i, s in enumerate(bn[1].data["steps"], 1)}
+    seen = opened(bn[1])
+
+    def guess(title: str, text: str) -> str:
+        seen.go(at[title], title)
+        ask_for(seen, "number")
+        ask_for(seen, "shape")
+        shown = seen.page.inner_text("#happens")
+        assert "shape (3,)" not in shown
+        assert not seen.page.locator("#step .out").count(), "the result would give it away"
+        assert (
+            seen.page.evaluate("getComputedStyle(document.querySelector('.canvas .current text.grey')).visibility")
+            == "hidden"
+        )
+        seen.page.fill("#guess", text)
+        seen.page.keyboard.press("Enter")
+        return seen.page.inner_text("#answer")
+
+    dgamma = "dgamma: from gammax back to gamma"
+    assert guess(dgamma, "(3,)") == "Right: (3,)."
+    assert guess(dgamma, "3").startswith("Right")
+    assert "before the sum over axis 0" in guess(dgamma, "4x3")
+    assert "does not stay as 1" in guess(dgamma, "(1, 3)")
+    assert "Transposed" in guess("Compute xmu", "3 4")
+    assert "type a shape" in guess("Compute xmu", "wide")
+    assert guess("Compute xmu", "(4, 3)") == "Right: (4, 3)."
+    assert seen.page.locator("#step .out td").count() == 12
+
+
+def test_rules_are_chosen_among_the_usual_mistakes(opened: Callable[..., Seen]) -> None:
+    rng = np.random.default_rng(0)
+
+    def net(x: Any, w: Any, b: Any) -> Any:
+        h = x @ w + b
+        return (h * h).sum()
+
+    graph = mg.trace(net, rng.normal(size=(4, 3)), rng.normal(size=(3, 2)), rng.normal(size=2)).backward()
+    walk = mg.walk(graph)
+    seen, found = opened(walk), set()
+    seen.page.click("#predict")
+    for number, step in enumerate(walk.data["steps"], 1):
+        if step["phase"] == "forward" or not step["math"]["names"] or (not step["edge"] and len(step["paths"]) < 2):
+            continue
+        seen.page.evaluate(f"location.hash = '#step={number}'")
+        ask_for(seen, "rule")
+        names = seen.page.evaluate("[...document.querySelectorAll('.choice math')].map((e) => e.outerHTML)")
+        assert len(names) == len(set(names)) >= 3
+        assert not seen.page.locator("#step .math").count() - len(names), "the rule would give it away"
+        right = 0
+        for choice in range(len(names)):
+            ask_for(seen, "number")
+            ask_for(seen, "rule")
+            seen.page.locator(".choice").nth(choice).click()
+            said = seen.page.inner_text("#answer")
+            right += said == "Right."
+            found.add(said)
+            assert seen.page.locator("#step .math").count()
+        assert right == 1
+    assert found >= {
+        PAGE[word][0] for word in ("rule_sum", "rule_path", "rule_transposed", "rule_local", "predict_sign")
+    }
 
 
 def test_predict_first_hides_and_judges(opened: Callable[..., Seen], bn: tuple[mg.Graph, Any]) -> None:
@@ -740,3 +801,14 @@ def test_a_backward_graph_walks_too(opened: Callable[..., Seen], bn: tuple[mg.Gr
             assert of.startswith("forward:")
         check_numbers(seen, graphs)
         seen.page.keyboard.press("ArrowRight")
+
+
+def test_the_index_of_a_cell_stands_apart_from_the_number_of_a_path(
+    opened: Callable[..., Seen], bn: tuple[mg.Graph, Any]
+) -> None:
+    number = next(i for i, s in enumerate(bn[1].data["steps"], 1) if s["edge"] and s["edge"]["name"] == "dx2")
+    seen = opened(bn[1], f"#step={number}")
+    left = "document.querySelector('.math.numbers math').textContent.replace(/\\s/g, '')"
+    assert seen.page.evaluate(left) == "dx2[0,0]"
+    seen.page.locator("#step .out td").nth(7).click()
+    assert seen.page.evaluate(left) == "dx2[2,1]"

@@ -25,9 +25,9 @@ class Screen(io.StringIO):
 def test_every_step_is_printed() -> None:
     made = walk(batchnorm())
     text = made.text
-    assert text.startswith("Walk through batchnorm_forward: 15 steps forward, 31 steps back\n")
+    assert text.startswith("Walk through batchnorm_forward: 15 steps forward, 19 steps back\n")
     for number in range(1, len(made.data["steps"]) + 1):
-        assert f"\n[{number}/46] " in text
+        assert f"\n[{number}/34] " in text
     assert "dxmu arrives on 2 paths, so they are added: dxmu = dxmu1 + dxmu2" in text
     assert "\x1b" not in text
     assert str(made) == text
@@ -75,7 +75,7 @@ def test_without_a_path_in_a_terminal_the_steps_are_printed(monkeypatch: pytest.
     monkeypatch.setenv("TERM", "xterm")
     mg.walk(batchnorm())
     assert "\x1b[31m" in screen.getvalue()
-    assert "[46/46]" in screen.getvalue()
+    assert "[34/34]" in screen.getvalue()
 
 
 def test_nothing_is_printed_where_nobody_watches(capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,7 +98,7 @@ def test_one_step_for_each_enter() -> None:
     answers = iter(["", "", "q"])
     said: list[str] = []
     plain_text.paged(data, said.append, lambda question: next(answers))
-    assert [text[:6] for text in said] == ["[1/46]", "[2/46]", "[3/46]"]
+    assert [text[:6] for text in said] == ["[1/34]", "[2/34]", "[3/34]"]
 
 
 def test_the_last_step_asks_for_nothing() -> None:
@@ -122,4 +122,4 @@ def test_the_end_of_the_input_stops() -> None:
 def test_step_prints_with_enter(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("builtins.input", lambda question: "q")
     walk(batchnorm()).step()
-    assert capsys.readouterr().out.startswith("[1/46]")
+    assert capsys.readouterr().out.startswith("[1/34]")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
 import subprocess
@@ -18,6 +20,7 @@ from micrograd.stepper.page_script import join_modules, page_file, script
 
 PAGES = Path(mg.__file__).parent / "stepper" / "page"
 MODULES = sorted(path.relative_to(PAGES).as_posix() for path in PAGES.rglob("*.js"))
+OF_TRAINING = {"training.js", "model/frames.js", "view/loss_curve.js"}
 NODE = shutil.which("node")
 needs_node = pytest.mark.skipif(NODE is None, reason="node is not installed: the syntax of the script was not checked")
 
@@ -64,6 +67,7 @@ def test_every_module_is_javascript(module: str) -> None:
 @needs_node
 def test_the_joined_script_is_javascript() -> None:
     assert checked(script()) == ""
+    assert checked(script(None, "training.js")) == ""
 
 
 @needs_node
@@ -139,13 +143,87 @@ def test_the_test_of_types_can_fail() -> None:
     assert untyped("/**\n * Do it.\n * @param {number} x\n */\nexport const f = (x) => x;\n") == []
 
 
+TSC = os.environ.get("TSC") or shutil.which("tsc")
+
+
+def type_errors(folder: Path, pages: Path) -> str:
+    """What the TypeScript compiler says against the modules, by the types in their comments."""
+    (folder / "rules.d.ts").write_text(
+        "declare const RULES: {map: Record<string, (x: number[], a: any) => any>, "
+        "cast: Record<string, (x: any, a?: any) => any>, reduce: Record<string, string>};\n",
+        encoding="utf-8",
+    )
+    options = {
+        "allowJs": True, "checkJs": True, "noEmit": True, "strict": True, "target": "es2023", "module": "es2022",
+        "moduleResolution": "bundler", "lib": ["es2023", "dom", "dom.iterable"], "types": [], "noUnusedLocals": True,
+        "noUnusedParameters": True,
+    }  # fmt: skip
+    listed = {"compilerOptions": options, "files": [*map(str, sorted(pages.glob("*.js"))), "rules.d.ts"]}
+    (folder / "tsconfig.json").write_text(json.dumps(listed), encoding="utf-8")
+    command = [str(TSC), "-p", str(folder)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout
+
+
+@pytest.mark.skipif(TSC is None, reason="tsc is not installed (TSC names it): the types of the script were not checked")
+def test_the_modules_keep_their_types(tmp_path: Path) -> None:
+    assert type_errors(tmp_path, PAGES) == ""
+    copy = tmp_path / "page"
+    shutil.copytree(PAGES, copy)
+    module = copy / "model" / "words.js"
+    module.write_text(module.read_text(encoding="utf-8").replace("state.language", "state.tongue"), encoding="utf-8")
+    assert "words.js" in type_errors(tmp_path, copy)
+
+
+def in_node(folder: Path, program: str) -> Any:
+    """What a program prints as JSON, which imports modules that need no page."""
+    (folder / "package.json").write_text('{"type": "module"}', encoding="utf-8")
+    shutil.copytree(PAGES / "model", folder / "model")
+    (folder / "try.js").write_text(program, encoding="utf-8")
+    command = [NODE or "node", str(folder / "try.js")]
+    return json.loads(subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout)
+
+
+@needs_node
+def test_guesses_are_judged_in_node(tmp_path: Path) -> None:
+    numbers = [("0.02", 0.0222, 1), ("0.022", 0.0222, 2), ("0.023", 0.0222, 0), ("1.0", 1.046, 2), ("-0,88", -0.88322, 2),
+               ("0", 0.003, 0), ("2e-2", 0.0222, 1), ("1/3", 1 / 3, 0), ("12", 12.4, 2), ("x", 0.0, 0)]  # fmt: skip
+    shapes = [([3], None), ([4, 3], ["shape_sum", "0"]), ([1, 3], ["shape_kept"]), ([5], ["shape_unknown"])]
+    texts = [("(4, 3)", [4, 3]), ("4x3", [4, 3]), ("4 3", [4, 3]), ("3,", [3]), ("()", []), ("", None), ("a", None)]
+    program = f"""
+import {{roundedDigits, shapeVerdict, typedShape}} from './model/judging.js';
+const value = (text) => Number(text.replace(',', '.'));
+console.log(JSON.stringify([
+  {json.dumps(numbers)}.map(([text, right]) => roundedDigits(text, value(text), right)),
+  {json.dumps(shapes)}.map(([guess]) => shapeVerdict(guess, [3], [4, 3], [0])),
+  {json.dumps(texts)}.map(([text]) => typedShape(text))]));
+"""
+    assert in_node(tmp_path, program) == [[n[2] for n in numbers], [s[1] for s in shapes], [t[1] for t in texts]]
+
+
+@needs_node
+def test_numbers_are_written_and_read_in_node(tmp_path: Path) -> None:
+    """A module that needs no page runs where there is none."""
+    program = """
+import {alone, typed, writing} from './model/numbers.js';
+import {broadcastCell, shapeText, unravel} from './model/shapes.js';
+const write = writing([0.25, -1.5, 0]);
+console.log(JSON.stringify([alone(1 / 3), alone(-2e-7), alone(NaN), typed('1/3'), typed('0,5'), typed(' \u22122 '),
+  Number.isNaN(typed('x')), write(-1.5), write(0), shapeText([4]), unravel(7, [4, 3]), broadcastCell(7, [3], [4, 3])]));
+"""
+    assert in_node(tmp_path, program) == [
+        "0.33333", "\u22122e\u22127", "NaN", 1 / 3, 0.5, -2, True, "\u22121.50", "0", "(4,)", [2, 1], 1,
+    ]  # fmt: skip
+
+
 # ---- joined ---------------------------------------------------------------------------------------------
 
 
 def test_every_module_is_in_the_script_once() -> None:
-    joined = script()
+    joined, training = script(), script(None, "training.js")
     for module in MODULES:
-        assert joined.count(page_file(module).splitlines()[0]) == 1, module
+        first = page_file(module).splitlines()[0]
+        assert training.count(first) == 1, module
+        assert joined.count(first) == (module not in OF_TRAINING), module
 
 
 def test_types_and_imports_are_not_in_the_script() -> None:

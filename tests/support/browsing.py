@@ -8,6 +8,7 @@ Playwright can run only once in a process.
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import shutil
@@ -15,7 +16,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+
+import micrograd as mg
 
 
 def missing() -> str:
@@ -86,6 +90,45 @@ class Seen:
             [...document.querySelectorAll('#step .math.numbers mn[data-of]')]
                 .map((mn) => [mn.dataset.of, mn.textContent])]""")
         return {of: (text, float(value)) for of, text, value in cells if value is not None}, formula
+
+
+# ---- numbers on show ------------------------------------------------------------------------------------
+
+
+def written(text: str) -> tuple[float, float]:
+    """The number that a text shows, and half a unit of its last digit."""
+    text = text.strip("()").replace("\u2212", "-").replace("\u221e", "inf")
+    digits = re.fullmatch(r"-?(\d+)(?:\.(\d+))?(?:e(-?\d+))?", text)
+    if digits is None:
+        return float(text), 0.0
+    return float(text), 0.5000001 * 10.0 ** (int(digits[3] or 0) - len(digits[2] or ""))
+
+
+def same(value: float, wanted: float, tolerance: float) -> bool:
+    if not math.isfinite(wanted):
+        return str(value) == str(wanted)
+    return abs(value - wanted) <= tolerance
+
+
+def check_numbers(seen: Seen, graphs: dict[str, mg.Graph], relative: float = 0.0) -> set[str]:
+    """Hold all that is on show against the engine: the value behind each cell, and the digits that are written."""
+    shown, formula = seen.numbers()
+    for of, (text, value) in shown.items():
+        name, index, cell = of.split(":")
+        wanted = float(np.ravel(graphs[name].values[int(index)])[int(cell)])
+        assert same(value, wanted, relative * max(1.0, abs(wanted))), (of, value, wanted)
+        number, half = written(text)
+        assert same(number, wanted, half + relative), (of, text, wanted)
+    for of, text in formula:
+        name, index, cell = of.split(":")
+        wanted = float(np.ravel(graphs[name].values[int(index)])[int(cell)])
+        number, half = written(text)
+        assert same(number, wanted, max(half, 5e-4 * abs(wanted)) + relative), (of, text, wanted)
+    return set(shown)
+
+
+def both(graph: mg.Graph) -> dict[str, mg.Graph]:
+    return {"forward": graph, "backward": graph.backward_graph()}
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.compiler.backends.numba import Entry
+from micrograd.compiler.backends.native import Entry
 from micrograd.program.capture import capture
 from micrograd.program.program import evaluate
 

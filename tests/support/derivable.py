@@ -208,6 +208,12 @@ def bce(z, y):
     return loss
 
 
+@target("BCE with logits, the stable form", "dz = (sigmoid(z) - y)/N", bce_inputs)
+def bce_with_logits(z, y):
+    loss = np.mean(np.maximum(z, 0) - z * y + np.log1p(np.exp(-np.abs(z))))
+    return loss
+
+
 @target("sigmoid", "dz = dp*p*(1-p)", nd("nd"))
 def sigmoid(z):
     p = 1.0 / (1.0 + np.exp(-z))

@@ -9,6 +9,7 @@ import ast
 import json
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -129,12 +130,19 @@ noted_at_exit({path!r})
 
 @cache
 def files_of_check() -> tuple[int, str]:
-    """The files that run in the process in which the homework with one mistake is marked."""
+    """The files that run in the process in which the homework with one mistake is marked.
+
+    The mistake is a factor: of others the derivation is asked for a second opinion, and that is a room of its own.
+    """
+    homework = (ROOT / "examples" / "homework.py").read_text(encoding="utf-8")
+    homework = homework.replace("dx1 = dxmu1\n", "dx1 = dxmu1 + dxmu2\n").replace("dxmu2 = 2 * ", "dxmu2 = ")
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "files.json")
+        path, marked = Path(folder, "files.json"), Path(folder, "homework.py")
+        marked.write_text(homework, encoding="utf-8")
+        shutil.copy(ROOT / "examples" / "bn.py", folder)
         text = _SITE.format(support=str(SUPPORT), path=str(path))
         Path(folder, "sitecustomize.py").write_text(text, encoding="utf-8")
-        command = [sys.executable, "-c", _CHECK, folder, str(ROOT / "examples" / "homework.py")]
+        command = [sys.executable, "-c", _CHECK, folder, str(marked)]
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
         if done.returncode != 1 or not path.exists():  # 1: a mistake was found
             raise RuntimeError(f"the homework was not marked: {done.stdout}{done.stderr}")

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 from typing import Any
 
 import numpy as np
-from walked import decoded
+from walked import decoded, value_of
 
 from micrograd.stepper.cells import figure
 
@@ -73,7 +73,7 @@ def numbers_of(data: dict[str, Any]) -> dict[str, float]:
         f"{side}:{index}:{cell}": float(value)
         for side in ("forward", "backward")
         for index, node in enumerate(data["graphs"][side]["nodes"])
-        for cell, value in enumerate(decoded(node["value"]).reshape(-1))
+        for cell, value in enumerate(decoded(value_of(data, node)).reshape(-1))
     }
 
 

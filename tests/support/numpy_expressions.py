@@ -272,6 +272,23 @@ GROUPS: dict[str, str] = {
         np.pad(v, 2, "maximum", stat_length=2) | np.pad(v, 2, "reflect", reflect_type="odd") | np.pad(x, 1, "edge")
         np.pad(v, 2, "symmetric", reflect_type="odd") | np.pad(v, {0: (1, 2)}) | np.pad(x, 1, "linear_ramp")
     """,
+    "ends": """
+        np.prod(x[:0], axis=0) * x[0] | np.prod(x[:, :0], keepdims=True) * x | np.roll(v[0], 3) | np.tile(v[1], ())
+        np.linspace(v[0], v[1]) | np.linspace(v[0], 3.0, 5) | np.linspace(0.5, v, 4) | np.linspace(v, V, 3, axis=1)
+        np.linspace(v[0], v[1], 5, endpoint=False) | np.linspace(v[0], v[1], 5, retstep=True)[1] * v | np.linspace(v[0], v[1], 1)
+        np.linspace(v[0], v[0], 3) + v[1] | np.logspace(v[0], v[1], 4) | np.logspace(0.0, v, 3, base=2.0)
+        np.logspace(0.3, 0.6, 4, base=v[2] * v[2]) | np.geomspace(v[0] ** 2, 8.0, 4) | np.geomspace(np.exp(v), 3 * np.exp(V), 3)
+        np.geomspace(-np.exp(v), -3.0, 3, endpoint=False) | np.modf(v)[0] | np.modf(3 * x)[1] * x | np.ldexp(v, 3)
+        np.ldexp(x, I) | np.union1d(v, V) | np.union1d(x, x[0] + 1) | np.intersect1d(v, np.append(v[:2], 7.0))
+        np.setdiff1d(v, v[:2]) | np.setdiff1d(v, V) | np.setxor1d(v, np.append(v[:2], V)) | np.fft.fftshift(v) | np.fft.fftshift(x)
+        np.fft.ifftshift(x, axes=1) | np.fft.ifftshift(v) | np.fft.fftshift(c, axes=(0, 1)) | np.trim_zeros(np.append(v, 0.0))
+        np.trim_zeros(np.concatenate([[0.0, 0.0], v, [0.0]]), "f") | np.r_[v, 1:4] | np.r_[v, V, 0:1:3j] | np.c_[v, 0:6]
+        np.isclose(x, x * (1 + 1e-7)) * x | np.isclose(n, n, equal_nan=True) * np.nansum(n) | np.isreal(v) * v | np.iscomplex(v) + v | x[:, :3][np.tril_indices_from(x[:, :3])]
+        x[:, :3][np.diag_indices_from(x[:, :3])] | x[:, :3][np.triu_indices_from(x[:, :3], 1)]
+        np.searchsorted(np.sort(V), v, side="right") * v | np.digitize(v, [1.0, 0.0, -1.0]) * v | np.array_equal(v, V) + v
+        np.angle(v, deg=True) + v | np.unwrap(3 * x, axis=0) | np.unwrap(2 * v, discont=4.0) | np.unwrap(9 * v, period=4.0)
+        np.interp(v, [0.0, 1.0, 3.0], [2.0, 5.0, 1.0], left=-1.0) | np.interp(x, V[[0, 1]], V[[1, 0]], period=5.0)
+    """,
     "choices": """
         np.where(x > 0, x, 2 * x) | np.where(MASK, x, A) | np.where(x > A, x, A) | np.where(MASK, x, 0) | x[np.where(x > 0)]
         np.where(v > 0, v, V) | np.where(x[:, :1] > 0, x, 1.0) | np.select([v > 1, v > 0], [v, v**2]) | x[x > 0]

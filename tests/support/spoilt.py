@@ -1,6 +1,7 @@
 """Formulas made wrong in many ways, and what the three judges of `derive` say of each.
 
 `python tests/support/spoilt.py` (`make spoil`) spoils every line of every target: none may be accepted by any judge.
+Then it derives random programs, which all of them must accept.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ from typing import Any
 
 import numpy as np
 from derivable import TARGETS
+from random_programs import fault_of
 
 from micrograd.derivation import Derivation, derive
 from micrograd.derivation.judges import BOUND, floating, over_field
 from micrograd.derivation.kernel import Poly, collect, free_labels, frozen, thaw
 from micrograd.derivation.printing.function import write_function
+
+PROGRAMS = 300  # random ones that are derived after the targets
 
 
 def spoilt(derivation: Derivation, line: str) -> Iterator[tuple[str, Poly]]:
@@ -112,7 +116,9 @@ def main(count: int | None) -> int:
                     print(f"  ACCEPTED by {judge}: {target.name}: {line}, {what}")
     print(f"{total} spoilt formulas; accepted: {dict(accepted) or 'none'}; {odd} were equal; "
           f"{time.perf_counter() - start:.0f} s")  # fmt: skip
-    return 1 if accepted else 0
+    faults = [fault for seed in range(PROGRAMS if count is None else count) if (fault := fault_of(seed))]
+    print(*faults, f"{PROGRAMS if count is None else count} random programs derived; {len(faults)} doubted", sep="\n")
+    return 1 if accepted or faults else 0
 
 
 if __name__ == "__main__":

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from micrograd.compiler.backends import numba as entry_module
-from micrograd.compiler.backends.numba import Entry
+from micrograd.compiler.backends import native as entry_module
+from micrograd.compiler.backends.native import Entry
 from micrograd.compiler.codegen import lower, segment
 from micrograd.compiler.codegen.segment import Segment
 from micrograd.compiler.runtime import barrier
@@ -219,7 +219,8 @@ def turns() -> Iterator[Turns]:
     """The same, with both threads of the interpreted entries that are made meanwhile run by turns."""
     made = Turns()
     with small_passes(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(barrier, "PLAIN", {name: getattr(made, name) for name in barrier.PLAIN})
+        for name in barrier.__all__:
+            patch.setattr(barrier, name, getattr(made, name))
         patch.setattr(HELPER, "start", made.start)
         yield made
 

@@ -29,6 +29,11 @@ def decoded(array: Mapping[str, Any]) -> Any:
     return np.array([float(cell) for cell in array["data"]]).reshape(array["shape"])
 
 
+def value_of(data: Mapping[str, Any], node: Mapping[str, Any]) -> Any:
+    """The array of a node; a forward value that the backward pass reads is in the page once, with its forward node."""
+    return node["value"] if node["from"] is None else data["graphs"]["forward"]["nodes"][node["from"]]["value"]
+
+
 def backward_steps(data: dict[str, Any]) -> list[dict[str, Any]]:
     return [step for step in data["steps"] if step["phase"] == "backward"]
 

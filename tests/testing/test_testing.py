@@ -301,6 +301,36 @@ def test_a_function_that_is_narrower_than_the_first_steps(width: float, beside: 
         check_grad(lambda x: (f(x), x), x, backward=lambda d, x: d * np.full(2, beside))
 
 
+@pytest.mark.parametrize("size", [1e-3, 1e-8, 1e-100])
+@pytest.mark.parametrize("method", ["auto", "central"])
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.sum(1 / x),
+        lambda x: np.sum(np.log(x * x)) if abs(x[0]) > 1e-50 else np.sum(np.log(np.abs(x))),
+        lambda x: np.sum(np.abs(1 / x)),
+        np.linalg.norm,
+        lambda x: np.maximum((x - np.mean(x)) / np.sqrt(np.var(x)), 0.1),
+    ],
+    ids=["reciprocal", "log", "abs of reciprocal", "norm", "batch norm and relu"],
+)
+def test_what_is_smooth_at_the_size_of_the_input_is_no_kink(f: Any, method: str, size: float) -> None:
+    x = np.array([1.0, -2.0, 3.0]) * size
+    check_grad(f, x, method=method)
+    _, pull = mg.vjp(f, x)
+    slightly_wrong = lambda dout, x: pull(np.asarray(dout))[0] * (1 + 1e-4 * (np.arange(3) == 1))
+    with np.errstate(invalid="ignore"), pytest.raises(GradientError, match=r"\[1\] is wrong"):
+        check_grad(lambda x: f(x), x, backward=slightly_wrong, method=method)
+
+
+@pytest.mark.parametrize("subgradient", [False, True])
+def test_where_no_step_agrees_with_another_nothing_is_accepted(subgradient: bool) -> None:
+    steps = lambda x: np.round(x * 2.0**29) / 2.0**29  # flat below, of slope 1 above
+    for slope in (0.0, 1.0, 7.0):
+        with pytest.raises(GraphError, match=r"x\[0\]=1: no step of central differences agrees with smaller ones"):
+            check_grad(steps, np.array([1.0]), backward=lambda d, x, slope=slope: slope * d, subgradient=subgradient)
+
+
 def test_slopes_of_a_noisy_function_are_those_of_the_wide_steps() -> None:
     rough = np.random.default_rng(0)
     slope = central_slope(lambda t: np.exp(np.array([0.0]) + t) + 1e-9 * rough.standard_normal(1), np.array([1.0]))

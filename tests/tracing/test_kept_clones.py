@@ -147,3 +147,39 @@ def test_clones_are_kept_where_nothing_was_assigned_and_hold_no_arrays() -> None
     assert len(clone._kept) <= clone._MOST
     for cloner in clone._kept.values():
         assert not cloner.storages
+
+
+def _around(k: float) -> Callable[..., Any]:
+    def f(x: Any) -> Any:
+        return k * x
+
+    inner = f
+
+    def f(x: Any) -> Any:  # type: ignore[no-redef]
+        return inner(x) + k
+
+    return f
+
+
+def _beside(k: float) -> Callable[..., Any]:
+    def a(x: Any) -> Any:
+        return z(x) * k if k > 100 else k * x
+
+    def z(x: Any) -> Any:
+        return a(x) + k * b(x)
+
+    def b(x: Any) -> Any:
+        return x + k
+
+    return z
+
+
+@pytest.mark.parametrize("made", [_around, _beside])
+def test_functions_that_share_a_variable_of_their_closures_share_it_in_a_trace(made: Any) -> None:
+    for k in (1.0, 2.0):
+        f = made(k)
+        graph = mg.trace(lambda x, f=f: f(x) * 1.0, X)
+        np.testing.assert_array_equal(graph.value[graph.outputs[0].name], f(X))
+        np.testing.assert_array_equal(mg.vjp(f, X)[0], f(X))
+        np.testing.assert_allclose(mg.grad(lambda x, f=f: np.sum(f(x)))(X), f(X + 1.0) - f(X))
+        np.testing.assert_array_equal(mg.compile(f)(X), f(X))

@@ -146,7 +146,7 @@ def test_a_deque_keeps_arrays() -> None:
 def test_words_of_wrong_arguments() -> None:
     with pytest.raises(TypeError, match="compile takes a function or a module; got 3"):
         mg.compile(3)
-    with pytest.raises(TypeError, match=r"parameters is a Linear; pass model.parameters\(\)"):
+    with pytest.raises(TypeError, match=r"parameters is of type Linear; pass model.parameters\(\)"):
         mg.optim.SGD(mg.nn.Linear(2, 3, rng=0), lr=0.1)  # type: ignore[arg-type]
     with pytest.raises(mg.errors.GraphError, match=r"nothing to differentiate by; pass np.array\(3.0\) for 3\."):
         mg.trace(lambda x: x * 2, 3)

@@ -33,7 +33,7 @@ REFUSED: list[tuple[Callable[..., Any], str, str]] = [
     (lambda x: np.roots(x[0]), "np.roots(x[0])", r"^np\.roots has no rule.*write it with"),
     (lambda x: np.subtract.reduce(x), "np.subtract.reduce(x)", r"^np\.subtract\.reduce has no rule"),
     (lambda x: np.multiply.at(x, [0], 2.0), "np.multiply.at(x, [0], 2.0)", r"^np\.multiply\.at has no rule"),
-    (lambda x: np.modf(x), "np.modf(x)", r"^np\.modf has no rule"),
+    (lambda x: np.frexp(x), "np.frexp(x)", r"^np\.frexp has no rule"),
     (lambda x: float(x.sum()) * 2, "float(x.sum())", r"^float\(\) of a traced value .*leave it out"),
     (lambda x: math.floor(x[0, 0]) + math.erf(x[0, 0]), "math.erf(x[0, 0])", r"^float\(\) of a traced value"),
     (lambda x: np.float64(x.sum()), "np.float64(x.sum())", r"lose its gradient silently.*use \.astype"),

@@ -1,1 +1,1 @@
-"""Run a program with Numba, NumPy or JAX."""
+"""Run a program as machine code, with NumPy or with JAX."""

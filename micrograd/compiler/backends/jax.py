@@ -165,7 +165,8 @@ class ShardedEntry:
 
         jax = require_jax()
         refuse_truncation(program)
-        self.program, self.mesh, self.assumptions = program, mesh, program.assumptions
+        self.program, self.mesh = program, mesh
+        self.assumptions, self.relied = program.assumptions, program.relied
         self.pool: list[Any] = []
         self._jax = jax
         self._resident: dict[int, tuple[Any, Any]] = {}

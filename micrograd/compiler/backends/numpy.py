@@ -25,7 +25,7 @@ class PlainEntry:
     """
 
     def __init__(self, program: Program) -> None:
-        self.program, self.assumptions = program, program.assumptions
+        self.program, self.assumptions, self.relied = program, program.assumptions, program.relied
         self.pool: list[Any] = []
         warnings.warn(
             f"{program.name} has {len(program.equations):,} operations; compiling more than {LONGEST:,} takes minutes, "

@@ -1,8 +1,8 @@
 """Print the rows' scalar templates for a dtype: one number at a time.
 
-Literals in a template are Python floats, which would widen float32 in Numba, so each gets the dtype of the operation.
-A few operations have a text of their own (`OVERRIDES`): functions that Numba has no vector form of, and constructs that
-keep a loop from being vectorized.
+Literals in a template are Python floats, which would widen float32, so each gets the dtype of the operation.
+A few operations have a text of their own (`OVERRIDES`): functions that have a vector form of ours, and constructs that
+would keep a loop from running as vectors.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LOGIC = {"add": "({0} | {1})", "maximum": "({0} | {1})", "mul": "({0} & {1})"}
 
 _TYPES = {"float32": "f32", "float64": "f64", "int32": "np.int32", "int64": "np.int64"}
 _NAMED = re.compile(r"(?!sqrt|abs)\w+\(\{0\}(, \{1\})?\)")
-"""A template that is one call, which Numba knows by NumPy's name."""
+"""A template that is one call, which machine code knows by NumPy's name."""
 _POWERS: dict[float, str] = {
     -2: "{1} / ({0} * {0})",
     -1: "{1} / {0}",
@@ -55,7 +55,7 @@ def scalar_text(op: str, operands: Sequence[str], dtype: str, attrs: dict[str, o
     x = operands[0]
     if dtype == "bool" and op in _LOGIC:
         return _LOGIC[op].format(*operands)
-    if dtype.startswith(("int", "uint")) and op not in COMPARISONS:  # Numba computes in 64 bits, NumPy wraps around
+    if dtype.startswith(("int", "uint")) and op not in COMPARISONS:  # NumPy wraps around
         text = f"max({', '.join(operands)})" if op == "maximum" else TABLE[op].scalar.format(*operands)
         return f"np.{dtype}({text})"
     if op in ("exp", "floor_divide", "log", "remainder", "tanh"):

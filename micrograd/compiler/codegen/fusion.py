@@ -189,6 +189,10 @@ def _as_numpy(found: Grouping, equation: Equation) -> bool:
         return True
     if equation.op not in WHOLE:
         return False
+    if equation.op == "cast" and values[equation.out].dtype != "bool":
+        read = equation.operands[0]
+        if not isinstance(read, int) or values[read].dtype.startswith("float"):
+            return False  # what becomes of nan and of large numbers is NumPy's to say
     # NumPy compares uint64 with int64 exactly, though what they have in common is float64
     floats = [o for o in equation.operands if not isinstance(o, int) or values[o].dtype.startswith("float")]
     alone = equation.op in COMPARISONS and not floats

@@ -494,7 +494,7 @@ class Segment:
 
     @contextmanager
     def counted(self, index: str, start: str, end: str, by: int = 1) -> Iterator[None]:
-        """Print a counting loop, written with ``while``: Numba makes much less code of it than of ``range``."""
+        """Print a counting loop, written with ``while``, as machine code has it."""
         self.line(f"{index} = {start}")
         with self.block(f"while {index} < {end}:"):
             yield
@@ -550,7 +550,7 @@ class Segment:
 
         It returns 0, or 1 where a guard is not finite, or 2 where an integer is out of range.
         """
-        dtypes = sorted(self._works)  # what NumPy alone works on may be of a dtype that Numba has not
+        dtypes = sorted(self._works)  # what NumPy alone works on may be of a dtype that machine code has not
         arguments = [
             "tid",
             "sizes",

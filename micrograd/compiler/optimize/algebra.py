@@ -351,6 +351,8 @@ def picked(made: Rewriter, equation: Equation, operands: tuple[Operand, ...]) ->
     n, c = shape
     if isinstance(column, Index):
         labels = column.value
+        if all(feed.value != labels for feed in made.program.feeds):  # nobody has looked whether they are in range
+            return None
     elif column.dtype.kind in "iu" and not (column.size and column.min() < 0):
         labels = made.constant(column)
     else:

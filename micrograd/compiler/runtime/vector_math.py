@@ -1,4 +1,4 @@
-r"""Compute exp, log and tanh in a form that LLVM turns into vector instructions.
+r"""Compute exp, log and tanh in a form that runs on whole vectors.
 
 The C library's functions take one number at a time, and a loop that calls them is not vectorised. These are straight
 lines of arithmetic without branches or tables, compiled into the loop they stand in; float32 is computed in float32.
@@ -29,7 +29,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba.extending import register_jitable
 
 from micrograd.compiler.runtime.intrinsics import (
     copysign,
@@ -44,7 +43,6 @@ from micrograd.compiler.runtime.intrinsics import (
 __all__ = ["FORMATS", "FUNCTIONS", "Format"]
 
 Function = Callable[[Any], Any]
-_inlined = register_jitable(forceinline=True, error_model="numpy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +118,7 @@ FORMATS = (
 def _functions(form: Format) -> dict[str, Function]:
     """Return the functions of one format. What they use is bound here, as numbers of the format.
 
-    Numba makes it constants.
+    Machine code has them as constants.
     """
     real = np.dtype(form.dtype).type
     zero, half, one, two = real(0.0), real(0.5), real(1.0), real(2.0)
@@ -133,24 +131,20 @@ def _functions(form: Format) -> dict[str, Function]:
     lifts, lift = real(64.0), real(2.0**64)  # brings every subnormal number among the normal ones
     expm1_p, tanh_p, log1p_p = (tuple(map(real, p)) for p in (form.expm1, form.tanh, form.log1p))
 
-    @_inlined
     def whole(x: Any) -> Any:
         return (x + to_whole) - to_whole
 
-    @_inlined
     def reduced_expm1(x: Any, k: Any) -> Any:
         """``exp(x - k log 2) - 1``."""
         r = multiply_add(-k, log2_low, multiply_add(-k, log2_high, x))
         return multiply_add(r * r, horner(r, expm1_p), r)
 
-    @_inlined
     def exp(x: Any) -> Any:
         x = select(x < lowest, lowest, select(x > highest, highest, x))  # a NaN stays
         k = whole(x * log2_e)
         first = whole(k * half)  # 2**k itself may be out of range where the result is not
         return (reduced_expm1(x, k) + one) * power_of_two(first) * power_of_two(k - first)
 
-    @_inlined
     def log(x: Any) -> Any:
         small = x < tiny
         lifted = select(small, x * lift, x)
@@ -167,7 +161,6 @@ def _functions(form: Format) -> dict[str, Function]:
         outside = select(x == zero, -infinity, select(x < zero, nan, x))
         return select((x > zero) & (x < infinity), result, outside)
 
-    @_inlined
     def tanh(x: Any) -> Any:
         z = x * x
         small = multiply_add(x * z, horner(z, tanh_p), x)

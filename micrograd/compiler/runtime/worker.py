@@ -1,4 +1,4 @@
-"""Run the second thread that shares passes over memory; without Numba, which machine code from disk does not need."""
+"""Run the second thread that shares passes over memory."""
 
 from __future__ import annotations
 

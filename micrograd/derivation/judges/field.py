@@ -18,11 +18,16 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Draw", "Element", "Field", "P", "Q"]
+__all__ = ["Draw", "Element", "Field", "NotAsked", "P", "Q"]
 
 Q = 1152921504606849959  # prime, and so is 2 Q + 1
 P = 2 * Q + 1
+_ROUNDED = 1e-15  # 3 * 0.1 * 0.3 is 9/100: numbers of the code are computed in floating point before they come here
 _DENOMINATOR = 10**6  # of the fractions that floats in the code are taken for
+
+
+class NotAsked(Exception):  # noqa: N818 - no doubt either
+    """A power that the field has no consistent value of: exp(0.3 * log(x))."""
 
 
 class Draw(Exception):  # noqa: N818 - the numbers are drawn again
@@ -44,10 +49,12 @@ class Field:
     Attributes:
         salt: makes one field's draws different from another's.
         exponents: what has been put into `exp`, by result, so that `log` finds it again.
+        loose: a power was taken that it has no consistent value of, x**0.7: what differs then may be equal.
     """
 
     salt: str
     exponents: dict[int, Element] = field(default_factory=dict)
+    loose: bool = False
 
     def drawn(self, text: str) -> Element:
         """Return the element that belongs to a text."""
@@ -74,18 +81,17 @@ class Field:
         if isinstance(c, Element):
             return c
         exact = Fraction(c) if isinstance(c, int | Fraction) else Fraction(c).limit_denominator(_DENOMINATOR)
-        if isinstance(c, float) and float(exact) != c:
+        if isinstance(c, float) and abs(float(exact) - c) > _ROUNDED * abs(c):
             square = Fraction(c * c).limit_denominator(1000)
             if abs(float(square) - c * c) < 1e-13 * c * c:
                 root = self.number(square).sqrt()
                 return root if c > 0 else -root
             drawn = self.drawn(f"number {abs(c)!r}")
             return drawn if c > 0 else -drawn
-        return Element(
-            self,
-            exact.numerator * pow(exact.denominator, -1, P) % P,
-            exact.numerator * pow(exact.denominator, -1, Q) % Q,
-        )
+        p, q = (exact.numerator * pow(exact.denominator, -1, m) % m for m in (P, Q))
+        made = Element(self, p, q)
+        made.exact = exact
+        return made
 
     def lifted(self, a: Any) -> Any:
         """Return an array of numbers as one of elements."""
@@ -100,11 +106,14 @@ class Element:
     Logarithms that have been added up are remembered, so that ``exp(x - log(s))`` is ``exp(x) / s``.
     """
 
-    __slots__ = ("field", "logs", "p", "q")
+    __slots__ = ("exact", "field", "logs", "p", "q")
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, of: Field, p: int, q: int | None = None, logs: Mapping[int, int] | None = None) -> None:
+    def __init__(
+        self, of: Field, p: int, q: int | None = None, logs: Mapping[int, int | Fraction] | None = None
+    ) -> None:
         self.field, self.p, self.q, self.logs = of, p, q, logs or {}
+        self.exact: Fraction | None = None  # of a number of the code
 
     def _with(self, other: Any, f: Callable[[int, int, int], int]) -> Any:
         if isinstance(other, np.ndarray):
@@ -127,7 +136,15 @@ class Element:
         return made
 
     def __mul__(self, other: Any) -> Any:
-        return self._with(other, lambda a, b, _: a * b)
+        return self._scaled(self._with(other, lambda a, b, _: a * b), other, 1)
+
+    def _scaled(self, made: Any, other: Any, power: int) -> Any:
+        """A logarithm times a number, halves and quarters too, is remembered: the root of what it is taken of."""
+        if isinstance(made, Element) and (self.logs or (power > 0 and isinstance(other, Element) and other.logs)):
+            one, two = (self, self.field.number(other)) if self.logs else (other, self)
+            if two.exact:
+                made.logs = {s: times * two.exact**power for s, times in one.logs.items()}
+        return made
 
     def __rsub__(self, other: Any) -> Any:
         return self.field.number(other) - self
@@ -140,7 +157,7 @@ class Element:
         o = self.field.number(other)
         if o.p == 0 or o.q == 0:
             raise Draw
-        return self._with(o, lambda a, b, m: a * pow(b, -1, m))
+        return self._scaled(self._with(o, lambda a, b, m: a * pow(b, -1, m)), other, -1)
 
     def __rtruediv__(self, other: Any) -> Any:
         return self.field.number(other) / self
@@ -152,10 +169,13 @@ class Element:
         if isinstance(e, Element):
             return self._function(f"power {e.p}")
         q = Fraction(e).limit_denominator(12)
+        if q.denominator != 1 and self.p in self.field.exponents:
+            return (self.field.exponents[self.p] * float(q)).exp()
         base = self
         for _ in range({1: 0, 2: 1, 4: 2, 8: 3}.get(q.denominator, -1)):
             base = base.sqrt()
         if q.denominator not in (1, 2, 4, 8):
+            self.field.loose = True
             return self._function(f"pow {q}")
         n = q.numerator
         base, n = (1 / base, -n) if n < 0 else (base, n)
@@ -173,8 +193,11 @@ class Element:
             return self._function("exp")
         q, factor = self.q, 1
         for s, times in self.logs.items():
-            q -= times * (self.field.logarithm(s).q or 0)
-            factor = factor * pow(s, times, P) % P
+            if times.denominator not in (1, 2, 4, 8):
+                raise NotAsked
+            share = times.numerator * pow(times.denominator, -1, Q)
+            q -= share * (self.field.logarithm(s).q or 0)
+            factor = factor * (Element(self.field, s) ** times).p % P
         out = Element(self.field, factor * pow(4, q % Q, P) % P)
         self.field.exponents[out.p] = self
         return out

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from micrograd.derivation.judges.evaluation import LiftedNumpy, evaluate
-from micrograd.derivation.judges.field import Draw, Element, Field
+from micrograd.derivation.judges.field import Draw, Element, Field, NotAsked
 from micrograd.derivation.kernel import OutOfTime, Poly
 from micrograd.derivation.lifting import Net, Run
 from micrograd.derivation.lifting.axes import picked_rows
 from micrograd.derivation.printing.function import Written
+from micrograd.derivation.printing.numpy_code import ident
 from micrograd.derivation.search import Search
 from micrograd.graph import Graph
 
@@ -103,7 +104,7 @@ def _call(
     code = function.__code__
     taken = code.co_varnames[: code.co_argcount]
     known = {**values, **labels, **seeds}
-    by_ident = {"".join(c if c.isalnum() or c == "_" else "_" for c in n): x for n, x in known.items()}
+    by_ident = {ident(n): x for n, x in known.items()}
     out = function(**{n: by_ident[n] for n in taken if n in by_ident})
     return out if isinstance(out, tuple) else (out,)
 
@@ -206,14 +207,17 @@ def _trial(net: Net, written: Written, at: int, salt: str) -> bool | None:
         except Draw as draw:
             _redraw(net, at, given, over, draw, attempt)
             continue
-        except TypeError:  # a function that NumPy does not apply to objects
+        except (TypeError, NotAsked):  # a function that NumPy does not apply to objects
             return None
         cotangents = {n: x for n, x in seeds.items() if n in net.cotangents}
         try:
             got = _call(net, written, at, {n: forward[n] for n in given}, cotangents, np=LiftedNumpy(over))
-            return all(_same(g, wanted[run.pairs.nodes[f]], over) for g, f in zip(got, _leaves(run), strict=True))
+            same = all(_same(g, wanted[run.pairs.nodes[f]], over) for g, f in zip(got, _leaves(run), strict=True))
+            return same or (None if over.loose else False)  # x**0.7 * x**0.3 is no x there: that is no doubt
         except Draw as draw:
             _redraw(net, at, given, over, draw, attempt)
+        except NotAsked:
+            return None
         except (
             TypeError,
             ValueError,

@@ -25,6 +25,7 @@ from micrograd.derivation.kernel.polynomials import (
     Mono,
     Poly,
     Rat,
+    atoms,
     bare,
     const,
     deepest,
@@ -392,6 +393,8 @@ class Algebra:
             return self._log(polys[0])
         if op in ("tanh", "sign", "abs") and not polys[0]:
             return {}
+        if op in COMPARISONS and polys[0] == polys[1]:
+            return const(1) if op in ("equal", "greater_equal", "less_equal") else {}
         return var(("f", op, *(frozen(p) for p in polys)))
 
     def _exp(self, p: Poly) -> Poly:
@@ -418,6 +421,43 @@ class Algebra:
                     out = self.add(out, scale(inner, e))
                 return out
         return var(("f", "log", frozen(p)))
+
+    # ---- cases ---------------------------------------------------------------------------------------
+
+    def cases(self, p: Poly) -> tuple[Poly, Poly] | None:
+        """Return a polynomial where some z is positive and where it is negative, so that |z| and its sign are known.
+
+        None where nothing depends on a sign, or on signs of several, or inside a sum, where each term has its own.
+        """
+        found: Poly | None = None
+        for a in atoms(p):
+            if (z := _split_by(a)) is not None:
+                if found is not None and frozen(z) not in (frozen(found), frozen(scale(found, -1))):
+                    return None
+                found = z if found is None else found
+            if a[0] == "S" and any(_split_by(b) for b in atoms({a[2]: ONE})):
+                return None
+        if found is None:
+            return None
+        return self._in_case(p, found, 1), self._in_case(p, found, -1)
+
+    def _in_case(self, p: Poly, z: Poly, sign: int) -> Poly:
+        return self.add(*(scale(self.product(self._power_in_case(a, e, z, sign) for a, e in m), c)
+                          for m, c in p.items()))  # fmt: skip
+
+    def _power_in_case(self, a: Atom, e: Rat, z: Poly, sign: int) -> Poly:
+        own = _split_by(a)
+        if own is not None:
+            s = sign if frozen(own) == frozen(z) else -sign
+            if a[1] in ("abs", "sign"):
+                return self.power(scale(own, s) if a[1] == "abs" else const(s), e)
+            left = s if a[2] else -s  # which side is the larger one
+            return const(a[1] == "not_equal" or a[1].startswith("greater" if left > 0 else "less"))
+        if a[0] == "P":
+            return self.power(self._in_case(thaw(a[1]), z, sign), e)
+        if a[0] == "f":
+            return self.power(self.apply(a[1], *(self._in_case(thaw(q), z, sign) for q in a[2:])), e)
+        return var(a, e)
 
     # ---- rebuilding ----------------------------------------------------------------------------------
 
@@ -504,6 +544,17 @@ class Algebra:
                 for m, *_ in found:
                     del out[m]
         return out
+
+
+def _split_by(a: Atom) -> Poly | None:
+    """Return what the sign of decides an atom: z of |z|, of its sign, and of a comparison with 0."""
+    if a[0] != "f":
+        return None
+    if a[1] in ("abs", "sign"):
+        return thaw(a[2])
+    if a[1] in COMPARISONS and not (a[2] and a[3]):
+        return thaw(a[2] or a[3])
+    return None
 
 
 def _keep(_: Atom) -> None:

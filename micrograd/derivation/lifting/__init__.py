@@ -13,6 +13,7 @@ from micrograd.derivation.lifting.net import Net, Onehot, Run, Unsupported, Valu
 from micrograd.derivation.lifting.numbers import UnknownNumber
 from micrograd.derivation.lifting.rows import define_all
 from micrograd.derivation.lifting.sizes import further_runs, traced, with_gradients
+from micrograd.errors import GraphError
 from micrograd.graph import Graph
 
 __all__ = ["Net", "Onehot", "Run", "Unsupported", "Value", "lift", "lift_graph"]
@@ -22,6 +23,9 @@ def lift(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str,
     """Trace a function at several sizes and return its values in index notation."""
     bound = inspect.signature(function).bind(*args, **kwargs)
     bound.arguments.update({name: _wide(x) for name, x in bound.arguments.items()})
+    empty = [f"{name} {np.shape(x)}" for name, x in bound.arguments.items() if isinstance(x, np.ndarray) and not x.size]
+    if empty:
+        raise GraphError(f"derive needs arrays with at least one entry; got {', '.join(empty)}.")
     first = traced(function, bound.arguments)
     bound.apply_defaults()
     arguments = _flat(bound.arguments)

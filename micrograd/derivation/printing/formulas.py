@@ -6,7 +6,7 @@ understood entry by entry, as in the papers.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from html import escape
 from typing import Any, TypeAlias
 
@@ -26,7 +26,7 @@ from micrograd.derivation.kernel import (
     thaw,
 )
 from micrograd.derivation.printing.numpy_code import inlined
-from micrograd.derivation.search import Search, names
+from micrograd.derivation.search import Search, exponents_up, names
 from micrograd.graph.formulas import split_name, tex_name
 
 __all__ = ["Formulas", "pretty"]
@@ -65,6 +65,7 @@ class Formulas:
 
     def __init__(self, search: Search) -> None:
         self.search, self.net, self.cost = search, search.net, search.cost
+        self.called: Mapping[str, str] = {}  # other names for values and lengths
 
     # ---- the tree ------------------------------------------------------------------------------------
 
@@ -86,7 +87,7 @@ class Formulas:
 
         top: list[Tree] = []
         bottom: list[Tree] = []
-        for a, e in sorted(m, key=order):
+        for a, e in sorted(exponents_up(m), key=order):
             (top if e > 0 else bottom).append(_power(self._atom(a), magnitude(e)))
         if c.numerator != 1 or not top:
             top.insert(0, ("num", c.numerator))
@@ -101,11 +102,13 @@ class Formulas:
     def _atom(self, a: Atom) -> Tree:
         match a[0]:
             case "v":
-                return ("name", a[1], tuple(self._label(label) for label in a[2] if not is_plain(label)))
+                index = tuple(self._label(label) for label in a[2] if not is_plain(label))
+                return ("name", self.called.get(a[1], a[1]), index)
             case "n":
-                return ("name", self.net.size_name[a[1]], ())
+                name = self.net.size_name[a[1]]
+                return ("name", self.called.get(name, name), ())
             case "k":
-                return ("name", a[1], ())
+                return ("name", self.called.get(a[1], a[1]), ())
             case "S":
                 return ("sum", ",".join(self._label(b) for b in a[1]), self._mono(a[2], ONE))
             case "P":

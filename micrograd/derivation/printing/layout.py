@@ -7,10 +7,14 @@ from typing import TypeAlias
 
 from micrograd.derivation.kernel import Label
 
-__all__ = ["Axes", "aligned", "fit"]
+__all__ = ["Axes", "Torn", "aligned", "fit"]
 
 Axes: TypeAlias = Sequence[tuple[Label, ...]]
 """The labels of each axis of an array; none for a unit axis."""
+
+
+class Torn(Exception):  # noqa: N818 - no error: another layout is tried
+    """An array has a part of an axis of the layout: the sum over a group, beside axes that are not cut."""
 
 
 def aligned(dims: Axes, target: Axes) -> bool:
@@ -27,9 +31,15 @@ def fit(text: str, dims: Axes, target: Axes, length: Callable[[Sequence[Label]],
         dims: its axes.
         target: the axes that it should have, or unit axes in their place.
         length: names the length of an axis.
+
+    Raises:
+        Torn: it has a part of an axis, so that it broadcasts in a layout only that has the parts as axes.
     """
     if aligned(dims, target):
         return text, len(dims)
+    have = {label for d in dims for label in d}
+    if any(0 < len({*d} & have) < len(d) for d in target):
+        raise Torn
     if len(dims) == 2 and aligned([*reversed(dims)], target):
         return f"{text}.T", 2
     solid = [d for d in dims if d]

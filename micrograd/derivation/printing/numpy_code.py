@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -26,8 +27,8 @@ from micrograd.derivation.kernel import (
 )
 from micrograd.derivation.lifting import Value
 from micrograd.derivation.lifting.rows import entry
-from micrograd.derivation.printing.layout import Axes, aligned, fit
-from micrograd.derivation.search import Search, factored, relabel, substitute, values_in
+from micrograd.derivation.printing.layout import Axes, Torn, aligned, fit
+from micrograd.derivation.search import Search, exponents_up, factored, relabel, substitute, values_in
 
 __all__ = ["NumpyCode", "ident", "inlined"]
 
@@ -37,8 +38,13 @@ _LONG = 24  # characters of a value without a name that is computed once rather 
 
 
 def ident(name: str) -> str:
-    """Return a name as an identifier: ``out'`` is ``out_``."""
-    return re.sub(r"\W", "_", name)
+    """Return a name as an identifier; later values of one name are numbered.
+
+    >>> [ident(name) for name in ("out", "x'", "x''", "dx'4_add")]
+    ['out', 'x_1', 'x_2', 'dx_4_add']
+    """
+    numbered = re.sub(r"('+)(\d*)", lambda found: f"_{found[2] or len(found[1])}", name)
+    return re.sub(r"\W", "_", numbered)
 
 
 def _reads(text: str, name: str) -> bool:
@@ -108,7 +114,10 @@ class NumpyCode:
         before = {*self.sizes}, {*self.onehots}
         for dims in self._layouts(v, p):
             self.sizes, self.onehots = {*before[0]}, {*before[1]}
-            statements = self._in_layout(v, p, dims)
+            try:
+                statements = self._in_layout(v, p, dims)
+            except Torn:
+                continue
             text = "\n".join(statements)
             moves = text.count(".reshape") + text.count(".transpose") + 0.3 * text.count("None")
             if best is None or moves < best[0]:
@@ -127,7 +136,8 @@ class NumpyCode:
         for w in self.net.values.values():  # the layout of any value of the forward
             if w.own and not w.backward and {*w.labels} == {*v.labels} and list(w.dims) not in layouts:
                 layouts.append(list(w.dims))
-        return layouts
+        split: list[tuple[Label, ...]] = [(label,) for label in v.labels]
+        return layouts if split in layouts else [*layouts, split]
 
     def _in_layout(self, v: Value, p: Poly, dims: list[tuple[Label, ...]]) -> list[str]:
         self._ndim = 0 if p else len(dims)
@@ -139,7 +149,8 @@ class NumpyCode:
         elif self._ndim < len(dims):
             shown = f"np.reshape({shown[0]}, {self._shape(dims)})", _ATOM
         if dims != list(v.dims):
-            shown = self._fit(_bracket(shown, _ATOM), dims, list(v.dims)), _ATOM
+            text, ndim = fit(_bracket(shown, _ATOM), dims, v.dims, self._length)
+            shown = (text if ndim == len(v.dims) else f"np.reshape({text}, {self._shape(v.dims)})"), _ATOM
         return [*statements, f"{ident(v.name)} = {shown[0]}"]
 
     def _moved_once(self, text: str) -> tuple[list[str], str]:
@@ -366,7 +377,7 @@ class NumpyCode:
             a = f[0]
             return a[0] not in "nkc", a[0] in "SP", self._size(a), a[0] == "P", key(a)
 
-        for a, e in sorted(self._lengths(m), key=order):
+        for a, e in sorted(self._lengths(exponents_up(m)), key=order):
             (top if e > 0 else bottom).append((a, magnitude(e)))
         if c.numerator != 1 or not top:
             top.insert(0, (("c", str(c.numerator)), ONE))
@@ -468,7 +479,8 @@ class NumpyCode:
                 return product
             have = {label for d in dims for label in d}
             if labels <= have and all({*d} <= {*bound} or not {*d} & {*bound} for d in dims):
-                return self._reduction(body, dims, bound, target), _ATOM
+                with contextlib.suppress(Torn):
+                    return self._reduction(body, dims, bound, target), _ATOM
         product = self._contraction(body, bound, target) or self._einsum(body, bound, labels, target)
         if product is not None:
             return product
@@ -484,24 +496,28 @@ class NumpyCode:
         where = f", axis={axes[0] if len(axes) == 1 else tuple(axes)}" if len(axes) < len(dims) else ""
         gone = [d for i, d in enumerate(dims) if i not in axes]
         kept = [() if i in axes else d for i, d in enumerate(dims)]
-        if aligned(kept, target) and not aligned(gone, target):
+        if aligned(kept, target) and (kept == [*target] or not aligned(gone, target)):
             return self._fit(f"np.sum({text}{where}, keepdims=True)", kept, target)
         return self._fit(f"np.sum({text}{where})", gone, target)
 
     def _contraction(self, body: Mono, bound: Sequence[Label], target: Axes) -> tuple[str, int] | None:
-        """Return a matrix product of two factors, or None where it is none."""
+        """Return a matrix product of two factors, of stacks of matrices too, or None where it is none."""
         if len(body) != 2 or len(bound) != 1:
             return None
         (k,) = bound
         solid = [d for d in target if d]
+        both = free_labels(body[0][0]) & free_labels(body[1][0]) - {k}
+        stack = [d for d in solid if len(d) == 1 and {*d} <= both]
         for first, second in itertools.permutations(body):
-            left = sorted(free_labels(first[0]) - {k}, key=repr)
-            right = sorted(free_labels(second[0]) - {k}, key=repr)
-            if [(label,) for label in left + right] != solid or len(left) > 1 or len(right) > 1:
+            left = sorted(free_labels(first[0]) - both - {k}, key=repr)
+            right = sorted(free_labels(second[0]) - both - {k}, key=repr)
+            if [*stack, *((label,) for label in left + right)] != solid or len(left) > 1 or len(right) > 1:
+                continue
+            if stack and (len(left) != 1 or len(right) != 1 or len(stack) != len(both) or len(solid) < len(target)):
                 continue
             before = self._ndim
-            x = self._mono((first,), ONE, [*((label,) for label in left), (k,)])
-            y = self._mono((second,), ONE, [(k,), *((label,) for label in right)])
+            x = self._mono((first,), ONE, [*stack, *((label,) for label in left), (k,)])
+            y = self._mono((second,), ONE, [*stack, (k,), *((label,) for label in right)])
             self._ndim = before
             text = f"{_bracket(x, _POWER)} @ {_bracket(y, _POWER)}"
             if len(solid) == len(target):

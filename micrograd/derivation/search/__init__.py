@@ -3,7 +3,7 @@
 from micrograd.derivation.search.book import Book, split
 from micrograd.derivation.search.costs import Cost
 from micrograd.derivation.search.cover import Cover, Names
-from micrograd.derivation.search.expressions import names, relabel, substitute, values_in
+from micrograd.derivation.search.expressions import exponents_up, names, relabel, substitute, values_in
 from micrograd.derivation.search.factoring import factored
 from micrograd.derivation.search.known import known_facts, proof_of
 from micrograd.derivation.search.layers import between_layers, read_often
@@ -20,6 +20,7 @@ __all__ = [
     "Names",
     "Search",
     "between_layers",
+    "exponents_up",
     "factored",
     "known_facts",
     "names",

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterator
 
 from micrograd.derivation.kernel import (
     ONE,
+    ZERO,
     Atom,
     Frozen,
     Label,
@@ -27,8 +28,10 @@ from micrograd.derivation.kernel import (
     labels_of,
     magnitude,
     measure,
+    mono,
     quotient,
     scale,
+    thaw,
     value,
     var,
 )
@@ -53,6 +56,22 @@ def split(m: Mono) -> tuple[Mono, Mono]:
 def is_number(p: Poly) -> bool:
     """Check that an expression is a formula of lengths and numbers."""
     return all(a[0] in "nk" for m in p for a, _ in m)
+
+
+def _saturating(p: Poly) -> Poly:
+    """Return an expression with e/(a + b e) as 1/(b + a/e) for exponentials e, which overflows to the right value."""
+    out: Poly = {}
+    for m, c in p.items():
+        have = dict(m)
+        for a in [a for a, e in m if a[0] == "f" and a[1] == "exp" and e == 1]:
+            for b, x in m:
+                inner = thaw(b[1]) if b[0] == "P" and x == -1 else {}
+                if {*inner} == {(), ((a, ONE),)}:
+                    base = frozen({(): inner[(a, ONE),], ((a, -ONE),): inner[()]})
+                    have = {f: y for f, y in have.items() if f not in (a, b)} | {("P", base): -ONE}
+        new = mono(have.items())
+        out[new] = out.get(new, ZERO) + c
+    return {m: c for m, c in out.items() if c}
 
 
 def assignments(labels: Collection[Label], present: Collection[Label]) -> Iterator[tuple[Label, ...]]:
@@ -190,7 +209,27 @@ class Book:
             return True
         generators = {*self.generators}
         diff = k.rebuild(diff, lambda a: self.at(self.leaf, a) if a[1] in generators else None)
-        return k.is_zero(diff) or k.is_zero(self.leaves(diff))
+        if k.is_zero(diff) or k.is_zero(opened := self.leaves(diff)):
+            return True
+        return self._zero_in_cases(opened)
+
+    def _zero_in_cases(self, p: Poly) -> bool:
+        """Check that an expression is 0 where some z is positive and where it is negative."""
+        cases = self.algebra.cases(p)
+        if cases is None or not all(map(self.algebra.is_zero, cases)):
+            return False
+        self.algebra.assumed.add("what cases are split by is not 0")
+        return True
+
+    def without_cases(self, p: Poly) -> Poly | None:
+        """Return what an expression is whatever the sign of some z, where that is one expression; None elsewhere."""
+        k = self.algebra
+        split = {a[1] for a in atoms(p) if a[0] == "v" and not self.net.values[a[1]].backward}
+        split = {n for n in split if k.cases(self.leaf(n)) is not None}
+        cases = k.cases(k.rebuild(p, lambda a: self.at(self.leaf, a) if a[1] in split else None))
+        if cases is None or not k.is_zero(self.leaves(k.sub(*cases))):
+            return None
+        return min((_saturating(q) for q in cases), key=measure)
 
     # ---- sums ----------------------------------------------------------------------------------------
 

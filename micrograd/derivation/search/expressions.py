@@ -22,7 +22,7 @@ from micrograd.derivation.kernel import (
     thaw,
 )
 
-__all__ = ["close", "collected", "names", "relabel", "substitute", "values_in"]
+__all__ = ["close", "collected", "exponents_up", "names", "relabel", "substitute", "values_in"]
 
 
 def collected(terms: Iterable[tuple[Mono, Rat]]) -> Poly:
@@ -105,6 +105,14 @@ def substitute(algebra: Algebra, p: Poly, found: Callable[[Atom], Poly | None]) 
         if number:
             terms.append((new, c * number))
     return collected(terms)
+
+
+def exponents_up(m: Mono) -> Mono:
+    """Return a monomial with ``1/exp(z)`` as ``exp(-z)``, for printing."""
+    return collect(
+        (("f", "exp", frozen({n: -c for n, c in a[2]})), -e) if a[:2] == ("f", "exp") and e < 0 else (a, e)
+        for a, e in m
+    )
 
 
 def names(p: Poly) -> set[str]:

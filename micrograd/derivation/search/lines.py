@@ -7,6 +7,7 @@ the result in names (under several sets of names, the cheapest counts), factor. 
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable
@@ -240,7 +241,8 @@ class Search:
                 read.kept = True
                 self.book.opaque.add(n)
                 if not read.note:
-                    self._finish(read)
+                    with contextlib.suppress(OutOfTime):  # then it stays as it is
+                        self._finish(read)
 
     def _finish(self, line: Line) -> None:
         """Factor a line that is kept after all."""
@@ -260,7 +262,8 @@ class Search:
 
     def _simplify(self, line: Line, v: Value, put_in: Poly) -> None:
         deep = self.book.opened(line.name)
-        short, path = self.book.shrunk(deep)
+        whole = self.book.without_cases(deep)
+        short, path = self.book.shrunk(deep if whole is None else whole)
         candidates: list[tuple[Poly, Poly, Names | None]] = []
         for chosen in self.subsets(line.name):
             p = self.cover.folded(short, chosen)
@@ -315,6 +318,8 @@ class Search:
         log: list[tuple[Atom, Poly]] = []
         known = self.book.settled(flat, log)
         go("vanish", known, facts=[({((a, ONE),): ONE}, p) for a, p in log])
+        if chosen is not None:
+            go("cases", self.book.without_cases(at))
         final = unfactored if chosen is not None else at
         for g, p in path if chosen is not None else ():
             go("relation", self.cover.folded(p, chosen) if chosen is not None else None, (g,))

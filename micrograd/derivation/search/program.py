@@ -104,7 +104,22 @@ def _shared(search: Search, final: dict[str, Poly]) -> dict[str, Poly]:
             search.lines[move.line].moves.append(move)
         final = {**changed, n: line.simple}
         line.kept = True
-    return {n: final[n] for n in search.order if n in final}
+    return _in_order({n: final[n] for n in search.order if n in final})
+
+
+def _in_order(lines: dict[str, Poly]) -> dict[str, Poly]:
+    """Return lines in an order in which each comes after those that it reads."""
+    out: dict[str, Poly] = {}
+
+    def put(n: str) -> None:
+        if n not in out:
+            for read in sorted(names(lines[n]) & {*lines} - {n}):
+                put(read)
+            out[n] = lines[n]
+
+    for n in lines:
+        put(n)
+    return out
 
 
 def _named(search: Search, p: Poly, m: Mono, name: Atom) -> tuple[Poly, int]:

@@ -1,7 +1,8 @@
 """Fold the repeated iterations of loops, and the calls of helpers and layers, to one box each.
 
-A loop is found by what it leaves behind: a statement that was executed again is the next iteration. No source is
-parsed, so a loop of the user's is one whatever it is written with; recursion and comprehensions are loops too.
+A loop is found by what it leaves behind: a statement that was executed again is the next iteration. So a loop of the
+user's is one whatever it is written with; recursion and comprehensions are loops too. The source says only which
+statements belong to a loop inside the loop.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from math import gcd
 
 from micrograd.graph import Graph, Node
-from micrograd.source.names import PACKAGE
+from micrograd.source.names import PACKAGE, loops_around
 
 __all__ = ["Folding", "Group", "Iteration", "folded_index", "folding_of", "iterations_of"]
 
@@ -76,19 +77,32 @@ def folding_of(graph: Graph, heads: Sequence[int], *, depth: int | None, loops: 
         if index not in inside:
             members.setdefault(head, []).append(index)
     members.update((last, list(group.nodes)) for last, group in group_of.items())
+    _fold_loops(made, order, members, depth, loops)
+    return made
+
+
+def _fold_loops(
+    made: Folding, order: Sequence[Node], members: dict[int, list[int]], depth: int | None, loops: bool
+) -> None:
+    """Put the loops among some statements into `made`; those inside an iteration that is shown come after it."""
+    nodes = {node.index: node for node in order}
     for parts in _loops(order, depth):
         count = len(parts)
-        if count <= OPEN or not loops:
-            made.iterations.extend(
-                Iteration(f"iteration {number} of {count}", tuple(part)) for number, part in enumerate(parts, 1)
-            )
-            continue
-        made.iterations.append(Iteration(f"iteration 1 of {count}", tuple(parts[0])))
-        made.iterations.append(Iteration(f"iteration {count} of {count}", tuple(parts[-1])))
-        middle = {index for part in parts[1:-1] for head in part for index in members[head]}
-        made.groups[:] = [group for group in made.groups if group.nodes[-1] not in middle]
-        made.groups.append(Group(f"iterations 2 … {count - 1}", "", tuple(sorted(middle)), count - 2))
-    return made
+        shown = range(count) if count <= OPEN or not loops else (0, count - 1)
+        for number in shown:
+            heads = [*parts[number]]
+            made.iterations.append(Iteration(f"iteration {number + 1} of {count}", tuple(heads)))
+            at = len(made.iterations) - 1
+            before = len(made.groups)
+            _fold_loops(made, [nodes[head] for head in heads], members, depth, loops)
+            inner = [group for group in made.groups[before:] if group.times > 1]
+            hidden = {index for group in inner for index in group.nodes}
+            heads = [head for head in heads if head not in hidden] + [group.nodes[-1] for group in inner]
+            made.iterations[at] = Iteration(made.iterations[at].title, tuple(sorted(heads)))
+        if len(shown) < count:
+            middle = {index for part in parts[1:-1] for head in part for index in members[head]}
+            made.groups[:] = [group for group in made.groups if group.nodes[-1] not in middle]
+            made.groups.append(Group(f"iterations 2 … {count - 1}", "", tuple(sorted(middle)), count - 2))
 
 
 # ---- loops --------------------------------------------------------
@@ -106,26 +120,56 @@ def _position(node: Node, depth: int | None) -> tuple[object, ...] | None:
     return (*places, node.op if len(cut) == len(way) else "")
 
 
-def _loops(order: Iterable[Node], depth: int | None) -> list[list[list[int]]]:
+def _loops(order: Sequence[Node], depth: int | None) -> list[list[list[int]]]:
     """Return the loops, each as its iterations, each as the indices of its statements in order of execution."""
     placed = [(node.index, position) for node in order if (position := _position(node, depth)) is not None]
     counts = Counter(position for _, position in placed)
     repeated = [(index, position) for index, position in placed if counts[position] > 1]
     last = {position: at for at, (_, position) in enumerate(repeated)}
-    loops: list[list[list[int]]] = []
-    seen: set[object] = set()
+    whole: list[list[tuple[int, tuple[object, ...]]]] = []
     end = -1  # the last statement of the loop that is open
     for at, (index, position) in enumerate(repeated):
         if at > end:  # nothing of the loop before comes again
-            loops.append([[]])
-            seen = set()
-        elif position in seen:
-            loops[-1].append([])
-            seen = set()
+            whole.append([])
         end = max(end, last[position])
-        seen.add(position)
-        loops[-1][-1].append(index)
+        whole[-1].append((index, position))
+    nodes = {node.index: node for node in order}
+    loops = [_iterations(loop, {index: _loops_around(nodes[index], depth) for index, _ in loop}) for loop in whole]
     return [loop for loop in loops if len(loop) > 1]
+
+
+def _iterations(loop: Sequence[tuple[int, object]], around: Mapping[int, tuple[object, ...]]) -> list[list[int]]:
+    """Cut the statements of a loop into iterations: a statement that comes again begins the next.
+
+    Those of a loop inside it count as one statement for as long as they follow each other.
+    """
+    common = min((len(chain) for chain in around.values()), default=0)
+    while common and len({chain[:common] for chain in around.values()}) > 1:
+        common -= 1
+    made: list[list[int]] = [[]]
+    seen: set[object] = set()
+    before: object = None
+    for index, position in loop:
+        inner = around[index][common : common + 1]
+        item: object = inner or position
+        if item in seen and not (inner and item == before):
+            made.append([])
+            seen = set()
+        seen.add(item)
+        before = item
+        made[-1].append(index)
+    if len(made) == 1 and common < max(len(chain) for chain in around.values()):  # one loop directly in another
+        return _iterations(loop, dict.fromkeys(around, ()))
+    return made
+
+
+def _loops_around(node: Node, depth: int | None) -> tuple[object, ...]:
+    """Return the loops that a statement stands in, outermost first, those around the calls on its way too."""
+    way = [place for place in (*node.callers, node.source) if place is not None]
+    cut = way if depth is None else way[:depth]
+    return tuple(
+        (at, place.file, head) for at, place in enumerate(cut) for head in loops_around(place.file, place.line)
+    )
 
 
 def iterations_of(graph: Graph) -> dict[int, int]:

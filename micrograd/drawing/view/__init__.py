@@ -13,9 +13,10 @@ from micrograd.drawing.view.pieces import Frame as Frame
 from micrograd.drawing.view.pieces import TextLine as TextLine
 from micrograd.drawing.view.pieces import View as View
 from micrograd.drawing.view.pieces import Wire as Wire
+from micrograd.drawing.view.pieces import nested as nested
 from micrograd.drawing.view.pieces import turned as turned
 
 __all__ = [
-    "CROWD", "EM", "LEADING", "Block", "Box", "Frame", "TextLine", "View", "Wire", "gradient_names", "turned",
+    "CROWD", "EM", "LEADING", "Block", "Box", "Frame", "TextLine", "View", "Wire", "gradient_names", "nested", "turned",
     "view_of",
 ]  # fmt: skip

@@ -30,6 +30,7 @@ from micrograd.drawing.view.pieces import (
     framed,
     table,
     turned,
+    wrapped,
 )
 from micrograd.graph import Graph, Node
 from micrograd.graph.formulas import right_hand, statement_heads
@@ -63,7 +64,7 @@ class _Builder:
         for edge in self.edges:
             self.leaving.setdefault(edge[0], []).append(edge)
         self.names = gradient_names(graph, self.leaving) if self.with_grads else {}
-        self.ends = {node.index for node in graph.outputs}
+        self.ends = {node.index for node in graph.outputs} if graph.failure is None else set()
         self.crowded = len(set(self.at)) > CROWD
         self.copies: dict[tuple[int, int], Box] = {}
         self.rounded = rounded_gradients(graph, self.heads) if self.with_grads and values else set()
@@ -278,6 +279,17 @@ class _Builder:
         return frames
 
 
+def _broken(graph: Graph) -> Box:
+    """Return the box of the expression that raised."""
+    failure = graph.failure
+    assert failure is not None
+    source = failure.source
+    said = [] if source is None else [*formula_lines(" ".join(source.text.split())), f"line {source.line}"]
+    lines = [TextLine(text, "ink", 12, True) for text in said[:-1]] + [TextLine(text, "grey", 10) for text in said[-1:]]
+    lines += [TextLine(text, "red", 10.5) for text in wrapped(failure.message, 40, 5)]
+    return Box(len(graph.nodes), "broken", (Block(tuple(lines)),), failure.message)
+
+
 def _merged(wires: Sequence[Wire]) -> Wire:
     """Return several wires between two boxes as one, which says how many gradients come back along it."""
     first, flowing = wires[0], [wire for wire in wires if wire.flows]
@@ -341,6 +353,12 @@ def view_of(
     boxes = builder.boxes()
     wires = builder.wires()
     boxes += builder.copies.values()
+    if graph.failure is not None:
+        boxes.append(_broken(graph))
+        wires += [
+            Wire(builder.at[index], len(graph.nodes), (index, len(graph.nodes), slot), role="red")
+            for slot, index in enumerate(graph.failure.reads)
+        ]
     frames = builder.frames(boxes, folding) if stages else []
     count = f"{len(graph.nodes)} nodes" + (f", {len(graph.stages)} stages" if graph.stages else "")
     words = f"{count}, from {', '.join(n.name for n in graph.inputs)} to {', '.join(n.name for n in graph.outputs)}."

@@ -21,8 +21,10 @@ __all__ = [
     "Wire",
     "formula_lines",
     "framed",
+    "nested",
     "table",
     "turned",
+    "wrapped",
 ]
 
 EM = 0.602  # width of a character of a monospaced font, in font sizes
@@ -64,7 +66,8 @@ class Box:
 
     Attributes:
         index: the node it ends in (negative: a copy near one of its readers).
-        kind: leaf, constant, op, result, cluster, or again, which names a box that stands elsewhere.
+        kind: leaf, constant, op, result, cluster, broken (what raised an exception), or again, which names a box
+            that stands elsewhere.
         blocks: what is written in it.
         title: its tooltip.
         stage: index of its stage.
@@ -155,6 +158,16 @@ def framed(index: int, title: str, boxes: Sequence[Box], upright: bool = False) 
     room = max(7 if upright else 12, int((max(widths) / 2 - 8 if upright else sum(widths)) / (EM * 11)))
     lines = tuple(TextLine(text, "grey", 11, True) for text in wrapped(title, room, 5 if upright else 3))
     return Frame(index, title, lines, tuple(box.index for box in boxes))
+
+
+def nested(frames: Sequence[Frame]) -> list[tuple[Frame, int]]:
+    """Return the frames with how many others each is in, those inside a frame after it."""
+    boxes = [{*frame.boxes} for frame in frames]
+    around = [
+        [o for o, other in enumerate(boxes) if own < other or (own == other and o < at)] for at, own in enumerate(boxes)
+    ]
+    order = sorted(range(len(frames)), key=lambda at: [*sorted(around[at], key=lambda o: len(around[o])), at])
+    return [(frames[at], len(around[at])) for at in order]
 
 
 def turned(view: View, direction: str) -> View:

@@ -197,6 +197,15 @@ def _parts(text: str) -> Speller:
     return lambda operands, attributes: atom(f"np.concatenate([{_filled(text, operands, attributes)}], axis=-2)")
 
 
+def _places(operands: Sequence[Expr], attributes: Attributes) -> Expr:
+    function = attributes["function"].strip("'\"")
+    texts = {
+        key: text.replace("array(", "np.array(").replace("dtype=", "dtype=np.") for key, text in attributes.items()
+    }
+    given = [f"{key}={text}" for key, text in texts.items() if key != "function"]
+    return call(function, *([*given, f"v={operands[0]}"] if function == "searchsorted" else [*operands, *given]))
+
+
 def _sorted(operands: Sequence[Expr], attributes: Attributes, times: int) -> Expr:
     axis = attributes.get("axis", "-1")
     order = str(operands[1])
@@ -263,6 +272,7 @@ SPELLED: dict[str, Speller] = {
         "np.linalg.svd({0}, False)[0], np.linalg.svd({0}, False)[1][..., None, :], np.linalg.svd({0}, False)[2].mT"
     ),
     "qr": _parts("*np.linalg.qr({0})"),
+    "places": _places,
     "sort_by": lambda operands, attributes: _sorted(operands, attributes, 1),
     "unsort_by": lambda operands, attributes: _sorted(operands, attributes, 2),
     "greater": _compare(">"),
@@ -284,7 +294,7 @@ def spelled(op: str, operands: Sequence[Expr], attributes: Attributes) -> Expr:
         attributes: its keywords, as source text.
 
     Raises:
-        GraphError: NumPy has no function for it: the backward of a running product is a loop.
+        GraphError: NumPy has no function for it: the backward of a running product is a loop; a row of the user's.
 
     >>> str(spelled("mul", [atom("dout"), atom("gamma").inverse()], {}))
     'dout / gamma'
@@ -292,5 +302,7 @@ def spelled(op: str, operands: Sequence[Expr], attributes: Attributes) -> Expr:
     if op in SPELLED:
         return SPELLED[op](operands, attributes)
     if not hasattr(np, str(TABLE[op].array)):
-        raise GraphError(f"{op} cannot be printed as NumPy source: NumPy has no function for it, only a loop.")
+        what = "np.cumprod, backwards," if op == "recur" else op
+        why = "it is a loop over the entries" if op == "recur" else "it is a row of your own"
+        raise GraphError(f"{what} cannot be printed as NumPy source: {why}, and NumPy has no function for it.")
     return call(TABLE[op].array, *operands, *(f"{key}={text}" for key, text in attributes.items()))

@@ -1,11 +1,13 @@
 """Capture a program for batches of any size, at three sizes: what differs becomes a formula of the size.
 
-Whatever is ``a + b * batch`` at three sizes (a length, a bound of a slice) is taken to be so at all.
+Whatever is ``a + b * batch`` at three sizes (a length, a bound of a slice) is taken to be so at all, and is tried at
+others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,7 +20,7 @@ from micrograd.program.program import Equation, Operand, Program, evaluate
 from micrograd.pytree import flatten
 from micrograd.tracing.open_batch import open_batch
 
-__all__ = ["ONE_SIZE", "Blocks", "Captures", "at_one_size", "at_three_sizes", "blocks_of", "line_of"]
+__all__ = ["ONE_SIZE", "Blocks", "Captures", "at_one_size", "at_other_sizes", "at_three_sizes", "blocks_of", "line_of"]
 
 Array = np.ndarray[Any, Any]
 ONE_SIZE = "leave batch= out, and the file is for one size"
@@ -78,12 +80,12 @@ def at_three_sizes(f: Callable[..., Any], args: Sequence[Any]) -> Captures:
     found = []
     unlike = _unlike_any(leaves)
     for length in (*sizes, unlike):
-        longer = [np.resize(x, (length, *x.shape[1:])) if np.shape(x)[:1] == (size,) else x for x in leaves]
+        longer = rebuild(_resized(leaves, size, length))
         try:
             with open_batch(length if length == unlike else 0):
-                program = pure(f, rebuild(longer), {})
+                program = pure(f, longer, {})
             if length != unlike:
-                found.append(at_one_size(program, rebuild(longer)))
+                found.append(at_one_size(program, longer))
         except GraphError as error:
             if length == unlike and "which a file for any batch cannot" in str(error):
                 raise
@@ -96,13 +98,55 @@ def at_three_sizes(f: Callable[..., Any], args: Sequence[Any]) -> Captures:
             raise _other_size(f, size, length, error) from error
     programs = tuple(capture.programs[0] for capture in found)
     for length, other in zip(sizes[1:], programs[1:], strict=True):
-        if where := _apart(programs[0], other):
+        if (where := _apart(programs[0], other)) is not None:
             raise GraphError(
                 f"{programs[0].name} computes something else for a batch of {length} than for one of {size}{where}; "
                 f"{ONE_SIZE}."
             )
     given, known = tuple(capture.given[0] for capture in found), tuple(capture.known[0] for capture in found)
     return Captures(sizes, programs, given, known)
+
+
+def at_other_sizes(f: Callable[..., Any], args: Sequence[Any], captures: Captures) -> Iterator[tuple[int, Captures]]:
+    """Yield the captures of a function for batches much shorter and much longer, to try the file on.
+
+    A choice by the length can hide from `open_batch` (``int(len(x)) > 40``), and so can one of an index (``x[:40]``).
+    Shorter batches that the function refuses are left out; so are longer ones whose arrays would be large.
+
+    Raises:
+        GraphError: the function does not run for a longer batch.
+    """
+    leaves, rebuild = flatten(tuple(args))
+    size = captures.sizes[0]
+    for length in (1, 2, _unlike_any(leaves), *_LONG):
+        if length in captures.sizes or _bytes(captures, length) > _MEMORY:
+            continue
+        longer = rebuild(_resized(leaves, size, length))
+        try:
+            found = at_one_size(pure(f, longer, {}), longer)
+        except Exception as error:
+            if length < size:
+                continue
+            raise _other_size(f, size, length, error) from error
+        yield length, found
+
+
+_LONG = (1021, 8191)
+_MEMORY = 1 << 25
+
+
+def _bytes(captures: Captures, length: int) -> int:
+    """Estimate how many bytes all values take for a batch of that length."""
+    total = 0
+    for value in range(len(captures.programs[0].values)):
+        axes = [line_of(axis, captures.sizes) or (0, length) for axis in zip(*captures.shapes(value), strict=True)]
+        total += 8 * math.prod(abs(start + step * length) for start, step in axes)
+    return total
+
+
+def _resized(leaves: Sequence[Any], size: int, length: int) -> list[Any]:
+    """Return the arguments with batches of another length: their examples, again and again."""
+    return [np.resize(x, (length, *x.shape[1:])) if np.shape(x)[:1] == (size,) else x for x in leaves]
 
 
 def _other_size(f: Any, size: int, length: int, error: Exception) -> GraphError:

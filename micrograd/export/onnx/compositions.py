@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from micrograd.export.onnx.batches import ONE_SIZE
-from micrograd.export.onnx.file import OnnxWriter
+from micrograd.export.onnx.file import WIDER, OnnxWriter
 from micrograd.primitives import Primitive
 from micrograd.program.program import Equation, dtype_of
 
@@ -35,6 +35,11 @@ class _Nodes:
             return self.w.emit(op, names, **attrs)
 
         return write
+
+    def IsInf(self, x: str) -> str:  # noqa: N802 (the operator of ONNX)
+        """Add a node that ONNX defines for no float16."""
+        wide = x if self.dtype != "float16" else self.w.emit("Cast", [x], to=self.w.type_of("float32"))
+        return self.w.emit("IsInf", [wide])
 
 
 def _negative(n: Any, x: str) -> str:
@@ -110,14 +115,27 @@ def _fmod(n: Any, x: str, y: str) -> str:
     return str(n.Mod(x, y, fmod=1))
 
 
+def _some(n: Any, y: str) -> tuple[str, str]:
+    """Whether a whole number is 0, by which NumPy divides to 0, and the number with 1 in its place."""
+    none = n.Equal(y, 0)
+    return none, n.Where(none, 1, y)
+
+
 def _remainder(n: Any, x: str, y: str) -> str:
+    if "int" in n.dtype:
+        none, some = _some(n, y)
+        return str(n.Where(none, 0, n.Mod(x, some)))
     rest = _fmod(n, x, y)
     other = n.Xor(n.Less(rest, 0.0), n.Less(y, 0.0))
     return str(n.Where(n.And(other, n.Not(n.Equal(rest, 0.0))), n.Add(rest, y), rest))
 
 
 def _floor_divide(n: Any, x: str, y: str) -> str:
-    return str(n.Round(n.Div(n.Sub(x, _remainder(n, x, y)), y)))
+    if "int" in n.dtype:
+        none, some = _some(n, y)
+        return str(n.Where(none, 0, n.Div(n.Sub(x, n.Mod(x, some)), some)))
+    made = n.Round(n.Div(n.Sub(x, _remainder(n, x, y)), y))
+    return str(n.Where(n.Equal(y, 0.0), n.Div(x, y), made))
 
 
 def _extreme(op: str) -> Write:
@@ -163,14 +181,16 @@ _MAPS: dict[str, Write] = {
     "copysign": _copysign,
     "heaviside": _heaviside,
     "isfinite": _isfinite,
+    "isinf": lambda n, x: n.IsInf(x),
     "signbit": _negative,
 }
 
 
 def _composed(write: Write) -> Callable[[OnnxWriter, Primitive, Equation], None]:
     def compose(w: OnnxWriter, row: Primitive, equation: Equation) -> None:  # noqa: ARG001 (called as all are)
-        dtype = w.program.values[equation.out].dtype
+        dtype = w.dtype(equation)
         dtype = dtype_of(w.program.values, equation.operands) if dtype == "bool" else dtype
+        dtype = WIDER.get(dtype, dtype)
         made = write(_Nodes(w, dtype), *(w.operand(o, dtype) for o in w.operands(equation)))
         w.emit("Identity", [made], w.called[equation.out])
 
@@ -182,7 +202,7 @@ def _composed(write: Write) -> Callable[[OnnxWriter, Primitive, Equation], None]
 
 def _doubled(w: OnnxWriter, row: Primitive, equation: Equation) -> None:
     """Write a scan: what has looked back over k entries looks back over 2 k with what stands k entries before it."""
-    shapes, dtype, axis = w.captures.shapes(equation.out), w.program.values[equation.out].dtype, equation.attrs["axis"]
+    shapes, dtype, axis = w.captures.shapes(equation.out), w.dtype(equation), equation.attrs["axis"]
     if any(shape[axis] != shapes[0][axis] for shape in shapes[1:]):
         raise w.refuse("is a scan, whose steps are counted for one length", ONE_SIZE)
     reverse, count, n = equation.attrs.get("reverse", False), shapes[0][axis], _Nodes(w, dtype)

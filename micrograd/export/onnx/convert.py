@@ -5,6 +5,7 @@ Written for opset 18, the first in which the axes of all reductions are operands
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from micrograd.errors import GraphError, NumericalError
-from micrograd.export.onnx.batches import ONE_SIZE, Captures, at_one_size, at_three_sizes, blocks_of
+from micrograd.export.onnx.batches import ONE_SIZE, Captures, at_one_size, at_other_sizes, at_three_sizes, blocks_of
 from micrograd.export.onnx.compositions import COMPOSITIONS
-from micrograd.export.onnx.file import OnnxWriter, require_onnx
+from micrograd.export.onnx.file import WIDER, OnnxWriter, require_onnx
 from micrograd.export.programs import from_graph, pure, rounding
 from micrograd.graph import Graph
 from micrograd.primitives import TABLE, Primitive
@@ -30,11 +31,10 @@ OPSET = 18
 
 
 def _map(w: OnnxWriter, row: Primitive, equation: Equation) -> None:
-    dtype = w.program.values[equation.out].dtype
+    dtype = w.dtype(equation)
     if row.name in COMPARISONS:
         dtype = dtype_of(w.program.values, equation.operands)
-        if dtype == "bool":  # only equality is defined for these
-            dtype = "float32"
+        dtype = WIDER.get(dtype, dtype)  # of truth values only equality is defined
     inputs = [w.operand(o, "bool" if row.name == "where" and not slot else dtype)
               for slot, o in enumerate(w.operands(equation))]  # fmt: skip
     if row.name == "pow":
@@ -44,14 +44,14 @@ def _map(w: OnnxWriter, row: Primitive, equation: Equation) -> None:
 
 def _reduce(w: OnnxWriter, row: Primitive, equation: Equation) -> None:
     axis, keepdims = equation.attrs.get("axis"), equation.attrs.get("keepdims", False)
-    inputs = [w.operand(equation.operands[0], w.program.values[equation.out].dtype)]
+    inputs = [w.operand(equation.operands[0], w.dtype(equation))]
     if axis is not None:
         inputs.append(w.constant(np.atleast_1d(np.asarray(axis, np.int64)), "axes"))
     w.emit(row.onnx, inputs, w.called[equation.out], keepdims=int(keepdims), noop_with_empty_axes=int(axis == ()))
 
 
 def _contract(w: OnnxWriter, row: Primitive, equation: Equation) -> None:
-    dtype = w.program.values[equation.out].dtype
+    dtype = w.dtype(equation)
     w.emit(row.onnx, [w.operand(o, dtype) for o in w.operands(equation)], w.called[equation.out])
 
 
@@ -68,7 +68,7 @@ def _move(w: OnnxWriter, row: Primitive, equation: Equation) -> None:
 
 
 def _scan(w: OnnxWriter, row: Primitive, equation: Equation) -> None:
-    x = w.operand(equation.operands[0], w.program.values[equation.out].dtype)
+    x = w.operand(equation.operands[0], w.dtype(equation))
     axis = w.constant(np.asarray(equation.attrs["axis"], np.int64), "axis")
     w.emit(row.onnx, [x, axis], w.called[equation.out], reverse=int(equation.attrs.get("reverse", False)))
 
@@ -163,15 +163,15 @@ def _bounds(index: Any, shape: tuple[int, ...]) -> list[tuple[int, int, int, int
 
 
 def _scatter(w: OnnxWriter, row: Primitive, equation: Equation) -> None:
-    made = w.program.values[equation.out]
+    dtype = w.dtype(equation)
     x, out, items = (
-        w.operand(equation.operands[0], made.dtype),
+        w.operand(equation.operands[0], dtype),
         w.called[equation.out],
         items_of(equation.attrs["index"]),
     )
     if any(isinstance(item, Index) for item in items):
         stacked = _stacked(w, equation)
-        w.emit(row.onnx, [_zeros(w, w.captures.shapes(equation.out), made.dtype), stacked, x], out, reduction="add")
+        w.emit(row.onnx, [_zeros(w, w.captures.shapes(equation.out), dtype), stacked, x], out, reduction="add")
         return
     shapes = w.captures.shapes(equation.out)
     if all(isinstance(item, slice) and item.step in (None, 1) for item in items):  # zeros around the operand
@@ -187,7 +187,7 @@ def _scatter(w: OnnxWriter, row: Primitive, equation: Equation) -> None:
     places = [_places(twin, shape) for twin, shape in zip(w.captures.of(equation), shapes, strict=True)]
     if any(not np.array_equal(places[0], other) for other in places[1:]):
         raise w.refuse("adds at positions made for one batch", ONE_SIZE)
-    zeros = _zeros(w, [(int(np.prod(shape, dtype=int)),) for shape in shapes], made.dtype)
+    zeros = _zeros(w, [(int(np.prod(shape, dtype=int)),) for shape in shapes], dtype)
     flat = w.emit(row.onnx, [zeros, w.constant(places[0][..., None], "index"), x], reduction="add")
     w.emit("Reshape", [flat, w.whole(shapes, "shape")], out, allowzero=1)
 
@@ -219,14 +219,32 @@ def _stacked(w: OnnxWriter, equation: Equation) -> str:
     return spread[0] if len(spread) == 1 else w.emit("Concat", spread, axis=-1)
 
 
+def _where(w: OnnxWriter, row: Primitive, equation: Equation) -> None:
+    made = w.program.values[equation.out]
+    if made.dtype != "bool":
+        KINDS[row.kind](w, row, equation)
+        return
+    mask, x, y = (w.operand(o, "bool") for o in w.operands(equation))  # ONNX Runtime chooses between no truth values
+    chosen = w.emit("And", [mask, x])
+    w.emit("Or", [chosen, w.emit("And", [w.emit("Not", [mask]), y])], w.called[equation.out])
+
+
 OVERRIDES: dict[str, Callable[[OnnxWriter, Primitive, Equation], None]] = {
     "cast": _cast,
     "not_equal": _not_equal,
     "gather": _gather,
     "scatter": _scatter,
+    "where": _where,
     **COMPOSITIONS,
 }
 """Rows that need more than one node of their name; a test keeps the list short."""
+
+
+_EXACT = COMPARISONS | {"cast"}  # whose results are of their dtype in ONNX too
+
+
+def _computes(row: Primitive) -> bool:
+    return row.kind != "move" or row.name == "scatter"
 
 
 # ---- a whole file ----------------------------------------------------------------------------------------
@@ -259,7 +277,11 @@ def _model(captures: Captures, names: list[str], batch: str) -> Any:
             raise w.refuse(
                 "ONNX has no operator of this meaning", "compose it of other operations, or add a name to the row"
             )
-        OVERRIDES.get(row.name, KINDS[row.kind])(w, row, equation)
+        write = functools.partial(OVERRIDES.get(row.name, KINDS[row.kind]), w, row, equation)
+        if program.values[equation.out].dtype in WIDER and row.name not in _EXACT and _computes(row):
+            w.narrowed(equation, write)
+        else:
+            write()
     outputs, seen = [], {*feeds}
     for at in program.outputs:
         name, made = w.called[at], program.values[at]
@@ -269,9 +291,10 @@ def _model(captures: Captures, names: list[str], batch: str) -> Any:
         outputs.append(_info(w, at, name))
     ordered = [info for _, info in sorted(inputs, key=lambda pair: pair[0])]
     graph = onnx.helper.make_graph(w.nodes, _identifier(program.name), ordered, outputs, w.initializers)
-    return onnx.helper.make_model_gen_version(
+    model = onnx.helper.make_model_gen_version(
         graph, opset_imports=[onnx.helper.make_opsetid("", OPSET)], producer_name="micrograd"
     )
+    return w.check(model)
 
 
 def _info(w: OnnxWriter, value: int, name: str) -> Any:
@@ -301,7 +324,8 @@ def to_onnx(
     then the function is captured for two more lengths, and what differs between them becomes a formula of the length.
 
     The file is checked by `onnx.checker`, run by ONNX's reference evaluator on `args` (with `batch` at all three
-    lengths), and written only if the results are those of NumPy, up to rounding (`micrograd.export.programs.rounding`).
+    lengths, and at others up to 8191 whose arrays are small), and written only if the results are those of NumPy, up to
+    rounding (`micrograd.export.programs.rounding`).
 
     Batch norm is written as the operations it is composed of, so no convention of momentum (ONNX weighs the old value,
     PyTorch the new one) or of the variance has to be converted.
@@ -355,11 +379,27 @@ def to_onnx(
     if names is not None and len(names) != len(leaves):
         raise GraphError(f"{len(names)} name(s) for {len(leaves)} argument(s); give one each.")
     model = _model(captures, names or [], batch or "")
-    onnx.checker.check_model(model, full_check=True)
     for number in range(len(captures.sizes)):
         _compare(model, captures, number)
+    if batch is not None:
+        for length, other in at_other_sizes(f_or_graph, args, captures):
+            _require_same(model, other, length, captures.sizes[0])
     onnx.save(model, os.fspath(path))
     return model
+
+
+def _require_same(model: Any, captures: Captures, length: int, size: int) -> None:
+    """Require that the file computes what the function does for a batch of another length, or fails where it is short.
+
+    Raises:
+        GraphError: it computes something else, or fails for a longer batch.
+    """
+    try:
+        _compare(model, captures, 0)
+    except Exception as error:
+        if isinstance(error, NumericalError) or length > size:
+            raise GraphError(f"{captures.programs[0].name} computes something else for a batch of {length} than for "
+                             f"one of {size}; {ONE_SIZE}.") from error  # fmt: skip
 
 
 def _compare(model: Any, captures: Captures, number: int) -> None:
@@ -374,7 +414,9 @@ def _compare(model: Any, captures: Captures, number: int) -> None:
         ours = np.asarray(known[value])
         with np.errstate(all="ignore"):
             apart = np.abs(np.asarray(theirs, float) - ours.astype(float))
-        same = np.array_equal(np.isfinite(theirs), np.isfinite(ours)) and np.shape(theirs) == ours.shape
+        far, same = ~np.isfinite(ours), np.shape(theirs) == ours.shape
+        same = same and np.array_equal(np.asarray(theirs, float)[far], ours.astype(float)[far], equal_nan=True)
+        same = same and np.array_equal(~np.isfinite(theirs), far)
         worst = float(apart[np.isfinite(ours)].max(initial=0.0)) if same else np.inf
         if worst > bound:
             raise NumericalError(

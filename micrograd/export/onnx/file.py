@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,11 @@ from micrograd.export.onnx.batches import ONE_SIZE, Captures, line_of
 from micrograd.program.program import Equation, Operand
 from micrograd.source.names import unique
 
-__all__ = ["Numbers", "OnnxWriter", "require_onnx"]
+__all__ = ["WIDER", "Numbers", "OnnxWriter", "require_onnx"]
+
+WIDER = {"bool": "float32", "int8": "int32", "uint8": "int32", "int16": "int32", "uint16": "int32"}
+"""What is computed in where ONNX has no arithmetic. Cast back, a sum of truth values is NumPy's: their 'or'."""
+
 
 Numbers = Operand | tuple[float, ...]
 """A value by its index, a number, or one number for each size of the batch."""
@@ -26,9 +31,7 @@ def require_onnx() -> Any:
         import onnx.numpy_helper
         import onnx.reference
     except ImportError as error:
-        raise MissingExtraError(
-            "to_onnx needs onnx, which is not installed: pip install 'micrograd-graph[onnx]'"
-        ) from error
+        raise MissingExtraError("to_onnx needs onnx, which is not installed: pip install onnx") from error
     return onnx
 
 
@@ -51,11 +54,14 @@ class OnnxWriter:
         self.lines: dict[tuple[tuple[int, int], ...], str] = {}
         self.length = ""
         self.at: Equation | None = None
+        self.made_by: dict[str, Equation | None] = {}
+        self.widened = False  # whether what is being written is computed in a wider dtype
 
     def emit(self, op: str, inputs: list[str], out: str = "", **attrs: Any) -> str:
         """Add a node, and return the name of its output."""
         out = out or unique(f"{op.lower()}_of_{inputs[0] or 'none'}", self.taken)
         self.nodes.append(self.onnx.helper.make_node(op, inputs, [out], name=out, **attrs))
+        self.made_by[out] = self.at
         return out
 
     def constant(self, array: Any, hint: str = "constant") -> str:
@@ -70,11 +76,29 @@ class OnnxWriter:
     def initializer(self, array: Any, name: str) -> None:
         """Add an initializer of that name."""
         whole = np.ascontiguousarray(array).reshape(np.shape(array))
+        if not whole.size:  # which ONNX Runtime cannot read from a file
+            none = self.onnx.numpy_helper.from_array(np.zeros(1, whole.dtype))
+            shape = self.constant(np.array(whole.shape, np.int64), "shape")
+            self.emit("ConstantOfShape", [shape], name, value=none)
+            return
         self.initializers.append(self.onnx.numpy_helper.from_array(whole, name))
 
     def type_of(self, dtype: str) -> int:
         """Return ONNX's number of a dtype."""
         return int(self.onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
+    def dtype(self, equation: Equation) -> str:
+        """Return the dtype that an equation is computed in."""
+        made = self.program.values[equation.out].dtype
+        return WIDER[made] if self.widened else made
+
+    def narrowed(self, equation: Equation, write: Callable[[], None]) -> None:
+        """Write an equation in a wider dtype, and cast the result to its own."""
+        name, dtype = self.called[equation.out], self.program.values[equation.out].dtype
+        self.called[equation.out], self.widened = unique(f"{name}_wide", self.taken), True
+        write()
+        self.emit("Cast", [self.called[equation.out]], name, to=self.type_of(dtype))
+        self.called[equation.out], self.widened = name, False
 
     # ---- operands ------------------------------------------------------------------------------------
 
@@ -125,7 +149,7 @@ class OnnxWriter:
             return self.constant(np.array(numbers[0], np.int64), hint)
         lines = [line_of(column, self.captures.sizes) for column in columns]
         if None in lines:
-            raise self.refuse(f"a {hint} does not grow evenly with the batch", ONE_SIZE)
+            raise self.refuse(f"its {hint} is no a + b * {self.batch} for a batch of {self.batch}", ONE_SIZE)
         key = tuple(line for line in lines if line is not None)
         if key not in self.lines:
             starts, steps = (np.array(part, np.int64) for part in zip(*key, strict=True))
@@ -161,6 +185,22 @@ class OnnxWriter:
             end = self.emit("Squeeze", [self.whole(shapes, "length")])
             return self.emit("Range", [self.constant(np.int64(0), "zero"), end, self.constant(np.int64(1), "one")])
         raise self.refuse("reads an array of constants made for one batch", ONE_SIZE)
+
+    def check(self, model: Any) -> Any:
+        """Return a model that ONNX's checker accepts.
+
+        Raises:
+            GraphError: an operator is not defined for the dtype that it stands for.
+        """
+        try:
+            self.onnx.checker.check_model(model, full_check=True)
+        except self.onnx.shape_inference.InferenceError as error:
+            if "unsupported type" not in str(error):
+                raise
+            op, name, dtype = re.findall(r"op_type:(\w+), node name: (.*?)\):.*tensor\((\w+)\)", str(error))[0]
+            self.at = self.made_by.get(name)
+            raise self.refuse(f"ONNX defines {op} for no {dtype}", "cast before it, x.astype(np.float64)") from None
+        return model
 
     def refuse(self, what: str, instead: str) -> GraphError:
         """Return an error that names the node that is being written, and the user's line."""

@@ -1,18 +1,16 @@
 """From a wrong gradient to the first wrong line, its class and its fix; then on, with that mended, to the next.
 
 The first quantity that its name gives away and that reads nothing doubtful is mended by itself: the backward up to that
-line is a problem of its own, with one gradient to get right. So two mistakes on the way to one gradient are two. What
-is found is at last put to the proof: of the edits that are left out one by one, only those stay that are needed.
+line is a problem of its own, with one gradient to get right. So two mistakes on the way to one gradient are two.
 """
 
 from __future__ import annotations
 
 import ast
-import itertools
 import re
 import time
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -30,8 +28,9 @@ from micrograd.marker.diagnosis.examination import (
     unpacked,
 )  # fmt: skip
 from micrograd.marker.diagnosis.finding import Suspicion, found_at
+from micrograd.marker.diagnosis.proof import Found, Proof
 from micrograd.marker.repair.node_edits import Change, Edit
-from micrograd.marker.repair.patch import Patch, Piece
+from micrograd.marker.repair.patch import Patch
 from micrograd.marker.repair.search import TIERS, Bench, Goal, Mended, SearchJob, as_call, outcome, search
 from micrograd.marker.repair.synthesis import can_mend, required, rescaled, written
 from micrograd.marker.repair.two_edits import two_edits
@@ -54,25 +53,6 @@ _PENALTIES = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A finding with what is needed to prove it.
-
-    Attributes:
-        finding: in the places of the student's own text.
-        piece: its edit of that text; None where there is none.
-        above: the lines that its statement depends on.
-        vouched: whether everything that its statement reads was known to be right when it was found.
-        raises: whether the code stopped at it.
-    """
-
-    finding: Finding
-    piece: Piece | None
-    above: frozenset[int]
-    vouched: bool
-    raises: bool
-
-
 @dataclass(slots=True)
 class Diagnoser:
     """Finds the mistakes of one backward, one after the other.
@@ -90,7 +70,7 @@ class Diagnoser:
     quantities: Sequence[Quantities]
     fresh: Callable[[], Sequence[Case]]
     deadline: float
-    found: list[_Found] = field(default_factory=list)
+    found: list[Found] = field(default_factory=list)
     patch: Patch = field(default_factory=Patch)
     given_up: set[int] = field(default_factory=set)
     done: bool = False  # whether the last fix makes all gradients right
@@ -100,9 +80,11 @@ class Diagnoser:
     known: dict[int, Quantities] = field(default_factory=dict)  # by probe
     put: list[tuple[Any, ...]] = field(default_factory=list)  # keys of the quantities that were put right
     first: StudentCode = field(init=False)
+    proof: Proof = field(init=False)
 
     def __post_init__(self) -> None:
         self.first = self.program
+        self.proof = Proof(self.first, self.cases, self.fresh)
         self.known.update({id(case.probe): found for case, found in zip(self.cases, self.quantities, strict=True)})
 
     def run(self) -> list[Finding]:
@@ -117,15 +99,15 @@ class Diagnoser:
                     stepwise=pairs, pairs=pairs,
                 )  # fmt: skip
                 other.walk()
-                if other.mends(one.piece for one in other.found) and (
-                    len(other.found) < len(self.found) or not self.mends(one.piece for one in self.found)
+                if self.proof.mends(one.piece for one in other.found) and (
+                    len(other.found) < len(self.found) or not self.proof.mends(one.piece for one in self.found)
                 ):
                     self.found = other.found
-        return self.proven()
+        return self.proof.told(self.found)
 
     def certain(self) -> bool:
         """Return whether no other explanation need be looked for: few edits mend it all."""
-        return len(self.found) < 3 and self.mends(one.piece for one in self.found)
+        return len(self.found) < 3 and self.proof.mends(one.piece for one in self.found)
 
     def walk(self) -> None:
         """Go from one mistake to the next."""
@@ -154,7 +136,8 @@ class Diagnoser:
         both = two_edits(job, self.open(now, wrong), Goal(tuple(now.states), wrong)) if self.pairs else None
         mended, suspicion = (None, None) if both else self.located(now, wrong, job)
         if both is None and not self.pairs and (mended is None or mended.cost > ANEW):
-            both = two_edits(job, self.open(now, wrong), Goal(tuple(now.states), mended.wanted if mended else wrong))
+            goal = Goal(tuple(now.states), mended.wanted if mended and mended.wanted else wrong)
+            both = two_edits(job, self.open(now, wrong), goal)
         if both is not None:
             first, second = both
             self.add(now, first.statement, found_at(now, first.statement, first.root, first, None), first)
@@ -599,7 +582,8 @@ class Diagnoser:
                 penalty += 0.7 if number in good else 0.0
                 penalty += 0.003 * place
             statement = now.program.statements[number]
-            made += [(statement, root, penalty) for root in statement.roots]
+            if not now.in_order(number):
+                made += [(statement, root, penalty) for root in statement.roots]
         return sorted(made, key=lambda entry: entry[2])
 
     def pruned(
@@ -682,7 +666,7 @@ class Diagnoser:
                     self.found[place] = replace(other, piece=piece)
                     return
         raises = statement.number == self.failing(now)
-        self.found.append(_Found(finding, piece, above, now.vouched(statement.number), raises))
+        self.found.append(Found(finding, piece, above, now.vouched(statement.number), raises))
 
     def line(self, statement: Statement) -> int:
         """Return the line of a statement in the student's own text."""
@@ -694,60 +678,6 @@ class Diagnoser:
         start, end = (text.starts[line - 1] + column for line, column in
                       ((span.line, span.column), (span.end_line, span.end_column)))  # fmt: skip
         return self.first.text.between(self.patch.origin(start), self.patch.origin(end))
-
-    # ---- the proof -----------------------------------------------------------------------------------
-
-    def states(self, pieces: Iterable[Piece | None]) -> list[tuple[str, ...] | None]:
-        """Return the states of the gradients with some edits of the student's own text, on old and fresh probes."""
-        source = Patch.of(piece for piece in pieces if piece is not None).applied(self.first.text.source)
-        try:
-            function = StudentCode(source, self.first.module, self.first.name, self.first.file).plain()
-        except (SyntaxError, ValueError):
-            return [None]
-        return [outcome(case, function) for case in (*self.cases, *self.fresh())]
-
-    def mends(self, pieces: Iterable[Piece | None]) -> bool:
-        """Return whether all gradients are right with some edits."""
-        return all(states is not None and {*states} == {"right"} for states in self.states(pieces))
-
-    def proven(self) -> list[Finding]:
-        """Return the findings with nothing said of them that was not seen; of fixes only those that are needed."""
-        found = sorted(self.found, key=lambda one: (one.finding.span.line, one.finding.span.column))
-        fixed = [one for one in found if one.piece is not None]
-        whole = bool(fixed) and self.mends(one.piece for one in fixed)
-        if whole:
-            found = next(
-                [*some] for count in range(1, len(fixed) + 1) for some in itertools.combinations(fixed, count)
-                if count == len(fixed) or self.mends(one.piece for one in some)
-            )  # fmt: skip
-        names = [f"d{name.rpartition('.')[2]}" for _, name in self.cases[0].task.call.results]
-        made, pieces, before = [], list[Piece | None](), self.right([])
-        for one in found:
-            lines = {other.finding.span.line for other in found if other is not one}
-            finding, seen = one.finding, whole or one.vouched
-            if one.vouched:
-                finding = replace(finding, reads="mended" if one.above & lines else "right")
-            if one.piece is not None and finding.fix is not None:
-                pieces.append(one.piece)
-                right, text = self.right(pieces), self.first.text
-                seen = seen or any(now and not then for now, then in zip(right, before, strict=True))
-                before = right
-                fix = replace(
-                    finding.fix, span=text.between(one.piece.start, one.piece.end),
-                    old=text.source[one.piece.start : one.piece.end], new=one.piece.new, probes=len(self.fresh()),
-                    whole=all(right), alone=len(pieces) == 1,
-                    right=tuple(name for name, good in zip(names, right, strict=True) if good),
-                    wrong=tuple(name for name, good in zip(names, right, strict=True) if not good),
-                )  # fmt: skip
-                finding = replace(finding, fix=fix)
-            plain = finding.kind in ("missing_result", "return_order", "call_error") or one.raises
-            made.append(replace(finding, sure=plain or (finding.sure and seen)))
-        return made
-
-    def right(self, pieces: Sequence[Piece | None]) -> list[bool]:
-        """Return which gradients are right with some edits of the student's own text, on every probe."""
-        states = self.states(pieces)
-        return [all(s is not None and s[p] == "right" for s in states) for p in range(len(self.cases[0].expected))]
 
 
 _RIGHT = "__mg_right"

@@ -242,7 +242,8 @@ class Examination:
                 any(fits(e.writes[name], q.value) for q in quantities.all if q.kind != "value") for e in events[:40]
             ):
                 return "known", None
-            return ("unknown" if self._goes_on(statement, name, number) else "suspect"), meant[0]
+            local = self._goes_on(statement, name, number) or not self._follows(events[-1], number)
+            return ("unknown" if local else "suspect"), meant[0]
         named = [q for q in quantities.by_name.get(normal(name), ()) if q.kind == "value"]
         if statement.looped:
             seen = [bool(quantities.equal_to(e.writes[name])) for e in events[:24]]
@@ -254,6 +255,16 @@ class Examination:
         if named and not statement.in_place:
             return "suspect", named[0]
         return "unknown", None
+
+    def _follows(self, event: Event, number: int) -> bool:
+        """Return whether a value is made of the gradient that arrives; else ``du`` may be the slope of u itself."""
+        ups = {a.name for a in self.cases[number].task.call.arguments if a.origin == "upstream"}
+        if not ups or event.caller is not None or event.calls:
+            return True
+        slices = self.recordings[number].slice_of([event])
+        ends = [s for s in self.program.statements if isinstance(s.node, ast.Return)]
+        returned = any(path_of(root.expr) in event.writes for s in ends for root in s.roots)
+        return returned or any(ups & {*self.program.statements[n].reads} for n in slices)
 
     def _goes_on(self, statement: Statement, name: str, number: int) -> bool:
         """Return whether the name is written again later: what it should be at the end, it need not be yet."""
@@ -301,6 +312,14 @@ class Examination:
                         if quantity.kind == "edge" and fits(value, quantity.value):
                             found.add(quantity.key)
         return found
+
+    def in_order(self, number: int) -> bool:
+        """Return whether a statement only unpacks, and each name gets what the forward calls so."""
+        statement, values = self.program.statements[number], self.quantities[0].values
+        events = self.recordings[0].of(number)[-1:]
+        return statement.unpacks and all(
+            name in values and fits(value, values[name].value) for e in events for name, value in e.writes.items()
+        )
 
     def reads_right(self, number: int) -> bool:
         """Return whether nothing that a statement reads is suspect or unknown."""

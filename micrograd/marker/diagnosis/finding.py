@@ -60,6 +60,8 @@ def found_at(
         quantity = equal[0] if equal else None
     if quantity is not None:
         means, edge = means or quantity.label, edge or quantity.edge
+    if root is not None and root.role in ("index", "loop"):  # of an index no value is looked at
+        evidence.wanted, evidence.got = [], []
     severity = "wrong" if now.wrong else "shape"
     return Finding(
         severity, kind.name, span, text.whole_lines(text.span(statement.node)), target, means, edge,

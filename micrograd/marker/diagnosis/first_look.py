@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from micrograd.errors import GraphError
+from micrograd.marker.messages import problem
 from micrograd.marker.report import Finding, Fix, Report, Span
 from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.stopping import Stop, stop_of
@@ -96,7 +97,12 @@ def with_reason(program: StudentCode, results: Sequence[Any], findings: Sequence
     found = finding_of_stop(stop)
     mended = [one for one in findings if one.severity != "harmless"]
     if found is None or _all_mended(mended):
-        return [replace(one, reason=stop.words) if mended and one is mended[0] else one for one in findings]
+        line = 0 if stop.span is None else stop.span.line
+        first = next((one for one in mended if one.span.line == line), mended[0] if mended else None)
+        words = (
+            stop.words if first is None or first.span.line == line else problem("later", line=line, words=stop.words)
+        )
+        return [replace(one, reason=words) if one is first else one for one in findings]
     return [found, *(one for one in findings if one.severity == "harmless")]
 
 

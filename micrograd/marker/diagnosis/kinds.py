@@ -439,7 +439,7 @@ def classified(evidence: Evidence) -> Kind:
         return Kind("gamma_missing" if more else "operator")
     if tag:
         return Kind(BY_TAG.get(tag, "unknown"))
-    return Kind("unknown")
+    return Kind("diagonal_only" if evidence.got and _is_diagonal(evidence) else "unknown")
 
 
 def _mine(known: Sequence[dict[str, Any]], scopes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -545,6 +545,16 @@ def _constant_statistics(evidence: Evidence) -> bool:
         return False
     for got, wanted, frozen in zip(evidence.got, evidence.wanted, evidence.frozen, strict=True):
         if not any(fits(got, value) for value in frozen) or any(fits(wanted, value) for value in frozen):
+            return False
+    return True
+
+
+def _is_diagonal(evidence: Evidence) -> bool:
+    """Return whether the value there is ``p * (1 - p) * dp``, of a p whose rows add up to 1."""
+    for got, quantities in zip(evidence.got, evidence.quantities, strict=False):
+        pairs = ((quantities.values[str(q.key[1])].value, q.value) for q in quantities.all if q.kind == "grad")
+        shares = ((p, g) for p, g in pairs if np.ndim(p) and any(np.allclose(p.sum(a), 1) for a in range(p.ndim)))
+        if not any(fits(got, p * (1 - p) * g) for p, g in shares):
             return False
     return True
 

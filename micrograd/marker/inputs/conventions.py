@@ -408,6 +408,8 @@ def _families(forward: Function, names: Sequence[str]) -> list[str]:
         first = ["series"]
     elif "weight" in map(role_of, names) and re.search(r"reshape\([^\n]*-1|np\.prod\(", _source(forward)):
         first = ["blocks"]
+    elif "X" in names and {"w", "theta", "coef"} & {*names}:  # capitals are matrices, small letters vectors
+        first = ["one number"]
     else:
         first = []
     return [*first, *(family for family in _FAMILIES if family not in first)]
@@ -454,12 +456,20 @@ def conventional(forward: Function) -> Iterator[ArgumentLayout]:
                 )
                 if entry is not None:
                     entries[p.name] = entry
+            last = max((place for place, p in enumerate(parameters) if p.name in entries), default=0)
+            entries = {  # arguments go by position: what stands before one that is given is given too
+                p.name: entries.get(p.name, Fill("value", value=p.default))
+                for p in parameters[: last + 1] if p.name in entries or p.default is not p.empty
+            }  # fmt: skip
             if re.search(r"embed|lookup", called) and family == "rows":  # whole numbers, each of a row of the weight
                 one_axis = re.search(r"idx|ind(ex|ices)|ids", called)  # of words one each, of x a row of them
                 for shape in (("N",), ("N", "T")) if one_axis else (("N", "T"), ("N",)):
                     rows = {n: Fill("labels", shape, top="D") for n in entries if role_of(n) in ("data", "labels")}
                     yield ArgumentLayout({**entries, **rows})
             yield ArgumentLayout(entries)
+
+
+_WEIGHT_OF_PENALTY = re.compile(r"(l2_?)?reg\w*|\w*_strength|lambda?\w*|weight_decay|margin")
 
 
 def _entry(
@@ -477,12 +487,16 @@ def _entry(
         return Fill("settings", value=_settings(forward, name, dims))
     if texts := compared(forward, name):
         return Fill("value", value=texts[0])
-    if default is not parameter.empty:
-        plain = isinstance(default, float) and role in ("scale", "shift", "bias")
-        return Fill("array", ()) if plain else None
+    if default is not parameter.empty and not (default is None and role == "labels"):
+        if isinstance(default, float) and role in ("scale", "shift", "bias"):
+            return Fill("array", ())
+        if isinstance(default, float) and _WEIGHT_OF_PENALTY.fullmatch(name):  # 0 would hide all that it weighs
+            return Fill("number", value=0.1)
+        varied = type(default) is int and re.fullmatch("stride|pad(ding)?", name)
+        return Fill("value", value=default) if varied else None
     if name in _NUMBERS:
         return _number(name)
-    if re.fullmatch(r"(l2_?)?reg\w*|\w*_strength|lambda?\w*|weight_decay|margin", name):
+    if _WEIGHT_OF_PENALTY.fullmatch(name):
         return Fill("number", value=0.1)
     if axis := next((axis for axis, pattern in _SIZES.items() if re.fullmatch(pattern, name)), ""):
         images = len(dims["data"]) == 4 and axis == "D"
@@ -491,7 +505,8 @@ def _entry(
         shape = dims.get("labels", ("N",))
         if wanted == "labels":
             return Fill("labels", shape, top=classes)
-        return Fill("one-hot", (*shape, classes), top=classes) if wanted == "one-hot" else Fill("array", dims["data"])
+        like = shape if dims.get("bias") == () else dims["data"]
+        return Fill("one-hot", (*shape, classes), top=classes) if wanted == "one-hot" else Fill("array", like)
     if role == "mask":
         return Fill("mask", dims.get("mask", dims["data"]), value=float)
     return Fill("scale" if role == "scale" else "array", dims.get(role, dims["data"]))

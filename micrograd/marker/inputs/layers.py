@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import inspect
+import re
 import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -33,6 +34,7 @@ def made_of(module: types.ModuleType, name: str) -> list[inspect.Parameter]:
     parameters = inspect.signature(getattr(module, name)).parameters.values()
     plain = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     rate = [p.name for p in plain if type(p.default) is float and 0.1 <= p.default <= 0.9]
+    rate = [name for name in rate if not re.search("std|scale|sigma|init", name)]  # how wide weights are drawn
     rate += [p.name for p in plain if type(p.default) is int and p.name in ("stride", "pad", "padding")]
     return [p for p in plain if p.default is p.empty or p.name in rate]
 

@@ -18,8 +18,8 @@ from micrograd.marker.present.telling import Told, level, shape_of, told
 from micrograd.marker.report import Finding, Output, Report
 
 __all__ = [
-    "code_html", "count", "findings_of", "fix_html", "head_html", "numbered", "outputs_html", "said_html", "summary",
-    "to_data", "to_html", "to_text", "verdict_html",
+    "code_html", "count", "findings_of", "fix_html", "head_html", "numbered", "outputs_html", "said_html", "steps_html",
+    "summary", "to_data", "to_html", "to_text", "verdict_html",
 ]  # fmt: skip
 
 _WIDTH = 100
@@ -185,6 +185,42 @@ def _printed(report: Report, language: str) -> list[str]:
     ]
 
 
+def steps_of(report: Report, hint: str, language: str) -> tuple[str, list[tuple[str, str]], str]:
+    """Return the way to a compact solution: its heading, lines each with its rule, and what is proved of the solution.
+
+    All empty where there is none, or where it would give the solution away.
+    """
+    if not report.steps or (level(hint) < 2 and not report.ok):
+        return "", [], ""
+    from micrograd.derivation.wording import RULES
+
+    rows = []
+    for line, text, rule, facts in report.steps:
+        said = say(language, RULES[rule][0]) + (f": {facts}" if facts else "") if rule else ""
+        rows.append((f"{line} = {text}" if line else f"  = {text}", said))
+    equal = say(language, WORDS["steps.equal"], names=", ".join(report.proved)) if report.proved else ""
+    return say(language, WORDS["steps"]), rows, equal
+
+
+def _steps_text(report: Report, hint: str, language: str, pen: _Pen) -> list[str]:
+    head, rows, equal = steps_of(report, hint, language)
+    lines = ["", pen(head, "bold")] if head else []
+    for text, said in rows:
+        lines += textwrap.wrap(clean(text), _WIDTH, initial_indent="    ", subsequent_indent="        ")
+        lines += [pen(f"          {clean(said)}", "faint")] if said else []
+    return [*lines, *(["", *_wrapped(equal, "")] if equal else [])]
+
+
+def steps_html(report: Report, hint: str, language: str) -> str:
+    """Return the way to a compact solution, to be unfolded."""
+    head, rows, equal = steps_of(report, hint, language)
+    if not head:
+        return ""
+    body = "".join(f"<tr><td>{escape(clean(text))}</td><td>{escape(clean(said))}</td></tr>" for text, said in rows)
+    more = f"<p>{escape(clean(equal))}</p>" if equal else ""
+    return f'<details class="steps"><summary>{escape(head)}</summary><table>{body}</table>{more}</details>'
+
+
 def to_text(report: Report, *, hint: str = "fix", language: str = "en", colour: bool = False) -> str:
     """Return the report as text.
 
@@ -226,6 +262,7 @@ def to_text(report: Report, *, hint: str = "fix", language: str = "en", colour: 
     for finding in remarks:
         shown = told(report, finding, hint=hint, language=language)
         lines += ["", *_headed(f"- {shown.head}", pen), *_paragraphs(shown, pen)]
+    lines += _steps_text(report, hint, language, pen)
     lines += _printed(report, language)
     if depth < 2 and any(finding.fix or finding.kind not in _PLAIN for finding in mistakes):
         more = ("kind", "fix")[depth]
@@ -247,8 +284,13 @@ def to_data(report: Report, *, hint: str = "fix", language: str = "en") -> dict[
         if finding.severity == "harmless":
             continue
         entry["fix"] = entry["fix"] if depth > 1 else None
+        if depth < 2 and entry["relation"] != "times":
+            entry |= {"relation": "", "formula": ""}
         if not depth and finding.kind not in _PLAIN:
             entry |= {"kind": "", "means": "", "edge": None, "expected": None, "got": None, "ratio": ""}
+            entry |= {"relation": "", "formula": ""}
+    if depth < 2 and not report.ok:
+        data |= {"steps": [], "proved": []}
     return data
 
 
@@ -365,6 +407,7 @@ def to_html(report: Report, *, hint: str = "fix", language: str = "en") -> str:
     if remarks:
         parts.append(f"<p>{escape(say(language, WORDS['remarks']))}</p>")
         parts += [_finding_html(told(report, f, hint=hint, language=language), 0) for f in remarks]
+    parts.append(steps_html(report, hint, language))
     printed: Sequence[str] = _printed(report, language)
     if printed:
         parts.append(f"<p>{escape(printed[1])}</p><pre>{escape(chr(10).join(line[4:] for line in printed[2:]))}</pre>")

@@ -5,6 +5,7 @@ The page is that of `micrograd.stepper`, with its content-security-policy: one f
 
 from __future__ import annotations
 
+import ast
 import os
 from collections.abc import Mapping
 from functools import lru_cache
@@ -23,6 +24,7 @@ from micrograd.marker.present.rendering import (
     numbered,
     outputs_html,
     said_html,
+    steps_html,
     to_html,
     verdict_html,
 )
@@ -66,8 +68,8 @@ def _places(finding: Finding, walk: Mapping[str, Any]) -> dict[str, str]:
     shown = [
         number
         for number, step in enumerate(steps, 1)
-        if step["phase"] == "backward" and not step["edge"] and step["node"] in found
-    ]
+        if step["phase"] == "backward" and (step["edge"] or {"operand": step["node"]})["operand"] in found
+    ][-1:]  # its gradient, whole: a step of its own, or the one edge that brings it
     return {"nodes": " ".join(map(str, found)), "step": str(shown[0]) if shown else ""} if found else {}
 
 
@@ -75,6 +77,7 @@ def _button(finding: Finding, number: int, walk: Mapping[str, Any], language: st
     places = _places(finding, walk)
     if not places:
         return ""
+    places["lines"] = f"{finding.span.line}-{finding.span.end_line}"
     data = "".join(f' data-{key}="{value}"' for key, value in places.items() if value)
     if "edges" in places and finding.edge is not None:
         label = say(language, WORDS["page.edge"], source=finding.edge[0], to=finding.edge[1])
@@ -99,6 +102,7 @@ def _panel(report: Report, walk: Mapping[str, Any], hint: str, language: str) ->
             f'<article>{head}<div class="seen">{code_html(shown)}{button}</div>'
             f'<div class="said">{said_html(shown)}</div><div class="mended">{fix_html(shown)}</div></article>'
         )
+    parts.append(steps_html(report, hint, language))
     if pointed:
         parts.append(f'<p class="proof">{escape(say(language, WORDS["page.legend"]))}</p>')
     title = escape(say(language, WORDS["page.findings"]))
@@ -121,10 +125,26 @@ def page_of(report: Report, walk: Mapping[str, Any] | None = None, *, hint: str 
     if walk is None or level(hint) < 2:  # the walk shows every rule
         return _plain(report, title, hint, language)
     above = "".join(_panel(report, walk, hint, language) for language in LANGUAGES)
-    data = {**walk, "title": title, "lang": language}
+    own = _own_lines(report)
+    data = {**walk, "title": title, "lang": language, "sources": [*walk["sources"], *own]}
     label = escape(say(language, WORDS["page.findings"]))
-    section = f'<section id="check" aria-label="{label}" tabindex="0">{above}</section>\n'
+    theirs = f' data-own="{len(walk["sources"])}"' if own else ""
+    section = f'<section id="check" aria-label="{label}" tabindex="0"{theirs}>{above}</section>\n'
     return html_of(data, above=section, more_script=_file("check.js"), more_style=_file("check.css"))
+
+
+def _own_lines(report: Report) -> list[dict[str, Any]]:
+    """Return the student's backward as a block of source, to stand beside the graph; none where it cannot be read."""
+    try:
+        tree = ast.parse(report.source)
+    except (SyntaxError, ValueError):
+        return []
+    found = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == report.backward.split(".")[-1]]
+    if not found:
+        return []
+    first, last = found[-1].lineno, found[-1].end_lineno or found[-1].lineno
+    lines = report.source.splitlines()[first - 1 : last]
+    return [{"name": report.backward, "file": os.path.basename(report.file), "first": first, "lines": lines}]
 
 
 def _plain(report: Report, title: str, hint: str, language: str) -> str:

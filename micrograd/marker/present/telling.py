@@ -116,7 +116,13 @@ def edited(source: str, fix: Fix, all_of_it: Sequence[Fix] = ()) -> tuple[tuple[
 
 def _target(finding: Finding, language: str) -> str:
     named = finding.target or (finding.means if finding.kind == "missing_result" else "")
-    return named or say(language, WORDS["target.value"])
+    if finding.source.lstrip().startswith("for "):
+        return say(language, WORDS["target.loop"])
+    return named or say(language, WORDS["target.return" if _returns(finding) else "target.value"])
+
+
+def _returns(finding: Finding) -> bool:
+    return finding.source.lstrip().startswith("return")
 
 
 def _head(finding: Finding, language: str) -> str:
@@ -135,6 +141,8 @@ def _head(finding: Finding, language: str) -> str:
     if finding.kind == "in_place" and finding.severity == "harmless":
         return say(language, WORDS["head.caller"], **holes)
     key = finding.severity
+    if finding.fix is not None and not finding.fix.old and finding.fix.new.startswith("\n"):
+        return say(language, WORDS["head.insert"], **holes)
     if key == "wrong":
         key = {"right": "wrong", "mended": "next", "": "bare"}[finding.reads] if finding.sure else "doubt"
     return say(language, WORDS[f"head.{key}"], **holes)
@@ -247,6 +255,8 @@ def _fix(fix: Fix, language: str) -> str:
     if "\n" in old + new:
         old, new = fix.old, fix.new
     old, new = (clean(" ".join(text.split())) for text in (old, new))
+    if not old and fix.new.startswith("\n"):
+        return say(language, WORDS["fix.below"], line=fix.span.line, new=new)
     if not old:
         words = _TOKEN.findall(before.rstrip()) or _TOKEN.findall(after.lstrip())[:1]
         place = say(
@@ -324,7 +334,10 @@ def told(report: Report, finding: Finding, *, hint: str, language: str) -> Told:
     words = set(re.findall(r"\w+", source))
     finding = _in_words(finding, words)
     holes = _holes(finding, words, language)
-    stops = [_line(str(holes["reason"]))] if _stops(finding) else []  # whoever runs it sees the same
+    shown = finding.severity == "wrong" and "{reason}" not in "".join(
+        phrase[0] for phrase in (MISTAKES[finding.kind].what, MISTAKES[finding.kind].why)
+    )
+    stops = [_line(str(holes["reason"]))] if finding.reason and (shown or _stops(finding)) else []  # as when it is run
     if not depth and not remark:
         return Told(head, code, tuple(stops))
     row, fix = MISTAKES[finding.kind], finding.fix
@@ -332,7 +345,13 @@ def told(report: Report, finding: Finding, *, hint: str, language: str) -> Told:
     if row.name == "eps_missing" and counts[0] > counts[1]:
         row = EPS_EXTRA
     what, why, step = (_line(say(language, phrase, **holes)) for phrase in (row.what, row.why, row.step))
-    sentences: Sequence[str] = [s for s in (*stops, _line(_means(finding, words, language)), what) if s]
+    sentences = [
+        s[:1].upper() + s[1:] if not finding.target else s
+        for s in (*stops, _line(_means(finding, words, language)), what)
+        if s
+    ]
+    if finding.relation and (remark or depth > 1 or finding.relation == "times"):
+        sentences.append(say(language, WORDS[f"off.{finding.relation}"], **{**holes, "formula": finding.formula}))
     sentences = [*dict.fromkeys(sentences), *([say(language, WORDS["why"]) + why] if why else [])]
     values = _values(finding, language)
     if depth < 2 or remark:

@@ -7,6 +7,7 @@ where it stands. Nothing here knows whether an edit helps: that is for `microgra
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -241,8 +242,45 @@ def other_ranges(here: Material, node: ast.Call) -> Iterator[Edit]:
     """Begin a range at 0, or at 1."""
     if called(node.func) in ("range", "arange") and len(node.args) >= 2:
         yield Edit(node, f"{here.of(node.func)}({here.of(node.args[1])})", "index", 1.3)
+    if called(node.func) == "reversed" and here.root is node and len(node.args) == 1:
+        yield Edit(node, here.of(node.args[0]), "index", 1.9)
+    if called(node.func) == "range" and here.root is node:
+        yield Edit(node, f"reversed({here.of(node)})", "index", 1.9)
     if called(node.func) == "range" and len(node.args) == 1:
         yield Edit(node, f"range(1, {here.of(node.args[0])})", "index", 2.4)
+
+
+def rows_of_labels(here: Material, node: ast.expr) -> Iterator[Edit]:
+    """Pair an index of rows with labels, and labels with one: ``[np.arange(N), y]`` for ``[:, y]``."""
+    labels = [
+        name for name, held in here.scope.names.items()
+        if isinstance(held, np.ndarray) and held.dtype.kind in "iu" and held.ndim == 1
+    ]  # fmt: skip
+    match node:
+        case ast.Tuple(elts=[ast.Slice(lower=None, upper=None, step=None), ast.Name(id=name)]) if name in labels:
+            yield Edit(node, f"np.arange(len({name})), {name}", "index", 1.4)
+        case ast.Call() if here.root is node and called(node.func) in ("range", "arange"):
+            yield from (Edit(node, f"{here.of(node)}, {name}", "index", 1.8, name) for name in labels)
+        case ast.Name(id=name) if here.root is node and name in labels:
+            yield Edit(node, f"np.arange(len({name})), {name}", "index", 1.8)
+
+
+def along_the_other_axis(here: Material, root: ast.expr) -> Iterator[Edit]:
+    """Take all sums of an expression along the other axis, and its count: layer norm for batch norm."""
+    text, axes = here.of(root), set(re.findall(r"axis=(-?\d)", here.of(root)))
+    shapes = [held.shape for held in here.scope.names.values() if isinstance(held, np.ndarray) and held.ndim == 2]
+    if len(axes) != 1 or text.count("axis=") < 2 or not shapes:
+        return
+    other = "1, keepdims=True" if axes == {"0"} else "0"
+    rows, columns = max(set(shapes), key=shapes.count)
+    named = {name: size for name, size in here.counts.items() if name.isidentifier()}
+    turned = {
+        name: next((o for o, s in named.items() if s == (columns if size == rows else rows)), name)
+        for name, size in named.items() if size in (rows, columns)
+    }  # fmt: skip
+    new = re.sub(r"[A-Za-z_]\w*", lambda found: turned.get(found[0], found[0]), text)
+    new = re.sub(r"axis=-?\d(, keepdims=True)?", f"axis={other}", new)
+    yield Edit(root, new, "other_norm", 2.2)
 
 
 def shifted(here: Material, node: ast.Slice) -> Iterator[Edit]:
@@ -281,6 +319,7 @@ def edits_of(root: ast.expr, scope: Scope, role: str = "value", target: str = ""
     here = Material(root, scope, {target} - read if scope.loops else set())
     tag = "index" if isinstance(root, ast.Subscript) else "rewritten"
     said = [Edit(root, text, tag, 1.9) for text in scope.said.get(target, ()) if role == "value"]
+    said += along_the_other_axis(here, root) if role == "value" else ()
     found = [*said, *_edits(here, root, "index" if role in ("index", "loop") else "value")]
     return sorted(found, key=lambda edit: edit.cost)
 
@@ -376,6 +415,7 @@ _TABLE: dict[str, tuple[Row, ...]] = {
         (ast.UnaryOp, turned_round),
         (ast.BinOp, other_sums),
         (ast.Call, other_ranges),
+        ((ast.Tuple, ast.Call, ast.Name), rows_of_labels),
         (ast.expr, _inside(_parts_of_index)),
         (ast.Slice, shifted),
     ),

@@ -423,15 +423,18 @@ def search(
                     mark = ("copy", mark)
                 if mark in known:
                     continue
-                known.add(mark)
+                if not bench.single:
+                    known.add(mark)
                 if bench.single and edit.tag != "copy" and goal.reached(0, bench.run(values[0])) is None:
+                    known.add(mark)
                     continue
                 position = placed(job.program, root, edit)
                 if position is None:
                     continue
                 made = Mended(statement, root, edit, *position, cost + 0.002 * len(position[2]))
                 good = job.verified(made, goal)
-                if good:
+                if good:  # else, where D happens to be 3, the 3 is still to be tried
+                    known.add(mark)
                     found.append(good)
         if whole := [mended for mended in found if mended.wanted == goal.wanted]:
             return sorted(whole, key=lambda mended: mended.cost)

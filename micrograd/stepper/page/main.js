@@ -48,6 +48,9 @@ addEventListener('beforeprint', drawPaper);
 addEventListener('afterprint', endPaper);
 matchMedia('print').addEventListener('change', (event) => { if (event.matches) drawPaper(); else endPaper(); });
 
+/** What stands on this page begins after it. */
+export const begun = true;
+
 drawGraph();
 listenToPicture();
 listenToTables();

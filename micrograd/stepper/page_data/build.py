@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from micrograd.stepper.page_text import LANGUAGES, page_words, say
 from micrograd.stepper.rules_js import live_operations
 from micrograd.stepper.walk_types import GraphData, InlineNumber, NodeData, Side, StepData, WalkData
 
-__all__ = ["CELLS", "LIMIT", "made_up_seed", "walk_data"]
+__all__ = ["CELLS", "LIMIT", "backward_of", "made_up_seed", "walk_data"]
 
 LIMIT = 2000
 """Nodes up to which a graph is walked."""
@@ -31,7 +31,15 @@ CELLS = 4000
 _FORMULAS = 400  # nodes up to which every step has its formula with numbers
 
 
-def walk_data(graph: Graph, *, lang: str = "en", title: str | None = None, seed: Any = None) -> WalkData:
+def walk_data(
+    graph: Graph,
+    *,
+    lang: str = "en",
+    title: str | None = None,
+    seed: Any = None,
+    weights: Collection[int] = (),
+    later: Collection[int] = (),
+) -> WalkData:
     """Return everything that a walk through `graph` shows; `encoded` writes it as text.
 
     Args:
@@ -39,6 +47,8 @@ def walk_data(graph: Graph, *, lang: str = "en", title: str | None = None, seed:
         lang: ``en`` or ``zh``, the language to begin with.
         title: of the page.
         seed: the cotangent to walk back from; that of the last `Graph.backward` where left out.
+        weights: nodes whose cells, and those of their gradients, are in the page however large the whole graph is.
+        later: nodes whose steps come after those of the backward pass, as the update of a parameter does.
 
     Raises:
         GraphError: the graph has not been run, or has more than 2,000 nodes; an unknown language.
@@ -59,15 +69,17 @@ def walk_data(graph: Graph, *, lang: str = "en", title: str | None = None, seed:
         raise GraphError(f"graph {graph.name} has no values to walk through; call graph.run(...) first.")
     graph, made = _with_gradients(graph, seed)
     pairs = Pairs()
-    back: Graph | None = None
-    if graph.has_grads and any(n.op in ("input", "parameter") and n.index in graph.grads for n in graph.nodes):
-        back = Graph(**backward_structure(graph, pairs))
+    back = backward_of(graph, pairs)
     graphs = [graph] if back is None else [graph, back]
     whole = sum(size(node.shape) for g in graphs for node in g.nodes) <= CELLS
     sources = SourceBlocks([node for g in graphs for node in g.nodes])
     listed: dict[Side, GraphData] = {
-        "forward": _graph_data(graph, sources, whole, {}),
-        "backward": {"nodes": [], "outputs": []} if back is None else _graph_data(back, sources, whole, pairs.origins),
+        "forward": _graph_data(graph, sources, whole, {}, weights),
+        "backward": {"nodes": [], "outputs": []}
+        if back is None
+        else _graph_data(
+            back, sources, whole, pairs.origins, [pairs.nodes[index] for index in weights if index in pairs.nodes]
+        ),
     }
     return {
         "version": 1,
@@ -78,10 +90,17 @@ def walk_data(graph: Graph, *, lang: str = "en", title: str | None = None, seed:
         "stages": [{"title": stage.title, "nodes": list(stage.nodes)} for stage in graph.stages],
         "svg": page_svg(graph),
         "graphs": listed,
-        "steps": _steps(graph, back, pairs, listed, made),
+        "steps": _steps(graph, back, pairs, listed, made, later),
         "seedMade": made,
         "limits": {"live": whole and all(live_operations(g) for g in graphs)},
     }
+
+
+def backward_of(graph: Graph, pairs: Pairs | None = None) -> Graph | None:
+    """Return the backward pass as a graph; None where no gradient reaches an input."""
+    if graph.has_grads and any(n.op in ("input", "parameter") and n.index in graph.grads for n in graph.nodes):
+        return Graph(**backward_structure(graph, pairs))
+    return None
 
 
 def made_up_seed(graph: Graph) -> Any:
@@ -120,10 +139,13 @@ def _operand_data(operand: float, slot: int, called: list[str]) -> int | InlineN
     return {"number": number_data(operand), "name": called[slot] if slot < len(called) else ""}
 
 
-def _graph_data(graph: Graph, sources: SourceBlocks, whole: bool, origins: Mapping[int, int | None]) -> GraphData:
+def _graph_data(
+    graph: Graph, sources: SourceBlocks, whole: bool, origins: Mapping[int, int | None], weights: Collection[int]
+) -> GraphData:
     nodes: list[NodeData] = []
     for node, value in zip(graph.nodes, graph.values, strict=True):
         called = operand_names(node.source.text) if node.source is not None else ()
+        origin = origins.get(node.index)  # of a forward value, which the page carries once
         data: NodeData = {
             "name": node.name,
             "op": node.op,
@@ -135,8 +157,8 @@ def _graph_data(graph: Graph, sources: SourceBlocks, whole: bool, origins: Mappi
             "stage": node.stage,
             "source": sources.range(node.source),
             "statement": node.statement,
-            "value": None if value is None else array_data(value, whole),
-            "from": origins.get(node.index),
+            "value": None if value is None or origin is not None else array_data(value, whole or node.index in weights),
+            "from": origin,
         }
         if whole and (cells := moved_cells(graph, node)) is not None:
             data["cells"] = cells
@@ -144,7 +166,9 @@ def _graph_data(graph: Graph, sources: SourceBlocks, whole: bool, origins: Mappi
     return {"nodes": nodes, "outputs": [n.index for n in graph.outputs]}
 
 
-def _steps(graph: Graph, back: Graph | None, pairs: Pairs, listed: dict[Side, GraphData], made: bool) -> list[StepData]:
+def _steps(
+    graph: Graph, back: Graph | None, pairs: Pairs, listed: dict[Side, GraphData], made: bool, later: Collection[int]
+) -> list[StepData]:
     arrivals: dict[int, list[EdgeKey]] = {}
     for edge in pairs.edges:
         arrivals.setdefault(edge[0], []).append(edge)
@@ -162,10 +186,10 @@ def _steps(graph: Graph, back: Graph | None, pairs: Pairs, listed: dict[Side, Gr
         numbers=len(graph.nodes) <= _FORMULAS,
         made=made,
     )
-    steps = [maker.forward(node) for node in graph.nodes]
+    steps = [maker.forward(node) for node in graph.nodes if node.index not in later]
     for index in pairs.swept:
         steps += maker.backward(graph.nodes[index])
-    return steps
+    return steps + [maker.forward(node) for node in graph.nodes if node.index in later]
 
 
 def _cells(side: Side, graph: Graph | None, listed: dict[Side, GraphData]) -> Cells:

@@ -22,6 +22,7 @@ def page_svg(graph: Graph) -> str:
     svg = svg_of(view)
     svg = re.sub(r"<style>.*?</style>\n?", "", svg, count=1, flags=re.DOTALL)
     svg = re.sub(r' style="[^"]*"', "", svg, count=1)
+    svg = svg.replace(' text-anchor="middle"', "").replace("<svg ", '<svg text-anchor="middle" ', 1)  # inherited
     svg = re.sub(r"<title>[^<]*</title>", "", svg)  # the page has its own words for nodes and edges
     svg = re.sub(r'<g id="node-(copy-\d+|\d+)"', lambda m: f'<g data-node="{copies.get(m[1], m[1])}"', svg)
     return _EDGE.sub(_two_ways, svg)

@@ -135,12 +135,20 @@ class StepMaker:
     # ---- backward ----
 
     def backward(self, node: Node) -> list[StepData]:
-        """Return the step at which the gradient of a node is whole, and one for each edge that it is sent along."""
-        steps = [self._at_node(node)]
+        """Return the step at which the gradient of a node is whole, and one for each edge that it is sent along.
+
+        Where it arrives on one path it is whole at that edge's step already, and has none of its own.
+        """
+        own = self.pairs.nodes.get(node.index) is None or self._seeded(node) or len(self.arrivals[node.index]) > 1
+        steps = [self._at_node(node)] if own else []
         for slot, operand in enumerate(node.operands):
             if isinstance(operand, int) and (operand, node.index, slot) in self.pairs.edges:
                 steps.append(self._along_edge(node, self.graph.nodes[operand], slot))
         return steps
+
+    def _seeded(self, node: Node) -> bool:
+        """Say whether the walk back begins at a node, too."""
+        return node.index in self.seeds or not self.arrivals.get(node.index)
 
     def _gradient(self, index: int) -> Node:
         assert self.back is not None
@@ -168,7 +176,7 @@ class StepMaker:
             line = _line_words(node, language)
             if index is None:
                 return say(language, "say.none", line=line, gradient=label)
-            key = "say.sum" if len(paths) > 1 else "say.one" if paths else "say.seed"
+            key = "say.sum" if len(paths) > 1 else "say.seed"
             shape = _shape_words(language, node.shape)
             holes = {"line": line, "gradient": label, "count": len(paths), "shape": shape}
             said = say(language, key, formula=f"{label} = {sum_of}", **holes)
@@ -190,17 +198,14 @@ class StepMaker:
         }
 
     def _sum_formula(self, label: str, index: int, paths: list[PathData]) -> MathData:
-        """Return the formula of a whole gradient: a sum of paths, the one path, or the seed."""
+        """Return the formula of a whole gradient: a sum of paths, or the seed."""
         if len(paths) > 1:
             terms = [(path["name"], path["grad"]) for path in paths]
             names = mathml.sum_of_names(label, f"backward:{index}", [(name, f"backward:{at}") for name, at in terms])
             parts = [self._gradient(at) for _, at in terms]
             numbers = sum_of_numbers(self.back_cells, label, self._gradient(index), parts) if self.numbers else ""
             return {"names": names, "numbers": numbers}
-        if not paths or (source := paths[0]["from"]) is None:
-            return self._rule(label, index)
-        # the step of the one edge has the numbers
-        return {"names": self._rule(label, index, self.graph.nodes[source])["names"], "numbers": ""}
+        return self._rule(label, index)
 
     def _upstream(self, node: Node) -> dict[int, str]:
         """Return the gradient of a node under that name, for formulas that read it: it may have another, as dout."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +49,12 @@ def test_a_finding_points_at_its_edge_and_its_step(walk: dict[str, Any]) -> None
     edge = walk["steps"][int(path["data-step"]) - 1]["edge"]
     assert edge["name"] == "dx2"
     assert factor["data-nodes"] == str(nodes.index("var"))
-    assert walk["steps"][int(factor["data-step"]) - 1]["title"]["en"] == "Gradient of var"
+    assert walk["steps"][int(factor["data-step"]) - 1]["edge"]["name"] == "dvar"
     assert harmless["data-edges"] == f"{nodes.index('xmu')}-{nodes.index('sq')}-0"
     assert len(buttons(html)) == 6  # in both languages
 
 
 def test_a_finding_that_the_graph_does_not_know_has_no_button(walk: dict[str, Any]) -> None:
-    from dataclasses import replace
-
     assert buttons(page_of(report(replace(PATH, edge=("x", "nothing"), means="dnothing")), walk)) == []
 
 
@@ -116,8 +115,41 @@ def test_the_wrong_edge_pulses(walk: dict[str, Any], opened: Any) -> None:
     seen.until("document.querySelector('#head .title').textContent.startsWith('dx2')")
     seen.page.click("#check > [lang='en'] article:nth-of-type(2) button")
     assert seen.page.evaluate(moving) == [[factor["data-nodes"], "faulty"]]
-    seen.until("document.querySelector('#head .title').textContent === 'Gradient of var'")
+    seen.until("document.querySelector('#head .title').textContent.startsWith('dvar')")
     assert seen.page.get_attribute("#check > [lang='en'] article:nth-of-type(2) button", "aria-pressed") == "true"
+
+
+@pytest.mark.browser
+def test_the_students_own_lines_stand_beside_the_graph_and_follow(walk: dict[str, Any], opened: Any) -> None:
+    made = replace(report(PATH, FACTOR), source=STUDENT)
+    seen = opened(page_of(made, walk))
+    rows = "[...document.querySelectorAll('.theirs .row{}')].map((row) => row.lastChild.textContent.trim())"
+    first = STUDENT.splitlines()[made.findings[0].span.line - 1].strip()
+    assert seen.page.evaluate(rows.format(".faulty-line")) == [first]
+    steps = [s["edge"]["name"] if s["edge"] else "" for s in walk["steps"]]
+    for name in ("dvar", "dxhat", "dgamma"):
+        seen.go(steps.index(name) + 1, name)
+        (line,) = seen.page.evaluate(rows.format(".made"))
+        assert line.startswith(f"{name} =")
+        row, pane = (seen.page.locator(f".theirs{part}").bounding_box() for part in (" .made", ""))
+        assert pane["y"] <= row["y"] <= pane["y"] + pane["height"] - row["height"], "in sight"
+    assert seen.page.is_visible(".code:not(.theirs)")
+    count = len(seen.page.evaluate(rows.format("")))
+    seen.page.click("#language")
+    assert len(seen.page.evaluate(rows.format(""))) == count
+    assert seen.page.locator(".code:not(.theirs) .row").count() == sum(len(block["lines"]) for block in walk["sources"])
+    assert seen.page.evaluate(rows.format(".made"))[0].startswith("dgamma =")
+    seen.go(1, "")
+    assert seen.page.evaluate(rows.format(".made")) == []
+    seen.page.set_viewport_size({"width": 1024, "height": 768})
+    assert not seen.page.is_visible(".theirs"), "forward: there is room for one"
+    seen.page.keyboard.press("End")
+    assert seen.page.is_visible(".theirs")
+
+
+def test_without_a_source_that_can_be_read_there_are_no_own_lines(walk: dict[str, Any]) -> None:
+    assert "data-own" not in page_of(replace(report(PATH), source="def ("), walk)
+    assert "data-own" not in page_of(replace(report(PATH), source="x = 1"), walk)
 
 
 @pytest.mark.browser

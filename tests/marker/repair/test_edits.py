@@ -64,6 +64,7 @@ CASES: list[tuple[str, str, set[tuple[str, str]]]] = [
     ("x[-i]", "index", {("i", "negate")}),
     ("x[np.argmax(v)]", "index", {("np.argmin(v)", "function")}),
     ("params['a']", "index", {("'b'", "name")}),
+    ("x[:, rows]", "index", {("np.arange(len(rows)), rows", "index")}),
     ("range(1, N)", "loop", {("range(N)", "index"), ("2", "index")}),
     ("range(N)", "loop", {("range(1, N)", "index"), ("D", "index")}),
 ]  # fmt: skip

@@ -29,7 +29,7 @@ export function go(to, quiet = false) {
   if (focus && focus.disabled) byId('slider').focus();
   byId('happens').scrollTop = 0;
   bringCurrent();
-  if (!quiet) try { history.replaceState(null, '', `#step=${target + 1}`); } catch { /* a frame without an address */ }
+  if (!quiet) try { history.replaceState(null, '', `#step=${target + 1}${state.iteration ? `&iteration=${state.iteration + 1}` : ''}`); } catch { /* a frame without an address */ }
 }
 
 /**

@@ -10,7 +10,7 @@ import {drawTheme} from './settings.js';
 export function drawPaper() {
   root.dataset.theme = 'light';
   byId('print').replaceChildren(h('h2', {}, t('print_title')), ...steps.map((s, index) => h('article', {},
-    h('p', {class: 'where'}, `${index + 1} / ${steps.length}`), ...stepContent(s, {hide: false, still: true}))));
+    h('p', {class: 'where'}, `${index + 1} / ${steps.length}`), ...stepContent(s, {hide: '', still: true}))));
 }
 
 /** Take the steps off the page again. */

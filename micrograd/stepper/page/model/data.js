@@ -116,6 +116,17 @@
  * @property {boolean} live
  */
 /**
+ * @typedef {object} FrameData
+ * @property {string} numbers
+ * @property {SummaryData[]} summaries
+ */
+/**
+ * @typedef {object} TrainingData
+ * @property {WrittenNumber[]} losses
+ * @property {Record<Side, number[]>} varies
+ * @property {FrameData[]} frames
+ */
+/**
  * @typedef {object} WalkData
  * @property {number} version
  * @property {string} title
@@ -128,6 +139,7 @@
  * @property {StepData[]} steps
  * @property {boolean} seedMade
  * @property {LimitData} limits
+ * @property {TrainingData} [training]
  */
 
 /** @type {WalkData} */

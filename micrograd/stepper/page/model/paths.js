@@ -1,6 +1,6 @@
 // What each step brings forth, and how gradients on several paths add up.
 
-import {backward, forward, isForwardValue, isLeaf, nodeOperands, steps} from './data.js';
+import {backward, data, forward, isForwardValue, isLeaf, nodeOperands, steps} from './data.js';
 import {values} from './values.js';
 
 /** @import {PathData, Side, StepData} from './data.js' */
@@ -24,6 +24,15 @@ steps.forEach((s, number_) => {
  */
 export const firsts = {forward: {}, backward: {}};
 steps.forEach((s, index) => { if (!s.edge) firsts[s.phase][s.node] ??= index; });
+steps.forEach((s, index) => { if (s.edge) firsts.backward[s.edge.operand] ??= index; }); // on one path the gradient is whole with it
+
+const back = steps.findIndex((s) => s.phase === 'backward');
+/**
+ * Say whether a step comes after the way back: the loss needs it not, as it needs no update of a parameter.
+ * @param {StepData} s
+ * @returns {boolean}
+ */
+export const isAfterLoss = (s) => Boolean(data.training) && s.phase === 'forward' && back >= 0 && steps.indexOf(s) > back;
 
 /**
  * Name the edge of a step as the picture does: "source-target-slot".

@@ -22,13 +22,14 @@ const decode = (array) => (array && array.data ? Float64Array.from(array.data, n
  */
 const copied = (arrays) => arrays.map((array) => array && array.slice());
 
+const engineValues = forward.nodes.map((node) => decode(node.value));
 /**
  * The numbers as the engine computed them.
  * @type {Record<Side, Numbers[]>}
  */
 export const given = {
-  forward: forward.nodes.map((node) => decode(node.value)),
-  backward: backward.nodes.map((node) => decode(node.value)),
+  forward: engineValues,
+  backward: backward.nodes.map((node) => (node.from === null ? decode(node.value) : engineValues[node.from])),
 };
 
 /**

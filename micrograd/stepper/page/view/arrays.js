@@ -1,6 +1,6 @@
 // Arrays as figures: every cell in a table, or a summary where there are too many.
 
-import {data, isForwardValue} from '../model/data.js';
+import {data, forward, isForwardValue} from '../model/data.js';
 import {alone, number, writing} from '../model/numbers.js';
 import {indexText, shapeText, unravel} from '../model/shapes.js';
 import {values} from '../model/values.js';
@@ -38,7 +38,8 @@ export function arrayFigure(side, index, options = {}) {
   const kind = `${isGrad ? 'grad' : ''} ${options.out ? 'out' : ''}`.trim();
   const caption = h('figcaption', {}, h('b', {}, name), ` ${options.note || shapeText(node.shape)}`);
   const figure = h('figure', {class: kind, 'data-figure': `${side}:${index}`}, caption);
-  if (!cells) figure.append(node.value && node.value.summary ? summaryOf(node.value.summary, name) : h('p', {}, t('no_value')));
+  const {value} = node.from === null ? node : forward.nodes[node.from];
+  if (!cells) figure.append(value && value.summary ? summaryOf(value.summary, name) : h('p', {}, t('no_value')));
   else if (cells.length <= SHOWN && (node.shape.at(-1) ?? 1) <= COLUMNS) figure.append(tables(side, index, cells, node.shape, name, options));
   else figure.append(options.hide ? h('p', {}, t('hidden')) : summaryOf(summarise(cells, node.shape), name));
   return figure;

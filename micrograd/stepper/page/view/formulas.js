@@ -74,7 +74,7 @@ export function fillNumbers(math, s) {
   const side = s.phase, index = /** @type {number} */ (side === 'forward' ? s.node : s.edge ? s.edge.grad : s.gradient);
   const {chosen} = state;
   const wanted = s === currentStep() && chosen && chosen.graph === side && chosen.node === index ? chosen.cell : 0;
-  if (!state.edited && !wanted) return 0;
+  if (!state.edited && !wanted && !state.iteration) return 0;
   const graph = data.graphs[side];
   const parts = new Set(tags.filter((tag) => tag.side === side && tag.index !== index).map((tag) => tag.index));
   const originsOf = (/** @type {number} */ cell) => {
@@ -94,7 +94,7 @@ export function fillNumbers(math, s) {
     if (text[0] !== '\u2212' && bracketed) own.replaceWith(element); // brackets were for the sign
     element.textContent = text[0] === '\u2212' && before && !'=('.includes(before) ? `(${text})` : text;
   }
-  const subscript = math.querySelector('msub > mn:last-child');
-  if (subscript) subscript.textContent = unravel(wanted, graph.nodes[index].shape).join(',');
+  const place = [...math.querySelectorAll('mtext')].find((part) => part.textContent?.startsWith('['));
+  if (place) place.textContent = `[${unravel(wanted, graph.nodes[index].shape).join(', ')}]`;
   return wanted;
 }

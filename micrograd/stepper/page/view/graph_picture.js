@@ -4,6 +4,7 @@ import {data, forward, nodeName} from '../model/data.js';
 import {edgeKey, edgeSteps, firsts} from '../model/paths.js';
 import {currentStep, state} from '../model/state.js';
 import {t} from '../model/words.js';
+import {squeeze} from './accordion.js';
 import {bring, byId, first, h, svgElement} from './elements.js';
 
 /** @import {Side} from '../model/data.js' */
@@ -13,6 +14,7 @@ export const canvas = first('.canvas');
 /** @type {SVGSVGElement | null} */
 let svg = null;
 let natural = [1, 1]; // width and height at scale 1
+let whole = 1; // the height with no stage folded
 let scale = 1;
 /**
  * The element of each node, or of its statement.
@@ -49,6 +51,7 @@ export function drawGraph() {
   for (const element of drawn.querySelectorAll('script, foreignObject, a, image, use')) element.remove();
   drawn.setAttribute('role', 'group');
   natural = drawn.getAttribute('viewBox').split(/\s+/).map(Number).slice(2);
+  whole = natural[1];
   canvas.append(drawn);
   for (const element of drawn.querySelectorAll('[data-node]')) takeBox(element);
   forward.nodes.forEach((node, index) => { // an inner node of a statement stands in the statement's box
@@ -69,8 +72,8 @@ export function drawGraph() {
   data.stages.forEach((_, index) => {
     const frame = stageFrame(index), ground = frame && frame.querySelector('rect');
     if (!frame || !ground) return;
-    const middle = (/** @type {string} */ from, /** @type {string} */ size) => Number(ground.getAttribute(from)) + Number(ground.getAttribute(size)) / 2;
-    frame.append(svgElement('text', {x: middle('x', 'width'), y: middle('y', 'height'), 'text-anchor': 'middle', class: 'ink b', 'font-size': 14}));
+    const [x, y, width, height] = ['x', 'y', 'width', 'height'].map((name) => Number(ground.getAttribute(name)));
+    frame.append(svgElement('text', {x: x + width / 2, y: y + height - 7, 'text-anchor': 'middle', class: 'ink b', 'font-size': 14}));
   });
   zoomTo(Math.max(1.1, Math.min(1.15, (canvas.clientWidth - 4) / natural[0]))); // its smallest text has 10 pixels at scale 1
 }
@@ -152,6 +155,12 @@ export const zoomToFit = () => zoomTo(Math.min((canvas.clientWidth - 4) / natura
 export function foldStage(index) {
   if (closed.has(index)) closed.delete(index); else closed.add(index);
   paint();
+  if (svg) {
+    const frames = [...closed].flatMap((stage) => stageFrame(stage) ?? []), [left, top, width] = (svg.getAttribute('viewBox') || '').split(/\s+/);
+    natural[1] = whole - squeeze(svg, frames);
+    svg.setAttribute('viewBox', [left, top, width, natural[1]].join(' '));
+    zoomTo(scale);
+  }
   drawStages();
 }
 

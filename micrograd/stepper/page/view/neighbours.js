@@ -6,8 +6,6 @@ import {currentStep} from '../model/state.js';
 import {t} from '../model/words.js';
 import {byId, svgElement} from './elements.js';
 
-/** @import {StepData} from '../model/data.js' */
-
 const WIDTH = 320, ROW = 30, HIGH = 24, COLUMN = 4; // of the picture, of a row, of a box; boxes in a column
 
 /**

@@ -1,20 +1,22 @@
-// Predict first: the result is hidden until the reader has typed a guess, which is then judged.
+// Predict first: the number, the shape or the rule is hidden until the reader has given a guess, which is then judged.
 
 import {follow} from '../model/cells.js';
 import {backward, data, forward, nodeName} from '../model/data.js';
+import {near, roundedDigits, shapeVerdict, typedShape} from '../model/judging.js';
 import {alone, minus, typed} from '../model/numbers.js';
 import {foldOf, pathsOf, product} from '../model/paths.js';
-import {indexText, unravel} from '../model/shapes.js';
+import {indexText, shapeText, unravel} from '../model/shapes.js';
 import {changed, currentStep, state} from '../model/state.js';
 import {values} from '../model/values.js';
 import {t} from '../model/words.js';
 import {byId, h} from './elements.js';
+import {choicesOf} from './rule_choices.js';
 
 /** @import {Side} from '../model/data.js' */
 /** @typedef {{side: Side, node: number, cells: Float64Array, cell: number}} Question one cell of one array */
 
 /**
- * Return what the current step asks for: the chosen cell of its result, or the first; null where nothing is computed.
+ * Return the cell that the current step asks for: the chosen one of its result, or the first; null where nothing is computed.
  * @returns {Question | null}
  */
 function question() {
@@ -26,19 +28,23 @@ function question() {
 }
 
 /**
- * Say whether the result of the current step is hidden.
- * @returns {boolean}
+ * Return what is hidden of the current step: its number, its shape or its rule; empty where nothing is.
+ * @returns {string}
  */
-export const isHidden = () => state.predicting && !state.answers.has(state.current) && question() !== null;
+export function isHidden() {
+  if (!state.predicting || state.answers.has(state.current)) return '';
+  const asked = {number: () => question() !== null, shape: () => product(currentStep()) !== null,
+    rule: () => choicesOf(currentStep(), state.current).length > 0}[state.asking];
+  return asked && asked() ? state.asking : '';
+}
 
 /**
  * Find out whether a guess is one of the terms that the fold of a broadcast operand adds up to the cell.
- * @param {(a: number, b: number) => boolean} near
  * @param {number} guess
  * @param {number} cell
  * @returns {any[] | null} a word and what fills it
  */
-function forgottenSum(near, guess, cell) {
+function forgottenSum(guess, cell) {
   const s = currentStep();
   if (!s.edge || !s.folded) return null;
   const terms = foldOf(s.edge.grad, s.gradient), cells = terms === null ? null : values.backward[terms];
@@ -49,12 +55,11 @@ function forgottenSum(near, guess, cell) {
 
 /**
  * Find out whether a guess is the number on the other side of the diagonal.
- * @param {(a: number, b: number) => boolean} near
  * @param {number} guess
  * @param {number} cell
  * @returns {any[] | null} a word and what fills it
  */
-function transposedCell(near, guess, cell) {
+function transposedCell(guess, cell) {
   const asked = question();
   if (!asked) return null;
   const {shape} = data.graphs[asked.side].nodes[asked.node], [row, column] = unravel(cell, shape).slice(-2);
@@ -71,9 +76,7 @@ function transposedCell(near, guess, cell) {
  * @returns {any[] | null}
  */
 function verdict(guess, right, cell) {
-  const near = (/** @type {number} */ a, /** @type {number} */ b) => Math.abs(a - b) <= Math.max(1e-2 * Math.abs(b), 1e-9);
-  if (near(guess, right) || alone(guess) === alone(right)) return null;
-  const forgotten = forgottenSum(near, guess, cell) ?? transposedCell(near, guess, cell);
+  const forgotten = forgottenSum(guess, cell) ?? transposedCell(guess, cell);
   if (forgotten) return forgotten;
   const s = currentStep(), paths = s.phase === 'backward' ? pathsOf(s) : [];
   if (!s.edge && paths.length > 1) {
@@ -94,18 +97,72 @@ function verdict(guess, right, cell) {
 }
 
 /**
- * Judge a guess and show the result.
+ * Answer the question of the current step and show the result.
+ * @param {any[][]} found words with what fills them
+ */
+function answer(found) {
+  state.answers.set(state.current, found);
+  changed();
+  byId('answer')?.focus({preventScroll: true});
+}
+
+/**
+ * Judge a number.
  * @param {string} text
  * @param {Question} asked
  */
 function judge(text, asked) {
   const guess = typed(text), right = asked.cells[asked.cell];
   if (Number.isNaN(guess)) { byId('answer').textContent = t('predict_number'); return; }
-  const wrong = verdict(guess, right, asked.cell);
-  state.answers.set(state.current, wrong === null ? [['predict_right', alone(right)]]
-    : [['predict_off', alone(right), alone(Math.abs(guess - right))], wrong]);
-  changed();
-  byId('answer').focus({preventScroll: true});
+  const digits = roundedDigits(text, guess, right);
+  if (near(guess, right) || alone(guess) === alone(right) || digits > 1) answer([['predict_right', alone(right)]]);
+  else if (digits === 1 && Math.abs(guess - right) <= 0.25 * Math.abs(right)) answer([['predict_coarse', alone(right)]]);
+  else answer([['predict_off', alone(right), alone(Math.abs(guess - right))], verdict(guess, right, asked.cell) || ['predict_unknown']]);
+}
+
+/**
+ * Judge a shape.
+ * @param {string} text
+ * @param {number[]} right
+ */
+function judgeShape(text, right) {
+  const guess = typedShape(text), s = currentStep();
+  if (guess === null) { byId('answer').textContent = t('shape_bad'); return; }
+  const summed = s.edge && s.folded ? foldOf(s.edge.grad, s.gradient) : null;
+  const before = s.folded ? (summed === null ? forward.nodes[s.node] : backward.nodes[summed]).shape : null;
+  const wrong = shapeVerdict(guess, right, before, s.folded ? s.folded.axes : []);
+  const written = shapeText(right) || '()';
+  answer(wrong === null ? [['predict_right', written]] : [['shape_is', written], wrong]);
+}
+
+/**
+ * Make the list from which the reader chooses what to predict.
+ * @returns {HTMLElement}
+ */
+function kinds() {
+  const choose = (/** @type {Event} */ event) => {
+    state.asking = /** @type {HTMLSelectElement} */ (event.target).value;
+    state.answers = new Map();
+    changed();
+    byId('asking').focus();
+  };
+  const list = h('select', {id: 'asking', 'aria-label': t('ask_kind'), onchange: choose}, ['number', 'shape', 'rule'].map(
+    (kind) => h('option', {value: kind, selected: kind === state.asking ? '' : null}, t(`ask_${kind}`))));
+  return h('p', {}, `${t('ask_kind')} `, list);
+}
+
+/**
+ * Make a form with one field.
+ * @param {string} label
+ * @param {(text: string) => void} submitted
+ * @returns {HTMLElement}
+ */
+function fieldForm(label, submitted) {
+  const input = /** @type {HTMLInputElement} */ (h('input', {id: 'guess', type: 'text', inputmode: 'text', autocomplete: 'off'}));
+  return h('form', {onsubmit: (/** @type {Event} */ event) => { event.preventDefault(); submitted(input.value); }},
+    h('label', {for: 'guess'}, label), input,
+    h('button', {type: 'submit'}, t('predict_check')),
+    h('button', {type: 'button', onclick: () => answer([])}, t('predict_show')));
 }
 
 /**
@@ -113,20 +170,19 @@ function judge(text, asked) {
  * @returns {HTMLElement | null}
  */
 export function questionContent() {
-  const asked = question(), found = state.answers.get(state.current);
-  if (asked === null) return found ? null : h('div', {class: 'ask'}, h('p', {}, t('predict_given')));
-  if (found) {
-    const text = found.map(([word, ...fill]) => t(word, ...fill)).join(' ');
-    return h('div', {class: 'ask'}, h('p', {id: 'answer', role: 'status', tabindex: -1}, text));
-  }
-  const s = currentStep(), node = data.graphs[asked.side].nodes[asked.node];
+  const found = state.answers.get(state.current), hidden = isHidden(), s = currentStep();
+  const status = (/** @type {string} */ text) => h('p', {id: 'answer', role: 'status', tabindex: -1}, text);
+  const ask = (/** @type {any[]} */ ...content) => h('div', {class: 'ask'}, kinds(), content);
+  if (found) return ask(status(found.map(([word, ...fill]) => t(word, ...fill)).join(' ')));
+  if (!hidden) return ask(h('p', {}, t('predict_given')));
+  const [side, index] = product(s) ?? ['backward', 0], node = data.graphs[side].nodes[index];
   const name = s.phase === 'forward' ? node.name : s.edge ? s.edge.name : `d${nodeName(s.node)}`;
-  const input = /** @type {HTMLInputElement} */ (h('input', {id: 'guess', type: 'text', inputmode: 'text', autocomplete: 'off'}));
-  const submit = (/** @type {Event} */ event) => { event.preventDefault(); judge(input.value, asked); };
-  const show = () => { state.answers.set(state.current, []); changed(); };
-  const form = h('form', {onsubmit: submit},
-    h('label', {for: 'guess'}, t('predict_ask', `${name}${indexText(asked.cell, node.shape)}`)), input,
-    h('button', {type: 'submit'}, t('predict_check')),
-    h('button', {type: 'button', onclick: show}, t('predict_show')));
-  return h('div', {class: 'ask'}, form, h('p', {id: 'answer', role: 'status', tabindex: -1}));
+  if (hidden === 'shape') return ask(fieldForm(t('shape_ask', name), (text) => judgeShape(text, node.shape)), status(''));
+  if (hidden === 'rule') {
+    const buttons = choicesOf(s, state.current).map(({math, wrong}) => h('button', {type: 'button', class: 'choice',
+      onclick: () => answer(wrong === null ? [['rule_right']] : [[wrong]])}, math));
+    return ask(h('p', {}, h('b', {}, t('rule_ask', name))), h('div', {class: 'choices'}, buttons), status(''));
+  }
+  const asked = /** @type {Question} */ (question());
+  return ask(fieldForm(t('predict_ask', `${name}${indexText(asked.cell, node.shape)}`), (text) => judge(text, asked)), status(''));
 }

@@ -15,7 +15,9 @@ import {stepContent} from './step_content.js';
 export function render() {
   const s = currentStep();
   root.classList.toggle('backward', s.phase === 'backward');
-  const content = stepContent(s, {hide: isHidden(), still: false});
+  const hide = isHidden();
+  root.classList.toggle('asking', hide === 'shape' || hide === 'rule'); // the picture would give it away
+  const content = stepContent(s, {hide, still: false});
   const question = state.predicting ? questionContent() : null;
   byId('head').replaceChildren(...content.slice(0, 2));
   byId('step').replaceChildren(...(question ? [question] : []), ...content.slice(2), h('p', {class: 'trace', id: 'trace', 'aria-live': 'polite'}));
@@ -24,7 +26,7 @@ export function render() {
     if (room < 1) for (const formula of /** @type {NodeListOf<HTMLElement>} */ (math.querySelectorAll('math'))) formula.style.fontSize = `${Math.max(0.8, room * 1.15)}rem`;
     if (math.clientWidth < math.scrollWidth) math.tabIndex = 0;
   }
-  const said = `${s.say[state.language]}${state.edited ? ` (${t('live_changed')})` : ''}`;
+  const said = hide && hide !== 'number' ? '' : `${s.say[state.language]}${state.edited ? ` (${t('live_changed')})` : ''}`;
   if (byId('say').textContent !== said) byId('say').textContent = said;
   markSource(forward.nodes[s.node].source);
   paint();

@@ -1,7 +1,7 @@
 // One step as elements: the rule, the rule with numbers, and the arrays that it reads and makes.
 
 import {backward, data, forward, isLeaf, nodeName, nodeOperands} from '../model/data.js';
-import {arrivals, foldOf, pathsOf, readsOf, runningSums} from '../model/paths.js';
+import {arrivals, foldOf, isAfterLoss, pathsOf, readsOf, runningSums} from '../model/paths.js';
 import {indexText, shapeText} from '../model/shapes.js';
 import {state} from '../model/state.js';
 import {t} from '../model/words.js';
@@ -12,7 +12,7 @@ import {breakLines, fillNumbers, mathOf} from './formulas.js';
 /** @import {EdgeData, StepData} from '../model/data.js' */
 /** @import {Path} from '../model/paths.js' */
 /** @import {FigureOptions} from './arrays.js' */
-/** @typedef {{hide: boolean, still: boolean}} StepOptions `hide`: numbers that are to be predicted; `still`: on paper */
+/** @typedef {{hide: string, still: boolean}} StepOptions `hide`: what is to be predicted, number, shape or rule, if anything; `still`: on paper */
 
 const MANY = 6; // paths up to which each is shown
 
@@ -48,7 +48,7 @@ const originOf = (path) => (path.from === null || path.from === undefined
 export function stepContent(s, options) {
   const node = forward.nodes[s.node];
   const parts = [h('div', {class: 'where'},
-    h('span', {class: `phase ${s.phase}`}, s.phase === 'forward' ? `→ ${t('forward')}` : `← ${t('backward')}`),
+    h('span', {class: `phase ${s.phase}`}, s.phase === 'forward' ? `→ ${t(isAfterLoss(s) ? 'after_loss' : 'forward')}` : `← ${t('backward')}`),
     s.stage !== null && data.stages[s.stage] ? h('span', {}, data.stages[s.stage].title) : null,
     node.source ? h('span', {}, t('line', node.source.line)) : null)];
   parts.push(h('h3', {class: 'title'}, s.title[state.language]));
@@ -63,11 +63,12 @@ export function stepContent(s, options) {
 /**
  * Make the rule with names and, unless the result is hidden, with numbers; nothing where nothing is computed.
  * @param {StepData} s
- * @param {boolean} hide
+ * @param {string} hide
  * @returns {HTMLElement[]}
  */
 function formulas(s, hide) {
   const node = forward.nodes[s.node], parts = [];
+  if (hide === 'rule') return [];
   if (s.phase === 'forward' ? isLeaf(node) : !s.edge && !s.paths.length) return [];
   if (s.math.names) parts.push(h('h3', {}, t('rule')), mathOf(s.math.names));
   if (s.why.length) {
@@ -96,10 +97,10 @@ function formulas(s, hide) {
 function forwardContent(s, {hide, still}) {
   const node = forward.nodes[s.node], operands = [...new Set(nodeOperands(node))], parts = [];
   const {spread} = s;
-  const note = (/** @type {number} */ o) => spread && spread.operands.includes(o)
+  const note = (/** @type {number} */ o) => hide !== 'shape' && spread && spread.operands.includes(o)
     && `${shapeText(forward.nodes[o].shape)} → ${shapeText(spread.shape)}`;
   if (operands.length) parts.push(section('operands', operands.map((o) => arrayFigure('forward', o, {still, note: note(o)}))));
-  parts.push(section(isLeaf(node) ? 'value' : 'result', arrayFigure('forward', s.node, {still, out: true, hide})));
+  if (hide !== 'shape') parts.push(section(isLeaf(node) ? 'value' : 'result', arrayFigure('forward', s.node, {still, out: true, hide: Boolean(hide)})));
   return parts;
 }
 
@@ -114,16 +115,18 @@ function edgeContent(s, edge, {hide, still}) {
   const node = forward.nodes[s.node], reads = readsOf(edge.grad, s.gradient), parts = [];
   const figure = (/** @type {number} */ index, /** @type {FigureOptions} */ more = {}) => arrayFigure('backward', index, {still, ...more});
   if (s.gradient !== null) parts.push(section('upstream', figure(s.gradient, {name: `d${node.name}`})));
+  if (hide === 'rule') return parts;
   if (reads.length) parts.push(section('reads', reads.map((r) => figure(r))));
+  if (hide === 'shape') return parts;
   const to = shapeText(forward.nodes[edge.operand].shape) || t('scalar'), out = [];
   let way = null;
   if (s.folded) {
     const summed = foldOf(edge.grad, s.gradient);
-    if (summed !== null && summed !== s.gradient) out.push(figure(summed, {hide, name: t('fold_before', edge.name)}));
+    if (summed !== null && summed !== s.gradient) out.push(figure(summed, {hide: Boolean(hide), name: t('fold_before', edge.name)}));
     out.push(h('span', {class: 'sign axis'}, `${t('fold_axis', s.folded.axes.join(', '))} →`));
     way = `${shapeText(summed === null ? node.shape : backward.nodes[summed].shape)} → ${to}`;
   } else if (s.spread) way = `${shapeText(node.shape) || t('scalar')} → ${to}`;
-  out.push(figure(edge.grad, {out: true, hide, name: edge.name, note: way}));
+  out.push(figure(edge.grad, {out: true, hide: Boolean(hide), name: edge.name, note: way}));
   parts.push(section('contribution', out));
   const all = arrivals.get(edge.operand) || [];
   if (all.length > 1) parts.push(...sumContent(edge.operand, pathsOf(s), all, {hide, still}, null));
@@ -138,6 +141,7 @@ function edgeContent(s, edge, {hide, still}) {
  */
 function gradientContent(s, options) {
   const {paths, gradient} = s, {still} = options, parts = [];
+  if (paths.length > 1 && (options.hide === 'shape' || options.hide === 'rule')) return [];
   if (paths.length > 1) parts.push(...sumContent(s.node, paths, paths, options, gradient));
   else if (gradient !== null) {
     parts.push(section('gradient', arrayFigure('backward', gradient, {still, out: true, name: `d${nodeName(s.node)}`})));
@@ -176,10 +180,10 @@ function sumContent(operand, here, all, {hide, still}, total) {
         content.push(signOf('='), arrayFigure('backward', sum.of, {still, name: label, cells: sum.cells, loose: true}));
       }
     });
-    content.push(signOf('='), arrayFigure('backward', total, {still, out: true, hide, name}));
+    content.push(signOf('='), arrayFigure('backward', total, {still, out: true, hide: Boolean(hide), name}));
   } else if (here.length > 1 && last) {
     const label = `${few(names(here), ' + ')} ${missing.length ? t('so_far') : `= ${name}`}`;
-    content.push(arrayFigure('backward', last.of, {still, hide, name: label, cells: last.cells, loose: true}));
+    content.push(arrayFigure('backward', last.of, {still, hide: Boolean(hide), name: label, cells: last.cells, loose: true}));
   }
   const formula = h('h3', {}, t('sum', `${name} = ${few(names(all), ' + ')}`));
   const toCome = missing.length ? ` · ${t('still_to_come', few(names(missing), ', '))}` : '';

@@ -1,6 +1,6 @@
-"""Quotients rounded down and their remainders, with NumPy's signs of zero, infinities and corrections.
+"""Compute what has cases, one number at a time: quotients rounded down, their remainders, logarithms of sums.
 
-Numba's own differ where the divisor is infinite or the remainder is 0. Exact: NumPy's values, bit for bit.
+Quotients and remainders have NumPy's signs of zero, infinities and corrections, bit for bit.
 """
 
 from __future__ import annotations
@@ -8,14 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba.extending import register_jitable
 
-__all__ = ["floor_divide", "remainder"]
-
-_inlined = register_jitable(forceinline=True, error_model="numpy")
+__all__ = ["floor_divide", "logaddexp", "logaddexp2", "remainder"]
 
 
-@_inlined
 def remainder(x: Any, y: Any) -> Any:
     """Return what is left of `x`, with the sign of `y`, as `numpy.remainder`."""
     rest = np.fmod(x, y)
@@ -24,7 +20,6 @@ def remainder(x: Any, y: Any) -> Any:
     return rest + y if (rest < 0) != (y < 0) else rest  # of NaN or infinity: NaN
 
 
-@_inlined
 def floor_divide(x: Any, y: Any) -> Any:
     """Return how many whole times `y` goes into `x`, rounded down, as `numpy.floor_divide`."""
     if y == 0:
@@ -37,3 +32,19 @@ def floor_divide(x: Any, y: Any) -> Any:
         return np.copysign(quotient, x / y)
     down = np.floor(quotient)
     return down + 1 if quotient - down > 0.5 else down
+
+
+def logaddexp(x: Any, y: Any) -> Any:
+    """Return ``log(exp(x) + exp(y))``, as `numpy.logaddexp`."""
+    if x == y:  # infinities of one sign, whose difference is NaN
+        return x + 0.6931471805599453
+    rest = np.log1p(np.exp(-np.abs(x - y)))
+    return x + rest if x > y else y + rest
+
+
+def logaddexp2(x: Any, y: Any) -> Any:
+    """Return ``log2(2**x + 2**y)``, as `numpy.logaddexp2`."""
+    if x == y:
+        return x + 1.0
+    rest = np.log1p(np.exp2(-np.abs(x - y))) * 1.4426950408889634
+    return x + rest if x > y else y + rest

@@ -1,4 +1,4 @@
-"""Run a program as machine code made by Numba: its printed functions, its workspaces, and how a call runs."""
+"""Run a program as machine code: its printed functions, its workspaces, and how a call runs."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 
 from micrograd.compiler.backends.numpy import refuse_range, run_as_written
-from micrograd.compiler.codegen.fusion import PRINTED
 from micrograd.compiler.codegen.lower import Lowered, Native, lower, memory_of
 from micrograd.compiler.codegen.segment import LINGER, TURNS
+from micrograd.compiler.runtime.blas import address
 from micrograd.compiler.runtime.worker import HELPER
 from micrograd.core.array_pool import unused
 from micrograd.errors import MissingExtraError
 from micrograd.primitives import TABLE
 from micrograd.program.program import Equation, Feed, Program, concrete
 
-__all__ = ["Entry", "Workspace", "machine_code", "require_numba"]
+__all__ = ["Entry", "Workspace", "machine_code", "require_llvm"]
 
 
 LARGE = 1 << 18
@@ -78,9 +78,7 @@ class Entry:
     def __init__(self, program: Program, layouts: dict[int, str], threads: int, *, interpreted: bool = False) -> None:
         start = time.perf_counter()
         self.program, self.threads = program, threads
-        self.assumptions = program.assumptions
-        from micrograd.compiler.runtime.blas import address  # which loads Numba
-
+        self.assumptions, self.relied = program.assumptions, program.relied
         self.lowered: Lowered = lower(program, layouts, threads, blas=bool(address("float32") and address("float64")))
         self.found = self.lowered.found
         self.places = memory_of(self.lowered)
@@ -109,8 +107,6 @@ class Entry:
             return int(size[1])
         if size[0] == "linger":  # where NumPy or BLAS runs in between, the core is theirs
             return 0 if any(isinstance(step, Equation) for step in self.lowered.steps) else LINGER * TURNS
-        from micrograd.compiler.runtime.blas import address
-
         return address(size[1]) if size[0] == "blas" else self.places[size[1]][1]
 
     def _say_unfused(self) -> None:
@@ -307,68 +303,56 @@ def _ready(x: Any, dtype: str) -> Any:
 # ---- from text to machine code ----------------------------------------------------------------------
 
 
-def require_numba() -> None:
-    """Say how to install Numba where it is missing."""
+def require_llvm() -> None:
+    """Say how to install LLVM where it is missing."""
     try:
-        import numba  # noqa: F401
+        import llvmlite  # noqa: F401
     except ImportError:
-        raise MissingExtraError("mg.compile needs numba: pip install 'micrograd-graph[compile]'") from None
+        raise MissingExtraError(
+            "mg.compile needs llvmlite, which is not installed: pip install llvmlite platformdirs"
+        ) from None
 
 
-def names(*, interpreted: bool = False) -> dict[str, Any]:
-    """Return what a printed function may refer to; with `interpreted` the same in plain Python."""
-    from micrograd.compiler.runtime import barrier, blas, intrinsics, pointers, quotients, vector_math
+def words() -> dict[str, Any]:
+    """Return what a printed function may refer to where it runs as Python."""
+    from micrograd.compiler.runtime import barrier, blas, intrinsics, pointers, scalar_math, vector_math
 
-    found: dict[str, Any] = {"np": np, "f32": np.float32, "f64": np.float64}
-    for name, versions in vector_math.FUNCTIONS.items():
-        for bits in (32, 64):
-            function = versions[f"float{bits}"]
-            found[f"{name}{bits}"] = getattr(function, "py_func", function) if interpreted else function
+    found: dict[str, Any] = {
+        "np": np,
+        "f32": np.float32,
+        "f64": np.float64,
+        "at": pointers.at,
+        "at_bool": pointers.at_bool,
+    }
     for bits in (32, 64):
-        found |= {f"largest{bits}": intrinsics.maximum, f"plus{bits}": intrinsics.add_any}
-        found |= {f"{name}{bits}": getattr(quotients, name) for name in ("floor_divide", "remainder")}
-        found[f"gemm{bits}"] = blas.plain_product if interpreted else getattr(blas, f"gemm{bits}")
-    found["at"] = pointers.flat_slice if interpreted else pointers.at
-    found["at_bool"] = pointers.flat_slice_bool if interpreted else pointers.at_bool
-    return found | {name: plain if interpreted else getattr(barrier, name) for name, plain in barrier.PLAIN.items()}
+        found |= {f"{name}{bits}": versions[f"float{bits}"] for name, versions in vector_math.FUNCTIONS.items()}
+        found |= {f"{name}{bits}": getattr(scalar_math, name) for name in ("floor_divide", "remainder")}
+        found |= {f"largest{bits}": intrinsics.maximum, f"plus{bits}": intrinsics.add_any, f"gemm{bits}": blas.product}
+    return found | {name: getattr(barrier, name) for name in barrier.__all__}
 
 
-def signature(lowered: Lowered, native: Native) -> Any:
-    """Return the Numba types of a printed function's arguments.
+def kinds_of(lowered: Lowered, native: Native) -> dict[str, str]:
+    """Return what each argument of a printed function is: a whole number, or memory of which numbers."""
+    from micrograd.compiler.machine.values import SHORT
 
-    Arrays that are read come in read-only, all are in C order.
-    """
-    from numba import types
-
-    of = {name: getattr(types, "boolean" if name == "bool" else name) for name in PRINTED}
-    fed = {lowered.memory.own[feed.value] for feed in lowered.program.feeds}
-    arrays = {lowered.memory.own[v]: v for v in native.segment.arrays}
-    kinds: list[Any] = []
+    arrays = {lowered.memory.own[v]: lowered.program.values[v].dtype for v in native.segment.arrays}
+    arrays |= dict.fromkeys(("sizes", "sync", "board"), "int64") | {"numbers": "float64"}
+    kinds = {}
     for argument in native.arguments:
-        if argument == "tid":
-            kinds.append(types.int64)
-        elif argument in ("sizes", "sync", "board"):
-            kinds.append(types.Array(types.int64, 1, "C"))
-        elif argument == "numbers":
-            kinds.append(types.Array(types.float64, 1, "C"))
-        elif argument.startswith("work_"):
-            kinds.append(types.Array(of[argument.removeprefix("work_")], 1, "C"))
-        else:
-            value = lowered.program.values[arrays[argument]]
-            axes = lowered.memory.axes.get(arrays[argument], len(value.shape))
-            kinds.append(types.Array(of[value.dtype], max(axes, 1), "C", readonly=argument in fed))
-    return types.int64(*kinds)
+        dtype = argument.removeprefix("work_") if argument.startswith("work_") else arrays.get(argument, "")
+        kinds[argument] = "i64" if argument == "tid" else "*u8" if dtype == "bool" else f"*{SHORT[dtype]}"
+    return kinds
 
 
 def machine_code(
     lowered: Lowered, native: Native, *, interpreted: bool = False
 ) -> tuple[Callable[..., Any], dict[str, Any]]:
     """Return the callable of a printed function, and how it was had: seconds, and whether from disk."""
-    require_numba()
     if interpreted:
-        found = names(interpreted=True)
+        found = words()
         exec(native.source, found)  # noqa: S102 (printed by micrograd.compiler.codegen.segment)
         return np.errstate(all="ignore")(found[native.name]), {"seconds": 0.0, "from_disk": False}
+    require_llvm()
     from micrograd.compiler.cache.cache import load_or_compile
 
-    return load_or_compile(native.source, native.name, signature(lowered, native), names())
+    return load_or_compile(native.source, kinds_of(lowered, native))

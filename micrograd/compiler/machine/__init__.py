@@ -1,0 +1,1 @@
+"""Make machine code of printed functions."""
