@@ -130,7 +130,7 @@ def evaluate(row: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any]) -
     if float in map(type, args):
         if row.kind != "map":
             args = [np.asarray(a) for a in args]
-        elif getattr(args[type(args[0]) is float], "dtype", _DOUBLE).kind != "f":  # beside floats numbers are floats
+        elif getattr(args[-(type(args[0]) is float)], "dtype", _DOUBLE).kind != "f":  # beside floats numbers are floats
             args = whole_numbers(row, operands, args)
     try:
         for a in args:

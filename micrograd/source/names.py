@@ -17,6 +17,7 @@ import re
 import sys
 import sysconfig
 import tokenize
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,12 +26,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from micrograd.source.notebook_cells import file_of, shift_of
+from micrograd.source.notebook_cells import TIMED, timed_cell
 
 __all__ = [
-    "MACHINERY", "PACKAGE", "CodePosition", "Context", "Expression", "Source", "context_of", "function_lines",
-    "is_users_code", "is_users_file", "loops_around", "operand_names", "owner_of", "read", "source_of", "unique",
-    "unique_names", "user_frames", "user_line",
+    "MACHINERY", "PACKAGE", "CodePosition", "Context", "Expression", "Source", "context_of", "file_of",
+    "function_lines", "is_users_code", "is_users_file", "loops_around", "operand_names", "owner_of", "read", "shift_of",
+    "source_of", "unique", "unique_names", "user_frames", "user_line",
 ]  # fmt: skip
 
 
@@ -172,6 +173,36 @@ class CodePosition(NamedTuple):
 @lru_cache(maxsize=4096)
 def _ranges(code: CodeType) -> list[tuple[int | None, int | None, int | None, int | None]]:
     return list(code.co_positions())
+
+
+def file_of(code: CodeType) -> str:
+    """Return the file, as `linecache` knows it, in which the text of running code stands."""
+    return (code.co_filename in TIMED and timed_cell(code)) or code.co_filename
+
+
+def shift_of(code: CodeType) -> int:
+    """Return by how many columns the text stands right of where the code says: a cell may be compiled dedented.
+
+    A line of a function's body begins where its first instruction does, but for lines such as ``for``.
+    """
+    return _shift(id(code), code)
+
+
+@lru_cache(maxsize=4096)
+def _shift(identity: int, code: CodeType) -> int:
+    del identity  # codes of two files may be equal
+    file = file_of(code)
+    starts: dict[int, int] = {}
+    for line, _, column, _ in code.co_positions():
+        if line is not None and column is not None and line > code.co_firstlineno:
+            starts[line] = min(column, starts.get(line, column))
+    found: Counter[int] = Counter()
+    for line, column in starts.items():
+        text = linecache.getline(file, line)
+        if text.strip():
+            found[len(text.encode()) - len(text.encode().lstrip()) - column] += 1
+    largest = max(found, default=0)  # of a line that begins with its first instruction
+    return largest if 2 * found[largest] >= sum(found.values()) else 0
 
 
 def source_of(frame: FrameType | CodePosition, instruction: int | None = None) -> Source:

@@ -1,29 +1,23 @@
-"""Find the text of code that a notebook has compiled in a way of its own: moved by some columns, or without a file."""
+"""Find the text of a cell under ``%%time``, for which IPython keeps none under the name that it compiles it with."""
 
 from __future__ import annotations
 
 import ast
 import linecache
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 from types import CodeType
 from typing import Any
 
-__all__ = ["file_of", "shift_of"]
+__all__ = ["TIMED", "timed_cell"]
 
-_TIMED = ("<timed exec>", "<timed eval>")
+TIMED = ("<timed exec>", "<timed eval>")
 """The files that IPython gives the code of a cell under ``%%time``; it keeps no text for them."""
 
 
-def file_of(code: CodeType) -> str:
-    """Return the file, as `linecache` knows it, in which the text of running code stands."""
-    return (code.co_filename in _TIMED and _timed_cell(code)) or code.co_filename
-
-
 @lru_cache(maxsize=256)
-def _timed_cell(code: CodeType) -> str:
+def timed_cell(code: CodeType) -> str:
     """Find the cell under ``%%time`` that holds the code, and give its text a name of its own; empty for none."""
     shell: Any = getattr(getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)(), "user_ns", {})
     cells: list[str] = list(shell.get("In", ()))
@@ -62,7 +56,7 @@ def _parts(text: str) -> tuple[CodeType, ...]:
     parts: list[ast.Module | ast.Expression] = [whole]
     if whole.body and isinstance(last := whole.body[-1], ast.Expr):
         parts = [ast.Module(whole.body[:-1], []), ast.Expression(last.value)]
-    made = [compile(p, _TIMED[0], "exec" if isinstance(p, ast.Module) else "eval", dont_inherit=True) for p in parts]
+    made = [compile(p, TIMED[0], "exec" if isinstance(p, ast.Module) else "eval", dont_inherit=True) for p in parts]
     return tuple(found for code in made for found in _inner(code))
 
 
@@ -71,28 +65,3 @@ def _inner(code: CodeType) -> Iterator[CodeType]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _inner(constant)
-
-
-def shift_of(code: CodeType) -> int:
-    """Return by how many columns the text stands right of where the code says: a cell may be compiled dedented.
-
-    A line of a function's body begins where its first instruction does, but for lines such as ``for``.
-    """
-    return _shift(id(code), code)
-
-
-@lru_cache(maxsize=4096)
-def _shift(identity: int, code: CodeType) -> int:
-    del identity  # codes of two files may be equal
-    file = file_of(code)
-    starts: dict[int, int] = {}
-    for line, _, column, _ in code.co_positions():
-        if line is not None and column is not None and line > code.co_firstlineno:
-            starts[line] = min(column, starts.get(line, column))
-    found: Counter[int] = Counter()
-    for line, column in starts.items():
-        text = linecache.getline(file, line)
-        if text.strip():
-            found[len(text.encode()) - len(text.encode().lstrip()) - column] += 1
-    largest = max(found, default=0)  # of a line that begins with its first instruction
-    return largest if 2 * found[largest] >= sum(found.values()) else 0

@@ -151,7 +151,7 @@ def walk(
     >>> a = mg.Tensor(3.0)
     >>> made = walk(a * a + a)
     >>> len(made.data["steps"]), made.data["graphs"]["backward"]["nodes"][-1]["name"]
-    (10, 'dx')
+    (9, 'dx')
     """
     if path is not None:
         path = html_path(path)  # before the work

@@ -153,6 +153,7 @@ class Storage(_Unwritten):
                 made = _spread_like(layout, np.empty_like(layout, self.dtype))
                 made[...] = value
                 value = made
+            value = _in_order(value, layout)
         self.base = value
 
     def write(self, write: Write) -> None:
@@ -224,7 +225,7 @@ class Storage(_Unwritten):
         if trace is not None:
             parts = [write.value for write in live.values()]
             trace.composed(self, pending[numbers[-1]], before, [] if made is parts[0] else parts)
-        self.base = made
+        self.base = _in_order(made, self._layout)
 
     def _composed(self, live: dict[int, Write], owner: Array, slot: Array) -> Any:
         first = next(iter(live.values()))
@@ -343,6 +344,22 @@ def _spread_like(origin: Array, packed: Array) -> Array:
     memory = np.empty(sum(n * step for n, step in zip(sizes, steps, strict=True)) + 1, packed.dtype)
     strides = [packed.itemsize * (-step if back else step) for step, back in zip(steps, backwards, strict=True)]
     return np.lib.stride_tricks.as_strided(memory[start:], origin.shape, strides)
+
+
+def _in_order(value: Any, layout: Array) -> Any:
+    """Return a new version of an array with its entries in the order in memory that NumPy's has, which results keep."""
+    if not isinstance(value, Tensor) or layout.ndim < 2 or not layout.size:
+        return value
+    if layout.flags.c_contiguous and value.raw.flags.c_contiguous:
+        return value
+    made = np.empty_like(layout, value.dtype)
+    if made.strides == value.raw.strides:
+        return value
+    made[...] = value.raw
+    made.setflags(write=False)
+    laid_out = p.reshape(value, shape=value.shape)
+    laid_out.raw = made
+    return laid_out
 
 
 def fitting(value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import micrograd as mg
-from micrograd.source.notebook_cells import shift_of
+from micrograd.source.names import shift_of
 
 CELL = '''
 def forward(x, gamma):

@@ -269,6 +269,43 @@ def test_the_pages_are_small_and_hold_the_numbers_of_every_iteration() -> None:
         assert walk.data["training"]["losses"] == [one.loss for one in made]
 
 
+def test_a_batch_that_picks_other_entries_claims_no_cells_of_the_first() -> None:
+    w, at = mg.Tensor(RNG.normal(size=(2, 3))), iter(np.array([[0, 1], [2, 2], [1, 0]]))
+
+    def step(x):  # type: ignore[no-untyped-def]
+        scores = x @ w
+        picked = scores[np.arange(2), next(at)]
+        loss = (picked * picked).sum()
+        w.grad = None
+        loss.backward()
+        w.data = w.data - 0.1 * w.grad
+        return loss
+
+    walk = mg.walk(step, steps=3, args=(X[:2],))
+    nodes = walk.data["graphs"]["forward"]["nodes"]
+    (gather,) = [i for i, node in enumerate(nodes) if node["op"] == "gather"]
+    assert "cells" not in nodes[gather]
+    assert nodes[gather]["attrs"] == {}
+    numbers = {(s["phase"], s["node"]): s["math"]["numbers"] for s in walk.data["steps"]}
+    assert numbers["forward", gather] == ""
+    assert numbers["forward", next(i for i, node in enumerate(nodes) if node["name"] == "scores")]
+
+
+def test_numbers_in_a_formula_that_change_are_refused() -> None:
+    w, powers = mg.Tensor(np.array([2.0, 3.0])), iter([2, 3])
+
+    def step():  # type: ignore[no-untyped-def]
+        loss = (w ** next(powers)).sum()
+        w.grad = None
+        loss.backward()
+        w.data = w.data - 0.1 * w.grad
+
+    with pytest.raises(
+        GraphError, match=r"iteration 2 computes loss_pow with the numbers exponent=3 .*with exponent=2"
+    ):
+        mg.walk(step, steps=2)
+
+
 def test_too_much_for_a_page_is_refused() -> None:
     def step(w):  # type: ignore[no-untyped-def]
         loss = np.sum(w * w)

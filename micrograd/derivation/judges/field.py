@@ -119,8 +119,9 @@ class Element:
         if isinstance(other, np.ndarray):
             return NotImplemented
         o = self.field.number(other)
-        q = None if self.q is None or o.q is None else f(self.q, o.q, Q) % Q
-        return Element(self.field, f(self.p, o.p, P) % P, q)
+        p = f(self.p, o.p, P) % P
+        q = 0 if not p else None if self.q is None or o.q is None else f(self.q, o.q, Q) % Q  # what is 0 is 0 in both
+        return Element(self.field, p, q)
 
     def __add__(self, other: Any) -> Any:
         return self._sum(self._with(other, lambda a, b, _: a + b), other, 1)

@@ -194,7 +194,7 @@ def mark(task: Task, module: types.ModuleType | None = None, early: Callable[[Re
     if not findings and report.verdict == "right":
         findings = left_out(program, cases[0])
     report = replace(report, findings=tuple(findings))
-    if time.perf_counter() < started + task.seconds / 2:
+    if time.perf_counter() < started + task.seconds:
         others = lambda: [prepare(task, forward, refreshed(task.probes[0], n), loss) for n in range(FRESH)]  # noqa: E731
         report = _second_opinion(report, program, cases, others, forward)
     return replace(report, seconds=time.perf_counter() - started)

@@ -345,11 +345,9 @@ def told(report: Report, finding: Finding, *, hint: str, language: str) -> Told:
     if row.name == "eps_missing" and counts[0] > counts[1]:
         row = EPS_EXTRA
     what, why, step = (_line(say(language, phrase, **holes)) for phrase in (row.what, row.why, row.step))
-    sentences = [
-        s[:1].upper() + s[1:] if not finding.target else s
-        for s in (*stops, _line(_means(finding, words, language)), what)
-        if s
-    ]
+    sentences = [s for s in (*stops, _line(_means(finding, words, language)), what) if s]
+    if not finding.target:  # "what is returned" begins one
+        sentences = [s[:1].upper() + s[1:] for s in sentences]
     if finding.relation and (remark or depth > 1 or finding.relation == "times"):
         sentences.append(say(language, WORDS[f"off.{finding.relation}"], **{**holes, "formula": finding.formula}))
     sentences = [*dict.fromkeys(sentences), *([say(language, WORDS["why"]) + why] if why else [])]

@@ -11,7 +11,8 @@ import numpy as np
 
 from micrograd.engine import observe
 from micrograd.errors import GraphError
-from micrograd.graph import Graph
+from micrograd.graph import Graph, Node
+from micrograd.primitives import TABLE
 from micrograd.stepper.training.pure_step import PureStep
 from micrograd.stepper.training.watch import Watch, named_parameters
 
@@ -102,20 +103,31 @@ def _eager(f: Callable[..., Any], args: Sequence[Any], watch: Watch) -> Graph:
 
 def _same(name: str, first: Graph, graph: Graph, number: int) -> None:
     """Refuse an iteration that computes something else than the first."""
-    shape = [[(n.op, n.operands if n.op != "constant" else (), n.shape) for n in g.nodes] for g in (first, graph)]
+    shape = [
+        [(n.op, n.operands if n.op != "constant" else (), n.shape, _settings(n)) for n in g.nodes]
+        for g in (first, graph)
+    ]
     for at, (one, other) in enumerate(zip(*shape, strict=False)):
-        if (one[0], one[2]) != (other[0], other[2]) or not _alike(one[1], other[1]):
+        if (one[0], *one[2:]) != (other[0], *other[2:]) or not _alike(one[1], other[1]):
             node = graph.nodes[at]
             where = f" ({node.source})" if node.source else ""
+            what = f"as {other[0]} of shape {other[2]}", f"{one[0]} of shape {one[2]}"
+            if what[0] == f"as {what[1]}":
+                what = f"with the numbers {other[3] or other[1]}", f"with {one[3] or one[1]}"
             raise GraphError(
-                f"{name}: iteration {number + 1} computes {node.name} as {other[0]} of shape {other[2]}{where}, the "
-                f"first one {one[0]} of shape {one[2]}; a walk through training needs the same operations each time."
+                f"{name}: iteration {number + 1} computes {node.name} {what[0]}{where}, the first one {what[1]}; a "
+                "walk through training needs the same operations each time."
             )
     if len(shape[0]) != len(shape[1]):
         raise GraphError(
             f"{name}: iteration {number + 1} has {len(shape[1])} operations, the first {len(shape[0])}; a walk through "
             "training needs the same ones each time."
         )
+
+
+def _settings(node: Node) -> str:
+    """Return the attributes of a node that must stay; which entries it picks may change, as those of a batch do."""
+    return "" if node.is_leaf or TABLE[node.op].kind == "move" else ", ".join(f"{k}={v}" for k, v in node.attrs.items())
 
 
 def _alike(one: Sequence[Any], other: Sequence[Any]) -> bool:

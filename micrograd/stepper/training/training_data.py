@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from micrograd.stepper.walk_types import FrameData, GraphData, Side, WalkData
 __all__ = ["training_walk_data"]
 
 _WEIGHTS = 1024  # cells of a parameter, its gradient or its update that are in the page
+_DEEP = 7  # operations in one formula, and itself
 _BYTES = 1_400_000  # of the frames of a page
 _CELL = re.compile(r'data-of="(\w+):(\d+):')
 
@@ -52,13 +53,46 @@ def training_walk_data(made: Sequence[Iteration], *, lang: str = "en", title: st
             f"{first.name}: {len(made)} iterations are {count:,} bytes, more than one page should hold ({_BYTES:,}); "
             f"show {max(1, len(made) * _BYTES // count)} steps, or a smaller network."
         )
+    moving = {"forward": _moving([graph for graph, _ in graphs]), "backward": _moving([back for _, back in graphs])}
+    for side, indices in moving.items():
+        for index in indices:  # other cells in every iteration: the page knows those of none
+            listed[side]["nodes"][index].pop("cells", None)  # type: ignore[index]
+            listed[side]["nodes"][index]["attrs"] = {}  # type: ignore[index]
     for step in data["steps"]:  # a formula is filled anew for every iteration, which summaries do not allow
         named = {(match[1], int(match[2])) for match in _CELL.finditer(step["math"]["numbers"])}
-        if any(_summarised(listed, side, index) for side, index in named):
+        side = step["phase"]
+        made_by = step["node"] if side == "forward" else step["edge"]["grad"] if step["edge"] else step["gradient"]
+        reach = _operands(first if side == "forward" else graphs[0][1], made_by)
+        if reach & moving[side] or any(_summarised(listed, of, index) for of, index in named):
             step["math"]["numbers"] = ""
     data["training"] = {"losses": [number_data(one.loss) for one in made], "varies": varies, "frames": frames}
     data["limits"] = {"live": False}
     return data
+
+
+def _moving(graphs: Sequence[Graph | None]) -> set[int]:
+    """Return the nodes that pick other entries in other iterations, as the labels of a batch do."""
+    first, *others = [[] if graph is None else [_comparable(node.attrs) for node in graph.nodes] for graph in graphs]
+    return {at for at, attrs in enumerate(first) if any(other[at] != attrs for other in others)}
+
+
+def _comparable(value: Any) -> Any:
+    """Return attributes as something that can be compared: arrays by their bytes."""
+    if isinstance(value, np.ndarray):
+        return value.shape, value.dtype.str, value.tobytes()
+    if isinstance(value, Mapping):
+        return [(key, _comparable(entry)) for key, entry in value.items()]
+    return [*map(_comparable, value)] if isinstance(value, (tuple, list)) else repr(value)
+
+
+def _operands(graph: Graph | None, index: int | None) -> set[int]:
+    """Return a node and the operations below it that its formula may go through."""
+    reached = set[int]()
+    layer = [] if graph is None or index is None else [index]
+    for _ in range(_DEEP):
+        reached.update(layer)
+        layer = [operand for at in layer for operand in graph.nodes[at].reads]  # type: ignore[union-attr]
+    return reached
 
 
 def _weights(graph: Graph) -> set[int]:

@@ -66,7 +66,19 @@ VIEWS = [
     lambda x: np.broadcast_to(x.sum(), (2, 3)),
     lambda x: np.exp(np.broadcast_to(x[0], (2, 3))),
     lambda x: np.diagonal(np.outer(x, x)) * 1.0,
+    lambda x: written_row(x) * 2.0,
+    lambda x: np.exp(written_whole(x)),
 ]
+
+
+def written_row(x: Any) -> Any:
+    x[0] = x[1, 0]
+    return x
+
+
+def written_whole(x: Any) -> Any:
+    x[...] = np.ones((2, 3)) * x[0, 0]
+    return x
 
 
 @pytest.mark.parametrize("f", VIEWS)
