@@ -7,7 +7,11 @@ What is left out may carry zero always. In batch norm the variance's path throug
 from __future__ import annotations
 
 import ast
+import contextlib
+import sys
+import types
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,8 +25,9 @@ from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.recording import Event, record
 from micrograd.marker.student.statements import Text
 from micrograd.marker.truth.cases import Case, close, judged, sent_along
+from micrograd.source.names import is_users_code
 
-__all__ = ["averaged", "left_out", "unguarded"]
+__all__ = ["averaged", "left_out", "unguarded", "unguarded_imports"]
 
 _ZERO = 1e-9
 """What is smaller than this share of the terms that cancel in it is zero."""
@@ -154,6 +159,30 @@ def unguarded(text: Text) -> tuple[str, tuple[tuple[Span, str], ...]]:
                     pieces.append(Piece(text.range(left)[1], text.range(right)[1], ""))
                     found.append((text.span(node), text.of(right)))
     return Patch.of(pieces).applied(text.source), tuple(found)
+
+
+def unguarded_imports(module: types.ModuleType, restored: contextlib.ExitStack) -> list[str]:
+    """Return the guards in the user's modules that one uses functions of; take them out until `restored`."""
+    found, seen, left = [], set[str](), [module]
+    while left:
+        for name in {str(getattr(value, "__module__", "")) for value in vars(left.pop()).values()} - seen:
+            seen.add(name)
+            other = sys.modules.get(name)
+            file = getattr(other, "__file__", None) or ""
+            if other is None or other is module or not file.endswith(".py") or not is_users_code(file):
+                continue
+            left.append(other)
+            with contextlib.suppress(OSError, SyntaxError, ValueError):
+                source = Path(file).read_text(encoding="utf-8")
+                without, guards = unguarded(Text(source)) if "log" in source else ("", ())
+                space = dict(vars(other))
+                exec(compile(without if guards else "", file, "exec"), space)  # noqa: S102 - it ran when it was imported
+                for function in [f for f in vars(other).values() if guards and isinstance(f, types.FunctionType)]:
+                    if function.__module__ == name and function.__name__ in space:
+                        restored.callback(setattr, function, "__code__", function.__code__)
+                        function.__code__ = space[function.__name__].__code__
+                found += [number for _, number in guards]
+    return found
 
 
 _GUARD = 1e-4
