@@ -222,7 +222,8 @@ def written_as_averages(program: StudentCode, case: Case) -> tuple[tuple[int, ..
     if len(names) < 3 or len(others) != 1 or not common:
         return None
     lengths = np.shape(case.expected[others[0]])
-    axis = next((axis for axis, length in enumerate(lengths) if length in common), None)
+    kept = {size for place in divided for size in np.shape(case.expected[place]) if place != others[0]}
+    axis = next((axis for axis, length in enumerate(lengths) if length in common - kept), None)
     return None if axis is None else (tuple(p for p in range(len(names)) if p != others[0]), others[0], axis)
 
 
