@@ -30,8 +30,8 @@ from micrograd.source.notebook_cells import TIMED, timed_cell
 
 __all__ = [
     "MACHINERY", "PACKAGE", "CodePosition", "Context", "Expression", "Source", "context_of", "file_of",
-    "function_lines", "is_users_code", "is_users_file", "loops_around", "operand_names", "owner_of", "read", "shift_of",
-    "source_of", "unique", "unique_names", "user_frames", "user_line",
+    "function_lines", "function_name", "is_users_code", "is_users_file", "loops_around", "operand_names", "owner_of",
+    "read", "shift_of", "source_of", "unique", "unique_names", "user_frames", "user_line",
 ]  # fmt: skip
 
 
@@ -295,6 +295,11 @@ def function_lines(file: str, line: int) -> tuple[int, int]:
     return _file(file).function_around(line) or (1, len(linecache.getlines(file)) or line)
 
 
+def function_name(file: str, line: int) -> str:
+    """Return the name of the innermost function around `line`, comprehensions not counted; `<module>` outside any."""
+    return _file(file).function_name(line)
+
+
 def loops_around(file: str, line: int) -> list[int]:
     """Return the first lines of the loops around a line, in its innermost function, outermost first."""
     return _file(file).loops_around(line)
@@ -314,10 +319,10 @@ class _File:
         self._steps = _step_comments(text)
         self._statements: dict[int, list[ast.stmt]] = {}  # innermost simple statements by each line they cover
         self._loops: list[tuple[int, int, int]] = []  # of every loop its first line, and those of its body
-        self._functions: list[tuple[int, int]] = []  # first and last line of every function, the longest first
+        self._functions: list[tuple[int, int, str]] = []  # first and last line, and name; the longest first
         for node in ast.walk(self._tree) if self._tree else ():
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
-                self._functions.append((node.lineno, node.end_lineno or node.lineno))
+                self._functions.append((node.lineno, node.end_lineno or node.lineno, getattr(node, "name", "<lambda>")))
             elif isinstance(node, (ast.For, ast.AsyncFor, ast.While)):
                 self._loops.append((node.lineno, node.body[0].lineno, node.end_lineno or node.lineno))
             elif isinstance(node, ast.stmt) and not hasattr(node, "body"):
@@ -343,8 +348,16 @@ class _File:
 
     def function_around(self, line: int) -> tuple[int, int] | None:
         """Return the first and last line of the innermost function around `line`; None outside any."""
-        around = [span for span in self._functions if span[0] <= line <= span[1]]
-        return around[-1] if around else None
+        around = self._functions_around(line)
+        return around[-1][:2] if around else None
+
+    def function_name(self, line: int) -> str:
+        """Return the name of the innermost function around `line`; `<module>` outside any."""
+        around = self._functions_around(line)
+        return around[-1][2] if around else "<module>"
+
+    def _functions_around(self, line: int) -> list[tuple[int, int, str]]:
+        return [span for span in self._functions if span[0] <= line <= span[1]]
 
     def loops_around(self, line: int) -> list[int]:
         """Return the first lines of the loops whose body holds `line`, in its innermost function."""

@@ -122,6 +122,34 @@ def test_the_source_of_a_sub_expression() -> None:
     assert data["sources"][0]["lines"][0].startswith("def batchnorm_forward")
 
 
+def in_a_list(x: Any) -> Any:
+    return np.sum(np.stack([np.sin(x) for _ in range(2)]))
+
+
+def in_a_generator(x: Any) -> Any:
+    return sum(np.sin(x) for _ in range(2))
+
+
+def in_an_inner_function(x: Any) -> Any:
+    def inner(a: Any) -> Any:
+        return {k: np.sin(a) for k in range(2)}[1]
+
+    return inner(x)
+
+
+@pytest.mark.parametrize(
+    ("f", "name"),
+    [
+        (in_a_list, "in_a_list"),
+        (in_a_generator, "in_a_generator"),
+        (in_an_inner_function, "inner"),
+        (lambda x: sum(np.sin(x) for _ in range(2)), "<lambda>"),
+    ],
+)
+def test_source_is_headed_by_a_function_not_by_a_comprehension(f: Any, name: str) -> None:
+    assert [block["name"] for block in walk_data(trace(f, np.ones(3)))["sources"]] == [name]
+
+
 def test_an_inline_number_has_the_authors_name() -> None:
     nodes = walk_data(batchnorm())["graphs"]["forward"]["nodes"]
     assert next(n for n in nodes if n["name"] == "sqrtvar_add")["operands"][1] == {"number": 1e-05, "name": "eps"}

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 
 from micrograd.graph import Node
-from micrograd.source.names import Source, function_lines
+from micrograd.source.names import Source, function_lines, function_name
 from micrograd.stepper.walk_types import SourceBlock, SourceRange
 
 __all__ = ["SourceBlocks"]
@@ -34,7 +34,7 @@ class SourceBlocks:
             if last - first >= _LINES:
                 first, last = max(first, min(lines) - 2), min(last, max(lines) + 2)
             text = [linecache.getline(file, number).rstrip("\r\n") for number in range(first, last + 1)]
-            name = next(n.source.function for n in nodes if n.source is not None and _span(n.source) == span)
+            name = function_name(file, lines[0])  # the code object of a comprehension has no name that users know
             self._numbers[span] = len(self.blocks)
             self.blocks.append({"name": name, "file": os.path.basename(file), "first": first, "lines": text})
 
