@@ -61,9 +61,10 @@ def wire_size(wire: Wire) -> tuple[float, float]:
 
 def _dot(view: View, ends: Mapping[int, str] = _ANYWHERE, starts: Mapping[int, str] = _ANYWHERE) -> str:
     """Write sizes as DOT; `ends` and `starts` name the side of the box at whose middle a wire is to meet it."""
+    beside = view.direction in ("TB", "BT") and "w" in ends.values()  # needs room, or the next box seems its source
     lines = [
         "digraph{",
-        f"rankdir={view.direction};ranksep=0.15;nodesep=0.14;",
+        f"rankdir={view.direction};ranksep=0.15;nodesep={0.3 if beside else 0.14};",
         'node[shape=box,fixedsize=true,label=""];edge[arrowhead=none];',
     ]
     if len(view.boxes) > CROWD:  # a quick layout: bounded searches, straight lines, no frames to keep together

@@ -14,14 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import picture_samples
 import pytest
+from picture_laws import points as along
+from picture_laws import rect_place
 
 import micrograd as mg
 from micrograd.batchnorm import batch_norm
 from micrograd.drawing import Picture, draw, engines, training_curves
 from micrograd.drawing.labels import cells, entries, shape_text, summary
 from micrograd.drawing.palette import PALETTE
-from micrograd.drawing.view import EM
+from micrograd.drawing.svg import svg_of
+from micrograd.drawing.view import EM, view_of
 from micrograd.engine import Tensor
 from micrograd.errors import GraphError, MissingExtraError
 from micrograd.graph import Graph
@@ -337,6 +341,19 @@ def test_the_same_graph_gives_the_same_picture() -> None:
     ids = re.findall(r' id="([^"]+)"', first.svg)
     assert len(ids) == len(set(ids))
     assert all(re.fullmatch(r"(node|stage)-\d+|node-copy-\d+|edge-\d+-\d+-\d+", name) for name in ids)
+
+
+@pytest.mark.parametrize("name", ["batch_norm", "conv_net", "mlp"])
+def test_a_wire_from_above_keeps_away_from_the_boxes_beside_its_own(name: str) -> None:
+    graph = picture_samples.SAMPLES[name]()
+    svg = svg_of(view_of(graph, direction="TB", values=False, grads=True, stages=True, whole=True))
+    boxes = {key: rect_place(next(g.iter(f"{SVG}rect"))) for key, g in groups(svg, "node").items()}
+    for key, wire in groups(svg, "edge").items():
+        ends = {f"node-{end}" for end in key.split("-")[1:3]}
+        for x, y in (point for path in wire.iter(f"{SVG}path") for point in along(path.attrib["d"])):
+            for other, (left, top, right, bottom) in boxes.items():
+                away = max(left - x, x - right, top - y, y - bottom)
+                assert other in ends or "copy" in other or away > 7, f"{key} seems to come from {other}"
 
 
 # ---- DOT --------------------------------------------------------
