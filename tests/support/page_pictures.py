@@ -44,7 +44,7 @@ def main() -> None:
                     "document.querySelector('#language').hidden = true"
                 )  # its letters need a font of their own
                 page.evaluate(
-                    "for (const box of document.querySelectorAll('#check')) box.scrollTop = 150"
+                    "for (const box of document.querySelectorAll('#check')) box.scrollTop = 116"
                 )  # to the finding
                 page.screenshot(path=IMAGES / f"{name}{'-dark' if scheme == 'dark' else ''}.png")
         browser.close()

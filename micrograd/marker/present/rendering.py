@@ -19,7 +19,7 @@ from micrograd.marker.report import Finding, Output, Report
 
 __all__ = [
     "code_html", "count", "findings_of", "fix_html", "head_html", "numbered", "outputs_html", "said_html", "steps_html",
-    "summary", "to_data", "to_html", "to_text", "verdict_html",
+    "summary", "to_data", "to_html", "to_text", "tried_html", "verdict_html",
 ]  # fmt: skip
 
 _WIDTH = 100
@@ -363,8 +363,14 @@ def outputs_html(report: Report, language: str) -> str:
         f"<td>{escape(_state(o, language))}</td><td>{escape(_detail(o, language))}</td></tr>"
         for o in report.outputs
     )
-    inputs = escape(clean(say(language, WORDS["tried"], inputs="; ".join(report.tried)))) if report.tried else ""
-    return f'<table class="outputs">{rows}</table><p>{inputs}</p>' if rows else ""
+    return f'<table class="outputs">{rows}</table>' if rows else ""
+
+
+def tried_html(report: Report, language: str) -> str:
+    """Return the inputs that the backward was tried with."""
+    if not report.tried:
+        return ""
+    return f"<p>{escape(clean(say(language, WORDS['tried'], inputs='; '.join(report.tried))))}</p>"
 
 
 def verdict_html(report: Report, language: str) -> str:
@@ -414,5 +420,6 @@ def to_html(report: Report, *, hint: str = "fix", language: str = "en") -> str:
     return (
         f'<section class="mg-check" lang="{HTML_TAGS[language]}"><style>{_STYLE}</style>'
         f"<p>{escape(_title(report, language))}</p>"
-        f"{verdict_html(report, language)}{outputs_html(report, language)}{''.join(parts)}</section>"
+        f"{verdict_html(report, language)}{outputs_html(report, language)}{tried_html(report, language)}"
+        f"{''.join(parts)}</section>"
     )

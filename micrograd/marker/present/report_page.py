@@ -26,6 +26,7 @@ from micrograd.marker.present.rendering import (
     said_html,
     steps_html,
     to_html,
+    tried_html,
     verdict_html,
 )
 from micrograd.marker.present.telling import level, told
@@ -102,7 +103,7 @@ def _panel(report: Report, walk: Mapping[str, Any], hint: str, language: str) ->
             f'<article>{head}<div class="seen">{code_html(shown)}{button}</div>'
             f'<div class="said">{said_html(shown)}</div><div class="mended">{fix_html(shown)}</div></article>'
         )
-    parts.append(steps_html(report, hint, language))
+    parts += [tried_html(report, language), steps_html(report, hint, language)]  # after the findings: little room
     if pointed:
         parts.append(f'<p class="proof">{escape(say(language, WORDS["page.legend"]))}</p>')
     title = escape(say(language, WORDS["page.findings"]))

@@ -153,6 +153,20 @@ def test_without_a_source_that_can_be_read_there_are_no_own_lines(walk: dict[str
 
 
 @pytest.mark.browser
+def test_what_is_wrong_is_in_sight_at_every_width(walk: dict[str, Any], opened: Any) -> None:
+    seen = opened(page_of(report(PATH), walk))
+    for width, height in ((1440, 900), (1024, 768), (390, 844)):
+        seen.page.set_viewport_size({"width": width, "height": height})
+        panel, head, pane = (
+            seen.page.locator(what).first.bounding_box()
+            for what in ("#check", "#check > [lang='en'] article h3, #check > [lang='en'] article .head", "#source")
+        )
+        first_line = head["y"] + 22
+        assert first_line <= panel["y"] + panel["height"], (width, "no scrolling to the first mistake")
+        assert panel["x"] == pytest.approx(pane["x"], abs=1), (width, "one left edge")
+
+
+@pytest.mark.browser
 def test_nothing_moves_for_who_wants_rest(walk: dict[str, Any], opened: Any) -> None:
     seen = opened(page_of(report(PATH), walk), reduced_motion="reduce")
     style = "getComputedStyle(document.querySelector('.canvas .faulty > path:not(.hit)'))"
