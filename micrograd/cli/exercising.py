@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import inspect
 import shlex
-import shlex
 from pathlib import Path
 from typing import Any
 

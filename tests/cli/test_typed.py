@@ -24,7 +24,7 @@ def clone(tmp_path: Path) -> Path:
     folder = tmp_path / "my clone"
     bin_ = folder / ".venv" / "bin"
     bin_.mkdir(parents=True)
-    script = f"#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(bin_ / 'main' / 'micrograd'))} \"$@\"\n"
+    script = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(bin_ / "main" / "micrograd"))} "$@"\n'
     (bin_ / "main").mkdir()
     text = f"import sys\nsys.path.insert(0, {str(ROOT)!r})\nsys.argv[0] = {{0!r}}\nfrom micrograd.cli import main\nsys.exit(main())\n"
     (bin_ / "main" / "micrograd").write_text(text.format(str(bin_ / "micrograd")))
@@ -119,7 +119,9 @@ def test_other_shells_have_every_command(name: str, capsys: pytest.CaptureFixtur
 
     assert main(["--print-completion", name]) == 0
     out = capsys.readouterr().out
-    assert [command for command in ("draw", "walk", "check", "probe", "exercise", "derive", "demo") if command not in out] == []
+    assert [
+        command for command in ("draw", "walk", "check", "probe", "exercise", "derive", "demo") if command not in out
+    ] == []
 
 
 def test_without_shtab_the_refusal_says_what_to_install(

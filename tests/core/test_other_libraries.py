@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from paths import ROOT
 
 import micrograd as mg
 from micrograd.core.arraylike import ArrayLike
@@ -139,3 +140,20 @@ def test_without_the_protocols_their_own_error_names_a_type(monkeypatch: pytest.
         with pytest.raises(TypeError) as raised:
             called(call, mg.Tensor(X))
         assert not isinstance(raised.value, MicrogradError)
+
+
+def test_the_page_of_refusals_says_what_is_said(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs" / "reference" / "graph.md").read_text(encoding="utf-8")
+    shown = re.search(r"```text\n(.*)\n  layers\.py, line (\d+), in (\w+)\n    (.*)\n", page)
+    assert shown is not None
+    said, line, name, code = shown.groups()
+    blank = "\n" * (int(line) - 3)
+    (tmp_path / "layers.py").write_text(f"import numpy as np\n{blank}def {name}(cov):\n    {code}\n    return axes\n")
+    space = {"__name__": "layers"}
+    exec(compile((tmp_path / "layers.py").read_text(), str(tmp_path / "layers.py"), "exec"), space)
+    with pytest.raises(GraphError) as raised:
+        mg.trace(space[name], np.eye(2))
+    wanted = f"{said}\n  {tmp_path / 'layers.py'}, line {line}, in {name}\n    {code}\n"
+    assert str(raised.value).startswith(wanted)
+    for library in re.findall(r"`((?:np|torch|jnp)\.\w+\(t\.data\))`", page):
+        called(library.replace("t.data", "x.data"), mg.Tensor(X))
