@@ -131,7 +131,8 @@ def _enter(leaf: Any, position: int, name: str, recorder: CallRecorder, run: Cap
         raise GraphError(f"{recorder.name}: {name} is a Tensor; a call is captured on arrays.")
     if not isinstance(leaf, (np.ndarray, np.generic)):
         return run.other(leaf)
-    if leaf.dtype.kind in "fiub" and not isinstance(leaf, (np.ma.MaskedArray, np.matrix)):
+    plain = type(leaf) is np.ndarray  # NumPy loads its masked arrays when they are asked for
+    if leaf.dtype.kind in "fiub" and (plain or not isinstance(leaf, (np.ma.MaskedArray, np.matrix))):
         tensor = leaf_of(np.asarray(leaf, leaf.dtype.newbyteorder("=")))
     else:
         tensor = Tensor(validation.leaf(leaf, name))  # says why it cannot take part

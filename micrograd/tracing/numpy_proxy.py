@@ -284,7 +284,7 @@ def _of_dtype(inputs: tuple[Any, ...], dtype: Any) -> tuple[Any, ...]:
 
 def _at(called: np.ufunc, target: Any, index: Any, value: Any = None) -> None:
     """Compute ``np.add.at(target, index, value)``."""
-    value, index = joined(value), raw_value(present(index))
+    value, index = joined(value), _without_lists(raw_value(present(index)))
     if not is_tracked(target) and not is_tracked(value):
         made = np.array(present(target)) if isinstance(target, TracedArray) else target
         called.at(made, index, *(() if value is None else (present(value),)))
@@ -302,6 +302,13 @@ def _at(called: np.ufunc, target: Any, index: Any, value: Any = None) -> None:
         target.assign(primitives.add(base, added) if called is np.add else primitives.sub(base, added))
     else:
         target.assign(added if called is np.add else primitives.neg(added))
+
+
+def _without_lists(index: Any) -> Any:
+    """Return an index with arrays in the places of lists, which JAX takes for none."""
+    if isinstance(index, tuple):
+        return tuple(map(_without_lists, index))
+    return np.asarray(index) if isinstance(index, list) else index
 
 
 def _cannot_fill(called: np.ufunc) -> None:

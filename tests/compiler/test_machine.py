@@ -205,6 +205,7 @@ SERIAL = {
     "turned round": "y[n - 1 - i] = x[i]",
     "every other": "y[i * k] = x[i]",
     "a place from memory": "j = p[i]\n        y[j] = x[i]",
+    "a place that changes": "j = p[i]\n        y[i] = x[j]\n        j = i\n        z[i] = x[j]",
     "two sums of one": "s = plus64(s, x[i])\n        s = plus64(s, y[i])",
 }
 

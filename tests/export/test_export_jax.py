@@ -210,3 +210,18 @@ def test_the_bound_catches_a_wrong_function() -> None:
         close(
             np.tanh(x) * (1 + 1e-12), to_jax(lambda x: np.tanh(x))(x), rounding(program, feeds_of(program, (x,), {}))[0]
         )
+
+
+def test_lists_in_an_index_are_arrays_and_layouts_are_seen() -> None:
+    def f(x: Any) -> Any:
+        np.add.at(x, [0, 0, -1], x.sum())
+        x[[0, 1]] = x[[1, 0]]
+        row = x.ravel()  # a view of some, a copy of others
+        row *= 2.0
+        return x, np.arange(3.0)
+
+    x = np.arange(6.0).reshape(2, 3)
+    makers = (x.copy, lambda: np.asfortranarray(x), lambda: np.repeat(x, 2, 1)[:, ::2], lambda: x.copy()[::-1])
+    for make in (*makers, *makers):
+        for theirs, ours in zip(to_jax(f)(make()), f(make()), strict=True):
+            np.testing.assert_allclose(np.asarray(theirs), ours, rtol=1e-6)

@@ -9,7 +9,7 @@ from typing import Any
 from .faults import VISIBLE
 from .table import Mark, markdown, rows
 
-__all__ = ["failures", "misses", "publish", "told"]
+__all__ = ["failures", "misses", "publish", "publish_ablation", "told"]
 
 
 def failures(marks: Sequence[Mark]) -> list[Mark]:
@@ -96,6 +96,11 @@ def publish(text: str, result: Mapping[str, Any], path: Path) -> None:
     path.write_text(f"{INTRODUCTION}\n{ran}\n\n{text}\n", encoding="utf-8")
 
 
+def publish_ablation(text: str, path: Path) -> None:
+    """Write the page on what each mechanism of the diagnosis brings."""
+    path.write_text(f"{ABLATION}\n{text}\n", encoding="utf-8")
+
+
 INTRODUCTION = """# What check finds
 
 `make teach` plants mistakes in right backward passes, one at a time, and has `micrograd check` mark each of them.
@@ -112,13 +117,27 @@ The words that count for an edit were revised by rule, in both halves.
 - *first line*: the first mistake reported is on the line that was edited.
 - *class*: its kind names what was done, or an edit of that line with exactly the same results;
   *its own word* counts only the first name of the edit.
-- *verified fix*: the one edit that the report proposes was applied to the text, run on inputs that the marking never
+- *whole fix*: the one edit that the report proposes was applied to the text, run on inputs that the marking never
   saw, and all gradients came out right, in value and in shape.
+- *accused*: a line that was not edited is called wrong. *Untrue*: that, or a line that is said to read nothing wrong reads
+  an edited one, or a fix does not do what is said of it. *Refused*: there is no verdict. These three are counts.
 
-Of two and three faults at once, each of which shows beside the others: *all named*: the lines that are called wrong are
-those that were edited; *whole fix*: the fixes together make every gradient right; *untrue sentence*: a line that is
-called wrong was not edited, a line that is said to read nothing wrong reads an edited one, or a fix does not do what is
-said of it. The lines that a report only holds possible ("nothing vouches for it") count as not named.
+The lines that a report only holds possible ("nothing vouches for it") count as not named. Of two and three faults at once,
+each of which shows beside the others, *all named* means that the lines that are called wrong are those that were edited.
+
+*Code as in real life* was written by somebody who had not read the diagnosis: attention, recurrent nets, whole nets,
+embeddings, norms, layers in the style of other courses, classes, settings; with its mistakes written by hand, with steps
+that are not written yet and with lines that raise. It is marked as the command does it: nobody says what the arguments
+are. A half of it, by a hash, is held out as well.
 
 A gradient with the right numbers in another shape, `(1, D)` for `(D,)`, counts as found if the report says so.
+"""
+
+ABLATION = """# What check loses without a part
+
+`make teach ARGS=--ablate` marks a fixed sample of what `make teach` marks, of both halves, and marks it again without one
+mechanism of the diagnosis at a time, or without one kind of edit.
+A row says in how many items of the sample the mechanism came to something, and by how many points of percent each column
+changes without it; elsewhere nothing can change. What is empty does not change.
+What moves nothing here may still name a mistake that the sample lacks; such kinds have tests of their own.
 """

@@ -136,7 +136,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--publish", action="store_true", help="also write docs/benchmarks/teach.md")
     chosen = parser.parse_args(arguments)
     if chosen.ablate is not None:
-        print(ablate.ablated(lambda pair, text: in_process(pair, text, 40.0), chosen.ablate, chosen.every))
+        text = ablate.ablated(lambda pair, text: in_process(pair, text, 40.0), chosen.ablate, chosen.every)
+        print(text)
+        if chosen.publish:
+            report.publish_ablation(text, ROOT / "docs" / "benchmarks" / "ablation.md")
         return 0
     wanted = [name.strip() for name in chosen.layers.split(",")]
     if unknown := sorted({*wanted} - {*names, *life.ROWS}):

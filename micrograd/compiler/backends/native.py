@@ -29,6 +29,9 @@ KEPT = 1 << 29
 """A workspace keeps at most so many bytes of them."""
 
 
+LINE = 64
+"""Bytes that a cache holds together."""
+
 unset = np.empty
 """What makes memory with any content; tests put a function here that fills it, so that reading it shows."""
 
@@ -38,13 +41,20 @@ _EXACT = getattr(sys, "_is_gil_enabled", lambda: True)()  # without a GIL counts
 _SAID: set[tuple[str, str]] = set()  # operations and lines that have been said to be left to NumPy
 
 
+def _aligned(entries: int, dtype: str) -> Any:
+    """Return memory that begins with a line of the cache, so that no vector lies across two."""
+    whole = unset(entries + LINE // np.dtype(dtype).itemsize, dtype)
+    skipped = -whole.ctypes.data % LINE // whole.itemsize
+    return whole[skipped : skipped + entries]
+
+
 class Workspace:
     """The memory of one call at a time: an arena for each dtype, and results that have died."""
 
     __slots__ = ("arenas", "kept", "size", "views")
 
     def __init__(self, ends: dict[str, int]) -> None:
-        self.arenas = {dtype: unset(entries, dtype) for dtype, entries in sorted(ends.items())}
+        self.arenas = {dtype: _aligned(entries, dtype) for dtype, entries in sorted(ends.items())}
         self.views: dict[int, Any] = {}
         self.kept: dict[tuple[Any, ...], list[Any]] = {}
         self.size = 0

@@ -24,7 +24,6 @@ import numpy as np
 
 from micrograd.compiler import machine, runtime
 from micrograd.compiler.machine.assembling import circumstances, object_of, python_function, vector_bytes, with_entry
-from micrograd.compiler.machine.printer import print_function
 from micrograd.kept.store import cache_info, clear_cache, open_store
 
 __all__ = ["cache_info", "clear_cache", "load_or_compile"]
@@ -58,6 +57,8 @@ def load_or_compile(source: str, kinds: Mapping[str, str]) -> tuple[Callable[...
             function = _from_disk(key, header)
             from_disk = function is not None
         if function is None:
+            from micrograd.compiler.machine.printer import print_function  # what is on disk does without
+
             text, name = print_function(source, kinds, vector_bytes())
             made = object_of(with_entry(text, name, [*kinds.values()]))
             function = python_function(made)

@@ -100,6 +100,8 @@ def sweep_of(loop: Counted, read: Mapping[str, int]) -> Sweep | None:
                 (sums if name == "plus" else largest).append(target.id)
                 assert isinstance(value, ast.Call)
                 value = value.args[1]
+            elif target.id in local:  # what it indexes is read once
+                return None
             else:
                 local.add(target.id)
         elif isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):

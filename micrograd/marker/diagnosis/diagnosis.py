@@ -27,14 +27,13 @@ from micrograd.marker.diagnosis.examination import (
     permuted,
     unpacked,
 )  # fmt: skip
-from micrograd.marker.diagnosis.finding import Suspicion, found_at
-from micrograd.marker.diagnosis.proof import Found, Proof
+from micrograd.marker.diagnosis.finding import Found, Proof, Suspicion, found_at
 from micrograd.marker.repair.node_edits import Change, Edit
 from micrograd.marker.repair.patch import Patch
-from micrograd.marker.repair.search import TIERS, Bench, Goal, Mended, SearchJob, as_call, outcome, search
+from micrograd.marker.repair.search import TIERS, Bench, Goal, Mended, SearchJob, as_call, outcome, placed, search
 from micrograd.marker.repair.synthesis import can_mend, required, rescaled, written
 from micrograd.marker.repair.two_edits import two_edits
-from micrograd.marker.report import Finding, Span
+from micrograd.marker.report import Finding, Fix, Span
 from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.recording import record, scope_in
 from micrograd.marker.student.statements import Root, Scope, Statement, path_of
@@ -156,11 +155,35 @@ class Diagnoser:
             return False
         statement = suspicion.statement
         finding = found_at(now, statement, statement.roots[0] if statement.roots else None, None, suspicion)
+        anew = self.anew(now, suspicion, wrong, job)
+        if anew is not None:
+            fix = Fix(self.program.text.between(anew.start, anew.end), "", anew.new, anew.probes)
+            self.add(now, statement, replace(finding, fix=fix), anew)
+            self.done = anew.wanted == now.wrong | now.misshapen
+            return True
         self.add(now, statement, replace(finding, sure=bool(suspicion.fixed) or now.recordings[0].error is not None))
         if not self.put_right(suspicion):
             affected = frozenset(p for p in wrong if statement.number in now.statements_of(p))
             self.given_up |= affected or wrong
         return True
+
+    def anew(self, now: Examination, suspicion: Suspicion, wrong: frozenset[int], job: SearchJob) -> Mended | None:
+        """Return a line written anew, as the chain rule gives it, where that makes more gradients right."""
+        from micrograd.marker.diagnosis.formulas import by_the_chain_rule  # derivations take long to load
+
+        statement, expected = suspicion.statement, suspicion.status.expected
+        scope = next(iter(job.scopes(statement)), None)
+        if statement.looped or len(statement.roots) != 1 or scope is None or not expected or expected[0] is None:
+            return None
+        (root,) = statement.roots
+        goal = Goal(tuple(now.states), suspicion.fixed or wrong, some=True)
+        for text in by_the_chain_rule(self.program, self.cases, expected[0].key, scope):
+            edit = Edit(root.expr, text, "rewritten", 5.0, text)
+            place = placed(self.program, root, edit)
+            made = None if place is None else job.verified(Mended(statement, root, edit, *place, 5.0), goal)
+            if made is not None:
+                return made
+        return None
 
     def located(
         self, now: Examination, wrong: frozenset[int], job: SearchJob

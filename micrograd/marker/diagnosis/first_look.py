@@ -12,15 +12,19 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from micrograd.errors import GraphError
+from micrograd.marker.gradient_names import gradient_target, normal
 from micrograd.marker.messages import problem
 from micrograd.marker.report import Finding, Fix, Report, Span
 from micrograd.marker.student.instrumented import StudentCode
+from micrograd.marker.student.recording import record
 from micrograd.marker.student.stopping import Stop, stop_of
 from micrograd.marker.student.unfinished import gaps_of, returns_nothing, thrown_away
 from micrograd.marker.truth.cases import Case, judged
 
-__all__ = ["finding_of_stop", "first_look", "with_reason"]
+__all__ = ["average", "finding_of_stop", "first_look", "with_reason", "written_as_averages"]
 
 _MOST = 12  # edits that are tried
 _SEARCHED = re.compile(r"(Value|Type|Index)Error(?!: `[^`]*` (holds|is) )")
@@ -191,3 +195,51 @@ def _moved(report: Report, span: Span, new: str) -> Iterator[Finding]:
                 else replace(fix, span=back(fix.span), alone=False)
             )
         yield replace(finding, span=back(finding.span), fix=fix)
+
+
+# ---- averages by custom ---------------------------------------------------------------------------------------
+
+
+def written_as_averages(program: StudentCode, case: Case) -> tuple[tuple[int, ...], int, int] | None:
+    """Return which gradients are written as averages, whose examples they go over, and along which axis.
+
+    All but one are, by a division that the forward does not have: a course's convention, whatever else is wrong.
+    """
+    names = [name.rpartition(".")[2] for _, name in case.task.call.results]
+    divided: dict[int, set[int]] = {}
+    events = record(program, case.call, scopes={s.number for s in program.statements}).events
+    for event in events if case.task.forward != case.task.backward else ():
+        scope = program.scope(event.scope or {})
+        for root in event.statement.roots:
+            inside = {root.name, *(n.id for n in ast.walk(root.expr) if isinstance(n, ast.Name))}
+            own = {root.name} if root.name and not isinstance(event.statement.node, ast.Return) else inside
+            for place, name in enumerate(names):
+                if any(normal(gradient_target(one)) == normal(name) for one in own if gradient_target(one)):
+                    sizes = [scope.value(node) for node in _divisors(root.expr)]
+                    divided.setdefault(place, set()).update(int(n) for n in sizes if isinstance(n, (int, np.integer)))
+    others = [place for place in range(len(names)) if not divided.get(place)]
+    common = set.intersection(*(found for found in divided.values() if found)) if any(divided.values()) else set[int]()
+    if len(names) < 3 or len(others) != 1 or not common:
+        return None
+    lengths = np.shape(case.expected[others[0]])
+    kept = {size for place in divided for size in np.shape(case.expected[place]) if place != others[0]}
+    axis = next((axis for axis, length in enumerate(lengths) if length in common - kept), None)
+    return None if axis is None else (tuple(p for p in range(len(names)) if p != others[0]), others[0], axis)
+
+
+def _divisors(node: ast.expr) -> list[ast.expr]:
+    """Return what a product is divided by."""
+    match node:
+        case ast.BinOp(left=left, op=ast.Mult() | ast.Div() as op, right=right):
+            return [*_divisors(left), *([right] if isinstance(op, ast.Div) else _divisors(right))]
+        case ast.UnaryOp(operand=inner):
+            return _divisors(inner)
+    return []
+
+
+def average(case: Case, found: tuple[tuple[int, ...], int, int]) -> None:
+    """Hold some gradients of a case against averages over the examples of another input."""
+    positions, other, axis = found
+    count = np.shape(case.expected[other])[axis]
+    for position in positions:
+        case.expected[position] = case.expected[position] / count

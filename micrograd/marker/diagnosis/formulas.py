@@ -27,14 +27,14 @@ from micrograd.marker.repair.patch import Patch, Piece
 from micrograd.marker.report import Finding
 from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.recording import Event, record
-from micrograd.marker.student.statements import Root, path_of
+from micrograd.marker.student.statements import Root, Scope, path_of
 from micrograd.marker.truth.alignment import Quantities, Quantity, agree
 from micrograd.marker.truth.cases import Case
 
 if TYPE_CHECKING:
     from micrograd.derivation import Derivation
 
-__all__ = ["explained", "way_to"]
+__all__ = ["by_the_chain_rule", "explained", "way_to"]
 
 _SECONDS = 0.6  # of the derivation, and of each comparison
 _NODES = 120  # of a forward that is derived
@@ -432,6 +432,50 @@ def _proved(finding: Finding, found: Comparison, reader: _Reader, events: Sequen
     left, right = found.facts[0]
     said = reader.said(*proof_of(search, left, right), events=events) if search.book.same(left, right) else None
     return replace(finding, relation="always", formula=" = ".join(dict.fromkeys(said))) if said else finding
+
+
+# ---- a line that is written anew -------------------------------------------------------------------------------
+
+
+def by_the_chain_rule(program: StudentCode, cases: Sequence[Case], key: tuple[Any, ...], scope: Scope) -> Iterator[str]:
+    """Yield what the chain rule gives for a gradient, staged and made simple, in what stands before a line.
+
+    Whatever has no name there goes by an expression that the file has for it.
+    """
+    with contextlib.suppress(Exception):  # most forwards have no derivation that a line could be made of
+        made = _derived(cases, cases[0].forward)
+        if made is None:
+            return
+        reader = _Reader(made, program, cases[:1])
+        quantity = next(q for q in reader.runs[0].known.all if q.key == key)
+        name = reader.name_of(quantity) or ""
+        truth = {ident(n): value for n, value in reader.truth(0).items()}
+        texts = [*scope.names, *(program.text.of(n) for n in ast.walk(program.tree) if isinstance(n, _PARTS))]
+        texts = [text for text in dict.fromkeys(texts) if len(text) <= _SHORT and "\n" not in text]
+        held = {text: scope.value_of(text) for text in texts if text.isidentifier() or len(truth) < _MANY}
+
+        def called(found: re.Match[str]) -> str:
+            wanted = truth.get(found[0])
+            if wanted is None or (found[0] in held and agree(held[found[0]], wanted)):
+                return found[0]
+            text = next(text for text, value in held.items() if agree_or_not(value, wanted))
+            return text if text.isidentifier() or text.endswith(")") else f"({text})"
+
+        for poly in (made.search.lines[name].staged, made.search.lines[name].simple):
+            line = made.line(name, poly)
+            if "\n" not in line:
+                with contextlib.suppress(StopIteration):
+                    yield re.sub(r"(?<![\w.])[A-Za-z_]\w*(?![\w(=])", called, line.partition(" = ")[2])
+
+
+_PARTS = (ast.Call, ast.BinOp, ast.Attribute, ast.Subscript)
+_SHORT = 40
+_MANY = 80
+
+
+def agree_or_not(value: Any, wanted: Any) -> bool:
+    """Return whether a value is the wanted one, whatever it is."""
+    return isinstance(value, (np.ndarray, float)) and agree(value, wanted)
 
 
 # ---- a compact solution ----------------------------------------------------------------------------------------

@@ -7,14 +7,17 @@ What is left out may carry zero always. In batch norm the variance's path throug
 from __future__ import annotations
 
 import ast
+import contextlib
+import sys
+import types
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from micrograd.graph import Graph
 from micrograd.marker.diagnosis.examination import fits
-from micrograd.marker.gradient_names import gradient_target, normal
 from micrograd.marker.repair.patch import Patch, Piece
 from micrograd.marker.repair.search import states_of
 from micrograd.marker.report import Finding, Span
@@ -22,8 +25,9 @@ from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.recording import Event, record
 from micrograd.marker.student.statements import Text
 from micrograd.marker.truth.cases import Case, close, judged, sent_along
+from micrograd.source.names import is_users_code
 
-__all__ = ["average", "averaged", "left_out", "unguarded", "written_as_averages"]
+__all__ = ["averaged", "left_out", "unguarded", "unguarded_imports"]
 
 _ZERO = 1e-9
 """What is smaller than this share of the terms that cancel in it is zero."""
@@ -157,6 +161,30 @@ def unguarded(text: Text) -> tuple[str, tuple[tuple[Span, str], ...]]:
     return Patch.of(pieces).applied(text.source), tuple(found)
 
 
+def unguarded_imports(module: types.ModuleType, restored: contextlib.ExitStack) -> list[str]:
+    """Return the guards in the user's modules that one uses functions of; take them out until `restored`."""
+    found, seen, left = [], set[str](), [module]
+    while left:
+        for name in {str(getattr(value, "__module__", "")) for value in vars(left.pop()).values()} - seen:
+            seen.add(name)
+            other = sys.modules.get(name)
+            file = getattr(other, "__file__", None) or ""
+            if other is None or other is module or not file.endswith(".py") or not is_users_code(file):
+                continue
+            left.append(other)
+            with contextlib.suppress(OSError, SyntaxError, ValueError):
+                source = Path(file).read_text(encoding="utf-8")
+                without, guards = unguarded(Text(source)) if "log" in source else ("", ())
+                space = dict(vars(other))
+                exec(compile(without if guards else "", file, "exec"), space)  # noqa: S102 - it ran when it was imported
+                for function in [f for f in vars(other).values() if guards and isinstance(f, types.FunctionType)]:
+                    if function.__module__ == name and function.__name__ in space:
+                        restored.callback(setattr, function, "__code__", function.__code__)
+                        function.__code__ = space[function.__name__].__code__
+                found += [number for _, number in guards]
+    return found
+
+
 _GUARD = 1e-4
 
 
@@ -174,6 +202,8 @@ def averaged(cases: Sequence[Case], results: Sequence[Any]) -> tuple[tuple[int, 
         return None
     (other,) = {*range(count)} - {*wrong}
     for axis in range(np.ndim(cases[0].expected[other])):
+        if any(all(len_of(case, other, axis) in np.shape(case.expected[p]) for case in cases) for p in wrong):
+            continue  # features, which a gradient has one entry each for, are no examples
         if all(
             _times(len_of(case, other, axis), case.gradients_in(result)[p], case.expected[p],
                    case.relative * case.scales[p])
@@ -182,50 +212,6 @@ def averaged(cases: Sequence[Case], results: Sequence[Any]) -> tuple[tuple[int, 
             name = cases[0].task.call.results[other][1]
             return wrong, f"{name}.shape[{axis}]"
     return None
-
-
-def written_as_averages(program: StudentCode, case: Case) -> tuple[tuple[int, ...], int, int] | None:
-    """Return which gradients are written as averages, whose examples they go over, and along which axis.
-
-    All but one are, by a division that the forward does not have: a course's convention, whatever else is wrong.
-    """
-    names = [name.rpartition(".")[2] for _, name in case.task.call.results]
-    divided: dict[int, set[int]] = {}
-    events = record(program, case.call, scopes={s.number for s in program.statements}).events
-    for event in events if case.task.forward != case.task.backward else ():
-        scope = program.scope(event.scope or {})
-        for root in event.statement.roots:
-            inside = {root.name, *(n.id for n in ast.walk(root.expr) if isinstance(n, ast.Name))}
-            own = {root.name} if root.name and not isinstance(event.statement.node, ast.Return) else inside
-            for place, name in enumerate(names):
-                if any(normal(gradient_target(one)) == normal(name) for one in own if gradient_target(one)):
-                    sizes = [scope.value(node) for node in _divisors(root.expr)]
-                    divided.setdefault(place, set()).update(int(n) for n in sizes if isinstance(n, (int, np.integer)))
-    others = [place for place in range(len(names)) if not divided.get(place)]
-    common = set.intersection(*(found for found in divided.values() if found)) if any(divided.values()) else set[int]()
-    if len(names) < 3 or len(others) != 1 or not common:
-        return None
-    lengths = np.shape(case.expected[others[0]])
-    axis = next((axis for axis, length in enumerate(lengths) if length in common), None)
-    return None if axis is None else (tuple(p for p in range(len(names)) if p != others[0]), others[0], axis)
-
-
-def _divisors(node: ast.expr) -> list[ast.expr]:
-    """Return what a product is divided by."""
-    match node:
-        case ast.BinOp(left=left, op=ast.Mult() | ast.Div() as op, right=right):
-            return [*_divisors(left), *([right] if isinstance(op, ast.Div) else _divisors(right))]
-        case ast.UnaryOp(operand=inner):
-            return _divisors(inner)
-    return []
-
-
-def average(case: Case, found: tuple[tuple[int, ...], int, int]) -> None:
-    """Hold some gradients of a case against averages over the examples of another input."""
-    positions, other, axis = found
-    count = len_of(case, other, axis)
-    for position in positions:
-        case.expected[position] = case.expected[position] / count
 
 
 def _times(count: int, got: Any, wanted: Any, bound: float) -> bool:

@@ -252,7 +252,7 @@ def _fix(fix: Fix, language: str) -> str:
     if re.search(r"=\s*$", before):  # axis=1, not 1 alone
         name = re.findall(r"\w+\s*=\s*$", before)[-1:]
         old, new = "".join(name) + old, "".join(name) + new
-    if "\n" in old + new:
+    if "\n" in old + new or (new and any(text.count("(") != text.count(")") for text in (old, new))):
         old, new = fix.old, fix.new
     old, new = (clean(" ".join(text.split())) for text in (old, new))
     if not old and fix.new.startswith("\n"):

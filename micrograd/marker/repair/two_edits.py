@@ -18,7 +18,7 @@ CHEAP = 2.45
 """What an edit may cost: the usual mistakes, no expression written anew."""
 LEAST = 0.8
 BOTH = (2.8, 3.9)  # what both may cost together, at first and then
-SHARE = 0.7  # of the time that is left
+SECONDS = 2.5  # of work
 
 
 def two_edits(job: SearchJob, statements: Sequence[Statement], goal: Goal) -> tuple[Mended, Mended] | None:
@@ -29,21 +29,20 @@ def two_edits(job: SearchJob, statements: Sequence[Statement], goal: Goal) -> tu
         statements: where the mistakes may be, in order of execution.
         goal: what is wanted.
     """
-    now = time.perf_counter()
-    until = now + SHARE * (job.deadline - now)
+    until = time.thread_time() + SECONDS
     firsts = [(one, place) for place, statement in enumerate(statements) for one in _first(job, statement)]
     firsts.sort(key=lambda pair: pair[0].cost)
     best: tuple[float, Mended, Mended] | None = None
     for both in BOTH:
         for first, place in firsts:
             most = min(CHEAP, (both if best is None else best[0]) - first.cost)
-            if time.perf_counter() > until or most < LEAST:
+            if time.thread_time() > until or job.late() or most < LEAST:
                 break
             code = _edited(job.program, first)
             if code is None:
                 continue
             rest = {s.number for s in statements[place:]}
-            then = replace(job, program=code, recordings=[record(code, job.cases[0].call, scopes=rest)], deadline=until)
+            then = replace(job, program=code, recordings=[record(code, job.cases[0].call, scopes=rest)])
             order = [(s, root, 0.0) for s in code.statements if s.number in rest for root in s.roots]
             for second in search(then, order, goal, (most,))[:2]:
                 again = (second.start, second.new) == (first.start, first.new)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 import pytest
 from marked import claims_hold, marked, mistakes_in
@@ -156,6 +158,31 @@ def test_a_guard_in_a_logarithm_is_a_remark() -> None:
 )
 def test_what_a_guard_is(line: str, without: str) -> None:
     assert unguarded(Text(line))[0] == without
+
+
+def test_a_division_by_the_features_is_no_average_over_examples() -> None:
+    """Two of three gradients are too small by D, and dbeta, of shape (D,), is right: no convention says so."""
+    forward = """
+    import numpy as np
+
+    def forward(x, gamma, beta):
+        xhat = (x - x.mean(axis=0)) / np.sqrt(x.var(axis=0) + 1e-5)
+        return gamma * xhat + beta, (xhat, gamma, x.var(axis=0) + 1e-5)
+    """
+    backward = """
+    def backward(dout, cache):
+        xhat, gamma, v = cache
+        N, D = dout.shape
+        dbeta = dout.sum(axis=0)
+        dgammax = dout / D
+        dgamma = (dgammax * xhat).sum(axis=0)
+        dxhat = dgammax * gamma
+        dx = (dxhat - dxhat.mean(axis=0) - xhat * (dxhat * xhat).mean(axis=0)) / np.sqrt(v)
+        return dx, dgamma, dbeta
+    """
+    report = marked(textwrap.dedent(forward) + textwrap.dedent(backward))
+    assert report.verdict == "wrong"
+    assert [finding.target for finding in report.findings] == ["dgammax"]
 
 
 def test_gradients_averaged_over_the_examples_are_a_convention() -> None:

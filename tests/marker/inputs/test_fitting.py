@@ -234,3 +234,46 @@ def test_folders_on_the_path_are_taken_from_the_files_own(tmp_path: Path) -> Non
     text = "import sys\nsys.path.append('../common')\nfrom helpers_of_mine import twice\n"
     text += "def f_forward(x):\n    return twice(x)\ndef f_backward(dout, x):\n    return 2 * dout\n"
     assert marked(text, str(tmp_path / "chapter" / "hw.py")).ok
+
+
+NET = """
+from layers_of_mine import SoftmaxWithLoss
+class Net:
+    def __init__(self, input_size, output_size):
+        W, b = np.random.randn(input_size, output_size), np.zeros(output_size)
+        self.layer, self.last = Affine(W, b), SoftmaxWithLoss()
+        self.params, self.grads = [W, b], self.layer.grads
+    def forward(self, x, t):
+        return self.last.forward(self.layer.forward(x), t)
+    def backward(self, dout=1):
+        return self.layer.backward(self.last.backward(dout))
+"""
+PARTS = """
+class Affine:
+    def __init__(self, W, b):
+        self.params, self.grads = [W, b], [np.zeros_like(W), np.zeros_like(b)]
+    def forward(self, x):
+        self.x = x
+        return x @ self.params[0] + self.params[1]
+    def backward(self, dout):
+        self.grads[0][...], self.grads[1][...] = self.x.T @ dout, dout.sum(axis=0)
+        return dout @ self.params[0].T
+"""
+
+
+def test_a_guard_in_a_module_of_the_users_and_arrays_that_two_objects_hold(tmp_path: Path) -> None:
+    (tmp_path / "functions_of_mine.py").write_text(
+        "import numpy as np\ndef cross_entropy(y, t):\n    return -np.sum(np.log(y[np.arange(len(t)), t] + 1e-7)) / len(t)\n"
+    )
+    (tmp_path / "layers_of_mine.py").write_text(
+        "import numpy as np\nfrom functions_of_mine import cross_entropy\nclass SoftmaxWithLoss:\n"
+        "    def forward(self, x, t):\n        e = np.exp(x - x.max(axis=1, keepdims=True))\n"
+        "        self.y, self.t = e / e.sum(axis=1, keepdims=True), t\n        return cross_entropy(self.y, t)\n"
+        "    def backward(self, dout=1):\n        dx = self.y.copy()\n        dx[np.arange(len(dx)), self.t] -= 1\n"
+        "        return dx * dout / len(dx)\n"
+    )
+    report = marked(PARTS + NET, str(tmp_path / "net.py"))
+    assert report.ok, report.text()
+    assert [finding.kind for finding in report.findings] == ["guard"]
+    assert len(report.outputs) == 3
+    assert not marked((PARTS + NET).replace("self.x.T @ dout", "-self.x.T @ dout"), str(tmp_path / "net.py")).ok
