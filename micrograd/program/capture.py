@@ -92,15 +92,18 @@ def _captured(
             if outside.watches:
                 recorder.assumptions.append((outside.holds, True))
             program = _Assembly(recorder, result, updates).program().check()
-        except ValueError as error:  # NumPy puts its own words in front of ours when it fills a buffer
-            if isinstance(error.__cause__, GraphError):
-                raise error.__cause__ from None
+        except Exception as error:
+            outside.put_back()
+            if isinstance(error, ValueError) and isinstance(error.__cause__, GraphError):
+                raise error.__cause__ from None  # NumPy puts its own words in front when it fills a buffer
             raise
         finally:
             recorder.restore()
             changed = [(array, values) for array, values in before if not np.array_equal(array, values)]
             for array, values in changed:
                 np.copyto(array, values)
+            if changed:
+                outside.put_back()
         for array, _ in changed:
             refused = WritesOutsideError(
                 f"{recorder.name} writes into an array of {array.dtype} that it finds outside, which later calls would "
