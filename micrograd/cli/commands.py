@@ -15,6 +15,7 @@ import numpy as np
 import micrograd
 from micrograd.cli.arguments import of_a_function, whole
 from micrograd.cli.checking import add_check
+from micrograd.cli.completion import PrintCompletion
 from micrograd.cli.deriving import add_derive
 from micrograd.cli.exercising import add_exercise
 from micrograd.cli.probing import add_probe
@@ -217,6 +218,12 @@ def _parser() -> argparse.ArgumentParser:
         prog="micrograd", description="The graph engine that shows its work.", allow_abbrev=False
     )
     parser.add_argument("--version", action="version", version=f"micrograd {micrograd.__version__}")
+    parser.add_argument(
+        "--print-completion",
+        action=PrintCompletion,
+        choices=("bash", "zsh", "tcsh"),
+        help="print the script that completes this command in a shell (needs shtab)",
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
     draw = commands.add_parser(

@@ -13,7 +13,7 @@ import numpy as np
 
 from micrograd.batchnorm import batch_norm, batchnorm_backward, batchnorm_forward
 from micrograd.batchnorm.tolerance import unit_roundoff
-from micrograd.cli.terminal import Terminal
+from micrograd.cli.terminal import Terminal, typed
 from micrograd.drawing import draw, training_curves
 from micrograd.graph import Graph
 from micrograd.tracing import trace
@@ -162,3 +162,18 @@ def demo(terminal: Terminal, folder: Path, epochs: int = 20) -> None:
     for name, what in written.items():
         terminal.say(f"{folder / name}: {what}")
     terminal.say(f"Done in {time.perf_counter() - start:.0f} s; open the .svg files in a browser.")
+    terminal.say()
+    for line in _next():
+        terminal.say(line)
+
+
+def _next() -> tuple[str, str]:
+    """Say what to do next, and the command for it: in a clone its homework, elsewhere an exercise."""
+    homework = Path(__file__).parents[2] / "examples" / "homework.py"
+    if homework.exists():
+        near = homework.relative_to(Path.cwd()) if homework.is_relative_to(Path.cwd()) else homework
+        return "Next, have a homework marked that has a mistake in it:", f"  {typed('check', str(near))}"
+    written = Path("batchnorm_exercise.py")
+    if written.exists():
+        return "Next, fill in the blanks of the exercise and have it marked:", f"  {typed('check', str(written))}"
+    return "Next, write an exercise, a backward pass with blanks:", f"  {typed('exercise', 'batchnorm')}"

@@ -10,7 +10,7 @@ from typing import Any
 
 from micrograd.cli.arguments import whole
 from micrograd.cli.probing import forward_of, of_a_forward, shapes_and_settings
-from micrograd.cli.terminal import CommandError, Terminal, writable
+from micrograd.cli.terminal import CommandError, Terminal, typed, writable
 from micrograd.cli.user_file import at_user_line
 from micrograd.errors import MicrogradError
 from micrograd.marker.exercises.exercise_messages import EXERCISES
@@ -84,8 +84,8 @@ def _exercise(options: argparse.Namespace, terminal: Terminal) -> None:
     what = "planted" if made.kind == "bug" else "blank"
     terminal.say(f"{output}: {len(made.answers)} {what}; the solution is in {solution_path(output)}")
     if suffix == ".py":
-        lang = "" if options.lang == "en" else f" --lang {options.lang}"
-        terminal.say(f"mark it: micrograd check {shlex.quote(str(output))}{lang}")
+        lang = [] if options.lang == "en" else ["--lang", options.lang]
+        terminal.say(f"mark it: {typed('check', str(output), *lang)}")
 
 
 def _command(options: argparse.Namespace, blanks: int) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ASCII", "CommandError", "Terminal", "is_ours", "writable"]
+__all__ = ["ASCII", "CommandError", "Terminal", "is_ours", "typed", "writable"]
 
 ASCII = str.maketrans(
     {
@@ -58,6 +61,30 @@ def writable(path: Path, force: bool, *, make: bool = False) -> None:
         raise CommandError(f"{folder} is a file; choose another folder than {path.parent}", 2)
     if not os.access(folder, os.W_OK):
         raise CommandError(f"the folder {folder} cannot be written; choose another", 2)
+
+
+def typed(*words: str) -> str:
+    """Spell a command of micrograd as it must be typed in the shell that this process was started from.
+
+    The program is named as it was found: by its name where that is on the PATH, else by its path, or as a module of
+    the interpreter that runs.
+    """
+    started = Path(sys.argv[0])
+    by_name = started.stem == "micrograd" and (started.exists() or shutil.which("micrograd") is not None)
+    program = [_program(started)] if by_name else [_program(Path(sys.executable)), "-m", "micrograd"]
+    return (subprocess.list2cmdline if os.name == "nt" else shlex.join)([*program, *words])
+
+
+def _program(path: Path) -> str:
+    """Return a name that the shell finds, else the path, relative to the folder of the shell where it lies in that."""
+    whole = os.path.abspath(path)
+    found = shutil.which(path.name)
+    if found is not None and os.path.abspath(found) == whole:
+        return path.name
+    near = os.path.relpath(whole) if os.path.splitdrive(whole)[0] == os.path.splitdrive(os.getcwd())[0] else whole
+    if near.startswith(os.pardir):
+        return whole
+    return near if os.sep in near else os.path.join(os.curdir, near)
 
 
 _OURS = (

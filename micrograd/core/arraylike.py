@@ -17,7 +17,7 @@ from micrograd.display import Labelled
 from micrograd.errors import DTypeError, GraphError, ShapeError
 from micrograd.modes import capturing, current
 from micrograd.numpy_api import composites as c
-from micrograd.numpy_api.functions import METHODS, call_function, call_ufunc, reduced
+from micrograd.numpy_api.functions import METHODS, PROTOCOLS, call_function, call_ufunc, no_length, reduced
 from micrograd.source.names import user_line
 
 __all__ = ["ArrayLike"]
@@ -142,7 +142,7 @@ class ArrayLike(Labelled):
 
     def __len__(self) -> int:
         if not self.shape:
-            raise TypeError("len() of a tensor without axes (shape ())")
+            raise DTypeError(no_length())
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Any]:
@@ -335,5 +335,5 @@ for _name, _function in {"gt": p.greater, "ge": p.greater_equal, "lt": p.less, "
     setattr(ArrayLike, f"__{_name}__", lambda self, other, _function=_function: _function(self, other))
 
 
-for _name, _function in METHODS.items():
+for _name, _function in {**METHODS, **PROTOCOLS}.items():
     setattr(ArrayLike, _name, _function)

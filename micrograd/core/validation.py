@@ -42,6 +42,8 @@ def _refusal(x: Any, name: str) -> str | None:
         for method in ("to_numpy", "toarray"):
             if hasattr(x, method):
                 return f"{name} is a {type(x).__name__}; pass x.{method}()."
+        if hasattr(x, "__array__"):  # of PyTorch, JAX and others: their tensors are called as ours
+            return f"{name} is a {type(x).__module__.partition('.')[0]} {type(x).__name__}; pass np.asarray(x)."
         return f"{name} is a {type(x).__name__}; pass a float or a NumPy array."
     if x.dtype.kind == "c":
         return f"{name} is {x.dtype}: complex is not supported (xmu**2 is not |xmu|^2); pass real and imaginary parts."

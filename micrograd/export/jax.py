@@ -194,7 +194,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "sort_by": lambda jnp, x, keys, axis=-1: jnp.take_along_axis(x, _order(jnp, keys, axis), axis),
     "places": lambda jnp, x, function, **given: (
         jnp.searchsorted(v=x, **given) if function == "searchsorted" else getattr(jnp, function)(x, **given)
-    ),
+    ).astype(jnp.zeros(0, int).dtype),
     "unsort_by": lambda jnp, x, keys, axis=-1: jnp.take_along_axis(
         x, _order(jnp, _order(jnp, keys, axis), axis), axis),
 }  # fmt: skip

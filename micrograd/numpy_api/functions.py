@@ -17,7 +17,7 @@ import numpy as np
 
 from micrograd import primitives as p
 from micrograd.errors import GraphError
-from micrograd.modes import capturing
+from micrograd.modes import capturing, current
 from micrograd.numpy_api import composites as c
 from micrograd.numpy_api import contractions as k
 from micrograd.numpy_api import linalg as l
@@ -28,8 +28,8 @@ from micrograd.numpy_api import signals as s
 from micrograd.numpy_api.scipy import of_scipy
 
 __all__ = [
-    "CONSTANT", "FUNCTIONS", "METHODS", "SEQUENCES", "UFUNCS", "call_function", "call_ufunc", "named_arguments",
-    "reduced", "refusal", "spelled",
+    "CONSTANT", "FUNCTIONS", "METHODS", "PROTOCOLS", "SEQUENCES", "UFUNCS", "call_function", "call_ufunc",
+    "named_arguments", "no_length", "recorded", "reduced", "refusal", "spelled",
 ]  # fmt: skip
 
 UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
@@ -55,8 +55,6 @@ UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
     np.ldexp: c.scaled,
     np.matmul: c.matmul,
     np.vecdot: k.vecdot,
-    np.matvec: k.matvec,
-    np.vecmat: k.vecmat,
     np.conjugate: lambda x: x,
 }  # type: ignore[dict-item, unused-ignore]
 """The rows that are ufuncs of NumPy, and what is composed of rows."""
@@ -240,7 +238,6 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     # put together, taken apart, in another order
     np.concatenate: a_.concatenate,
     np.stack: a_.stack,
-    np.unstack: a_.unstack,
     np.hstack: a_.hstack,
     np.vstack: a_.vstack,
     getattr(np, "row_stack", np.vstack): a_.vstack,  # an alias that goes
@@ -310,8 +307,6 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.cumprod: k.scanned(p.cumprod),
     np.nancumsum: lambda a, axis=None: k.scanned(p.cumsum)(p.where(p.isnan(a), 0.0, a), axis),
     np.nancumprod: lambda a, axis=None: k.scanned(p.cumprod)(p.where(p.isnan(a), 1.0, a), axis),
-    np.cumulative_sum: k.cumulative(p.cumsum, 0.0),
-    np.cumulative_prod: k.cumulative(p.cumprod, 1.0),
     # linear algebra
     np.linalg.inv: l.inv,
     np.linalg.solve: l.solve,
@@ -361,6 +356,16 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.diag_indices_from: _shape_only(np.diag_indices_from),
 }
 """ONE row per function of NumPy: how it is composed, under NumPy's names of the arguments."""
+
+_NEWER_THAN_2_0: dict[str, Callable[..., Any]] = {
+    "cumulative_prod": k.cumulative(p.cumprod, 1.0), "cumulative_sum": k.cumulative(p.cumsum, 0.0),
+    "unstack": a_.unstack, "matvec": k.matvec, "vecmat": k.vecmat,
+}  # fmt: skip
+"""Functions that the oldest NumPy which this package takes has not: rows where NumPy has them."""
+
+for _name, _row in _NEWER_THAN_2_0.items():
+    if (_newer := getattr(np, _name, None)) is not None:
+        (UFUNCS if isinstance(_newer, np.ufunc) else FUNCTIONS)[_newer] = _row
 
 
 def _each(arrays: tuple[Any, ...], ndim: int) -> Any:
@@ -533,3 +538,53 @@ METHODS: dict[str, Callable[..., Any]] = {
     "conjugate": lambda self: self,
 }  # fmt: skip
 """Methods of an array, by name, that do what NumPy's function of that name does."""
+
+
+# ---- other libraries ---------------------------------------------------------------------------------------
+
+_SAME_IN_NUMPY = {"bmm": "matmul", "cat": "concatenate", "mm": "matmul", "mul": "multiply", "sub": "subtract"}
+
+
+def recorded(write: str) -> str:
+    """Say what a trace takes, after "only"."""
+    return f"what NumPy computes is recorded. Write {write}; convert arrays of other libraries first, with np.asarray."
+
+
+def _not_theirs(library: str, write: str, convert: str) -> str:
+    """Say why a function of another library cannot take a tensor or a traced array, and what to write instead."""
+    if (mode := current()) is not None and mode.sealed:
+        return f"{library} cannot take a traced array: only {recorded(write)}"
+    return f"{library} cannot take a tensor of micrograd. Write {write}, or give it the values: {convert}."
+
+
+def _instead_of(called: str) -> str:
+    """Name the NumPy function that does what a function of another library does, where there is one."""
+    name = called.strip("_").removeprefix("linalg_")
+    name = _SAME_IN_NUMPY.get(name, name)
+    for found in (getattr(np, name, None), getattr(np.linalg, name, None)):
+        if callable(found) and (found in UFUNCS or found in FUNCTIONS):
+            return spelled(found)
+    return "it with NumPy's functions (relu, softmax and the like are in mg.functional)"
+
+
+def _refuse_torch(_: Any, function: Any, *__: Any, **___: Any) -> Any:
+    """Refuse a call of a function of PyTorch: this is its protocol for the arrays of others."""
+    name = getattr(function, "__name__", "function").strip("_")
+    raise GraphError(_not_theirs(f"PyTorch's {name}", _instead_of(name), "torch.tensor(t.data)"))
+
+
+def _refuse_jax(_: Any) -> Any:
+    """Refuse to become an array of JAX, which looks whether there is this method."""
+    raise GraphError(_not_theirs("JAX", "NumPy's function of that name, np.exp for jnp.exp", "jnp.asarray(t.data)"))
+
+
+def no_length() -> str:
+    """Say that a tensor without axes has no length; PyTorch asks for it when it copies a tensor."""
+    said = "len() of a tensor without axes (shape ())"
+    if "torch" not in sys.modules:
+        return said
+    return f"{said}. If PyTorch asks: {_not_theirs('PyTorch', _instead_of(''), 'torch.tensor(t.data)')}"
+
+
+PROTOCOLS: dict[str, Any] = {"__torch_function__": classmethod(_refuse_torch), "__jax_array__": property(_refuse_jax)}
+"""What other libraries ask of an array: each refuses in words, where their own error would name a type."""

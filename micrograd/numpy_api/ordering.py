@@ -220,9 +220,8 @@ def unique(
     if (capture := capturing()) is not None:
         capture.known_values(ar, "np.unique()")
     values = np.asarray(getattr(ar, "raw", ar))
-    found: Any = np.unique(  # type: ignore[call-overload]
-        values, True, return_inverse, return_counts, axis, equal_nan=equal_nan, sorted=sorted
-    )
+    newer: dict[str, Any] = {} if sorted else {"sorted": False}  # a keyword of NumPy 2.3
+    found: Any = np.unique(values, True, return_inverse, return_counts, axis, equal_nan=equal_nan, **newer)  # type: ignore[call-overload]
     first = found[1]
     made = p.gather(c.reshape(ar, -1), index=first) if axis is None else p.gather(
         ar, index=(slice(None),) * (axis % values.ndim) + (first,)

@@ -43,6 +43,7 @@ def _of_dtype(number: int, dtype: np.dtype[Any], row: Primitive) -> Any:
     try:
         return np.array(number, dtype)
     except OverflowError:
-        if row.flows:
+        made = row.forward(np.ones(1, dtype), np.ones(1, dtype)).dtype
+        if made.kind in "iu":
             raise
-        return np.array(number)  # a comparison takes any whole number
+        return np.array(number, made if made.kind == "f" else None)  # a quotient or a comparison takes any whole number

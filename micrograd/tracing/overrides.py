@@ -194,7 +194,17 @@ _view(np.fliplr, lambda: lambda x: rearrange.flip(x, 1))
 _view(np.flipud, lambda: lambda x: rearrange.flip(x, 0))
 _view(np.rot90, lambda *args, **kwargs: _moved(np.rot90, args, kwargs))
 _view(np.diagonal, lambda *args, **kwargs: _moved(np.diagonal, args, kwargs), locked=True)
+_view(np.linalg.diagonal, lambda offset=0: _moved(np.linalg.diagonal, (), {"offset": offset}), locked=True)
 _view(np.broadcast_to, lambda shape, subok=False: lambda x: c.broadcast_to(x, shape), locked=True)
+
+
+@_overrides(np.diag)
+def diag(v: Any, k: int = 0) -> Any:
+    """Return the diagonal of a matrix, which is a view that NumPy locks, or the matrix of a diagonal."""
+    v, k = joined(v), raw_value(k)
+    if not isinstance(v, TracedArray):
+        return by_numpy(np.diag, (v, k), {})
+    return OVERRIDES[np.diagonal](v, k) if v.ndim == 2 else lift(rearrange.diag(present(v), k))
 
 
 def einsum_view(subscripts: Any, *operands: Any, **kwargs: Any) -> Any:

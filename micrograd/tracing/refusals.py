@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import ast
 import linecache
+import re
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
-from micrograd.errors import GraphError, MicrogradError
+from micrograd.errors import DTypeError, GraphError, MicrogradError
+from micrograd.numpy_api.functions import recorded
 from micrograd.source.names import Source, is_users_code, is_users_file, source_of
 
 __all__ = ["broken_at", "explain", "located", "no_function", "underlined"]
 
 
 _CURRIED = ("grad", "value_and_grad", "jacobian", "hessian")
+_NOT_THEIRS = re.compile(r"^(?!unsupported operand).*\bTracedArray\b(?!' object)", re.DOTALL)
+"""How a library says that it does not know our arrays; what Python itself says of operators and calls is left."""
 
 
 def no_function(given: Any, taker: str) -> TypeError:
@@ -73,7 +77,7 @@ def located(message: str, traceback: TracebackType | None) -> str:
 
 
 def explain(error: Exception) -> None:
-    """Put the user's line under an error of ours; raise ours where NumPy has put its own words in front of it."""
+    """Put the user's line under an error of ours; raise ours where a library has put its own words in front of it."""
     for cause in _causes(error):
         if isinstance(cause, MicrogradError):
             cause.args = (located(str(cause), error.__traceback__),)
@@ -85,6 +89,9 @@ def explain(error: Exception) -> None:
             "a count is a float. Python 2 divided whole numbers without a rest; write // for / where it is computed.",
             error.__traceback__,
         )) from error  # fmt: skip
+    if isinstance(error, (TypeError, ValueError)) and _NOT_THEIRS.search(str(error)):
+        said = f"{str(error).strip().rstrip('.')}. Only {recorded('it with NumPy functions')}"
+        raise DTypeError(located(said, error.__traceback__)) from error
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

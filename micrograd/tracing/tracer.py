@@ -88,7 +88,7 @@ def record_call(f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, An
     if not callable(f):
         raise no_function(f, "trace")
     name = getattr(f, "__name__", type(f).__name__)
-    bound = inspect.signature(f).bind(*args, **kwargs)
+    bound = _signature(f, len(args)).bind(*args, **kwargs)
     inputs: dict[Tensor, str] = {}
     cloner = Cloner(f, inputs)
     recorder = Recorder(outermost or sys._getframe(), f, cloner)
@@ -101,10 +101,9 @@ def record_call(f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, An
                 "" if kind is inspect.Parameter.VAR_KEYWORD else parameter, value
             )
         if not inputs:
-            numbers = [value for value in (*args, *kwargs.values()) if type(value) in (int, float)]
             raise GraphError(
                 f"trace({name}): no float array among the arguments, so there is nothing to differentiate by"
-                + (f"; pass np.array({float(numbers[0])}) for {numbers[0]}." if numbers else ".")
+                f"{_instead(bound.arguments)}."
             )
         with observe(recorder, sealed=True):
             result = without_tracing(runs(*bound.args, **bound.kwargs))
@@ -128,6 +127,27 @@ def record_call(f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, An
                          "return what is computed from the inputs, as an array or a tuple of arrays.")  # fmt: skip
     labels = recorder.labels(inputs, {*outputs})
     return Record("f" if name == "<lambda>" else name, inputs, outputs, result, labels)
+
+
+def _signature(f: Callable[..., Any], count: int) -> inspect.Signature:
+    """Return the signature of a function; where it hides it, as builtins may, `count` arguments without a name."""
+    try:
+        return inspect.signature(f)
+    except ValueError:
+        names = ["x"] if count == 1 else [f"x{at}" for at in range(1, count + 1)]
+        unnamed = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in names]
+        return inspect.Signature([*unnamed, inspect.Parameter("more", inspect.Parameter.VAR_KEYWORD)])
+
+
+def _instead(arguments: Mapping[str, Any]) -> str:
+    """Say what to pass for the first argument that could be a float array: a number, or an array of another library."""
+    for name, value in arguments.items():
+        if type(value) in (int, float):
+            return f"; pass np.array({float(value)}) for {value}"
+        if hasattr(value, "__array__") and not isinstance(value, (np.ndarray, np.generic)):
+            library = type(value).__module__.partition(".")[0]
+            return f"; {name} is a {library} {type(value).__name__}: pass np.asarray({name})"
+    return ""
 
 
 def _what_ran(recorder: Recorder, inputs: dict[Tensor, str], name: str, error: BaseException) -> Graph:

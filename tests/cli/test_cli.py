@@ -536,6 +536,10 @@ def test_demo(capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("bn.svg", "bn.dot", "bn-backward.svg", "training.svg"):
         assert Path("a/out", name).stat().st_size > 1000
         assert name in out
+    *_, next_, command = out.splitlines()
+    assert next_.startswith("Next, have a homework marked")
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=120, check=False)
+    assert "A path is missing" in done.stdout, done.stderr
     assert said(capsys, "demo", "--out", "a/out", "--epochs", "1")[0] == 0  # its own files are replaced
 
 

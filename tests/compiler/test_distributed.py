@@ -169,7 +169,8 @@ def test_eager_steps_new_parameters_and_learning_rates_are_seen_between_calls() 
 def test_all_state_that_changes_is_given_to_jax_to_overwrite() -> None:
     _, _, step = training()
     step(*next(batches(1)))
-    entry = step._find(step._key(next(batches(1)), {}, list(next(batches(1)))))
+    leaves = list(next(batches(1)))
+    entry = step._find(step._key(tuple(leaves), {}, leaves), leaves)
     assert isinstance(entry, ShardedEntry)
     assert len(entry._donated) == len(entry.program.writes) == 12
     assert all(feed.value in entry._resident for feed in entry._donated)

@@ -495,3 +495,22 @@ def test_a_program_that_says_another_dtype_is_noticed() -> None:
     known[program.outputs[0]] = known[program.outputs[0]] * 1.0
     with pytest.raises(AssertionError):
         as_declared(program, known)
+
+
+@pytest.mark.parametrize("name", ["-1 / y", "y / -1", "300 / y", "y > -1", "np.hypot(y, -1)", "np.arctan2(y, -3)"])
+def test_a_quotient_or_a_comparison_takes_a_number_that_the_dtype_has_not(name: str) -> None:
+    f, y = eval(f"lambda y: {name}", {"np": np}), np.array([3, 1, 2], np.uint8)
+    got, wanted = mg.compile(f)(y), f(y)
+    assert got.dtype == wanted.dtype
+    assert np.array_equal(got, wanted)
+
+
+def test_a_sum_in_a_dtype_that_has_not_the_number_is_refused_as_in_numpy() -> None:
+    for run in (lambda f: f, mg.compile):
+        with pytest.raises(OverflowError, match="300 out of bounds for uint8"):
+            run(lambda y: y + 300)(np.array([3], np.uint8))
+
+
+def test_the_sum_of_nothing_is_zero_and_not_minus_zero() -> None:
+    f: Any = lambda z: np.arctan2(np.sum(-(z * z + 0.5)), np.sum(-z))
+    assert mg.compile(f)(np.array([])) == f(np.array([])) == 0.0

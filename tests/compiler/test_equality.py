@@ -253,6 +253,12 @@ SCALED: dict[str, Any] = {
 }  # fmt: skip
 
 
+class Known(list[Any]):
+    """The values of a run so far, and its whole numbers."""
+
+    whole: Any
+
+
 class Growing(RuleBasedStateMachine):
     """A graph of the table's primitives over random shapes, axes, layouts and dtypes, compiled as it grows.
 
@@ -274,7 +280,8 @@ class Growing(RuleBasedStateMachine):
         self.dirty = True
 
     def values(self, inputs: Any) -> list[Any]:
-        *known, self.whole = inputs  # whole numbers stand beside floats and never alone
+        known = Known(inputs[:-1])
+        known.whole = inputs[-1]  # whole numbers stand beside floats and never alone
         for step in self.steps:
             known.append(step(known))
         return known
@@ -359,8 +366,8 @@ class Growing(RuleBasedStateMachine):
 
     @rule(op=st.sampled_from(["+", "*", ">", "max", "where"]), a=st.integers(0, 99))
     def beside_whole(self, op: str, a: int) -> None:
-        def step(known: list[Any]) -> Any:
-            k, x = self.whole, floats(known[a % 4])
+        def step(known: Known) -> Any:
+            k, x = known.whole, floats(known[a % 4])
             return {"+": lambda: x + k, "*": lambda: k * x, ">": lambda: x > k, "max": lambda: np.maximum(k, x),
                     "where": lambda: np.where(x > 0.5, k, x)}[op]()  # fmt: skip
 

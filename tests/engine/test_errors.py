@@ -129,7 +129,7 @@ def test_a_message_says_what_is_wrong_and_what_to_write(call: Any, kind: type[Ex
 
 
 def test_values_are_refused_in_a_compiled_function_in_one_sentence() -> None:
-    for look in (np.argsort, np.unique, np.nonzero, lambda x: x.argmax()):
+    for look in (np.unique, np.lexsort):
         with pytest.raises(errors.GraphError, match=r"; return the tensor and look at its values outside\.\n"):
             mg.compile(lambda x, look=look: look(x))(X)
     text = "".join(path.read_text() for path in Path(mg.__file__).parent.rglob("*.py"))

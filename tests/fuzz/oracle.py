@@ -16,6 +16,8 @@ from .programs import Program
 __all__ = ["Direction", "Slope", "direction_of", "flat", "slope", "weights"]
 
 STEPS = 2.0**-12, 2.0**-13
+LARGEST = 1e12
+"""Beside larger numbers a step of extended precision is rounded away, or goes over many periods of a sine."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,8 @@ def slope(program: Program, value: Any, along: Direction, offset: float = 0.0) -
         if _analytic(program.text):
             out = at(np.clongdouble(1e-30j), np.clongdouble)
             return Slope(float(np.sum(out.imag / np.longdouble(1e-30) * np.ravel(seed))), "complex step")
+        if any(c is not None and (np.abs(a) > LARGEST).any() for a, c in zip(program.load().arguments, along, strict=True)):
+            return Slope(why="steps are lost beside numbers of such size")
         zero = np.sum(middle * np.ravel(seed))
         sides = [(weighted(h), weighted(-h)) for h in STEPS]
     except Exception as error:  # noqa: BLE001 - a program that does not run on wide numbers has no measured slope

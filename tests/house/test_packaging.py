@@ -88,6 +88,14 @@ def test_core_dependencies_are_three() -> None:
     assert [name for name in names + extras if name not in papers] == []
 
 
+def test_the_oldest_numpy_is_tried() -> None:
+    """A floor that nothing runs on is a guess."""
+    floor = PROJECT["dependencies"][0].removeprefix("numpy>=")
+    assert f"'numpy=={floor}.*'" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    papers = (ROOT / "docs" / "explanation" / "dependencies.md").read_text(encoding="utf-8")
+    assert f"- `numpy`: the arrays. From {floor}," in papers
+
+
 def imported_by_the_package() -> set[str]:
     """The top-level modules that the package imports anywhere, or asks for by name."""
     found: set[str] = set()

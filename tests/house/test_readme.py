@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -56,6 +58,56 @@ def test_the_code_of_the_page_runs_and_shows_what_it_says(page: str, tmp_path: P
     assert (tmp_path / "normalize.html").stat().st_size > 2000
     drawn, shown = (folder / "normalize.svg" for folder in (tmp_path, ROOT / "docs" / "images"))
     assert texts(shown) == texts(drawn), "the picture of the page is not the one that its code draws: copy it"
+
+
+def commands(text: str) -> list[str]:
+    """The commands of a page: the lines of its shell blocks, and what stands in its sentences."""
+    lines = "".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL)).splitlines()
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    return [*(line.partition("  #")[0] for line in lines), *re.findall(r"`((?:\.venv/bin/)?micrograd [^`]+)`", prose)]
+
+
+def ends(command: str, clone: Path) -> tuple[int, str]:
+    """The exit status and the output of a command in a clone. Nothing is installed: `.ci/run` does that."""
+    program, *words = shlex.split(command)
+    if (program, words[0]) == ("pip", "install"):
+        return int(not all((clone / place / "pyproject.toml").is_file() for place in words[1:])), ""
+    run_as = {"make": ["make", "-n"], "micrograd": [sys.executable, "-m", "micrograd"]}[program.split("/")[-1]]
+    done = subprocess.run(
+        [*run_as, *words], cwd=clone, capture_output=True, text=True, timeout=300, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}, encoding="utf-8",
+    )  # fmt: skip
+    return done.returncode, done.stdout
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """What a clone holds, with nothing installed or built in it."""
+    for name in ("Makefile", "pyproject.toml", "examples", "README.md", "micrograd"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    return tmp_path
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links")
+@pytest.mark.parametrize("page", PAGES)
+def test_the_commands_of_the_page_run_in_a_fresh_clone(page: str, clone: Path) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert {*re.findall(r"^```(\w+)", text, re.MULTILINE)} == {"sh", "python", "text"}  # each is read here
+    found = commands(text)
+    assert len(found) >= 5
+    output = {command: ends(command, clone) for command in found}
+    marks = [command for command in found if " check " in command]
+    assert {command: status for command, (status, _) in output.items() if status != (command in marks)} == {}
+    (shown,) = re.findall(r"```text\n(.*?)```", text, re.DOTALL)
+    assert [line for line in shown.splitlines() if line not in output[marks[0]][1]] == []
+    assert (clone / "bn.html").stat().st_size > 2000
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links")
+def test_a_command_that_does_not_run_is_found(clone: Path) -> None:
+    page = "```sh\npip install ./python  # here\nmake dmeo\n```\nThen `micrograd draw examples/bn.py:forward`."
+    assert commands(page) == ["pip install ./python", "make dmeo", "micrograd draw examples/bn.py:forward"]
+    assert [bool(ends(command, clone)[0]) for command in commands(page)] == [True] * 3
 
 
 def texts(picture: Path) -> list[str]:

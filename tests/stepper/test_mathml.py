@@ -128,7 +128,7 @@ def _made(row: Any) -> Any:
     attrs: dict[str, Any] = {
         "pow": {"exponent": 3}, "sum": {"axis": 0}, "max": {"axis": 0}, "reshape": {"shape": (4,)},
         "transpose": {"axes": (1, 0)}, "broadcast": {"shape": (2, 2, 2)}, "gather": {"index": (slice(None), 0)},
-        "scatter": {"index": (slice(0, 2),), "shape": (3, 2)}, "cast": {"dtype": "float32"},
+        "scatter": {"index": (slice(0, 2),), "shape": (3, 2)}, "cast": {"dtype": "float32"}, "places": {"function": "argmax"},
     }.get(row.name, {"axis": 1} if row.kind == "scan" else {})  # fmt: skip
     operands = [x] * (2 if row.variadic else len(row.vjp))
     return row(*operands, **attrs)

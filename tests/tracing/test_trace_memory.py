@@ -210,3 +210,26 @@ def test_a_view_of_a_copy_is_a_view_where_numpy_makes_one(copied: Any, given: An
     x = np.arange(6.0).reshape(2, 3)
     graph = mg.trace(f, x.copy())
     assert graph.value[graph.outputs[0].name] == f(x.copy())
+
+
+@pytest.mark.parametrize("look", [np.diag, np.diagonal, np.linalg.diagonal, lambda x: np.diag(x, 1)])
+def test_a_diagonal_is_a_view_that_is_locked(look: Any) -> None:
+    def f(x: Any) -> Any:
+        x = x * 1.0
+        seen = look(x)
+        x *= -1.5
+        return seen * 2.0
+
+    x = np.arange(12.0).reshape(3, 4)
+    assert np.array_equal(mg.vjp(f, x)[0], f(x))
+    assert np.array_equal(mg.compile(f)(x), f(x))
+    assert np.array_equal(mg.grad(lambda x: f(x).sum())(x), np.where(np.isin(x, look(x)), -3.0, 0.0))
+
+    def writes(x: Any) -> Any:
+        seen = look(x * 1.0)
+        seen[0] = 1.0
+        return seen
+
+    for run in (writes, lambda x: mg.vjp(writes, x)):
+        with pytest.raises(ValueError, match="read-only"):
+            run(x)

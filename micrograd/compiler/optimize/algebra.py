@@ -231,8 +231,8 @@ def factored() -> Rule:
             return None
         x, old = operands[0], made.program.values[equation.out]
         shape = made.shape(x)
-        if not shape or made.values[x].dtype not in KERNELS:
-            return None
+        if not shape or 0 in shape or made.values[x].dtype not in KERNELS:
+            return None  # the sum of nothing is 0, and not -0, whatever its factors
         axes = _axes(equation, len(shape))
         terms = _terms(made, x, shape, axes, sums, split=True)
         if terms is None or len(terms) == 1 or not all(_key(t, shape, axes) in sums for t in terms if t.inside):

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from micrograd.cli import exercising, main
+from micrograd.cli.terminal import typed
 from micrograd.errors import GraphError
 from micrograd.export.numpy_source.listing import Line
 from micrograd.marker.exercises import exercise_messages, exercises
@@ -321,7 +322,7 @@ def test_a_function_comes_with_what_it_uses(capsys: pytest.CaptureFixture[str], 
     assert (code, err) == (0, "")
     assert out == (
         "mlp_forward_exercise.py: 2 blank; the solution is in mlp_forward_exercise_solution.py\n"
-        "mark it: micrograd check mlp_forward_exercise.py\n"
+        f"mark it: {typed('check', 'mlp_forward_exercise.py')}\n"
     )
     text = Path("mlp_forward_exercise.py").read_text(encoding="utf-8")
     assert "def gelu(x):" in text
