@@ -46,7 +46,8 @@ def capture(
     - numbers, functions and objects, in closures, globals, attributes and containers, are constants, and so is which
       tensor or array stands there: the program holds as long as the same is found (`micrograd.program.outside`);
     - the entries of plain arrays are constants of the program, copied now;
-    - what the host does besides (printing, appending to lists) is done once, now.
+    - what the host does besides (printing, appending to lists) is done once, now; a program whose capture changed a
+      container, or went on in an iterator, holds for that call alone (`Program.holds`).
 
     Raises:
         GraphError: `f` asks for a tensor's value, draws random numbers by itself, counts in a global or an attribute,
