@@ -80,7 +80,9 @@ def slope(program: Program, value: Any, along: Direction, offset: float = 0.0) -
         if _analytic(program.text):
             out = at(np.clongdouble(1e-30j), np.clongdouble)
             return Slope(float(np.sum(out.imag / np.longdouble(1e-30) * np.ravel(seed))), "complex step")
-        if any(c is not None and (np.abs(a) > LARGEST).any() for a, c in zip(program.load().arguments, along, strict=True)):
+        if any(
+            c is not None and (np.abs(a) > LARGEST).any() for a, c in zip(program.load().arguments, along, strict=True)
+        ):
             return Slope(why="steps are lost beside numbers of such size")
         zero = np.sum(middle * np.ravel(seed))
         sides = [(weighted(h), weighted(-h)) for h in STEPS]
