@@ -205,7 +205,13 @@ class Outside:
                     "pass the number as an argument and return the new one, or keep it as an array in a buffer of a "
                     "module."
                 )
-            self._holds_once = self._holds_once or name
+            if id(space) not in mended:
+                self._holds_once = self._holds_once or name
+            elif not isinstance(value, Tensor) and not hasattr(value, "node"):
+                raise GraphError(
+                    f"{_called(self.f)} changes {name}, an attribute of a module, which later calls would not do; "
+                    "return the new value, or keep it as an array in a buffer of the module."
+                )
         names = {id(space): name for space, _, name in self._places}
         for space, was in self._kept:
             if isinstance(space, dict):  # that its entries are the same is known by now

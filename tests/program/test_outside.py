@@ -431,6 +431,16 @@ def counts_in_a_method_that_nothing_names() -> Callable[[Any], Any]:
     return lambda x: x * next(counter)
 
 
+class Alternating(nn.Module):
+    def __init__(self) -> None:
+        self.mode = "a"
+
+    def forward(self, x: Any) -> Any:
+        self.last = x * 2.0
+        self.mode = "b" if self.mode == "a" else "a"
+        return x * (2.0 if self.mode == "a" else 3.0)
+
+
 def counts_in_bytes() -> Callable[[Any], Any]:
     counter = bytearray(1)
 
@@ -446,6 +456,7 @@ def counts_in_bytes() -> Callable[[Any], Any]:
     [
         (counts_in_its_class, "changes Shared.count from 0.0 to 1.0, which later calls would not do"),
         (counts_in_a_method_that_nothing_names(), "changes counter.count from 0.0 to 1.0, which later calls would not"),
+        (Alternating(), "changes Alternating.mode, an attribute of a module, which later calls would not do"),
         (counts_in_bytes(), "changes counter from 0 to 1, which later calls would not do"),
     ],
 )
