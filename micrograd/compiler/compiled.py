@@ -46,7 +46,8 @@ def compile(  # noqa: A001 (mg.compile)
     Where `f` asks for truth values or whole numbers (``if x > 0``, ``range(n)``, ``x[x > 0]``), what is compiled holds
     for these: every call computes them first, and others are recorded anew, up to eight times; `f` itself runs then.
     What `f` finds outside (numbers, functions, objects and their attributes, parameters) is compared at each call, by
-    identity: where it changed, `f` is recorded anew. The entries of arrays that it finds outside are constants.
+    identity: where it changed, or `f` itself changes it (a list that grows), `f` is recorded anew. The entries of
+    arrays that it finds outside are constants, but of those that it writes into.
 
     Args:
         f: a function of arrays: plain NumPy code, `micrograd.value_and_grad` of one, a whole training step

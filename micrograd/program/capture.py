@@ -46,7 +46,8 @@ def capture(
     - numbers, functions and objects, in closures, globals, attributes and containers, are constants, and so is which
       tensor or array stands there: the program holds as long as the same is found (`micrograd.program.outside`);
     - the entries of plain arrays are constants of the program, copied now;
-    - what the host does besides (printing, appending to lists) is done once, now.
+    - what the host does besides (printing, appending to lists) is done once, now; a program whose capture changed a
+      container, or went on in an iterator, holds for that call alone (`Program.holds`).
 
     Raises:
         GraphError: `f` asks for a tensor's value, draws random numbers by itself, counts in a global or an attribute,
@@ -92,15 +93,18 @@ def _captured(
             if outside.watches:
                 recorder.assumptions.append((outside.holds, True))
             program = _Assembly(recorder, result, updates).program().check()
-        except ValueError as error:  # NumPy puts its own words in front of ours when it fills a buffer
-            if isinstance(error.__cause__, GraphError):
-                raise error.__cause__ from None
+        except Exception as error:
+            outside.put_back()
+            if isinstance(error, ValueError) and isinstance(error.__cause__, GraphError):
+                raise error.__cause__ from None  # NumPy puts its own words in front when it fills a buffer
             raise
         finally:
             recorder.restore()
             changed = [(array, values) for array, values in before if not np.array_equal(array, values)]
             for array, values in changed:
                 np.copyto(array, values)
+            if changed:
+                outside.put_back()
         for array, _ in changed:
             refused = WritesOutsideError(
                 f"{recorder.name} writes into an array of {array.dtype} that it finds outside, which later calls would "

@@ -8,6 +8,7 @@ import operator
 import random
 import sys
 import types
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -23,10 +24,17 @@ __all__ = ["Outside", "changed"]
 Place = tuple[Any, tuple[Any, ...] | None, str]
 """A mapping or a list, the keys looked up in it (None for a list, whose items all count), and what it is called."""
 
+_LISTS = (list, deque, set, bytearray)
+"""What grows and shrinks, and is compared item by item."""
+
 _NUMBERS = (bool, int, float, complex, str, bytes)
 _LONGEST = 10_000
 _READS_TEXT = {"eval", "exec", "globals"}
 _NOTHING = object()
+_RUN_BY_SYNTAX = {"__iter__", "__next__", "__len__", "__contains__", "__getitem__", "__getattr__", "__enter__",
+                  "__exit__", "__bool__", "__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__",
+                  "__truediv__", "__matmul__", "__pow__", "__neg__", "__lt__", "__gt__"}  # fmt: skip
+"""Methods that code runs without naming them; `__call__` is looked at besides."""
 
 
 class Outside:
@@ -55,15 +63,24 @@ class Outside:
         self._defaults: dict[tuple[int, str], Any] = {}  # what a class gives its objects, by their mapping
         self._found: list[tuple[Any, list[Any]]] = []
         self._contents: list[Any] = []
-        self._lists: list[tuple[list[Any], list[Any]]] = []
+        self._lists: list[tuple[Any, list[Any]]] = []
+        self._iterators: list[tuple[Any, str]] = []
+        self._dictionaries: dict[int, dict[Any, Any]] = {}
+        self._spaces: dict[int, _Attributes] = {}  # the same at every look
+        self._holds_once = ""
         self._looks: list[tuple[Callable[[Any], Any], Any, Any]] = []
         self._look()
         self._before = {(id(space), key): value for space, key, value, _ in self._values()}
+        self._kept = [
+            (value, [*(value.items() if isinstance(value, dict) else value)])
+            for value in self._seen.values()
+            if isinstance(value, (dict, *_LISTS)) and len(value) <= _LONGEST
+        ]
         self._before |= {place: item for place, item in self._defaults.items() if self._before.get(place) is None}
 
     def _look(self) -> None:
         self._seen, self._places, self._cells, self.generators, self.counts = {}, [], [], [], []
-        self._mentioned = set()
+        self._mentioned, self._iterators, self._dictionaries = set(), [], {}
         stack: list[tuple[Any, str]] = [(self.f, ""), *((leaf, "") for leaf in self.leaves)]
         while stack:
             value, name = stack.pop()
@@ -89,17 +106,23 @@ class Outside:
             yield from ((part, name) for part in (value.func, *value.args, *value.keywords.values()))
         elif isinstance(value, dict):
             if len(value) <= _LONGEST:
+                self._dictionaries[id(value)] = value
                 yield from self._entries(value, [*value], name or "a dictionary")
-        elif isinstance(value, (list, tuple, set, frozenset)):
+        elif isinstance(value, (*_LISTS, tuple, frozenset)):
             if len(value) <= _LONGEST:
-                if isinstance(value, list):
+                if isinstance(value, _LISTS):
                     self._places.append((value, None, name or "a list"))
                 yield from ((item, name) for item in value)
+        elif isinstance(value, Iterator) and not _is_watched(type(value)):
+            self._iterators.append((value, name))
         elif "__wrapped__" in getattr(value, "__dict__", ()):  # a compiled function, a memo
             yield value.__wrapped__, name
         elif isinstance(value, type):
             if _is_users(value):
-                yield from self._entries(value.__dict__, [*_own(value.__dict__)], value.__name__)
+                own = self._spaces.setdefault(id(value), _OfClass(value))
+                yield from self._entries(own, [*_own(value.__dict__)], value.__name__)
+                yield from ((item, key) for key, item in [*value.__dict__.items()]
+                            if key in _RUN_BY_SYNTAX and isinstance(item, types.FunctionType))  # fmt: skip
         elif not isinstance(value, types.ModuleType) and _is_watched(type(value)):
             yield type(value), name
             yield getattr(type(value), "__call__", None), name  # noqa: B004 - the method itself
@@ -109,7 +132,7 @@ class Outside:
             yield from self._entries(space, [*_own({**defaults, **space}, held)], of)
             for slot in _slots(type(value)):
                 if hasattr(value, slot):
-                    self._places.append((_Attributes(value), (slot,), of))
+                    self._places.append((self._spaces.setdefault(id(value), _Attributes(value)), (slot,), of))
                     yield getattr(value, slot), f"{of}.{slot}"
 
     def _of_function(self, function: types.FunctionType) -> Iterator[tuple[Any, str]]:
@@ -139,7 +162,7 @@ class Outside:
         if function.__dict__:
             yield from self._entries(function.__dict__, [*function.__dict__], function.__name__)
 
-    def _entries(self, space: Mapping[Any, Any], keys: list[Any], name: str) -> Iterator[tuple[Any, str]]:
+    def _entries(self, space: Mapping[Any, Any] | _Attributes, keys: list[Any], name: str) -> Iterator[tuple[Any, str]]:
         if keys:
             self._places.append((space, tuple(keys), name))
         for key in keys:
@@ -165,13 +188,15 @@ class Outside:
             was = before.get((id(space), key), _NOTHING)
             if was is value or changing(space, key):
                 continue
+            if value is None and self._defaults.get((id(space), key), _NOTHING) is was:  # its class still gives it
+                continue
             if isinstance(value, Tensor) and value.serial <= since and id(space) not in mended:
                 _put_back(space, key, was)
                 raise GraphError(
                     f"{_called(self.f)} puts a value that it computed into {name}, which later calls would not do; "
                     "return the value, or assign it to the .data of a parameter."
                 )
-            if not self._mentions(key):
+            if not self._mentions(key) or (type(value) in _NUMBERS and type(value) is type(was) and value == was):
                 continue
             if type(value) in (bool, int, float, complex) and type(was) in (bool, int, float, complex):
                 _put_back(space, key, was)
@@ -180,6 +205,35 @@ class Outside:
                     "pass the number as an argument and return the new one, or keep it as an array in a buffer of a "
                     "module."
                 )
+            if id(space) not in mended:
+                self._holds_once = self._holds_once or name
+            elif not isinstance(value, Tensor) and not hasattr(value, "node"):
+                raise GraphError(
+                    f"{_called(self.f)} changes {name}, an attribute of a module, which later calls would not do; "
+                    "return the new value, or keep it as an array in a buffer of the module."
+                )
+        names = {id(space): name for space, _, name in self._places}
+        for space, was in self._kept:
+            if isinstance(space, dict):  # that its entries are the same is known by now
+                lost = len(space) != len(was) or not all(map(operator.is_, space, (key for key, _ in was)))
+            else:
+                lost = len(space) != len(was) or not all(map(operator.is_, space, was))
+            if lost:
+                self._holds_once = self._holds_once or names.get(id(space)) or "a container"
+        for _, name in self._iterators:
+            if self._mentions(name.rpartition(".")[2]):
+                self._holds_once = self._holds_once or name or "an iterator"
+
+    def put_back(self) -> None:
+        """Give lists, sets and dictionaries the items that they had before a run that failed."""
+        for space, was in self._kept:
+            if isinstance(space, dict):
+                if len(space) != len(was) or any(space.get(key, _NOTHING) is not item for key, item in was):
+                    space.clear()
+                    space.update(was)
+            elif len(space) != len(was) or not all(map(operator.is_, space, was)):
+                space.clear()
+                (space.update if isinstance(space, set) else space.extend)(was)
 
     def _mentions(self, key: Any) -> bool:
         """Check that the code that was found names an entry: what changes besides is none of its business."""
@@ -205,15 +259,23 @@ class Outside:
         ]
         self._lists = [(items, found) for (items, keys, _), (_, found) in zip(self._places, self._found, strict=True)
                        if keys is None]  # fmt: skip
+        self._lists += [(space, [*space]) for space in self._dictionaries.values()]
         self.leaves, self.generators, self.counts, self._seen = [], [], [], {}
+        self._kept, self._iterators = [], []
 
     @property
     def watches(self) -> bool:
         """Check that there is anything that could change."""
-        return bool(self._places or self._cells)
+        return bool(self._places or self._cells or self._dictionaries or self._holds_once)
 
     def holds(self) -> bool:
-        """Check that everything is what it was; every call of a compiled function asks, so it takes no detours."""
+        """Check that everything is what it was; every call of a compiled function asks, so it takes no detours.
+
+        Never so where the run itself changed what it found (a list that grew, an iterator that went on): what a call
+        does there is done by the function alone, which is captured anew.
+        """
+        if self._holds_once:
+            return False
         for look, key, value in self._looks:
             if look(key) is not value:
                 return False
@@ -224,6 +286,8 @@ class Outside:
 
     def changed(self) -> str:
         """Return the name of the first thing that is not what it was; empty where all is."""
+        if self._holds_once:
+            return self._holds_once
         for (space, keys, name), (_, found) in zip(self._places, self._found, strict=True):
             for position, (now, was) in enumerate(zip(_read(space, keys), found, strict=False)):
                 if now is not was:
@@ -260,6 +324,14 @@ class _Attributes:
         return getattr(self.owner, name, None)
 
 
+class _OfClass(_Attributes):
+    """The attributes of a class itself, as its `__dict__` has them."""
+
+    def get(self, name: str) -> Any:
+        """Return an attribute; None where the class has none."""
+        return self.owner.__dict__.get(name)
+
+
 def _read(space: Any, keys: tuple[Any, ...] | None) -> Iterator[Any]:
     return iter(space) if keys is None else map(space.get, keys)
 
@@ -275,6 +347,8 @@ def _put_back(space: Any, key: Any, was: Any) -> None:
     """Undo what a run that is refused did to an entry."""
     if isinstance(space, types.CellType):
         space.cell_contents = was
+    elif isinstance(space, _Attributes):
+        setattr(space.owner, key, was)
     elif isinstance(space, (dict, list)):
         space[key] = was
 

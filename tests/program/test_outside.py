@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import functools
+import itertools
 import random
 import types
 from collections.abc import Callable
@@ -315,3 +317,150 @@ def test_what_changes_again_and_again_is_said_and_not_kept() -> None:
         run(9.5)
     run(10.5)
     assert [len(entries) for entries in f.entries.values()] == [8]
+
+
+class Counter:
+    def __init__(self) -> None:
+        self.count = 0.0
+
+    def __iter__(self) -> Counter:
+        return self
+
+    def __next__(self) -> float:
+        self.count += 1.0
+        return self.count
+
+
+class Shared:
+    count = 0.0
+
+
+def changing_its_surroundings() -> list[Callable[[Any], Any]]:
+    """Return functions that change what they find outside, but for numbers and what they compute."""
+    grown, pair, modes, keys = [0.0], [np.ones(3), np.zeros(3)], {"mode": "train"}, dict[str, float]()
+    last, members, numbers, drawn = collections.deque([0.0], maxlen=9), {0.0}, itertools.count(1), iter([1.0, 2.0, 3.0])
+    settings, counts, twice = types.SimpleNamespace(a=np.ones(3), b=np.zeros(3)), np.zeros((), int), [0.0]
+
+    def a_list(x: Any) -> Any:
+        grown.append(1.0)
+        return x * len(grown)
+
+    def a_default(x: Any, seen: list[float] = []) -> Any:  # noqa: B006 - as users write
+        seen.append(1.0)
+        return x * len(seen)
+
+    def items_that_swap(x: Any) -> Any:
+        pair[0], pair[1] = pair[1], pair[0]
+        return x * pair[0]
+
+    def attributes_that_swap(x: Any) -> Any:
+        settings.a, settings.b = settings.b, settings.a
+        return x * settings.a
+
+    def a_text(x: Any) -> Any:
+        modes["mode"] = "test" if modes["mode"] == "train" else "train"
+        return x * (2.0 if modes["mode"] == "train" else 3.0)
+
+    def computed_keys(x: Any) -> Any:
+        keys[f"call {len(keys)}"] = 1.0
+        return x * len(keys)
+
+    def a_deque(x: Any) -> Any:
+        last.append(1.0)
+        return x * len(last)
+
+    def a_set(x: Any) -> Any:
+        members.add(float(len(members)))
+        return x * len(members)
+
+    def a_counter(x: Any) -> Any:
+        return x * next(numbers)
+
+    def an_iterator(x: Any) -> Any:
+        return x * next(drawn)
+
+    def a_list_beside_an_array_of_counts(x: Any) -> Any:
+        twice.append(1.0)
+        np.add(counts, 1, out=counts)
+        return x * len(twice) + counts
+
+    return [a_list, a_default, items_that_swap, attributes_that_swap, a_text, computed_keys, a_deque, a_set, a_counter,
+            an_iterator, a_list_beside_an_array_of_counts]  # fmt: skip
+
+
+@pytest.mark.parametrize("at", range(11), ids=[f.__name__ for f in changing_its_surroundings()])
+def test_a_function_that_changes_what_it_finds_changes_it_at_every_call(at: int) -> None:
+    pytest.importorskip("llvmlite")
+    plain, compiled = changing_its_surroundings()[at], mg.compile(changing_its_surroundings()[at], threads=1)
+    for scale in (1.0, 2.0, 3.0):
+        np.testing.assert_array_equal(compiled(X * scale), plain(X * scale))
+
+
+def test_what_is_filled_once_is_captured_once_more_and_then_kept() -> None:
+    pytest.importorskip("llvmlite")
+    memo: dict[int, Any] = {}
+
+    def f(x: Any) -> Any:
+        if len(x) not in memo:
+            memo[len(x)] = np.arange(len(x)) * 1.0
+        return x + memo[len(x)]
+
+    compiled = mg.compile(f, threads=1)
+    for _ in range(4):
+        np.testing.assert_array_equal(compiled(X), X + np.arange(3))
+    assert [len(entries) for entries in compiled.entries.values()] == [2]
+
+
+@pytest.mark.parametrize("kind", [dict, list, set, collections.deque])
+def test_containers_that_grow_from_nothing_between_calls_are_seen(kind: Any) -> None:
+    pytest.importorskip("llvmlite")
+    held = kind()
+    compiled = mg.compile(lambda x: x * len(held), threads=1)
+    np.testing.assert_array_equal(compiled(X), X * 0)
+    held.update({"a": 1.0}) if isinstance(held, (dict, set)) else held.append(1.0)
+    np.testing.assert_array_equal(compiled(X), X)
+
+
+def counts_in_its_class(x: Any) -> Any:
+    Shared.count += 1.0
+    return x * Shared.count
+
+
+def counts_in_a_method_that_nothing_names() -> Callable[[Any], Any]:
+    counter = Counter()
+    return lambda x: x * next(counter)
+
+
+class Alternating(nn.Module):
+    def __init__(self) -> None:
+        self.mode = "a"
+
+    def forward(self, x: Any) -> Any:
+        self.last = x * 2.0
+        self.mode = "b" if self.mode == "a" else "a"
+        return x * (2.0 if self.mode == "a" else 3.0)
+
+
+def counts_in_bytes() -> Callable[[Any], Any]:
+    counter = bytearray(1)
+
+    def f(x: Any) -> Any:
+        counter[0] += 1
+        return x * counter[0]
+
+    return f
+
+
+@pytest.mark.parametrize(
+    ("f", "message"),
+    [
+        (counts_in_its_class, "changes Shared.count from 0.0 to 1.0, which later calls would not do"),
+        (counts_in_a_method_that_nothing_names(), "changes counter.count from 0.0 to 1.0, which later calls would not"),
+        (Alternating(), "changes Alternating.mode, an attribute of a module, which later calls would not do"),
+        (counts_in_bytes(), "changes counter from 0 to 1, which later calls would not do"),
+    ],
+)
+def test_numbers_that_a_function_counts_anywhere_are_refused(f: Any, message: str) -> None:
+    for _ in range(2):  # and undone
+        with pytest.raises(GraphError, match=message):
+            capture(f, (X,), {})
