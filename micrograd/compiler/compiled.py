@@ -354,7 +354,7 @@ def _apart(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if isinstance(leaf, np.ndarray) and any(
             isinstance(other, np.ndarray) and np.may_share_memory(leaf, other) for other in leaves[:at]
         ):
-            leaves[at] = leaf.copy()
+            leaves[at] = leaf.copy(order="K")  # what is a view of it depends on its order
     return rebuild(leaves)
 
 

@@ -275,3 +275,19 @@ def test_a_compiled_call_writes_into_the_callers_arrays_whatever_they_look_like(
     with pytest.raises(ValueError, match="read-only"):
         f(locked, OTHER)
     assert f.report().kernels
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_an_argument_given_twice_keeps_its_order_in_memory(order: Any) -> None:
+    """Whether `ravel` is a view or a copy depends on it."""
+    pytest.importorskip("llvmlite")
+
+    def f(x: Any, y: Any) -> Any:
+        row = (x * y).ravel()
+        whole = x * y
+        first = whole.ravel()
+        first[0] = y.max()
+        return np.concatenate([row, whole.ravel()])
+
+    x = np.array(np.arange(12.0).reshape(2, 2, 3), order=order)
+    assert np.array_equal(mg.compile(f)(x, x), f(x, x))
