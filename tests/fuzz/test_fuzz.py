@@ -13,25 +13,25 @@ from .run import Tally, programs, routes_of
 from .shrinking import shrink
 from .writing import write
 
-TALLY = Tally()
 
+def test_programs_mean_the_same_everywhere_and_most_are_judged() -> None:
+    tally = Tally()
 
-@settings(max_examples=300, phases=[Phase.generate])
-@given(program=programs())
-def test_programs_mean_the_same_everywhere(program: Program) -> None:
-    try:
-        verdicts = judge(program, routes_of(TALLY.programs, dear=False))
-    except Odd as odd:
-        TALLY.odd[str(odd)] += 1
-    else:
-        TALLY.add(program, verdicts)
-        wrong = [v for v in verdicts if v.outcome == "wrong"]
-        assert not wrong, f"{wrong}\n{program.text}"
+    @settings(max_examples=300, phases=[Phase.generate])
+    @given(program=programs())
+    def each(program: Program) -> None:
+        try:
+            verdicts = judge(program, routes_of(tally.programs, dear=False))
+        except Odd as odd:
+            tally.odd[str(odd)] += 1
+        else:
+            tally.add(program, verdicts)
+            wrong = [v for v in verdicts if v.outcome == "wrong"]
+            assert not wrong, f"{wrong}\n{program.text}"
 
-
-def test_most_programs_are_judged() -> None:
-    assert TALLY.programs > 2 * sum(TALLY.odd.values()), TALLY.table()
-    assert TALLY.outcomes["slope", "right"] > 0.5 * TALLY.programs, TALLY.table()
+    each()
+    assert tally.programs > 2 * sum(tally.odd.values()), tally.table()
+    assert tally.outcomes["slope", "right"] > 0.5 * tally.programs, tally.table()
 
 
 def text_of(body: str, arguments: str = "np.array([0.5, 1.2, -0.7])") -> str:
