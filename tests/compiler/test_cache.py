@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from compiled import LOOP
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -33,14 +34,6 @@ from micrograd.kept.store import CacheWarning, cache_info, clear_cache, open_sto
 
 POSIX = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="owners and modes as on POSIX")
 KINDS = {"n": "i64", "x": "*f64", "out": "*f64"}
-SOURCE = """
-def run(n, x, out):
-    i = 0
-    while i < n:
-        out[i] = {}
-        i += 1
-    return 0
-"""
 HEADER = {"source": "s", "llvmlite": "1"}
 
 
@@ -61,7 +54,7 @@ def forget() -> None:
 
 
 def had(expression: str, kinds: dict[str, str] = KINDS) -> tuple[Callable[..., Any], bool]:
-    function, how = load_or_compile(SOURCE.format(expression), kinds)
+    function, how = load_or_compile(LOOP.format(expression), kinds)
     return function, how["from_disk"]
 
 
@@ -467,7 +460,7 @@ print(had["from_disk"], out.tolist())
 
 
 def process(expression: str, before: str = "") -> subprocess.Popen[str]:
-    program = PROGRAM.format(source=SOURCE.format(expression), kinds=KINDS, before=before)
+    program = PROGRAM.format(source=LOOP.format(expression), kinds=KINDS, before=before)
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

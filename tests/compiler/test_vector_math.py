@@ -13,6 +13,7 @@ import chebyshev
 import mpmath
 import numpy as np
 import pytest
+from compiled import LOOP
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,16 +35,6 @@ from micrograd.compiler.runtime.vector_math import FORMATS, FUNCTIONS, Format
 DTYPES = ("float32", "float64")
 LIMIT = {"exp": 1.0, "log": 1.0, "tanh": 1.5}  # units in the last place
 UNIT = {"float32": 2.0**-24, "float64": 2.0**-53}
-
-
-LOOP = """
-def run(n, x, out):
-    i = 0
-    while i < n:
-        out[i] = {}
-        i += 1
-    return 0
-"""
 
 
 def short(dtype: str) -> str:

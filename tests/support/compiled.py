@@ -10,7 +10,17 @@ from micrograd.compiler.backends.native import Entry
 from micrograd.program.capture import capture
 from micrograd.program.program import evaluate
 
-__all__ = ["close", "interpreted"]
+__all__ = ["LOOP", "close", "interpreted"]
+
+LOOP = """
+def run(n, x, out):
+    i = 0
+    while i < n:
+        out[i] = {}
+        i += 1
+    return 0
+"""
+"""A printed function of one loop, with a hole for the expression of ``x[i]``."""
 
 
 def interpreted(f: Any, *args: Any, threads: int = 1) -> tuple[Any, Any]:

@@ -140,16 +140,15 @@ class _Printer(Statements):
         """Return vectors for what a loop adds up, set to what adds nothing."""
         w = self.writer
         found: dict[tuple[str, int], tuple[str, str]] = {}
-        for names, neutral in ((sweep.sums, -0.0), (sweep.largest, -np.inf), (sweep.flags, 0)):
-            for name in names:
-                if name not in self.slots:
-                    raise UnprintedError(f"{name} before it has a value")
-                kind = "i1" if neutral == 0 and name in sweep.flags else self.slots[name][1]
-                for side in range(sides):
-                    slot = w.slot(type_of(kind, lanes))
-                    start = w.spread(Value(kind, "", number=neutral), lanes)
-                    w.line(f"store {start.type} {start.text}, ptr {slot}")
-                    found[name, side] = (slot, kind)
+        for name in (*sweep.sums, *sweep.largest, *sweep.flags):
+            if name not in self.slots:
+                raise UnprintedError(f"{name} before it has a value")
+            kind = "i1" if name in sweep.flags else self.slots[name][1]
+            for side in range(sides):
+                slot = w.slot(type_of(kind, lanes))
+                start = w.spread(_neutral(sweep, name, kind), lanes)
+                w.line(f"store {start.type} {start.text}, ptr {slot}")
+                found[name, side] = (slot, kind)
         return found
 
     def _collect(self, sweep: Sweep, lanes: int, sums: Mapping[tuple[str, int], tuple[str, str]]) -> None:
@@ -282,8 +281,12 @@ class _Printer(Statements):
         more = node.value if name in sweep.flags else node.value.args[1]  # type: ignore[attr-defined]
         value = w.spread(w.cast(self.value(more), kind), turn.lanes)
         if w.mask:
-            neutral = -0.0 if name in sweep.sums else -np.inf if name in sweep.largest else 0
-            value = w.select(Value("i1", w.mask, turn.lanes), value, Value(kind, "", number=neutral))
+            value = w.select(Value("i1", w.mask, turn.lanes), value, _neutral(sweep, name, kind))
         old = w.made(kind, turn.lanes, f"load {type_of(kind, turn.lanes)}, ptr {slot}", False)
         new = self._join(sweep, name)(old, value)
         w.line(f"store {new.type} {new.text}, ptr {slot}")
+
+
+def _neutral(sweep: Sweep, name: str, kind: str) -> Value:
+    """Return what adds nothing to what a loop collects."""
+    return Value(kind, "", number=-0.0 if name in sweep.sums else -np.inf if name in sweep.largest else 0)
