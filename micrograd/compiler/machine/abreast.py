@@ -222,10 +222,11 @@ def row_and_column(index: ast.expr, outer: Counted) -> tuple[ast.expr | None, as
 
     None for an index that does not move by `stride` from each row to the next.
     """
-    column: ast.expr
-    start, column = index, ast.Constant(0)
+    start: ast.expr = index
+    column: ast.expr = ast.Constant(0)
     if isinstance(start, ast.BinOp) and isinstance(start.op, ast.Add):
-        start, column = start.left, start.right
+        column = start.right
+        start = start.left
     if not (isinstance(start, ast.BinOp) and isinstance(start.op, ast.Mult) and _counts(start.left, outer)):
         return None
     if outer.index in names_in(column) or outer.index in names_in(start.right):
