@@ -507,7 +507,7 @@ def test_the_steps_of_a_loop_are_compiled_once(monkeypatch: pytest.MonkeyPatch, 
     gradient = mg.value_and_grad(recurrent, argnums=(0, 1, 2))
     fast = mg.compile(gradient)
     counts = []
-    for steps, rows in ((25, 3), (50, 3), (50, 11), (25, 13)):
+    for steps, rows in ((25, 61), (50, 61), (50, 67), (25, 71)):
         x = rng.standard_normal((steps, rows, 5))
         (value, slopes), (right, exact) = fast(x, w, u), gradient(x, w, u)
         np.testing.assert_allclose(value, right, rtol=1e-12)
@@ -515,7 +515,7 @@ def test_the_steps_of_a_loop_are_compiled_once(monkeypatch: pytest.MonkeyPatch, 
             np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
         counts.append(len(texts))
     assert counts[0] <= 20
-    assert counts[3] <= counts[0] + 4
+    assert counts[3] <= counts[0] + 8  # of 150 and 300 functions
 
 
 def test_a_long_compilation_says_so(monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
