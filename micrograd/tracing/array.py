@@ -23,7 +23,7 @@ from micrograd.primitives import Primitive
 from micrograd.source.names import CodePosition
 from micrograd.tracing.array_methods import ArrayMethods, Step
 from micrograd.tracing.open_batch import batch_length, opened
-from micrograd.tracing.storage import Array, Storage, Write, current_trace, fitting
+from micrograd.tracing.storage import Array, Storage, Write, current_trace, fitting, in_order
 
 __all__ = [
     "TracedArray", "adopt", "as_number", "float_of", "is_tracked", "leaves", "lift", "narrowed",
@@ -95,7 +95,7 @@ class TracedArray(ArrayMethods):
             if self.parent is not None:
                 known, value = storage.waiting(self.at)
                 if known and value is not None:
-                    return value if isinstance(value, Tensor) else np.array(value)
+                    return in_order(value if isinstance(value, Tensor) else np.array(value), self.at)
                 if known:
                     return self.through(storage.base)
             storage.settle()
@@ -204,6 +204,8 @@ class TracedArray(ArrayMethods):
         value = self.present()
         own_value = value if isinstance(value, Tensor) else value.copy(order)
         made = TracedArray(Storage(own_value, made=_here(), order=order, like=self), rebinds=self.rebinds)
+        if isinstance(value, Tensor) and order != "K" and not (order != "F" and value.raw.flags.c_contiguous):
+            made.storage.base = in_order(value, made.storage.layout)
         made.storage.weak = self.storage.weak
         return made
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -69,9 +70,9 @@ def trace(program: Program, value: Any) -> Result:
     ran = Ran(graph.value[graph.outputs[0].name], loaded.left())
     graph.backward(weights(graph.value[graph.outputs[0].name]))
     reached = {node.name: graph.grads.get(node.index) for node in graph.inputs}
-    gradients = []
+    names, gradients = [*inspect.signature(loaded.f).parameters], []
     for place in _floats(loaded):
-        found = reached.get("xyz"[place])
+        found = reached.get(names[place])
         gradients.append(np.zeros_like(loaded.arguments[place]) if found is None else found)
     return Result(ran, gradient=gradients)
 
