@@ -203,7 +203,7 @@ class ArrayMethods(Tensor):
 
     @flat.setter
     def flat(self, value: Any) -> None:
-        self.put(np.arange(self.size), value)
+        self.call_function(np.put, (self, np.arange(self.size), value), {})
 
     @property
     def real(self) -> Any:

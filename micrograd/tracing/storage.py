@@ -382,7 +382,7 @@ def fitting(value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
     if have != value.shape:
         value = p.reshape(value, shape=have)
     if value.dtype != dtype:
-        value = p.cast(value, dtype=dtype.name)
+        value = p.cast(value if dtype.kind == "f" else value.detach(), dtype=dtype.name)  # whole numbers have no slope
     return value if have == shape else p.broadcast(value, shape=shape)
 
 
