@@ -65,6 +65,8 @@ def test_what_the_judge_says(body: str, route: str, outcome: str, why: str) -> N
         ("return np.floor(x * 0.0 + 1.0) + x[0]", 1.0, "wrong"),  # on an edge, but without a sum
         ("x -= x.mean()\nreturn np.sum(x) + 0 * x", 1e-16, "rounded"),  # what is left of terms that cancel
         ("x -= x.mean()\nreturn np.sum(x) + 0 * x", 1e-13, "wrong"),
+        ("x -= x.mean()\nreturn np.sign(np.sum(x)) + x[0]", -1.0, "rounded"),
+        ("x -= x.mean()\nreturn np.sign(np.sum(x)) + x[0]", 3.0, "wrong"),
     ],
 )
 def test_the_last_digit_of_a_sum_may_decide_where_a_number_is_rounded(
