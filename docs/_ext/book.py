@@ -32,7 +32,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 COLUMN, PHONE = 640, 350  # pixels of text
 OTHER = {"en": "zh", "zh": "en"}
 LESSON = re.compile(r"book/(en|zh)/\d\d-[\w-]+")
-CHINESE = r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]"
+HAN, STOP = "[\u4e00-\u9fff]", "[\u3000-\u303f\uff00-\uffef]"
 WORDS = {
     "en": {
         "lesson": "About {minutes} minutes. [中文]({other}). All the code of this lesson: {file}.",
@@ -48,7 +48,7 @@ WORDS = {
         "solution": "Show the solution",
         "planted": "{count} mistakes were planted, one at a time, in the right backward of `{name}`. "
                    "Here are the kinds that are made most often, and what each of them did.",
-        "example": "For example: {planted}.",
+        "example": "For example: *{planted}*.",
         "raises": "NumPy stops with an error.",
         "shape": "`{gradient}` gets the shape `{wrong}`; it should be `{right}`.",
         "change": "No error, and the shapes fit. But `{gradient}` is off by up to {change} of its largest entry.",
@@ -74,7 +74,7 @@ WORDS = {
         "shape": "`{gradient}` 的形状成了 `{wrong}`，应当是 `{right}`。",
         "change": "不报错，形状也对，可是 `{gradient}` 的误差达到其最大元素的 {change}。",
         "step": "问问自己：{step}",
-        "try": "**试一试。**改一改上面逐步页面里的数，或者在自己的电脑上运行本课的文件。",
+        "try": "**试一试**：改一改上面逐步页面里的数，或者在自己的电脑上运行本课的文件。",
     },
 }  # fmt: skip
 
@@ -202,7 +202,7 @@ class Failures(BookDirective):
 
     def told(self, failure: Failure) -> str:
         """Return what a planted mistake did, in words."""
-        example = self.say("example", planted=f"*{failure.planted}*")
+        example = self.say("example", planted=failure.planted)
         if failure.raises:
             did = self.say("raises")
         elif failure.shapes:
@@ -283,10 +283,15 @@ def without_spaces(app: Sphinx, tree: nodes.document) -> None:
     page = app.env.docname
     if not (page.startswith("book/zh/") or page.endswith(".zh-CN")):
         return
-    for text in list(tree.findall(nodes.Text)):
-        if "\n" in text and not isinstance(text.parent, (nodes.literal_block, nodes.raw)):
-            joined = re.sub(rf"(?<={CHINESE})\n|\n(?={CHINESE})", "", text)
-            text.parent.replace(text, nodes.Text(joined))
+    for paragraph in tree.findall(nodes.TextElement):
+        if isinstance(paragraph, (nodes.literal_block, nodes.raw, nodes.literal)):
+            continue
+        for text in [child for child in paragraph.children if isinstance(child, nodes.Text) and "\n" in child]:
+            at = paragraph.index(text)
+            before = paragraph[at - 1].astext()[-1:] if at else ""
+            after = paragraph[at + 1].astext()[:1] if at + 1 < len(paragraph) else ""
+            joined = re.sub(rf"(?<={STOP})\n|(?<={HAN})\n(?={HAN})", "", f"{before}{text}{after}")
+            paragraph.replace(text, nodes.Text(joined[len(before) : len(joined) - len(after)]))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
