@@ -6,7 +6,8 @@ The last cell, ``# %% lesson``, is shown nowhere. It assigns `lesson`, a diction
     forward     the function that is drawn, walked through and asked about
     arguments   its arguments by parameter, small numbers that are easy to read
     upstream    the gradient of its result
-    mistakes    the kinds of mistakes of `micrograd.marker.mistakes` to tell of, in order
+    mistakes    the kinds of mistakes of `micrograd.marker.mistakes` to tell of, in order: ``"sign"``, or ``"sign dc"``
+                for the one in `dc`
     exercise    another function, so that nothing can be copied: forward, shapes by parameter, and what
                 `micrograd exercise` takes: kind, blanks, seed
 """
@@ -91,7 +92,8 @@ class Lesson:
             cell = text[mark.end() : end]
             self.cells[mark[1]] = self._ran(cell, text.count("\n", 0, mark.end()))
         made = vars(self.module)["lesson"]
-        self.forward, self.arguments, self.upstream = made["forward"], made["arguments"], made["upstream"]
+        self.forward, self.upstream = made["forward"], made["upstream"]
+        self.arguments = {n: np.array(v) if isinstance(v, float) else v for n, v in made["arguments"].items()}
         self.mistakes: tuple[str, ...] = made["mistakes"]
         self.exercise: dict[str, Any] = made["exercise"]
         self.asked_of: Any = self.exercise["forward"]
@@ -158,11 +160,15 @@ class Lesson:
         """Return what each kind of mistake of the lesson does, planted in the engine's backward of its function."""
         trial, mutants = self._mutants
         found = []
-        for kind in self.mistakes:
-            mutant = next((m for m in mutants if m.kind == kind), None)
-            if mutant is None:
-                known = ", ".join(sorted({m.kind for m in mutants}))
-                raise ValueError(f"{self.path.name}: no mistake {kind!r} can be made here; there are {known}")
+        for wanted in self.mistakes:
+            kind, _, target = wanted.partition(" ")
+            fitting = [m for m in mutants if m.kind == kind and target in ("", m.target)]
+            if kind == "path_missing":  # of several: a gradient that is left out whole is another mistake
+                fitting = [m for m in fitting if m.what != m.target]
+            if not fitting:
+                known = ", ".join(sorted({f"{m.kind} {m.target}" for m in mutants}))
+                raise ValueError(f"{self.path.name}: no mistake {wanted!r} can be made here; there are {known}")
+            mutant = fitting[0]
             row, source = MISTAKES[kind], mutant.target.removeprefix("d")
             words = [say(language, phrase, source=source) for phrase in (row.summary, row.why, row.step)]
             summary, why, step = words
