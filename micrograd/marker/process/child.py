@@ -263,6 +263,8 @@ def _walk(task: Task) -> str:
         data = walk_data(call_by_parameter(forward, task.probes[0].arguments, through=trace))
     except Exception:  # noqa: BLE001 - then there is a report without a walk
         return ""
+    if not data["svg"]:  # no layout engine
+        return ""
     return f'{{"walk":{encoded(data)}}}'
 
 
