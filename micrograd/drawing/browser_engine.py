@@ -29,7 +29,7 @@ class BrowserEngine:
         function = text.replace("export function layoutEngine", "function layoutEngine")
         self._engine: Any = run_js(f"(() => {{{function}\nreturn layoutEngine}})()")(to_js(wasm))
 
-    def render(self, dot: str, *, format: str, backend: str = "") -> bytes:  # noqa: ARG002 - the engine's own call
+    def render(self, dot: str, *, format: str, backend: str = "") -> bytes:  # noqa: A002, ARG002 - the engine's own call
         """Return the DOT text laid out or rendered. Raises an error of JavaScript's where the engine fails."""
         text: str = self._engine.render(dot, format)
         return text.encode()
