@@ -31,7 +31,7 @@ function systemCalls(memory) {
       return OK;
     },
     random_get(at, count) {
-      crypto.getRandomValues(new Uint8Array(memory().buffer, at, count));
+      new Uint8Array(memory().buffer).set(crypto.getRandomValues(new Uint8Array(count)), at);
       return OK;
     },
     fd_write(_file, pieces, count, written) {
