@@ -289,8 +289,11 @@ class _Judge:
         )
         coarse = 1e-5 if known.by.startswith("coarse") else 0.0
         if not abs(products.sum() - known.value) <= max(10 * self.loose, coarse) * size + known.error:
-            if self._tied() and re.search(r"//|%|divmod|floor|ceil|rint|trunc|round", self.program.text):
-                yield Verdict("slope", "skipped", "on an edge")  # where a rounded number meets what it is made of
+            # where a rounded number meets what it is made of; the middle of equals goes straight along every line, but
+            # another way along each
+            edges = r"//|%|divmod|floor|ceil|rint|trunc|round|median|quantile|percentile|sort|partition"
+            if self._tied() and re.search(edges, self.program.text):
+                yield Verdict("slope", "skipped", "on an edge")
                 return
             if not self._has_digits:
                 yield Verdict("slope", "skipped", "its digits are lost")

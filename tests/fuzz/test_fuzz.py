@@ -92,6 +92,11 @@ def test_jax_takes_subnormal_numbers_for_0_and_nothing_else(monkeypatch: pytest.
     assert [v.outcome for v in judge(program, ["jax"])][:1] == ["wrong"]
 
 
+def test_the_middle_of_equals_has_no_slope_to_be_measured() -> None:
+    program = Program(text_of("return np.median(x)", "np.array([1.0, 1.0, 1.0])"))
+    assert [v.outcome for v in judge(program, ["vjp"])] == ["right", "skipped"]
+
+
 @pytest.mark.parametrize("body", ["return x > 0", "return np.ones(3)", "return x[7]", "return np.random.rand() + x"])
 def test_what_says_nothing_is_thrown_away(body: str) -> None:
     with pytest.raises(Odd):
