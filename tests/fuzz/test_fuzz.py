@@ -11,7 +11,7 @@ from hypothesis import Phase, given, settings
 from .judging import Odd, Verdict, judge
 from .programs import Program
 from .run import Tally, programs, routes_of
-from .shrinking import shrink
+from .shrinking import reduced, shrink
 from .writing import write
 
 
@@ -116,6 +116,15 @@ def test_a_failing_program_is_shrunk(monkeypatch: pytest.MonkeyPatch) -> None:
     short = shrink(program, wrong)
     assert "tanh" not in short.text or "for row" not in short.text
     assert len(short.text.splitlines()) < len(program.text.splitlines())
+
+
+def test_no_loop_is_shrunk_to_one_without_an_end() -> None:
+    body = "n = 0\nwhile n < 3:\n    x[n] += n\n    n += 1\ny = x * 2\nreturn x"
+    tried: list[str] = []
+    reduced(Program(text_of(body)), lambda shorter: bool(tried.append(shorter.text)))
+    assert any("y = x" not in text for text in tried)
+    assert any("while" not in text for text in tried)
+    assert all("n += 1" in text or "while" not in text for text in tried)
 
 
 def test_what_was_written_is_counted() -> None:
