@@ -52,6 +52,7 @@ WORDS = {
         "raises": "NumPy stops with an error.",
         "shape": "`{gradient}` gets the shape `{wrong}`; it should be `{right}`.",
         "change": "No error, and the shapes fit. But `{gradient}` is off by up to {change} of its largest entry.",
+        "number": "No error. But `{gradient}` is off by {change}.",
         "step": "Ask yourself: {step}",
         "try": "**Try it here.** Change the numbers of the walk above, or run the lesson's file on your computer.",
     },
@@ -73,6 +74,7 @@ WORDS = {
         "raises": "NumPy 会报错停下。",
         "shape": "`{gradient}` 的形状成了 `{wrong}`，应当是 `{right}`。",
         "change": "不报错，形状也对，可是 `{gradient}` 的误差达到其最大元素的 {change}。",
+        "number": "不报错，可是 `{gradient}` 差了 {change}。",
         "step": "问问自己：{step}",
         "try": "**试一试**：改一改上面逐步页面里的数，或者在自己的电脑上运行本课的文件。",
     },
@@ -208,7 +210,7 @@ class Failures(BookDirective):
         elif failure.shapes:
             did = self.say("shape", gradient=failure.gradient, right=failure.shapes[0], wrong=failure.shapes[1])
         else:
-            did = self.say("change", gradient=failure.gradient, change=f"{failure.change:.0%}")
+            did = self.say("number" if failure.single else "change", gradient=failure.gradient, change=f"{failure.change:.0%}")
         return f"{example} {did}"
 
 

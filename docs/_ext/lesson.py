@@ -60,6 +60,7 @@ class Failure(NamedTuple):
         shapes: its right and its wrong shape, where they differ.
         change: else the largest change of an entry, as a share of its largest entry.
         raises: whether NumPy stops with an error instead.
+        single: whether the gradient is a single number.
     """
 
     summary: str
@@ -70,6 +71,7 @@ class Failure(NamedTuple):
     shapes: tuple[tuple[int, ...], tuple[int, ...]] | None
     change: float
     raises: bool
+    single: bool
 
 
 class Lesson:
@@ -175,17 +177,17 @@ class Lesson:
             found.append(Failure(summary, described(mutant, language), why, step, *self._seen(trial, mutant)))
         return found
 
-    def _seen(self, trial: Trial, mutant: Mutant) -> tuple[str, Any, float, bool]:
-        """Return the gradient that a mutant changes most: its name, shapes if they differ, the change; raises."""
+    def _seen(self, trial: Trial, mutant: Mutant) -> tuple[str, Any, float, bool, bool]:
+        """Return the gradient that a mutant changes most: its name, shapes if they differ, the change; how."""
         right, wrong = trial.outputs(), trial.outputs(mutant)
         if wrong is None or right is None:
-            return mutant.target, None, 0.0, True
+            return mutant.target, None, 0.0, True, False
         names = [f"d{node.name}" for node in self.graph.inputs if node.name in self.arguments]
         changes = []
         for name, true, got in zip(names, right, wrong, strict=True):
             shapes = None if np.shape(true) == np.shape(got) else (np.shape(true), np.shape(got))
             change = np.inf if shapes else float(np.abs(true - got).max() / np.abs(true).max())
-            changes.append((name, shapes, change, False))
+            changes.append((name, shapes, change, False, not np.shape(true)))
         return max(changes, key=lambda seen: seen[2])
 
     # ---- the exercise ----
