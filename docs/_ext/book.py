@@ -210,7 +210,8 @@ class Failures(BookDirective):
         elif failure.shapes:
             did = self.say("shape", gradient=failure.gradient, right=failure.shapes[0], wrong=failure.shapes[1])
         else:
-            did = self.say("number" if failure.single else "change", gradient=failure.gradient, change=f"{failure.change:.0%}")
+            key, change = "number" if failure.single else "change", f"{failure.change:.0%}"
+            did = self.say(key, gradient=failure.gradient, change=change)
         return f"{example} {did}"
 
 
