@@ -310,7 +310,7 @@ def _upstream(task: Task, probe: Probe, outputs: Sequence[Any]) -> tuple[Any, ..
             made.append(value)
         elif output.ndim:
             made.append(uneven(output.shape, rng, 0.6))
-        else:  # of a loss that takes none, 1; of a number whose gradient is asked for, one that shows where it is left out
+        else:  # of a loss that takes none it is 1; of others a number that shows where it is left out
             made.append(float(rng.uniform(1.3, 2.2)) if place in asked else 1.0)
     return tuple(made)
 
