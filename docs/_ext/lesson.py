@@ -40,6 +40,7 @@ from micrograd.marker.probing.trial import Mutant, Trial
 __all__ = ["LESSONS", "Cell", "Failure", "Lesson", "lesson"]
 
 LESSONS = Path(__file__).parents[1] / "book" / "lessons"
+_PARTS = ("forward", "arguments", "upstream", "mistakes", "exercise")
 _MARK = re.compile(r"^# %% (\w+)\n", re.MULTILINE)
 
 
@@ -93,12 +94,12 @@ class Lesson:
         for mark, end in zip(marks, ends, strict=True):
             cell = text[mark.end() : end]
             self.cells[mark[1]] = self._ran(cell, text.count("\n", 0, mark.end()))
-        made = vars(self.module)["lesson"]
+        made = vars(self.module).get("lesson", dict.fromkeys(_PARTS, {}))  # the teacher's page has cells only
         self.forward, self.upstream = made["forward"], made["upstream"]
         self.arguments = {n: np.array(v) if isinstance(v, float) else v for n, v in made["arguments"].items()}
         self.mistakes: tuple[str, ...] = made["mistakes"]
         self.exercise: dict[str, Any] = made["exercise"]
-        self.asked_of: Any = self.exercise["forward"]
+        self.asked_of: Any = self.exercise.get("forward")
 
     def _ran(self, text: str, before: int) -> Cell:
         """Run a cell at its own lines, as a notebook would: the value of a last expression is shown."""
