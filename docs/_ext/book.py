@@ -31,6 +31,10 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 COLUMN, PHONE = 640, 350  # pixels of text
 OTHER = {"en": "zh", "zh": "en"}
+THEME = {  # what the theme says around a page
+    "Next": "下一页", "Previous": "上一页", "Home": "首页", "On this page": "本页内容", "Search": "搜索",
+    "Back to top": "回到顶部", "View this page": "查看本页源文件", "Copyright": "版权所有",
+}  # fmt: skip
 LESSON = re.compile(r"book/(en|zh)/\d\d-[\w-]+")
 HAN, STOP = "[\u4e00-\u9fff]", "[\u3000-\u303f\uff00-\uffef]"
 WORDS = {
@@ -273,10 +277,12 @@ class Value(SphinxRole):
         return [nodes.literal(text, text)], []
 
 
-def fitted_to_the_page(_app: Sphinx, page: str, _template: str, context: dict[str, Any], _tree: Any) -> None:
+def fitted_to_the_page(app: Sphinx, page: str, _template: str, context: dict[str, Any], _tree: Any) -> None:
     """Say in a Chinese page that it is one, for its fonts and for screen readers; give a lesson the whole width."""
     if page.startswith("book/zh/") or page.endswith(".zh-CN"):
         context["language"] = "zh-CN"
+        before = context.get("_", app.builder.globalcontext.get("_", str))
+        context["_"] = context["gettext"] = lambda text: THEME.get(text) or before(text)
     if LESSON.fullmatch(page):
         context["furo_hide_toc"] = True
 
