@@ -101,10 +101,10 @@ print((gamma * one_hat + beta).round(3))
 
 # %% first_steps_back
 dout = np.array(
-    [[1.0, 2.0, 0.0],
-     [0.0, 1.0, 1.0],
+    [[3.0, 2.0, 0.0],
+     [1.0, 1.0, 1.0],
      [2.0, 0.0, 1.0],
-     [1.0, 1.0, 3.0]]
+     [0.0, 1.0, 3.0]]
 )
 dbeta = np.sum(dout, axis=0)            # step 9: beta was repeated
 dgammax = dout
