@@ -49,7 +49,7 @@ MECHANISMS: dict[str, tuple[str, Callable[..., Any]]] = {  # what it is called: 
     "names weigh edits": (f"{SEARCH}:_by_name", lambda *_: 0.0),
     "runs that tell variables of loops apart": (f"{SEARCH}:_telling_apart", lambda scopes, *_: [0]),
     "path numbers that are taken": ("micrograd.marker.diagnosis.examination:Examination._claimed", lambda *_: set()),
-    "names that are written again": ("micrograd.marker.diagnosis.examination:Examination._goes_on", lambda *_: False),
+    "names that are written again": ("micrograd.marker.diagnosis.examination:Examination.goes_on", lambda *_: False),
     "buffers": ("micrograd.marker.diagnosis.examination:Examination._is_buffer", lambda *_: False),
     "caches unpacked crosswise": ("micrograd.marker.diagnosis.examination:_crossed", lambda *_: False),
     "values that no name has": ("micrograd.marker.diagnosis.examination:_unlikely", lambda *_: False),

@@ -91,6 +91,8 @@ class Exercise:
     solved: str
     answers: tuple[Answer, ...]
     """One for each blank."""
+    example: tuple[tuple[str, Any], ...] = ()
+    """The shapes and settings that it was made with, by parameter: it is marked with the same."""
 
 
 # ---- forward functions --------------------------------------------------------
@@ -214,9 +216,24 @@ def exercise(
 
     name = getattr(start.forward, "__name__", "f")
     return Exercise(
-        kind, language, seed, name, listing.name, start.text.strip() + "\n", listing.source(write),
-        listing.source(), tuple(answers),
+        kind, language, seed, name, listing.name, _with_numpy(start.text.strip() + "\n"), listing.source(write),
+        listing.source(), tuple(answers), _by_parameter(start.forward, example),
     )  # fmt: skip
+
+
+def _with_numpy(text: str) -> str:
+    """Return a forward's text with the import that its backward needs, where the forward itself did without."""
+    bound = [name for statement in ast.parse(text).body for name in _made_by(statement)]
+    return text if "np" in bound else f"import numpy as np\n\n\n{text}"
+
+
+def _by_parameter(
+    forward: Callable[..., Any], example: Mapping[str, Any] | Sequence[Any]
+) -> tuple[tuple[str, Any], ...]:
+    """Return shapes for the arrays of an example, and its settings, in the order of the parameters."""
+    signature = inspect.signature(forward)
+    given = signature.bind_partial(**example) if isinstance(example, Mapping) else signature.bind_partial(*example)
+    return tuple((name, np.shape(v) if isinstance(v, np.ndarray) else v) for name, v in given.arguments.items())
 
 
 def _varied(probe: Probe, place: int) -> Probe:
