@@ -23,11 +23,11 @@ from micrograd.primitives import Primitive
 from micrograd.source.names import CodePosition
 from micrograd.tracing.array_methods import ArrayMethods, Step
 from micrograd.tracing.open_batch import batch_length, opened
-from micrograd.tracing.storage import Array, Storage, Write, current_trace, fitting
+from micrograd.tracing.storage import Array, Storage, Write, current_trace, fitting, in_order
 
 __all__ = [
     "TracedArray", "adopt", "as_number", "float_of", "is_tracked", "leaves", "lift", "narrowed",
-    "own", "present", "raw_value", "value_now",
+    "no_number", "own", "present", "raw_value", "value_now",
     "without_tracing",
 ]  # fmt: skip
 
@@ -95,7 +95,7 @@ class TracedArray(ArrayMethods):
             if self.parent is not None:
                 known, value = storage.waiting(self.at)
                 if known and value is not None:
-                    return value if isinstance(value, Tensor) else np.array(value)
+                    return in_order(value if isinstance(value, Tensor) else np.array(value), self.at)
                 if known:
                     return self.through(storage.base)
             storage.settle()
@@ -174,9 +174,10 @@ class TracedArray(ArrayMethods):
         """Return what `index` selects: a view, or a copy of what is there now."""
         view = TracedArray(self.storage, self, lambda x: c.getitem(x, index) if isinstance(x, Tensor) else x[index])
         items = index if isinstance(index, tuple) else (index,)
-        if views and not self.rebinds and (view.shape or any(item is Ellipsis for item in items)):
+        is_array = bool(view.shape) or any(item is Ellipsis for item in items)
+        if views and not self.rebinds and is_array:
             return view
-        return own(view.present())
+        return no_number(own(view.present())) if is_array else own(view.present())
 
     def __getitem__(self, index: Any) -> Any:
         index, basic, _ = _lowered_index(index)
@@ -204,6 +205,8 @@ class TracedArray(ArrayMethods):
         value = self.present()
         own_value = value if isinstance(value, Tensor) else value.copy(order)
         made = TracedArray(Storage(own_value, made=_here(), order=order, like=self), rebinds=self.rebinds)
+        if isinstance(value, Tensor) and order != "K" and not (order != "F" and value.raw.flags.c_contiguous):
+            made.storage.base = in_order(value, made.storage.layout)
         made.storage.weak = self.storage.weak
         return made
 
@@ -227,7 +230,10 @@ class TracedArray(ArrayMethods):
             return own(p.cast(value.detach(), dtype=kind.name))
         if not isinstance(value, Tensor) or kind.kind != "f":
             return adopt(raw_value(value).astype(kind, casting=casting))
-        return self.copy(order) if kind == self.dtype else own(p.cast(value, dtype=kind.name))
+        if kind == self.dtype:
+            return self.copy(order)
+        made = own(p.cast(value, dtype=kind.name))
+        return made if self.rebinds else no_number(made)
 
     # ---- writing -------------------------------------------------------------------------------------
 
@@ -252,8 +258,13 @@ class TracedArray(ArrayMethods):
             direct = self.parent is None
             storage.write(Write(at, value, _here(), index if direct else None, mask if direct else None, direct))
 
+    @property
+    def writeable(self) -> bool:
+        """Check that NumPy would write into the array."""
+        return not self.locked and (self.storage.origin is None or self.storage.origin.flags.writeable)
+
     def _unlocked(self) -> None:
-        if self.locked or (self.storage.origin is not None and not self.storage.origin.flags.writeable):
+        if not self.writeable:
             raise ValueError("assignment destination is read-only")
 
     def _is_mask(self, index: Any) -> bool:
@@ -526,6 +537,13 @@ def own(value: Any) -> Any:
         made.parent = made.step = made._at = made._seen = made._cache = None
         return made
     return adopt(value[()] if isinstance(value, np.ndarray) and not value.shape else value)
+
+
+def no_number(made: Any) -> Any:
+    """Return an array that is none of NumPy's numbers, also where it has no axes: writing changes it."""
+    if isinstance(made, TracedArray):
+        made.rebinds = False
+    return made
 
 
 def lift(result: Any) -> Any:

@@ -47,6 +47,7 @@ from micrograd.tracing.array import (
     leaves,
     lift,
     narrowed,
+    no_number,
     own,
     present,
     raw_value,
@@ -66,6 +67,7 @@ _UFUNCS_WITHOUT_GRADIENT = {
     *(np.logical_and, np.logical_not, np.logical_or, np.logical_xor),
 }
 _OF_SHAPES = {np.empty_like, np.ones_like, np.zeros_like, np.result_type, np.common_type, np.iscomplexobj, np.isrealobj}
+_OF_ARRAYS = {np.select, np.roll, np.tensordot, np.cov}  # which return an array where NumPy's others return a number
 _REDUCTIONS = {np.sum, np.mean, np.var, np.std, np.max, np.min}  # of one traced array they take the short way
 _OF_REDUCTIONS = {"axis", "keepdims", "ddof"}
 _OF_MATH = {
@@ -118,6 +120,7 @@ def apply_function(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
         raise GraphError(refusal(called))
     else:
         made = lift(_composed(called, present(args), {key: present(value) for key, value in kwargs.items()}))
+        made = no_number(made) if called in _OF_ARRAYS else made
     return made if out is None else written_to(out, made)
 
 
@@ -285,6 +288,11 @@ def _of_dtype(inputs: tuple[Any, ...], dtype: Any) -> tuple[Any, ...]:
 def _at(called: np.ufunc, target: Any, index: Any, value: Any = None) -> None:
     """Compute ``np.add.at(target, index, value)``."""
     value, index = joined(value), _without_lists(raw_value(present(index)))
+    if isinstance(target, TracedArray) and not target.writeable:
+        raise GraphError(
+            f"np.{called.__name__}.at writes into an array that NumPy has locked, such as a diagonal or what "
+            "np.broadcast_to returns; write into a copy of it, np.array(x)."
+        )
     if not is_tracked(target) and not is_tracked(value):
         made = np.array(present(target)) if isinstance(target, TracedArray) else target
         called.at(made, index, *(() if value is None else (present(value),)))

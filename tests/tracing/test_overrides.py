@@ -169,6 +169,7 @@ LINEAR: dict[str, Callable[[Any], Any]] = {
     "repeat()": lambda x: x.repeat(2, axis=0) + np.repeat(x, 2, 0),
     "item()": lambda x: x[1:2, 1:2].item() + x.item(3) + x.item(0, 0),
     "flat": written(twice, lambda out, x: out.flat.__setitem__(5, x[0, 0])),
+    "np.real": written(twice, lambda out, x: np.real(out).__setitem__(0, np.real(x)[1])),
     "shape =": written(twice, lambda out, x: setattr(out, "shape", (4, 3))),
     "astype": lambda x: x.astype(np.float64) + x.astype(np.float64, copy=False) + np.ones(4)[x[0].astype(int) * 0],
     "index by a number": lambda x: x[np.array(1)] + x[x[1:2, 0].astype(int) * 0],
@@ -275,3 +276,48 @@ def test_a_traced_array_has_what_a_node_has() -> None:
     mg.trace(f, X)
     assert {*seen} == {*slots, "operands", "args"}
     assert {"raw", "row", "attrs", "serial", "grad"} <= {*slots}
+
+
+OF_NO_AXES = [
+    "np.where(x > 1, x, 2.0)", "np.where(x > 1, x[...], x.sum())", "np.select([x > 1], [x], 0.0)", "np.roll(x, 1)",
+    "np.tensordot(x, x, 0)", "np.cov(np.ones(3) * x)", "np.real(x)", "x.astype(np.float32)", "x.sum().astype(np.float32)",
+    "np.asarray(x.sum())", "np.require(x * 2)", "(x * 2)[...]", "(x * 2)[()]", "x[...]", "x[()]", "np.array(x.sum())",
+    "x.copy()", "x * 2", "np.clip(x, 0, 1)", "np.reshape(x.sum(), ())", "np.full((), x)", "np.dot(x, x)", "x.squeeze()",
+]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:f. gather at line.*cannot be fused:RuntimeWarning")
+@pytest.mark.parametrize("text", OF_NO_AXES)
+def test_what_is_an_array_of_no_axes_and_what_a_number_is_as_numpy_has_it(text: str) -> None:
+    code = compile(text, "user", "eval")
+
+    def f(x: Any) -> Any:
+        v = eval(code, {"np": np, "x": x})
+        kinds.append(
+            (isinstance(v, np.ndarray), isinstance(v, np.generic), isinstance(v, float), np.isscalar(v), v.dtype)
+        )
+        w = v
+        w += 1.0  # changes an array, replaces a number
+        return v * 1.0
+
+    kinds: list[Any] = []
+    wanted, x = f(np.array(2.5)), np.array(2.5)
+    graph = mg.trace(f, x.copy())
+    assert result_of(graph) == wanted
+    assert mg.vjp(f, x.copy())[0] == wanted
+    assert mg.compile(f)(x.copy()) == wanted
+    assert len({*kinds}) == 1, kinds
+
+
+def test_what_is_written_into_truth_values_and_whole_numbers_has_no_slope() -> None:
+    def f(x: Any) -> Any:
+        mask = x != x * 2
+        mask[None] = x[0]
+        return np.concatenate([x * 2, mask * 1.0, mask * x])
+
+    x = np.array([0.5, 1.0, -2.0])
+    value, pull = mg.vjp(f, x)
+    np.testing.assert_array_equal(value, f(x))
+    (slope,) = pull(np.ones(9))
+    np.testing.assert_array_equal(slope, [3.0, 3.0, 3.0])
+    np.testing.assert_array_equal(mg.compile(mg.grad(lambda x: np.sum(f(x))))(x), slope)

@@ -32,7 +32,7 @@ _NAMED = re.compile(r"(?!sqrt|abs)\w+\(\{0\}(, \{1\})?\)")
 _POWERS: dict[float, str] = {
     -2: "{1} / ({0} * {0})",
     -1: "{1} / {0}",
-    -0.5: "{1} / np.sqrt({0})",
+    -0.5: "{1} / ({0} * {0}) if {0} == 0 or np.abs({0}) == np.inf else {1} / np.sqrt({0})",  # inf at -0.0, 0 at -inf
     0.5: "np.sqrt({0})",
     0: "{1}",
 }

@@ -72,6 +72,7 @@ class Diagnoser:
     found: list[Found] = field(default_factory=list)
     patch: Patch = field(default_factory=Patch)
     given_up: set[int] = field(default_factory=set)
+    edits: int = 0  # how many were made of the text
     done: bool = False  # whether the last fix makes all gradients right
     stepwise: bool = True  # whether a quantity may be mended that makes no gradient right yet
     pairs: bool = False  # whether two edits that mend all are looked for first
@@ -95,18 +96,18 @@ class Diagnoser:
                     break
                 other = replace(
                     self, program=self.first, found=[], patch=Patch(), given_up=set(self.without), done=False, put=[],
-                    stepwise=pairs, pairs=pairs,
+                    edits=0, stepwise=pairs, pairs=pairs,
                 )  # fmt: skip
                 other.walk()
                 if self.proof.mends(one.piece for one in other.found) and (
-                    len(other.found) < len(self.found) or not self.proof.mends(one.piece for one in self.found)
+                    other.edits < self.edits or not self.proof.mends(one.piece for one in self.found)
                 ):
-                    self.found = other.found
+                    self.found, self.edits = other.found, other.edits
         return self.proof.told(self.found)
 
     def certain(self) -> bool:
         """Return whether no other explanation need be looked for: few edits mend it all."""
-        return len(self.found) < 3 and self.proof.mends(one.piece for one in self.found)
+        return self.edits < 3 and self.proof.mends(one.piece for one in self.found)
 
     def walk(self) -> None:
         """Go from one mistake to the next."""
@@ -161,7 +162,10 @@ class Diagnoser:
             self.add(now, statement, replace(finding, fix=fix), anew)
             self.done = anew.wanted == now.wrong | now.misshapen
             return True
-        self.add(now, statement, replace(finding, sure=bool(suspicion.fixed) or now.recordings[0].error is not None))
+        sums = any(isinstance(n, (ast.Add, ast.Sub)) for root in statement.roots for n in ast.walk(root.expr))
+        adds = finding.kind != "path_missing" or sums  # else a line that adds the path may be missing
+        sure = now.recordings[0].error is not None or (bool(suspicion.fixed) and adds)
+        self.add(now, statement, replace(finding, sure=sure))
         if not self.put_right(suspicion):
             affected = frozenset(p for p in wrong if statement.number in now.statements_of(p))
             self.given_up |= affected or wrong
@@ -203,6 +207,8 @@ class Diagnoser:
             mended, suspicion = self.common(now, wrong, shared, job)
             if mended is not None or suspicion is not None:
                 return mended, suspicion
+            if (mended := self.inserted(now, wrong, shared, job)) is not None:
+                return mended, None
         mended, suspicion = self.named(now, suspects, job)
         if mended is not None or (suspicion is not None and suspicion.fixed):
             return mended, suspicion
@@ -258,16 +264,29 @@ class Diagnoser:
 
     def earlier(self, now: Examination, mended: Mended, job: SearchJob, goal: Goal) -> Mended:
         """Return the edit where it began: what is put to a value that nothing vouches for may be missing further up."""
-        while isinstance(mended.edit, Edit) and job.program.text.of(mended.edit.node) in mended.edit.new:
+        while isinstance(mended.edit, Edit):
             inside = {path_of(node) for node in ast.walk(mended.edit.node) if isinstance(node, ast.expr)}
             above = now.doubtful(mended.statement.number, inside)
+            if job.program.text.of(mended.edit.node) not in mended.edit.new:  # a size that another stands for
+                above = [n for n in above if now.status(n).state == "size" and path_of(mended.edit.node)]
             order = [(s, root, 0.0) for n in above for s in [job.program.statements[n]] for root in s.roots]
             most = mended.edit.cost + (0.65 if mended.edit.tag == "negate" else 0.05)
-            found = search(job, order, goal, (most,)) if order else []
+            found = [one for one in (search(job, order, goal, (most,)) if order else ()) if self.as_named(now, one)]
             if not found:
                 break
             mended = found[0]
         return mended
+
+    def as_named(self, now: Examination, mended: Mended) -> bool:
+        """Return whether a line holds, with an edit, what its name says; or its name says nothing."""
+        status, number = now.status(mended.statement.number), mended.statement.number
+        meant = status.expected[0] if status.state == "suspect" and not mended.statement.looped else None
+        if meant is None or not self.quantities[0].names(meant, status.name):
+            return True
+        code = self.code(now.program.text.edited(mended.start, mended.end, mended.new))
+        events = [] if code is None else record(code, now.cases[0].call).of(number)
+        value = events[-1].writes.get(status.name) if events else meant.value
+        return fits(value, meant.value) or bool(self.quantities[0].equal_to(value, ("grad", "edge")))
 
     def open(self, now: Examination, wrong: frozenset[int]) -> list[Statement]:
         """Return the statements that wrong gradients depend on and nothing vouches for, in order of execution."""
@@ -678,6 +697,7 @@ class Diagnoser:
         piece = None
         if mended is not None:
             text, before = self.program.text, self.patch
+            self.edits += 1
             self.patch = before.then(mended.start, mended.end, mended.new)
             self.program = StudentCode(
                 text.edited(mended.start, mended.end, mended.new), self.program.module, self.program.name,
@@ -689,7 +709,29 @@ class Diagnoser:
                     self.found[place] = replace(other, piece=piece)
                     return
         raises = statement.number == self.failing(now)
+        finding = replace(finding, sure=finding.sure and (mended is None or self.firm(now, mended)))
         self.found.append(Found(finding, piece, above, now.vouched(statement.number), raises))
+
+    def firm(self, now: Examination, mended: Mended) -> bool:
+        """Return whether an edit that mends can only be of its line.
+
+        What is put to a value as a whole may be missing where that value was made, or in a line behind.
+        """
+        edit, statement = mended.edit, mended.statement
+        if isinstance(edit, Change):
+            return not _is_insertion(mended)
+        status, old = now.status(statement.number), self.program.text.of(edit.node)
+        if mended.wanted == now.wrong and not self.as_named(now, mended):
+            return False
+        added = len(edit.new) > len(old) and old in edit.new and edit.tag not in ("transpose", "keepdims", "copy")
+        if not added or mended.root is None or mended.root.role != "value":
+            return True
+        if edit.node is not mended.root.expr or not statement.targets:
+            above = now.doubtful(statement.number, {path_of(edit.node)})
+            return all(now.status(number).state == "size" for number in above)
+        if status.state == "suspect" and status.expected[0] is not None:
+            return self.quantities[0].names(status.expected[0], status.name) and now.vouched(statement.number)
+        return not now.goes_on(statement, status.name)
 
     def line(self, statement: Statement) -> int:
         """Return the line of a statement in the student's own text."""
@@ -697,10 +739,12 @@ class Diagnoser:
 
     def original(self, span: Span) -> Span:
         """Return a span of the mended text in the student's own."""
-        text = self.program.text
-        start, end = (text.starts[line - 1] + column for line, column in
-                      ((span.line, span.column), (span.end_line, span.end_column)))  # fmt: skip
+        start, end = self.program.text.ends(span)
         return self.first.text.between(self.patch.origin(start), self.patch.origin(end))
+
+
+def _is_insertion(mended: Mended) -> bool:
+    return mended.start == mended.end and mended.new.startswith("\n")
 
 
 _RIGHT = "__mg_right"

@@ -242,7 +242,7 @@ class Examination:
                 any(fits(e.writes[name], q.value) for q in quantities.all if q.kind != "value") for e in events[:40]
             ):
                 return "known", None
-            local = self._goes_on(statement, name, number) or not self._follows(events[-1], number)
+            local = self.goes_on(statement, name, number) or not self._follows(events[-1], number)
             return ("unknown" if local else "suspect"), meant[0]
         named = [q for q in quantities.by_name.get(normal(name), ()) if q.kind == "value"]
         if statement.looped:
@@ -266,7 +266,7 @@ class Examination:
         returned = any(path_of(root.expr) in event.writes for s in ends for root in s.roots)
         return returned or any(ups & {*self.program.statements[n].reads} for n in slices)
 
-    def _goes_on(self, statement: Statement, name: str, number: int) -> bool:
+    def goes_on(self, statement: Statement, name: str, number: int = 0) -> bool:
         """Return whether the name is written again later: what it should be at the end, it need not be yet."""
         events = self.recordings[number].of(statement.number)
         if not events:
@@ -555,7 +555,7 @@ def permuted(now: Examination, wrong: frozenset[int], job: SearchJob) -> Mended 
         return None
     case, recording = now.cases[0], now.recordings[0]
     keys = [key for key, _ in case.task.call.results]
-    answer = recording.result
+    answer = getattr(recording.result, "result", recording.result)  # of a method
     order = list(range(len(value.elts)))
     for position in wrong:
         key = keys[position]

@@ -294,7 +294,8 @@ class Proof:
         made, pieces, text = list[Finding](), list[Piece | None](), self.program.text
         for one in found:
             finding, lines = one.finding, {other.finding.span.line for other in found if other is not one}
-            if one.vouched:
+            plain = finding.kind in ("missing_result", "return_order", "call_error") or one.raises
+            if one.vouched and finding.kind != "missing_result":
                 finding = replace(finding, reads="mended" if one.above & lines else "right")
             if one.piece is not None and finding.fix is not None:
                 pieces.append(one.piece)
@@ -307,8 +308,7 @@ class Proof:
                     wrong=tuple(name for name, good in zip(names, right, strict=True) if not good),
                 )  # fmt: skip
                 finding = replace(finding, fix=fix)
-            plain = finding.kind in ("missing_result", "return_order", "call_error") or one.raises
             sure = plain or (finding.sure and (one.vouched or one.piece is not None))
-            if sure or all(other.sure for other in made):
+            if sure or one.piece is not None or all(other.sure for other in made):
                 made.append(replace(finding, sure=sure))
         return made

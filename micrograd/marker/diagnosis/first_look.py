@@ -20,6 +20,7 @@ from micrograd.marker.messages import problem
 from micrograd.marker.report import Finding, Fix, Report, Span
 from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.recording import record
+from micrograd.marker.student.statements import path_of, targets_of
 from micrograd.marker.student.stopping import Stop, stop_of
 from micrograd.marker.student.unfinished import gaps_of, returns_nothing, thrown_away
 from micrograd.marker.truth.cases import Case, judged
@@ -36,7 +37,8 @@ def finding_of_stop(stop: Stop) -> Finding | None:
     if stop.span is None:
         return None
     kind = "unwritten" if stop.unwritten else "call_error"
-    return Finding("wrong", kind, stop.span, stop.source, reason="" if stop.unwritten else stop.words)
+    sure = stop.unwritten or not _SEARCHED.match(stop.words)  # a shape may be wrong because of a line above
+    return Finding("wrong", kind, stop.span, stop.source, reason="" if stop.unwritten else stop.words, sure=sure)
 
 
 def first_look(
@@ -58,16 +60,20 @@ def first_look(
     text, function = program.text, program.functions[program.name]
     error = next((result for result in results if isinstance(result, Exception)), None)
     stop = None if error is None else stop_of(error, program.file, text.source)
-    if program.name != cases[0].task.forward and returns_nothing(function) and not gaps_of(function):
-        if stop is None:
-            span = text.span(function.body[-1])
-            return [Finding("wrong", "no_return", span, text.whole_lines(span))]
-    elif gaps := [gap for gap in gaps_of(function) if gap.name or program.name != cases[0].task.forward]:
+    bare = program.name != cases[0].task.forward and returns_nothing(function)
+    if bare and stop is None and not gaps_of(function):
+        span = text.span(function.body[-1])
+        return [Finding("wrong", "no_return", span, text.whole_lines(span))]
+    meant = (
+        {new for *_, new in stop.edits} if stop is not None else set[str]()
+    )  # zeros that a misspelt name was to fill
+    gaps = [one for one in gaps_of(function) if one.name not in meant]
+    if gaps := [gap for gap in gaps if gap.name or program.name != cases[0].task.forward]:
         names: dict[Span, list[str]] = {}
         for gap in gaps:
             names.setdefault(text.span(gap.node), []).append(gap.name)
         found = [Finding("wrong", "unwritten", at, text.whole_lines(at), ", ".join(of)) for at, of in names.items()]
-        follows = stop is None or stop.unwritten or "it has no value yet" in stop.words
+        follows = stop is None or stop.unwritten or _follows(function, stop, {gap.name for gap in gaps})
         made = None if stop is None or follows else finding_of_stop(stop)
         return [*found, made] if made else found
     if stop is not None and stop.unwritten:
@@ -108,6 +114,16 @@ def with_reason(program: StudentCode, results: Sequence[Any], findings: Sequence
         )
         return [replace(one, reason=words) if one is first else one for one in findings]
     return [found, *(one for one in findings if one.severity == "harmless")]
+
+
+def _follows(function: ast.FunctionDef, stop: Stop, names: set[str]) -> bool:
+    """Return whether the line that stops reads what is not written yet, or what was made of it."""
+    if "it has no value yet" in stop.words:
+        return True
+    for node in (n for n in ast.walk(function) if isinstance(n, ast.Assign)):
+        if names & {path_of(n) for n in ast.walk(node.value) if isinstance(n, ast.expr)}:
+            names |= {one.name for target in node.targets for one in targets_of(target)}
+    return bool(names & {*re.findall(r"[A-Za-z_][\w.]*", stop.source)})
 
 
 def _ends(function: ast.FunctionDef) -> Iterator[ast.expr]:

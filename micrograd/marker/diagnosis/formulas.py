@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import contextlib
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ import numpy as np
 
 from micrograd.derivation import derive
 from micrograd.derivation.comparing import Comparer, Comparison
-from micrograd.derivation.kernel import OutOfTime, Poly
+from micrograd.derivation.kernel import OutOfTime, Poly, thread_time
 from micrograd.derivation.printing.numpy_code import ident, inlined
 from micrograd.derivation.search import names, proof_of
 from micrograd.errors import MicrogradError
@@ -221,7 +220,7 @@ class _Reader:
     def compared(self, expr: ast.expr, name: str) -> Comparison:
         """Compare an expression with a gradient, in bounded time."""
         algebra = self.net.algebra
-        algebra.deadline = time.thread_time() + _SECONDS
+        algebra.deadline = thread_time() + _SECONDS
         try:
             return self.comparer.line(f"_mg_line = {ast.unparse(expr)}", name)
         finally:

@@ -552,7 +552,8 @@ def _constant_statistics(evidence: Evidence) -> bool:
 def _is_diagonal(evidence: Evidence) -> bool:
     """Return whether the value there is ``p * (1 - p) * dp``, of a p whose rows add up to 1."""
     for got, quantities in zip(evidence.got, evidence.quantities, strict=False):
-        pairs = ((quantities.values[str(q.key[1])].value, q.value) for q in quantities.all if q.kind == "grad")
+        forward = {name: q.value for name, q in quantities.values.items()}
+        pairs = [(forward[q.key[1]], q.value) for q in quantities.all if q.kind == "grad" and q.key[1] in forward]
         shares = ((p, g) for p, g in pairs if np.ndim(p) and any(np.allclose(p.sum(a), 1) for a in range(p.ndim)))
         if not any(fits(got, p * (1 - p) * g) for p, g in shares):
             return False

@@ -144,7 +144,9 @@ def _head(finding: Finding, language: str) -> str:
     if finding.fix is not None and not finding.fix.old and finding.fix.new.startswith("\n"):
         return say(language, WORDS["head.insert"], **holes)
     if key == "wrong":
-        key = {"right": "wrong", "mended": "next", "": "bare"}[finding.reads] if finding.sure else "doubt"
+        known = {"right": "wrong", "mended": "next", "": "bare"}[finding.reads]
+        lacks = finding.kind == "path_missing" or finding.fix is not None
+        key = known if finding.sure else "lacks" if lacks else "doubt"
     return say(language, WORDS[f"head.{key}"], **holes)
 
 

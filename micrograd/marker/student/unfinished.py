@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from micrograd.marker.gradient_names import meanings
 from micrograd.marker.student.statements import path_of, targets_of
 
 __all__ = ["Gap", "gaps_of", "returns_nothing", "thrown_away"]
@@ -105,9 +106,14 @@ def gaps_of(function: ast.FunctionDef) -> list[Gap]:
         for name, values in written.items()
         if name and name not in touched and len(values) == 1
         for _, value in values
-        if value is not None and (name in returned if not _blank(value) else name in read or stubbed)
-        and _is_placeholder(value) and name not in _copied(statements, name)
+        if value is not None and (name in returned if not _blank(value) else name in read or stubbed or _held(name))
+        and _is_placeholder(value) and (_blank(value) or name not in _copied(statements, name))
     ]  # fmt: skip
+
+
+def _held(name: str) -> bool:
+    """Return whether an attribute is called after a gradient, which nobody needs to read: ``self.dW``."""
+    return name.startswith("self.") and bool(meanings(name))
 
 
 def _copied(statements: list[ast.stmt], name: str) -> set[str]:

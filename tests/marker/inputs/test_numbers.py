@@ -1,0 +1,77 @@
+"""Single numbers are inputs like any other: drawn as arrays of no axes, marked with an upstream gradient that shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from micrograd.cli import main
+from micrograd.marker.inputs.guessing import make
+from micrograd.marker.truth.cases import refreshed
+
+SCALED = """
+import numpy as np
+
+
+def f_forward(x, {name}):
+    y = x * {name}
+    out = np.where(y > 0, y, 0.1 * y)
+    return out
+
+
+def f_backward(dout, x, {name}):
+    y = x * {name}
+    dy = {dy}
+    dx = dy * {name}
+    d{name} = np.sum(dy * x)
+    return dx, d{name}
+"""
+QUOTIENT = """
+def f_forward(d, t):
+    v = d / t
+    out = v**2
+    return out
+
+
+def f_backward(dout, d, t):
+    v = d / t
+    dv = {dv}
+    dd = dv / t
+    dt = -dv * v / t
+    return dd, dt
+"""
+RIGHT = "dout * np.where(y > 0, 1, 0.1)"
+
+
+@pytest.mark.parametrize("name", ["a", "gamma", "scale", "var"])
+def test_a_number_among_arrays_is_drawn_as_an_array_of_no_axes(name: str) -> None:
+    space: dict[str, Any] = {"np": np}
+    exec(f"def f(x, {name}):\n    return x * np.exp({name})\n", space)
+    for probe in make(space["f"], {"x": (4, 3), name: ()}):
+        for found in (probe, refreshed(probe, 1)):
+            assert isinstance(found.arguments[name], np.ndarray)
+            assert found.arguments[name].shape == ()
+
+
+@pytest.mark.parametrize("name", ["a", "gamma"])
+def test_a_fix_is_right_for_numbers_too(name: str, tmp_path: Path, capsys: Any) -> None:
+    shapes = ["--input", "x=4x3", "--input", f"{name}=scalar"]
+    for dy, code in ((RIGHT, 0), ("dout", 1)):
+        file = tmp_path / "own.py"
+        file.write_text(SCALED.format(name=name, dy=dy), encoding="utf-8")
+        assert main(["check", str(file), *shapes]) == code
+        said = capsys.readouterr().out
+        assert f"d{name}" in said
+        assert "not yet" not in said  # of a gradient that is right with the fix
+
+
+def test_an_upstream_gradient_that_is_left_out_shows_where_the_output_is_a_number(tmp_path: Path, capsys: Any) -> None:
+    shapes = ["--input", "d=scalar", "--input", "t=scalar"]
+    for dv, code in (("2 * v * dout", 0), ("2 * v", 1)):
+        file = tmp_path / "own.py"
+        file.write_text(QUOTIENT.format(dv=dv), encoding="utf-8")
+        assert main(["check", str(file), *shapes]) == code
+    assert "put `* dout` after `v`" in capsys.readouterr().out
