@@ -149,7 +149,9 @@ class Lesson:
     @cached_property
     def probe(self) -> Any:
         """Inputs on which every mistake shows."""
-        return mg.probe(self.forward, {name: np.shape(value) for name, value in self.arguments.items()})
+        # Labels stay as they are: only real numbers can be drawn.
+        given = {n: np.shape(v) if np.asarray(v).dtype.kind == "f" else v for n, v in self.arguments.items()}
+        return mg.probe(self.forward, given)
 
     @cached_property
     def _mutants(self) -> tuple[Trial, list[Mutant]]:

@@ -24,8 +24,8 @@ from .programs import Loaded, Program, Ran
 __all__ = ["ROUTES", "Nudge", "Result", "Run"]
 
 
-Nudge = Callable[[Any], None]
-"""Changes an array of floats where it lies."""
+Nudge = Callable[[Any], Any]
+"""Returns what a program is given for an array among its arguments, of the same memory."""
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Result:
         gradient: of the weighted sum by the arguments that are floats.
         tangent: along the direction of `direction_of`, of the value.
         second: the gradient of the slope along that direction, along it again.
-        later: what later calls did, with other numbers, beside what NumPy does, and what it does when these are nudged.
+        later: what later calls did, with other numbers, beside what NumPy does, and what it does of arguments that are nudged.
     """
 
     ran: Ran | None = None
@@ -159,12 +159,9 @@ def _call_with(change: Callable[[Any], Any], program: Program, loaded: Loaded, n
     """Call a function with changed arguments, one array where they were one."""
     given = program.load().arguments
     first = {id(a): change(a) for a in given}
-    for a in first.values() if nudge is not None else ():
-        if a.dtype.kind == "f":
-            nudge(a)  # type: ignore[misc]
-    arguments = [first[id(a)] for a in given]
-    out = np.array(loaded.f(*arguments))
-    return Ran(out, _left(arguments, loaded))
+    taken = {key: a if nudge is None else nudge(a) for key, a in first.items()}
+    out = np.array(loaded.f(*(taken[id(a)] for a in given)))
+    return Ran(out, _left([first[id(a)] for a in given], loaded))
 
 
 def _nudged(program: Program, number: int, nudge: Nudge) -> Ran:
