@@ -156,6 +156,8 @@ def plain(report: dict[str, Any]) -> dict[str, Any]:
         | {"fix": one["fix"] and {key: one["fix"][key] for key in ("span", "old", "new", "whole")}}
         for one in report["findings"]
     ]
+    if report["problem"].partition(": ")[2].startswith("syntax error"):  # its column is the Python's
+        findings = [one | {"span": one["span"]["line"]} for one in findings]
     words = {key: report[key] for key in ("verdict", "forward", "backward", "file", "printed")}
     return words | {"outputs": outputs, "findings": findings, "problem": report["problem"].partition(":3: ")[0]}
 
