@@ -123,15 +123,15 @@ print("dbeta  =", graph.grad["beta"])
 print("dgamma =", graph.grad["gamma"].round(3))
 
 # %% exercise
-def scaled_forward(x, g, b):
-    # step 1: the size of each column
-    size = np.sum(np.abs(x), axis=0)
-    # step 2: shares of it
-    share = x / size
+def given_forward(x, mean, width, gamma, beta):
+    # step 1: subtract a mean that is given
+    c = x - mean
+    # step 2: divide by a width that is given
+    xhat = c / width
     # step 3: scale
-    scaled = g * share
+    gammax = gamma * xhat
     # step 4: shift
-    out = scaled + b
+    out = gammax + beta
     return out
 
 # %% lesson
@@ -141,10 +141,16 @@ lesson = {
     "upstream": dout,
     "mistakes": ("unsummed", "no_axis", "gamma_missing dxhat"),
     "exercise": {
-        "forward": scaled_forward,
-        "shapes": {"x": (4, 3), "g": (3,), "b": (3,)},
-        "kind": "shape",
-        "blanks": 4,
+        "forward": given_forward,
+        "shapes": {
+            "x": (4, 3),
+            "mean": (3,),
+            "width": (3,),
+            "gamma": (3,),
+            "beta": (3,),
+        },
+        "kind": "line",
+        "blanks": 5,
         "seed": 0,
     },
 }
