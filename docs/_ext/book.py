@@ -31,6 +31,10 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 COLUMN, PHONE = 640, 350  # pixels of text
 OTHER = {"en": "zh", "zh": "en"}
+THEME = {  # what the theme says around a page
+    "Next": "下一页", "Previous": "上一页", "Home": "首页", "On this page": "本页内容", "Search": "搜索",
+    "Back to top": "回到顶部", "View this page": "查看本页源文件", "Copyright": "版权所有",
+}  # fmt: skip
 LESSON = re.compile(r"book/(en|zh)/\d\d-[\w-]+")
 HAN, STOP = "[\u4e00-\u9fff]", "[\u3000-\u303f\uff00-\uffef]"
 WORDS = {
@@ -52,6 +56,7 @@ WORDS = {
         "raises": "NumPy stops with an error.",
         "shape": "`{gradient}` gets the shape `{wrong}`; it should be `{right}`.",
         "change": "No error, and the shapes fit. But `{gradient}` is off by up to {change} of its largest entry.",
+        "number": "No error. But `{gradient}` is off by {change}.",
         "step": "Ask yourself: {step}",
         "try": "**Try it here.** Change the numbers of the walk above, or run the lesson's file on your computer.",
     },
@@ -73,6 +78,7 @@ WORDS = {
         "raises": "NumPy 会报错停下。",
         "shape": "`{gradient}` 的形状成了 `{wrong}`，应当是 `{right}`。",
         "change": "不报错，形状也对，可是 `{gradient}` 的误差达到其最大元素的 {change}。",
+        "number": "不报错，可是 `{gradient}` 差了 {change}。",
         "step": "问问自己：{step}",
         "try": "**试一试**：改一改上面逐步页面里的数，或者在自己的电脑上运行本课的文件。",
     },
@@ -208,7 +214,8 @@ class Failures(BookDirective):
         elif failure.shapes:
             did = self.say("shape", gradient=failure.gradient, right=failure.shapes[0], wrong=failure.shapes[1])
         else:
-            did = self.say("change", gradient=failure.gradient, change=f"{failure.change:.0%}")
+            key, change = "number" if failure.single else "change", f"{failure.change:.0%}"
+            did = self.say(key, gradient=failure.gradient, change=change)
         return f"{example} {did}"
 
 
@@ -270,10 +277,12 @@ class Value(SphinxRole):
         return [nodes.literal(text, text)], []
 
 
-def fitted_to_the_page(_app: Sphinx, page: str, _template: str, context: dict[str, Any], _tree: Any) -> None:
+def fitted_to_the_page(app: Sphinx, page: str, _template: str, context: dict[str, Any], _tree: Any) -> None:
     """Say in a Chinese page that it is one, for its fonts and for screen readers; give a lesson the whole width."""
     if page.startswith("book/zh/") or page.endswith(".zh-CN"):
         context["language"] = "zh-CN"
+        before = context.get("_", app.builder.globalcontext.get("_", str))
+        context["_"] = context["gettext"] = lambda text: THEME.get(text) or before(text)
     if LESSON.fullmatch(page):
         context["furo_hide_toc"] = True
 

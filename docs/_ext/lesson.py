@@ -40,6 +40,7 @@ from micrograd.marker.probing.trial import Mutant, Trial
 __all__ = ["LESSONS", "Cell", "Failure", "Lesson", "lesson"]
 
 LESSONS = Path(__file__).parents[1] / "book" / "lessons"
+_PARTS = ("forward", "arguments", "upstream", "mistakes", "exercise")
 _MARK = re.compile(r"^# %% (\w+)\n", re.MULTILINE)
 
 
@@ -60,6 +61,7 @@ class Failure(NamedTuple):
         shapes: its right and its wrong shape, where they differ.
         change: else the largest change of an entry, as a share of its largest entry.
         raises: whether NumPy stops with an error instead.
+        single: whether the gradient is a single number.
     """
 
     summary: str
@@ -70,6 +72,7 @@ class Failure(NamedTuple):
     shapes: tuple[tuple[int, ...], tuple[int, ...]] | None
     change: float
     raises: bool
+    single: bool
 
 
 class Lesson:
@@ -91,12 +94,12 @@ class Lesson:
         for mark, end in zip(marks, ends, strict=True):
             cell = text[mark.end() : end]
             self.cells[mark[1]] = self._ran(cell, text.count("\n", 0, mark.end()))
-        made = vars(self.module)["lesson"]
+        made = vars(self.module).get("lesson", {key: {} for key in _PARTS})  # the teacher's page has cells only
         self.forward, self.upstream = made["forward"], made["upstream"]
         self.arguments = {n: np.array(v) if isinstance(v, float) else v for n, v in made["arguments"].items()}
         self.mistakes: tuple[str, ...] = made["mistakes"]
         self.exercise: dict[str, Any] = made["exercise"]
-        self.asked_of: Any = self.exercise["forward"]
+        self.asked_of: Any = self.exercise.get("forward")
 
     def _ran(self, text: str, before: int) -> Cell:
         """Run a cell at its own lines, as a notebook would: the value of a last expression is shown."""
@@ -146,7 +149,9 @@ class Lesson:
     @cached_property
     def probe(self) -> Any:
         """Inputs on which every mistake shows."""
-        return mg.probe(self.forward, {name: np.shape(value) for name, value in self.arguments.items()})
+        # Labels stay as they are: only real numbers can be drawn.
+        given = {n: np.shape(v) if np.asarray(v).dtype.kind == "f" else v for n, v in self.arguments.items()}
+        return mg.probe(self.forward, given)
 
     @cached_property
     def _mutants(self) -> tuple[Trial, list[Mutant]]:
@@ -175,17 +180,17 @@ class Lesson:
             found.append(Failure(summary, described(mutant, language), why, step, *self._seen(trial, mutant)))
         return found
 
-    def _seen(self, trial: Trial, mutant: Mutant) -> tuple[str, Any, float, bool]:
-        """Return the gradient that a mutant changes most: its name, shapes if they differ, the change; raises."""
+    def _seen(self, trial: Trial, mutant: Mutant) -> tuple[str, Any, float, bool, bool]:
+        """Return the gradient that a mutant changes most: its name, shapes if they differ, the change; how."""
         right, wrong = trial.outputs(), trial.outputs(mutant)
         if wrong is None or right is None:
-            return mutant.target, None, 0.0, True
+            return mutant.target, None, 0.0, True, False
         names = [f"d{node.name}" for node in self.graph.inputs if node.name in self.arguments]
         changes = []
         for name, true, got in zip(names, right, wrong, strict=True):
             shapes = None if np.shape(true) == np.shape(got) else (np.shape(true), np.shape(got))
             change = np.inf if shapes else float(np.abs(true - got).max() / np.abs(true).max())
-            changes.append((name, shapes, change, False))
+            changes.append((name, shapes, change, False, not np.shape(true)))
         return max(changes, key=lambda seen: seen[2])
 
     # ---- the exercise ----

@@ -63,7 +63,8 @@ def run(
                     code = main(words)
             except Late as late:
                 code = _LATE
-                at = f"{os.path.basename(user)}:{line_of(late, user)}"
+                line = line_of(late, user)
+                at = os.path.basename(user) + (f":{line}" if line else "")
                 printed.write(translated(problem("time", at=at, seconds=f"{late.seconds:g}"), language))
             except BaseException as error:  # noqa: BLE001 - the page has to go on
                 code = _FAULT

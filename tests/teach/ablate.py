@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from micrograd.marker.repair.patch import Patch
+
 from . import corpus, life, several
 from .faults import VISIBLE, faults
 from .table import judge_fault
@@ -54,7 +56,7 @@ MECHANISMS: dict[str, tuple[str, Callable[..., Any]]] = {  # what it is called: 
     "caches unpacked crosswise": ("micrograd.marker.diagnosis.examination:_crossed", lambda *_: False),
     "values that no name has": ("micrograd.marker.diagnosis.examination:_unlikely", lambda *_: False),
     "harmless omissions": (f"{MARKING}:left_out", lambda *_: []),
-    "guards left out": (f"{MARKING}:unguarded", lambda *_: ("", ())),
+    "guards left out": (f"{MARKING}:undisturbed", lambda *_: (Patch(), ())),
     "means over the examples": (f"{MARKING}:averaged", lambda *_: None),
     "settings under which it is wrong": (f"{MARKING}:_only", lambda *_: ""),
     "first look: unwritten, raised, thrown away": (f"{MARKING}:first_look", lambda *_: []),

@@ -723,7 +723,8 @@ class Diagnoser:
         status, old = now.status(statement.number), self.program.text.of(edit.node)
         if mended.wanted == now.wrong and not self.as_named(now, mended):
             return False
-        if len(edit.new) <= len(old) or old not in edit.new or mended.root is None or mended.root.role != "value":
+        added = len(edit.new) > len(old) and old in edit.new and edit.tag not in ("transpose", "keepdims", "copy")
+        if not added or mended.root is None or mended.root.role != "value":
             return True
         if edit.node is not mended.root.expr or not statement.targets:
             above = now.doubtful(statement.number, {path_of(edit.node)})
@@ -738,9 +739,7 @@ class Diagnoser:
 
     def original(self, span: Span) -> Span:
         """Return a span of the mended text in the student's own."""
-        text = self.program.text
-        start, end = (text.starts[line - 1] + column for line, column in
-                      ((span.line, span.column), (span.end_line, span.end_column)))  # fmt: skip
+        start, end = self.program.text.ends(span)
         return self.first.text.between(self.patch.origin(start), self.patch.origin(end))
 
 

@@ -27,7 +27,7 @@ from micrograd.marker.student.statements import Text
 from micrograd.marker.truth.cases import Case, close, judged, sent_along
 from micrograd.source.names import is_users_code
 
-__all__ = ["averaged", "left_out", "unguarded", "unguarded_imports"]
+__all__ = ["averaged", "left_out", "undisturbed", "unguarded_imports"]
 
 _ZERO = 1e-9
 """What is smaller than this share of the terms that cancel in it is zero."""
@@ -139,8 +139,11 @@ def _name_of(events: list[Event], part: Any) -> str:
 # ---- conventions ---------------------------------------------------------------------------------------------
 
 
-def unguarded(text: Text) -> tuple[str, tuple[tuple[Span, str], ...]]:
-    """Return the text without small numbers that are added inside a logarithm, and these: ``np.log(p + 1e-7)``."""
+def undisturbed(text: Text) -> tuple[Patch, tuple[tuple[Span, str], ...]]:
+    """Return the edits that take out what blurs gradients, and the guards among it.
+
+    Small numbers that are added inside a logarithm, ``np.log(p + 1e-7)``, and storage in single or half precision.
+    """
     tree = ast.parse(text.source)
     small: dict[str, float] = {}
     for node in ast.walk(tree):
@@ -158,7 +161,18 @@ def unguarded(text: Text) -> tuple[str, tuple[tuple[Span, str], ...]]:
                 if isinstance(value, float) and 0 < value <= _GUARD:
                     pieces.append(Piece(text.range(left)[1], text.range(right)[1], ""))
                     found.append((text.span(node), text.of(right)))
-    return Patch.of(pieces).applied(text.source), tuple(found)
+            case ast.Attribute(value=ast.Name(id="np" | "numpy"), attr=attr) if attr in _NARROW:
+                end = text.range(node)[1]
+                pieces.append(Piece(end - len(attr), end, "float64"))
+            case ast.Call(func=ast.Attribute(attr=attr), args=args, keywords=keywords) if attr in _MAKES:
+                given = (*args, *(keyword.value for keyword in keywords if keyword.arg == "dtype"))
+                types = (one for one in given if isinstance(one, ast.Constant) and one.value in _NARROW)
+                pieces += [Piece(*text.range(one), '"d"') for one in types]
+    return Patch.of(pieces), tuple(found)
+
+
+_NARROW = ("f", "e", "f4", "f2", "float32", "float16", "single", "half")
+_MAKES = ("zeros", "ones", "empty", "full", "array", "asarray", "zeros_like", "ones_like", "empty_like", "astype")
 
 
 def unguarded_imports(module: types.ModuleType, restored: contextlib.ExitStack) -> list[str]:
@@ -174,9 +188,9 @@ def unguarded_imports(module: types.ModuleType, restored: contextlib.ExitStack) 
             left.append(other)
             with contextlib.suppress(OSError, SyntaxError, ValueError):
                 source = Path(file).read_text(encoding="utf-8")
-                without, guards = unguarded(Text(source)) if "log" in source else ("", ())
-                space = dict(vars(other))
-                exec(compile(without if guards else "", file, "exec"), space)  # noqa: S102 - it ran when it was imported
+                patch, guards = undisturbed(Text(source)) if "log" in source else (Patch(), ())
+                space, without = dict(vars(other)), patch.applied(source) if guards else ""
+                exec(compile(without, file, "exec"), space)  # noqa: S102 - it ran when it was imported
                 for function in [f for f in vars(other).values() if guards and isinstance(f, types.FunctionType)]:
                     if function.__module__ == name and function.__name__ in space:
                         restored.callback(setattr, function, "__code__", function.__code__)

@@ -15,17 +15,19 @@ import numpy as np
 from micrograd.errors import MicrogradError
 from micrograd.marker.diagnosis.diagnosis import Diagnoser
 from micrograd.marker.diagnosis.first_look import average, first_look, with_reason, written_as_averages
-from micrograd.marker.diagnosis.harmless import averaged, left_out, unguarded, unguarded_imports
+from micrograd.marker.diagnosis.harmless import averaged, left_out, undisturbed, unguarded_imports
 from micrograd.marker.diagnosis.reference import differences
 from micrograd.marker.gradient_names import meanings, node_of, normal
 from micrograd.marker.inputs.calling import function_named
 from micrograd.marker.inputs.layers import forward_of_layer
 from micrograd.marker.inputs.task import Argument, Call, Probe, Task
 from micrograd.marker.messages import problem
+from micrograd.marker.repair.patch import Patch, Piece
 from micrograd.marker.report import Finding, Output, Report, Span, shown
 from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.recording import Event, duplicate, load, record, same_value
 from micrograd.marker.student.slicing import loss_only
+from micrograd.marker.student.statements import Text
 from micrograd.marker.truth import cases as c
 from micrograd.marker.truth.alignment import Quantities, agree
 from micrograd.marker.truth.cases import MISSING, Case, UnrunnableError, judged, prepare, refreshed
@@ -93,7 +95,13 @@ def _writer(events: Sequence[Event], name: str, array: Any) -> tuple[Event, str]
 FRESH = 2
 
 
-def mark(task: Task, module: types.ModuleType | None = None, early: Callable[[Report], None] | None = None) -> Report:
+def mark(
+    task: Task,
+    module: types.ModuleType | None = None,
+    early: Callable[[Report], None] | None = None,
+    *,
+    blurred: bool = True,
+) -> Report:
     """Mark one backward in this process.
 
     The student's code is executed here, as often as it takes: call this in a child process that may be stopped.
@@ -102,6 +110,7 @@ def mark(task: Task, module: types.ModuleType | None = None, early: Callable[[Re
         task: what there is to mark.
         module: the student's text, executed; made from ``task.source`` where left out.
         early: called with the verdict "wrong" before the search for the line begins, which may take long.
+        blurred: whether guards and single precision, which blur gradients, may be in the text.
 
     Returns:
         The report; its verdict is ``failed`` where the forward does not run.
@@ -142,7 +151,7 @@ def mark(task: Task, module: types.ModuleType | None = None, early: Callable[[Re
         return mark(replace(task, source=source, seconds=task.seconds / 2))
 
     if report.verdict == "wrong" and not differs:
-        excused = _by_custom(task, report, program, cases, results)
+        excused = _by_custom(task, report, program, cases, results) if blurred else None
         if excused is not None:
             return replace(excused, seconds=time.perf_counter() - started)
         without = _without_influence(report, program, cases)
@@ -294,30 +303,69 @@ def _given_up(cases: Sequence[Case], results: Sequence[Any], gaps: Sequence[str]
 def _by_custom(
     task: Task, report: Report, program: StudentCode, cases: Sequence[Case], results: Sequence[Any]
 ) -> Report | None:
-    """Return the report of what is not the forward's gradient, but what custom makes of it: right, with a remark."""
+    """Return the report of what is not the forward's gradient, but what custom makes of it: right, with a remark.
+
+    Where there are mistakes besides, a guard hides what mends them: they are looked for without it.
+    """
     text = program.text
     wrong = [output for output in report.outputs if not output.right]
-    without, guards, elsewhere = text.source, tuple[tuple[Span, str], ...](), contextlib.ExitStack()
-    if all(output.error <= 1e-4 * max(abs(x) for x in (*output.expected.sample, 1e-30)) for output in wrong):
-        without, guards = unguarded(text)
-        end = text.span(program.statements[-1].node)
-        if not guards and task.seconds:  # 0 where they are out already
+    off = max(o.error / max(abs(x) for x in (*o.expected.sample, 1e-30)) for o in wrong)
+    patch, guards = undisturbed(text)
+    other: Report | None = None
+    end = text.span(program.statements[-1].node if program.statements else program.functions[program.name])
+    with contextlib.ExitStack() as elsewhere:
+        if not guards:
             guards = tuple((end, number) for number in unguarded_imports(program.module, elsewhere))
-    if guards:
-        with elsewhere:
-            other = mark(replace(task, source=without, seconds=0.0))
-        if other.verdict == "right":
-            span, number = guards[0]
-            error = f"{max(output.error for output in wrong):.0e}"
-            reason = problem("guard", count=number, error=error)
-            remark = Finding("harmless", "guard", span, text.whole_lines(span), reason=reason)
-            return replace(report, verdict="right", outputs=other.outputs, findings=(remark,))
+        if (guards or patch.pieces) and (off <= 1e-4 or _blurs(task, patch.applied(text.source), cases[0], results[0])):
+            other = mark(replace(task, source=patch.applied(text.source), seconds=task.seconds / 2), blurred=False)
+    if other is not None and other.verdict == "right" and off <= 1e-4:
+        error = f"{max(output.error for output in wrong):.0e}"
+        span, number = guards[0] if guards else (end, "")
+        reason = problem("guard", count=number, error=error)
+        remarks = [Finding("harmless", "guard", span, text.whole_lines(span), reason=reason)] if guards else []
+        return replace(report, verdict="right", outputs=other.outputs, findings=tuple(remarks))
+    if other is not None and (mistakes := _in_the_original(other.findings, patch, text)):
+        whole = Patch.of(Piece(*text.ends(one.fix.span), one.fix.new) for one in mistakes if one.fix is not None)
+        then = mark(replace(task, source=whole.applied(text.source), seconds=task.seconds / 4))
+        if then.verdict == "right":
+            return replace(report, findings=(*mistakes, *then.findings))
     found = averaged(cases, results) if len(wrong) == len(report.outputs) - 1 > 1 else None
     if found is None:
         return None
     remark = _convention(report, program, found[0], "mean", found[1])
     outputs = tuple(replace(output, right=True) for output in report.outputs)
     return replace(report, verdict="right", outputs=outputs, findings=(remark,))
+
+
+def _blurs(task: Task, source: str, case: Case, result: Any) -> bool:
+    """Return whether the truth, or what the backward makes, is another one without what blurs gradients."""
+    module = load(source, task.file, (task.forward, task.backward), namespace=task.namespace)
+    program = StudentCode(source, module, task.backward, task.file)
+    loss = loss_only(program, module, task.call.outputs[0]) if task.forward == task.backward else None
+    if loss is not None and task.receiver:
+        loss = forward_of_layer(module, task.forward, task, loss)
+    try:
+        other = prepare(task, forward_of(task, module), case.probe, loss)
+        made = _returned(program, other)
+    except UnrunnableError:
+        return False
+    kept = [] if isinstance(made, Exception) or isinstance(result, Exception) else case.gradients_in(result)
+    return not same_value([*other.expected, *(other.gradients_in(made) if kept else ())], [*case.expected, *kept])
+
+
+def _in_the_original(findings: Sequence[Finding], patch: Patch, text: Text) -> list[Finding]:
+    """Return findings of an edited text in the places of the original; nothing where they are not all mended."""
+    other, found = Text(patch.applied(text.source)), list[Finding]()
+    mistakes = [one for one in findings if one.severity != "harmless"]
+
+    def back(span: Span) -> Span:
+        return text.between(*(patch.origin(place) for place in other.ends(span)))
+
+    for one in mistakes:
+        if one.fix is None or text.source[slice(*text.ends(back(one.fix.span)))] != one.fix.old:
+            return []
+        found.append(replace(one, span=back(one.span), fix=replace(one.fix, span=back(one.fix.span))))
+    return found if any(one.fix is not None and one.fix.whole for one in found) else []
 
 
 def _convention(report: Report, program: StudentCode, positions: Sequence[int], said: str, count: str) -> Finding:

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from micrograd.marker.process.child import served
 from micrograd.marker.process.limits import deadline
-from micrograd.marker.process.serving import served
 from micrograd.marker.report import Report
 
 __all__ = ["served_here"]

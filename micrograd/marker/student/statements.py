@@ -76,6 +76,10 @@ class Text:
         """Return the span of a range of offsets."""
         return Span(*self.place(start), *self.place(end))
 
+    def ends(self, span: Span) -> tuple[int, int]:
+        """Return the range of offsets of a span."""
+        return self.starts[span.line - 1] + span.column, self.starts[span.end_line - 1] + span.end_column
+
     def span(self, node: ast.stmt | ast.expr) -> Span:
         """Return the span of a node."""
         return self.between(*self.range(node))

@@ -107,7 +107,7 @@ def gaps_of(function: ast.FunctionDef) -> list[Gap]:
         if name and name not in touched and len(values) == 1
         for _, value in values
         if value is not None and (name in returned if not _blank(value) else name in read or stubbed or _held(name))
-        and _is_placeholder(value) and name not in _copied(statements, name)
+        and _is_placeholder(value) and (_blank(value) or name not in _copied(statements, name))
     ]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from marked import claims_hold, marked, mistakes_in
 
-from micrograd.marker.diagnosis.harmless import unguarded
+from micrograd.marker.diagnosis.harmless import undisturbed
 from micrograd.marker.student.statements import Text, divides
 
 ZERO = """
@@ -154,10 +154,55 @@ def test_a_guard_in_a_logarithm_is_a_remark() -> None:
         ("a = np.log(p + 1.0)", "a = np.log(p + 1.0)"),
         ("a = np.log(p + q)", "a = np.log(p + q)"),
         ("a = np.sqrt(v + 1e-5)", "a = np.sqrt(v + 1e-5)"),
+        ("a = np.empty(n, dtype='f')", 'a = np.empty(n, dtype="d")'),
+        ("a = x.astype(np.float32)", "a = x.astype(np.float64)"),
+        ("f = 'f'", "f = 'f'"),
     ],
 )
 def test_what_a_guard_is(line: str, without: str) -> None:
-    assert unguarded(Text(line))[0] == without
+    assert undisturbed(Text(line))[0].applied(line) == without
+
+
+def test_a_guard_hides_no_other_mistake() -> None:
+    text = GUARD.replace("SHARE", "n").replace("] -= 1", "] += 1")
+    report = marked(text)
+    (mistake,) = mistakes_in(report)
+    assert mistake.source.strip().startswith("dx[np.arange(n), y] += 1")
+    assert mistake.fix is not None
+    assert (mistake.fix.old, mistake.fix.new) == ("+=", "-=")
+    assert [finding.kind for finding in report.findings] == [mistake.kind, "guard"]
+
+
+def test_single_precision_in_the_users_buffers_is_no_mistake_and_hides_none() -> None:
+    report = marked(SINGLE)
+    assert (report.verdict, report.findings) == ("right", ())
+    text = SINGLE.replace("(1 - hs[:, t] ** 2)", "(1 + hs[:, t] ** 2)")
+    (mistake,) = mistakes_in(marked(text))
+    assert mistake.source.strip().startswith("da = ")
+    claims_hold(text, marked(text))
+
+
+SINGLE = """
+import numpy as np
+
+def rnn_forward(x, w):
+    hs = np.empty(x.shape, dtype='f')
+    h = 0
+    for t in range(x.shape[1]):
+        h = np.tanh(x[:, t] * w[t] + h)
+        hs[:, t] = h
+    return hs, (x, w, hs)
+
+def rnn_backward(dhs, cache):
+    x, w, hs = cache
+    dx, dw, dh = np.empty_like(x, dtype=np.float32), np.zeros_like(w), 0
+    for t in reversed(range(x.shape[1])):
+        da = (dh + dhs[:, t]) * (1 - hs[:, t] ** 2)
+        dx[:, t] = da * w[t]
+        dw[t] = (da * x[:, t]).sum()
+        dh = da
+    return dx, dw
+"""
 
 
 def test_a_division_by_the_features_is_no_average_over_examples() -> None:

@@ -74,6 +74,12 @@ def test_a_name_put_back_lets_the_other_mistake_be_found() -> None:
 
 
 UNWRITTEN = {
+    "a step": ("    dxmu = gamma * dout\n", "    dxmu = None  # TODO\n", 11),
+    "a step that others go by": (
+        "    dxmu = gamma * dout\n    dx = dxmu - dxmu.mean(axis=0)\n",
+        "    dxmu = None  # TODO\n    again = dxmu\n    dx = again @ gamma\n",
+        11,
+    ),
     "pass": (LAYER[LAYER.index("    xmu, gamma = cache") :], "    pass\n", 8),
     "not implemented": ("    dxmu = gamma * dout", "    raise NotImplementedError", 11),
     "ellipsis": ("dxmu = gamma * dout", "dxmu = ...  # TODO", 11),
@@ -95,6 +101,32 @@ def test_what_is_not_written_yet_is_no_mistake(name: str) -> None:
     assert [finding.span.line for finding in report.findings] == [line]
     assert "\nNot written yet.\n" in report.text()
     assert "还没有写" in report.text(language="zh")
+
+
+def test_a_gradient_on_the_object_that_is_not_written_is_named_there() -> None:
+    text = """
+import numpy as np
+
+class Scale:
+    def __init__(self, w):
+        self.w = w
+
+    def forward(self, x):
+        self.x = x
+        return x * self.w
+
+    def backward(self, dout):
+        self.dw = None  # TODO
+        return dout * self.w
+"""
+    report = run(Request(text, "/nowhere/hw.py", "Scale.forward", "Scale.backward", "class"), Limits(seconds=20.0))
+    assert [(one.kind, one.span.line) for one in report.findings] == [("unwritten", 13)]
+
+
+def test_a_misspelt_sum_is_no_gap_where_it_begins() -> None:
+    new = "dgamma = np.zeros_like(gamma)\n    dgamma_ += (dout * xmu).sum(axis=0)"
+    report = report_of(("dgamma = (dout * xmu).sum(axis=0)", new))
+    assert [(one.kind, one.span.line) for one in report.findings] == [("call_error", 11)]
 
 
 def test_what_is_written_beside_a_gap_is_marked_all_the_same() -> None:

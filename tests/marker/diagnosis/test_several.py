@@ -163,3 +163,33 @@ def test_edits_of_edits_are_edits_of_the_first_text() -> None:
             kept = [at for at, letter in enumerate(text) if letter in "abcd"]
             inside = {at for piece in patch.pieces for at in range(piece.start, piece.end)}
             assert all(first[patch.origin(at)] == text[at] for at in kept if patch.origin(at) not in inside)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("    d = q.shape[1]\n    dv", "    d = k.shape[0]\n    dv"),  # its reader is right
+        ("    ds = p * (dp - (dp * p).sum(axis=1, keepdims=True)) / np.sqrt(d)\n",
+         "    ds = p * (dp - (dp * p).sum(axis=1, keepdims=True))\n"),
+        ("    dbeta = np.sum(dout, axis=0)\n    dgammax = dout\n",
+         "    dbeta = np.sum(dout, axis=0)\n    dgammax = 2 * dout\n    dgammax = dgammax\n"),
+    ],
+)  # fmt: skip
+def test_no_right_line_is_called_wrong(old: str, new: str) -> None:
+    """What is put to a value may be missing in another line: then that is said."""
+    text, lines = planted(ATTENTION if old in ATTENTION else BATCHNORM, (old, new))
+    at = next(line for line, (a, b) in enumerate(itertools.zip_longest(old.split("\n"), new.split("\n"))) if a != b)
+    report = marked(text)
+    assert mistakes_in(report)
+    assert {finding.span.line for finding in mistakes_in(report) if finding.sure} <= {min(lines) + at}
+
+
+def test_a_line_that_is_missing_accuses_none_that_is_there() -> None:
+    text = (
+        LOSS.replace("    d[np.arange(n), y] -= 1\n", "")
+        .replace("d = np.log(p)", "d = p.copy()")
+        .replace("+= reg", "+= 2 * reg")
+    )
+    (finding,) = mistakes_in(marked(text))
+    assert not finding.sure
+    assert "A statement is missing after line 9." in marked(text).text()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import json
 import linecache
+import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -507,3 +509,37 @@ def test_an_exercise_is_marked_with_the_shapes_that_it_was_made_with(
         sizes = [] if size == "scalar" else [int(n) for n in size.split("x")]
         assert f"{name} {tuple(sizes)}" in tried  # not one that its name suggests
         assert f"{tuple(sizes)}" in call
+
+
+# ---- what of a file comes along --------------------------------------------------------
+
+
+def test_what_a_function_assigns_itself_is_not_taken_from_the_file() -> None:
+    text = """import numpy as np
+
+def helper(v):
+    return 2.0 * v
+
+scale = 3.0
+y = undefined_here  # a line of the file that the function does not read
+x = y
+
+def f_forward(x):
+    y = helper(x) * scale
+    out = [part for part in (y,)][0]
+    return out
+"""
+    file = "<a file of the user's>"
+    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+    module = types.ModuleType("a_file_of_the_users")
+    module.__file__ = file
+    sys.modules[module.__name__] = module
+    try:
+        exec(compile(text.replace("undefined_here", "1.0"), file, "exec"), vars(module))
+        given = lesson_of(module.f_forward).text
+    finally:
+        del sys.modules[module.__name__]
+    assert "def helper" in given
+    assert "scale = 3.0" in given
+    assert "y = undefined_here" not in given
+    assert "x = y" not in given
