@@ -411,6 +411,8 @@ def classified(evidence: Evidence) -> Kind:
             path = _by_two_paths(evidence, pairs) or path
         if path:
             return path
+    if tag == "term" and edit is not None and meanings(edit.detail):  # in a first round it may be zero
+        return Kind("path_missing")
     if _sums(evidence) and not evidence.gradient:
         return Kind("sign" if tag in ("operator", "exchange") else "swapped_value")
     path = _by_path(evidence, pairs)
