@@ -647,6 +647,8 @@ class Diagnoser:
         usable = [self.program.statements[n] for n in order if self.program.statements[n].roots]
         usable = [s for s in usable if now.status(s.number).state not in ("outside", "right", "size")]
         usable = [s for s in usable if s.targets or any(_computes(root) for root in s.roots)]
+        empty = [s for s in usable if s.names and not any(map(_nonzero, now.written(s.number, s.names[0])))]
+        usable = [s for s in usable if s not in empty] or usable  # zeros that a loop begins with
         for wanted in ("suspect", "unknown", "known", "misshapen"):
             for statement in usable:
                 if now.status(statement.number).state == wanted and now.reads_right(statement.number):
@@ -686,7 +688,7 @@ class Diagnoser:
         edit, statement = mended.edit, mended.statement
         if isinstance(edit, Change):
             return not _is_insertion(mended)
-        status, old = now.status(statement.number), self.program.text.of(edit.node)
+        status, old = now.status(statement.number), now.program.text.of(edit.node)
         if mended.wanted == now.wrong and not self.as_named(now, mended):
             return False
         added = len(edit.new) > len(old) and old in edit.new and edit.tag not in ("transpose", "keepdims", "copy")
@@ -766,6 +768,10 @@ def _increment(op: ast.operator, before: Any, after: Any) -> Any | None:
 
 def _names(text: str) -> set[str]:
     return set(re.findall(r"[A-Za-z_]\w*", text))
+
+
+def _nonzero(value: Any) -> bool:
+    return not isinstance(value, (np.ndarray, float, int)) or bool(np.any(value))
 
 
 def _computes(root: Root) -> bool:
