@@ -147,7 +147,7 @@ lesson = {
     "forward": attention_forward,
     "arguments": {"q": q, "k": k, "v": v},
     "upstream": dmix,
-    "mistakes": ("transposed", "path_missing de", "gamma_missing", "unsummed"),
+    "mistakes": ("transposed", "path_missing de", "power", "unsummed"),
     "exercise": {
         "forward": word_norm_forward,
         "shapes": {"x": (4, 3), "gamma": (3,), "beta": (3,)},
