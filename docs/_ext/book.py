@@ -128,6 +128,12 @@ class BookDirective(SphinxDirective):
         return nodes.container("", block, classes=["book-cell", *([kind] if kind else [])])
 
 
+def size_of(svg: str) -> str:
+    """Return the size of a picture as attributes: it is shown no larger than it was drawn."""
+    found = re.search(r'viewBox="0 0 (\d+)\S* (\d+)', svg)
+    return f'width="{found[1]}" height="{found[2]}"' if found else ""
+
+
 def raw(text: str) -> nodes.raw:
     return nodes.raw("", text, format="html")
 
@@ -201,7 +207,8 @@ class Failures(BookDirective):
         shown = self.parsed(self.say("planted", count=made.probe.visible, name=made.forward.__name__))
         for failure in made.failures(self.language):
             inner = self.parsed(f"{failure.why}\n\n*{self.say('step', step=failure.step)}*")
-            summary = failure.summary[:1].upper() + failure.summary[1:] + self.say("stop")
+            short = re.split(r" \(|: |（|：", failure.summary)[0]  # without the names of other functions
+            summary = short[:1].upper() + short[1:] + self.say("stop")
             title = self.parsed(f"**{summary}** {self.told(failure)}")
             shown.append(nodes.container("", *title, *inner, classes=["book-mistake"]))
         return shown

@@ -94,7 +94,7 @@ class Lesson:
         for mark, end in zip(marks, ends, strict=True):
             cell = text[mark.end() : end]
             self.cells[mark[1]] = self._ran(cell, text.count("\n", 0, mark.end()))
-        made = vars(self.module).get("lesson", dict.fromkeys(_PARTS, {}))  # the teacher's page has cells only
+        made = vars(self.module).get("lesson", {key: {} for key in _PARTS})  # the teacher's page has cells only
         self.forward, self.upstream = made["forward"], made["upstream"]
         self.arguments = {n: np.array(v) if isinstance(v, float) else v for n, v in made["arguments"].items()}
         self.mistakes: tuple[str, ...] = made["mistakes"]

@@ -211,10 +211,10 @@ class TracedArray(ArrayMethods):
         return made
 
     def __copy__(self) -> Any:
-        return self.copy()
+        return self.copy("K")
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        return self.copy()
+        return self.copy("K")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return self.tensor().__reduce__()
@@ -347,10 +347,23 @@ def narrowed(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _numbers(operands: tuple[Any, Any], made: Any) -> Any:
-    """Return what an operator made of two operands, a Python float where both are Python's numbers."""
-    if operands[0].storage.weak and isinstance(made, TracedArray) and made.dtype.kind == "f":
+    """Return what an operator made of two operands, a number or truth value of Python's where both are Python's."""
+    if operands[0].storage.weak:
         other = operands[1]
-        made.storage.weak = type(other) in (float, int, bool) or (type(other) is TracedArray and other.storage.weak)
+        weak = type(other) in (float, int, bool) or (type(other) is TracedArray and other.storage.weak)
+        if isinstance(made, TracedArray):
+            made.storage.weak = weak
+        elif weak and isinstance(made, np.bool_):
+            return bool(made)
+    return made
+
+
+def _counted(x: Any) -> Any:
+    """Return the whole number that Python computes with in the place of a truth value of its own."""
+    if type(x) is not TracedArray or not x.storage.weak or x.dtype != bool:
+        return x
+    made: TracedArray = own(p.cast(x.tensor(), dtype="int64"))
+    made.storage.weak = True
     return made
 
 
@@ -366,6 +379,8 @@ def _operators(name: str, ufunc: np.ufunc, *, compares: bool = False) -> None:
                 return own(short(x, y))
         if not isinstance(other, _COMPUTES):
             return NotImplemented
+        if self.storage.weak and not compares:
+            self, other = _counted(self), _counted(other)
         return _numbers((self, other), self.call_ufunc(ufunc, "__call__", (self, other), {}))
 
     def backwards(self: TracedArray, other: Any) -> Any:
@@ -375,6 +390,8 @@ def _operators(name: str, ufunc: np.ufunc, *, compares: bool = False) -> None:
                 return own(short(other, x))
         if not isinstance(other, _COMPUTES):
             return NotImplemented
+        if self.storage.weak:
+            self = _counted(self)
         return _numbers((self, other), self.call_ufunc(ufunc, "__call__", (other, self), {}))
 
     def inplace(self: TracedArray, other: Any) -> Any:
@@ -403,7 +420,7 @@ for _name, _ufunc in {
     _operators(_name, _ufunc, compares=True)
 for _name, _ufunc in {"neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": np.invert}.items():
     setattr(TracedArray, f"__{_name}__", lambda self, _ufunc=_ufunc: _numbers(
-        (self, 0.0), self.call_ufunc(_ufunc, "__call__", (self,), {})
+        (self, 0.0), self.call_ufunc(_ufunc, "__call__", (_counted(self),), {})
     ))  # fmt: skip
 TracedArray.__hash__ = object.__hash__  # type: ignore[method-assign, assignment]
 

@@ -247,12 +247,14 @@ def _castable(called: np.ufunc, have: np.dtype[Any], wanted: np.dtype[Any]) -> N
 def _composed_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Compose a call of a ufunc, or of one of its methods, of primitives."""
     dtype = kwargs.pop("dtype", None)
+    if dtype is not None and method in ("__call__", "reduce"):
+        inputs = _of_dtype(called, inputs, dtype)
     if method == "__call__" and called not in UFUNCS and (scipys := of_scipy(called)) is not None:
         made = scipys(*inputs)
     elif method == "__call__" and called in UFUNCS:  # what keywords there may be is for `call_ufunc` to say
         made = call_ufunc(called, method, *inputs, **kwargs) if kwargs else UFUNCS[called](*inputs)
     elif method == "accumulate" and called in UFUNCS and called.nin == 2:
-        made = call_ufunc(called, method, *_of_dtype(inputs, dtype), **kwargs)
+        made = call_ufunc(called, method, *_of_dtype(called, inputs, dtype), **kwargs)
     elif method == "outer" and called in UFUNCS:
         x, y = inputs
         made = UFUNCS[called](c.reshape(x, c.shape_of(x) + (1,) * len(c.shape_of(y))), y)
@@ -280,9 +282,26 @@ def _are_truth_values(values: tuple[Any, ...]) -> bool:
     return all(np.asarray(value_now(value)).dtype == bool for value in values)
 
 
-def _of_dtype(inputs: tuple[Any, ...], dtype: Any) -> tuple[Any, ...]:
-    """Return the inputs in the dtype that is computed in."""
-    return inputs if dtype is None else tuple(primitives.cast(x, dtype=np.dtype(dtype).name) for x in inputs)
+def _of_dtype(called: np.ufunc, inputs: tuple[Any, ...], dtype: Any) -> tuple[Any, ...]:
+    """Return the inputs in the dtype that is computed in.
+
+    Raises:
+        TypeError: NumPy would not cast them to it.
+    """
+    if dtype is None:
+        return inputs
+    wanted = np.dtype(dtype)
+    for place, x in enumerate(inputs):
+        have = getattr(x, "dtype", None)
+        if have is not None and not np.can_cast(have, wanted, "same_kind"):
+            raise TypeError(f"Cannot cast ufunc {called.__name__!r} input {place} from {have!r} to {wanted!r} with "
+                            "casting rule 'same_kind'")  # fmt: skip
+    return tuple(
+        x if getattr(x, "dtype", None) == wanted
+        else primitives.cast(x, dtype=wanted.name) if isinstance(x, Tensor)
+        else np.asarray(x, wanted)[()]
+        for x in inputs
+    )  # fmt: skip
 
 
 def _at(called: np.ufunc, target: Any, index: Any, value: Any = None) -> None:
@@ -436,7 +455,10 @@ def _math_function(real: Callable[..., Any]) -> Callable[..., Any]:
             if name == "log" and len(given) == 2:
                 return as_number(apply_ufunc(np.log, "__call__", tuple(given[:1]), {})) / math.log(given[1])
             made = apply_ufunc(_OF_MATH[name], "__call__", tuple(given), {})
-            return as_number(made) if isinstance(made, TracedArray) and made.dtype.kind == "f" else made
+            if not isinstance(made, TracedArray):
+                return made.item() if isinstance(made, np.generic) else made
+            made.storage.weak = True
+            return as_number(made) if made.dtype.kind == "f" else made
         return real(*args, **kwargs)
 
     call.real = real  # type: ignore[attr-defined]

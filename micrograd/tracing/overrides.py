@@ -30,7 +30,7 @@ from micrograd.tracing.array import (
     raw_value,
     value_now,
 )
-from micrograd.tracing.storage import current_trace
+from micrograd.tracing.storage import current_trace, in_order
 
 __all__ = ["OVERRIDES", "Joined", "Vectorized", "array", "by_numpy", "einsum_view", "joined", "written_to"]
 
@@ -69,7 +69,8 @@ def array(
     elif is_tracked(object):
         if dtype is not None and np.dtype(dtype) == np.dtype("O"):
             raise GraphError("an array of objects would lose the gradient silently; keep a list, or use np.stack.")
-        made = lift(_stacked(object))
+        value = _stacked(object)
+        made = lift(in_order(value, np.empty(value.shape, bool, "F" if order == "F" else "C")))
     else:
         inputs = [leaf for leaf in leaves(object) if isinstance(leaf, TracedArray)]
         return adopt(np.array(present(object), dtype, copy=copy, order=order, ndmin=ndmin), inputs)

@@ -395,3 +395,13 @@ def test_nan_is_the_largest_and_the_smallest(name: str, place: int, tmp_path: Pa
     runs_the_same(tmp_path / "f.onnx", lambda x: (operator.attrgetter(name)(np)(x, axis=1), x.max()), x)
     x.flat[place] = np.nan
     runs_the_same(tmp_path / "g.onnx", lambda x: (operator.attrgetter(name)(np)(x, axis=1), x.max()), x)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_angles_at_the_ends_are_numpys(dtype: str, tmp_path: Path) -> None:
+    ends = np.array([-np.inf, -2.0, -0.0, 0.0, 1.0, np.inf, np.nan], dtype)
+    y, x = (np.ascontiguousarray(a) for a in np.broadcast_arrays(ends[:, None], ends))
+    to_onnx(np.arctan2, tmp_path / "f.onnx", y, x)
+    with np.errstate(all="ignore"):
+        (angles,) = onnx.reference.ReferenceEvaluator(str(tmp_path / "f.onnx")).run(None, {"x1": y, "x2": x})
+    np.testing.assert_allclose(angles, np.arctan2(y, x), rtol=4 * np.finfo(dtype).eps)

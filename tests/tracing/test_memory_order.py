@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -41,6 +42,10 @@ MADE: dict[str, Callable[[Any], Any]] = {
     "x.T.copy().ravel('K')": lambda x: x.T.copy().ravel("K"),
     "(x.T * 2).ravel('K')": lambda x: (x.T * 2).ravel("K"),
     "x[1:].ravel()": lambda x: x[1:].ravel(),
+    "copy.copy(x).ravel('K')": lambda x: copy.copy(x).ravel("K"),
+    "copy.deepcopy(x.T).ravel('K')": lambda x: copy.deepcopy(x.T).ravel("K"),
+    "np.array([row for row in x]).ravel()": lambda x: np.array([row * 1.0 for row in x]).ravel("K"),
+    "np.array([row for row in x], order='F')": lambda x: np.array([row * 1.0 for row in x], order="F").ravel("K"),
     "np.copy(x).ravel('K')": lambda x: np.copy(x).ravel("K"),
     "np.einsum('ij->ji', x)": lambda x: np.einsum("...ij->...ji", x) if x.ndim > 1 else np.einsum("i", x),
     "np.einsum('ii->i', x)": lambda x: (

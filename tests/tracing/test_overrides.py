@@ -237,7 +237,7 @@ TWICE: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "multiply.reduce": (lambda x: np.multiply.reduce(x, 1), lambda x: np.prod(x, 1)),
     "a ufunc with dtype=": (
         lambda x: np.multiply(x, x, dtype=np.float32),
-        lambda x: (x * x).astype(np.float32),
+        lambda x: x.astype(np.float32) * x.astype(np.float32),
     ),
     "sum with dtype=": (lambda x: np.sum(x * x, dtype=np.float32), lambda x: np.sum((x * x).astype(np.float32))),
     "reshape with order=": (lambda x: np.reshape(x * x, -1, order="C"), lambda x: (x * x).reshape(-1)),
@@ -321,3 +321,51 @@ def test_what_is_written_into_truth_values_and_whole_numbers_has_no_slope() -> N
     (slope,) = pull(np.ones(9))
     np.testing.assert_array_equal(slope, [3.0, 3.0, 3.0])
     np.testing.assert_array_equal(mg.compile(mg.grad(lambda x: np.sum(f(x))))(x), slope)
+
+
+WIDE = np.array([1e300, -np.inf, 3.0, 0.1])
+HALVES = np.linspace(0.1, 3.0, 300).astype(np.float16)
+IN_A_DTYPE: dict[str, tuple[Callable[[Any], Any], Any]] = {
+    "float16 of two": (lambda x: np.add(x, x[::-1], dtype=np.float16), WIDE),
+    "float32 of a number": (lambda x: np.add(x, 0.1, dtype=np.float32), WIDE),
+    "float64 of a sum": (lambda x: np.add.reduce(x, dtype=np.float64), HALVES),
+    "float32 of a sum": (lambda x: np.add.reduce(x, dtype=np.float32), WIDE),
+    "float64 of a product": (lambda x: np.multiply.reduce(x, dtype=np.float64), HALVES[:9]),
+    "float64 of running sums": (lambda x: np.add.accumulate(x, dtype=np.float64), HALVES),
+    "float32 of one": (lambda x: np.sqrt(np.abs(x), dtype=np.float32), WIDE),
+}
+OF_PYTHONS_NUMBERS: dict[str, Callable[[Any], Any]] = {
+    "True + True": lambda x: ((x.item(0) > 0) + (x.item(0) > -1)) * x,
+    "math.exp": lambda x: ((math.exp(x.sum()) > 0) + (math.exp(x.sum()) >= 0)) * x,
+    "math.isfinite": lambda x: (math.isfinite(x.item(0)) + math.isfinite(x.item(1))) * x,
+    "sum": lambda x: sum([x.item(0) > 0, x.item(1) > 0, x.item(2) > -9]) * x,
+    "True - True": lambda x: ((x.item(0) > 0) - (x.item(1) > 0)) * x,
+    "-True": lambda x: -(x.item(0) > 0) * x,
+    "~True": lambda x: (~(x.item(0) > 0)) * x,
+    "True & True": lambda x: ((x.item(0) > 0) & (x.item(1) > 0)) * x,
+    "narrow beside": lambda x: ((x.item(0) > 0) * 2.5) * x.astype(np.float32),
+    "chosen by": lambda x: np.where(x.item(0) > 0, x, 0.0),
+    "NumPy's truth values": lambda x: ((x[0] > 0) + (x[1] > 0)) * x,
+    "NumPy's number beside": lambda x: ((x.item(0) > np.float64(0)) + (x.item(0) > np.float64(-1))) * x,
+}
+OF_NUMBERS = {**IN_A_DTYPE, **{name: (f, np.array([0.5, 1.5, -2.0])) for name, f in OF_PYTHONS_NUMBERS.items()}}
+
+
+@pytest.mark.filterwarnings("ignore:.*cannot be fused:RuntimeWarning")
+@pytest.mark.parametrize("name", OF_NUMBERS)
+def test_dtypes_and_pythons_truth_values_are_computed_with_as_numpy_does(name: str) -> None:
+    f, x = OF_NUMBERS[name]
+    with np.errstate(all="ignore"):
+        wanted = np.asarray(f(x.copy()))
+        for got in (result_of(mg.trace(f, x.copy())), mg.vjp(f, x.copy())[0], mg.compile(f)(x.copy())):
+            assert np.asarray(got).dtype == wanted.dtype
+            rounding = 0.0 if wanted.dtype == np.float16 else 8 * np.finfo(wanted.dtype).eps
+            np.testing.assert_allclose(got, wanted, rtol=rounding)
+
+
+def test_a_dtype_that_numpy_would_not_cast_to_is_refused_in_its_words() -> None:
+    for run in (mg.trace, mg.vjp):
+        with pytest.raises(
+            TypeError, match=r"Cannot cast ufunc 'add' input 0 from dtype\('float64'\) to dtype\('int64'\)"
+        ):
+            run(lambda x: np.add(x, 1, dtype=int), X)

@@ -6,6 +6,7 @@ agrees with the student, it is measured: central differences, good to seven digi
 
 from __future__ import annotations
 
+import ast
 import io
 import sys
 import warnings
@@ -302,7 +303,7 @@ def _output(task: Task, result: Any, key: int | None) -> Any:
 
 def _upstream(task: Task, probe: Probe, outputs: Sequence[Any]) -> tuple[Any, ...]:
     rng = np.random.default_rng([7, probe.seed])
-    asked = {argument.key or 0 for argument in task.call.arguments if argument.origin == "upstream"}
+    asked = {a.key or 0 for a in task.call.arguments if a.origin == "upstream" and _reads(task, a.name)}
     given = list(probe.upstream) + [None] * (len(outputs) - len(probe.upstream))
     made = []
     for place, (value, output) in enumerate(zip(given, outputs, strict=False)):
@@ -310,9 +311,18 @@ def _upstream(task: Task, probe: Probe, outputs: Sequence[Any]) -> tuple[Any, ..
             made.append(value)
         elif output.ndim:
             made.append(uneven(output.shape, rng, 0.6))
-        else:  # of a loss that takes none it is 1; of others a number that shows where it is left out
+        else:  # where it is not read, the backward is that of a loss, whose gradient is 1
             made.append(float(rng.uniform(1.3, 2.2)) if place in asked else 1.0)
     return tuple(made)
+
+
+def _reads(task: Task, parameter: str) -> bool:
+    """Return whether the backward reads one of its parameters anywhere; True where its text is not there."""
+    name = task.backward.rpartition(".")[2]
+    tree = ast.parse(task.source)
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == name]
+    inside = [inner for node in found for line in node.body for inner in ast.walk(line)]
+    return not found or any(isinstance(n, ast.Name) and n.id == parameter for n in inside)
 
 
 def _traced(forward: Callable[..., Any], probe: Probe) -> Graph:

@@ -49,16 +49,18 @@ async function got(part, index) {
  * @returns {Promise<Files>}
  */
 export function files(say) {
+  let failed = false; // what arrives after that has nothing to say
   begun ??= (async () => {
     /** @type {Files} */
     const all = {};
     await Promise.all(data.parts.map(async (part, index) => {
       all[part.name] = await got(part, index);
-      say(t('loading', part.what));
+      if (!failed) say(t('loading', part.what));
     }));
     data.parts.forEach((_, index) => byId(`part-${index}`)?.remove()); // its text is not needed any more
     return all;
   })().catch((error) => {
+    failed = true;
     begun = null;
     throw error;
   });
