@@ -84,7 +84,7 @@ print("dsound =", graph.grad["sound"])
 
 # %% forward
 def attention_forward(q, k, v):
-    # step 1: how well does each question fit each key?
+    # step 1: compare each question with each key
     scores = q @ k.T / np.sqrt(q.shape[1])
     # step 2: shares
     e = np.exp(scores)
