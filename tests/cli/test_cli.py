@@ -278,8 +278,8 @@ def odd(x): return np.sum(x, axis=9)
         ("hard", "own.py:5: NameError: name 'nope' is not defined"),
         ("missing", "own.py:6: ModuleNotFoundError: No module named 'scipyy'"),
         ("again", "own.py:7: RecursionError: maximum recursion depth exceeded"),
-        ("odd", "odd needs x: give --input x=4x3 (an array) or --param x=VALUE; with arrays made up by the names it "
-                "raised own.py:8: AxisError: axis 9 is out of bounds"),
+        ("odd", ("odd needs x: give --input x=4x3 (an array) or --param x=VALUE; with arrays made up by the names it "
+                "raised own.py:8: AxisError: axis 9 is out of bounds")),
     ],
 )  # fmt: skip
 def test_what_a_function_raises_on_every_guess_is_reported(
