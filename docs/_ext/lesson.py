@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import inspect
 import io
 import os
 import re
@@ -221,6 +222,21 @@ class Lesson:
                     if command(words):
                         raise ValueError(f"{self.path.name}: no exercise was made: {said.getvalue()}")
             return {p.name: p.read_text(encoding="utf-8") for p in sorted(Path().glob(f"{self.name}*"))}
+
+    def shown_alone(self) -> str:
+        """Return the lesson's function as a file of its own, with its backward, and what both use."""
+        found: dict[str, str] = {}
+        name = self.forward.__name__
+        waiting = [name.replace("_forward", "_backward"), name]
+        while waiting:
+            name = waiting.pop()
+            value = vars(self.module).get(name)
+            if name in found or not isinstance(value, types.FunctionType | int | float):
+                continue
+            function = isinstance(value, types.FunctionType)
+            found[name] = inspect.getsource(value) if function else f"{name} = {value!r}\n"
+            waiting += value.__code__.co_names if function else ()
+        return "import numpy as np\n\n\n" + "\n\n".join(reversed(found.values()))
 
     def asked(self, language: str, *, solved: bool = False) -> str:
         """Return the code of the exercise with its blanks, or of the solution."""
