@@ -75,7 +75,7 @@ def test_a_lesson_has_every_part(stem: str, language: str) -> None:
     assert f"{{solution}} {stem}\n" in page(language, "answers")
 
 
-@pytest.mark.parametrize("stem", [*STEMS, "teach"])
+@pytest.mark.parametrize("stem", [*STEMS, "checking", "teach", "training"])
 def test_both_languages_show_the_same_cells_pictures_and_computed_answers(stem: str) -> None:
     english, chinese = page("en", stem), page("zh", stem)
     assert shown(english) == shown(chinese)
