@@ -225,18 +225,19 @@ class Lesson:
 
     def shown_alone(self) -> str:
         """Return the lesson's function as a file of its own, with its backward, and what both use."""
-        found: dict[str, str] = {}
+        found: dict[str, Any] = {}
         name = self.forward.__name__
-        waiting = [name.replace("_forward", "_backward"), name]
+        waiting = [name, name.replace("_forward", "_backward")]
         while waiting:
             name = waiting.pop()
             value = vars(self.module).get(name)
-            if name in found or not isinstance(value, types.FunctionType | int | float):
-                continue
-            function = isinstance(value, types.FunctionType)
-            found[name] = inspect.getsource(value) if function else f"{name} = {value!r}\n"
-            waiting += value.__code__.co_names if function else ()
-        return "import numpy as np\n\n\n" + "\n\n".join(reversed(found.values()))
+            if name not in found and isinstance(value, types.FunctionType | int | float):
+                found[name] = value
+                waiting += value.__code__.co_names if isinstance(value, types.FunctionType) else ()
+        functions = [f for f in found.values() if isinstance(f, types.FunctionType)]
+        functions.sort(key=lambda f: f.__code__.co_firstlineno)
+        numbers = [f"{name} = {value!r}\n" for name, value in found.items() if value not in functions]
+        return "\n\n".join(["import numpy as np\n", *numbers, *map(inspect.getsource, functions)])
 
     def asked(self, language: str, *, solved: bool = False) -> str:
         """Return the code of the exercise with its blanks, or of the solution."""
