@@ -177,13 +177,12 @@ class Picture(BookDirective):
         keywords = {"direction": self.options["direction"]} if "direction" in self.options else {}
         plain = {"grads": False} if "plain" in self.options else {}
         stem = f"{self.stem}{'-plain' if plain else ''}"
-        wide = self.written(f"{stem}.svg", made.picture(width=COLUMN, **keywords, **plain))
-        narrow = self.written(f"{stem}-phone.svg", made.picture(width=PHONE, **plain))
+        wide, narrow = made.picture(width=COLUMN, **keywords, **plain), made.picture(width=PHONE, **plain)
         words = html.escape(self.say("picture", name=made.forward.__name__))
-        source = f'<source media="(max-width: 48em)" srcset="{narrow}">'
-        return [
-            raw(f'<figure class="book-picture"><picture>{source}<img src="{wide}" alt="{words}"></picture></figure>')
-        ]
+        phone = f'srcset="{self.written(f"{stem}-phone.svg", narrow)}" {size_of(narrow)}'
+        image = f'src="{self.written(f"{stem}.svg", wide)}" {size_of(wide)} alt="{words}"'
+        shown = f'<picture><source media="(max-width: 48em)" {phone}><img {image}></picture>'
+        return [raw(f'<figure class="book-picture">{shown}</figure>')]
 
 
 class Walked(BookDirective):

@@ -253,8 +253,9 @@ class _Judge:
         yield from self._measured(first, main, results.get("second"))
 
     def _apart(self, ours: list[Any], theirs: list[Any]) -> str:
+        terms = 1 + _largest(flat(self.truth.value).astype(float))  # what sums to 0 leaves roundoffs of these
         for place, (a, b) in enumerate(zip(ours, theirs, strict=True)):
-            if why := _differ(a, b, self.loose):
+            if why := _differ(a, b, self.loose, min(1.0, 16 * self.near / self.loose * terms)):
                 return f"{place}: {why}"
         return ""
 
