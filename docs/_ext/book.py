@@ -204,7 +204,8 @@ class Failures(BookDirective):
     def run(self) -> list[nodes.Node]:
         made = self.found()
         shown = self.parsed(self.say("planted", count=made.probe.visible, name=made.forward.__name__))
-        for failure in made.failures(self.language):
+        for found in made.failures(self.language):
+            failure = found.escaped()
             inner = self.parsed(f"{failure.why}\n\n*{self.say('step', step=failure.step)}*")
             short = re.split(r" \(|: |（|：", failure.summary)[0]  # without the names of other functions
             summary = short[:1].upper() + short[1:] + self.say("stop")
