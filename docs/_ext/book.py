@@ -211,9 +211,11 @@ class Failures(BookDirective):
     def run(self) -> list[nodes.Node]:
         made = self.found()
         shown = self.parsed(self.say("planted", count=made.probe.visible, name=made.forward.__name__))
-        for failure in made.failures(self.language):
+        for found in made.failures(self.language):
+            failure = found.escaped()
             inner = self.parsed(f"{failure.why}\n\n*{self.say('step', step=failure.step)}*")
-            short = re.split(r" \(|: |（|：", failure.summary)[0]  # without the names of other functions
+            plain = re.sub(r" \([^)]*\)|（[^）]*）", "", failure.summary)
+            short = re.split(": |：", plain)[0]  # without the names of other functions
             summary = short[:1].upper() + short[1:] + self.say("stop")
             title = self.parsed(f"**{summary}** {self.told(failure)}")
             shown.append(nodes.container("", *title, *inner, classes=["book-mistake"]))

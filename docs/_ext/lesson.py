@@ -75,6 +75,11 @@ class Failure(NamedTuple):
     raises: bool
     single: bool
 
+    def escaped(self) -> Failure:
+        """Return it with its words as Markdown, in which `2*u` is no emphasis."""
+        words = (self.summary, self.planted, self.why, self.step)
+        return Failure(*(re.sub(r"([\\*_`<\[])", r"\\\1", text) for text in words), *self[4:])
+
 
 class Lesson:
     """A lesson's file, executed once for both languages.

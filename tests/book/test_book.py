@@ -106,6 +106,7 @@ def test_the_mistakes_of_a_lesson_can_be_made_and_do_something(stem: str) -> Non
     for language in ("en", "zh"):
         found = made.failures(language)
         assert len(found) >= 2
+        assert all(failure.escaped().why.count("\\*") == failure.why.count("*") for failure in found)
         assert all(failure.raises or failure.shapes or failure.change > 1e-3 for failure in found)
 
 

@@ -27,7 +27,7 @@ def table(title):
 
 
 def accuracy(cell):
-    return cell.partition(";")[0]
+    return cell.partition(";")[0].replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 rate, regular, local, order, figure = (table(title)[1] for title in VERDICTS)
