@@ -14,7 +14,19 @@ LONGEST = 7  # lines of a README: a heading, an empty one, five
 
 
 # Folders of tests that stand for no room of the package, and the rooms whose tests are elsewhere.
-OF_THEIR_OWN = {"benchmarks", "engine", "fuzz", "house", "judges", "laws", "pictures", "studies", "support", "teach"}
+OF_THEIR_OWN = {
+    "benchmarks",
+    "book",
+    "engine",
+    "fuzz",
+    "house",
+    "judges",
+    "laws",
+    "pictures",
+    "studies",
+    "support",
+    "teach",
+}
 TESTED_ELSEWHERE = {
     "kept": "compiler",  # by what is kept there
     "marker/student": "marker/diagnosis",  # by what is found in a student's code
