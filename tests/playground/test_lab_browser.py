@@ -142,6 +142,15 @@ def test_the_page_without_python(empty: Path, opened: Callable[..., Lab]) -> Non
     assert page.input_value("#code") == WRONG
     page.click("#reset")
     assert page.input_value("#code").endswith("return y")
+    with page.expect_download() as saved:
+        page.click("#keep")
+    assert (saved.value.suggested_filename, Path(saved.value.path()).read_text()) == (
+        "hw.py",
+        page.input_value("#code"),
+    )
+    page.set_input_files("#file", {"name": "a.py", "mimeType": "text/x-python", "buffer": b"def opened(x): ...\r\n"})
+    page.wait_for_function("document.getElementById('function').value === 'opened'")
+    assert page.input_value("#code") == "def opened(x): ...\n"
     page.click("#language")
     assert page.evaluate("document.documentElement.lang") == "zh-Hans"
     assert page.locator("#check").text_content() == "检查"
