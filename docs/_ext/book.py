@@ -128,6 +128,12 @@ class BookDirective(SphinxDirective):
         return nodes.container("", block, classes=["book-cell", *([kind] if kind else [])])
 
 
+def size_of(svg: str) -> str:
+    """Return the size of a picture as attributes: it is shown no larger than it was drawn."""
+    found = re.search(r'viewBox="0 0 (\d+)\S* (\d+)', svg)
+    return f'width="{found[1]}" height="{found[2]}"' if found else ""
+
+
 def raw(text: str) -> nodes.raw:
     return nodes.raw("", text, format="html")
 
@@ -171,13 +177,12 @@ class Picture(BookDirective):
         keywords = {"direction": self.options["direction"]} if "direction" in self.options else {}
         plain = {"grads": False} if "plain" in self.options else {}
         stem = f"{self.stem}{'-plain' if plain else ''}"
-        wide = self.written(f"{stem}.svg", made.picture(width=COLUMN, **keywords, **plain))
-        narrow = self.written(f"{stem}-phone.svg", made.picture(width=PHONE, **plain))
+        wide, narrow = made.picture(width=COLUMN, **keywords, **plain), made.picture(width=PHONE, **plain)
         words = html.escape(self.say("picture", name=made.forward.__name__))
-        source = f'<source media="(max-width: 48em)" srcset="{narrow}">'
-        return [
-            raw(f'<figure class="book-picture"><picture>{source}<img src="{wide}" alt="{words}"></picture></figure>')
-        ]
+        phone = f'srcset="{self.written(f"{stem}-phone.svg", narrow)}" {size_of(narrow)}'
+        image = f'src="{self.written(f"{stem}.svg", wide)}" {size_of(wide)} alt="{words}"'
+        shown = f'<picture><source media="(max-width: 48em)" {phone}><img {image}></picture>'
+        return [raw(f'<figure class="book-picture">{shown}</figure>')]
 
 
 class Walked(BookDirective):
@@ -201,7 +206,8 @@ class Failures(BookDirective):
         shown = self.parsed(self.say("planted", count=made.probe.visible, name=made.forward.__name__))
         for failure in made.failures(self.language):
             inner = self.parsed(f"{failure.why}\n\n*{self.say('step', step=failure.step)}*")
-            summary = failure.summary[:1].upper() + failure.summary[1:] + self.say("stop")
+            short = re.split(r" \(|: |（|：", failure.summary)[0]  # without the names of other functions
+            summary = short[:1].upper() + short[1:] + self.say("stop")
             title = self.parsed(f"**{summary}** {self.told(failure)}")
             shown.append(nodes.container("", *title, *inner, classes=["book-mistake"]))
         return shown

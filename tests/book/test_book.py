@@ -145,3 +145,13 @@ def test_a_mistake_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     spoilt.write_text(re.sub(r'"mistakes": \(', '"mistakes": ("transposed_twice", ', text), encoding="utf-8")
     with pytest.raises(ValueError, match="no mistake 'transposed_twice' can be made here; there are"):
         Lesson(spoilt).failures("en")
+
+
+@pytest.mark.parametrize(("front", "language"), [("index.md", "en"), ("index.zh-CN.md", "zh")])
+def test_each_front_page_has_three_doors_and_the_first_two_are_in_its_language(front: str, language: str) -> None:
+    text = (DOCS / front).read_text(encoding="utf-8")
+    doors = re.findall(r"^::::\{container\} door\n\*\*\[[^\]]+→\]\(([^)]+)\)\*\*$", text, re.MULTILINE)
+    assert doors[:2] == [f"book/{language}/index.md", f"book/{language}/teach.md"]
+    assert len(doors) == 3
+    for stem in STEMS:
+        assert f"\n{stem}\n" in page(language, "index")

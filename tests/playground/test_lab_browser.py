@@ -210,7 +210,9 @@ def test_from_disk_with_the_network_off(one_file: Path, opened: Callable[..., La
 def test_an_endless_loop_is_stopped(one_file: Path, opened: Callable[..., Lab]) -> None:
     """One of Python's with its line; one of C's by ending the worker, which is started again, with the code kept."""
     seen = opened(one_file.as_uri() + "#lang=zh")
-    seen.until("就绪")
+    seen.page.click("#check")  # before Python is there
+    seen.until("接着就检查")
+    seen.press("stop", "已停止.*就绪")
     seen.page.fill("#code", LOOP)
     seen.press("check")
     assert "hw.py:6" in seen.said

@@ -173,8 +173,8 @@ def sigmoid_slope_forward(x):
     # step 2: the sigmoid
     s = 1.0 / (1.0 + e)
     # step 3: the slope of the sigmoid
-    r = 1.0 - s
-    out = s * r
+    sq = s**2
+    out = s - sq
     return out
 
 # %% lesson

@@ -218,8 +218,7 @@ class Diagnoser:
             return mended, sure
         rest = self.pruned(self.weighed(now, order, {}), wrong, job)
         for mended in search(job, rest, Goal(tuple(now.states), wrong, some=True), extra=self.writer(suspicion)):
-            if self.leaves_nothing(now, mended):
-                return mended, suspicion if suspicion and suspicion.statement is mended.statement else None
+            return mended, suspicion if suspicion and suspicion.statement is mended.statement else None
         inserted = self.inserted(now, wrong, order, job)
         if inserted is not None:
             return inserted, None
@@ -302,16 +301,6 @@ class Diagnoser:
         recording = now.recordings[0]
         return recording.last.statement.number if recording.error is not None and recording.last is not None else -1
 
-    def leaves_nothing(self, now: Examination, mended: Mended) -> bool:
-        """Return whether all that depends on an edited line is right with the edit, where the code raised before it."""
-        if now.recordings[0].error is None:
-            return True
-        code = self.code(self.program.text.edited(mended.start, mended.end, mended.new))
-        if code is None:
-            return False
-        then = Examination(code, self.cases, self.quantities)
-        return not any(mended.statement.number in then.statements_of(position) for position in then.wrong)
-
     def inserted(self, now: Examination, wrong: frozenset[int], order: Sequence[int], job: SearchJob) -> Mended | None:
         """Return the one statement that is missing behind another: a division by a count, a mask, the -1 of softmax."""
         text, goal = self.program.text, Goal(tuple(now.states), wrong)
@@ -375,8 +364,6 @@ class Diagnoser:
             mended = self.up_to(now, suspicion, job) if self.stepwise else None
             if mended is not None:
                 return mended, suspicion
-            if self.stepwise and suspicion.values and now.reads_right(number) and self.helps(now, suspicion):
-                return None, replace(suspicion, fixed=frozenset(range(len(now.states[0] or ()))))
             passed.add(number)
         return None, None
 
@@ -651,27 +638,6 @@ class Diagnoser:
                     return None
         return frozenset(p for p in wrong if all(s is not None and s[p] == "right" for s in states))
 
-    def helps(self, now: Examination, suspicion: Suspicion) -> bool:
-        """Return whether with the right value put in, more of the lines behind it are right."""
-        statement, status, values = suspicion.statement, suspicion.status, suspicion.values
-        case, quantities = self.cases[0], self.quantities[0]
-        last = len(now.recordings[0].of(statement.number)) - 1
-        put = {
-            (statement.number, status.name): lambda old, n: (
-                np.array(values[0]) if n == last and values[0] is not None else old
-            )
-        }
-        with_it = record(self.program, case.call, replacements=put)
-        for number in now.order():
-            if number == statement.number or now.status(number).state != "suspect":
-                continue
-            name = now.status(number).name
-            events = [e for e in with_it.of(number) if name in e.writes]
-            meant = quantities.meant_by(name, now.aliases[0]) if events else ()
-            if any(fits(events[-1].writes[name], quantity.value) for quantity in meant):
-                return True
-        return False
-
     def fallback(self, now: Examination, wrong: frozenset[int]) -> Suspicion | None:
         """Return where nothing mends it: the first line that is not known to be right and reads only what is."""
         order, _ = self.candidates(now, wrong)
@@ -681,6 +647,8 @@ class Diagnoser:
         usable = [self.program.statements[n] for n in order if self.program.statements[n].roots]
         usable = [s for s in usable if now.status(s.number).state not in ("outside", "right", "size")]
         usable = [s for s in usable if s.targets or any(_computes(root) for root in s.roots)]
+        empty = [s for s in usable if s.names and not any(map(_nonzero, now.written(s.number, s.names[0])))]
+        usable = [s for s in usable if s not in empty] or usable  # zeros that a loop begins with
         for wanted in ("suspect", "unknown", "known", "misshapen"):
             for statement in usable:
                 if now.status(statement.number).state == wanted and now.reads_right(statement.number):
@@ -720,7 +688,7 @@ class Diagnoser:
         edit, statement = mended.edit, mended.statement
         if isinstance(edit, Change):
             return not _is_insertion(mended)
-        status, old = now.status(statement.number), self.program.text.of(edit.node)
+        status, old = now.status(statement.number), now.program.text.of(edit.node)
         if mended.wanted == now.wrong and not self.as_named(now, mended):
             return False
         added = len(edit.new) > len(old) and old in edit.new and edit.tag not in ("transpose", "keepdims", "copy")
@@ -800,6 +768,10 @@ def _increment(op: ast.operator, before: Any, after: Any) -> Any | None:
 
 def _names(text: str) -> set[str]:
     return set(re.findall(r"[A-Za-z_]\w*", text))
+
+
+def _nonzero(value: Any) -> bool:
+    return not isinstance(value, (np.ndarray, float, int)) or bool(np.any(value))
 
 
 def _computes(root: Root) -> bool:

@@ -193,7 +193,7 @@ class Examination:
 
     def _judge(self, statement: Statement) -> Status:
         if statement.unpacks:
-            return Status("odd" if _crossed(statement) else "outside")
+            return Status("outside")
         if not statement.targets:
             return Status("unknown")
         known = True
@@ -222,14 +222,11 @@ class Examination:
             return "size", None
         if not isinstance(value, (np.ndarray, np.floating, float)):
             return "known", None  # settings, containers
-        if _unlikely(name, value):
-            return "odd", None
         if self._is_buffer(statement, name, value):
             return "known", None
         meant = quantities.meant_by(name, self.aliases[number])
-        taken = self._claimed(statement, name, number)
         for quantity in meant:
-            if fits(value, quantity.value) and quantity.key not in taken:
+            if fits(value, quantity.value):
                 if quantity.kind == "grad" and meant[0].kind == "edge" and not quantities.names(quantity, name):
                     return "unknown", quantity  # dxmu2 is dsq: where sq goes by xmu2, but xmu has a second path
                 same = np.shape(value) == np.shape(quantity.value)
@@ -249,7 +246,7 @@ class Examination:
             seen = [bool(quantities.equal_to(e.writes[name])) for e in events[:24]]
             if seen and not any(seen) and named and not statement.in_place:
                 return "odd", None
-            return ("known" if seen and all(seen) else "unknown"), None
+            return ("known" if seen and seen[0] else "unknown"), None  # later rounds may read what is wrong
         if quantities.equal_to(value):
             return "known", None
         if named and not statement.in_place:
@@ -295,23 +292,6 @@ class Examination:
             other.in_place and name in other.names and other.function == statement.function
             for other in self.program.statements
         )
-
-    def _claimed(self, statement: Statement, name: str, number: int) -> set[tuple[Any, ...]]:
-        """Paths that an earlier variable of the same name and another number has: dxmu2 cannot be dxmu1 again."""
-        numbered = [(base, k) for base, k in meanings(name) if k]
-        if not numbered:
-            return set()
-        base, own = numbered[0]
-        found = set()
-        for event in self.recordings[number].events[:400]:
-            if event.statement.number >= statement.number:
-                break
-            for other, value in event.writes.items():
-                if any(b == base and k and k != own for b, k in meanings(other)):
-                    for quantity in self.quantities[number].meant_by(other, self.aliases[number]):
-                        if quantity.kind == "edge" and fits(value, quantity.value):
-                            found.add(quantity.key)
-        return found
 
     def in_order(self, number: int) -> bool:
         """Return whether a statement only unpacks, and each name gets what the forward calls so."""
@@ -437,32 +417,6 @@ def _only_moves(statement: Statement, name: str) -> bool:
             moves = ("reshape", "transpose", "squeeze", "ravel", "flatten", "astype", "copy", "swapaxes")
             first = args[0].id if args and isinstance(args[0], ast.Name) else ""
             return method in moves and (other == name or (other in ("np", "numpy") and first == name))
-    return False
-
-
-def _crossed(statement: Statement) -> bool:
-    """Return whether a variable gets the entry of a dictionary that another one of the line is called after."""
-    if not isinstance(statement.node, ast.Assign) or not isinstance(statement.node.value, ast.Tuple):
-        return False
-    for name, value in zip(statement.names, statement.node.value.elts, strict=False):
-        key = value.slice.value if isinstance(value, ast.Subscript) and isinstance(value.slice, ast.Constant) else ""
-        if key in statement.names and key != name:
-            return True
-        if isinstance(key, str) and "height" in key and name.lower().startswith("w"):
-            return True
-        if isinstance(key, str) and "width" in key and name.lower().startswith("h"):
-            return True
-    return False
-
-
-def _unlikely(name: str, value: Any) -> bool:
-    """Return whether a value is not what its name says by custom: a mask of other numbers than 0 and one more."""
-    plain = normal(name)
-    if "mask" in plain or "onehot" in plain:
-        array = np.asarray(value)
-        if array.dtype.kind == "f" and array.size > 2:
-            kinds = np.unique(array)
-            return len(kinds) > 2 or ("onehot" in plain and not set(kinds.tolist()) <= {0.0, 1.0})
     return False
 
 

@@ -152,7 +152,7 @@ def _evidence(
             made.got, made.wanted = made.got[:0], made.wanted[:0]
         target = suspicion.status.name
         _by_upstream_alone(now, made, statement, target)
-    elif mended is not None and statement.names:
+    elif statement.names:
         made.got = [None if v is MISSING else v for v in now.written(statement.number, statement.names[0])]
     return made, target
 
@@ -180,7 +180,7 @@ def _by_upstream(now: Examination, made: Evidence, statement: Statement, root: R
         detail = scope.value_of(edit.detail.strip()) if edit.detail else None
         found.append((bench.original[0], values[0] if values else None, inner, detail))
     (got, wanted, inner, detail), (got2, wanted2, inner2, detail2) = found
-    several = wanted is not None and np.size(wanted) > 1
+    several = isinstance(wanted, np.ndarray) and wanted.size > 1
     made.nonlinear = several and got is not None and _doubles(wanted, wanted2) and not _doubles(got, got2)
     came = detail is not None and isinstance(detail, (np.ndarray, float))
     made.gradient = _doubles(detail, detail2) if came else _doubles(inner, inner2)

@@ -415,6 +415,8 @@ def classified(evidence: Evidence) -> Kind:
             path = _by_two_paths(evidence, pairs) or path
         if path:
             return path
+    if tag == "term" and edit is not None and meanings(edit.detail):  # in a first round it may be zero
+        return Kind("path_missing")
     if _sums(evidence) and not evidence.gradient:
         return Kind("sign" if tag in ("operator", "exchange") else "swapped_value")
     path = _by_path(evidence, pairs)
@@ -545,7 +547,7 @@ def _by_two_paths(evidence: Evidence, pairs: Sequence[tuple[list[Any], list[Any]
 
 def _constant_statistics(evidence: Evidence) -> bool:
     """Return whether the value there is the gradient that mean and variance would leave if they were constants."""
-    if not evidence.frozen or len(evidence.frozen) != len(evidence.got) or not _usable(evidence.got):
+    if not len(evidence.frozen) == len(evidence.got) == len(evidence.wanted) or not _usable(evidence.got):
         return False
     for got, wanted, frozen in zip(evidence.got, evidence.wanted, evidence.frozen, strict=True):
         if not any(fits(got, value) for value in frozen) or any(fits(wanted, value) for value in frozen):

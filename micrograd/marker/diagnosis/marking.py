@@ -218,9 +218,9 @@ def _second_opinion(
         from micrograd.marker.diagnosis.formulas import explained
 
         report = replace(report, findings=tuple(explained(report.findings, program, cases, fresh(), forward)))
-    if all(one.severity in ("wrong", "shape", "harmless") for one in report.findings) and _is_compact(
-        program, cases[0]
-    ):
+    stops = any(one.kind in ("call_error", "unwritten", "no_return") for one in report.findings)
+    told = all(one.severity in ("wrong", "shape", "harmless") for one in report.findings) and not stops
+    if told and _is_compact(program, cases[0]):
         from micrograd.marker.diagnosis.formulas import way_to
 
         steps, proved = way_to(program, cases, forward)

@@ -188,7 +188,7 @@ def _means(finding: Finding, words: AbstractSet[str], language: str) -> str:
     whole = name.rstrip("0123456789")
     if name not in words and whole not in ("", name):  # dx1, one of two paths into x
         return say(language, WORDS["means.part"], **holes, name=whole)
-    if not name:
+    if not name or _known(name, words) not in words:  # a node that nobody gave a name
         return ""
     if name not in words and _known(name, words) != name:  # s_matmul, inside s = q @ k.T / 2
         return say(language, WORDS["means.inside"], target=holes["target"], name=_known(name, words))
@@ -222,6 +222,8 @@ def _holes(finding: Finding, words: AbstractSet[str], language: str) -> dict[str
 
 def _values(finding: Finding, language: str) -> tuple[tuple[str, str], ...]:
     if finding.expected is None or finding.got is None or finding.severity == "harmless":
+        return ()
+    if sample(finding.expected) == sample(finding.got):  # of a first round, in which it is not seen
         return ()
     return (
         (say(language, WORDS["expected"]), sample(finding.expected)),

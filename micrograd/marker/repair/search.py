@@ -407,10 +407,9 @@ def search(
             if not edits:
                 edits.extend(edits_of(root.expr, bench.scopes[0], root.role, root.name))
             made_up: Sequence[Edit] = extra(bench) if extra is not None and tier == tiers[-1] and not job.late() else ()
-            bare = isinstance(statement.node, ast.Return) and isinstance(root.expr, ast.Name)
             known = seen.setdefault(place, {signature(bench.original)})
             for edit in (*edits, *made_up):
-                cost = edit.cost + penalty + _by_name(root.name, edit, bare)
+                cost = edit.cost + penalty
                 if (cost <= low and edit not in made_up) or cost > tier:
                     continue
                 if job.late():
@@ -443,19 +442,3 @@ def search(
         if job.late():
             break
     return sorted(partly, key=lambda mended: mended.cost - len(mended.wanted))
-
-
-def _by_name(target: str, edit: Edit, bare: bool) -> float:
-    """Return what names say for or against an edit: nobody calls a mean a sum.
-
-    Of a returned name another may be meant.
-    """
-    plain = target.lower()
-    if bare:
-        return 0.0 if edit.tag == "name" else 1.5
-    if edit.tag == "unsummed" and edit.new.startswith("np.mean"):
-        return 1.5 if "sum" in plain else -0.4 if "mean" in plain else 0.0
-    if edit.tag == "mean_sum":
-        against = "mean" if edit.detail == "sum" else "sum"
-        return 1.5 if against in plain else -0.3 if edit.detail in plain else 0.0
-    return -0.6 if edit.tag == "unsummed" and "sum" in plain else 0.0

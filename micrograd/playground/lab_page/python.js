@@ -68,14 +68,20 @@ function finish(result) {
  * @returns {Promise<Outcome | Ended>}
  */
 export function runCommand(command, given, begin) {
-  return ready.then(() => new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     pending = resolve;
-    started = () => {
-      begin();
-      timer = setTimeout(() => endPython('late'), 1000 * data.seconds.all);
-    };
-    worker?.postMessage({words: command.words, given, wanted: command.wanted});
-  }));
+    ready.then(() => {
+      if (pending !== resolve) return; // stopped before it began
+      started = () => {
+        begin();
+        timer = setTimeout(() => endPython('late'), 1000 * data.seconds.all);
+      };
+      worker?.postMessage({words: command.words, given, wanted: command.wanted});
+    }, (error) => {
+      pending = null;
+      reject(error);
+    });
+  });
 }
 
 /**
