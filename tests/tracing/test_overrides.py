@@ -283,6 +283,8 @@ def test_a_traced_array_has_what_a_node_has() -> None:
 OF_NO_AXES = [
     "np.where(x > 1, x, 2.0)", "np.where(x > 1, x[...], x.sum())", "np.select([x > 1], [x], 0.0)", "np.roll(x, 1)",
     "np.tensordot(x, x, 0)", "np.cov(np.ones(3) * x)", "np.real(x)", "x.astype(np.float32)", "x.sum().astype(np.float32)",
+    "np.block(x)", "np.convolve(x, x * 2)[0]", "np.convolve(x.sum(), 3.0)[0]", "np.pad(x, 1)", "np.pad(x.sum(), (1, 2), mode='edge')",
+    "np.pad(x, 1, mode='mean')", "np.pad(x, (0, 1), mode='wrap')",
     "np.asarray(x.sum())", "np.require(x * 2)", "(x * 2)[...]", "(x * 2)[()]", "x[...]", "x[()]", "np.array(x.sum())",
     "x.copy()", "x * 2", "np.clip(x, 0, 1)", "np.reshape(x.sum(), ())", "np.full((), x)", "np.dot(x, x)", "x.squeeze()",
 ]  # fmt: skip
