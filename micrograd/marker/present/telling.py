@@ -353,6 +353,8 @@ def told(report: Report, finding: Finding, *, hint: str, language: str) -> Told:
     if finding.kind == "missing_result" and finding.target.startswith("self."):
         row = NOT_KEPT
     what, why, step = (_line(say(language, phrase, **holes)) for phrase in (row.what, row.why, row.step))
+    if finding.kind == "unknown" and not finding.sure:  # that it is wrong would be too much
+        what = why = ""
     sentences = [s for s in (*stops, _line(_means(finding, words, language)), what) if s]
     if not finding.target:  # "what is returned" begins one
         sentences = [s[:1].upper() + s[1:] for s in sentences]
