@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PROGRAMS SEED
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz bench teach claims docs functions lint types house map wheel spoil clean
+.PHONY: help demo test fuzz bench teach claims docs playground functions lint types house map wheel spoil clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
@@ -37,6 +37,9 @@ claims: $(VENV)/claims.done ## test five claims about batch normalization on rea
 docs: $(VENV)/docs.done ## build the documentation into docs/_build/html, warnings as errors
 	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+playground: $(VENV)/demo.done ## write the page in which micrograd runs in a browser to out/lab.html; PYODIDE=FOLDER puts Pyodide inside
+	@$(BIN)/micrograd playground -o out/lab.html $(if $(PYODIDE),--pyodide $(PYODIDE)) $(ARGS)
 
 functions: $(VENV)/test.done ## run the list of NumPy's functions by every route; write the page of what is right and refused
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python tests/support/numpy_expressions.py --write $(ARGS)

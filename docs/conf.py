@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from pathlib import Path
 
 import micrograd
@@ -20,7 +21,9 @@ author = "micrograd contributors"
 copyright = "2026, micrograd contributors"
 version = release = micrograd.__version__
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax", "sphinx.ext.viewcode"]
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))  # what the pages of the book are made with
+extensions = ["book", "myst_nb"]
+extensions += ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax", "sphinx.ext.viewcode"]
 exclude_patterns = ["_build", "jupyter_execute", "README.md", "**/README.md"]
 default_role = "code"  # single backticks in docstrings mean code
 

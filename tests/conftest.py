@@ -14,6 +14,7 @@ from browsing import browser, opened  # noqa: F401 - fixtures
 from code_lines import ENGINE_LIMIT, code_lines
 from filled import FILLS
 from hypothesis import HealthCheck, settings
+from pyodides import pyodide  # noqa: F401 - a fixture
 from seals import leaks
 from thread_law import own_memory, uphold
 

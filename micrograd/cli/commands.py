@@ -18,6 +18,7 @@ from micrograd.cli.checking import add_check
 from micrograd.cli.completion import PrintCompletion
 from micrograd.cli.deriving import add_derive
 from micrograd.cli.exercising import add_exercise
+from micrograd.cli.playing import add_playground
 from micrograd.cli.probing import add_probe
 from micrograd.cli.terminal import ASCII, CommandError, Terminal, writable
 from micrograd.cli.training import add_train
@@ -280,6 +281,7 @@ def _parser() -> argparse.ArgumentParser:
     add_probe(commands)
     add_exercise(commands)
     add_train(commands)
+    add_playground(commands, micrograd.__version__)
 
     demo = commands.add_parser(
         "demo",

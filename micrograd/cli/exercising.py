@@ -50,7 +50,7 @@ def add_exercise(commands: Any) -> None:
 def _exercise(options: argparse.Namespace, terminal: Terminal) -> None:
     from micrograd.drawing.picture import write
     from micrograd.marker.exercises.exercises import LESSONS, exercise, lesson, lesson_of
-    from micrograd.marker.exercises.files import notebook_text, python_text, solution_path, suffix_of
+    from micrograd.marker.exercises.files import check_options, notebook_text, python_text, solution_path, suffix_of
 
     name = options.target.rpartition(":")[2] if ":" in options.target else Path(options.target).stem
     output = Path(options.output or f"{name}_exercise.py")
@@ -84,8 +84,7 @@ def _exercise(options: argparse.Namespace, terminal: Terminal) -> None:
     what = "planted" if made.kind == "bug" else "blank"
     terminal.say(f"{output}: {len(made.answers)} {what}; the solution is in {solution_path(output)}")
     if suffix == ".py":
-        lang = [] if options.lang == "en" else ["--lang", options.lang]
-        terminal.say(f"mark it: {typed('check', str(output), *lang)}")
+        terminal.say(f"mark it: {typed('check', str(output), *check_options(made))}")
 
 
 def _command(options: argparse.Namespace, blanks: int) -> str:

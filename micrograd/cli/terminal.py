@@ -91,11 +91,12 @@ _OURS = (
     (b'<svg xmlns="http://www.w3.org/2000/svg" class="mg-', b""),
     (b"digraph {\n\tgraph [fontname=Courier", b""),
     (b"<!doctype html>", b"default-src 'none'; script-src 'sha256-"),
+    (b"<!doctype html>", b'<meta name="generator" content="micrograd playground">'),
 )  # fmt: skip
 
 
 def is_ours(path: Path) -> bool:
-    """Check whether micrograd wrote a file: a picture, a graph in DOT, a page of a walk."""
+    """Check whether micrograd wrote a file: a picture, a graph in DOT, a page of a walk, a playground."""
     try:
         with path.open("rb") as file:
             head = file.read(600)

@@ -73,19 +73,21 @@ def at_user_line(path: Path) -> Iterator[None]:
     """Report what the user's code raises with the innermost line of the user's file, and no traceback."""
     try:
         yield
-    except SyntaxError as error:
-        if error.filename != str(path):
-            raise CommandError(f"{_line(error, path)}: {type(error).__name__}: {first_line(error)}", 1) from None
-        raise CommandError(f"{path.name}:{error.lineno}: {error.msg}", 1) from None
     except MissingExtraError:
         raise
-    except SystemExit as error:
-        raise CommandError(
-            f"{_line(error, path)}: the code called exit({error.code!r}); put that under if __name__ == '__main__'", 1
-        ) from None
-    except Exception as error:  # noqa: BLE001 - whatever the user's code raises
-        kind = "" if isinstance(error, MicrogradError) else f"{type(error).__name__}: "
-        raise CommandError(f"{_line(error, path)}: {kind}{first_line(error)}", 1) from None
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's code raises
+        raise CommandError(_reported(error, path), 1) from None
+
+
+def _reported(error: BaseException, path: Path) -> str:
+    """Return what the user's code raised, with its innermost line."""
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        return f"{path.name}:{error.lineno}: {error.msg}"
+    at = _line(error, path)
+    if isinstance(error, SystemExit):
+        return f"{at}: the code called exit({error.code!r}); put that under if __name__ == '__main__'"
+    kind = "" if isinstance(error, MicrogradError) else f"{type(error).__name__}: "
+    return f"{at}: {kind}{first_line(error)}"
 
 
 def _line(error: BaseException, path: Path) -> str:
@@ -156,17 +158,26 @@ def _completed(
     function: Callable[..., Any], name: str, given: dict[str, Any], missing: list[str], options: argparse.Namespace
 ) -> dict[str, Any]:
     """Return what is given and, for what is missing, arrays with which the function runs, as `check` guesses them."""
+    from micrograd.marker.inputs.calling import Stopped, Watch
     from micrograd.marker.inputs.conventions import sizes_of
     from micrograd.marker.inputs.guessing import fitted
 
+    path = Path(getattr(getattr(inspect.unwrap(function), "__code__", None), "co_filename", ""))
+    watch = Watch(function)
     try:
-        layout = fitted(function, given)
+        layout = fitted(watch.forward, given)
         sizes = {**sizes_of(layout)[0], **layout.sizes}  # those of what is given, where it has any
         made = layout.draw(np.random.default_rng(options.seed), sizes)
+    except Stopped as stopped:  # what has nothing to do with the arguments
+        raise CommandError(_reported(stopped.args[0], path), 1) from None
+    except SystemExit as error:
+        raise CommandError(_reported(error, path), 1) from None
     except MicrogradError:
+        cause = watch.cause(name)
+        tried = "" if cause is None else f"; with arrays made up by the names it raised {_reported(cause, path)}"
         raise CommandError(
             f"{name} needs {', '.join(missing)}: "
-            f"give --input {missing[0]}=4x3 (an array) or --param {missing[0]}=VALUE",
+            f"give --input {missing[0]}=4x3 (an array) or --param {missing[0]}=VALUE{tried}",
             2,
         ) from None
     floats = {key: v for key, v in made.items() if isinstance(v, np.ndarray) and v.dtype.kind == "f"}

@@ -6,10 +6,12 @@ import dataclasses
 import functools
 import math
 import os
+import sys
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,8 @@ from micrograd.pytree import flatten
 
 __all__ = ["Compiled", "compile"]
 
+PATIENCE = 0.5
+"""So many seconds a user waits without a word."""
 _MANY = 8
 """After so many signatures a warning says what varies."""
 
@@ -71,6 +75,8 @@ def compile(  # noqa: A001 (mg.compile)
             DTypeError (at the first call): float64 while JAX has 64 bits switched off; GraphError: a mesh of more
             devices than there are; ShapeError (at the call): a batch that the devices cannot share equally.
 
+    A first call that takes longer than half a second says so on the error stream.
+
     Warns:
         RuntimeWarning: the function is captured again and again, because shapes, plain arguments or values that it asks
             for vary; or it is so long that NumPy runs it instead.
@@ -92,6 +98,24 @@ def compile(  # noqa: A001 (mg.compile)
             raise ValueError("a mesh of devices needs backend='jax'.")
         require_llvm()
     return Compiled(f, threads, backend, mesh)
+
+
+@contextmanager
+def _said_where_long(name: str) -> Iterator[None]:
+    """Say on the error stream that `name` is being compiled, where that takes longer than `PATIENCE`."""
+
+    def say() -> None:
+        if sys.stderr is not None:
+            sys.stderr.write(f"micrograd: compiling {name}, once for these shapes ...\n")
+            sys.stderr.flush()
+
+    timer = threading.Timer(PATIENCE, say)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _default_threads() -> int:
@@ -233,6 +257,10 @@ class Compiled:
         return ("tree", _structure((args, kwargs)), *parts)
 
     def _compile(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]) -> AnyEntry:
+        with _said_where_long(getattr(self.function, "__name__", type(self.function).__name__)):
+            return self._compiled(args, kwargs, leaves)
+
+    def _compiled(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]) -> AnyEntry:
         program = capture(self.function, *_apart(args, kwargs), relies=True)
         if self.backend == "jax":
             return ShardedEntry(program, leaves, self.mesh)

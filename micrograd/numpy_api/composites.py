@@ -211,6 +211,8 @@ def power(x: Any, exponent: Any) -> Any:
 def float_power(x: Any, exponent: Any) -> Any:
     """Raise `x` to a power in float64, as `numpy.float_power`."""
     x, exponent = (p.cast(o, dtype="float64") if getattr(o, "dtype", _FLOAT) != _FLOAT else o for o in (x, exponent))
+    if isinstance(exponent, float) and exponent == 0.5 and _is_node(x):  # to NumPy no root here, of -inf and -0.0
+        exponent = np.full(shape_of(x), exponent)
     return power(x, exponent)
 
 

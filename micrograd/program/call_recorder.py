@@ -49,7 +49,7 @@ class CallRecorder:
         rng: the generators that it can reach.
         caller: the code of what calls the function: frames from there outwards are not the user's.
         relies: whether the program may hold for some values only.
-        constants: whether arrays that are returned and depend on nothing are outputs.
+        constants: whether arrays and numbers that are returned and depend on nothing are outputs.
 
     Attributes:
         feeds: for a leaf that comes from outside its kind and its position or getter, in the order of asking.

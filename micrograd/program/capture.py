@@ -186,10 +186,12 @@ class _Assembly:
         self.changed = [(leaf, history[-1][1]) for leaf, history in recorder.assigned.items()]
 
     def _returned(self, leaf: Any) -> Any:
+        if self.recorder.constants and isinstance(leaf, (np.ndarray, np.generic, float, int)):
+            entries = np.array(leaf)
+            if entries.dtype.kind in "fiub":
+                return leaf_of(entries)
         if isinstance(leaf, (Tensor, *_PLAIN)):
             return leaf
-        if self.recorder.constants and type(leaf) is np.ndarray and leaf.dtype.kind in "fiub":
-            return leaf_of(leaf)
         if isinstance(leaf, (np.ndarray, np.generic)):
             return np.array(leaf) if isinstance(leaf, np.ndarray) else leaf
         raise GraphError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import array
 import functools
 import operator
 import random
@@ -65,6 +66,7 @@ class Outside:
         self._contents: list[Any] = []
         self._lists: list[tuple[Any, list[Any]]] = []
         self._iterators: list[tuple[Any, str]] = []
+        self._rows: list[tuple[array.array[Any], str, bytes]] = []  # whose numbers have no identity
         self._dictionaries: dict[int, dict[Any, Any]] = {}
         self._spaces: dict[int, _Attributes] = {}  # the same at every look
         self._holds_once = ""
@@ -76,11 +78,12 @@ class Outside:
             for value in self._seen.values()
             if isinstance(value, (dict, *_LISTS)) and len(value) <= _LONGEST
         ]
+        self._rows_before = self._rows
         self._before |= {place: item for place, item in self._defaults.items() if self._before.get(place) is None}
 
     def _look(self) -> None:
         self._seen, self._places, self._cells, self.generators, self.counts = {}, [], [], [], []
-        self._mentioned, self._iterators, self._dictionaries = set(), [], {}
+        self._mentioned, self._iterators, self._dictionaries, self._rows = set(), [], {}, []
         stack: list[tuple[Any, str]] = [(self.f, ""), *((leaf, "") for leaf in self.leaves)]
         while stack:
             value, name = stack.pop()
@@ -113,6 +116,8 @@ class Outside:
                 if isinstance(value, _LISTS):
                     self._places.append((value, None, name or "a list"))
                 yield from ((item, name) for item in value)
+        elif isinstance(value, array.array):
+            self._rows.append((value, name or "an array.array", value.tobytes()))
         elif isinstance(value, Iterator) and not _is_watched(type(value)):
             self._iterators.append((value, name))
         elif "__wrapped__" in getattr(value, "__dict__", ()):  # a compiled function, a memo
@@ -220,6 +225,9 @@ class Outside:
                 lost = len(space) != len(was) or not all(map(operator.is_, space, was))
             if lost:
                 self._holds_once = self._holds_once or names.get(id(space)) or "a container"
+        for row, name, was in self._rows_before:
+            if row.tobytes() != was:
+                self._holds_once = self._holds_once or name
         for _, name in self._iterators:
             if self._mentions(name.rpartition(".")[2]):
                 self._holds_once = self._holds_once or name or "an iterator"
@@ -234,6 +242,10 @@ class Outside:
             elif len(space) != len(was) or not all(map(operator.is_, space, was)):
                 space.clear()
                 (space.update if isinstance(space, set) else space.extend)(was)
+
+        for row, _, entries in self._rows_before:
+            if row.tobytes() != entries:
+                row[:] = array.array(row.typecode, entries)
 
     def _mentions(self, key: Any) -> bool:
         """Check that the code that was found names an entry: what changes besides is none of its business."""
@@ -261,12 +273,12 @@ class Outside:
                        if keys is None]  # fmt: skip
         self._lists += [(space, [*space]) for space in self._dictionaries.values()]
         self.leaves, self.generators, self.counts, self._seen = [], [], [], {}
-        self._kept, self._iterators = [], []
+        self._kept, self._iterators, self._rows_before = [], [], []
 
     @property
     def watches(self) -> bool:
         """Check that there is anything that could change."""
-        return bool(self._places or self._cells or self._dictionaries or self._holds_once)
+        return bool(self._places or self._cells or self._dictionaries or self._rows or self._holds_once)
 
     def holds(self) -> bool:
         """Check that everything is what it was; every call of a compiled function asks, so it takes no detours.
@@ -282,7 +294,7 @@ class Outside:
         for items, found in self._lists:
             if len(items) != len(found) or not all(map(operator.is_, items, found)):
                 return False
-        return True
+        return all(row.tobytes() == was for row, _, was in self._rows)
 
     def changed(self) -> str:
         """Return the name of the first thing that is not what it was; empty where all is."""
@@ -295,6 +307,8 @@ class Outside:
                     return f"{name}.{key}".strip(".") if isinstance(key, str) else name
             if keys is None and len(space) != len(found):
                 return name
+        if row := next((name for row, name, was in self._rows if row.tobytes() != was), ""):
+            return row
         pairs = zip(self._cells, self._contents, strict=True)
         return next((name for (cell, name), content in pairs if _content(cell) is not content), "")
 

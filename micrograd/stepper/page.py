@@ -16,7 +16,9 @@ from html import escape
 from typing import Any
 from urllib.parse import quote
 
+from micrograd.drawing.engines import NO_ENGINE
 from micrograd.drawing.palette import FONT, PALETTE
+from micrograd.errors import MissingExtraError
 from micrograd.stepper.mathml import printable
 from micrograd.stepper.page_data import encoded
 from micrograd.stepper.page_script import page_file, script
@@ -79,11 +81,16 @@ def html_of(
         more_style: CSS for it, put after the page's own.
         derivation: the name of a file beside the page that derives the compact formula; the page links to it.
 
+    Raises:
+        MissingExtraError: the data has no picture, for there is no layout engine here; the walk is there as text.
+
     >>> from micrograd.tracing import trace
     >>> from micrograd.stepper.page_data import walk_data
     >>> html_of(walk_data(trace(lambda a: a * a + a, 3.0 * __import__("numpy").ones(1)))).count("<script")
     2
     """
+    if not data["svg"]:
+        raise MissingExtraError(NO_ENGINE)
     if derivation:
         above, more_style = above + _link(derivation), more_style + _LINK_STYLE
     operations = {node["op"] for graph in data["graphs"].values() if graph for node in graph["nodes"]}

@@ -23,11 +23,11 @@ from micrograd.primitives import Primitive
 from micrograd.source.names import CodePosition
 from micrograd.tracing.array_methods import ArrayMethods, Step
 from micrograd.tracing.open_batch import batch_length, opened
-from micrograd.tracing.storage import Array, Storage, Write, current_trace, fitting
+from micrograd.tracing.storage import Array, Storage, Write, current_trace, fitting, in_order
 
 __all__ = [
     "TracedArray", "adopt", "as_number", "float_of", "is_tracked", "leaves", "lift", "narrowed",
-    "own", "present", "raw_value", "value_now",
+    "no_number", "own", "present", "raw_value", "value_now",
     "without_tracing",
 ]  # fmt: skip
 
@@ -95,7 +95,7 @@ class TracedArray(ArrayMethods):
             if self.parent is not None:
                 known, value = storage.waiting(self.at)
                 if known and value is not None:
-                    return value if isinstance(value, Tensor) else np.array(value)
+                    return in_order(value if isinstance(value, Tensor) else np.array(value), self.at)
                 if known:
                     return self.through(storage.base)
             storage.settle()
@@ -174,9 +174,10 @@ class TracedArray(ArrayMethods):
         """Return what `index` selects: a view, or a copy of what is there now."""
         view = TracedArray(self.storage, self, lambda x: c.getitem(x, index) if isinstance(x, Tensor) else x[index])
         items = index if isinstance(index, tuple) else (index,)
-        if views and not self.rebinds and (view.shape or any(item is Ellipsis for item in items)):
+        is_array = bool(view.shape) or any(item is Ellipsis for item in items)
+        if views and not self.rebinds and is_array:
             return view
-        return own(view.present())
+        return no_number(own(view.present())) if is_array else own(view.present())
 
     def __getitem__(self, index: Any) -> Any:
         index, basic, _ = _lowered_index(index)
@@ -204,14 +205,16 @@ class TracedArray(ArrayMethods):
         value = self.present()
         own_value = value if isinstance(value, Tensor) else value.copy(order)
         made = TracedArray(Storage(own_value, made=_here(), order=order, like=self), rebinds=self.rebinds)
+        if isinstance(value, Tensor) and order != "K" and not (order != "F" and value.raw.flags.c_contiguous):
+            made.storage.base = in_order(value, made.storage.layout)
         made.storage.weak = self.storage.weak
         return made
 
     def __copy__(self) -> Any:
-        return self.copy()
+        return self.copy("K")
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        return self.copy()
+        return self.copy("K")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return self.tensor().__reduce__()
@@ -227,7 +230,10 @@ class TracedArray(ArrayMethods):
             return own(p.cast(value.detach(), dtype=kind.name))
         if not isinstance(value, Tensor) or kind.kind != "f":
             return adopt(raw_value(value).astype(kind, casting=casting))
-        return self.copy(order) if kind == self.dtype else own(p.cast(value, dtype=kind.name))
+        if kind == self.dtype:
+            return self.copy(order)
+        made = own(p.cast(value, dtype=kind.name))
+        return made if self.rebinds else no_number(made)
 
     # ---- writing -------------------------------------------------------------------------------------
 
@@ -252,8 +258,13 @@ class TracedArray(ArrayMethods):
             direct = self.parent is None
             storage.write(Write(at, value, _here(), index if direct else None, mask if direct else None, direct))
 
+    @property
+    def writeable(self) -> bool:
+        """Check that NumPy would write into the array."""
+        return not self.locked and (self.storage.origin is None or self.storage.origin.flags.writeable)
+
     def _unlocked(self) -> None:
-        if self.locked or (self.storage.origin is not None and not self.storage.origin.flags.writeable):
+        if not self.writeable:
             raise ValueError("assignment destination is read-only")
 
     def _is_mask(self, index: Any) -> bool:
@@ -336,10 +347,23 @@ def narrowed(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _numbers(operands: tuple[Any, Any], made: Any) -> Any:
-    """Return what an operator made of two operands, a Python float where both are Python's numbers."""
-    if operands[0].storage.weak and isinstance(made, TracedArray) and made.dtype.kind == "f":
+    """Return what an operator made of two operands, a number or truth value of Python's where both are Python's."""
+    if operands[0].storage.weak:
         other = operands[1]
-        made.storage.weak = type(other) in (float, int, bool) or (type(other) is TracedArray and other.storage.weak)
+        weak = type(other) in (float, int, bool) or (type(other) is TracedArray and other.storage.weak)
+        if isinstance(made, TracedArray):
+            made.storage.weak = weak
+        elif weak and isinstance(made, np.bool_):
+            return bool(made)
+    return made
+
+
+def _counted(x: Any) -> Any:
+    """Return the whole number that Python computes with in the place of a truth value of its own."""
+    if type(x) is not TracedArray or not x.storage.weak or x.dtype != bool:
+        return x
+    made: TracedArray = own(p.cast(x.tensor(), dtype="int64"))
+    made.storage.weak = True
     return made
 
 
@@ -355,6 +379,8 @@ def _operators(name: str, ufunc: np.ufunc, *, compares: bool = False) -> None:
                 return own(short(x, y))
         if not isinstance(other, _COMPUTES):
             return NotImplemented
+        if self.storage.weak and not compares:
+            self, other = _counted(self), _counted(other)
         return _numbers((self, other), self.call_ufunc(ufunc, "__call__", (self, other), {}))
 
     def backwards(self: TracedArray, other: Any) -> Any:
@@ -364,6 +390,8 @@ def _operators(name: str, ufunc: np.ufunc, *, compares: bool = False) -> None:
                 return own(short(other, x))
         if not isinstance(other, _COMPUTES):
             return NotImplemented
+        if self.storage.weak:
+            self = _counted(self)
         return _numbers((self, other), self.call_ufunc(ufunc, "__call__", (other, self), {}))
 
     def inplace(self: TracedArray, other: Any) -> Any:
@@ -392,7 +420,7 @@ for _name, _ufunc in {
     _operators(_name, _ufunc, compares=True)
 for _name, _ufunc in {"neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": np.invert}.items():
     setattr(TracedArray, f"__{_name}__", lambda self, _ufunc=_ufunc: _numbers(
-        (self, 0.0), self.call_ufunc(_ufunc, "__call__", (self,), {})
+        (self, 0.0), self.call_ufunc(_ufunc, "__call__", (_counted(self),), {})
     ))  # fmt: skip
 TracedArray.__hash__ = object.__hash__  # type: ignore[method-assign, assignment]
 
@@ -526,6 +554,13 @@ def own(value: Any) -> Any:
         made.parent = made.step = made._at = made._seen = made._cache = None
         return made
     return adopt(value[()] if isinstance(value, np.ndarray) and not value.shape else value)
+
+
+def no_number(made: Any) -> Any:
+    """Return an array that is none of NumPy's numbers, also where it has no axes: writing changes it."""
+    if isinstance(made, TracedArray):
+        made.rebinds = False
+    return made
 
 
 def lift(result: Any) -> Any:

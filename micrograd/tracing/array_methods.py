@@ -13,6 +13,7 @@ from micrograd.errors import GraphError
 from micrograd.modes import capturing
 from micrograd.numpy_api import composites as c
 from micrograd.source.names import source_of, user_frames, user_line
+from micrograd.tracing.refusals import no_plain_number
 
 if TYPE_CHECKING:
     from micrograd.tracing.storage import Storage
@@ -86,6 +87,7 @@ class ArrayMethods(Tensor):
         return np.asarray(self.raw).tolist()
 
     def __float__(self) -> float:
+        no_plain_number.set(True)
         self.ask("__float__")
         made = self.row if self.tracked else None
         rounded = made is not None and not made.flows  # no gradient to lose
@@ -94,6 +96,7 @@ class ArrayMethods(Tensor):
                 f"float() of a traced value (line {user_line()}) would lose its gradient silently; leave it out: the "
                 "value computes like a number."
             )
+        no_plain_number.set(False)
         return float(np.asarray(self.raw))
 
     def __int__(self) -> int:
@@ -197,6 +200,10 @@ class ArrayMethods(Tensor):
         """Return all entries in one axis, to be iterated over, read and written."""
         row: Any = self.view_by(lambda x: c.reshape(x, -1), shared=True)
         return row
+
+    @flat.setter
+    def flat(self, value: Any) -> None:
+        self.call_function(np.put, (self, np.arange(self.size), value), {})
 
     @property
     def real(self) -> Any:

@@ -47,6 +47,7 @@ from micrograd.tracing.array import (
     leaves,
     lift,
     narrowed,
+    no_number,
     own,
     present,
     raw_value,
@@ -66,6 +67,7 @@ _UFUNCS_WITHOUT_GRADIENT = {
     *(np.logical_and, np.logical_not, np.logical_or, np.logical_xor),
 }
 _OF_SHAPES = {np.empty_like, np.ones_like, np.zeros_like, np.result_type, np.common_type, np.iscomplexobj, np.isrealobj}
+_OF_ARRAYS = {np.select, np.roll, np.tensordot, np.cov}  # which return an array where NumPy's others return a number
 _REDUCTIONS = {np.sum, np.mean, np.var, np.std, np.max, np.min}  # of one traced array they take the short way
 _OF_REDUCTIONS = {"axis", "keepdims", "ddof"}
 _OF_MATH = {
@@ -118,6 +120,7 @@ def apply_function(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
         raise GraphError(refusal(called))
     else:
         made = lift(_composed(called, present(args), {key: present(value) for key, value in kwargs.items()}))
+        made = no_number(made) if called in _OF_ARRAYS else made
     return made if out is None else written_to(out, made)
 
 
@@ -244,12 +247,14 @@ def _castable(called: np.ufunc, have: np.dtype[Any], wanted: np.dtype[Any]) -> N
 def _composed_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Compose a call of a ufunc, or of one of its methods, of primitives."""
     dtype = kwargs.pop("dtype", None)
+    if dtype is not None and method in ("__call__", "reduce"):
+        inputs = _of_dtype(called, inputs, dtype)
     if method == "__call__" and called not in UFUNCS and (scipys := of_scipy(called)) is not None:
         made = scipys(*inputs)
     elif method == "__call__" and called in UFUNCS:  # what keywords there may be is for `call_ufunc` to say
         made = call_ufunc(called, method, *inputs, **kwargs) if kwargs else UFUNCS[called](*inputs)
     elif method == "accumulate" and called in UFUNCS and called.nin == 2:
-        made = call_ufunc(called, method, *_of_dtype(inputs, dtype), **kwargs)
+        made = call_ufunc(called, method, *_of_dtype(called, inputs, dtype), **kwargs)
     elif method == "outer" and called in UFUNCS:
         x, y = inputs
         made = UFUNCS[called](c.reshape(x, c.shape_of(x) + (1,) * len(c.shape_of(y))), y)
@@ -277,14 +282,36 @@ def _are_truth_values(values: tuple[Any, ...]) -> bool:
     return all(np.asarray(value_now(value)).dtype == bool for value in values)
 
 
-def _of_dtype(inputs: tuple[Any, ...], dtype: Any) -> tuple[Any, ...]:
-    """Return the inputs in the dtype that is computed in."""
-    return inputs if dtype is None else tuple(primitives.cast(x, dtype=np.dtype(dtype).name) for x in inputs)
+def _of_dtype(called: np.ufunc, inputs: tuple[Any, ...], dtype: Any) -> tuple[Any, ...]:
+    """Return the inputs in the dtype that is computed in.
+
+    Raises:
+        TypeError: NumPy would not cast them to it.
+    """
+    if dtype is None:
+        return inputs
+    wanted = np.dtype(dtype)
+    for place, x in enumerate(inputs):
+        have = getattr(x, "dtype", None)
+        if have is not None and not np.can_cast(have, wanted, "same_kind"):
+            raise TypeError(f"Cannot cast ufunc {called.__name__!r} input {place} from {have!r} to {wanted!r} with "
+                            "casting rule 'same_kind'")  # fmt: skip
+    return tuple(
+        x if getattr(x, "dtype", None) == wanted
+        else primitives.cast(x, dtype=wanted.name) if isinstance(x, Tensor)
+        else np.asarray(x, wanted)[()]
+        for x in inputs
+    )  # fmt: skip
 
 
 def _at(called: np.ufunc, target: Any, index: Any, value: Any = None) -> None:
     """Compute ``np.add.at(target, index, value)``."""
     value, index = joined(value), _without_lists(raw_value(present(index)))
+    if isinstance(target, TracedArray) and not target.writeable:
+        raise GraphError(
+            f"np.{called.__name__}.at writes into an array that NumPy has locked, such as a diagonal or what "
+            "np.broadcast_to returns; write into a copy of it, np.array(x)."
+        )
     if not is_tracked(target) and not is_tracked(value):
         made = np.array(present(target)) if isinstance(target, TracedArray) else target
         called.at(made, index, *(() if value is None else (present(value),)))
@@ -428,7 +455,10 @@ def _math_function(real: Callable[..., Any]) -> Callable[..., Any]:
             if name == "log" and len(given) == 2:
                 return as_number(apply_ufunc(np.log, "__call__", tuple(given[:1]), {})) / math.log(given[1])
             made = apply_ufunc(_OF_MATH[name], "__call__", tuple(given), {})
-            return as_number(made) if isinstance(made, TracedArray) and made.dtype.kind == "f" else made
+            if not isinstance(made, TracedArray):
+                return made.item() if isinstance(made, np.generic) else made
+            made.storage.weak = True
+            return as_number(made) if made.dtype.kind == "f" else made
         return real(*args, **kwargs)
 
     call.real = real  # type: ignore[attr-defined]

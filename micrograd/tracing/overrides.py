@@ -24,11 +24,13 @@ from micrograd.tracing.array import (
     leaves,
     lift,
     narrowed,
+    no_number,
+    own,
     present,
     raw_value,
     value_now,
 )
-from micrograd.tracing.storage import current_trace
+from micrograd.tracing.storage import current_trace, in_order
 
 __all__ = ["OVERRIDES", "Joined", "Vectorized", "array", "by_numpy", "einsum_view", "joined", "written_to"]
 
@@ -67,13 +69,14 @@ def array(
     elif is_tracked(object):
         if dtype is not None and np.dtype(dtype) == np.dtype("O"):
             raise GraphError("an array of objects would lose the gradient silently; keep a list, or use np.stack.")
-        made = lift(_stacked(object))
+        value = _stacked(object)
+        made = lift(in_order(value, np.empty(value.shape, bool, "F" if order == "F" else "C")))
     else:
         inputs = [leaf for leaf in leaves(object) if isinstance(leaf, TracedArray)]
         return adopt(np.array(present(object), dtype, copy=copy, order=order, ndmin=ndmin), inputs)
     if dtype is not None and np.dtype(dtype) != made.dtype:
         made = made.astype(dtype)
-    return made.reshape((1,) * (ndmin - made.ndim) + made.shape) if made.ndim < ndmin else _no_number(made)
+    return made.reshape((1,) * (ndmin - made.ndim) + made.shape) if made.ndim < ndmin else no_number(made)
 
 
 def _stacked(x: Any) -> Any:
@@ -87,16 +90,12 @@ def _stacked(x: Any) -> Any:
     return present(x)
 
 
-def _no_number(made: Any) -> Any:
-    if isinstance(made, TracedArray):
-        made.rebinds = False
-    return made
-
-
 @_overrides(np.asarray, np.asanyarray, np.asarray_chkfinite)
 def asarray(a: Any, dtype: Any = None, order: Any = None, *, copy: Any = None, **_: Any) -> Any:
     """Return the array itself where it is one of this dtype and memory order, as `numpy.asarray`."""
     if isinstance(a, TracedArray) and not copy and (dtype is None or np.dtype(dtype) == a.dtype):
+        if a.rebinds:
+            return no_number(own(a.present()))
         flags = a.at.flags if order in ("C", "F") else None
         return a if flags is None or flags["C" if order == "C" else "F"] else a.copy(order)
     return array(a, dtype, copy=copy, order=order or "K")
@@ -416,7 +415,7 @@ def where(condition: Any, *choices: Any) -> Any:
         mask = raw_value(mask).astype(bool) if capturing() is None else c.truth(mask)
     elif not isinstance(mask, Tensor):
         mask = np.asarray(mask).astype(bool)
-    return lift(primitives.where(mask, x, y))
+    return no_number(lift(primitives.where(mask, x, y)))
 
 
 @_overrides(np.nan_to_num)
@@ -457,6 +456,12 @@ def _filled_with(name: str, empty: Any, value: Any) -> Any:
         )
     made[...] = value
     return made
+
+
+@_overrides(np.real)
+def real(val: Any) -> Any:
+    """View the real part, as `numpy.real`."""
+    return val.real if isinstance(val, TracedArray) else by_numpy(np.real, (val,), {})
 
 
 @_overrides(np.broadcast_arrays)

@@ -6,6 +6,7 @@ import ast
 import linecache
 import re
 from collections.abc import Iterator
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any
 
@@ -13,12 +14,21 @@ from micrograd.errors import DTypeError, GraphError, MicrogradError
 from micrograd.numpy_api.functions import recorded
 from micrograd.source.names import Source, is_users_code, is_users_file, source_of
 
-__all__ = ["broken_at", "explain", "located", "no_function", "underlined"]
+__all__ = ["broken_at", "explain", "located", "no_function", "no_plain_number", "underlined"]
 
 
 _CURRIED = ("grad", "value_and_grad", "jacobian", "hessian")
 _NOT_THEIRS = re.compile(r"^(?!unsupported operand).*\bTracedArray\b(?!' object)", re.DOTALL)
 """How a library says that it does not know our arrays; what Python itself says of operators and calls is left."""
+
+
+_PLAIN = (
+    "a traced value is written into a plain array, which would lose its gradient silently; write into an array made "
+    "with np.zeros or np.array (a = np.array(a) makes one of any)."
+)
+_NUMPYS_OF_ITEMS = ("Error setting single item of array.", "setting an array element with a sequence.")
+no_plain_number: ContextVar[bool] = ContextVar("micrograd_no_plain_number", default=False)
+"""Whether a traced value has refused to be a number: NumPy says so in words of its own, some without the cause."""
 
 
 def no_function(given: Any, taker: str) -> TypeError:
@@ -78,6 +88,10 @@ def located(message: str, traceback: TracebackType | None) -> str:
 
 def explain(error: Exception) -> None:
     """Put the user's line under an error of ours; raise ours where a library has put its own words in front of it."""
+    refused = no_plain_number.get()
+    no_plain_number.set(False)
+    if refused and type(error) is ValueError and str(error) in _NUMPYS_OF_ITEMS:
+        raise GraphError(located(_PLAIN, error.__traceback__)) from None
     for cause in _causes(error):
         if isinstance(cause, MicrogradError):
             cause.args = (located(str(cause), error.__traceback__),)

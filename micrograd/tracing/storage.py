@@ -24,7 +24,7 @@ from micrograd.errors import GraphError, ShapeError
 from micrograd.numpy_api import composites as c
 from micrograd.source.names import CodePosition
 
-__all__ = ["CurrentTrace", "Storage", "Write", "current_trace", "fitting"]
+__all__ = ["CurrentTrace", "Storage", "Write", "current_trace", "fitting", "in_order"]
 
 Array = np.ndarray[Any, Any]
 
@@ -148,12 +148,8 @@ class Storage(_Unwritten):
         self._about_to_write(value)
         self._forget()
         if value is not self.base:
-            layout = self._layout = self.layout  # of the array that NumPy would still write to
-            if not isinstance(value, Tensor) and not layout.flags.c_contiguous:
-                made = _spread_like(layout, np.empty_like(layout, self.dtype))
-                made[...] = value
-                value = made
-            value = _in_order(value, layout)
+            self._layout = self.layout  # of the array that NumPy would still write to
+            value = in_order(value, self._layout)
         self.base = value
 
     def write(self, write: Write) -> None:
@@ -225,7 +221,7 @@ class Storage(_Unwritten):
         if trace is not None:
             parts = [write.value for write in live.values()]
             trace.composed(self, pending[numbers[-1]], before, [] if made is parts[0] else parts)
-        self.base = _in_order(made, self._layout)
+        self.base = in_order(made, self._layout)
 
     def _composed(self, live: dict[int, Write], owner: Array, slot: Array) -> Any:
         first = next(iter(live.values()))
@@ -346,16 +342,21 @@ def _spread_like(origin: Array, packed: Array) -> Array:
     return np.lib.stride_tricks.as_strided(memory[start:], origin.shape, strides)
 
 
-def _in_order(value: Any, layout: Array) -> Any:
-    """Return a new version of an array with its entries in the order in memory that NumPy's has, which results keep."""
-    if not isinstance(value, Tensor) or layout.ndim < 2 or not layout.size:
+def in_order(value: Any, layout: Array) -> Any:
+    """Return a version of an array with its entries in the order in memory that NumPy's has, which results keep."""
+    if layout.ndim < 2 and (isinstance(value, Tensor) or layout.flags.c_contiguous):
         return value
-    if layout.flags.c_contiguous and value.raw.flags.c_contiguous:
+    raw = value.raw if isinstance(value, Tensor) else value
+    if not layout.size or (layout.flags.c_contiguous and raw.flags.c_contiguous):
         return value
     made = np.empty_like(layout, value.dtype)
-    if made.strides == value.raw.strides:
+    if not isinstance(value, Tensor):
+        made = _spread_like(layout, made)
+        made[...] = value
+        return made
+    if made.strides == raw.strides:
         return value
-    made[...] = value.raw
+    made[...] = raw
     made.setflags(write=False)
     laid_out = p.reshape(value, shape=value.shape)
     laid_out.raw = made
@@ -381,7 +382,7 @@ def fitting(value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
     if have != value.shape:
         value = p.reshape(value, shape=have)
     if value.dtype != dtype:
-        value = p.cast(value, dtype=dtype.name)
+        value = p.cast(value if dtype.kind == "f" else value.detach(), dtype=dtype.name)  # whole numbers have no slope
     return value if have == shape else p.broadcast(value, shape=shape)
 
 

@@ -33,10 +33,14 @@ class ContenderFailed(Exception):
 
 
 def environment() -> dict[str, str]:
-    """What every contender's process is given: two threads, whatever the library; OpenBLAS chooses its own kernel."""
+    """What every contender's process is given: two threads, whatever the library; OpenBLAS chooses its own kernel.
+
+    Bytecode is kept, as after any installation, or each new process would compile what it imports.
+    """
+    dropped = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "PYTHONDONTWRITEBYTECODE")
     libraries = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA")
     threads = {f"{library}_NUM_THREADS": str(THREADS) for library in libraries}
-    kept = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")}
+    kept = {k: v for k, v in os.environ.items() if k not in dropped}
     return kept | threads | {"PJRT_NPROC": str(THREADS), "JAX_PLATFORMS": "cpu"}
 
 

@@ -259,6 +259,37 @@ def test_a_graph_too_large_to_walk_is_told(capsys: pytest.CaptureFixture[str]) -
     assert "up to 2,000 nodes" in err
 
 
+ENDS = """\
+import sys
+import numpy as np
+
+def ends(x): sys.exit(3)
+def hard(x): return nope(x)
+def missing(x): import scipyy
+def again(x): return again(x)
+def odd(x): return np.sum(x, axis=9)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("ends", "own.py:4: the code called exit(3); put that under if __name__ == '__main__'"),
+        ("hard", "own.py:5: NameError: name 'nope' is not defined"),
+        ("missing", "own.py:6: ModuleNotFoundError: No module named 'scipyy'"),
+        ("again", "own.py:7: RecursionError: maximum recursion depth exceeded"),
+        ("odd", ("odd needs x: give --input x=4x3 (an array) or --param x=VALUE; with arrays made up by the names it "
+                "raised own.py:8: AxisError: axis 9 is out of bounds")),
+    ],
+)  # fmt: skip
+def test_what_a_function_raises_on_every_guess_is_reported(
+    name: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "own.py").write_text(ENDS, encoding="utf-8")
+    assert main(["walk", f"{tmp_path / 'own.py'}:{name}"]) in (1, 2)
+    assert message in capsys.readouterr().err
+
+
 # ---- what is wrong with the command: exit 2 --------------------------------------------------------
 
 

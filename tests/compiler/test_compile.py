@@ -6,7 +6,9 @@ import gc
 import re
 import sys
 import threading
+import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -476,6 +478,61 @@ def test_a_network_learns_the_digits_as_the_eager_one_does() -> None:
     np.testing.assert_allclose(compiled, eager, rtol=1e-8)
 
 
+# ---- long to compile ---------------------------------------------------------------------------------------------
+
+
+def recurrent(x: Any, w: Any, u: Any) -> Any:
+    h = np.zeros((x.shape[1], u.shape[0]), x.dtype)
+    for step in x:
+        h = np.tanh(step @ w + h @ u)
+    return np.sum(h * h)
+
+
+def compiled_texts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """The texts that LLVM is given from here on, with an empty cache."""
+    from micrograd.compiler.cache import cache
+
+    monkeypatch.setenv("MICROGRAD_CACHE_DIR", str(tmp_path))
+    found: list[str] = []
+    whole = cache.object_of
+    monkeypatch.setattr(cache, "object_of", lambda text: found.append(text) or whole(text))
+    return found
+
+
+def test_the_steps_of_a_loop_are_compiled_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Twice as many steps take hardly more machine code, and batches of other sizes neither."""
+    texts = compiled_texts(monkeypatch, tmp_path)
+    rng = np.random.default_rng(0)
+    w, u = rng.standard_normal((5, 7)) / 3, rng.standard_normal((7, 7)) / 3
+    gradient = mg.value_and_grad(recurrent, argnums=(0, 1, 2))
+    fast = mg.compile(gradient)
+    counts = []
+    for steps, rows in ((25, 61), (50, 61), (50, 67), (25, 71)):
+        x = rng.standard_normal((steps, rows, 5))
+        (value, slopes), (right, exact) = fast(x, w, u), gradient(x, w, u)
+        np.testing.assert_allclose(value, right, rtol=1e-12)
+        for a, b in zip(slopes, exact, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
+        counts.append(len(texts))
+    assert counts[0] <= 20
+    assert counts[3] <= counts[0] + 8  # of 150 and 300 functions
+
+
+def test_a_long_compilation_says_so(monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
+    def slow(x: Any) -> Any:
+        time.sleep(0.2)
+        return x * x
+
+    mg.compile(slow)(np.ones(3))
+    assert capfd.readouterr().err == ""
+    monkeypatch.setattr("micrograd.compiler.compiled.PATIENCE", 0.05)
+    fast = mg.compile(slow)
+    fast(np.ones(3))
+    assert capfd.readouterr().err == "micrograd: compiling slow, once for these shapes ...\n"
+    fast(np.ones(3))
+    assert capfd.readouterr().err == ""
+
+
 # ---- too long to compile ---------------------------------------------------------------------------------------
 
 
@@ -485,7 +542,7 @@ def test_what_is_too_long_runs_in_numpy_and_says_so_once(monkeypatch: pytest.Mon
     rng = np.random.default_rng(1)
     x, y = rng.standard_normal((8, 12)).astype(np.float32), rng.integers(0, 5, 8)
     fast = mg.compile(step)
-    with pytest.warns(RuntimeWarning, match=r"operations; compiling more than 20 takes minutes, so NumPy runs them"):
+    with pytest.warns(RuntimeWarning, match=r"operations; more than 20 take long to compile, so NumPy runs them"):
         losses = [float(fast(x, y))]
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -106,6 +106,22 @@ def test_machine_code_computes_as_numpy(row: str, make: Function) -> None:
         same_as_numpy(*make(row), interpreted=False)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_powers_have_numpys_values_and_signs_at_the_ends(dtype: str) -> None:
+    ends = [-np.inf, -0.0, 0.0, np.inf, np.nan, -1.0, 4.0, np.finfo(dtype).smallest_subnormal, np.finfo(dtype).tiny]
+    x = np.array(ends, dtype)
+
+    def f(x: Any) -> Any:
+        return [x**exponent for exponent in (-2, -1, -0.5, 0, 0.5, 1, 2, 3, 1.5)] + [np.float_power(x, 0.5)]
+
+    with np.errstate(all="ignore"):
+        wanted, machine, printed = f(x), mg.compile(f)(x), interpreted(f, x)[0]
+        for got in (machine, printed):
+            for g, w in zip(got, wanted[: 10 if got is machine else 9], strict=False):  # NumPy takes roots of scalars
+                assert np.array_equal(np.signbit(g[w == w]), np.signbit(w[w == w]))
+                np.testing.assert_allclose(g, w, rtol=4 * np.finfo(dtype).eps)
+
+
 # ---- what people write -----------------------------------------------------------------------------------------
 
 LABELS = np.array([0, 1, 2, 3, 1, 0])

@@ -18,6 +18,7 @@ pytest.importorskip("llvmlite")
 from micrograd import value_and_grad
 from micrograd.compiler.backends.native import Entry, words
 from micrograd.compiler.cache import cache
+from micrograd.compiler.machine.abreast import own_variables
 from micrograd.compiler.machine.assembling import object_of, python_function, with_entry
 from micrograd.compiler.machine.printer import print_function
 from micrograd.compiler.machine.sweeps import counted, names_in, sweep_of, together
@@ -168,6 +169,91 @@ def test_rows_side_by_side(value: str, m: int, n: int, wide: int) -> None:
     assert machine[0] == plain[0]
     for a, b in zip(machine[1:], plain[1:], strict=True):
         assert np.array_equal(a, b)  # sums are added up in the order of the rows
+
+
+SIDE_BY_SIDE = """
+def run(m, n, x, y, s, w, p):
+    bad = 0
+    total = f64(0)
+    i0 = 0
+    while i0 < m:
+        k = x[i0 * n]
+        r = f64(1)
+        b = 0
+        while b < n:
+            r_ = f64(0)
+            end1 = min(b + 8, n)
+            i1 = b
+            while i1 < end1:
+                t = x[i0 * n + i1] - k
+                w[(i0 - 0) % 4 * n + i1] = t
+                s[i1] = s[i1] + t
+                r_ = plus64(r_, t * t)
+                i1 += 1
+            r += r_
+            b += 8
+        far = 0
+        far |= r > f64(n)
+        if far != 0:
+            k += f64(1)
+            i1 = 0
+            while i1 < n:
+                w[(i0 - 0) % 4 * n + i1] = x[i0 * n + i1] - k
+                i1 += 1
+        total += r
+        bad |= r > f64(30)
+        p[i0] = r
+        i1 = 0
+        while i1 < n:
+            u = w[(i0 - 0) % 4 * n + i1]
+            y[i0 * n + i1] = u / r
+            i1 += 1
+        i0 += 1
+    s[0] = s[0] + total
+    return bad
+"""
+
+
+def outer_loop(source: str) -> tuple[Any, Counter[str]]:
+    """The last loop of a function that no other is around, and how often each name is read."""
+    (tree,) = ast.parse(source).body
+    found = [counted(tree.body, at) for at in range(len(tree.body))]  # type: ignore[attr-defined]
+    return [loop for loop in found if loop is not None][-1], Counter(names_in(tree))
+
+
+@settings(max_examples=25)
+@given(st.integers(1, 11), st.integers(1, 40), st.sampled_from(WIDTHS))
+def test_rows_that_go_through_the_same_sweeps(m: int, n: int, wide: int) -> None:
+    """Each row is added up in one order, wherever it stands; the text adds up in another."""
+    assert own_variables(*outer_loop(SIDE_BY_SIDE)) is not None
+    x = np.random.default_rng(m * n).standard_normal(m * n)
+    kinds = {"m": "i64", "n": "i64", **dict.fromkeys(("x", "y", "s", "w", "p"), "*f64")}
+    empty = [np.zeros(size) for size in (m * n, n, 4 * n, m)]
+    machine, plain = (run(SIDE_BY_SIDE, kinds, m, n, x, *empty, wide=wide, plain=p) for p in (False, True))
+    for a, b in zip(machine, plain, strict=True):
+        assert np.allclose(a, b, rtol=1e-14, atol=1e-14)
+    again = run(SIDE_BY_SIDE, kinds, 1, n, x[-n:], *empty, wide=wide)
+    assert np.array_equal(machine[2][-n:], again[2][:n])
+
+
+FOLLOWING = {  # what a row does with what another one has left
+    "a running sum that is read": ("total += r", "total += r\n        k = total"),
+    "scratch that all rows share": ("w[(i0 - 0) % 4 * n + i1]", "w[i1]"),
+    "scratch that comes round too soon": ("(i0 - 0) % 4", "(i0 - 0) % 2"),
+    "a row that is not its own": ("y[i0 * n + i1] = u / r", "y[i0 * n + i1] = y[i1] + u"),
+    "rows that overlap": ("y[i0 * n + i1] = u / r", "y[i0 * 3 + i1] = y[i0 * 3 + i1] + u\n            v = y[i0 * 3]"),
+    "a place from memory": ("p[i0] = r", "p[i0] = r\n        y[i0 * n + p[0]] = r"),
+    "a condition that sets what is read": ("total += r", "total += r\n        if r > f64(9):\n            q = r\n        p[i0] = q"),
+    "a sum over columns that is read": ("u = w[(i0 - 0) % 4 * n + i1]", "u = w[(i0 - 0) % 4 * n + i1] + s[i1]"),
+    "an end that differs": ("end1 = min(b + 8, n)", "end1 = min(b + p[i0], n)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FOLLOWING)
+def test_rows_that_read_each_other_follow_each_other(name: str) -> None:
+    old, new = FOLLOWING[name]
+    assert old in SIDE_BY_SIDE
+    assert own_variables(*outer_loop(SIDE_BY_SIDE.replace(old, new))) is None
 
 
 GATHERED = """

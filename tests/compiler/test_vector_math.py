@@ -33,7 +33,7 @@ from micrograd.compiler.runtime import intrinsics, vector_math
 from micrograd.compiler.runtime.vector_math import FORMATS, FUNCTIONS, Format
 
 DTYPES = ("float32", "float64")
-LIMIT = {"exp": 1.0, "log": 1.0, "tanh": 1.5}  # units in the last place
+LIMIT = {"exp": 1.0, "log": 1.0, "tanh": 1.5, "sin": 0.8, "cos": 0.8}  # units in the last place
 UNIT = {"float32": 2.0**-24, "float64": 2.0**-53}
 
 
@@ -77,6 +77,7 @@ def plain(name: str, x: np.ndarray) -> np.ndarray:
 WAYS = pytest.mark.parametrize("way", [compiled, plain], ids=["compiled", "plain"])
 EACH = pytest.mark.parametrize("dtype", DTYPES)
 NAMES = pytest.mark.parametrize("name", ["exp", "log", "tanh"])
+TURNING = pytest.mark.parametrize("name", ["sin", "cos"])
 
 
 # ---- the polynomials -------------------------------------------------------------------------------------
@@ -100,6 +101,18 @@ FITS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any], float, float]]
         lambda z: z * root(z) / mpmath.tanh(root(z)),
         0.0,
         0.5625**2,
+    ),
+    "sin": (
+        lambda z: (mpmath.sin(root(z)) / root(z) - 1) / z,
+        lambda z: z * root(z) / mpmath.sin(root(z)),
+        0.0,
+        (math.pi / 4) ** 2 * 1.0002,
+    ),
+    "cos": (
+        lambda z: (mpmath.cos(root(z)) - 1 + z / 2) / z**2,
+        lambda z: z**2 / mpmath.cos(root(z)),
+        0.0,
+        (math.pi / 4) ** 2 * 1.0002,
     ),
     "log1p": (
         lambda z: (2 * mpmath.atanh(root(z)) - 2 * root(z)) / (root(z) * z),
@@ -209,6 +222,56 @@ def test_as_numpy_at_any_number(name: str, dtype: str, way: Any, data: st.DataOb
     with np.errstate(all="ignore"):
         expected = getattr(np, name)(x)
     np.testing.assert_array_max_ulp(way(name, x), expected, maxulp=4)  # NumPy's own are within two or three
+
+
+def angles(dtype: str, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Angles of all sizes up to the largest, and the nearest to multiples of an eighth turn."""
+    eighths = np.pi / 4 * rng.integers(-vector_math.TURNS, vector_math.TURNS, count)
+    parts = [rng.uniform(-8, 8, count), rng.uniform(-1, 1, count) * vector_math.TURNS, eighths]
+    parts += [rng.choice([-1, 1], count) * 2.0 ** rng.uniform(-60, 19.9, count), np.pi / 4 * np.arange(count)]
+    x = np.concatenate(parts).astype(dtype)
+    return x[np.abs(x) <= vector_math.TURNS]
+
+
+@WAYS
+@EACH
+@TURNING
+def test_angles_within_a_unit_in_the_last_place(name: str, dtype: str, way: Any) -> None:
+    x = angles(dtype, 600, np.random.default_rng(7))
+    assert ulps(name, x, way(name, x)) <= LIMIT[name]
+
+
+def test_pi_is_in_pieces_with_short_multiples() -> None:
+    with mpmath.workprec(400):
+        *short_, last = map(mpmath.mpf, vector_math.HALF_PI)
+        assert abs(mpmath.fsum(short_) + last - mpmath.pi / 2) < last * 2.0**-52
+        largest = int(vector_math.TURNS * 2 / math.pi) + 1
+        assert all(float(k) * float(piece) == k * piece for piece in short_ for k in (largest, largest - 1, 524287))
+
+
+@WAYS
+@EACH
+@TURNING
+def test_special_cases_of_angles(name: str, dtype: str, way: Any) -> None:
+    tiniest = np.finfo(dtype).smallest_subnormal
+    x = np.array([0.0, -0.0, tiniest, -tiniest, np.nan], dtype)
+    got, expected = way(name, x), getattr(np, name)(x)
+    assert np.array_equal(got, expected, equal_nan=True)
+    assert np.array_equal(np.signbit(got)[:4], np.signbit(expected)[:4])
+    y = np.linspace(0, 25, 20001).astype(dtype)
+    assert np.array_equal(way(name, -y), -way(name, y) if name == "sin" else way(name, y))
+
+
+@EACH
+@TURNING
+@pytest.mark.parametrize("large", [1e7, -3e30, np.inf])
+def test_angles_of_many_turns_are_left_to_numpy(name: str, dtype: str, large: float) -> None:
+    import micrograd as mg
+
+    f = {"sin": lambda x: np.sin(x) * 2, "cos": lambda x: np.cos(x) * 2}[name]
+    x = np.array([0.5, large, np.nan, 2.0], dtype)
+    with np.errstate(all="ignore"):
+        assert np.array_equal(mg.compile(f)(x), f(x), equal_nan=True)
 
 
 # ---- special cases ---------------------------------------------------------------------------------------
@@ -342,12 +405,12 @@ def packed(text: str, operation: str) -> int:
 
 @ON_X86
 @EACH
-@NAMES
+@pytest.mark.parametrize("name", ["exp", "log", "tanh", "sin", "cos"])
 def test_loops_are_vectors(name: str, dtype: str) -> None:
     kinds = {"n": "i64", "x": f"*{short(dtype)}", "out": f"*{short(dtype)}"}
     text = assembly(LOOP.format(called(name, dtype)), kinds)
     assert packed(text, "mul") + packed(text, r"fn?m(?:add|sub)\d+") >= 10
-    assert not re.findall(r"\b(?:expf?|logf?|tanhf?|fmaf?)\b", text)  # no call of the C library
+    assert not re.findall(r"\b(?:expf?|logf?|tanhf?|sinf?|cosf?|fmaf?)\b", text)  # no call of the C library
     if vector_bytes() > 16:
         assert re.search(rf"%{'z' if vector_bytes() == 64 else 'y'}mm\d", text)
 
@@ -416,6 +479,6 @@ def test_a_largest_of_many_finds_a_nan(place: int, dtype: str) -> None:
 
 def test_the_table_is_complete() -> None:
     assert {name: set(versions) for name, versions in FUNCTIONS.items()} == {
-        name: set(DTYPES) for name in ("exp", "log", "tanh")
+        name: set(DTYPES) for name in ("exp", "log", "tanh", "sin", "cos")
     }
     assert vector_math.__doc__ is not None

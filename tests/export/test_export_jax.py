@@ -225,3 +225,23 @@ def test_lists_in_an_index_are_arrays_and_layouts_are_seen() -> None:
     for make in (*makers, *makers):
         for theirs, ours in zip(to_jax(f)(make()), f(make()), strict=True):
             np.testing.assert_allclose(np.asarray(theirs), ours, rtol=1e-6)
+
+
+def test_arguments_that_share_memory_are_refused_where_one_is_written_into() -> None:
+    def f(x: Any, y: Any) -> Any:
+        y[0] = 3.0
+        return x * 2.0 + y
+
+    x, apart = np.ones(4, np.float32), np.zeros(2, np.float32)
+    in_jax = to_jax(f)
+    np.testing.assert_array_equal(in_jax(x[:2], apart), f(x[:2].copy(), apart.copy()))
+    for one, other in [(x, x), (x[:3], x[1:]), (x[::2], x[::-2])]:
+        if np.shares_memory(one, other):
+            with pytest.raises(GraphError, match=r"shares its memory with another array"):
+                in_jax(one, other)
+            assert np.array_equal(to_jax(lambda x, y: x * y)(one, other), one * other)
+        else:
+            np.testing.assert_array_equal(in_jax(one, other), f(one.copy(), other.copy()))
+    also = jax.numpy.ones(2)
+    with pytest.raises(GraphError, match=r"shares its memory with another array"):
+        in_jax(also, also)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from pathlib import Path
 from typing import Any
 
@@ -374,3 +375,33 @@ def test_a_dtype_that_an_operator_does_not_have_is_refused_with_the_line(tmp_pat
         GraphError, match=r"at line test_export_onnx.py:\d+: ONNX defines \w+ for no int64; cast before"
     ):
         to_onnx(lambda x: np.rint(x) * 1.0 + np.sign(x) + np.floor(x), tmp_path / "f.onnx", np.array([1, 2]))
+
+
+def test_numbers_that_are_returned_are_outputs(tmp_path: Path) -> None:
+    x = np.array([0.5, -1.0])
+    runs_the_same(tmp_path / "f.onnx", lambda x: (x * 2, 3.0, np.float64(2.5), True, x.shape[0]), x)
+    got = in_runtime(tmp_path / "f.onnx", x)
+    assert [np.asarray(part).tolist() for part in got] == [[1.0, -2.0], 3.0, 2.5, True, 2]
+    runs_the_same(tmp_path / "g.onnx", lambda x: np.sum(np.ones(3)), x)
+    with pytest.raises(GraphError, match=r"returns no array and no number, which a file could hold"):
+        to_onnx(lambda x: None, tmp_path / "h.onnx", x)
+    assert not (tmp_path / "h.onnx").exists()
+
+
+@pytest.mark.parametrize("place", [0, 1, 4, 5])
+@pytest.mark.parametrize("name", ["max", "min", "maximum.reduce"])
+def test_nan_is_the_largest_and_the_smallest(name: str, place: int, tmp_path: Path) -> None:
+    x = np.array([[0.5, np.inf, 2.0], [3.0, -np.inf, 1.0]])
+    runs_the_same(tmp_path / "f.onnx", lambda x: (operator.attrgetter(name)(np)(x, axis=1), x.max()), x)
+    x.flat[place] = np.nan
+    runs_the_same(tmp_path / "g.onnx", lambda x: (operator.attrgetter(name)(np)(x, axis=1), x.max()), x)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_angles_at_the_ends_are_numpys(dtype: str, tmp_path: Path) -> None:
+    ends = np.array([-np.inf, -2.0, -0.0, 0.0, 1.0, np.inf, np.nan], dtype)
+    y, x = (np.ascontiguousarray(a) for a in np.broadcast_arrays(ends[:, None], ends))
+    to_onnx(np.arctan2, tmp_path / "f.onnx", y, x)
+    with np.errstate(all="ignore"):
+        (angles,) = onnx.reference.ReferenceEvaluator(str(tmp_path / "f.onnx")).run(None, {"x1": y, "x2": x})
+    np.testing.assert_allclose(angles, np.arctan2(y, x), rtol=4 * np.finfo(dtype).eps)

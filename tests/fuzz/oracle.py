@@ -1,4 +1,4 @@
-"""Measure the slope of a program without micrograd: a complex step, or differences in extended precision."""
+"""Measure a program without micrograd: its slope, and what other last digits of its sums make of its values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from .grammar import SMOOTH
 from .programs import Program
 
-__all__ = ["Direction", "Slope", "direction_of", "flat", "slope", "weights"]
+__all__ = ["Direction", "Slope", "direction_of", "flat", "noisy", "slope", "weights"]
 
 STEPS = 2.0**-12, 2.0**-13
 LARGEST = 1e12
@@ -202,3 +202,63 @@ def _run(program: Program, along: Direction, step: Any, dtype: Any) -> Any:
 
 def _body(program: Program) -> Any:
     return compile(re.sub(r"^import .*$", "", program.text, flags=re.MULTILINE), "wide.py", "exec")
+
+
+# ---- last digits -------------------------------------------------------------------------------------------
+
+_ELEMENTARY = {
+    *(np.exp, np.exp2, np.expm1, np.log, np.log2, np.log10, np.log1p, np.logaddexp, np.logaddexp2, np.power, np.cbrt),
+    *(np.sin, np.cos, np.tan, np.sinh, np.cosh, np.tanh, np.arcsin, np.arccos, np.arctan, np.arctan2, np.hypot),
+    *(np.arcsinh, np.arccosh, np.arctanh, np.float_power),
+}
+_SUMS = {np.dot, np.vdot, np.inner, np.tensordot, np.einsum, np.trace, np.convolve, np.correlate, np.kron, np.outer}
+
+
+class _Noisy(np.ndarray[Any, Any]):
+    """An array of which NumPy's sums and elementary functions have other last digits, as any order of a sum may give."""
+
+    rng = np.random.default_rng(0)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **kwargs: Any) -> Any:
+        plain = [_plain(x) for x in inputs]
+        if out is not None:
+            kwargs["out"] = tuple(map(_plain, out))
+        made = getattr(ufunc, method)(*plain, **kwargs)
+        if method in ("reduce", "accumulate") and ufunc in (np.add, np.multiply):
+            sizes = ufunc.reduce(np.abs(plain[0]), axis=kwargs.get("axis", 0), keepdims=kwargs.get("keepdims", False))
+            made = self._shaken(made, np.abs(made) if method == "accumulate" else sizes)
+        elif method == "__call__" and (ufunc is np.matmul or ufunc in _ELEMENTARY):
+            made = self._shaken(made, np.abs(made))
+        return _view(made) if out is None or made is None else out[0]
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        made = super().__array_function__(func, types, args, kwargs)
+        return self._shaken(made, np.abs(made)) if func in _SUMS else made
+
+    def _shaken(self, made: Any, size: Any) -> Any:
+        if made is None or np.asarray(made).dtype.kind != "f":
+            return made
+        dtype = np.asarray(made).dtype
+        with np.errstate(all="ignore"):
+            noise = 2 * np.finfo(dtype).eps * self.rng.integers(-2, 3, np.shape(made)) * size
+        noise = np.where(np.isfinite(noise), noise, 0.0).astype(dtype)
+        if isinstance(made, np.ndarray):
+            made += noise
+            return made
+        return dtype.type(made + noise)
+
+
+def noisy(array: Any, number: int) -> Any:
+    """View an array as one whose sums have other last digits, others for each number."""
+    _Noisy.rng = np.random.default_rng(number)
+    return array.view(_Noisy) if array.dtype.kind == "f" else array
+
+
+def _plain(x: Any) -> Any:
+    return x.view(np.ndarray) if isinstance(x, _Noisy) else x
+
+
+def _view(made: Any) -> Any:
+    if isinstance(made, tuple):
+        return tuple(map(_view, made))
+    return made.view(_Noisy) if isinstance(made, np.ndarray) and made.dtype.kind == "f" else made

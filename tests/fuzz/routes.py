@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,7 +21,11 @@ from micrograd.export import to_jax, to_onnx
 from .oracle import direction_of, weights
 from .programs import Loaded, Program, Ran
 
-__all__ = ["ROUTES", "Result", "Run"]
+__all__ = ["ROUTES", "Nudge", "Result", "Run"]
+
+
+Nudge = Callable[[Any], Any]
+"""Returns what a program is given for an array among its arguments, of the same memory."""
 
 
 @dataclass
@@ -33,7 +38,7 @@ class Result:
         gradient: of the weighted sum by the arguments that are floats.
         tangent: along the direction of `direction_of`, of the value.
         second: the gradient of the slope along that direction, along it again.
-        later: what later calls did, with other numbers, beside what NumPy does.
+        later: what later calls did, with other numbers, beside what NumPy does, and what it does of arguments that are nudged.
     """
 
     ran: Ran | None = None
@@ -41,7 +46,7 @@ class Result:
     gradient: list[Any] = field(default_factory=list)
     tangent: Any = None
     second: float | None = None
-    later: list[tuple[Ran, Ran]] = field(default_factory=list)
+    later: list[tuple[Ran, Ran, Callable[[Nudge], Ran]]] = field(default_factory=list)
 
 
 Run = Callable[[Program, Any], Result]
@@ -69,9 +74,9 @@ def trace(program: Program, value: Any) -> Result:
     ran = Ran(graph.value[graph.outputs[0].name], loaded.left())
     graph.backward(weights(graph.value[graph.outputs[0].name]))
     reached = {node.name: graph.grads.get(node.index) for node in graph.inputs}
-    gradients = []
+    names, gradients = [*inspect.signature(loaded.f).parameters], []
     for place in _floats(loaded):
-        found = reached.get("xyz"[place])
+        found = reached.get(names[place])
         gradients.append(np.zeros_like(loaded.arguments[place]) if found is None else found)
     return Result(ran, gradient=gradients)
 
@@ -139,18 +144,33 @@ def compile_native(program: Program, value: Any) -> Result:
     f = mg.compile(loaded.f, threads=1)
     ran = Ran(f(*loaded.arguments), loaded.left())
     plain.f(*plain.arguments)
-    later = []
-    for change in (_turned, _shrunk):
-        given, there = (program.load() for _ in range(2))
-        ours, numpys = ([change(a) for a in made.arguments] for made in (given, there))
-        ours, numpys = _aliased(given, ours), _aliased(there, numpys)
+    later: list[tuple[Ran, Ran, Callable[[Nudge], Ran]]] = []
+    for change in _CHANGES:
         try:
-            out = np.array(plain.f(*numpys))
+            there = _call_with(change, program, plain)
         except Exception:  # noqa: BLE001 - of such numbers NumPy makes nothing, and neither need we
             break
-        found = np.array(f(*ours))
-        later.append((Ran(found, _left(ours, loaded)), Ran(out, _left(numpys, plain))))
+        here = _call_with(change, program, Loaded(f, (), loaded.globals))
+        later.append((here, there, functools.partial(_nudged, program, len(later))))
     return Result(ran, later=later)
+
+
+def _call_with(change: Callable[[Any], Any], program: Program, loaded: Loaded, nudge: Nudge | None = None) -> Ran:
+    """Call a function with changed arguments, one array where they were one."""
+    given = program.load().arguments
+    first = {id(a): change(a) for a in given}
+    taken = {key: a if nudge is None else nudge(a) for key, a in first.items()}
+    out = np.array(loaded.f(*(taken[id(a)] for a in given)))
+    return Ran(out, _left([first[id(a)] for a in given], loaded))
+
+
+def _nudged(program: Program, number: int, nudge: Nudge) -> Ran:
+    """Return what NumPy does in a later call whose arguments are nudged."""
+    plain = program.load()
+    plain.f(*plain.arguments)
+    for change in _CHANGES[:number]:
+        _call_with(change, program, plain)
+    return _call_with(_CHANGES[number], program, plain, nudge)
 
 
 def _turned(a: Any) -> Any:
@@ -166,10 +186,8 @@ def _shrunk(a: Any) -> Any:
     return a
 
 
-def _aliased(loaded: Loaded, changed: list[Any]) -> list[Any]:
-    """The changed arguments, one array where they were one."""
-    first = {id(a): b for a, b in zip(reversed(loaded.arguments), reversed(changed), strict=True)}
-    return [first[id(a)] for a in loaded.arguments]
+_CHANGES = _turned, _shrunk
+"""What is done to the arguments of later calls, one after the other."""
 
 
 def _left(arguments: list[Any], loaded: Loaded) -> list[Any]:

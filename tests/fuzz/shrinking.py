@@ -41,6 +41,13 @@ def _fails(program: Program, verdict: Verdict, routes: list[str]) -> bool:
     return any((v.outcome, v.route, v.why) == (verdict.outcome, verdict.route, verdict.why) for v in found)
 
 
+def _head(lines: list[str], at: int) -> str:
+    """Return the line that the block of a line begins with."""
+    indent = len(lines[at]) - len(lines[at].lstrip())
+    outer = (line for line in reversed(lines[:at]) if line.strip() and len(line) - len(line.lstrip()) < indent)
+    return next(outer, "").strip()
+
+
 def _shorter(text: str) -> Iterator[str]:
     """Texts with a line less, or a block of them, or a returned part, or an argument."""
     lines = text.splitlines()
@@ -53,6 +60,8 @@ def _shorter(text: str) -> Iterator[str]:
         end = at + 1
         while end < last and lines[end].strip() and len(lines[end]) - len(lines[end].lstrip()) > indent:
             end += 1
+        if _head(lines, at).startswith("while"):
+            continue  # without what ends it, it would not end
         yield "\n".join([*lines[:at], *lines[end:], ""])
         if end > at + 1:  # the block without its head
             yield "\n".join([*lines[:at], *(line[4:] for line in lines[at + 1 : end]), *lines[end:], ""])

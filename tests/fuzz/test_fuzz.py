@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
 
 from .judging import Odd, Verdict, judge
 from .programs import Program
 from .run import Tally, programs, routes_of
-from .shrinking import shrink
+from .shrinking import reduced, shrink
 from .writing import write
 
 
@@ -55,6 +56,47 @@ def test_what_the_judge_says(body: str, route: str, outcome: str, why: str) -> N
     assert why in found[0].why or "gradient" in found[0].why
 
 
+@pytest.mark.parametrize(
+    ("body", "off", "outcome"),
+    [
+        ("x -= x.mean()\nreturn np.floor(np.sum(x)) + x[0]", 1.0, "rounded"),  # 0 or -1: of the last digit of a sum
+        ("x -= x.mean()\nreturn np.floor(np.sum(x)) + x[0]", 3.0, "wrong"),  # never -3
+        ("return np.floor(np.sum(x)) + x[0]", 1.0, "wrong"),  # 1.0, of 1.3
+        ("return np.floor(x * 0.0 + 1.0) + x[0]", 1.0, "wrong"),  # on an edge, but without a sum
+        ("x -= x.mean()\nreturn np.sum(x) + 0 * x", 1e-16, "rounded"),  # what is left of terms that cancel
+        ("x -= x.mean()\nreturn np.sum(x) + 0 * x", 1e-13, "wrong"),
+        ("x -= x.mean()\nreturn np.sign(np.sum(x)) + x[0]", -1.0, "rounded"),
+        ("x -= x.mean()\nreturn np.sign(np.sum(x)) + x[0]", 3.0, "wrong"),
+    ],
+)
+def test_the_last_digit_of_a_sum_may_decide_where_a_number_is_rounded(
+    body: str, off: float, outcome: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import micrograd as mg
+
+    right = mg.vjp
+    program = Program(text_of(body, "np.array([0.75, 1.2, -0.65])"))
+    assert [v.outcome for v in judge(program, ["vjp"]) if v.route == "vjp"] == ["right"]
+    monkeypatch.setattr(mg, "vjp", lambda f, *a: (right(f, *a)[0] - off, right(f, *a)[1]))
+    assert [v.outcome for v in judge(program, ["vjp"]) if v.route == "vjp"][:1] == [outcome]
+
+
+def test_jax_takes_subnormal_numbers_for_0_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    from . import routes
+
+    pytest.importorskip("jax", reason="JAX is not installed: nothing is judged by it")
+    program = Program(text_of("return np.where(x > 0.5, x, x * np.inf)", "np.array([1.0, 5e-324])"))
+    assert [v.outcome for v in judge(program, ["jax"])][:1] == ["rounded"]
+    wrong = routes.Result(routes.Ran(np.array([np.inf, -np.inf]), []), keeps=False)
+    monkeypatch.setitem(routes.ROUTES, "jax", (lambda program, value: wrong, 0))
+    assert [v.outcome for v in judge(program, ["jax"])][:1] == ["wrong"]
+
+
+def test_the_middle_of_equals_has_no_slope_to_be_measured() -> None:
+    program = Program(text_of("return np.median(x)", "np.ones(5)"))
+    assert [v.outcome for v in judge(program, ["vjp"])] == ["right", "skipped"]
+
+
 @pytest.mark.parametrize("body", ["return x > 0", "return np.ones(3)", "return x[7]", "return np.random.rand() + x"])
 def test_what_says_nothing_is_thrown_away(body: str) -> None:
     with pytest.raises(Odd):
@@ -74,6 +116,15 @@ def test_a_failing_program_is_shrunk(monkeypatch: pytest.MonkeyPatch) -> None:
     short = shrink(program, wrong)
     assert "tanh" not in short.text or "for row" not in short.text
     assert len(short.text.splitlines()) < len(program.text.splitlines())
+
+
+def test_no_loop_is_shrunk_to_one_without_an_end() -> None:
+    body = "n = 0\nwhile n < 3:\n    x[n] += n\n    n += 1\ny = x * 2\nreturn x"
+    tried: list[str] = []
+    reduced(Program(text_of(body)), lambda shorter: bool(tried.append(shorter.text)))
+    assert any("y = x" not in text for text in tried)
+    assert any("while" not in text for text in tried)
+    assert all("n += 1" in text or "while" not in text for text in tried)
 
 
 def test_what_was_written_is_counted() -> None:

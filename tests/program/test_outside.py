@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import collections
 import dataclasses
 import functools
@@ -148,6 +149,11 @@ def a_parameter_of_a_layer() -> Case:
     return (lambda x: layer(x[None])), lambda: setattr(layer, "weight", Tensor(np.ones((3, 2))))
 
 
+def a_row_of_numbers() -> Case:
+    row = array.array("d", [2.0, 3.0])
+    return (lambda x: x * row[1]), lambda: row.__setitem__(1, 4.0)
+
+
 def a_setting_of_a_layer() -> Case:
     norm = nn.BatchNorm1d(1).eval()
     return (lambda x: norm(x[:, None])), lambda: setattr(norm, "eps", 0.5)
@@ -162,7 +168,7 @@ CASES = [
     *(a_global, a_helper, what_a_helper_reads, a_keyword_of_a_helper, a_module, a_closure, a_slot, a_list_that_grows),
     *(a_class_attribute_that_an_object_hides, an_object_inside_of_an_object, an_entry_of_a_dictionary),
     *(a_tensor_in_a_dictionary, an_array_that_is_replaced, a_layer_in_a_list, a_parameter_of_a_layer),
-    *(a_setting_of_a_layer, a_function_that_is_differentiated),
+    *(a_setting_of_a_layer, a_function_that_is_differentiated, a_row_of_numbers),
 ]
 
 
@@ -340,6 +346,7 @@ def changing_its_surroundings() -> list[Callable[[Any], Any]]:
     grown, pair, modes, keys = [0.0], [np.ones(3), np.zeros(3)], {"mode": "train"}, dict[str, float]()
     last, members, numbers, drawn = collections.deque([0.0], maxlen=9), {0.0}, itertools.count(1), iter([1.0, 2.0, 3.0])
     settings, counts, twice = types.SimpleNamespace(a=np.ones(3), b=np.zeros(3)), np.zeros((), int), [0.0]
+    row = array.array("d", [0.0, 1.0])
 
     def a_list(x: Any) -> Any:
         grown.append(1.0)
@@ -379,16 +386,20 @@ def changing_its_surroundings() -> list[Callable[[Any], Any]]:
     def an_iterator(x: Any) -> Any:
         return x * next(drawn)
 
+    def a_row(x: Any) -> Any:
+        row[0] += 1.0
+        return x * row[0]
+
     def a_list_beside_an_array_of_counts(x: Any) -> Any:
         twice.append(1.0)
         np.add(counts, 1, out=counts)
         return x * len(twice) + counts
 
     return [a_list, a_default, items_that_swap, attributes_that_swap, a_text, computed_keys, a_deque, a_set, a_counter,
-            an_iterator, a_list_beside_an_array_of_counts]  # fmt: skip
+            an_iterator, a_list_beside_an_array_of_counts, a_row]  # fmt: skip
 
 
-@pytest.mark.parametrize("at", range(11), ids=[f.__name__ for f in changing_its_surroundings()])
+@pytest.mark.parametrize("at", range(12), ids=[f.__name__ for f in changing_its_surroundings()])
 def test_a_function_that_changes_what_it_finds_changes_it_at_every_call(at: int) -> None:
     pytest.importorskip("llvmlite")
     plain, compiled = changing_its_surroundings()[at], mg.compile(changing_its_surroundings()[at], threads=1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -13,6 +12,18 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints, is_typeddict
 
 import pytest
+from page_modules import (
+    IMPORT,
+    NODE,
+    checked,
+    declared,
+    names,
+    needs_node,
+    needs_tsc,
+    type_errors,
+    undefined_imports,
+    untyped,
+)
 
 import micrograd as mg
 from micrograd.stepper import walk_types
@@ -21,41 +32,12 @@ from micrograd.stepper.page_script import join_modules, page_file, script
 PAGES = Path(mg.__file__).parent / "stepper" / "page"
 MODULES = sorted(path.relative_to(PAGES).as_posix() for path in PAGES.rglob("*.js"))
 OF_TRAINING = {"training.js", "model/frames.js", "view/loss_curve.js"}
-NODE = shutil.which("node")
-needs_node = pytest.mark.skipif(NODE is None, reason="node is not installed: the syntax of the script was not checked")
-
-IMPORT = re.compile(r"^import \{([^}]*)\} from '([^']*)';\n", re.MULTILINE)
-TOP_LEVEL = re.compile(r"^(?:export )?(?:const|let|function) (?:(\w+)|\{([^}]*)\})", re.MULTILINE)
-FUNCTION = re.compile(
-    r"(\*/\n)?^(?:export )?(?:function (\w+)\((.*)\) \{$|const (\w+) = (?:\(([^=\n]*?)\)|(\w+)) =>)", re.MULTILINE
+RULES = (
+    "declare const RULES: {map: Record<string, (x: number[], a: any) => any>, "
+    "cast: Record<string, (x: any, a?: any) => any>, reduce: Record<string, string>};\n"
 )
-
-
-def names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def declared(text: str) -> list[str]:
-    """The names that a module declares at its top."""
-    return [name for one, many in TOP_LEVEL.findall(text) for name in ([one] if one else names(many))]
-
-
-def exported(text: str) -> list[str]:
-    return declared("".join(line for line in text.splitlines(keepends=True) if line.startswith("export ")))
-
-
-def target(module: str, path: str) -> str:
-    return ((PAGES / module).parent / path).resolve().relative_to(PAGES.resolve()).as_posix()
-
-
+"""What stands before the modules of a walk: the table's rows."""
 # ---- the modules ----------------------------------------------------------------------------------------
-
-
-def checked(text: str, *options: str) -> str:
-    """What node says against a script's syntax."""
-    command = [NODE or "node", *options, "--check", "-"]
-    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
-    return done.stderr if done.returncode else ""
 
 
 @needs_node
@@ -76,23 +58,12 @@ def test_the_syntax_check_can_fail() -> None:
     assert "SyntaxError" in checked("const a = 1;\nconst a = 2;\n")  # what two modules of one name would come to
 
 
-def undefined_imports(modules: dict[str, str]) -> list[str]:
-    """What is imported from a module that does not export it."""
-    return [
-        f"{module}: {name}"
-        for module, text in modules.items()
-        for listed, path in IMPORT.findall(text)
-        for name in names(listed)
-        if name not in exported(modules[target(module, path)])
-    ]
-
-
 def test_every_name_that_is_imported_is_exported() -> None:
     modules = {module: page_file(module) for module in MODULES}
-    assert undefined_imports(modules) == []
+    assert undefined_imports(PAGES, modules) == []
     renamed = modules | {"model/words.js": modules["model/words.js"].replace("function t(", "function text(")}
-    assert "main.js: t" not in undefined_imports(renamed)
-    assert "view/arrays.js: t" in undefined_imports(renamed)
+    assert "main.js: t" not in undefined_imports(PAGES, renamed)
+    assert "view/arrays.js: t" in undefined_imports(PAGES, renamed)
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -114,24 +85,6 @@ def test_every_module_says_its_job_first() -> None:
         assert re.match(r"// [A-Z]", page_file(module)), module
 
 
-def untyped(text: str) -> list[str]:
-    """The functions at the top of a module, and their parameters, that no comment ahead of them describes."""
-    found = []
-    for match in FUNCTION.finditer(text):
-        name, given = match[2] or match[4], match[3] or match[5] or match[6] or ""
-        comment = text[: match.start()].rpartition("/**")[2] if match[1] else ""
-        if not comment:
-            found.append(name)
-            continue
-        parameters = re.findall(r"@param \{[^\n]*\} \[?(?:\.\.\.)?(\w+)", comment)
-        wanted = re.sub(
-            r"\{[^{}]*\}", "options", given
-        )  # a parameter that is taken apart has a name in the comment only
-        if len(parameters) != len(names(wanted)):
-            found.append(f"{name}({given})")
-    return found
-
-
 @pytest.mark.parametrize("module", MODULES)
 def test_every_function_has_types(module: str) -> None:
     assert untyped(page_file(module)) == []
@@ -143,35 +96,14 @@ def test_the_test_of_types_can_fail() -> None:
     assert untyped("/**\n * Do it.\n * @param {number} x\n */\nexport const f = (x) => x;\n") == []
 
 
-TSC = os.environ.get("TSC") or shutil.which("tsc")
-
-
-def type_errors(folder: Path, pages: Path) -> str:
-    """What the TypeScript compiler says against the modules, by the types in their comments."""
-    (folder / "rules.d.ts").write_text(
-        "declare const RULES: {map: Record<string, (x: number[], a: any) => any>, "
-        "cast: Record<string, (x: any, a?: any) => any>, reduce: Record<string, string>};\n",
-        encoding="utf-8",
-    )
-    options = {
-        "allowJs": True, "checkJs": True, "noEmit": True, "strict": True, "target": "es2023", "module": "es2022",
-        "moduleResolution": "bundler", "lib": ["es2023", "dom", "dom.iterable"], "types": [], "noUnusedLocals": True,
-        "noUnusedParameters": True,
-    }  # fmt: skip
-    listed = {"compilerOptions": options, "files": [*map(str, sorted(pages.glob("*.js"))), "rules.d.ts"]}
-    (folder / "tsconfig.json").write_text(json.dumps(listed), encoding="utf-8")
-    command = [str(TSC), "-p", str(folder)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout
-
-
-@pytest.mark.skipif(TSC is None, reason="tsc is not installed (TSC names it): the types of the script were not checked")
+@needs_tsc
 def test_the_modules_keep_their_types(tmp_path: Path) -> None:
-    assert type_errors(tmp_path, PAGES) == ""
+    assert type_errors(tmp_path, PAGES, RULES) == ""
     copy = tmp_path / "page"
     shutil.copytree(PAGES, copy)
     module = copy / "model" / "words.js"
     module.write_text(module.read_text(encoding="utf-8").replace("state.language", "state.tongue"), encoding="utf-8")
-    assert "words.js" in type_errors(tmp_path, copy)
+    assert "words.js" in type_errors(tmp_path, copy, RULES)
 
 
 def in_node(folder: Path, program: str) -> Any:

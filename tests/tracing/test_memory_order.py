@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -41,6 +42,10 @@ MADE: dict[str, Callable[[Any], Any]] = {
     "x.T.copy().ravel('K')": lambda x: x.T.copy().ravel("K"),
     "(x.T * 2).ravel('K')": lambda x: (x.T * 2).ravel("K"),
     "x[1:].ravel()": lambda x: x[1:].ravel(),
+    "copy.copy(x).ravel('K')": lambda x: copy.copy(x).ravel("K"),
+    "copy.deepcopy(x.T).ravel('K')": lambda x: copy.deepcopy(x.T).ravel("K"),
+    "np.array([row for row in x]).ravel()": lambda x: np.array([row * 1.0 for row in x]).ravel("K"),
+    "np.array([row for row in x], order='F')": lambda x: np.array([row * 1.0 for row in x], order="F").ravel("K"),
     "np.copy(x).ravel('K')": lambda x: np.copy(x).ravel("K"),
     "np.einsum('ij->ji', x)": lambda x: np.einsum("...ij->...ji", x) if x.ndim > 1 else np.einsum("i", x),
     "np.einsum('ii->i', x)": lambda x: (
@@ -151,3 +156,36 @@ def test_what_is_computed_is_broadcast_to_out() -> None:
 def test_no_shape_is_forced_into_out() -> None:
     with pytest.raises(ValueError, match="broadcast"):
         mg.trace(lambda x: np.exp(x, out=np.zeros(3) * x[0]), np.array([0.5, -1.0]))
+
+
+MADE_BY_WRITING: dict[str, Callable[[Any], Any]] = {
+    "np.add.at(x.T)": lambda x: np.add.at(x.T, [0, 0, -1], x.sum()),
+    "x.T[...] =": lambda x: x.T.__setitem__(..., x.T * 2.0),
+    "x.T[1:] =": lambda x: x.T.__setitem__(slice(1, None), x.T[1:] * 2.0),
+    "x[...] = constants": lambda x: x.__setitem__(..., np.arange(6.0).reshape(x.shape)),
+    "nothing": lambda x: None,
+}
+
+
+@pytest.mark.parametrize(
+    "fresh", ["x * 1.0", "np.asfortranarray(x)", "x.copy('F')", "np.copy(x.T, 'A')", "x.copy('K')"]
+)
+@pytest.mark.parametrize("name", MADE_BY_WRITING)
+@pytest.mark.filterwarnings("ignore:f. scatter at line.*cannot be fused:RuntimeWarning")
+def test_what_is_made_of_what_was_written_lies_as_numpys_does(name: str, fresh: str) -> None:
+    """Views of an array that was written into a moment ago, and copies, hand their order in memory on."""
+    write, code = MADE_BY_WRITING[name], compile(fresh, "fresh", "eval")
+
+    def f(x: Any) -> Any:
+        kept, a = x * 1.0, eval(code, {"np": np, "x": x})
+        write(a)
+        made = [np.zeros_like(a), np.zeros_like(a.T), np.stack([a, a * 2.0]), a.T * 3.0, a[1:] + 0.0]
+        for part in made:
+            row = part.ravel()
+            row += 1.0
+        return np.concatenate([np.ravel(part) for part in (*made, kept)])
+
+    for argument in (ARGUMENTS["C"], ARGUMENTS["Fortran"]):
+        graph = mg.trace(f, argument())
+        np.testing.assert_array_equal(graph.value[graph.outputs[0].name], f(argument()))
+        np.testing.assert_array_equal(mg.compile(f)(argument()), f(argument()))

@@ -169,6 +169,7 @@ LINEAR: dict[str, Callable[[Any], Any]] = {
     "repeat()": lambda x: x.repeat(2, axis=0) + np.repeat(x, 2, 0),
     "item()": lambda x: x[1:2, 1:2].item() + x.item(3) + x.item(0, 0),
     "flat": written(twice, lambda out, x: out.flat.__setitem__(5, x[0, 0])),
+    "np.real": written(twice, lambda out, x: np.real(out).__setitem__(0, np.real(x)[1])),
     "shape =": written(twice, lambda out, x: setattr(out, "shape", (4, 3))),
     "astype": lambda x: x.astype(np.float64) + x.astype(np.float64, copy=False) + np.ones(4)[x[0].astype(int) * 0],
     "index by a number": lambda x: x[np.array(1)] + x[x[1:2, 0].astype(int) * 0],
@@ -236,7 +237,7 @@ TWICE: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "multiply.reduce": (lambda x: np.multiply.reduce(x, 1), lambda x: np.prod(x, 1)),
     "a ufunc with dtype=": (
         lambda x: np.multiply(x, x, dtype=np.float32),
-        lambda x: (x * x).astype(np.float32),
+        lambda x: x.astype(np.float32) * x.astype(np.float32),
     ),
     "sum with dtype=": (lambda x: np.sum(x * x, dtype=np.float32), lambda x: np.sum((x * x).astype(np.float32))),
     "reshape with order=": (lambda x: np.reshape(x * x, -1, order="C"), lambda x: (x * x).reshape(-1)),
@@ -275,3 +276,96 @@ def test_a_traced_array_has_what_a_node_has() -> None:
     mg.trace(f, X)
     assert {*seen} == {*slots, "operands", "args"}
     assert {"raw", "row", "attrs", "serial", "grad"} <= {*slots}
+
+
+OF_NO_AXES = [
+    "np.where(x > 1, x, 2.0)", "np.where(x > 1, x[...], x.sum())", "np.select([x > 1], [x], 0.0)", "np.roll(x, 1)",
+    "np.tensordot(x, x, 0)", "np.cov(np.ones(3) * x)", "np.real(x)", "x.astype(np.float32)", "x.sum().astype(np.float32)",
+    "np.asarray(x.sum())", "np.require(x * 2)", "(x * 2)[...]", "(x * 2)[()]", "x[...]", "x[()]", "np.array(x.sum())",
+    "x.copy()", "x * 2", "np.clip(x, 0, 1)", "np.reshape(x.sum(), ())", "np.full((), x)", "np.dot(x, x)", "x.squeeze()",
+]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:f. gather at line.*cannot be fused:RuntimeWarning")
+@pytest.mark.parametrize("text", OF_NO_AXES)
+def test_what_is_an_array_of_no_axes_and_what_a_number_is_as_numpy_has_it(text: str) -> None:
+    code = compile(text, "user", "eval")
+
+    def f(x: Any) -> Any:
+        v = eval(code, {"np": np, "x": x})
+        kinds.append(
+            (isinstance(v, np.ndarray), isinstance(v, np.generic), isinstance(v, float), np.isscalar(v), v.dtype)
+        )
+        w = v
+        w += 1.0  # changes an array, replaces a number
+        return v * 1.0
+
+    kinds: list[Any] = []
+    wanted, x = f(np.array(2.5)), np.array(2.5)
+    graph = mg.trace(f, x.copy())
+    assert result_of(graph) == wanted
+    assert mg.vjp(f, x.copy())[0] == wanted
+    assert mg.compile(f)(x.copy()) == wanted
+    assert len({*kinds}) == 1, kinds
+
+
+def test_what_is_written_into_truth_values_and_whole_numbers_has_no_slope() -> None:
+    def f(x: Any) -> Any:
+        mask = x != x * 2
+        mask[None] = x[0]
+        return np.concatenate([x * 2, mask * 1.0, mask * x])
+
+    x = np.array([0.5, 1.0, -2.0])
+    value, pull = mg.vjp(f, x)
+    np.testing.assert_array_equal(value, f(x))
+    (slope,) = pull(np.ones(9))
+    np.testing.assert_array_equal(slope, [3.0, 3.0, 3.0])
+    np.testing.assert_array_equal(mg.compile(mg.grad(lambda x: np.sum(f(x))))(x), slope)
+
+
+WIDE = np.array([1e300, -np.inf, 3.0, 0.1])
+HALVES = np.linspace(0.1, 3.0, 300).astype(np.float16)
+IN_A_DTYPE: dict[str, tuple[Callable[[Any], Any], Any]] = {
+    "float16 of two": (lambda x: np.add(x, x[::-1], dtype=np.float16), WIDE),
+    "float32 of a number": (lambda x: np.add(x, 0.1, dtype=np.float32), WIDE),
+    "float64 of a sum": (lambda x: np.add.reduce(x, dtype=np.float64), HALVES),
+    "float32 of a sum": (lambda x: np.add.reduce(x, dtype=np.float32), WIDE),
+    "float64 of a product": (lambda x: np.multiply.reduce(x, dtype=np.float64), HALVES[:9]),
+    "float64 of running sums": (lambda x: np.add.accumulate(x, dtype=np.float64), HALVES),
+    "float32 of one": (lambda x: np.sqrt(np.abs(x), dtype=np.float32), WIDE),
+}
+OF_PYTHONS_NUMBERS: dict[str, Callable[[Any], Any]] = {
+    "True + True": lambda x: ((x.item(0) > 0) + (x.item(0) > -1)) * x,
+    "math.exp": lambda x: ((math.exp(x.sum()) > 0) + (math.exp(x.sum()) >= 0)) * x,
+    "math.isfinite": lambda x: (math.isfinite(x.item(0)) + math.isfinite(x.item(1))) * x,
+    "sum": lambda x: sum([x.item(0) > 0, x.item(1) > 0, x.item(2) > -9]) * x,
+    "True - True": lambda x: ((x.item(0) > 0) - (x.item(1) > 0)) * x,
+    "-True": lambda x: -(x.item(0) > 0) * x,
+    "~True": lambda x: (~(x.item(0) > 0)) * x,
+    "True & True": lambda x: ((x.item(0) > 0) & (x.item(1) > 0)) * x,
+    "narrow beside": lambda x: ((x.item(0) > 0) * 2.5) * x.astype(np.float32),
+    "chosen by": lambda x: np.where(x.item(0) > 0, x, 0.0),
+    "NumPy's truth values": lambda x: ((x[0] > 0) + (x[1] > 0)) * x,
+    "NumPy's number beside": lambda x: ((x.item(0) > np.float64(0)) + (x.item(0) > np.float64(-1))) * x,
+}
+OF_NUMBERS = {**IN_A_DTYPE, **{name: (f, np.array([0.5, 1.5, -2.0])) for name, f in OF_PYTHONS_NUMBERS.items()}}
+
+
+@pytest.mark.filterwarnings("ignore:.*cannot be fused:RuntimeWarning")
+@pytest.mark.parametrize("name", OF_NUMBERS)
+def test_dtypes_and_pythons_truth_values_are_computed_with_as_numpy_does(name: str) -> None:
+    f, x = OF_NUMBERS[name]
+    with np.errstate(all="ignore"):
+        wanted = np.asarray(f(x.copy()))
+        for got in (result_of(mg.trace(f, x.copy())), mg.vjp(f, x.copy())[0], mg.compile(f)(x.copy())):
+            assert np.asarray(got).dtype == wanted.dtype
+            rounding = 0.0 if wanted.dtype == np.float16 else 8 * np.finfo(wanted.dtype).eps
+            np.testing.assert_allclose(got, wanted, rtol=rounding)
+
+
+def test_a_dtype_that_numpy_would_not_cast_to_is_refused_in_its_words() -> None:
+    for run in (mg.trace, mg.vjp):
+        with pytest.raises(
+            TypeError, match=r"Cannot cast ufunc 'add' input 0 from dtype\('float64'\) to dtype\('int64'\)"
+        ):
+            run(lambda x: np.add(x, 1, dtype=int), X)

@@ -55,6 +55,51 @@ REFUSED: list[tuple[Callable[..., Any], str, str]] = [
 ]  # fmt: skip
 
 
+def plain(x: Any) -> Any:
+    """Return an array of the user's that NumPy itself made: whole numbers times a number."""
+    return np.arange(3) * 1.5
+
+
+@pytest.mark.parametrize(
+    "write",
+    [lambda a, x: a.__setitem__(0, x[0, 0]), lambda a, x: a.flat.__setitem__(0, x[0, 0])],
+    ids=["a[0] =", "a.flat[0] ="],
+)
+def test_a_traced_number_in_a_plain_array_is_refused_in_words(write: Any) -> None:
+    def f(x: Any) -> Any:
+        a = plain(x)
+        write(a, x)
+        return a
+
+    for run in (mg.trace, mg.vjp, lambda f, x: mg.compile(f)(x)):
+        with pytest.raises(
+            GraphError, match=r"written into a plain array.*np\.zeros or np\.array(?s:.*)test_trace_ref"
+        ):
+            run(f, X)
+
+
+def test_numpys_words_stay_where_nothing_traced_is_to_blame() -> None:
+    def refused_before(x: Any) -> Any:
+        return float(x[0, 0])
+
+    with pytest.raises(GraphError, match="float"):
+        mg.vjp(refused_before, X)
+    with pytest.raises(ValueError, match=r"^Error setting single item of array\.$"):
+        mg.vjp(lambda x: plain(x).flat.__setitem__(0, "a"), X)
+
+
+def test_a_locked_array_is_refused_where_numpys_add_at_writes_through_the_lock() -> None:
+    def f(x: Any) -> Any:
+        np.add.at(np.diagonal(x), [0, 0], x[0, 0])
+        return x * 2
+
+    for x in (np.ones((2, 2)), np.ones((2, 2), np.float32)):
+        with pytest.raises(
+            GraphError, match=r"^np\.add\.at writes into an array that NumPy has locked.*np\.array\(x\)"
+        ):
+            mg.vjp(f, x)
+
+
 def test_a_list_refuses_a_traced_index_by_itself() -> None:
     with pytest.raises(TypeError, match=r"only integer scalar arrays|must be integers"):
         mg.trace(lambda x: [1, 2, 3][x.sum()], X)

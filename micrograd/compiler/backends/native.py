@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 import warnings
@@ -365,4 +366,18 @@ def machine_code(
     require_llvm()
     from micrograd.compiler.cache.cache import load_or_compile
 
-    return load_or_compile(native.source, kinds_of(lowered, native))
+    return load_or_compile(*_shared(native.source, native.name, kinds_of(lowered, native)))
+
+
+def _shared(source: str, name: str, kinds: dict[str, str]) -> tuple[str, dict[str, str]]:
+    """Return a printed function and the kinds of its arguments without what differs between functions that do the same.
+
+    The steps of a loop over time, the layers of a network and batches of another size have one machine code.
+    """
+    names = {name: "native"} | {own: f"x{at}" for at, own in enumerate(kinds) if _OWN.fullmatch(own)}
+    lines = (line for line in source.splitlines() if not line.lstrip().startswith("#"))
+    text = re.sub(r"\w+", lambda found: names.get(found[0], found[0]), "\n".join(lines))
+    return text + "\n", {names.get(argument, argument): kind for argument, kind in kinds.items()}
+
+
+_OWN = re.compile(r"x\d+")

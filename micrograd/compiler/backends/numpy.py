@@ -13,8 +13,8 @@ from micrograd.program.program import Program, evaluate
 
 __all__ = ["LONGEST", "PlainEntry", "refuse_range", "run_as_written"]
 
-LONGEST = 1500
-"""Machine code of so many operations takes about two minutes to make, and from there on more than in proportion."""
+LONGEST = 10_000
+"""Machine code of so many operations takes several seconds to make, and from there on more than in proportion."""
 
 
 class PlainEntry:
@@ -28,7 +28,7 @@ class PlainEntry:
         self.program, self.assumptions, self.relied = program, program.assumptions, program.relied
         self.pool: list[Any] = []
         warnings.warn(
-            f"{program.name} has {len(program.equations):,} operations; compiling more than {LONGEST:,} takes minutes, "
+            f"{program.name} has {len(program.equations):,} operations; more than {LONGEST:,} take long to compile, "
             "so NumPy runs them one by one. Compile a part of it, or write loops over numbers as operations on arrays.",
             RuntimeWarning,
             stacklevel=5,

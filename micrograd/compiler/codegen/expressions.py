@@ -17,7 +17,7 @@ from micrograd.program.program import COMPARISONS
 
 __all__ = ["OVERRIDES", "WHOLE", "cast_text", "scalar_text"]
 
-OVERRIDES = ("cast", "exp", "floor_divide", "log", "maximum", "pow", "remainder", "sign", "tanh")
+OVERRIDES = ("cast", "cos", "exp", "floor_divide", "log", "maximum", "pow", "remainder", "sign", "sin", "tanh")
 """Rows whose template is not printed as it stands; a test holds this list."""
 
 WHOLE = frozenset({"add", "cast", "maximum", "mul", "neg", "sub", "where", *COMPARISONS})
@@ -32,7 +32,7 @@ _NAMED = re.compile(r"(?!sqrt|abs)\w+\(\{0\}(, \{1\})?\)")
 _POWERS: dict[float, str] = {
     -2: "{1} / ({0} * {0})",
     -1: "{1} / {0}",
-    -0.5: "{1} / np.sqrt({0})",
+    -0.5: "{1} / ({0} * {0}) if {0} == 0 or np.abs({0}) == np.inf else {1} / np.sqrt({0})",  # inf at -0.0, 0 at -inf
     0.5: "np.sqrt({0})",
     0: "{1}",
 }
@@ -58,7 +58,7 @@ def scalar_text(op: str, operands: Sequence[str], dtype: str, attrs: dict[str, o
     if dtype.startswith(("int", "uint")) and op not in COMPARISONS:  # NumPy wraps around
         text = f"max({', '.join(operands)})" if op == "maximum" else TABLE[op].scalar.format(*operands)
         return f"np.{dtype}({text})"
-    if op in ("exp", "floor_divide", "log", "remainder", "tanh"):
+    if op in ("cos", "exp", "floor_divide", "log", "remainder", "sin", "tanh"):
         return f"{op}{short}({', '.join(operands)})"
     if op == "maximum":
         return f"largest{short}({', '.join(operands)})"

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from micrograd.compiler.codegen.expressions import cast_text, scalar_text
 from micrograd.compiler.codegen.fusion import Grouping, Kernel, is_big, weight_of
 from micrograd.compiler.optimize.rewriter import Shift
+from micrograd.compiler.runtime.vector_math import TURNS
 from micrograd.primitives import TABLE
 from micrograd.program.program import COMPARISONS, Equation, dtype_of
 from micrograd.program.views import ONE
@@ -452,11 +453,21 @@ class Nest:
             name = writer.name("t")
             text = self._read(source, item) if isinstance(source, Array) else self._text(item, local)
             writer.line(f"{name} = {text}")
+            if source is None and self._equation(item).op in ("cos", "sin"):
+                self._within_turns(item, local)
             local[item] = name
             if source is None:
                 writer.guard(item.value, name)
         for root in roots:
             writer.action(root, local[root.item], self.dtype(root.item))
+
+    def _within_turns(self, item: Item, local: dict[Item, str]) -> None:
+        """Leave the call to NumPy where an angle is of more turns than are taken away here."""
+        (angle,) = self._operands(item)
+        if isinstance(angle, Item):
+            short = "f32" if self.dtype(item) == "float32" else "f64"
+            text = cast_text(local[angle], self.dtype(angle), self.dtype(item))
+            self.writer.line(f"bad |= np.abs({text}) > {short}({TURNS!r})")
 
     def _read(self, source: Array, item: Item) -> str:
         return f"{source.at()} != 0" if self.dtype(item) == "bool" else source.at()

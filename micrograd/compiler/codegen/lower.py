@@ -19,6 +19,11 @@ from micrograd.program.views import is_unit_reshape
 __all__ = ["Lowered", "Native", "lower", "optimised"]
 
 
+REPEATS = 150
+"""Programs of more operations than this repeat themselves, over time or over layers: each of their products begins a
+function of its own, and those that do the same are compiled once."""
+
+
 @dataclass(slots=True)
 class Native:
     """A printed function: its source, the names and the keys of its arguments, and what it does."""
@@ -114,7 +119,10 @@ def lower(program: Program, layouts: Mapping[int, str], threads: int, *, blas: b
             steps.append(Native(segment.function, "", [], segment))
         pending.clear()
 
+    apart = len(program.equations) > REPEATS
     for step in found.steps:
+        if apart and step.kind == "product":
+            close()
         if (
             step.kernel is not None
             or step.kind == "move"

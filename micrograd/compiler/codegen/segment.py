@@ -16,6 +16,7 @@ import numpy as np
 from micrograd.compiler.codegen.fusion import Grouping, Kernel
 from micrograd.compiler.codegen.loops import BLOCK, Array, Item, Nest, Root
 from micrograd.compiler.codegen.moves import print_move
+from micrograd.compiler.machine.abreast import ROWS
 from micrograd.compiler.optimize.rewriter import FAR, Shift
 from micrograd.program.program import Equation
 from micrograd.program.views import ONE, index_of
@@ -27,6 +28,8 @@ _LITERALS = {0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 3.0, 4.0}
 CHUNK_BYTES, CHUNK_ROWS = 1 << 18, 256
 """A pass works on chunks of so many bytes of its largest array, and of so many rows at most: a chunk stays in the
 cache, and no more numbers than that are added up in the dtype of the data."""
+LONG_ROW = 1 << 13
+"""So many entries of a row at most, or several rows no longer fit into the first cache."""
 TURNS, LINGER = 1000, 100
 """So often a thread looks before it leaves its core to others, and so many times that it waits for another call."""
 PARALLEL = 1 << 16
@@ -103,6 +106,7 @@ class Segment:
         self._shares: dict[str, str] = {}
         self._named: dict[Any, str] = {}
         self._works: set[str] = set()
+        self._open: list[str] = []  # the indices of the loops around what is printed
 
     # ---- writing -----------------------------------------------------------------------------------------
 
@@ -204,11 +208,23 @@ class Segment:
         return name
 
     def scratch(self, nest: Nest, at: int, item: Item, loops: tuple[int, ...]) -> Array:
-        """Memory for an item between two passes: shared by the threads at depth 0, one for each thread inside."""
+        """Memory for an item between two passes: shared by the threads at depth 0, one for each thread inside.
+
+        Inside, rows that are taken side by side have a row each.
+        """
         sizes = [self.loop_sizes[loop] for loop in loops] or [1]
         dtype = nest.dtype(item)
-        name = self._carve(("scratch", self.function, self.count), dtype, int(np.prod(sizes)), per_thread=at > 0)
-        return self.made_of(name, loops, sizes if loops else [])
+        entries = int(np.prod(sizes))
+        row = f"i{at - 1}"
+        rows = ROWS if row in self._open and loops and entries <= LONG_ROW else 1
+        name = self._carve(("scratch", self.function, self.count), dtype, rows * entries, per_thread=at > 0)
+        array = self.made_of(name, loops, sizes if loops else [])
+        if rows == 1:
+            return array
+        start = "lo" if at == 1 else "0"
+        return Array(
+            name, (ONE, *loops), (self.size(rows), *array.sizes), (f"({row} - {start}) % {rows}", *array.indices)
+        )
 
     def partial(self, nest: Nest, item: Item, loops: tuple[int, ...]) -> Array | str:
         """Return where a chunk adds up its share of a reduction over the outermost loop."""
@@ -423,8 +439,9 @@ class Segment:
             for target, dtype in adding:
                 self.line(f"{target}_ = {'f32' if dtype == 'float32' else 'f64'}(0)")
             self._blocked = {target for target, _ in adding}
-            self.line(f"end = min({start} + {BLOCK}, {hi})")
-            with self.counted(index, start, "end"):
+            end = self.name("end")
+            self.line(f"{end} = min({start} + {BLOCK}, {hi})")
+            with self.counted(index, start, end):
                 yield
             self._blocked = set()
             for target, _ in adding:
@@ -496,9 +513,11 @@ class Segment:
     def counted(self, index: str, start: str, end: str, by: int = 1) -> Iterator[None]:
         """Print a counting loop, written with ``while``, as machine code has it."""
         self.line(f"{index} = {start}")
+        self._open.append(index)
         with self.block(f"while {index} < {end}:"):
             yield
             self.line(f"{index} += {by}")
+        self._open.pop()
 
     def guard(self, value: int, text: str) -> None:
         """Note that a value is computed; where a rewrite relies on it, notice that it is not finite."""

@@ -13,14 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from micrograd.compiler.machine.abreast import ROWS, own_variables, row_and_column
 from micrograd.compiler.machine.statements import SIGNS, Statements
-from micrograd.compiler.machine.sweeps import Counted, Sweep, key_of, names_in, sweep_of, together
+from micrograd.compiler.machine.sweeps import Counted, Sweep, counted, key_of, names_in, sweep_of, together
 from micrograd.compiler.machine.values import UnprintedError, Value, bytes_of, literal, type_of
 
 __all__ = ["print_function"]
 
-ROWS = 4
-"""So many rows are taken side by side: what they share is read and written once."""
 SUMS = 4
 """So many sums go on side by side in a loop that adds up, or each addition would wait for the one before."""
 
@@ -39,6 +38,8 @@ class _Turn:
         waiting: entries that are to be written at its end, by their places.
         sums: the vectors that sums and maxima are collected in, by the variable and the one of those side by side.
         side: which of those side by side is the present one.
+        rows: where several rows are taken side by side, the loop over them.
+        first: the first of these rows.
     """
 
     sweep: Sweep
@@ -47,6 +48,8 @@ class _Turn:
     sums: Mapping[tuple[str, int], tuple[str, str]]
     row: tuple[str, Value] | None = None
     side: int = 0
+    rows: Counted | None = None
+    first: Value | None = None
     local: dict[str, Any] = field(default_factory=dict)
     read: dict[str, Value] = field(default_factory=dict)
     waiting: dict[str, tuple[Value, Value, Value]] = field(default_factory=dict)
@@ -69,7 +72,27 @@ def print_function(source: str, kinds: Mapping[str, str], wide: int) -> tuple[st
 
 
 class _Printer(Statements):
+    """Print one function, its innermost loops as vectors.
+
+    Attributes:
+        turn: the turn of a vector loop that is written.
+        own: variables of which each of the rows that are taken side by side has its own.
+        outer: the loop over these rows.
+        side: which of these rows is written.
+    """
+
     turn: _Turn | None = None
+    own: frozenset[str] = frozenset()
+    outer: Counted | None = None
+    side = 0
+
+    def name_of(self, name: str) -> str:
+        """Return the variable that stands for a name in the present row."""
+        return f"{name} {self.side}" if name in self.own else name
+
+    def assign(self, name: str, value: Value) -> None:
+        """Set a variable, in the present row."""
+        super().assign(self.name_of(name), value)
 
     def variable(self, name: str) -> Any:
         """Return what a variable holds in the present turn."""
@@ -80,7 +103,7 @@ class _Printer(Statements):
                 return turn.index
             if turn.row is not None and name == turn.row[0]:
                 return turn.row[1]
-        return super().variable(name)
+        return super().variable(self.name_of(name))
 
     def entry(self, node: ast.Subscript) -> Value:
         """Return an entry of memory, read once in a turn."""
@@ -89,8 +112,31 @@ class _Printer(Statements):
             return super().entry(node)
         key = self._place(node)
         if key not in turn.read:
-            turn.read[key] = self.writer.load(self.value(node.value), self._indexed(node.slice), turn.lanes)
+            turn.read[key] = self.writer.load(*self._spot(node), turn.lanes)
         return turn.read[key]
+
+    def _spot(self, node: ast.Subscript) -> tuple[Value, Value]:
+        """Return memory and the index in it of an entry.
+
+        Of rows side by side the first one's place is the memory, and the others' are so many rows on: all arrays of as
+        many columns share these indices, or there would be more addresses than registers.
+        """
+        turn, w = self.turn, self.writer
+        assert turn is not None
+        memory = self.value(node.value)
+        if turn.rows is None or (parts := row_and_column(node.slice, turn.rows)) is None or memory.lanes > 1:
+            return memory, self._indexed(node.slice)
+        start, stride, column = parts
+        side, present, row = turn.side, self.side, turn.row
+        turn.side = self.side = 0
+        if row is not None and turn.first is not None:
+            turn.row = row[0], turn.first
+        place = memory if start is None else w.place(memory, self.value(start))
+        turn.side, self.side, turn.row = side, present, row
+        index = self._indexed(column)
+        if side:
+            index = w.binary("+", w.binary("*", literal(side), w.cast(self.value(stride), "i64")), index)
+        return w.kept(place), index
 
     def _indexed(self, node: ast.expr) -> Value:
         """Return an index, computed once in a turn."""
@@ -108,7 +154,8 @@ class _Printer(Statements):
         """Return a text that is the same for the same place: what depends on the row has its number."""
         assert self.turn is not None
         apart = any(
-            n in self.turn.local or (self.turn.row is not None and n == self.turn.row[0]) for n in names_in(node)
+            n in self.turn.local or n in self.own or (self.turn.row is not None and n == self.turn.row[0])
+            for n in names_in(node)
         )
         return f"{key_of(node)} {self.turn.side}" if apart else key_of(node)
 
@@ -118,6 +165,8 @@ class _Printer(Statements):
             self._sweep(sweep, lanes)
         elif (sweep := together(loop, self.read)) is not None and (lanes := self._lanes(sweep)) > 1:
             self._rows(loop, sweep, lanes)
+        elif not self.own and (own := own_variables(loop, self.read)) is not None:
+            self._side_by_side(loop, own)
         else:
             super().loop(loop)
 
@@ -132,7 +181,7 @@ class _Printer(Statements):
         kinds = [
             self.slots[n][1][1:] for n in {*names, *sweep.written} if n in self.slots and self.slots[n][1][0] == "*"
         ]
-        kinds += [self.slots[n][1] for n in (*sweep.sums, *sweep.largest) if n in self.slots]
+        kinds += [self.slots[n][1] for n in map(self.name_of, (*sweep.sums, *sweep.largest)) if n in self.slots]
         sizes = [bytes_of(k) for k in kinds if k[0] == "f"] or [max(bytes_of(k), 4) for k in kinds]
         return self.wide // min(sizes, default=self.wide)
 
@@ -141,9 +190,9 @@ class _Printer(Statements):
         w = self.writer
         found: dict[tuple[str, int], tuple[str, str]] = {}
         for name in (*sweep.sums, *sweep.largest, *sweep.flags):
-            if name not in self.slots:
+            if (known := self.name_of(name)) not in self.slots:
                 raise UnprintedError(f"{name} before it has a value")
-            kind = "i1" if name in sweep.flags else self.slots[name][1]
+            kind = "i1" if name in sweep.flags else self.slots[known][1]
             for side in range(sides):
                 slot = w.slot(type_of(kind, lanes))
                 start = w.spread(_neutral(sweep, name, kind), lanes)
@@ -154,7 +203,7 @@ class _Printer(Statements):
     def _collect(self, sweep: Sweep, lanes: int, sums: Mapping[tuple[str, int], tuple[str, str]]) -> None:
         """Add up what the vectors have collected."""
         w = self.writer
-        for name in (*sweep.sums, *sweep.largest, *sweep.flags):
+        for name in dict.fromkeys(name for name, _ in sums):
             parts = [w.made(kind, lanes, f"load {type_of(kind, lanes)}, ptr {slot}", False)
                      for (of, _), (slot, kind) in sums.items() if of == name]  # fmt: skip
             join = self._join(sweep, name)
@@ -209,6 +258,8 @@ class _Printer(Statements):
 
             def body() -> None:
                 turn = _Turn(sweep, lanes, Value("i64", self.variable(column).text, step="1"), sums)
+                if rows > 1:
+                    turn.rows, turn.first = outer, at
                 self._take(turn, several, right if mask else None)
 
             self.turns(column, right, lanes, body, room=0 if mask else lanes)
@@ -234,21 +285,87 @@ class _Printer(Statements):
         self.turns(row, last, 1, rest)
         self._collect(sweep, lanes, sums)
 
+    def _side_by_side(self, outer: Counted, own: frozenset[str]) -> None:
+        """Write a loop over rows that go through the same sweeps, several side by side; then what is left, one by one.
+
+        A row is added up in the same order wherever it stands.
+        """
+        w, row = self.writer, outer.index
+        self.assign(row, w.cast(self.value(outer.start), "i64"))
+
+        def turn(rows: int) -> Any:
+            def body() -> None:
+                first = self.variable(row)
+                self.own, self.outer = own, outer
+                for self.side in range(rows):
+                    self.assign(row, w.binary("+", first, literal(self.side)))
+                self._abreast(outer.body, rows)
+                self.own, self.side = frozenset(), 0
+
+            return body
+
+        self.inside += 1
+        self.turns(row, outer.end, ROWS, turn(ROWS), room=ROWS)
+        self.turns(row, outer.end, 1, turn(1))
+        self.inside -= 1
+
+    def _abreast(self, statements: Sequence[ast.stmt], rows: int) -> None:
+        """Write statements for each of several rows: a sweep goes over all of them at once."""
+        at = 0
+        while at < len(statements):
+            loop = counted(statements, at)
+            if loop is None:
+                for self.side in range(rows):
+                    self.statement(statements[at])
+                self.side = 0
+                at += 1
+                continue
+            if (sweep := sweep_of(loop, self.read)) is not None:
+                self._sweep_rows(sweep, rows)
+            else:
+                self.assign(loop.index, self.writer.cast(self.value(loop.start), "i64"))
+                inner = loop.body
+                self.turns(loop.index, loop.end, loop.by, lambda inner=inner: self._abreast(inner, rows))  # type: ignore[misc]
+            at += 1 if isinstance(statements[at], ast.For) else 2
+
+    def _sweep_rows(self, sweep: Sweep, rows: int) -> None:
+        """Write a loop as vectors for several rows: whole ones, then the last with a mask."""
+        w, index, lanes = self.writer, self.fresh("at"), self._lanes(sweep)
+        start, end = w.cast(self.value(sweep.loop.start), "i64"), w.cast(self.value(sweep.loop.end), "i64")
+        sums = self._collectors(sweep, lanes, rows)
+        self.assign(index, start)
+
+        def body(mask: bool) -> None:
+            turn = _Turn(sweep, lanes, Value("i64", self.variable(index).text, step="1"), sums)
+            turn.rows = self.outer if rows > 1 else None
+            self._take(turn, [None] * rows, end if mask else None)
+
+        self.turns(index, end, lanes, lambda: body(mask=False), room=lanes)
+        self.turns(index, end, lanes, lambda: body(mask=True))
+        for self.side in range(rows):
+            self._collect(
+                sweep, lanes, {key: s for key, s in sums.items() if key[0] in self.own and key[1] == self.side}
+            )
+        self.side = 0
+        self._collect(sweep, lanes, {key: s for key, s in sums.items() if key[0] not in self.own})
+
     def _take(self, turn: _Turn, rows: Sequence[tuple[str, Value] | None], end: Value | None) -> None:
         """Write one turn: its body for each row, and what it has to store at its end; with `end`, only up to there."""
         w = self.writer
         if end is not None:
             w.mask = self._mask(turn, end)
-        self.turn, w.turning = turn, True
+        self.turn, w.turning, present = turn, True, self.side
         for side, row in enumerate(rows):
             turn.row, turn.local = row, {}
             if row is not None:
                 turn.side = side
+            elif len(rows) > 1:
+                turn.side = self.side = side
             for statement in turn.sweep.loop.body:
                 self._vector_statement(turn, statement)
         for memory, index, value in turn.waiting.values():
             w.store(memory, index, value, turn.lanes)
-        w.mask, self.turn, w.turning = "", None, False
+        w.mask, self.turn, w.turning, self.side = "", None, False, present
 
     def _mask(self, turn: _Turn, end: Value) -> str:
         """Return which lanes come before the end."""
@@ -266,11 +383,11 @@ class _Printer(Statements):
             value = self.value(node.value)
             if isinstance(node, ast.AugAssign):
                 value = w.binary(SIGNS[type(node.op)], self.entry(target), value)
-            memory = self.value(target.value)
+            memory, index = self._spot(target)
             value = w.spread(w.cast(value, memory.kind[1:]), turn.lanes)
             key = self._place(target)
             turn.read[key] = value
-            turn.waiting[key] = memory, self._indexed(target.slice), value
+            turn.waiting[key] = memory, index, value
             return
         assert isinstance(target, ast.Name)
         name = target.id

@@ -314,6 +314,10 @@ class Writer:
         text = f"getelementptr inbounds {type_of(kind)}, ptr {memory.text}, {many} {index.text}"
         return self.made(memory.kind, index.lanes, text, fixed)
 
+    def kept(self, memory: Value) -> Value:
+        """Return a place in memory as one register: LLVM does not look at how it was computed."""
+        return self.made(memory.kind, memory.lanes, f"freeze ptr {memory.text}", memory.fixed)
+
     def load(self, memory: Value, index: Value, lanes: int = 1) -> Value:
         """Read an entry; along a vector loop the entries of all lanes."""
         kind, at = memory.kind[1:], self.place(memory, index)

@@ -361,6 +361,10 @@ def picked(made: Rewriter, equation: Equation, operands: tuple[Operand, ...]) ->
     if made.shape(labels) != (n,) or not floats or not np.array_equal(rows, np.arange(n)):
         return None
     dtype = np.dtype(made.values[labels].dtype)
+    if dtype.itemsize > 4 and c - 1 <= np.iinfo(np.int32).max:  # they are in range: as many fit into a vector as floats
+        narrow, dtype = made.put("cast", labels, dtype="int32"), np.dtype(np.int32)
+        assert isinstance(narrow, int)
+        labels = narrow
     columns = np.arange(c, dtype=dtype if c - 1 <= np.iinfo(dtype).max else np.int64)  # more columns than it can count
     places = made.constant(columns.reshape(1, c))
     mask = made.put("equal", places, made.reshape(labels, (n, 1)))

@@ -1,12 +1,14 @@
-r"""Compute exp, log and tanh in a form that runs on whole vectors.
+r"""Compute exp, log, tanh, sin and cos in a form that runs on whole vectors.
 
 The C library's functions take one number at a time, and a loop that calls them is not vectorised. These are straight
-lines of arithmetic without branches or tables, compiled into the loop they stand in; float32 is computed in float32.
+lines of arithmetic without branches or tables, compiled into the loop they stand in; float32 is computed in float32,
+but for sin and cos, whose operands lose their digits where whole turns are taken away.
 
 Each reduces its operand to a short interval exactly or nearly so (W. J. Cody and W. Waite, Software Manual for the
 Elementary Functions, 1980), and takes a polynomial there. log 2 is in two pieces, the first with so few digits that
-whole multiples of it are exact. The coefficients are least-squares fits at Chebyshev's points in 200-bit arithmetic,
-rounded one after the other (`tests/support/chebyshev.py`; a test computes them again). With u = 2**-24 or 2**-53 the
+whole multiples of it are exact; pi/2 is in four, three of 33 bits each.
+The coefficients are least-squares fits at Chebyshev's points in 200-bit arithmetic, rounded one after the other
+(`tests/support/chebyshev.py`; a test computes them again). With u = 2**-24 or 2**-53 the
 polynomials are within 0.024 u of the function, relatively; what else is lost is rounding in the last few operations.
 
 Largest errors measured against mpmath, in units in the last place (ulp):
@@ -17,6 +19,8 @@ Largest errors measured against mpmath, in units in the last place (ulp):
 exp      0.98       0.98       inf above 88.7 or 709.8; subnormal, then 0 far below 0
 log      0.84       0.85       -inf of 0 and -0, NaN below, inf of inf
 tanh     1.31       1.32       odd, bit for bit; -0 of -0
+sin      0.51       0.79       up to 1e6 (`TURNS`); beyond, NumPy computes the call
+cos      0.51       0.79       the same
 =======  =========  =========  =====================================================
 
 NaN gives NaN. The bounds hold whether or not the processor fuses multiplication and addition.
@@ -40,7 +44,7 @@ from micrograd.compiler.runtime.intrinsics import (
     significand,
 )
 
-__all__ = ["FORMATS", "FUNCTIONS", "Format"]
+__all__ = ["FORMATS", "FUNCTIONS", "TURNS", "Format"]
 
 Function = Callable[[Any], Any]
 
@@ -58,6 +62,8 @@ class Format:
         tiny: the smallest normal number.
         expm1: p with ``exp(r) - 1 = r + r*r*p(r)`` for r between -log(2)/2 and log(2)/2.
         tanh: p with ``tanh(x) = x + x*z*p(z)``, z = x*x, up to the first of `tanh_range`.
+        sin: p with ``sin(x) = x + x*z*p(z)``, z = x*x, for x between -pi/4 and pi/4.
+        cos: p with ``cos(x) = 1 - z/2 + z*z*p(z)`` there.
         log1p: p with ``log((1+s)/(1-s)) = 2*s + s*z*p(z)``, z = s*s, for (1+s)/(1-s) between sqrt(1/2) and sqrt(2).
     """
 
@@ -69,6 +75,8 @@ class Format:
     tiny: float
     expm1: tuple[float, ...]
     tanh: tuple[float, ...]
+    sin: tuple[float, ...]
+    cos: tuple[float, ...]
     log1p: tuple[float, ...]
 
 
@@ -88,6 +96,8 @@ FORMATS = (
             -0.3333331346511841, 0.13332439959049225, -0.053836289793252945, 0.021003251895308495,
             -0.006174428854137659,
         ),
+        (-0.1666666716337204, 0.008333372883498669, -0.00019850293756462634, 2.8043507427355507e-06),
+        (0.04166664555668831, -0.0013887310633435845, 2.4432563805021346e-05),
         (0.6666677594184875, 0.399775892496109, 0.2987058162689209),
     ),
     Format(
@@ -108,11 +118,24 @@ FORMATS = (
             -0.00023269088499339464, 8.232725804154882e-05, -1.8884639802083232e-05,
         ),
         (
+            -0.16666666666666666, 0.008333333333333099, -0.00019841269841054578, 2.7557319127899957e-06,
+            -2.5052085616756094e-08, 1.6056205209380686e-10, -7.482796636853244e-13,
+        ),
+        (
+            0.04166666666666659, -0.0013888888888872344, 2.48015872884652e-05, -2.755731407988205e-07,
+            2.087568859925549e-09, -1.1357954616084594e-11,
+        ),
+        (
             0.6666666666666736, 0.3999999999940572, 0.28571428743984745, 0.22222198435196522, 0.18183570565272192,
             0.15313908347589533, 0.14797240239442028,
         ),
     ),
 )  # fmt: skip
+
+HALF_PI = (1.5707963267341256, 6.077100506303966e-11, 2.0222662487111665e-21, 8.4784276603689e-32)
+"""pi/2 in pieces: multiples of the first three by whole numbers below 2**20 are exact."""
+TURNS = 1e6
+"""Up to here sin and cos may be taken."""
 
 
 def _functions(form: Format) -> dict[str, Function]:
@@ -130,6 +153,12 @@ def _functions(form: Format) -> dict[str, Function]:
     tiny = real(form.tiny)
     lifts, lift = real(64.0), real(2.0**64)  # brings every subnormal number among the normal ones
     expm1_p, tanh_p, log1p_p = (tuple(map(real, p)) for p in (form.expm1, form.tanh, form.log1p))
+    f32, f64 = np.float32, np.float64
+    wide = np.float64  # in which turns are counted
+    turns_to_whole, turns, quarter, four = wide(1.5 * 2.0**52), wide(2 / np.pi), wide(0.25), wide(4.0)
+    pi_1, pi_2, pi_3, pi_4 = map(wide, HALF_PI)
+    none, unit, middle = wide(0.0), wide(1.0), wide(0.5)
+    sin_p, cos_p = (tuple(map(wide, p)) for p in (form.sin, form.cos))
 
     def whole(x: Any) -> Any:
         return (x + to_whole) - to_whole
@@ -171,11 +200,80 @@ def _functions(form: Format) -> dict[str, Function]:
         large = one - two / multiply_add(scale, reduced_expm1(y, k), scale + one)  # 1 - 2/(exp(2 size) + 1)
         return copysign(select(size < near, small, large), x)
 
-    return {"exp": exp, "log": log, "tanh": tanh}
+    def quarters(x: Any) -> Any:
+        """Count the quarter turns in x."""
+        return (x * turns + turns_to_whole) - turns_to_whole
+
+    def left(k: Any) -> Any:
+        """Return which quarter of a turn k is: 0, 1 or -1, or 2 or -2."""
+        return k - four * ((k * quarter + turns_to_whole) - turns_to_whole)
+
+    def lost(x: Any, y: Any, difference: Any) -> Any:
+        """Return what rounding took from ``x - y`` (D. Knuth, The Art of Computer Programming, volume 2)."""
+        back = difference - x
+        return (x - (difference - back)) - (y + back)
+
+    def reduced(x: Any, k: Any) -> Any:
+        """Return ``x - k pi/2``, rounded."""
+        return (x - k * pi_1) - k * pi_2 - k * pi_3
+
+    def beyond(x: Any, k: Any) -> Any:
+        """Return what `reduced` has lost."""
+        first = x - k * pi_1
+        second = first - k * pi_2
+        third = second - k * pi_3
+        return (lost(first, k * pi_2, second) + lost(second, k * pi_3, third)) - k * pi_4
+
+    def sine(r: Any, more: Any) -> Any:
+        z = r * r
+        return r + multiply_add(r * z, horner(z, sin_p), more * multiply_add(-z, middle, unit))
+
+    def cosine(r: Any, more: Any) -> Any:
+        z = r * r
+        half_z = z * middle
+        w = unit - half_z
+        return w + (((unit - w) - half_z) + multiply_add(z * z, horner(z, cos_p), -(r * more)))
+
+    def sin_wide(x: Any) -> Any:
+        k = quarters(x)
+        q, r, more = left(k), reduced(x, k), beyond(x, k)
+        s, c = sine(r, more), cosine(r, more)
+        square = q * q
+        return select(x == none, x, select(square == unit, q * c, multiply_add(-square, middle, unit) * s))
+
+    def cos_wide(x: Any) -> Any:
+        k = quarters(x)
+        q, r, more = left(k), reduced(x, k), beyond(x, k)
+        s, c = sine(r, more), cosine(r, more)
+        square = q * q
+        return select(square == unit, -q * s, multiply_add(-square, middle, unit) * c)
+
+    def sin_of_float32(x: Any) -> Any:
+        wider = f64(x)
+        k = quarters(wider)
+        q, r = left(k), reduced(wider, k)
+        z, square = r * r, q * q
+        s = multiply_add(r * z, horner(z, sin_p), r)
+        c = multiply_add(z * z, horner(z, cos_p), multiply_add(-z, middle, unit))
+        return select(x == zero, x, f32(select(square == unit, q * c, multiply_add(-square, middle, unit) * s)))
+
+    def cos_of_float32(x: Any) -> Any:
+        wider = f64(x)
+        k = quarters(wider)
+        q, r = left(k), reduced(wider, k)
+        z, square = r * r, q * q
+        s = multiply_add(r * z, horner(z, sin_p), r)
+        c = multiply_add(z * z, horner(z, cos_p), multiply_add(-z, middle, unit))
+        return f32(select(square == unit, -q * s, multiply_add(-square, middle, unit) * c))
+
+    narrow = form.dtype == "float32"
+    sin, cos = (sin_of_float32, cos_of_float32) if narrow else (sin_wide, cos_wide)
+    return {"exp": exp, "log": log, "tanh": tanh, "sin": sin, "cos": cos}
 
 
 _BY_FORMAT = {form.dtype: _functions(form) for form in FORMATS}
 FUNCTIONS: dict[str, dict[str, Function]] = {
-    name: {dtype: functions[name] for dtype, functions in _BY_FORMAT.items()} for name in ("exp", "log", "tanh")
+    name: {dtype: functions[name] for dtype, functions in _BY_FORMAT.items()}
+    for name in ("exp", "log", "tanh", "sin", "cos")
 }
 """By name, then by dtype: ``FUNCTIONS["exp"]["float32"]``. Their operand is of that dtype, and so is their result."""

@@ -1,6 +1,6 @@
 """Hold expressions in a normal form in which equality is decided: the part of `derive` that has to be trusted."""
 
-from micrograd.derivation.kernel.algebra import Algebra, OutOfTime, UndefinedError
+from micrograd.derivation.kernel.algebra import Algebra, OutOfTime, UndefinedError, thread_time
 from micrograd.derivation.kernel.polynomials import (
     COMPARISONS,
     ONE,
@@ -72,6 +72,7 @@ __all__ = [
     "scale",
     "size",
     "thaw",
+    "thread_time",
     "value",
     "var",
 ]

@@ -46,7 +46,10 @@ from micrograd.derivation.kernel.polynomials import (
 )
 from micrograd.errors import GraphError
 
-__all__ = ["Algebra", "OutOfTime", "UndefinedError"]
+__all__ = ["Algebra", "OutOfTime", "UndefinedError", "thread_time"]
+
+thread_time = getattr(time, "thread_time", time.process_time)
+"""The processor time of this thread; of the whole process in a browser, where it is the only thread."""
 
 _EXPANDED = 6  # the highest power of a bracket that is multiplied out at once; `is_zero` goes on
 _PERMUTED = 24  # orders of bound labels that are tried for the first one
@@ -69,7 +72,7 @@ class Algebra:
         onehot: names of one-hot rows, each with the place of the label that is picked.
         laws: the laws that were needed since the set was cleared.
         assumed: side conditions that were needed.
-        deadline: the processor time (`time.thread_time`) at which `OutOfTime` is raised, or None.
+        deadline: the processor time (`thread_time`) at which `OutOfTime` is raised, or None.
     """
 
     def __init__(self) -> None:
@@ -89,7 +92,7 @@ class Algebra:
 
     def _tick(self) -> None:
         self._ticks += 1
-        if self._ticks % 64 == 0 and self.deadline is not None and time.thread_time() > self.deadline:
+        if self._ticks % 64 == 0 and self.deadline is not None and thread_time() > self.deadline:
             raise OutOfTime
 
     # ---- sums and products ---------------------------------------------------------------------------

@@ -94,9 +94,10 @@ def _hypot(n: Any, x: str, y: str) -> str:
 
 def _arctan2(n: Any, y: str, x: str) -> str:
     below = _negative(n, y)
-    slope = n.Atan(n.Div(y, x))
+    both = n.And(n.IsInf(y), n.IsInf(x))
+    slope = n.Atan(n.Div(n.Where(both, n.Sign(y), y), n.Where(both, n.Sign(x), x)))
     left = n.Add(slope, n.Where(below, -math.pi, math.pi))
-    upright = n.Where(below, -math.pi / 2, math.pi / 2)
+    upright = n.Where(n.IsNaN(y), y, n.Where(below, -math.pi / 2, math.pi / 2))
     origin = n.Where(_negative(n, x), n.Where(below, -math.pi, math.pi), y)
     at_zero = n.Where(n.Equal(y, 0.0), origin, upright)
     return str(n.Where(n.Equal(x, 0.0), at_zero, n.Where(n.Less(x, 0.0), left, slope)))

@@ -47,7 +47,14 @@ def _reduce(w: OnnxWriter, row: Primitive, equation: Equation) -> None:
     inputs = [w.operand(equation.operands[0], w.dtype(equation))]
     if axis is not None:
         inputs.append(w.constant(np.atleast_1d(np.asarray(axis, np.int64)), "axes"))
-    w.emit(row.onnx, inputs, w.called[equation.out], keepdims=int(keepdims), noop_with_empty_axes=int(axis == ()))
+    attrs: dict[str, Any] = {"keepdims": int(keepdims), "noop_with_empty_axes": int(axis == ())}
+    out = w.called[equation.out]
+    if row.name != "max" or not w.dtype(equation).startswith("float"):
+        w.emit(row.onnx, inputs, out, **attrs)
+        return
+    # runtimes pass over a NaN in a maximum; in a sum of sizes they do not, and nothing else makes one there
+    sizes = w.emit("ReduceL1", inputs, **attrs)
+    w.emit("Where", [w.emit("IsNaN", [sizes]), sizes, w.emit(row.onnx, inputs, **attrs)], out)
 
 
 def _contract(w: OnnxWriter, row: Primitive, equation: Equation) -> None:
@@ -375,6 +382,9 @@ def to_onnx(
         captures = at_one_size(pure(f_or_graph, args, {}), args)
     else:
         captures = at_three_sizes(f_or_graph, args)
+    if not captures.programs[0].outputs:
+        raise GraphError(f"{captures.programs[0].name} returns no array and no number, which a file could hold; return "
+                         "what it computes.")  # fmt: skip
     leaves = [name for name, _ in paths(tuple(args))]
     if names is not None and len(names) != len(leaves):
         raise GraphError(f"{len(names)} name(s) for {len(leaves)} argument(s); give one each.")

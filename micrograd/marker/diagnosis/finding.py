@@ -133,6 +133,12 @@ def _evidence(
             made.inner_wanted.append(scope.value_of(mended.edit.new.strip()))
         _by_upstream(now, made, statement, root, mended.edit)
         made.in_exponent = _in_exponent(root.expr, mended.edit)
+        made.in_condition = any(
+            inner is mended.edit.node
+            for n in ast.walk(root.expr)
+            if isinstance(n, ast.Compare)
+            for inner in ast.walk(n)
+        )
         made.in_shape = any(
             isinstance(n, ast.Subscript) and n.slice is mended.edit.node and path_of(n.value).endswith("shape")
             for n in ast.walk(root.expr)

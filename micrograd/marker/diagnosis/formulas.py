@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import contextlib
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ import numpy as np
 
 from micrograd.derivation import derive
 from micrograd.derivation.comparing import Comparer, Comparison
-from micrograd.derivation.kernel import OutOfTime, Poly
+from micrograd.derivation.kernel import OutOfTime, Poly, thread_time
 from micrograd.derivation.printing.numpy_code import ident, inlined
 from micrograd.derivation.search import names, proof_of
 from micrograd.errors import MicrogradError
@@ -29,7 +28,7 @@ from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.recording import Event, record
 from micrograd.marker.student.statements import Root, Scope, path_of
 from micrograd.marker.truth.alignment import Quantities, Quantity, agree
-from micrograd.marker.truth.cases import Case
+from micrograd.marker.truth.cases import Case, prepare
 
 if TYPE_CHECKING:
     from micrograd.derivation import Derivation
@@ -63,7 +62,11 @@ class _Reader:
     def __init__(self, made: Derivation, program: StudentCode, cases: Sequence[Case]) -> None:
         self.program, self.comparer = program, Comparer(made)
         self.net = made.search.net
-        self.runs = [run for case in cases if (run := self._run(case)) is not None]
+        first = cases[0]  # of a number, formulas are for the gradient 1: any other is a factor
+        self.factor = float(first.upstream[0]) if first.upstream and np.ndim(first.upstream[0]) == 0 else 1.0
+        named = [a.name for a in first.task.call.arguments if a.origin == "upstream"]
+        self.upstream = named[0] if named and self.factor != 1 else ""
+        self.runs = [run for case in cases if (run := self._run(_for_one(case))) is not None]
         if len(self.runs) < len(cases):
             raise _Unknown
         self.bound: dict[str, str] = {}  # the identifiers given to the derivation's values
@@ -221,7 +224,7 @@ class _Reader:
     def compared(self, expr: ast.expr, name: str) -> Comparison:
         """Compare an expression with a gradient, in bounded time."""
         algebra = self.net.algebra
-        algebra.deadline = time.thread_time() + _SECONDS
+        algebra.deadline = thread_time() + _SECONDS
         try:
             return self.comparer.line(f"_mg_line = {ast.unparse(expr)}", name)
         finally:
@@ -284,6 +287,14 @@ class _Reader:
             if not agree(g, meant, _PRECISE):
                 return False
         return True
+
+
+def _for_one(case: Case) -> Case:
+    """Return a case whose output, where it is a number, has the gradient 1: that is what is derived."""
+    given = tuple(g if np.ndim(g) else 1.0 for g in case.upstream)
+    if all(np.ndim(g) or g == 1 for g in case.upstream):
+        return case
+    return prepare(case.task, case.forward, replace(case.probe, upstream=given))
 
 
 def _value(path: str, scope: dict[str, Any]) -> Any:
@@ -398,7 +409,10 @@ def _with_formula(finding: Finding, reader: _Reader) -> Finding:
         if key == "times" and finding.ratio:
             continue
         if said and reader.holds(found, name, got, wanted):
-            return replace(finding, relation=key, formula=said[0])
+            formula = said[0]
+            if reader.upstream and key != "times":
+                formula = f"{reader.upstream}·({formula})" if " " in formula else f"{reader.upstream}·{formula}"
+            return replace(finding, relation=key, formula=formula)
     return finding
 
 
@@ -417,7 +431,7 @@ def _meant(finding: Finding, reader: _Reader, got: Sequence[Any]) -> Quantity | 
     for quantity in reader.runs[0].known.all:
         if shown is None or quantity.kind == "value" or np.shape(quantity.value) != shown.shape:
             continue
-        if np.allclose(np.ravel(quantity.value)[:6], shown.sample, rtol=1e-9, atol=1e-14):
+        if np.allclose(reader.factor * np.ravel(quantity.value)[:6], shown.sample, rtol=1e-9, atol=1e-14):
             return quantity
     return None
 
@@ -449,7 +463,10 @@ def by_the_chain_rule(program: StudentCode, cases: Sequence[Case], key: tuple[An
         reader = _Reader(made, program, cases[:1])
         quantity = next(q for q in reader.runs[0].known.all if q.key == key)
         name = reader.name_of(quantity) or ""
-        truth = {ident(n): value for n, value in reader.truth(0).items()}
+        truth = {
+            ident(n): q.value if q.kind == "value" else reader.factor * q.value
+            for q in reader.runs[0].known.all if (n := reader.name_of(q)) is not None
+        }  # fmt: skip
         texts = [*scope.names, *(program.text.of(n) for n in ast.walk(program.tree) if isinstance(n, _PARTS))]
         texts = [text for text in dict.fromkeys(texts) if len(text) <= _SHORT and "\n" not in text]
         held = {text: scope.value_of(text) for text in texts if text.isidentifier() or len(truth) < _MANY}
@@ -465,7 +482,10 @@ def by_the_chain_rule(program: StudentCode, cases: Sequence[Case], key: tuple[An
             line = made.line(name, poly)
             if "\n" not in line:
                 with contextlib.suppress(StopIteration):
-                    yield re.sub(r"(?<![\w.])[A-Za-z_]\w*(?![\w(=])", called, line.partition(" = ")[2])
+                    text = re.sub(r"(?<![\w.])[A-Za-z_]\w*(?![\w(=])", called, line.partition(" = ")[2])
+                    yield text
+                    if reader.upstream:  # where no gradient stands in it, it is for the gradient 1
+                        yield f"{reader.upstream} * ({text})"
 
 
 _PARTS = (ast.Call, ast.BinOp, ast.Attribute, ast.Subscript)

@@ -303,7 +303,8 @@ class Evidence:
         edit: what mends it, if anything was found.
         nonlinear: whether the value wanted is proportional to the upstream gradient and the one there is not.
         gradient: whether the sub-expression, or what comes in, is a gradient rather than a forward value.
-        in_exponent: whether the edit is inside an exponent.
+        in_exponent: whether the edit is inside an exponent,
+        in_condition: or inside a comparison.
     """
 
     got: list[Any]
@@ -316,6 +317,7 @@ class Evidence:
     nonlinear: bool = False
     gradient: bool = False
     in_exponent: bool = False
+    in_condition: bool = False
     frozen: list[list[Any]] = field(default_factory=list)  # per case the inputs' gradients with statistics held fixed
     read: frozenset[str] = frozenset()  # the names in the expression
     reduces: bool = False  # whether a sum is taken in it,
@@ -376,6 +378,8 @@ def classified(evidence: Evidence) -> Kind:
     shaped = _by_shape(evidence, pairs)
     if shaped:
         return shaped
+    if evidence.in_condition and tag in ("name", "rewritten"):  # dout > 0 for y > 0
+        return Kind("mask")
     if evidence.nonlinear and tag in ("name", "factor_name", "drop_factor", "rewritten", ""):
         return Kind("upstream_ignored")
     if tag == "index" and evidence.in_shape:  # x.shape[1] for x.shape[0]
@@ -399,8 +403,8 @@ def classified(evidence: Evidence) -> Kind:
         forgotten = eps_ratio(got, wanted, known, eps)
         if forgotten:
             return Kind("eps_missing", forgotten)
-        if tag == "term_number":
-            return Kind("eps_missing")
+        if tag == "term_number":  # where all are numbers, a path is one too
+            return _by_path(evidence, pairs) or Kind("eps_missing")
         for named in (_mine(known, evidence.scopes), known) if tag != "rewritten" else ():
             tensor = None if tag in ("complement", "exchange") or _sums(evidence) else tensor_ratio(got, wanted, named)
             if tensor is not None:
@@ -514,7 +518,7 @@ def _by_tensor(evidence: Evidence, name: str, power: float, text: str) -> Kind:
 
 
 def _by_path(evidence: Evidence, pairs: Sequence[tuple[list[Any], list[Any]]]) -> Kind | None:
-    if evidence.tag not in ("", "term", "drop_term", "operator", "name", "drop_factor", "exchange"):
+    if evidence.tag not in ("", "term", "term_number", "drop_term", "operator", "name", "drop_factor", "exchange"):
         return None
     quantities = evidence.quantities
     for got, wanted in pairs:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import ast
 import copy
+import dis
 import importlib.resources
 import inspect
 import itertools
 import linecache
 import random
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,6 +93,8 @@ class Exercise:
     solved: str
     answers: tuple[Answer, ...]
     """One for each blank."""
+    example: tuple[tuple[str, Any], ...] = ()
+    """The shapes and settings that it was made with, by parameter: it is marked with the same."""
 
 
 # ---- forward functions --------------------------------------------------------
@@ -146,9 +150,9 @@ def lesson_of(forward: Callable[..., Any]) -> Lesson:
     wanted: set[ast.stmt] = {start}
     stack: list[ast.stmt] = [start]
     while stack:
-        for node in ast.walk(stack.pop()):
-            if isinstance(node, ast.Name) and node.id in makers and makers[node.id] not in wanted:
-                wanted.add(made := makers[node.id])
+        for name in _read_by(stack.pop()):
+            if name in makers and makers[name] not in wanted:
+                wanted.add(made := makers[name])
                 stack.append(made)
     imports: list[str] = []
     parts: list[str] = []
@@ -157,6 +161,17 @@ def lesson_of(forward: Callable[..., Any]) -> Lesson:
             kept = ast.get_source_segment(text, statement) or ""
             (imports if isinstance(statement, (ast.Import, ast.ImportFrom)) else parts).append(kept)
     return Lesson("\n".join(imports) + "\n\n\n" + "\n\n\n".join(parts) + "\n", forward)
+
+
+def _read_by(statement: ast.stmt) -> Iterator[str]:
+    """Yield the names that a statement finds in its module; what a function assigns itself is not among them."""
+    stack = [compile(ast.Module([statement], []), "<statement>", "exec")]
+    while stack:
+        code = stack.pop()
+        stack += [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
+        for step in dis.get_instructions(code):
+            if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+                yield step.argval
 
 
 def _made_by(statement: ast.stmt) -> list[str]:
@@ -214,9 +229,24 @@ def exercise(
 
     name = getattr(start.forward, "__name__", "f")
     return Exercise(
-        kind, language, seed, name, listing.name, start.text.strip() + "\n", listing.source(write),
-        listing.source(), tuple(answers),
+        kind, language, seed, name, listing.name, _with_numpy(start.text.strip() + "\n"), listing.source(write),
+        listing.source(), tuple(answers), _by_parameter(start.forward, example),
     )  # fmt: skip
+
+
+def _with_numpy(text: str) -> str:
+    """Return a forward's text with the import that its backward needs, where the forward itself did without."""
+    bound = [name for statement in ast.parse(text).body for name in _made_by(statement)]
+    return text if "np" in bound else f"import numpy as np\n\n\n{text}"
+
+
+def _by_parameter(
+    forward: Callable[..., Any], example: Mapping[str, Any] | Sequence[Any]
+) -> tuple[tuple[str, Any], ...]:
+    """Return shapes for the arrays of an example, and its settings, in the order of the parameters."""
+    signature = inspect.signature(forward)
+    given = signature.bind_partial(**example) if isinstance(example, Mapping) else signature.bind_partial(*example)
+    return tuple((name, np.shape(v) if isinstance(v, np.ndarray) else v) for name, v in given.arguments.items())
 
 
 def _varied(probe: Probe, place: int) -> Probe:

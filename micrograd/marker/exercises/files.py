@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from micrograd.marker.exercises.exercises import Exercise
 from micrograd.marker.messages import say
 from micrograd.marker.mistakes import MISTAKES
 
-__all__ = ["notebook_text", "python_text", "solution_path", "suffix_of"]
+__all__ = ["check_options", "notebook_text", "python_text", "solution_path", "suffix_of"]
 
 _SUFFIXES = (".py", ".ipynb")
 
@@ -61,9 +63,26 @@ def _title(exercise: Exercise, solved: bool) -> str:
     return say(exercise.language, WORDS["title.solution" if solved else "title"], forward=exercise.forward)
 
 
+def check_options(exercise: Exercise) -> list[str]:
+    """Return what `micrograd check` is told beside the file: the shapes that the exercise was made with, and so on."""
+    words = [] if exercise.language == "en" else ["--lang", exercise.language]
+    for name, value in exercise.example:
+        if isinstance(value, tuple):
+            words += ["--input", f"{name}={'x'.join(map(str, value)) or 'scalar'}"]
+        else:
+            words += ["--param", f"{name}={value!r}"]
+    return words
+
+
 def _check(exercise: Exercise) -> str:
     """Return the expression that marks it."""
-    call = f"mg.check({exercise.backward}, {exercise.forward})"
+    tree = ast.parse(exercise.given)
+    forward = next((s for s in tree.body if isinstance(s, ast.FunctionDef) and s.name == exercise.forward), None)
+    parameters = [a.arg for a in (*forward.args.posonlyargs, *forward.args.args)] if forward else []
+    names = [name for name, _ in exercise.example]
+    in_order = names == parameters[: len(names)]  # `mg.check` takes them by position
+    shown = [exercise.backward, exercise.forward, *(repr(value) for _, value in exercise.example if in_order)]
+    call = f"mg.check({', '.join(shown)})"
     return call if exercise.language == "en" else f'{call}.text(language="{exercise.language}")'
 
 
@@ -77,12 +96,18 @@ def python_text(exercise: Exercise, file: str, command: str, *, solved: bool = F
         solved: the solution instead.
     """
     language = exercise.language
-    lang = "" if language == "en" else f" --lang {language}"
     head = [_title(exercise, solved), ""]
     if solved:
         head += [say(language, WORDS["answers"]), "", *_answers(exercise)]
     else:
-        head += [_task(exercise), "", say(language, WORDS["mark"]), "", f"    micrograd check {file}{lang}", ""]
+        head += [
+            _task(exercise),
+            "",
+            say(language, WORDS["mark"]),
+            "",
+            f"    micrograd {shlex.join(['check', file, *check_options(exercise)])}",
+            "",
+        ]
         head += [say(language, WORDS["mark.hint"])]
     head += ["", say(language, WORDS["made"], command=command)]
     body = exercise.solved if solved else exercise.asked

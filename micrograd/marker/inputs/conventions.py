@@ -162,15 +162,15 @@ def _drawn(
             sign = rng.choice((-1.0, 1.0), shape)
             if sign.size > 1 and abs(sign.sum()) == sign.size:
                 sign.flat[0] *= -1
-            return size * sign
+            return np.asarray(size * sign)  # a plain number is an input, too
         case "positive":
-            return spread * rng.uniform(0.2, 0.9, shape)
+            return np.asarray(spread * rng.uniform(0.2, 0.9, shape))
         case "zeros" | "ones":
             return np.full(shape, float(entry.kind == "ones"))
     array = rng.standard_normal(shape)
     if len(shape) > 1 and spread:  # columns of unlike mean and width: what is summed along the wrong axis shows
         array = array * rng.uniform(0.7, 1.6, shape[-1]) + 0.6 * rng.standard_normal(shape[-1])
-    return np.asarray(spread * array)  # a plain number is an input, too
+    return np.asarray(spread * array)
 
 
 def sizes_of(layout: ArgumentLayout) -> list[dict[str, int]]:

@@ -257,4 +257,4 @@ def _returned(task: Task, pair: Pair, got: Any) -> list[tuple[int | str, str]]:
 
 def _other(value: Any, rng: np.random.Generator) -> Any:
     """Return other numbers for an array that a constructor made: gamma = 1 and b = 0 show nothing."""
-    return rng.choice((-1.0, 1.0), value.shape) * rng.uniform(0.3, 1.4, value.shape)
+    return np.asarray(rng.choice((-1.0, 1.0), value.shape) * rng.uniform(0.3, 1.4, value.shape))

@@ -60,8 +60,8 @@ class Probe:
 
     Attributes:
         arguments: of the forward, by parameter, in order; numbers, labels and dictionaries too.
-        upstream: the gradient of each output of `Call.outputs`; drawn at random where left out (1 for a single
-            number).
+        upstream: the gradient of each output of `Call.outputs`; drawn at random where left out (1 for a loss
+            whose backward does not read it).
         seed: of ``np.random`` before each call, so that a random mask is the same one.
     """
 

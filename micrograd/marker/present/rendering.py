@@ -384,7 +384,7 @@ _STYLE = (
     ".mg-check pre{padding:.5em .8em;border:1px solid #8885;border-radius:.4em;overflow:auto;line-height:1.4}"
     ".mg-check mark{color:inherit;background:#d9363e33;border-bottom:2px solid #d9363e}"
     ".mg-check p{margin:.3em 0}.mg-check td,.mg-check th{text-align:left;padding:.1em .8em .1em 0;background:none}"
-    ".mg-check .number{opacity:.6}"
+    ".mg-check .outputs td:nth-child(2){white-space:nowrap}.mg-check .number{opacity:.6}"
     ".mg-check .bad td,.mg-check .failed b,.mg-check .wrong b,.mg-check .old{color:#d9363e}"
     ".mg-check .right b,.mg-check .new{color:#2e8b45}.mg-check .diff{border:0;padding:0}"
 )

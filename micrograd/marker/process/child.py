@@ -2,7 +2,8 @@
 
 It reads one request from its standard input and returns reports as lines of JSON on what was its standard output, of
 which the last one counts. Before the student's code begins, that way out is put aside, and whatever is printed goes to
-the standard error, which the runner collects.
+the standard error, which the runner collects. `served`, which marks the request, needs no process: where there are
+none `micrograd.marker.process.in_process` calls it.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from micrograd.marker.inputs.task import Call, Probe, Task
 from micrograd.marker.messages import problem
 from micrograd.marker.present import advice
 from micrograd.marker.process import limits
-from micrograd.marker.process.limits import SHOWN, TRIALS, Limits, unpacked
+from micrograd.marker.process.limits import SHOWN, TRIALS, Ended, Late, Limits, unpacked
 from micrograd.marker.report import Finding, Report
 from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.recording import UnloadableError, line_of, load
@@ -51,7 +52,7 @@ from micrograd.marker.student.stopping import finding_of_syntax, stop_of
 from micrograd.marker.truth.cases import MISSING, Case, prepare
 from micrograd.pytree import call_by_parameter, paths
 
-__all__ = ["main", "task_of"]
+__all__ = ["main", "served", "task_of"]
 
 
 class Way:
@@ -87,8 +88,10 @@ def _told(error: BaseException, file: str, source: str) -> str:
     at = _at(file, line_of(error, file))
     if isinstance(error, SyntaxError) and error.filename == file:
         return problem("syntax", at=at, message=error.msg) + advice.hint(error)
+    if isinstance(error, Late):
+        return problem("time", at=at, seconds=f"{error.seconds:g}")
     if isinstance(error, SystemExit):
-        return problem("os_exit" if isinstance(error, limits.Ended) else "exit", at=at)
+        return problem("os_exit" if isinstance(error, Ended) else "exit", at=at)
     if isinstance(error, KeyboardInterrupt):
         return problem("exception", at=at, kind="KeyboardInterrupt", message="")
     if isinstance(error, MemoryError):
@@ -105,13 +108,15 @@ def _told(error: BaseException, file: str, source: str) -> str:
     return problem("exception", at=at, kind=words, message=message or "no message") + advice.hint(error)
 
 
-def task_of(request: dict[str, Any]) -> tuple[Task, types.ModuleType]:
+def task_of(request: dict[str, Any], part: Callable[[str], object] = lambda _: None) -> tuple[Task, types.ModuleType]:
     """Return the task that a request describes, and the student's text as a module.
 
     The forward is run to see what fits.
 
     Args:
         request: `micrograd.marker.process.runner.Request` as a dictionary.
+        part: called when another part of what is printed begins, with
+            `limits.TRIALS` or `limits.SHOWN`: of all runs one is shown.
 
     Raises:
         MicrogradError: the two functions cannot be called as a pair; and whatever the student's code raises.
@@ -120,7 +125,7 @@ def task_of(request: dict[str, Any]) -> tuple[Task, types.ModuleType]:
     pair = Pair(request["forward"], request["backward"], request["kind"], 1)
     namespace = unpacked(request["namespace"])
     module = load(source, file, (pair.forward, pair.backward), namespace=namespace, note=_note)
-    _part(TRIALS)
+    part(TRIALS)
     owner = pair.forward.rpartition(".")[0]
     task = Task(
         source, file, pair.forward, pair.backward, Call(), (), receiver=owner, reference=request["reference"],
@@ -263,11 +268,71 @@ def _walk(task: Task) -> str:
         data = walk_data(call_by_parameter(forward, task.probes[0].arguments, through=trace))
     except Exception:  # noqa: BLE001 - then there is a report without a walk
         return ""
+    if not data["svg"]:  # no layout engine
+        return ""
     return f'{{"walk":{encoded(data)}}}'
 
 
 def _note(text: str) -> None:
     sys.stderr.write(f"{text} (passed over)\n")
+
+
+def served(
+    request: dict[str, Any],
+    early: Callable[[Report], object] = lambda _: None,
+    part: Callable[[str], object] = lambda _: None,
+    lift: Callable[[], object] = lambda: None,
+) -> tuple[Report, str]:
+    """Return the report on a request and, where it asks for one, the walk as a line of JSON. Nothing is raised.
+
+    Args:
+        request: `micrograd.marker.process.runner.Request` as a dictionary.
+        early: called with what is known already, so that it is not lost if the search takes too long, or breaks.
+        part: as for `task_of`.
+        lift: lifts the limits, when the student's code has been run.
+    """
+    started = time.perf_counter()
+    wrong: list[Report] = []
+
+    def known(report: Report) -> None:
+        cut = problem("cut", seconds=f"{request['seconds']:g}")
+        wrong.append(replace(report, problem=cut, seconds=request["seconds"]))
+        early(wrong[-1])
+
+    walk = ""
+    try:
+        task, module = task_of(request, part)
+        part(SHOWN)
+        with contextlib.suppress(Exception):  # reported where it is marked
+            case = prepare(task, forward_of(task, module), task.probes[0])
+            case.call(StudentCode(task.source, module, task.backward, task.file).plain())
+        part(TRIALS)
+        report = mark(task, module, known)
+        with contextlib.suppress(Exception):  # partial credit is no reason to have no report
+            report = replace(report, held=held(task))
+        if request["walk"]:
+            lift()
+            walk = _walk(task)
+    except BaseException as error:  # noqa: BLE001 - whatever the student's code raises, SystemExit too
+        lift()
+        report = _failed(error, request)
+        if wrong and isinstance(error, Exception):
+            lost = problem("lost", kind=type(error).__name__, message=" ".join(str(error).split()) or "no message")
+            report = replace(wrong[-1], problem=lost)
+        elif wrong:
+            return wrong[-1], ""
+    return replace(report, source=request["source"], seconds=time.perf_counter() - started), walk
+
+
+def _failed(error: BaseException, request: dict[str, Any]) -> Report:
+    """Return the report on a student's code that could not be run to its end."""
+    file, source = request["file"], request["source"]
+    give = "".join("\n" + problem("hint.give", name=name) for name in getattr(error, "unknown", [])[:3])
+    why = _told(error, file, source) + give
+    report = Report("failed", request["forward"], request["backward"], file, source=source, problem=why)
+    with contextlib.suppress(Exception):  # the words are enough
+        report = replace(report, findings=_place(error, file, source))
+    return report
 
 
 def main() -> None:
@@ -276,17 +341,11 @@ def main() -> None:
     way = Way()
     started = time.perf_counter()
     file = request["file"]
-    empty = Report("failed", request["forward"], request["backward"], file, source=request["source"])
     wrong: list[Report] = []
 
     def early(report: Report) -> None:
-        """Write what is known already, so that it is not lost if the search takes too long, or breaks."""
         wrong.append(report)
-        cut = problem("cut", seconds=f"{request['seconds']:g}")
-        way.report(replace(report, problem=cut, seconds=request["seconds"]))
-
-    def failed(why: str) -> Report:
-        return replace(empty, verdict="failed", problem=why, seconds=time.perf_counter() - started)
+        way.report(report)
 
     def ring(frame: FrameType | None) -> None:
         _flush()
@@ -298,43 +357,23 @@ def main() -> None:
             frame = frame.f_back
         seconds = f"{request['seconds']:g}"
         why = problem("time", at=_at(file, line), seconds=seconds) if line else problem("slow", seconds=seconds)
-        way.report(failed(why))
+        empty = Report("failed", request["forward"], request["backward"], file, source=request["source"])
+        way.report(replace(empty, problem=why, seconds=time.perf_counter() - started))
         limits.leave(0)
 
     bounds = Limits(request["seconds"], request["memory"])
     limits.applied(bounds)
     limits.alarm(bounds.seconds, ring)
-    try:
-        task, module = task_of(request)
-        _part(SHOWN)
-        with contextlib.suppress(Exception):  # reported where it is marked
-            case = prepare(task, forward_of(task, module), task.probes[0])
-            case.call(StudentCode(task.source, module, task.backward, task.file).plain())
-        _part(TRIALS)
-        report = mark(task, module, early)
-        with contextlib.suppress(Exception):  # partial credit is no reason to have no report
-            report = replace(report, held=held(task))
-        if request["walk"]:
-            limits.lifted()
-            way.send(_walk(task))
-    except BaseException as error:  # noqa: BLE001 - whatever the student's code raises, SystemExit too
-        limits.lifted()
-        give = "".join("\n" + problem("hint.give", name=name) for name in getattr(error, "unknown", [])[:3])
-        report = failed(_told(error, file, request["source"]) + give)
-        with contextlib.suppress(Exception):  # the words are enough
-            report = replace(report, findings=_place(error, file, request["source"]))
-        if wrong and isinstance(error, Exception):
-            lost = problem("lost", kind=type(error).__name__, message=" ".join(str(error).split()) or "no message")
-            report = replace(wrong[-1], problem=lost)
-        elif wrong:
-            limits.leave(0)
+    report, walk = served(request, early, _part, limits.lifted)
+    if walk:
+        way.send(walk)
     _flush()
-    way.report(replace(report, source=request["source"], seconds=time.perf_counter() - started))
+    way.report(report)
     limits.leave(0)  # threads and exit handlers that the student's code left behind do not matter any more
 
 
 def _part(sign: str) -> None:
-    """Say on the standard error which part of what is printed begins: of all runs one is shown."""
+    """Say on the standard error which part of what is printed begins."""
     _flush()
     with contextlib.suppress(OSError):
         os.write(2, sign.encode())

@@ -12,17 +12,21 @@ import io
 import os
 import signal
 import sys
+import time
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from micrograd.errors import DTypeError
 
-__all__ = ["SHOWN", "TRIALS", "Ended", "Limits", "alarm", "applied", "leave", "lifted", "packed", "unpacked"]
+__all__ = [
+    "SHOWN", "TRIALS", "Ended", "Late", "Limits", "alarm", "applied", "deadline", "leave", "lifted", "packed",
+    "unpacked",
+]  # fmt: skip
 
 TRIALS, SHOWN = "\x01", "\x02"
 """What the child prints before runs whose output is not shown, and before the one whose output is."""
@@ -53,6 +57,18 @@ class Limits:
 
 class Ended(SystemExit):
     """Raised where the student's code calls `os._exit`, which would end the process without a word."""
+
+
+class Late(BaseException):
+    """Raised in a loop of the student's code that is still running at the `deadline`.
+
+    Attributes:
+        seconds: that it was given.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"still running after {seconds:g} s")
+        self.seconds = seconds
 
 
 def _mapped() -> int:
@@ -96,12 +112,48 @@ def applied(limits: Limits) -> tuple[str, ...]:
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     _on.append(True)
     sys.addaudithook(_audit)
-
-    def ended(status: int) -> None:
-        raise Ended(status)
-
-    os._exit = ended  # type: ignore[assignment]
+    os._exit = _ended
     return tuple(taken)
+
+
+def _ended(status: int) -> NoReturn:
+    raise Ended(status)
+
+
+_TOOL = 4  # of `sys.monitoring`: of the six, one that has no name of its own
+
+
+@contextlib.contextmanager
+def deadline(file: str, seconds: float) -> Iterator[None]:
+    """Limit code that runs in this process: `os._exit` raises `Ended`, a loop of `file` raises `Late` when time is up.
+
+    Before Python 3.12, which can watch the loops of one file at no cost to others, loops have no limit here.
+    """
+    monitoring: Any = getattr(sys, "monitoring", None)
+    watched = monitoring is not None and monitoring.get_tool(_TOOL) is None
+    end = time.monotonic() + seconds
+
+    def turned(code: types.CodeType, *_: int) -> Any:
+        if code.co_filename != file:
+            return monitoring.DISABLE
+        if time.monotonic() > end:
+            raise Late(seconds)
+        return None
+
+    if watched:
+        monitoring.use_tool_id(_TOOL, "micrograd")
+        monitoring.register_callback(_TOOL, monitoring.events.JUMP, turned)
+        monitoring.set_events(_TOOL, monitoring.events.JUMP)
+    os._exit = _ended
+    try:
+        yield
+    finally:
+        os._exit = leave
+        if watched:
+            monitoring.set_events(_TOOL, 0)
+            monitoring.register_callback(_TOOL, monitoring.events.JUMP, None)
+            monitoring.free_tool_id(_TOOL)
+            monitoring.restart_events()  # what was left out as another file's may be watched for another
 
 
 _on: list[bool] = []  # whether the limits hold: an audit hook cannot be taken off

@@ -19,6 +19,7 @@ CHEAP = 2.45
 LEAST = 0.8
 BOTH = (2.8, 3.9)  # what both may cost together, at first and then
 SECONDS = 2.5  # of work
+_thread_time = getattr(time, "thread_time", time.process_time)  # a browser has one thread
 
 
 def two_edits(job: SearchJob, statements: Sequence[Statement], goal: Goal) -> tuple[Mended, Mended] | None:
@@ -29,14 +30,14 @@ def two_edits(job: SearchJob, statements: Sequence[Statement], goal: Goal) -> tu
         statements: where the mistakes may be, in order of execution.
         goal: what is wanted.
     """
-    until = time.thread_time() + SECONDS
+    until = _thread_time() + SECONDS
     firsts = [(one, place) for place, statement in enumerate(statements) for one in _first(job, statement)]
     firsts.sort(key=lambda pair: pair[0].cost)
     best: tuple[float, Mended, Mended] | None = None
     for both in BOTH:
         for first, place in firsts:
             most = min(CHEAP, (both if best is None else best[0]) - first.cost)
-            if time.thread_time() > until or job.late() or most < LEAST:
+            if _thread_time() > until or job.late() or most < LEAST:
                 break
             code = _edited(job.program, first)
             if code is None:

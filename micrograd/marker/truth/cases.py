@@ -6,6 +6,7 @@ agrees with the student, it is measured: central differences, good to seven digi
 
 from __future__ import annotations
 
+import ast
 import io
 import sys
 import warnings
@@ -278,7 +279,7 @@ def prepare(
         raise UnrunnableError(f"{task.forward} raises {type(error).__name__}: {error}", error) from error
     receiver = getattr(forward, "instance", None)
     outputs = [_output(task, result, key) for key in task.call.outputs]
-    upstream = _upstream(probe, outputs)
+    upstream = _upstream(task, probe, outputs)
     case = Case(task, probe, result, upstream, [], [], receiver=receiver, forward=called)
     try:
         case.graph = _traced(forward, probe)
@@ -300,18 +301,28 @@ def _output(task: Task, result: Any, key: int | None) -> Any:
         ) from None
 
 
-def _upstream(probe: Probe, outputs: Sequence[Any]) -> tuple[Any, ...]:
+def _upstream(task: Task, probe: Probe, outputs: Sequence[Any]) -> tuple[Any, ...]:
     rng = np.random.default_rng([7, probe.seed])
+    asked = {a.key or 0 for a in task.call.arguments if a.origin == "upstream" and _reads(task, a.name)}
     given = list(probe.upstream) + [None] * (len(outputs) - len(probe.upstream))
     made = []
-    for value, output in zip(given, outputs, strict=False):
+    for place, (value, output) in enumerate(zip(given, outputs, strict=False)):
         if value is not None:
             made.append(value)
-        elif output.ndim == 0:
-            made.append(1.0)
-        else:
+        elif output.ndim:
             made.append(uneven(output.shape, rng, 0.6))
+        else:  # where it is not read, the backward is that of a loss, whose gradient is 1
+            made.append(float(rng.uniform(1.3, 2.2)) if place in asked else 1.0)
     return tuple(made)
+
+
+def _reads(task: Task, parameter: str) -> bool:
+    """Return whether the backward reads one of its parameters anywhere; True where its text is not there."""
+    name = task.backward.rpartition(".")[2]
+    tree = ast.parse(task.source)
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == name]
+    inside = [inner for node in found for line in node.body for inner in ast.walk(line)]
+    return not found or any(isinstance(n, ast.Name) and n.id == parameter for n in inside)
 
 
 def _traced(forward: Callable[..., Any], probe: Probe) -> Graph:
@@ -444,7 +455,7 @@ def refreshed(probe: Probe, number: int) -> Probe:
 
     def other(value: Any) -> Any:
         if isinstance(value, np.ndarray) and value.dtype.kind == "f" and not np.isin(value, (0.0, 1.0)).all():
-            return value * rng.uniform(0.6, 1.5, value.shape)
+            return np.asarray(value * rng.uniform(0.6, 1.5, value.shape))  # of no axes, NumPy returns no array
         return duplicate(value)
 
     leaves, rebuild = flatten(dict(probe.arguments))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.errors import GraphError
+from micrograd.errors import GraphError, MissingExtraError
 from micrograd.graph import Graph
 from micrograd.graph.backward import Pairs, backward_structure
 from micrograd.graph.formulas import own_name
@@ -88,12 +88,20 @@ def walk_data(
         "words": page_words(),
         "sources": sources.blocks,
         "stages": [{"title": stage.title, "nodes": list(stage.nodes)} for stage in graph.stages],
-        "svg": page_svg(graph),
+        "svg": _picture(graph),
         "graphs": listed,
         "steps": _steps(graph, back, pairs, listed, made, later),
         "seedMade": made,
         "limits": {"live": whole and all(live_operations(g) for g in graphs)},
     }
+
+
+def _picture(graph: Graph) -> str:
+    """Return the picture of the page; empty where there is no layout engine, and the walk is text."""
+    try:
+        return page_svg(graph)
+    except MissingExtraError:
+        return ""
 
 
 def backward_of(graph: Graph, pairs: Pairs | None = None) -> Graph | None:

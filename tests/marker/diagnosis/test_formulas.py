@@ -223,7 +223,7 @@ def ce_backward(dloss, cache):
     return dscores
 """
     (found,) = spoilt(text, "(p - hot) / n", "p / n").findings
-    assert (found.relation, found.formula) == ("excess", "hot/n")
+    assert (found.relation, found.formula) == ("excess", "dloss·hot/n")
 
 
 def test_steps_of_a_staged_solution_and_of_short_forwards_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import json
 import linecache
+import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -475,3 +477,69 @@ def test_check_marks_exercise_and_solution(capsys: pytest.CaptureFixture[str], f
     code, out, _ = said(capsys, "check", "ln_solution.py")
     assert code == 0
     assert "Right: every gradient agrees with the engine's" in out
+
+
+# ---- the shapes that an exercise was made with --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "shapes"),
+    [
+        ("def f(x, mu, w):\n    return w * (x - mu)\n", ["x=4x3", "mu=3", "w=4x1"]),
+        ("import numpy as np\n\n\ndef f(a, b):\n    return a * b + a\n", ["a=scalar", "b=scalar"]),
+    ],
+    ids=["broadcast", "numbers"],
+)
+def test_an_exercise_is_marked_with_the_shapes_that_it_was_made_with(
+    text: str, shapes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("own.py").write_text(text, encoding="utf-8")
+    options = [word for shape in shapes for word in ("--input", shape)]
+    assert main(["exercise", "own.py:f", *options, "-o", "e.py"]) == 0
+    said = capsys.readouterr().out
+    assert said.rstrip().endswith(" ".join(options))
+    solution = Path("e_solution.py").read_text(encoding="utf-8")
+    assert solution.count("import numpy as np\n") == 1  # where the forward itself does without
+    call = next(line for line in solution.splitlines() if "mg.check(" in line)
+    assert main(["check", "e_solution.py", *options]) == 0
+    tried = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("Tried with"))
+    for shape in shapes:
+        name, _, size = shape.partition("=")
+        sizes = [] if size == "scalar" else [int(n) for n in size.split("x")]
+        assert f"{name} {tuple(sizes)}" in tried  # not one that its name suggests
+        assert f"{tuple(sizes)}" in call
+
+
+# ---- what of a file comes along --------------------------------------------------------
+
+
+def test_what_a_function_assigns_itself_is_not_taken_from_the_file() -> None:
+    text = """import numpy as np
+
+def helper(v):
+    return 2.0 * v
+
+scale = 3.0
+y = undefined_here  # a line of the file that the function does not read
+x = y
+
+def f_forward(x):
+    y = helper(x) * scale
+    out = [part for part in (y,)][0]
+    return out
+"""
+    file = "<a file of the user's>"
+    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+    module = types.ModuleType("a_file_of_the_users")
+    module.__file__ = file
+    sys.modules[module.__name__] = module
+    try:
+        exec(compile(text.replace("undefined_here", "1.0"), file, "exec"), vars(module))
+        given = lesson_of(module.f_forward).text
+    finally:
+        del sys.modules[module.__name__]
+    assert "def helper" in given
+    assert "scale = 3.0" in given
+    assert "y = undefined_here" not in given
+    assert "x = y" not in given

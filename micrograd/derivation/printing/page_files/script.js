@@ -58,7 +58,7 @@ function show(to, focus) {
       if (focus !== false) b.scrollIntoView({block: "nearest"});
     } else b.removeAttribute("aria-current");
   }
-  if (location.hash !== `#step=${at + 1}`) history.replaceState(null, "", `#step=${at + 1}`);
+  try { if (location.hash !== `#step=${at + 1}`) history.replaceState(null, "", `#step=${at + 1}`); } catch { /* a frame without an address */ }
 }
 
 function words() {
