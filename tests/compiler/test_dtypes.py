@@ -480,6 +480,27 @@ def test_float16_beside_other_dtypes() -> None:
 # ---- numbers among the arguments ----------------------------------------------------------------------------------
 
 
+WIDER: dict[str, Callable[..., Any]] = {  # sums whose factor from outside makes the summands wider
+    "a number": lambda x, w: np.sum(np.max(w) * x),
+    "a column": lambda x, w: np.sum(np.max(w, axis=0) * x, axis=0),
+    "beside the narrow sum": lambda x, w: np.stack([np.sum(x[:1]) * 0, np.sum(np.max(w) * x)]),
+    "a mean": lambda x, w: np.mean((x - 1) * np.max(w)),
+}
+
+
+@pytest.mark.parametrize("narrow", ["float16", "float32"])
+@pytest.mark.parametrize("name", WIDER)
+def test_a_sum_is_as_wide_as_its_summands(name: str, narrow: str) -> None:
+    """What stands outside of a sum is taken out of it; the sum keeps its digits, and notices an infinity."""
+    x = (1 + np.random.default_rng(3).random((300, 5))).astype(narrow)
+    w = np.random.default_rng(4).random((300, 5))
+    f = WIDER[name]
+    np.testing.assert_allclose(mg.compile(f)(x, w), f(x, w), rtol=1e-13)
+    x[0], w[0] = 0.0, np.inf
+    with np.errstate(invalid="ignore"):
+        assert np.array_equal(mg.compile(f)(x, w), f(x, w), equal_nan=True)
+
+
 def test_numbers_that_compare_alike_but_are_not() -> None:
     step = mg.compile(lambda x, s: x / s)
     with np.errstate(all="ignore"):

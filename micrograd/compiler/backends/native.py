@@ -173,7 +173,7 @@ class Entry:
         for number, step in enumerate(lowered.steps):
             if isinstance(step, Equation):
                 names[f"step{number}"] = step
-                write(f"    entry.host_step(step{number}, arrays, w)")
+                write(f"    bad |= entry.host_step(step{number}, arrays, w)")
                 continue
             function, sizes, numbers = self.functions[step.name]
             names |= {step.name: function, f"sizes{number}": sizes, f"numbers{number}": numbers}
@@ -267,19 +267,23 @@ class Entry:
         """Return a value as an array that nobody else holds."""
         return np.array(self.view(value, arrays, w))
 
-    def host_step(self, equation: Equation, arrays: dict[int, Any], w: Workspace) -> None:
-        """Compute one equation with NumPy (a matrix product with the BLAS that NumPy has), into its place."""
+    def host_step(self, equation: Equation, arrays: dict[int, Any], w: Workspace) -> bool:
+        """Compute one equation with NumPy (a matrix product with the BLAS that NumPy has), into its place.
+
+        Return whether a rewrite relies on its being finite, and it is not.
+        """
         known = {v: self.view(v, arrays, w) for v in equation.reads}
         operands = [known[o] if isinstance(o, int) else o for o in equation.operands]
         out = self.view(equation.out, arrays, w)
         if TABLE[equation.op].kind == "contract":
             np.matmul(operands[0], operands[1], out=out)
-            return
+            return False
         attrs = dict(equation.attrs)
         if "index" in attrs:
             attrs["index"] = concrete(attrs["index"], known)
         with np.errstate(all="ignore"):
             out[...] = TABLE[equation.op].forward(*operands, **attrs)
+        return equation.out in self.lowered.guards and not np.isfinite(out).all()
 
     def as_written(self, arrays: dict[int, Any], why: int) -> Any:
         """Return the call computed as it was written.

@@ -45,6 +45,7 @@ class Lowered:
         memory: where values stand.
         made: the values that get an array of their own for each call, because they are returned or written back,
             with the shape they are returned in.
+        guards: the values that a rewrite relies on being finite.
         results: for each output (and write) the value in `made` that it is, or None where it has to be copied.
     """
 
@@ -54,6 +55,7 @@ class Lowered:
     memory: Memory
     made: dict[int, tuple[int, ...]]
     results: dict[int, int]
+    guards: frozenset[int]
 
 
 def optimised(program: Program) -> tuple[Program, Notes]:
@@ -140,7 +142,7 @@ def lower(program: Program, layouts: Mapping[int, str], threads: int, *, blas: b
     for made_by in steps:
         if isinstance(made_by, Native):
             made_by.source, made_by.arguments = made_by.segment.source()
-    return Lowered(program, found, steps, memory, made, results)
+    return Lowered(program, found, steps, memory, made, results, frozenset(notes.guards))
 
 
 def _plain(found: Grouping, step: Step) -> bool:

@@ -230,19 +230,19 @@ def factored() -> Rule:
         if equation.op != "sum" or not isinstance(operands[0], int):
             return None
         x, old = operands[0], made.program.values[equation.out]
-        shape = made.shape(x)
-        if not shape or 0 in shape or made.values[x].dtype not in KERNELS:
+        shape, dtype = made.shape(x), made.dtype(x)
+        if not shape or 0 in shape or dtype not in KERNELS:
             return None  # the sum of nothing is 0, and not -0, whatever its factors
         axes = _axes(equation, len(shape))
         terms = _terms(made, x, shape, axes, sums, split=True)
-        if terms is None or len(terms) == 1 or not all(_key(t, shape, axes) in sums for t in terms if t.inside):
+        if terms is None or len(terms) == 1 or not all(_key(t, dtype, shape, axes) in sums for t in terms if t.inside):
             terms = _terms(made, x, shape, axes, sums, split=False)
         if terms is None:
             return None
         if len(terms) == 1 and not terms[0].outside:
-            sums[_key(terms[0], shape, axes)] = total = _sum(made, x, axes)
+            sums[_key(terms[0], dtype, shape, axes)] = total = _sum(made, x, axes)
             return _renamed(made, made.reshape(total, old.shape), old)
-        parts = [_rebuilt(made, term, shape, axes, sums) for term in terms]
+        parts = [_rebuilt(made, term, dtype, shape, axes, sums) for term in terms]
         if any(part is None for part in parts):
             return None
         total = parts[0]  # type: ignore[assignment]
@@ -257,8 +257,8 @@ def factored() -> Rule:
     return rule
 
 
-def _key(term: _Term, shape: tuple[int, ...], axes: tuple[int, ...]) -> Any:
-    return tuple(sorted(term.inside, key=str)), shape, axes
+def _key(term: _Term, dtype: str, shape: tuple[int, ...], axes: tuple[int, ...]) -> Any:
+    return tuple(sorted(term.inside, key=str)), dtype, shape, axes
 
 
 def _sum(made: Rewriter, x: Operand, axes: tuple[int, ...]) -> Operand:
@@ -266,17 +266,19 @@ def _sum(made: Rewriter, x: Operand, axes: tuple[int, ...]) -> Operand:
 
 
 def _rebuilt(
-    made: Rewriter, term: _Term, shape: tuple[int, ...], axes: tuple[int, ...], sums: dict[Any, Operand]
+    made: Rewriter, term: _Term, dtype: str, shape: tuple[int, ...], axes: tuple[int, ...], sums: dict[Any, Operand]
 ) -> Operand | None:
-    """Put ``outside * sum(inside)``, or ``outside * count`` where nothing varies."""
+    """Put ``outside * sum(inside)``, or ``outside * count`` where nothing varies, all in the dtype of the summands."""
     if term.inside:
-        key = _key(term, shape, axes)
+        key = _key(term, dtype, shape, axes)
         if key not in sums:
             product = term.inside[0]
             for factor in term.inside[1:]:
                 product = made.put("mul", product, factor)
             if made.shape(product) != shape:
                 product = made.put("broadcast", product, shape=shape)
+            if made.dtype(product) != dtype:  # a factor outside has made the summands wider
+                product = made.put("cast", product, dtype=dtype)
             sums[key] = _sum(made, product, axes)
         total = sums[key]
     else:
