@@ -24,6 +24,7 @@ from micrograd.marker.report import Finding, Span
 from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.recording import Event, record
 from micrograd.marker.student.statements import Text
+from micrograd.marker.truth.alignment import as_array
 from micrograd.marker.truth.cases import Case, close, judged, sent_along
 from micrograd.source.names import is_users_code
 
@@ -92,7 +93,7 @@ def _zero_paths(graph: Graph) -> Iterator[tuple[str, str, str, Any, Any, Any]]:
 
 
 def _is_zero(value: Any, like: Any) -> bool:
-    array = np.asarray(value)
+    array = as_array(value)
     return (
         array.dtype.kind == "f"
         and array.size == np.size(like) > 0
