@@ -8,7 +8,7 @@ A page ``book/LANGUAGE/STEM.md`` belongs to ``book/lessons/STEM.py``. On it
     {walk}              the graph, to be stepped through
     {failures}          what students get wrong, and what it does
     {predict}           a question, its first paragraph; ``:value:`` is computed, and folded away with the rest
-    {try-it}            where the playground goes
+    {try-it}            links to the playground
     {exercise}          the exercise, and its files
     {solution} STEM     on the page of answers: the solution, folded away
     {value}`EXPR`       in a sentence: a number, computed
@@ -29,12 +29,16 @@ from lesson import Failure, Lesson, lesson
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
+from micrograd import __version__
+from micrograd.playground.lab import fragment, playground_of
+
 COLUMN, PHONE = 640, 350  # pixels of text
 OTHER = {"en": "zh", "zh": "en"}
 THEME = {  # what the theme says around a page
     "Next": "下一页", "Previous": "上一页", "Home": "首页", "On this page": "本页内容", "Search": "搜索",
     "Back to top": "回到顶部", "View this page": "查看本页源文件", "Copyright": "版权所有",
 }  # fmt: skip
+PLAYGROUND, MEGABYTES = "playground.html", 17
 LESSON = re.compile(r"book/(en|zh)/\d\d-[\w-]+")
 HAN, STOP = "[\u4e00-\u9fff]", "[\u3000-\u303f\uff00-\uffef]"
 WORDS = {
@@ -58,7 +62,9 @@ WORDS = {
         "change": "No error, and the shapes fit. But `{gradient}` is off by up to {change} of its largest entry.",
         "number": "No error. But `{gradient}` is off by {change}.",
         "step": "Ask yourself: {step}",
-        "try": "**Try it here.** Change the numbers of the walk above, or run the lesson's file on your computer.",
+        "try": "**Try it here**, with nothing to install: [open the function](https://function) to draw it, walk "
+               "through it and change it, or [open the exercise](https://exercise) and have it marked. "
+               "Python itself is loaded into your browser, {megabytes} MB the first time.",
     },
     "zh": {
         "lesson": "约 {minutes} 分钟。[English]({other})。本课的全部代码：{file}。",
@@ -80,7 +86,8 @@ WORDS = {
         "change": "不报错，形状也对，可是 `{gradient}` 的误差达到其最大元素的 {change}。",
         "number": "不报错，可是 `{gradient}` 差了 {change}。",
         "step": "问问自己：{step}",
-        "try": "**试一试**：改一改上面逐步页面里的数，或者在自己的电脑上运行本课的文件。",
+        "try": "**试一试**，什么都不用安装：[打开函数](https://function)，画图、逐步走、随意修改；"
+               "或者[打开练习](https://exercise)，当场批改。Python 会载入浏览器，第一次要下载 {megabytes} MB。",
     },
 }  # fmt: skip
 
@@ -240,11 +247,17 @@ class Predict(BookDirective):
 
 
 class TryIt(BookDirective):
-    """The one place of each lesson that the playground fills."""
+    """Link to the playground, with the lesson's function or its exercise in the editor."""
 
     def run(self) -> list[nodes.Node]:
-        self.found()
-        return [nodes.container("", *self.parsed(self.say("try")), classes=["book-try"])]
+        made = self.found()
+        texts = {"function": made.shown_alone(), "exercise": made.files(self.language)[f"{made.name}.py"]}
+        found = self.parsed(self.say("try", megabytes=MEGABYTES))
+        for reference in [r for node in found for r in node.findall(nodes.reference)]:
+            text = texts[reference["refuri"].removeprefix("https://")]
+            reference["refuri"] = f"../../{PLAYGROUND}{fragment(text, self.language)}"
+            reference["classes"] = ["external"]
+        return [nodes.container("", *found, classes=["book-try"])]
 
 
 class Asked(BookDirective):
@@ -311,6 +324,12 @@ def without_spaces(app: Sphinx, tree: nodes.document) -> None:
             paragraph.replace(text, nodes.Text(joined[len(before) : len(joined) - len(after)]))
 
 
+def write_playground(app: Sphinx, error: Exception | None) -> None:
+    """Write the playground beside the pages: one file, which loads Python from Pyodide's public address."""
+    if error is None and app.builder.name == "html":
+        playground_of(version=__version__).save(Path(app.outdir, PLAYGROUND))
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     os.environ["NO_COLOR"] = "1"
     for name, made in {
@@ -321,5 +340,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_role("value", Value())
     app.connect("html-page-context", fitted_to_the_page, priority=900)  # after the theme's own
     app.connect("doctree-read", without_spaces)
+    app.connect("build-finished", write_playground)
     app.add_css_file("book.css")
     return {"parallel_read_safe": True}

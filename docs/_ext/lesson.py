@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import inspect
 import io
 import os
 import re
@@ -226,6 +227,22 @@ class Lesson:
                     if command(words):
                         raise ValueError(f"{self.path.name}: no exercise was made: {said.getvalue()}")
             return {p.name: p.read_text(encoding="utf-8") for p in sorted(Path().glob(f"{self.name}*"))}
+
+    def shown_alone(self) -> str:
+        """Return the lesson's function as a file of its own, with its backward, and what both use."""
+        found: dict[str, Any] = {}
+        name = self.forward.__name__
+        waiting = [name, name.replace("_forward", "_backward")]
+        while waiting:
+            name = waiting.pop()
+            value = vars(self.module).get(name)
+            if name not in found and isinstance(value, types.FunctionType | int | float):
+                found[name] = value
+                waiting += value.__code__.co_names if isinstance(value, types.FunctionType) else ()
+        functions = [f for f in found.values() if isinstance(f, types.FunctionType)]
+        functions.sort(key=lambda f: f.__code__.co_firstlineno)
+        numbers = [f"{name} = {value!r}\n" for name, value in found.items() if value not in functions]
+        return "\n\n".join(["import numpy as np\n", *numbers, *map(inspect.getsource, functions)])
 
     def asked(self, language: str, *, solved: bool = False) -> str:
         """Return the code of the exercise with its blanks, or of the solution."""

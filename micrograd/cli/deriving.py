@@ -13,7 +13,7 @@ import numpy as np
 from micrograd.cli.arguments import seconds_number
 from micrograd.cli.probing import forward_of, of_a_forward, shapes_and_settings
 from micrograd.cli.terminal import CommandError, Terminal, writable
-from micrograd.cli.user_file import at_user_line
+from micrograd.cli.user_file import at_user_line, explained
 
 __all__ = ["add_derive"]
 
@@ -53,7 +53,7 @@ def _derive(options: argparse.Namespace, terminal: Terminal) -> None:
         writable(output, options.force)
     _, forward, path = forward_of(options.target)
     example = shapes_and_settings(options, list(inspect.signature(forward).parameters), forward.__name__)
-    with at_user_line(path):
+    with at_user_line(path), explained(forward, example, path):
         layout = fitted(forward, example)
         arguments = layout.draw(np.random.default_rng(options.seed), sizes_of(layout)[0])
         made = derive(forward, lang=options.lang, seconds=options.seconds, **arguments)

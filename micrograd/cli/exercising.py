@@ -11,7 +11,7 @@ from typing import Any
 from micrograd.cli.arguments import whole
 from micrograd.cli.probing import forward_of, of_a_forward, shapes_and_settings
 from micrograd.cli.terminal import CommandError, Terminal, typed, writable
-from micrograd.cli.user_file import at_user_line
+from micrograd.cli.user_file import at_user_line, explained
 from micrograd.errors import MicrogradError
 from micrograd.marker.exercises.exercise_messages import EXERCISES
 
@@ -71,7 +71,7 @@ def _exercise(options: argparse.Namespace, terminal: Terminal) -> None:
     parameters = list(inspect.signature(start.forward).parameters)
     example = shapes_and_settings(options, parameters, start.forward.__name__)
     blanks = options.blanks or (1 if options.kind == "bug" else 3)
-    with at_user_line(path):
+    with at_user_line(path), explained(start.forward, example, path):
         made = exercise(start, options.kind, blanks=blanks, seed=options.seed, language=options.lang, example=example)
     command = _command(options, blanks)
     for at, solved in ((output, False), (solution_path(output), True)):

@@ -14,7 +14,7 @@ import numpy as np
 
 from micrograd.cli.arguments import eps_number, input_shape, seed_number, setting
 from micrograd.cli.terminal import CommandError, Terminal, writable
-from micrograd.cli.user_file import at_user_line, function_in, load, text_of
+from micrograd.cli.user_file import at_user_line, explained, function_in, load, text_of
 from micrograd.marker.messages import LANGUAGES
 
 __all__ = ["add_probe", "forward_of", "of_a_forward", "shapes_and_settings"]
@@ -122,7 +122,7 @@ def _probe(options: argparse.Namespace, terminal: Terminal) -> int:
         terminal.say(lint.text(options.lang))
         return 0 if lint.ok else 1
     example = shapes_and_settings(options, list(inspect.signature(forward).parameters), forward.__name__)
-    with at_user_line(path):
+    with at_user_line(path), explained(forward, example, path):
         found = probe(forward, example, seed=options.seed)
     terminal.say(found.as_json() if options.format == "json" else found.text(options.lang))
     if output is not None:

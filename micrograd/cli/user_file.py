@@ -18,7 +18,7 @@ import numpy as np
 from micrograd.cli.terminal import CommandError
 from micrograd.errors import MicrogradError, MissingExtraError
 
-__all__ = ["arguments_for", "at_user_line", "first_line", "function_in", "load", "text_of"]
+__all__ = ["arguments_for", "at_user_line", "explained", "first_line", "function_in", "load", "text_of"]
 
 
 def text_of(path: Path, wanted: str = "FILE.py:FUNCTION") -> str:
@@ -73,10 +73,38 @@ def at_user_line(path: Path) -> Iterator[None]:
     """Report what the user's code raises with the innermost line of the user's file, and no traceback."""
     try:
         yield
-    except MissingExtraError:
+    except (CommandError, MissingExtraError):
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's code raises
         raise CommandError(_reported(error, path), 1) from None
+
+
+@contextmanager
+def explained(function: Callable[..., Any], given: dict[str, Any], path: Path) -> Iterator[None]:
+    """Where no arguments are found with which a function runs, report what it raises on those that are made up."""
+    try:
+        yield
+    except MicrogradError as error:
+        cause = _cause(function, given, path)
+        if not cause:
+            raise
+        raise CommandError(f"{path.name}: {first_line(error)} With arrays made up it raised {cause}", 1) from None
+
+
+def _cause(function: Callable[..., Any], given: dict[str, Any], path: Path) -> str:
+    """Return what a function raises on every guess of its arguments; nothing where a guess fits."""
+    from micrograd.marker.inputs.calling import Stopped, Watch
+    from micrograd.marker.inputs.guessing import fitted
+
+    watch = Watch(function)
+    try:
+        fitted(watch.forward, given)
+    except Stopped as stopped:  # what has nothing to do with the arguments
+        return _reported(stopped.args[0], path)
+    except MicrogradError:
+        cause = watch.cause(getattr(function, "__name__", ""))
+        return "" if cause is None else _reported(cause, path)
+    return ""
 
 
 def _reported(error: BaseException, path: Path) -> str:

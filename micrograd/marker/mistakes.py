@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from micrograd.marker.messages import Phrase
 
-__all__ = ["BY_TAG", "EPS_EXTRA", "MISTAKES", "Mistake"]
+__all__ = ["BY_TAG", "EPS_EXTRA", "MISTAKES", "NOT_KEPT", "Mistake"]
 
 
 class Mistake(NamedTuple):
@@ -396,3 +396,14 @@ EPS_EXTRA = Mistake(
     step=("Where exactly does the forward add eps?", "前向究竟在哪里加上了 eps？"),
 )
 """What a report says of an eps where the forward has none; its kind is ``eps_missing``."""
+
+NOT_KEPT = Mistake(
+    "not_kept",
+    summary=("a gradient of the object is not kept", "没有保存对象的某个梯度"),
+    what=("The other gradients of the object are kept in it; this one is nowhere.",
+          "对象里保存了其他梯度，却没有这一个。"),
+    why=("Every array that the forward is given needs its gradient.", "前向得到的每个数组都需要梯度。"),
+    step=("Compute it beside the others: how does its array act on the output?",
+          "在其他梯度旁边算出它：它对应的数组怎样影响输出？"),
+)  # fmt: skip
+"""What a report says of a gradient that a layer does not keep; its kind is ``missing_result``."""

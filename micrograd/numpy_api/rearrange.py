@@ -417,6 +417,8 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **keywords: Any) -> 
         GraphError: a function whose border depends on the array.
     """
     shape = shape_of(array)
+    if not shape:
+        return array  # a number has no border
     pad_width = _widths(pad_width, len(shape))
     if mode in ("reflect", "symmetric") and keywords.get("reflect_type", "even") == "odd":
         return _axis_by_axis(array, pad_width, lambda x, axis, n, first: _mirrored(x, axis, n, first, mode))

@@ -277,9 +277,15 @@ def windows(x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False,
     return rearrange.rearranged(x, lambda at: np.lib.stride_tricks.sliding_window_view(at, window_shape, axis))
 
 
+def _line(x: Any) -> Any:
+    """Return a number as a vector of one."""
+    x = _floats(x)
+    return x if len(shape_of(x)) else c.reshape(x, (1,))
+
+
 def convolve(a: Any, v: Any, mode: str = "full") -> Any:
     """Return the sums of products of a signal and a turned, shifted one, as `numpy.convolve`."""
-    a, v = _floats(a), _floats(v)
+    a, v = _line(a), _line(v)
     if len(shape_of(v)) and len(shape_of(a)) and shape_of(v)[0] > shape_of(a)[0]:
         a, v = v, a
     return _correlated(a, c.getitem(v, slice(None, None, -1)), mode)
@@ -288,7 +294,7 @@ def convolve(a: Any, v: Any, mode: str = "full") -> Any:
 def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
     """Return the sums of products of a signal and a shifted one, as `numpy.correlate`."""
     a, v = _floats(a), _floats(v)
-    if shape_of(v)[0] <= shape_of(a)[0]:
+    if not (len(shape_of(a)) and len(shape_of(v))) or shape_of(v)[0] <= shape_of(a)[0]:
         return _correlated(a, v, mode)
     return c.getitem(_correlated(v, a, mode), slice(None, None, -1))
 

@@ -67,7 +67,14 @@ _UFUNCS_WITHOUT_GRADIENT = {
     *(np.logical_and, np.logical_not, np.logical_or, np.logical_xor),
 }
 _OF_SHAPES = {np.empty_like, np.ones_like, np.zeros_like, np.result_type, np.common_type, np.iscomplexobj, np.isrealobj}
-_OF_ARRAYS = {np.select, np.roll, np.tensordot, np.cov}  # which return an array where NumPy's others return a number
+_OF_ARRAYS = {
+    np.select,
+    np.roll,
+    np.tensordot,
+    np.cov,
+    np.pad,
+    np.block,
+}  # whose result is never one of NumPy's numbers
 _REDUCTIONS = {np.sum, np.mean, np.var, np.std, np.max, np.min}  # of one traced array they take the short way
 _OF_REDUCTIONS = {"axis", "keepdims", "ddof"}
 _OF_MATH = {

@@ -355,10 +355,14 @@ def _diagonal(a: TracedArray, val: Any, wrap: bool = False) -> None:
 
 def _put(a: TracedArray, ind: Any, v: Any, mode: Any = "raise") -> None:
     places = np.take(np.arange(a.size), _same_in_every_call(ind, "np.put() at the places"), mode=mode).ravel()
+    if not np.size(value_now(present(joined(v)))):
+        return  # NumPy writes nothing of nothing
     a.flat[places] = _repeated(v, np.arange(places.size))
 
 
 def _putmask(a: TracedArray, mask: Any, values: Any) -> None:
+    if not np.size(value_now(present(joined(values)))):
+        return
     if capturing() is not None and is_tracked(mask):  # whose places each call has its own of
         line = _repeated(values, np.arange(a.size))
         spread = c.reshape(present(line), a.shape) if np.ndim(value_now(present(line))) else present(line)
@@ -369,6 +373,8 @@ def _putmask(a: TracedArray, mask: Any, values: Any) -> None:
 
 
 def _place(arr: TracedArray, mask: Any, vals: Any) -> None:
+    if not np.size(value_now(present(joined(vals)))) and np.any(_truth(mask)):
+        raise ValueError("Cannot insert from an empty array!")
     if capturing() is not None and np.size(value_now(present(vals))) == 1:
         _copyto(arr, np.reshape(vals, ()), where=mask)
         return

@@ -130,6 +130,17 @@ def test_an_exercise_is_right_when_solved_and_wrong_with_a_mistake(
     assert name in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("stem", STEMS)
+def test_what_the_playground_is_given_of_a_lesson_runs_alone(stem: str) -> None:
+    made = lesson(stem)
+    text, space = made.shown_alone(), {}  # type: ignore[var-annotated]
+    exec(compile(text, stem, "exec"), space)
+    name = made.forward.__name__
+    wanted, got = (f(**made.arguments) for f in (made.forward, space[name]))
+    assert repr(got) == repr(wanted)
+    assert text.startswith("import numpy as np\n")
+
+
 def test_what_a_page_lacks_is_found() -> None:
     whole = page("en", STEMS[0])
     for part in PARTS:

@@ -290,6 +290,19 @@ def test_what_a_function_raises_on_every_guess_is_reported(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["derive", "probe", "exercise"])
+def test_what_a_forward_raises_on_every_guess_is_reported(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.py").write_text(ENDS, encoding="utf-8")
+    for name, cause in (("odd", "own.py:8: AxisError: axis 9 is out of"), ("hard", "own.py:5: NameError: name 'nope'")):
+        assert main([command, f"own.py:{name}"]) == 1
+        said = capsys.readouterr().err
+        assert f"{name}(x): no arguments found with which it runs" in said
+        assert f"With arrays made up it raised {cause}" in said
+
+
 # ---- what is wrong with the command: exit 2 --------------------------------------------------------
 
 

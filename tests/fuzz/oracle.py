@@ -218,6 +218,7 @@ class _Noisy(np.ndarray[Any, Any]):
     """An array of which NumPy's sums and elementary functions have other last digits, as any order of a sum may give."""
 
     rng = np.random.default_rng(0)
+    sign = 1
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **kwargs: Any) -> Any:
         plain = [_plain(x) for x in inputs]
@@ -240,7 +241,7 @@ class _Noisy(np.ndarray[Any, Any]):
             return made
         dtype = np.asarray(made).dtype
         with np.errstate(all="ignore"):
-            noise = 2 * np.finfo(dtype).eps * self.rng.integers(-2, 3, np.shape(made)) * size
+            noise = 2 * np.finfo(dtype).eps * self.sign * self.rng.integers(-2, 3, np.shape(made)) * size
         noise = np.where(np.isfinite(noise), noise, 0.0).astype(dtype)
         if isinstance(made, np.ndarray):
             made += noise
@@ -249,8 +250,8 @@ class _Noisy(np.ndarray[Any, Any]):
 
 
 def noisy(array: Any, number: int) -> Any:
-    """View an array as one whose sums have other last digits, others for each number."""
-    _Noisy.rng = np.random.default_rng(number)
+    """View an array as one whose sums have other last digits, others for each number, and opposite ones for each two."""
+    _Noisy.rng, _Noisy.sign = np.random.default_rng(number // 2), 1 - 2 * (number % 2)
     return array.view(_Noisy) if array.dtype.kind == "f" else array
 
 

@@ -92,6 +92,22 @@ def test_jax_takes_subnormal_numbers_for_0_and_nothing_else(monkeypatch: pytest.
     assert [v.outcome for v in judge(program, ["jax"])][:1] == ["wrong"]
 
 
+@pytest.mark.parametrize(("slope", "outcome"), [(np.nan, "right"), (2.0, "wrong")])
+@pytest.mark.parametrize("first", ["np.inf", "0.5"])
+def test_only_a_compiled_gradient_may_be_nan_where_an_argument_is_infinite(
+    first: str, slope: float, outcome: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from . import routes
+
+    found = routes.Result(None, gradient=[np.array([slope, 1.0, 1.0])])
+    monkeypatch.setitem(routes.ROUTES, "compile grad", (lambda program, value: found, 0))
+    right = routes.Result(None, gradient=[np.ones(3)])
+    monkeypatch.setitem(routes.ROUTES, "vjp", (lambda program, value: right, 0))
+    judged = judge(Program(text_of("return x * 1.0", f"np.array([{first}, 1.2, -0.7])")), ["vjp", "compile grad"])
+    wrong = [v for v in judged if v.route == "compile grad" and v.outcome == "wrong"]
+    assert bool(wrong) is (outcome == "wrong" or first == "0.5")
+
+
 def test_the_middle_of_equals_has_no_slope_to_be_measured() -> None:
     program = Program(text_of("return np.median(x)", "np.ones(5)"))
     assert [v.outcome for v in judge(program, ["vjp"])] == ["right", "skipped"]

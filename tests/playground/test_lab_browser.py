@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from micrograd.playground import lab
-from micrograd.playground.lab import fragment, playground_of
+from micrograd.playground.lab import fragment, playground_of, start
 from micrograd.playground.release import ADDRESS, Part, Release
 
 pytestmark = pytest.mark.browser
@@ -142,6 +142,15 @@ def test_the_page_without_python(empty: Path, opened: Callable[..., Lab]) -> Non
     assert page.input_value("#code") == WRONG
     page.click("#reset")
     assert page.input_value("#code").endswith("return y")
+    with page.expect_download() as saved:
+        page.click("#keep")
+    assert (saved.value.suggested_filename, Path(saved.value.path()).read_text()) == (
+        "hw.py",
+        page.input_value("#code"),
+    )
+    page.set_input_files("#file", {"name": "a.py", "mimeType": "text/x-python", "buffer": b"def opened(x): ...\r\n"})
+    page.wait_for_function("document.getElementById('function').value === 'opened'")
+    assert page.input_value("#code") == "def opened(x): ...\n"
     page.click("#language")
     assert page.evaluate("document.documentElement.lang") == "zh-Hans"
     assert page.locator("#check").text_content() == "检查"
@@ -171,7 +180,7 @@ def test_everyone_can_use_it(width: int, scheme: str, empty: Path, opened: Calla
 
 @pytest.fixture(scope="module")
 def one_file(pyodide: Release, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = playground_of(WRONG, "hw.py", version="0.1.0", release=pyodide, seconds=(2.0, 20.0))
+    made = playground_of(file="hw.py", version="0.1.0", release=pyodide, seconds=(2.0, 20.0))
     print(f"size of the page with everything inside: {len(made.html) / 1e6:.1f} MB")
     assert len(made.html) < 16e6
     return made.save(tmp_path_factory.mktemp("lab") / "lab.html")
@@ -183,6 +192,9 @@ def test_from_disk_with_the_network_off(one_file: Path, opened: Callable[..., La
     page = seen.page
     seen.until("Ready")
     page.focus("#code")
+    page.keyboard.press("Control+A")
+    page.keyboard.insert_text(WRONG)  # typed over what stands there
+    assert page.input_value("#code") == WRONG
     page.keyboard.press("Control+Enter")
     seen.until("done in")
     assert "Wrong" in seen.frame.locator("body").inner_text()
@@ -250,7 +262,7 @@ def test_an_exercise_in_the_page(one_file: Path, opened: Callable[..., Lab]) -> 
     seen.press("check")
     assert "Right" in seen.frame.locator("body").inner_text()
     page.click("#tab-mine")
-    assert page.input_value("#code") == WRONG
+    assert page.input_value("#code") == start()
     page.reload()
     page.click("#tab-exercise")
     assert page.input_value("#code") == solution.strip() or page.input_value("#code") == solution

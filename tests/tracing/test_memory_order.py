@@ -103,6 +103,23 @@ def test_values_are_repeated_as_place_and_putmask_do(write: Any, mask: Any) -> N
     assert np.array_equal(traced, given)
 
 
+@pytest.mark.parametrize("write", [np.put, np.putmask, np.place], ids=lambda f: f.__name__)
+def test_of_nothing_nothing_is_written(write: Any) -> None:
+    def f(x: Any, mask: Any) -> Any:
+        write(x, mask, x[:0] * 2.0)
+        return x * 3.0
+
+    x, none = np.array([0.5, 1.0, -2.0]), np.zeros(3, bool)
+    some = [0, 1] if write is np.put else np.array([True, False, True])
+    for mask in (none if write is not np.put else [], some):
+        for run in (lambda g: mg.vjp(g, x.copy())[0], lambda g: mg.compile(g)(x.copy())):
+            if write is np.place and mask is some:
+                with pytest.raises(ValueError, match=r"^Cannot insert from an empty array!"):
+                    run(lambda x: f(x, some))
+            else:
+                assert np.array_equal(run(lambda x, mask=mask: f(x, mask)), f(x.copy(), mask))
+
+
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_what_is_filled_keeps_its_memory_order(name: str) -> None:
     def f(x: Any) -> Any:

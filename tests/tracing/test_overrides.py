@@ -181,6 +181,7 @@ def result_of(graph: mg.Graph) -> Any:
     return graph.value[graph.outputs[0].name]
 
 
+@pytest.mark.filterwarnings("ignore:Setting the shape:DeprecationWarning")  # NumPy 2.5; users write it
 @pytest.mark.parametrize("name", LINEAR)
 def test_values_are_numpys_and_gradients_exact(name: str) -> None:
     f = LINEAR[name]
@@ -200,6 +201,7 @@ def test_values_are_numpys_and_gradients_exact(name: str) -> None:
     np.testing.assert_array_equal(graph.grad["x"] if graph.has_grads else 0.0 * X, differences)
 
 
+@pytest.mark.filterwarnings("ignore:Setting the shape:DeprecationWarning")  # NumPy 2.5; users write it
 @pytest.mark.parametrize("name", LINEAR)
 def test_of_constants_numpy_computes(name: str) -> None:
     """The same inside a trace on an array that nothing tracked is in: the tracked `x` is only added."""
@@ -281,6 +283,8 @@ def test_a_traced_array_has_what_a_node_has() -> None:
 OF_NO_AXES = [
     "np.where(x > 1, x, 2.0)", "np.where(x > 1, x[...], x.sum())", "np.select([x > 1], [x], 0.0)", "np.roll(x, 1)",
     "np.tensordot(x, x, 0)", "np.cov(np.ones(3) * x)", "np.real(x)", "x.astype(np.float32)", "x.sum().astype(np.float32)",
+    "np.block(x)", "np.convolve(x, x * 2)[0]", "np.convolve(x.sum(), 3.0)[0]", "np.pad(x, 1)", "np.pad(x.sum(), (1, 2), mode='edge')",
+    "np.pad(x, 1, mode='mean')", "np.pad(x, (0, 1), mode='wrap')",
     "np.asarray(x.sum())", "np.require(x * 2)", "(x * 2)[...]", "(x * 2)[()]", "x[...]", "x[()]", "np.array(x.sum())",
     "x.copy()", "x * 2", "np.clip(x, 0, 1)", "np.reshape(x.sum(), ())", "np.full((), x)", "np.dot(x, x)", "x.squeeze()",
 ]  # fmt: skip
@@ -352,6 +356,7 @@ OF_NUMBERS = {**IN_A_DTYPE, **{name: (f, np.array([0.5, 1.5, -2.0])) for name, f
 
 
 @pytest.mark.filterwarnings("ignore:.*cannot be fused:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore:Bitwise inversion:DeprecationWarning")  # Python 3.12; users write it
 @pytest.mark.parametrize("name", OF_NUMBERS)
 def test_dtypes_and_pythons_truth_values_are_computed_with_as_numpy_does(name: str) -> None:
     f, x = OF_NUMBERS[name]

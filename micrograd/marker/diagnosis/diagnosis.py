@@ -163,8 +163,9 @@ class Diagnoser:
             self.done = anew.wanted == now.wrong | now.misshapen
             return True
         sums = any(isinstance(n, (ast.Add, ast.Sub)) for root in statement.roots for n in ast.walk(root.expr))
-        adds = finding.kind != "path_missing" or sums  # else a line that adds the path may be missing
-        sure = now.recordings[0].error is not None or (bool(suspicion.fixed) and adds)
+        whole = finding.kind != "path_missing" or sums  # else a line that adds the path may be missing
+        whole = whole and (any(map(_computes, statement.roots)) or isinstance(statement.node, ast.Return))
+        sure = now.recordings[0].error is not None or (bool(suspicion.fixed) and whole)
         self.add(now, statement, replace(finding, sure=sure))
         if not self.put_right(suspicion):
             affected = frozenset(p for p in wrong if statement.number in now.statements_of(p))
@@ -724,9 +725,12 @@ def insertions(name: str, value: Any, scope: Scope) -> Iterator[tuple[str, str]]
         return
     for count in scope.counts():
         yield f"{name} /= {count}", "count"
-    for other, held in scope.names.items():
+    own = {f"self.{key}": held for key, held in getattr(scope.names.get("self"), "__dict__", {}).items()}
+    for other, held in {**scope.names, **own}.items():
         if not isinstance(held, np.ndarray):
             continue
+        if held.shape == value.shape and held.dtype.kind == "b":
+            yield f"{name}[{other}] = 0", "mask"
         if held.dtype.kind in "iu" and held.ndim == 1 and value.ndim == 2 and len(held) == len(value):
             yield f"{name}[np.arange(len({other})), {other}] -= 1", "term"
         if held.shape == value.shape and held.dtype.kind in "fb":

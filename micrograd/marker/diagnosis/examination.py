@@ -442,7 +442,9 @@ def lacking(now: Examination, statement: Statement, positions: frozenset[int]) -
     """Return the finding for gradients that are not returned, where nothing holds them either."""
     text, case = now.program.text, now.cases[0]
     span = text.span(statement.node)
-    names = [f"d{case.task.call.results[p][1].rpartition('.')[2]}" for p in sorted(positions)]
+    keys = [case.task.call.results[p] for p in sorted(positions)]
+    held = [f"self{key}" if isinstance(key, str) and key.startswith(".") else "" for key, _ in keys]
+    names = [own or f"d{name.rpartition('.')[2]}" for own, (_, name) in zip(held, keys, strict=True)]
     return Finding(
         "wrong", "missing_result", span, text.whole_lines(span), names[0], names[0],
         expected=shown(case.expected[min(positions)]),

@@ -2,14 +2,19 @@
 
 What is found here is a matter of Python, and is said as such. An edit is only offered when the whole pair was run with
 it: then it makes all gradients right, or the code no longer stops where it did and other mistakes are found behind it.
+What blurs gradients, guards and single precision, is taken out here too.
 """
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import re
+import sys
+import types
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,15 +22,20 @@ import numpy as np
 from micrograd.errors import GraphError
 from micrograd.marker.gradient_names import gradient_target, normal
 from micrograd.marker.messages import problem
+from micrograd.marker.repair.patch import Patch, Piece
 from micrograd.marker.report import Finding, Fix, Report, Span
 from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.recording import record
-from micrograd.marker.student.statements import path_of, targets_of
+from micrograd.marker.student.statements import Text, path_of, targets_of
 from micrograd.marker.student.stopping import Stop, stop_of
 from micrograd.marker.student.unfinished import gaps_of, returns_nothing, thrown_away
 from micrograd.marker.truth.cases import Case, judged
+from micrograd.source.names import is_users_code
 
-__all__ = ["average", "finding_of_stop", "first_look", "with_reason", "written_as_averages"]
+__all__ = [
+    "average", "finding_of_stop", "first_look", "undisturbed", "unguarded_imports", "with_reason",
+    "written_as_averages",
+]  # fmt: skip
 
 _MOST = 12  # edits that are tried
 _SEARCHED = re.compile(r"(Value|Type|Index)Error(?!: `[^`]*` (holds|is) )")
@@ -259,3 +269,69 @@ def average(case: Case, found: tuple[tuple[int, ...], int, int]) -> None:
     count = np.shape(case.expected[other])[axis]
     for position in positions:
         case.expected[position] = case.expected[position] / count
+
+
+# ---- what blurs gradients ---------------------------------------------------------------------------------------
+
+
+def undisturbed(text: Text) -> tuple[Patch, tuple[tuple[Span, str], ...]]:
+    """Return the edits that take out what blurs gradients, and the guards among it.
+
+    Small numbers that are added inside a logarithm, ``np.log(p + 1e-7)``, and storage in single or half precision.
+    """
+    tree = ast.parse(text.source)
+    small: dict[str, float] = {}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=float(number))):
+                small[name] = number
+    pieces, found = [], []
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(attr="log") | ast.Name(id="log"),
+                args=[ast.BinOp(op=ast.Add(), left=left, right=(ast.Constant() | ast.Name()) as right)],
+            ):
+                value: object = right.value if isinstance(right, ast.Constant) else small.get(right.id)
+                if isinstance(value, float) and 0 < value <= _GUARD:
+                    pieces.append(Piece(text.range(left)[1], text.range(right)[1], ""))
+                    found.append((text.span(node), text.of(right)))
+            case ast.Attribute(value=ast.Name(id="np" | "numpy"), attr=attr) if attr in _NARROW:
+                end = text.range(node)[1]
+                pieces.append(Piece(end - len(attr), end, "float64"))
+            case ast.Call(func=ast.Attribute(attr=attr), args=args, keywords=keywords) if attr in _MAKES:
+                given = (*args, *(keyword.value for keyword in keywords if keyword.arg == "dtype"))
+                types = (one for one in given if isinstance(one, ast.Constant) and one.value in _NARROW)
+                pieces += [Piece(*text.range(one), '"d"') for one in types]
+    return Patch.of(pieces), tuple(found)
+
+
+_NARROW = ("f", "e", "f4", "f2", "float32", "float16", "single", "half")
+_MAKES = ("zeros", "ones", "empty", "full", "array", "asarray", "zeros_like", "ones_like", "empty_like", "astype")
+
+
+def unguarded_imports(module: types.ModuleType, restored: contextlib.ExitStack) -> list[str]:
+    """Return the guards in the user's modules that one uses functions of; take them out until `restored`."""
+    found, seen, left = [], set[str](), [module]
+    while left:
+        for name in {str(getattr(value, "__module__", "")) for value in vars(left.pop()).values()} - seen:
+            seen.add(name)
+            other = sys.modules.get(name)
+            file = getattr(other, "__file__", None) or ""
+            if other is None or other is module or not file.endswith(".py") or not is_users_code(file):
+                continue
+            left.append(other)
+            with contextlib.suppress(OSError, SyntaxError, ValueError):
+                source = Path(file).read_text(encoding="utf-8")
+                patch, guards = undisturbed(Text(source)) if "log" in source else (Patch(), ())
+                space, without = dict(vars(other)), patch.applied(source) if guards else ""
+                exec(compile(without, file, "exec"), space)  # noqa: S102 - it ran when it was imported
+                for function in [f for f in vars(other).values() if guards and isinstance(f, types.FunctionType)]:
+                    if function.__module__ == name and function.__name__ in space:
+                        restored.callback(setattr, function, "__code__", function.__code__)
+                        function.__code__ = space[function.__name__].__code__
+                found += [number for _, number in guards]
+    return found
+
+
+_GUARD = 1e-4

@@ -7,28 +7,21 @@ What is left out may carry zero always. In batch norm the variance's path throug
 from __future__ import annotations
 
 import ast
-import contextlib
-import sys
-import types
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from micrograd.graph import Graph
 from micrograd.marker.diagnosis.examination import fits
-from micrograd.marker.repair.patch import Patch, Piece
 from micrograd.marker.repair.search import states_of
-from micrograd.marker.report import Finding, Span
+from micrograd.marker.report import Finding
 from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.recording import Event, record
-from micrograd.marker.student.statements import Text
 from micrograd.marker.truth.alignment import as_array
 from micrograd.marker.truth.cases import Case, close, judged, sent_along
-from micrograd.source.names import is_users_code
 
-__all__ = ["averaged", "left_out", "undisturbed", "unguarded_imports"]
+__all__ = ["averaged", "left_out"]
 
 _ZERO = 1e-9
 """What is smaller than this share of the terms that cancel in it is zero."""
@@ -138,69 +131,6 @@ def _name_of(events: list[Event], part: Any) -> str:
 
 
 # ---- conventions ---------------------------------------------------------------------------------------------
-
-
-def undisturbed(text: Text) -> tuple[Patch, tuple[tuple[Span, str], ...]]:
-    """Return the edits that take out what blurs gradients, and the guards among it.
-
-    Small numbers that are added inside a logarithm, ``np.log(p + 1e-7)``, and storage in single or half precision.
-    """
-    tree = ast.parse(text.source)
-    small: dict[str, float] = {}
-    for node in ast.walk(tree):
-        match node:
-            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=float(number))):
-                small[name] = number
-    pieces, found = [], []
-    for node in ast.walk(tree):
-        match node:
-            case ast.Call(
-                func=ast.Attribute(attr="log") | ast.Name(id="log"),
-                args=[ast.BinOp(op=ast.Add(), left=left, right=(ast.Constant() | ast.Name()) as right)],
-            ):
-                value: object = right.value if isinstance(right, ast.Constant) else small.get(right.id)
-                if isinstance(value, float) and 0 < value <= _GUARD:
-                    pieces.append(Piece(text.range(left)[1], text.range(right)[1], ""))
-                    found.append((text.span(node), text.of(right)))
-            case ast.Attribute(value=ast.Name(id="np" | "numpy"), attr=attr) if attr in _NARROW:
-                end = text.range(node)[1]
-                pieces.append(Piece(end - len(attr), end, "float64"))
-            case ast.Call(func=ast.Attribute(attr=attr), args=args, keywords=keywords) if attr in _MAKES:
-                given = (*args, *(keyword.value for keyword in keywords if keyword.arg == "dtype"))
-                types = (one for one in given if isinstance(one, ast.Constant) and one.value in _NARROW)
-                pieces += [Piece(*text.range(one), '"d"') for one in types]
-    return Patch.of(pieces), tuple(found)
-
-
-_NARROW = ("f", "e", "f4", "f2", "float32", "float16", "single", "half")
-_MAKES = ("zeros", "ones", "empty", "full", "array", "asarray", "zeros_like", "ones_like", "empty_like", "astype")
-
-
-def unguarded_imports(module: types.ModuleType, restored: contextlib.ExitStack) -> list[str]:
-    """Return the guards in the user's modules that one uses functions of; take them out until `restored`."""
-    found, seen, left = [], set[str](), [module]
-    while left:
-        for name in {str(getattr(value, "__module__", "")) for value in vars(left.pop()).values()} - seen:
-            seen.add(name)
-            other = sys.modules.get(name)
-            file = getattr(other, "__file__", None) or ""
-            if other is None or other is module or not file.endswith(".py") or not is_users_code(file):
-                continue
-            left.append(other)
-            with contextlib.suppress(OSError, SyntaxError, ValueError):
-                source = Path(file).read_text(encoding="utf-8")
-                patch, guards = undisturbed(Text(source)) if "log" in source else (Patch(), ())
-                space, without = dict(vars(other)), patch.applied(source) if guards else ""
-                exec(compile(without, file, "exec"), space)  # noqa: S102 - it ran when it was imported
-                for function in [f for f in vars(other).values() if guards and isinstance(f, types.FunctionType)]:
-                    if function.__module__ == name and function.__name__ in space:
-                        restored.callback(setattr, function, "__code__", function.__code__)
-                        function.__code__ = space[function.__name__].__code__
-                found += [number for _, number in guards]
-    return found
-
-
-_GUARD = 1e-4
 
 
 def averaged(cases: Sequence[Case], results: Sequence[Any]) -> tuple[tuple[int, ...], str] | None:

@@ -14,8 +14,15 @@ import numpy as np
 
 from micrograd.errors import MicrogradError
 from micrograd.marker.diagnosis.diagnosis import Diagnoser
-from micrograd.marker.diagnosis.first_look import average, first_look, with_reason, written_as_averages
-from micrograd.marker.diagnosis.harmless import averaged, left_out, undisturbed, unguarded_imports
+from micrograd.marker.diagnosis.first_look import (
+    average,
+    first_look,
+    undisturbed,
+    unguarded_imports,
+    with_reason,
+    written_as_averages,
+)  # fmt: skip
+from micrograd.marker.diagnosis.harmless import averaged, left_out
 from micrograd.marker.diagnosis.reference import differences
 from micrograd.marker.gradient_names import meanings, node_of, normal
 from micrograd.marker.inputs.calling import function_named

@@ -64,7 +64,7 @@ def _title(exercise: Exercise, solved: bool) -> str:
 
 
 def check_options(exercise: Exercise) -> list[str]:
-    """Return what `micrograd check` is told beside the file: the shapes that the exercise was made with, and so on."""
+    """Return what `micrograd check` takes beside the file: the shapes that the exercise was made with, and so on."""
     words = [] if exercise.language == "en" else ["--lang", exercise.language]
     for name, value in exercise.example:
         if isinstance(value, tuple):

@@ -11,7 +11,7 @@ import copy
 import inspect
 import re
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -194,6 +194,7 @@ def lifted(task: Task, module: types.ModuleType, pair: Pair, forward: Callable[.
         ]
         held = {path for path, _, _ in found}
         found += [(path, f".{name}", value) for path, name, value in parameters_in(before, after) if path not in held]
+        found += _mates(dict(_leaves(before, "")), found)
         if not found:  # nothing is written yet; with weights of 0 nothing would have an influence either
             found = [
                 (path, "", value) for path, value in _leaves(before, "")
@@ -228,6 +229,20 @@ def lifted(task: Task, module: types.ModuleType, pair: Pair, forward: Callable[.
     if not call.results:
         raise GraphError(problem("no_input", name=pair.forward))
     return replace(task, call=call)
+
+
+_MATES = {"W": "b", "w": "b", "weights": "biases", "weight": "bias", "gamma": "beta"}
+
+
+def _mates(leaves: dict[str, np.ndarray], found: Sequence[tuple[str, int | str, Any]]) -> list[tuple[str, str, Any]]:
+    """Return each bias that has no gradient though its weight has one: its path, where that should be, its value."""
+    known, made = {path for path, _, _ in found}, list[tuple[str, str, Any]]()
+    for path, key, _ in found:
+        owner, dot, last = path.rpartition(".")
+        mate = f"{owner}{dot}{_MATES.get(last, last)}"
+        if mate in leaves and mate not in known and isinstance(key, str) and key.count(last) == 1:
+            made.append((mate, key.replace(last, _MATES[last]), leaves[mate]))
+    return made
 
 
 def _returned(task: Task, pair: Pair, got: Any) -> list[tuple[int | str, str]]:

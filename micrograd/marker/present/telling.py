@@ -15,7 +15,7 @@ from micrograd.drawing.labels import cells, clean
 from micrograd.errors import GraphError
 from micrograd.marker.gradient_names import node_of
 from micrograd.marker.messages import WORDS, say, translated
-from micrograd.marker.mistakes import EPS_EXTRA, MISTAKES
+from micrograd.marker.mistakes import EPS_EXTRA, MISTAKES, NOT_KEPT
 from micrograd.marker.repair.patch import Patch, Piece
 from micrograd.marker.report import Finding, Fix, Report, Shown, Span
 
@@ -136,6 +136,8 @@ def _head(finding: Finding, language: str) -> str:
         return say(language, WORDS[f"head.{finding.kind}"], **{**holes, "target": target})
     if finding.kind == "call_error" or _stops(finding):
         return say(language, WORDS["head.raises"], **holes)
+    if finding.kind == "missing_result" and finding.target.startswith("self."):
+        return say(language, WORDS["head.kept"], **holes)
     if finding.kind in ("return_order", "missing_result"):
         return say(language, WORDS["head.return"], **holes)
     if finding.kind == "in_place" and finding.severity == "harmless":
@@ -348,7 +350,11 @@ def told(report: Report, finding: Finding, *, hint: str, language: str) -> Told:
     counts = (fix.old.count("eps"), fix.new.count("eps")) if fix is not None else (finding.ratio.count("^(-"), 0)
     if row.name == "eps_missing" and counts[0] > counts[1]:
         row = EPS_EXTRA
+    if finding.kind == "missing_result" and finding.target.startswith("self."):
+        row = NOT_KEPT
     what, why, step = (_line(say(language, phrase, **holes)) for phrase in (row.what, row.why, row.step))
+    if finding.kind == "unknown" and not finding.sure:  # that it is wrong would be too much
+        what = why = ""
     sentences = [s for s in (*stops, _line(_means(finding, words, language)), what) if s]
     if not finding.target:  # "what is returned" begins one
         sentences = [s[:1].upper() + s[1:] for s in sentences]
@@ -360,7 +366,7 @@ def told(report: Report, finding: Finding, *, hint: str, language: str) -> Told:
         return Told(head, code, tuple(sentences), values, "" if remark else say(language, WORDS["step"]) + step)
     if fix is None:
         told_ = say(language, WORDS["step"]) + step
-        searched = finding.kind not in ("call_error", "unwritten", "no_return")
+        searched = finding.kind not in ("call_error", "unwritten", "no_return", "missing_result")
         proof = say(language, WORDS["fix.none"]) if searched else ""
         return Told(head, code, tuple(sentences), values, told_, proof=proof)
     others = [one.fix for one in report.findings if one.fix is not None and one.severity in ("wrong", "shape")]

@@ -5,7 +5,7 @@ import {byId, data} from './data.js';
 import {listenToEditor, putText, typed} from './editor.js';
 import {firstForward, functionsIn} from './functions.js';
 import {codeTo, fromAddress, shelf} from './keeping.js';
-import {roomForPicture, showOutcome, showTextAlone} from './output.js';
+import {roomForPicture, saveFile, showOutcome, showTextAlone} from './output.js';
 import {endPython, runCommand, startPython} from './python.js';
 import {speak, spoken, t} from './words.js';
 
@@ -249,6 +249,17 @@ byId('reset').addEventListener('click', () => {
   keep();
   drawEditor();
 });
+byId('open').addEventListener('click', () => byId('file').click());
+byId('file').addEventListener('change', async () => {
+  const [file] = byId('file').files;
+  if (!file) return;
+  before = typed();
+  putText((await file.text()).replace(/\r\n?/g, '\n'));
+  byId('file').value = '';
+  keep();
+  drawEditor();
+});
+byId('keep').addEventListener('click', () => saveFile(tab === 'mine' ? data.file : 'exercise.py', typed()));
 byId('solution').addEventListener('click', () => showTextAlone(kept.read('solution') ?? ''));
 byId('link').addEventListener('click', () => {
   history.replaceState(null, '', `#code=${codeTo(typed())}&lang=${spoken()}`);

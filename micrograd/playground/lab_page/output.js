@@ -37,6 +37,19 @@ export function showOutcome(words, outcome, name) {
 }
 
 /**
+ * Hand a text over as a file.
+ * @param {string} name
+ * @param {string} text
+ */
+export function saveFile(name, text) {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([text], {type: 'text/x-python'}));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+/**
  * Show a text.
  * @param {string} text
  * @param {boolean} open

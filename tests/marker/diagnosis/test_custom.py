@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from marked import claims_hold, marked, mistakes_in
 
-from micrograd.marker.diagnosis.harmless import undisturbed
+from micrograd.marker.diagnosis.first_look import undisturbed
 from micrograd.marker.student.statements import Text, divides
 
 ZERO = """

@@ -193,3 +193,41 @@ def test_a_line_that_is_missing_accuses_none_that_is_there() -> None:
     (finding,) = mistakes_in(marked(text))
     assert not finding.sure
     assert "A statement is missing after line 9." in marked(text).text()
+
+
+def test_of_two_mistakes_in_one_loop_the_first_line_is_doubted_and_no_other() -> None:
+    """The first round tells them apart: there `total` is right and `da` is not; the zeros before it are no mistake."""
+    report = marked(LOOP)
+    (finding,) = mistakes_in(report)
+    assert finding.span.line == 21
+    assert finding.sure == (finding.fix is not None)
+    assert finding.sure or "The value is wrong" not in report.text()
+
+
+LOOP = """
+import numpy as np
+
+def rnn_forward(x, Wx, Wh):
+    prev, steps, hs = np.zeros((len(x), len(Wh))), [], []
+    for t in range(x.shape[1]):
+        nxt = np.tanh(x[:, t] @ Wx + prev @ Wh)
+        steps.append((x[:, t], prev, nxt))
+        hs.append(nxt)
+        prev = nxt
+    return np.stack(hs, axis=1), (steps, Wx, Wh)
+
+def rnn_backward(dh, cache):
+    steps, Wx, Wh = cache
+    dx = np.zeros((dh.shape[0], dh.shape[1], len(Wx)))
+    dWx, dWh = np.zeros_like(Wx), np.zeros_like(Wh)
+    dprev = np.zeros((dh.shape[0], len(Wh)))
+    for t in reversed(range(dh.shape[1])):
+        x, prev, nxt = steps[t]
+        total = dh[:, t] + dprev
+        da = total * np.cos(nxt)
+        dx[:, t] = da @ Wx.T
+        dprev = da @ np.sin(Wh)
+        dWx += x.T @ da
+        dWh += prev.T @ da
+    return dx, dWx, dWh
+"""

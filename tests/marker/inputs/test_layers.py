@@ -221,3 +221,30 @@ def test_imports_from_the_folder_above(tmp_path: Path) -> None:
 def test_what_was_not_checked_is_listed() -> None:
     text = "def f_forward(x): ...\ndef f_backward(d): ...\ndef relu_backward(d): ...\nclass A:\n    def backward(self, d): ..."
     assert unpaired(text, pairs_in(text)) == ["relu_backward", "A.backward"]
+
+
+def test_a_bias_without_a_gradient_is_missed_where_its_weight_has_one() -> None:
+    """A layer that keeps no gradient of its bias would never learn it."""
+    text = """
+import numpy as np
+
+class Linear:
+    def __init__(self, n_in, n_out):
+        self.W = np.random.randn(n_in, n_out)
+        self.b = np.zeros(n_out)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+"""
+    report = run(Request(text, "/nowhere/hw.py", "Linear.forward", "Linear.backward", "class"), Limits(seconds=20.0))
+    assert [(one.name, one.right) for one in report.outputs] == [("dx", True), ("dW", True), ("db", False)]
+    assert [(one.kind, one.target) for one in report.findings] == [("missing_result", "self.db")]
+    assert "Up to line 15, nothing is put into self.db." in report.text()
+    plain = text.replace(" + self.b", "").replace("        self.b = np.zeros(n_out)\n", "")
+    report = run(Request(plain, "/nowhere/hw.py", "Linear.forward", "Linear.backward", "class"), Limits(seconds=20.0))
+    assert report.verdict == "right"
