@@ -299,11 +299,11 @@ _ROWS = (
         step=("Which variable should hold the result?", "哪个变量应当保存这个结果？")),
     Mistake("other_norm",
         summary=("the formula of another normalization (batch norm for layer norm)",
-                 "用了另一种归一化的公式（该用批归一化却用了层归一化）"),
+                 "用了另一种归一化的公式（该用批量归一化却用了层归一化）"),
         what=("This is the formula of another normalization.", "这是另一种归一化的公式。"),
         why=(("Batch norm averages over the rows (axis 0, N of them), layer norm over the features (axis 1, D of "
               "them). With N = D one passes for the other."),
-             "批归一化沿行取平均（轴 0，共 N 个），层归一化沿特征取平均（轴 1，共 D 个）。N = D 时两者会被混为一谈。"),
+             "批量归一化沿行取平均（轴 0，N 个），层归一化沿特征取平均（轴 1，D 个）。N = D 时两者会被混为一谈。"),
         step=("Over which axis does the forward take the mean, and how many entries has it?",
               "前向沿哪个轴取均值？那个轴有多少个元素？"),
         tags=("other_norm",)),

@@ -22,7 +22,7 @@ from micrograd.marker.report import Finding, shown
 from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.recording import Event, Recording, record
 from micrograd.marker.student.statements import Root, Statement, path_of
-from micrograd.marker.truth.alignment import Quantities, Quantity, agree
+from micrograd.marker.truth.alignment import Quantities, Quantity, agree, as_array
 from micrograd.marker.truth.cases import MISSING, Case, close, judged
 
 __all__ = ["Examination", "Status", "absent", "fits", "lacking", "last_return", "missing", "permuted", "unpacked"]
@@ -48,7 +48,7 @@ class Status:
 
 def fits(value: Any, wanted: Any) -> bool:
     """Return whether a value is another, unit axes and constant axes apart."""
-    got, want = np.asarray(value), np.asarray(wanted)
+    got, want = as_array(value), np.asarray(wanted)
     if got.dtype.kind not in "fiub":
         return False
     if got.shape == want.shape:
@@ -377,7 +377,7 @@ class Examination:
         got = []
         for recording in self.recordings:
             events = [e for e in recording.of(statement.number) if status.name in e.writes]
-            got.append(np.asarray(events[-1].writes[status.name]) if events else None)
+            got.append(as_array(events[-1].writes[status.name]) if events else None)
         reshaped = [
             w.reshape(g.shape) if w is not None and g is not None and w.size == g.size else w
             for w, g in zip(wanted, got, strict=True)

@@ -18,6 +18,7 @@ from micrograd.marker.repair.search import states_of
 from micrograd.marker.report import Finding
 from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.recording import Event, record
+from micrograd.marker.truth.alignment import as_array
 from micrograd.marker.truth.cases import Case, close, judged, sent_along
 
 __all__ = ["averaged", "left_out"]
@@ -85,7 +86,7 @@ def _zero_paths(graph: Graph) -> Iterator[tuple[str, str, str, Any, Any, Any]]:
 
 
 def _is_zero(value: Any, like: Any) -> bool:
-    array = np.asarray(value)
+    array = as_array(value)
     return (
         array.dtype.kind == "f"
         and array.size == np.size(like) > 0

@@ -7,6 +7,7 @@ interactive session, or made inside another function, are put together from thei
 
 from __future__ import annotations
 
+import ast
 import inspect
 import sys
 import textwrap
@@ -171,6 +172,21 @@ def _surroundings(function: types.FunctionType) -> dict[str, Any]:
     return {n: function.__globals__[n] for n in _needs(function.__code__) if n in function.__globals__} | inner
 
 
+def _defined_with(function: Any, text: str) -> dict[str, Any]:
+    """Return what a definition reads while it is made: decorators, defaults, annotations; by name, where known."""
+    module = sys.modules.get(function.__module__)
+    known = getattr(function, "__globals__", vars(module) if module else {})
+    try:
+        made = ast.parse(text)
+    except SyntaxError:  # the report says so
+        return {}
+    for node in [*ast.walk(made)]:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            node.body = []  # runs later, and its names are known from its code
+    names = {node.id for node in ast.walk(made) if isinstance(node, ast.Name)}
+    return {name: known[name] for name in names if name in known}
+
+
 def _pieces(functions: list[types.FunctionType]) -> tuple[str, dict[str, Any]]:
     """Return the text of functions and of their helpers, the first at its own lines; and the rest of what they need."""
     namespace: dict[str, Any] = {}
@@ -180,7 +196,8 @@ def _pieces(functions: list[types.FunctionType]) -> tuple[str, dict[str, Any]]:
         function = queue.pop(0)
         if function.__name__ in texts:
             continue
-        texts[function.__name__] = _source(function)
+        texts[function.__name__] = text, _ = _source(function)
+        namespace |= {n: value for n, value in _defined_with(function, text).items() if not _is_own(value)}
         members = [function] if isinstance(function, types.FunctionType) else list(vars(function).values())
         for member in members:
             if not isinstance(member, types.FunctionType):

@@ -18,7 +18,7 @@ from micrograd.graph import Graph
 from micrograd.marker.gradient_names import meanings, normal
 from micrograd.marker.truth.cases import scale_of
 
-__all__ = ["Quantities", "Quantity", "agree"]
+__all__ = ["Quantities", "Quantity", "agree", "as_array"]
 
 _SYNONYMS = (
     {"mu", "mean", "m", "avg", "xmean", "samplemean", "means", "average", "meanx", "batchmean", "muB", "u"},
@@ -70,6 +70,14 @@ class Quantity:
     def kind(self) -> str:
         """``value``, ``grad`` or ``edge``."""
         return str(self.key[0])
+
+
+def as_array(value: Any) -> Any:
+    """Return a value as an array; an empty one for a ragged sequence, as a cache in a cache or ``*rest`` of one."""
+    try:
+        return np.asarray(value)
+    except ValueError:
+        return np.empty(0)
 
 
 def agree(a: Any, b: Any, relative: float = _RELATIVE) -> bool:
@@ -179,10 +187,7 @@ class Quantities:
 
     def equal_to(self, value: Any, kinds: Iterable[str] = ("value", "grad", "edge")) -> list[Quantity]:
         """Return the quantities that a value is, in shape and in every entry."""
-        try:
-            array = np.asarray(value)
-        except ValueError:  # a ragged tuple, as a cache in a cache
-            return []
+        array = as_array(value)
         if array.dtype.kind not in "fiu" or array.size == 0:
             return []
         stack = self._stack(array.size)
@@ -191,7 +196,7 @@ class Quantities:
 
     def sums_to(self, value: Any) -> list[tuple[Quantity, Quantity]]:
         """Return the pairs of gradients, of nodes or edges, that a value is the sum of."""
-        array = np.asarray(value)
+        array = as_array(value)
         stack = self._stack(array.size) if array.dtype.kind in "fiu" and array.size else None
         return stack.sums_to(array) if stack else []
 

@@ -58,3 +58,31 @@ def test_a_path_that_brings_something_is_a_mistake() -> None:
     report = checked("    dmu = -1 * np.sum(dxmu2, axis=0)\n")
     assert report.verdict == "wrong"
     assert "path_dropped_harmless" not in {finding.kind for finding in report.findings}
+
+
+COMPACT = """import numpy as np
+def batchnorm_forward(x, gamma, beta, eps=1e-5):
+    xmu = x - np.mean(x, axis=0)
+    var = np.mean(xmu**2, axis=0)
+    ivar = 1.0 / np.sqrt(var + eps)
+    xhat = xmu * ivar
+    out = gamma * xhat + beta
+    cache = (xhat, gamma, ivar, xmu, var, eps)
+    return out, cache
+
+
+def batchnorm_backward(dout, cache):
+    xhat, gamma, ivar, *rest = cache
+    N = len(dout)
+    dbeta = np.sum(dout, axis=0)
+    dgamma = np.sum(dout * xhat, axis=0)
+    dx = gamma * ivar / N * (N * dout - dbeta - xhat * dgamma)
+    return dx, dgamma, dbeta
+"""
+
+
+@pytest.mark.parametrize(("right", "written", "verdict"), [("", "", "right"), ("xhat * dgamma", "dgamma", "wrong")])
+def test_a_list_of_arrays_of_several_shapes_may_be_held(right: str, written: str, verdict: str) -> None:
+    source = COMPACT.replace(right, written)
+    report = run(Request(source, "compact.py", "batchnorm_forward", "batchnorm_backward"))
+    assert report.verdict == verdict, report.problem

@@ -170,3 +170,15 @@ def test_a_checked_script_does_not_check_itself_for_ever(tmp_path: Any) -> None:
     )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "wrong\n"
+
+
+def test_a_definition_gets_what_its_defaults_and_annotations_read(cells: Cells) -> None:
+    cells.run("import numpy as np\nfrom typing import Any\nTWO = 2")
+    cells.run("def square_forward(x: Any, n: int = TWO) -> Any:\n    return x**n, x")
+    cells.run("def square_backward(dout: Any, x: Any, /, *, k: Any = TWO) -> Any:\n    return k * x * dout")
+    space = cells.space
+    report = mg.check(space["square_backward"], space["square_forward"])
+    assert report.verdict == "right", report.problem
+    wanted = request_for(space["square_backward"], space["square_forward"]).namespace
+    assert {"Any", "TWO"} <= {*wanted}
+    assert "np" not in wanted
