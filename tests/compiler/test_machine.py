@@ -142,20 +142,31 @@ def run(source: str, kinds: dict[str, str], *arguments: Any, wide: int = 32, pla
 ROWS = """
 def run(m, n, x, y, s):
     bad = 0
-    i0 = 0
-    while i0 < m:
-        i1 = 0
-        while i1 < n:
-            t1 = {value}
-            s[i1] = s[i1] + t1
-            y[i0 * n + i1] = t1 * f64(2)
-            bad |= t1 > f64(1.5)
-            i1 += 1
-        i0 += 1
+    c = 0
+    while c < 1:
+        i0 = 0
+        while i0 < m:
+            i1 = 0
+            while i1 < n:
+                t1 = {value}
+                s[i1] = s[i1] + t1
+                y[i0 * n + i1] = t1 * f64(2)
+                bad |= t1 > f64(1.5)
+                i1 += 1
+            i0 += 1
+        c += 1
     return bad
 """
 VALUES = st.sampled_from(
-    ["x[i0 * n + i1]", "x[i0 * n + i1] * x[i1]", "x[i0 * n + i1] - x[0]", "x[i0] * x[i0 * n + i1]", "x[i1 * m + i0]"]
+    [
+        "x[(i1 * 1 + i0) * 1 + 0]",
+        "x[(i1 * m + i0) * 1 + 0]",
+        "x[i0 * n + i1]",
+        "x[i0 * n + i1] * x[i1]",
+        "x[i0 * n + i1] - x[0]",
+        "x[i0] * x[i0 * n + i1]",
+        "x[i1 * m + i0]",
+    ]
 )
 
 
@@ -245,6 +256,7 @@ FOLLOWING = {  # what a row does with what another one has left
     "a place from memory": ("p[i0] = r", "p[i0] = r\n        y[i0 * n + p[0]] = r"),
     "a condition that sets what is read": ("total += r", "total += r\n        if r > f64(9):\n            q = r\n        p[i0] = q"),
     "a sum over columns that is read": ("u = w[(i0 - 0) % 4 * n + i1]", "u = w[(i0 - 0) % 4 * n + i1] + s[i1]"),
+    "rows within the columns": ("y[i0 * n + i1] = u / r", "y[(i1 * m + i0) * 1 + 0] = y[(i1 * m + i0) * 1 + 0] + u"),
     "an end that differs": ("end1 = min(b + 8, n)", "end1 = min(b + p[i0], n)"),
 }  # fmt: skip
 

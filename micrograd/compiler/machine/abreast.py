@@ -193,7 +193,8 @@ class _Look:
         if (parts := row_and_column(index, self.outer)) is None:
             return None
         _, by, column = parts
-        if any(name in self.values for name in names_in(index) if name not in names_in(column)):
+        moving = {*self.values, *(loop.index for loop, _ in self.loops)}
+        if any(name in moving for name in names_in(index) if name not in names_in(column)):
             return None
         stride = key_of(by)
         if key_of(column) == "0":

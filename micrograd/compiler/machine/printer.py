@@ -127,6 +127,8 @@ class _Printer(Statements):
         if turn.rows is None or (parts := row_and_column(node.slice, turn.rows)) is None or memory.lanes > 1:
             return memory, self._indexed(node.slice)
         start, stride, column = parts
+        if turn.sweep.loop.index in (*names_in(stride), *(names_in(start) if start is not None else ())):
+            return memory, self._indexed(node.slice)
         side, present, row = turn.side, self.side, turn.row
         turn.side = self.side = 0
         if row is not None and turn.first is not None:
