@@ -272,6 +272,13 @@ class _Judge:
                 return f"{place}: {why}"
         return ""
 
+    @property
+    def _slopes_of_tiny(self) -> float:
+        """How large slopes are that may cancel, as those of ``arctan2(x, x)``, ``1 / x`` each: for tiny numbers alone."""
+        sizes = [np.abs(a.astype(float)) for a in self.arguments if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
+        least = min((float(a.min(initial=1.0, where=a > 0)) for a in sizes), default=1.0)
+        return 1.0 / least if least < 1e-8 else 0.0
+
     def _products(self, gradients: list[Any]) -> Any:
         along = [d for d in self.along if d is not None]
         return np.concatenate(
@@ -290,6 +297,7 @@ class _Judge:
             return
         large = float(np.abs(flat(self.truth.value)).max(initial=0, where=np.isfinite(flat(self.truth.value))))
         size = float(np.abs(pulled).sum() + np.abs(pushed).sum()) + 1e-3 * (1 + large)
+        size += self._slopes_of_tiny
         if abs(pulled.sum() - pushed.sum()) > self.loose * size and self._has_digits:
             yield Verdict("jvp", "wrong", "jvp is not vjp", f"{pushed.sum()!r} and {pulled.sum()!r}")
 
