@@ -315,7 +315,7 @@ def _terms(
         whole = _Term((), (operand,))
         if equation is None or depth > _LONGEST or made.dtype(operand) != made.dtype(x) or operand in made.notes.whole:
             return [whole]
-        if depth and made.shape(operand) == shape and _key(whole, shape, axes) in sums:
+        if depth and made.shape(operand) == shape and _key(whole, made.dtype(x), shape, axes) in sums:
             return [whole]
         if equation.op == "neg":
             return [_Term((*t.outside, -1.0), t.inside) for t in walk(equation.operands[0], depth + 1, split)]
