@@ -294,7 +294,14 @@ def test_the_modules_keep_their_types(tmp_path: Path) -> None:
 
 
 @needs_node
-def test_commands_and_addresses_in_node(tmp_path: Path) -> None:
+def test_commands_and_addresses_in_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("s.py").write_text(
+        "def s_forward(a, b, mode):\n    t = a + b\n    out = a / t\n    return out\n", encoding="utf-8"
+    )
+    inputs = ["--input", "a=scalar", "--input", "b=3x2", "--param", "mode='the same'"]
+    assert main(["exercise", "s.py:s_forward", *inputs, "-o", "e.py"]) == 0
+    exercise = Path("e.py").read_text(encoding="utf-8")
     for name in ("commands.js", "functions.js"):
         (tmp_path / name).write_text(lab_file(name), encoding="utf-8")
     keeping = lab_file("keeping.js").replace("import {data} from './data.js';", "const data = {file: 'f.py'};")
@@ -306,16 +313,18 @@ def test_commands_and_addresses_in_node(tmp_path: Path) -> None:
     (tmp_path / "try.js").write_text(
         f"""
 import {{commandOf}} from './commands.js';
-import {{firstForward, functionsIn, isBackward}} from './functions.js';
+import {{firstForward, functionsIn, inputsIn, isBackward}} from './functions.js';
 import {{codeTo, fromAddress}} from './keeping.js';
 const names = functionsIn({json.dumps(text)});
-const asked = {{file: 'f.py', name: 'f_forward', names, hint: 'kind', lang: 'zh', width: 300, madeOf: '', leftOut: 'line', seed: 3}};
+const asked = {{file: 'f.py', name: 'f_forward', names, inputs: [], hint: 'kind', lang: 'zh', width: 300, madeOf: '', leftOut: 'line', seed: 3}};
 const two = {{...asked, lang: 'en', names: ['a', 'a_backward', 'b_grad']}};
 console.log(JSON.stringify({{
   names, first: firstForward(names), none: firstForward([]),
   backward: ['f_backward', 'bn_bwd', 'grad_f', 'backup', 'gradual', 'f'].map(isBackward),
   commands: ['check', 'walk', 'draw', 'derive', 'exercise'].map((action) => commandOf(action, asked).words.join(' ')),
   two: commandOf('check', two).words.join(' '),
+  inputs: [{json.dumps(text)}, {json.dumps(exercise)}].map(inputsIn),
+  own: commandOf('check', {{...asked, inputs: inputsIn({json.dumps(exercise)})}}).words.join(' '),
   there: fromAddress({json.dumps(fragment(text, "zh"))}), same: fromAddress('#code=' + codeTo({json.dumps(text)})).code,
   bad: [fromAddress('#code=%%%'), fromAddress('#code=_w'), fromAddress(''), fromAddress('#lang=en')],
 }}));
@@ -335,6 +344,8 @@ console.log(JSON.stringify({{
         "exercise f.py:f_forward --kind line --seed 3 --lang zh -o exercise.py",
     ]
     assert made["two"] == "check f.py --forward f_forward --hint kind -o report.html"
+    assert made["inputs"] == [[], inputs], "an exercise is checked with the shapes that it was made with"
+    assert made["own"] == f"check f.py {' '.join(inputs)} --hint kind --lang zh -o report.html"
     assert made["there"] == {"code": text, "lang": "zh"}
     assert made["same"] == text
     assert [one.get("bad", False) for one in made["bad"]] == [True, True, False, False]

@@ -9,6 +9,7 @@ import {isBackward} from './functions.js';
  * @property {string} file
  * @property {string} name of the function that was chosen
  * @property {string[]} names of all functions
+ * @property {string[]} inputs of the check that the text asks for, as options
  * @property {string} hint
  * @property {string} lang
  * @property {number} width of the result, in pixels
@@ -37,7 +38,7 @@ export function commandOf(action, asked) {
   const {file, name, lang} = asked, target = `${file}:${name}`, inLanguage = lang === 'en' ? [] : ['--lang', lang];
   switch (action) {
     case 'check': return {
-      words: ['check', file, ...pairOf(asked), '--hint', asked.hint, ...inLanguage, '-o', 'report.html'], wanted: ['report.html'],
+      words: ['check', file, ...pairOf(asked), ...asked.inputs, '--hint', asked.hint, ...inLanguage, '-o', 'report.html'], wanted: ['report.html'],
     };
     case 'walk': return {words: ['walk', target, ...inLanguage, '-o', 'walk.html'], wanted: ['walk.html']};
     case 'draw': return {words: ['draw', target, '--width', String(asked.width), '-o', 'graph.svg'], wanted: ['graph.svg']};

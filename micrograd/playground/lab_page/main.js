@@ -3,7 +3,7 @@
 import {commandOf} from './commands.js';
 import {byId, data} from './data.js';
 import {listenToEditor, putText, typed} from './editor.js';
-import {firstForward, functionsIn} from './functions.js';
+import {firstForward, functionsIn, inputsIn} from './functions.js';
 import {codeTo, fromAddress, shelf} from './keeping.js';
 import {roomForPicture, saveFile, showOutcome, showTextAlone} from './output.js';
 import {endPython, runCommand, startPython} from './python.js';
@@ -139,7 +139,7 @@ async function act(action) {
   }
   const hint = byId('hint').value, file = tab === 'mine' ? data.file : 'exercise.py', lang = spoken();
   const made = commandOf(action, {
-    file, name, names, hint, lang, width: roomForPicture(), madeOf: of, leftOut: byId('left-out').value, seed: Math.floor(Math.random() * 1e4),
+    file, name, names, inputs: inputsIn(typed()), hint, lang, width: roomForPicture(), madeOf: of, leftOut: byId('left-out').value, seed: Math.floor(Math.random() * 1e4),
   });
   const label = () => t(action).replace(/[ …]/g, '');
   setBusy(true);
@@ -164,7 +164,7 @@ async function act(action) {
     else {
       showOutcome(made.words, result, made.wanted[0]);
       const {code} = result;
-      say(() => (code > 1 && !result.files[made.wanted[0]] ? t('refused', label()) : t('done', label(), seconds)));
+      say(() => (code && !result.files[made.wanted[0]] ? t('refused', label()) : t('done', label(), seconds)));
       if (action === 'check') afterCheck(from, result.code, hint);
       if (matchMedia('(max-width: 60rem)').matches) byId('result').scrollIntoView();
     }
