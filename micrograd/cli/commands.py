@@ -103,7 +103,7 @@ def _draw(options: argparse.Namespace, terminal: Terminal) -> None:
         full=options.full,
     )
     if broken:
-        raise CommandError(f"{broken}; {output} shows what ran before it", 1)
+        raise CommandError(f"{broken.rstrip('.')}; {output} shows what ran before it", 1)
     if picture.note:
         terminal.say(picture.note)
     assert not isinstance(graph, BaseException)

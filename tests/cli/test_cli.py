@@ -416,6 +416,7 @@ def test_a_fault_in_the_file_is_told_with_its_line(
     assert err.startswith(f"micrograd: {message}"), err
     assert len(err.splitlines()) == 1
     assert Path("f.svg").exists() == err.endswith("; f.svg shows what ran before it\n")
+    assert ".;" not in err
 
 
 def test_the_help_says_that_tracing_executes(capsys: pytest.CaptureFixture[str]) -> None:

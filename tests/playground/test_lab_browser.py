@@ -41,6 +41,22 @@ DEAF = WRONG.replace(
     "    out = gamma * x\n", "    sum(iter(int, 1))\n    out = gamma * x\n"
 )  # a loop of C's, without an end
 
+SCALARS = '''\
+"""Exercise: mark it with
+
+    micrograd check e.py --input a=scalar --input b=scalar
+"""
+
+
+def share_forward(a, b):
+    out = a + b
+    return out
+
+
+def share_backward(dout, a, b):
+    return dout, dout
+'''
+
 
 class Lab:
     """A playground in a browser, with what it asked of the network and what its console said."""
@@ -151,6 +167,16 @@ def test_the_page_without_python(empty: Path, opened: Callable[..., Lab]) -> Non
     page.set_input_files("#file", {"name": "a.py", "mimeType": "text/x-python", "buffer": b"def opened(x): ...\r\n"})
     page.wait_for_function("document.getElementById('function').value === 'opened'")
     assert page.input_value("#code") == "def opened(x): ...\n"
+    page.fill("#code", "x = 1\n" * 40)
+    page.evaluate("""() => { window.kept = 0; const write = Storage.prototype.setItem;
+        Storage.prototype.setItem = function (...given) { window.kept += 1; write.apply(this, given); }; }""")
+    page.focus("#code")
+    page.keyboard.press("Control+A")
+    page.keyboard.press("Tab")
+    assert page.input_value("#code") == "    x = 1\n" * 40
+    assert page.evaluate("window.kept") == 1, "many lines are one change"
+    page.keyboard.press("Shift+Tab")
+    assert page.input_value("#code") == "x = 1\n" * 40
     page.click("#language")
     assert page.evaluate("document.documentElement.lang") == "zh-Hans"
     assert page.locator("#check").text_content() == "检查"
@@ -215,6 +241,12 @@ def test_from_disk_with_the_network_off(one_file: Path, opened: Callable[..., La
     page.fill("#code", WRONG.replace("dx = dout * x", "dx = dout * gamma"))
     seen.press("check")
     assert "Right" in seen.frame.locator("body").inner_text()
+    page.fill("#code", SCALARS)
+    seen.press("check")
+    assert "Right" in seen.frame.locator("body").inner_text(), "with the shapes of the exercise"
+    page.fill("#code", "def f(x:\n")
+    seen.press("draw", "done in|see the message")
+    assert "see the message" in seen.status, "what made no picture is not done"
     assert (seen.loaded(), seen.complaints) == ([], [])
 
 

@@ -248,6 +248,13 @@ def _defined(tree: ast.Module) -> dict[str, int]:
     return names | {function.name: function.lineno for function in _functions(tree.body)}
 
 
+def _listed(tree: ast.Module) -> str:
+    """Return the names of a text's functions, as far as a message has room for them."""
+    names = [function.name for function in _functions(tree.body)]
+    more = [f"and {len(names) - 10} more"] if len(names) > 10 else []
+    return ", ".join(names[:10] + more) or "no functions"
+
+
 def chosen(source: str, file: str, forward: str | None = None, backward: str | None = None) -> tuple[Pair, ...]:
     r"""Return the pair of these names; where one name is left out, the pairs found by themselves that have the other.
 
@@ -262,10 +269,7 @@ def chosen(source: str, file: str, forward: str | None = None, backward: str | N
     for name in (forward, backward):
         if name is not None and name not in names and "*" not in names:
             near = difflib.get_close_matches(name, names, 3)
-            functions = [function.name for function in _functions(tree.body)]
-            there = (
-                f"did you mean {', '.join(near)}?" if near else f"it defines {', '.join(functions) or 'no functions'}."
-            )
+            there = f"did you mean {', '.join(near)}?" if near else f"it defines {_listed(tree)}."
             raise GraphError(f"{file}: no function {name!r}; {there}")
     if forward is not None and backward is not None:
         layer = "." in forward and forward.split(".")[0] == backward.split(".")[0]
@@ -280,8 +284,7 @@ def chosen(source: str, file: str, forward: str | None = None, backward: str | N
             f"{file}: {forward or backward} belongs to no pair that is found by itself (these are: "
             f"{', '.join(f'{p.forward} with {p.backward}' for p in found)}). Name both: --forward NAME --backward NAME."
         )
-    functions = [function.name for function in _functions(tree.body)]
     raise GraphError(
         f"{file}: found no NAME_forward with its NAME_backward, and no loss that returns (loss, dx). "
-        f"It defines {', '.join(functions) or 'no functions'}. Name yours: --forward NAME --backward NAME."
+        f"It defines {_listed(tree)}. Name yours: --forward NAME --backward NAME."
     )

@@ -7,6 +7,8 @@ const area = byId('code');
 /** @type {HTMLElement} */
 const numbers = byId('numbers');
 let leaving = false; // Escape was pressed: Tab leaves
+let inserting = false; // the browser reports each line of what is put in; one report is enough
+let changed = () => {};
 
 /**
  * Return what stands in the editor.
@@ -19,6 +21,13 @@ function drawNumbers() {
   const count = area.value.split('\n').length;
   numbers.textContent = Array.from({length: count}, (_, i) => i + 1).join('\n') + '\n\n';
   numbers.scrollTop = area.scrollTop;
+}
+
+/** Draw what depends on the text, unless more of it is coming at once. */
+function noteChange() {
+  if (inserting) return;
+  drawNumbers();
+  changed();
 }
 
 /**
@@ -37,7 +46,10 @@ export function putText(text) {
  * @param {string} text
  */
 function insert(text) {
+  inserting = true;
   if (!document.execCommand('insertText', false, text)) area.setRangeText(text, area.selectionStart, area.selectionEnd, 'end');
+  inserting = false;
+  noteChange();
 }
 
 /**
@@ -84,11 +96,12 @@ function pressed(event) {
 
 /**
  * Listen to what is typed.
- * @param {() => void} changed
+ * @param {() => void} listener called after each change
  */
-export function listenToEditor(changed) {
+export function listenToEditor(listener) {
+  changed = listener;
   area.addEventListener('keydown', pressed);
-  area.addEventListener('input', () => { drawNumbers(); changed(); });
+  area.addEventListener('input', noteChange);
   area.addEventListener('scroll', () => { numbers.scrollTop = area.scrollTop; });
   area.addEventListener('blur', () => { leaving = false; });
 }

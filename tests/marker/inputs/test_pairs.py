@@ -113,6 +113,8 @@ def test_one_name_chooses_among_the_pairs_found() -> None:
         ("def f(x):\n  return (", {}, r"a\.py:2: '\(' was never closed"),
         ("x = 1", {}, r"a\.py: found no NAME_forward .* It defines no functions\. Name yours: --forward NAME --back"),
         (functions("f", "g"), {}, r"It defines f, g\."),
+        (functions(*(f"f{i}" for i in range(2000))), {}, r"It defines f0, .*, f9, and 1990 more\. Name yours"),
+        (functions(*(f"f{i}" for i in range(12))), {"forward": "zzz"}, r"it defines f0, .*, f9, and 2 more\."),
         (functions("f_forward", "f_backward"), {"backward": "f_bakward"}, r"no function 'f_bakward'; did you mean f_b"),
         (functions("f"), {"backward": "zzz"}, r"no function 'zzz'; it defines f\."),
         (
