@@ -242,6 +242,7 @@ def _picked(x: Any) -> Any:
     return out
 
 
+@pytest.mark.filterwarnings("ignore:.*cannot be fused:RuntimeWarning")
 @pytest.mark.parametrize("f", [_filled, _every_other, _turned, _in_place, _picked])
 def test_zeros_keep_their_sign_where_they_are_written(f: Any) -> None:
     x = np.array([-1.0, 2.0, -3.0, 4.0])
