@@ -310,8 +310,10 @@ def _gather(x: Any, *, index: Any) -> Any:
 
 def _scatter(x: Any, *, index: Any, shape: tuple[int, ...]) -> Any:
     x = np.asarray(x)
-    out = np.zeros(shape, x.dtype)
-    np.add.at(out, _plain_index(index), x)
+    out, at = np.zeros(shape, x.dtype), _plain_index(index)
+    if x.dtype.kind == "f":
+        out[at] = -0.0  # to which anything may be added: -0 stays what it is
+    np.add.at(out, at, x)
     return out
 
 

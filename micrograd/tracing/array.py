@@ -349,13 +349,17 @@ def narrowed(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
 def _numbers(operands: tuple[Any, Any], made: Any) -> Any:
     """Return what an operator made of two operands, a number or truth value of Python's where both are Python's."""
     if operands[0].storage.weak:
-        other = operands[1]
-        weak = type(other) in (float, int, bool) or (type(other) is TracedArray and other.storage.weak)
+        weak = _of_python(operands[1])
         if isinstance(made, TracedArray):
             made.storage.weak = weak
         elif weak and isinstance(made, np.bool_):
             return bool(made)
     return made
+
+
+def _of_python(x: Any) -> bool:
+    """Check that an operand is a number or truth value of Python's rather than NumPy's."""
+    return type(x) in (float, int, bool) or (type(x) is TracedArray and x.storage.weak)
 
 
 def _counted(x: Any) -> Any:
@@ -379,7 +383,7 @@ def _operators(name: str, ufunc: np.ufunc, *, compares: bool = False) -> None:
                 return own(short(x, y))
         if not isinstance(other, _COMPUTES):
             return NotImplemented
-        if self.storage.weak and not compares:
+        if self.storage.weak and not compares and _of_python(other):
             self, other = _counted(self), _counted(other)
         return _numbers((self, other), self.call_ufunc(ufunc, "__call__", (self, other), {}))
 
@@ -390,7 +394,7 @@ def _operators(name: str, ufunc: np.ufunc, *, compares: bool = False) -> None:
                 return own(short(other, x))
         if not isinstance(other, _COMPUTES):
             return NotImplemented
-        if self.storage.weak:
+        if self.storage.weak and _of_python(other):
             self = _counted(self)
         return _numbers((self, other), self.call_ufunc(ufunc, "__call__", (other, self), {}))
 

@@ -10,6 +10,7 @@ arrays.
 from __future__ import annotations
 
 import abc
+import dis
 import functools
 import sys
 from collections import deque
@@ -288,11 +289,17 @@ class Cloner:
         """Return a plain array that something tracked is written into, traced from now on.
 
         Raises:
-            GraphError: the user has another name for it, under which it would stay plain.
+            GraphError: the user has a name for it under which it would stay plain.
         """
         names: set[tuple[int, str]] = set()
-        for frame in user_frames(2, until=outermost):
+        frames = [*user_frames(2, until=outermost)]
+        for frame in frames:
             names.update((id(frame), name) for name, value in frame.f_locals.items() if value is array)
+        if frames and len(names) <= 1 and not _stored_again(frames[0], {name for _, name in names}):
+            raise GraphError(
+                "a traced value is written into a plain array, under whose name its gradient would be lost silently. "
+                "Make the array inside the traced function, with np.zeros or np.array."
+            )
         if len(names) > 1:
             raise GraphError(
                 f"a traced value is written into a plain array that has {len(names)} names here "
@@ -591,6 +598,16 @@ def _plain(value: TracedArray, seen: dict[int, Any]) -> Any:
 def _is_same(now: dict[Any, Any], was: dict[Any, Any]) -> bool:
     """Check that two dictionaries hold the same objects."""
     return len(now) == len(was) and all(now.get(key, _NOTHING) is item for key, item in was.items())
+
+
+def _stored_again(frame: FrameType, names: set[str]) -> bool:
+    """Check that what a frame computes goes back where the array came from: ``x += t``, ``x = np.exp(t, out=x)``."""
+    code = [*dis.get_instructions(frame.f_code)]
+    now = next((place for place, made in enumerate(code) if made.offset == frame.f_lasti), None)
+    if now is None or now + 1 == len(code):
+        return False
+    in_place = code[now].opname == "BINARY_OP" and code[now].argrepr.endswith("=")
+    return in_place or (code[now + 1].opname.startswith("STORE_") and code[now + 1].argval in names)
 
 
 def _put(target: Any, key: str, value: Any) -> None:

@@ -226,6 +226,10 @@ class Storage(_Unwritten):
     def _composed(self, live: dict[int, Write], owner: Array, slot: Array) -> Any:
         first = next(iter(live.values()))
         covered = bool((owner >= 0).all())
+        if not self.shape and covered:  # one entry: of those that were written to it the last one counts
+            write = live[int(owner.flat[0])]
+            entries = c.reshape(write.value, -1) if isinstance(write.value, Tensor) else write.value.reshape(-1)
+            return _shaped(entries[int(slot.flat[0])], ())
         if not any(isinstance(write.value, Tensor) for write in live.values()):
             return self._with_constants(live, owner, slot, covered)
         if len(live) == 1 and covered and np.array_equal(slot, np.arange(slot.size)):

@@ -206,3 +206,49 @@ def test_what_is_made_of_what_was_written_lies_as_numpys_does(name: str, fresh: 
         graph = mg.trace(f, argument())
         np.testing.assert_array_equal(graph.value[graph.outputs[0].name], f(argument()))
         np.testing.assert_array_equal(mg.compile(f)(argument()), f(argument()))
+
+
+# ---- the sign of zeros ---------------------------------------------------------------------------------------------
+
+
+def _filled(x: Any) -> Any:
+    out = np.empty(4)
+    for i in range(4):
+        out[3 - i] = x[i] * 0
+    return out
+
+
+def _every_other(x: Any) -> Any:
+    out = np.zeros(4)
+    out[::2] = x[:2] * 0
+    return out
+
+
+def _turned(x: Any) -> Any:
+    out = np.ones((2, 2))
+    out[:, ::-1] = x.reshape(2, 2) * 0
+    return out
+
+
+def _in_place(x: Any) -> Any:
+    y = x * 1.0
+    y[::-1] *= 0
+    return y
+
+
+def _picked(x: Any) -> Any:
+    out = np.ones(5)
+    out[[3, 0]] = x[:2] * 0
+    return out
+
+
+@pytest.mark.filterwarnings("ignore:.*cannot be fused:RuntimeWarning")
+@pytest.mark.parametrize("f", [_filled, _every_other, _turned, _in_place, _picked])
+def test_zeros_keep_their_sign_where_they_are_written(f: Any) -> None:
+    x = np.array([-1.0, 2.0, -3.0, 4.0])
+    signs = np.signbit(f(x))
+    assert signs.any()
+    graph = mg.trace(f, x)
+    assert np.array_equal(np.signbit(graph.value[graph.outputs[0].name]), signs)
+    assert np.array_equal(np.signbit(mg.vjp(f, x)[0]), signs)
+    assert np.array_equal(np.signbit(mg.compile(f)(x)), signs)

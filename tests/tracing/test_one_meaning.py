@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -176,3 +177,74 @@ def test_no_gradient_goes_through_truth_values(f: Any) -> None:
     value, pull = mg.vjp(of_masks, X)
     assert np.array_equal(value, of_masks(X))
     assert np.array_equal(pull(np.ones(6))[0], np.ones(3))
+
+
+COUNTS = np.array([1, 2, 3], np.int8)
+
+
+def _dropped(x: Any) -> Any:
+    plain = COUNTS.astype(float)
+    np.exp(x, out=plain)
+    return plain
+
+
+def _under_another_name(x: Any) -> Any:
+    plain = COUNTS.astype(float)
+    made = np.exp(x, out=plain)
+    return made + plain
+
+
+def _in_a_list(x: Any) -> Any:
+    plain = [COUNTS.astype(float)]
+    np.multiply(x, 2.0, out=plain[0])
+    return plain[0]
+
+
+@pytest.mark.parametrize("f", [_dropped, _under_another_name, _in_a_list])
+def test_what_is_written_into_a_plain_array_is_not_lost(f: Callable[..., Any]) -> None:
+    for run in (mg.trace, mg.vjp, mg.compile(f)):
+        with pytest.raises(GraphError, match=r"a traced value is written into a plain array|would lose its gradient"):
+            run(f, X) if run in (mg.trace, mg.vjp) else run(X)
+
+
+def _named_again(x: Any) -> Any:
+    plain = COUNTS.astype(float)
+    plain = np.exp(x, out=plain)
+    plain += x
+    return plain
+
+
+def _added_up(x: Any) -> Any:
+    plain = COUNTS.astype(float)
+    plain *= x
+    return plain
+
+
+@pytest.mark.parametrize("f", [_named_again, _added_up])
+def test_a_plain_array_that_is_named_again_is_traced(f: Callable[..., Any]) -> None:
+    value, pull = mg.vjp(f, X)
+    assert np.array_equal(value, f(X))
+    expected = np.exp(X) + 1 if f is _named_again else COUNTS
+    np.testing.assert_allclose(pull(np.ones(3))[0], expected, rtol=1e-15)
+
+
+@pytest.mark.parametrize("f", [
+    lambda x: ((math.exp(x[0]) > 0) + (x > 0)) * x,
+    lambda x: ((x > 0) + (math.exp(x[0]) > 0)) * x,
+    lambda x: ((math.exp(x[0]) > 0) + (math.exp(x[1]) > 0)) * x,
+    lambda x: ((math.exp(x[0]) > 0) * (x > 0)) * x,
+])  # fmt: skip
+def test_truth_values_of_python_count_among_themselves_alone(f: Callable[..., Any]) -> None:
+    assert np.array_equal(mg.vjp(f, X)[0], f(X))
+    assert np.array_equal(mg.compile(f)(X), f(X))
+
+
+def test_writes_into_views_of_one_number() -> None:
+    def f(x: Any) -> Any:
+        row = np.atleast_2d(x)
+        row[[0, -1]] = row[[-1, 0]] * 3
+        return row * row
+
+    value, pull = mg.vjp(f, np.array(2.0))
+    assert np.array_equal(value, [[36.0]])
+    assert np.array_equal(pull(np.ones((1, 1)))[0], 36.0)

@@ -71,6 +71,8 @@ def print_move(segment: Segment, equation: Equation) -> None:
         else:
             loops = _Loops(over=[("i0", shape[0], [f"i{_TARGET} = {places}[i0]"])])
         more = f"{write.at()} + " if equation.op == "scatter" else ""
+        if more:  # to -0 anything may be added: -0 stays what it is
+            loops.run(segment, f"{write.at()} = {segment.constant(-0.0, segment.found.program.values[out].dtype)}")
         loops.run(segment, f"{write.at()} = {more}{read.at()}")
         return
     whole, part = (0, _TARGET) if equation.op == "gather" else (_TARGET, 0)  # the loops of what is indexed, of the rest
