@@ -324,6 +324,7 @@ console.log(JSON.stringify({{
   commands: ['check', 'walk', 'draw', 'derive', 'exercise'].map((action) => commandOf(action, asked).words.join(' ')),
   two: commandOf('check', two).words.join(' '),
   inputs: [{json.dumps(text)}, {json.dumps(exercise)}].map(inputsIn),
+  both: commandOf('check', {{...two, inputs: ['--input', 'x=3']}}).words.join(' '),
   own: commandOf('check', {{...asked, inputs: inputsIn({json.dumps(exercise)})}}).words.join(' '),
   there: fromAddress({json.dumps(fragment(text, "zh"))}), same: fromAddress('#code=' + codeTo({json.dumps(text)})).code,
   bad: [fromAddress('#code=%%%'), fromAddress('#code=_w'), fromAddress(''), fromAddress('#lang=en')],
@@ -346,6 +347,7 @@ console.log(JSON.stringify({{
     assert made["two"] == "check f.py --forward f_forward --hint kind -o report.html"
     assert made["inputs"] == [[], inputs], "an exercise is checked with the shapes that it was made with"
     assert made["own"] == f"check f.py {' '.join(inputs)} --hint kind --lang zh -o report.html"
+    assert made["both"] == made["two"], "of two pairs they may be the other's"
     assert made["there"] == {"code": text, "lang": "zh"}
     assert made["same"] == text
     assert [one.get("bad", False) for one in made["bad"]] == [True, True, False, False]

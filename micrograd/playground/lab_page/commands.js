@@ -19,12 +19,12 @@ import {isBackward} from './functions.js';
  */
 
 /**
- * Return the arguments that say which pair is checked; none where there is only one.
+ * Return the arguments that say what is checked: which pair; or where there is only one, with which inputs.
  * @param {Asked} asked
  * @returns {string[]}
  */
-function pairOf({name, names}) {
-  if (names.filter(isBackward).length < 2) return [];
+function pairOf({name, names, inputs}) {
+  if (names.filter(isBackward).length < 2) return inputs;
   return [isBackward(name) ? '--backward' : '--forward', name];
 }
 
@@ -38,7 +38,7 @@ export function commandOf(action, asked) {
   const {file, name, lang} = asked, target = `${file}:${name}`, inLanguage = lang === 'en' ? [] : ['--lang', lang];
   switch (action) {
     case 'check': return {
-      words: ['check', file, ...pairOf(asked), ...asked.inputs, '--hint', asked.hint, ...inLanguage, '-o', 'report.html'], wanted: ['report.html'],
+      words: ['check', file, ...pairOf(asked), '--hint', asked.hint, ...inLanguage, '-o', 'report.html'], wanted: ['report.html'],
     };
     case 'walk': return {words: ['walk', target, ...inLanguage, '-o', 'walk.html'], wanted: ['walk.html']};
     case 'draw': return {words: ['draw', target, '--width', String(asked.width), '-o', 'graph.svg'], wanted: ['graph.svg']};
