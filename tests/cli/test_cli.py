@@ -622,10 +622,13 @@ def test_an_exercise_is_checked_with_its_own_shapes(
     """Its text shows the command; what that says holds where it is not typed, too."""
     monkeypatch.chdir(tmp_path)
     Path("f.py").write_text("def shift_forward(x, b):\n    y = x + b\n    out = y * 2.0\n    return out\n")
-    assert main(["exercise", "f.py:shift_forward", "--input", "x=3x4", "--input", "b=3x1", "-o", "e.py"]) == 0
+    assert main(["exercise", "f.py:shift_forward", "--input", "x=4x3", "--input", "b=3", "-o", "e.py"]) == 0
     asked, solved = Path("e.py").read_text(), Path("e_solution.py").read_text()
     asked = asked[: asked.index("def shift_backward")] + solved[solved.index("def shift_backward") :]
     Path("mine.py").write_text(asked)
     capsys.readouterr()
     assert main(["check", "mine.py"]) == 0
-    assert "b (3, 1)" in capsys.readouterr().out
+    assert "x (4, 3)" in capsys.readouterr().out
+    Path("mine.py").write_text(asked.replace("micrograd check", "micrograd says"))
+    assert main(["check", "mine.py"]) == 0
+    assert "x (4, 3)" not in capsys.readouterr().out
