@@ -132,6 +132,12 @@ class _OfCapture(Unnamed):
         super().__init__(cloner)
         self.arguments: list[TracedArray] = []
 
+    def adopted(self, array: np.ndarray[Any, Any]) -> TracedArray:
+        """Return a plain array that something tracked is written into: it was made in this call, of constants."""
+        made = super().adopted(array)
+        made.storage.origin = None
+        return made
+
     def writes(self, storage: Storage) -> None:
         """Refuse to write into an array that is no argument and was not made in the call."""
         super().writes(storage)

@@ -226,6 +226,9 @@ def test_a_plain_array_that_is_named_again_is_traced(f: Callable[..., Any]) -> N
     assert np.array_equal(value, f(X))
     expected = np.exp(X) + 1 if f is _named_again else COUNTS
     np.testing.assert_allclose(pull(np.ones(3))[0], expected, rtol=1e-15)
+    fast = mg.compile(f)  # which met another array outside of it at each capture, without end
+    for x in (X, 2 * X):
+        np.testing.assert_allclose(fast(x), f(x), rtol=1e-15)
 
 
 @pytest.mark.parametrize("f", [
