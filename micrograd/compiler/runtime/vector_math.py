@@ -153,12 +153,11 @@ def _functions(form: Format) -> dict[str, Function]:
     tiny = real(form.tiny)
     lifts, lift = real(64.0), real(2.0**64)  # brings every subnormal number among the normal ones
     expm1_p, tanh_p, log1p_p = (tuple(map(real, p)) for p in (form.expm1, form.tanh, form.log1p))
-    f32, f64 = np.float32, np.float64
-    wide = np.float64  # in which turns are counted
-    turns_to_whole, turns, quarter, four = wide(1.5 * 2.0**52), wide(2 / np.pi), wide(0.25), wide(4.0)
-    pi_1, pi_2, pi_3, pi_4 = map(wide, HALF_PI)
-    none, unit, middle = wide(0.0), wide(1.0), wide(0.5)
-    sin_p, cos_p = (tuple(map(wide, p)) for p in (form.sin, form.cos))
+    f32, f64 = np.float32, np.float64  # in which turns are counted
+    turns_to_whole, turns, quarter, four = f64(1.5 * 2.0**52), f64(2 / np.pi), f64(0.25), f64(4.0)
+    pi_1, pi_2, pi_3, pi_4 = map(f64, HALF_PI)
+    none, unit, middle = f64(0.0), f64(1.0), f64(0.5)
+    sin_p, cos_p = (tuple(map(f64, p)) for p in (form.sin, form.cos))
 
     def whole(x: Any) -> Any:
         return (x + to_whole) - to_whole
@@ -234,37 +233,41 @@ def _functions(form: Format) -> dict[str, Function]:
         w = unit - half_z
         return w + (((unit - w) - half_z) + multiply_add(z * z, horner(z, cos_p), -(r * more)))
 
+    def sine_at(q: Any, s: Any, c: Any) -> Any:
+        """Return the sine q quarter turns on, of the sine and the cosine there."""
+        return select(q * q == unit, q * c, multiply_add(-(q * q), middle, unit) * s)
+
+    def cosine_at(q: Any, s: Any, c: Any) -> Any:
+        return select(q * q == unit, -q * s, multiply_add(-(q * q), middle, unit) * c)
+
     def sin_wide(x: Any) -> Any:
         k = quarters(x)
-        q, r, more = left(k), reduced(x, k), beyond(x, k)
-        s, c = sine(r, more), cosine(r, more)
-        square = q * q
-        return select(x == none, x, select(square == unit, q * c, multiply_add(-square, middle, unit) * s))
+        r, more = reduced(x, k), beyond(x, k)
+        return select(x == none, x, sine_at(left(k), sine(r, more), cosine(r, more)))
 
     def cos_wide(x: Any) -> Any:
         k = quarters(x)
-        q, r, more = left(k), reduced(x, k), beyond(x, k)
-        s, c = sine(r, more), cosine(r, more)
-        square = q * q
-        return select(square == unit, -q * s, multiply_add(-square, middle, unit) * c)
+        r, more = reduced(x, k), beyond(x, k)
+        return cosine_at(left(k), sine(r, more), cosine(r, more))
+
+    def short_sine(r: Any) -> Any:
+        return multiply_add(r * r * r, horner(r * r, sin_p), r)
+
+    def short_cosine(r: Any) -> Any:
+        z = r * r
+        return multiply_add(z * z, horner(z, cos_p), multiply_add(-z, middle, unit))
 
     def sin_of_float32(x: Any) -> Any:
         wider = f64(x)
         k = quarters(wider)
-        q, r = left(k), reduced(wider, k)
-        z, square = r * r, q * q
-        s = multiply_add(r * z, horner(z, sin_p), r)
-        c = multiply_add(z * z, horner(z, cos_p), multiply_add(-z, middle, unit))
-        return select(x == zero, x, f32(select(square == unit, q * c, multiply_add(-square, middle, unit) * s)))
+        r = reduced(wider, k)
+        return select(x == zero, x, f32(sine_at(left(k), short_sine(r), short_cosine(r))))
 
     def cos_of_float32(x: Any) -> Any:
         wider = f64(x)
         k = quarters(wider)
-        q, r = left(k), reduced(wider, k)
-        z, square = r * r, q * q
-        s = multiply_add(r * z, horner(z, sin_p), r)
-        c = multiply_add(z * z, horner(z, cos_p), multiply_add(-z, middle, unit))
-        return f32(select(square == unit, -q * s, multiply_add(-square, middle, unit) * c))
+        r = reduced(wider, k)
+        return f32(cosine_at(left(k), short_sine(r), short_cosine(r)))
 
     narrow = form.dtype == "float32"
     sin, cos = (sin_of_float32, cos_of_float32) if narrow else (sin_wide, cos_wide)

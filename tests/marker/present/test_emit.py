@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import pytest
@@ -208,7 +209,7 @@ def executed(cells: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> di
     for number, cell in enumerate(cells):
         if cell["cell_type"] != "code":
             continue
-        file, text = f"/tmp/ipykernel_7/{number}.py", cell["source"]
+        file, text = f"{gettempdir()}/ipykernel_7/{number}.py", cell["source"]
         monkeypatch.setitem(linecache.cache, file, (len(text), None, text.splitlines(keepends=True), file))
         about = cell["metadata"]["nbgrader"]
         try:

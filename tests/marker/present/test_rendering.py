@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from tempfile import gettempdir
 from typing import Any
 
 import html5lib
@@ -248,7 +249,11 @@ def test_a_loss_is_called_by_its_one_name() -> None:
 
 
 def test_a_cell_of_a_notebook_is_called_that() -> None:
-    assert replace(report(FACTOR), file="/tmp/ipykernel_7/99.py").text().startswith("this cell: batchnorm_backward")
+    assert (
+        replace(report(FACTOR), file=f"{gettempdir()}/ipykernel_7/99.py")
+        .text()
+        .startswith("this cell: batchnorm_backward")
+    )
 
 
 # ---- HTML ------------------------------------------------------------------------------------------------------------

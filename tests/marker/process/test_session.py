@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+from tempfile import gettempdir
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ class Cells:
         self.files: list[str] = []
 
     def run(self, text: str) -> None:
-        file = f"/tmp/ipykernel_1/{len(self.files)}.py"
+        file = f"{gettempdir()}/ipykernel_1/{len(self.files)}.py"
         linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
         self.files.append(file)
         exec(compile(text, file, "exec"), self.space)
