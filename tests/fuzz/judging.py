@@ -325,7 +325,7 @@ class _Judge:
         if not abs(products.sum() - known.value) <= max(10 * self.loose, coarse) * size + known.error:
             # where a rounded number meets what it is made of; the middle of equals goes straight along every line, but
             # another way along each
-            edges = r"//|%|divmod|floor|ceil|rint|trunc|round|median|quantile|percentile|sort|partition"
+            edges = r"[=!]=|//|%|divmod|floor|ceil|rint|trunc|round|median|quantile|percentile|sort|partition"
             if self._tied() and re.search(edges, self.program.text):
                 yield Verdict("slope", "skipped", "on an edge")
                 return
@@ -424,16 +424,21 @@ def _short(a: Any) -> str:
 
 def _looseness(text: str) -> float:
     """How far gradients may be apart, relative to the terms that they are sums of: by the coarsest dtype."""
-    if "float16" in text:
+    if _is_half(text):
         return 0.02
     return 1e-3 if "float32" in text or "'f4'" in text else 1e-9
 
 
 def _roundoff(text: str) -> float:
     """32 units of roundoff of the coarsest dtype: how far values may be apart, relative to the largest."""
-    if "float16" in text:
+    if _is_half(text):
         return 2.0**-6
     return 2.0**-19 if "float32" in text or "'f4'" in text else 2.0**-48
+
+
+def _is_half(text: str) -> bool:
+    """Whether there may be half precision: NumPy's functions of whole numbers of 8 bits are of it."""
+    return "float16" in text or "int8" in text
 
 
 def _first(error: BaseException) -> str:

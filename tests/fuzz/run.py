@@ -149,7 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.plant is not None:
         return _plant(chosen.plant or [*FAULTS], chosen.programs)
     if chosen.files:
-        return _again(chosen.files)
+        return _again(chosen.files, chosen.routes)
     tally, begun, number = Tally(chosen.out), time.monotonic(), chosen.seed
     print(f"seed {number}", flush=True)
     said = begun
@@ -194,10 +194,10 @@ def _plant(kinds: Sequence[str], most: int) -> int:
     return 1 if missed else 0
 
 
-def _again(files: Sequence[Path]) -> int:
+def _again(files: Sequence[Path], routes: Sequence[str] | None) -> int:
     wrong = 0
     for file in files:
-        verdicts = judge(Program(file.read_text(encoding="utf-8")), [r for r in ROUTES if r not in DEAR])
+        verdicts = judge(Program(file.read_text(encoding="utf-8")), routes or [*ROUTES])
         for verdict in verdicts:
             print(f"{file.name}: {verdict.route} {verdict.outcome} {verdict.why} {verdict.detail}")
             wrong += verdict.outcome == "wrong"

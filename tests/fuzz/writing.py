@@ -168,7 +168,9 @@ class _Writer:
                 tags[tag] = text
             return text
 
-        if "{new}" in template:
+        if "np.empty" in template:  # a name that is new in truth, or its own unset memory would be read to fill it
+            tags["new"] = tags["o"] = self.name({})
+        elif "{new}" in template:
             tags["new"] = self.name(world)
         return SLOT.sub(put, template)
 
