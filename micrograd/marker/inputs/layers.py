@@ -20,6 +20,7 @@ import numpy as np
 from micrograd.errors import GraphError
 from micrograd.marker.gradient_names import belongs, gradient_target, normal
 from micrograd.marker.inputs.calling import call_of, gradients_of, inputs_of, result_of
+from micrograd.marker.inputs.clues import source_of
 from micrograd.marker.inputs.pairs import Pair, entries_returned
 from micrograd.marker.inputs.task import Call, Task
 from micrograd.marker.messages import problem
@@ -30,12 +31,18 @@ _GRADS = ("grads", "grad", "gradients", "dparams", "gradient")
 
 
 def made_of(module: types.ModuleType, name: str) -> list[inspect.Parameter]:
-    """Return the parameters of a constructor that a check draws: those without a default, and rates."""
+    """Return the parameters of a constructor that a check draws.
+
+    Those without a default, rates, and numbers that the backward reads, but for what becomes an array of the object's.
+    """
     parameters = inspect.signature(getattr(module, name)).parameters.values()
     plain = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    made, text = (source_of(getattr(getattr(module, name), which, made_of)) for which in ("__init__", "backward"))
     rate = [p.name for p in plain if type(p.default) is float and 0.1 <= p.default <= 0.9]
+    rate += [p.name for p in plain if type(p.default) in (int, float) and re.search(rf"self\._?{p.name}\b", text)]
     rate = [name for name in rate if not re.search("std|scale|sigma|init", name)]  # how wide weights are drawn
     rate += [p.name for p in plain if type(p.default) is int and p.name in ("stride", "pad", "padding")]
+    rate = [name for name in rate if not re.search(rf"self\.{name}\s*=\s*np\.", made)]
     return [p for p in plain if p.default is p.empty or p.name in rate]
 
 
@@ -106,6 +113,8 @@ def forward_of_layer(
     forward.__signature__ = signature  # type: ignore[attr-defined]
     forward.__name__, forward.__qualname__ = method.__name__, name
     forward.__wrapped__ = method  # type: ignore[attr-defined]
+    known = {p.name: p.default for p in (*made, *own) if p.default is not p.empty}
+    forward.defaults = known  # type: ignore[attr-defined]
     return forward
 
 

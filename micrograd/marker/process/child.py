@@ -9,50 +9,36 @@ none `micrograd.marker.process.in_process` calls it.
 from __future__ import annotations
 
 import contextlib
-import copy
-import functools
-import inspect
 import json
 import os
-import re
 import sys
 import time
-import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from types import FrameType
 from typing import Any
 
-import numpy as np
-
-from micrograd.errors import GraphError, MicrogradError
+from micrograd.errors import MicrogradError
 from micrograd.marker.diagnosis.first_look import finding_of_stop
 from micrograd.marker.diagnosis.marking import forward_of, held, mark
-from micrograd.marker.inputs.calling import (
-    Stopped,
-    Watch,
-    call_of,
-    function_named,
-    gradients_of,
-    result_of,
-)  # fmt: skip
-from micrograd.marker.inputs.conventions import role_of, unknown
-from micrograd.marker.inputs.guessing import make
-from micrograd.marker.inputs.layers import lifted, made_of
-from micrograd.marker.inputs.pairs import Pair
-from micrograd.marker.inputs.task import Call, Probe, Task
+from micrograd.marker.inputs.task import Task
 from micrograd.marker.messages import problem
 from micrograd.marker.present import advice
 from micrograd.marker.process import limits
-from micrograd.marker.process.limits import SHOWN, TRIALS, Ended, Late, Limits, unpacked
+from micrograd.marker.process.choosing import task_of
+from micrograd.marker.process.limits import SHOWN, TRIALS, Ended, Late, Limits
 from micrograd.marker.report import Finding, Report
 from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.recording import UnloadableError, line_of, load
 from micrograd.marker.student.stopping import finding_of_syntax, stop_of
-from micrograd.marker.truth.cases import MISSING, Case, prepare
-from micrograd.pytree import call_by_parameter, paths
+from micrograd.marker.truth.cases import prepare
+from micrograd.pytree import call_by_parameter
 
-__all__ = ["main", "served", "task_of"]
+__all__ = ["main", "served"]
+
+
+def _note(text: str) -> None:
+    sys.stderr.write(f"{text} (passed over)\n")
 
 
 class Way:
@@ -108,153 +94,12 @@ def _told(error: BaseException, file: str, source: str) -> str:
     return problem("exception", at=at, kind=words, message=message or "no message") + advice.hint(error)
 
 
-def task_of(request: dict[str, Any], part: Callable[[str], object] = lambda _: None) -> tuple[Task, types.ModuleType]:
-    """Return the task that a request describes, and the student's text as a module.
-
-    The forward is run to see what fits.
-
-    Args:
-        request: `micrograd.marker.process.runner.Request` as a dictionary.
-        part: called when another part of what is printed begins, with
-            `limits.TRIALS` or `limits.SHOWN`: of all runs one is shown.
-
-    Raises:
-        MicrogradError: the two functions cannot be called as a pair; and whatever the student's code raises.
-    """
-    source, file = request["source"], request["file"]
-    pair = Pair(request["forward"], request["backward"], request["kind"], 1)
-    namespace = unpacked(request["namespace"])
-    module = load(source, file, (pair.forward, pair.backward), namespace=namespace, note=_note)
-    part(TRIALS)
-    owner = pair.forward.rpartition(".")[0]
-    task = Task(
-        source, file, pair.forward, pair.backward, Call(), (), receiver=owner, reference=request["reference"],
-        namespace=namespace, seconds=request["seconds"] / 2,
-        made=tuple(p.name for p in made_of(module, owner)) if owner else (),
-    )  # fmt: skip
-    forward = forward_of(task, module)
-    backward = function_named(module, pair.backward)
-    watch = Watch(forward)
-    modes = ("test",) if re.search(r"""mode.*["'](test|train)["']""", inspect.getsource(backward)) else ()
-    example, upstream = unpacked(request["example"]), unpacked(request["upstream"])
-
-    def made_for(drawn: tuple[Probe, ...]) -> tuple[Task, set[str]]:
-        """Return the task with these probes, and how what its backward returns on the first does not fit."""
-        result = result_of(forward, drawn[0])
-        if pair.kind != "loss" and owner:
-            made = lifted(replace(task, probes=drawn), module, pair, forward, result)
-            return made, _misfits(
-                made, result, functools.partial(_run_method, forward, pair, probe=drawn[0], result=result)
-            )
-        if owner:
-            return lifted(replace(task, probes=drawn), module, pair, forward, result), set()
-        run = functools.partial(gradients_of, backward, probe=drawn[0], result=result)
-        made = replace(task, probes=drawn, call=call_of(pair, backward, drawn[0].arguments, result, source, run))
-        return made, _misfits(made, result, (lambda _: result) if pair.kind == "loss" else run)
-
-    first: Task | None = None
-    why = set[str]()
-    for skip in range(4):
-        try:
-            drawn = tuple(make(watch.forward, example, seed=request["seed"], skip=skip, modes=modes, backward=backward))
-        except Stopped as stopped:
-            raise stopped.args[0] from None
-        except GraphError as error:
-            if first is not None:
-                break
-            cause = watch.cause(pair.forward) or error
-            cause.unknown = unknown(forward)  # type: ignore[attr-defined]
-            raise cause from None
-        if upstream is not None:  # then for exactly these arrays, before the probes
-            given = _given(forward, example, drawn[0].arguments)
-            drawn = (Probe(given, upstream if isinstance(upstream, tuple) else (upstream,), request["seed"]), *drawn)
-        made, off = made_for(drawn)
-        plainer = first is not None and _is_plainer(drawn[0], first.probes[0])
-        wider = first is not None and _axes(drawn[0]) > _axes(first.probes[0])
-        if first is None or (not off and ("strange" in why or (plainer if "raises" in why else wider))):
-            first, why = made, off
-        if not why or upstream is not None:
-            break
-    assert first is not None
-    if "raises" in why and not example and any(role_of(name) in ("", "labels") for name in first.probes[0].arguments):
-
-        @functools.wraps(forward)
-        def both(**arguments: Any) -> Any:
-            """Run the forward and then the backward: what is unknown of the arguments is looked for once more."""
-            probe = Probe(arguments)
-            result = result_of(forward, probe)
-            method = getattr(forward.instance, pair.backward.rpartition(".")[2]) if owner else backward  # type: ignore[attr-defined]
-            gradients_of(method, call_of(pair, method, arguments, result, source), probe, result)
-            return result
-
-        with contextlib.suppress(GraphError):
-            drawn = tuple(make(forward, example, seed=request["seed"], modes=modes, backward=backward, whole=both))
-            return made_for(drawn)[0], module
-    return first, module
-
-
-def _run_method(forward: Any, pair: Pair, call: Call, probe: Probe, result: Any) -> Any:
-    """Run the backward of the object that the forward ran on."""
-    method = getattr(copy.deepcopy(forward.instance), pair.backward.rpartition(".")[2])
-    return gradients_of(method, call, probe, result)
-
-
-def _is_plainer(one: Probe, other: Probe) -> bool:
-    """Return whether the arrays of one guess have fewer axes together, or it has other labels beside the same arrays.
-
-    Of two guesses that run, the plainer one is meant; of labels and rows with a single one nobody knows which.
-    """
-    kinds = [
-        {n: (np.ndim(v), np.asarray(v).dtype.kind) for n, v in probe.arguments.items() if not isinstance(v, dict)}
-        for probe in (one, other)
-    ]
-    axes = [[n for name, (n, _) in kind.items() if role_of(name) != "labels"] for kind in kinds]
-    return sum(axes[0]) < sum(axes[1]) or (axes[0] == axes[1] and kinds[0] != kinds[1])
-
-
-def _axes(probe: Probe) -> int:
-    """Return how many axes the arrays have together."""
-    return sum(getattr(value, "ndim", 0) for value in probe.arguments.values())
-
-
-def _misfits(task: Task, result: Any, run: Callable[[Call], Any]) -> set[str]:
-    """Return how gradients come back in other shapes than their inputs': the shapes were guessed, perhaps wrongly.
-
-    One that is not yet summed, summed too far or transposed is ``usual``; another is ``strange``.
-    """
-    try:
-        gradients = Case(task, task.probes[0], result, (), [], []).gradients_in(run(task.call))
-    except (ValueError, TypeError, IndexError):
-        return {"raises"}
-    except Exception:  # noqa: BLE001 - whatever the student's code raises; other shapes would not mend it
-        return set()
-    given = dict(pair for name, value in task.probes[0].arguments.items() for pair in paths(value, name))
-    off: set[str] = set()
-    for (_, path), gradient in zip(task.call.results, gradients, strict=True):
-        got, wanted = getattr(gradient, "shape", ()), np.shape(given.get(path, ()))
-        if gradient is MISSING or got == wanted or sorted(got) == sorted(wanted):
-            continue
-        try:
-            np.broadcast_shapes(got, wanted)
-            off.add("usual")
-        except ValueError:
-            off.add("strange")
-    return off
-
-
 def _place(error: BaseException, file: str, source: str) -> tuple[Finding, ...]:
     """Return the place in the file where it could not be run any further, as a finding."""
     if isinstance(error, SyntaxError) and error.filename == file and error.lineno:
         return (finding_of_syntax(error, source),)
     found = finding_of_stop(stop_of(error, file, source))
     return () if found is None else (found,)
-
-
-def _given(forward: Callable[..., Any], example: Any, drawn: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of the forward as they were given, by parameter; those that were not as they were drawn."""
-    bind = inspect.signature(forward).bind_partial
-    bound = bind(**example) if isinstance(example, dict) else bind(*example)
-    return {**drawn, **{name: value for name, value in bound.arguments.items() if not isinstance(value, tuple)}}
 
 
 def _walk(task: Task) -> str:
@@ -271,10 +116,6 @@ def _walk(task: Task) -> str:
     if not data["svg"]:  # no layout engine
         return ""
     return f'{{"walk":{encoded(data)}}}'
-
-
-def _note(text: str) -> None:
-    sys.stderr.write(f"{text} (passed over)\n")
 
 
 def served(
@@ -301,7 +142,7 @@ def served(
 
     walk = ""
     try:
-        task, module = task_of(request, part)
+        task, module = task_of(request, part, _note)
         part(SHOWN)
         with contextlib.suppress(Exception):  # reported where it is marked
             case = prepare(task, forward_of(task, module), task.probes[0])
