@@ -23,7 +23,6 @@ from micrograd.marker.diagnosis.first_look import (
     written_as_averages,
 )  # fmt: skip
 from micrograd.marker.diagnosis.harmless import averaged, left_out
-from micrograd.marker.diagnosis.reference import differences
 from micrograd.marker.gradient_names import meanings, node_of, normal
 from micrograd.marker.inputs.calling import function_named
 from micrograd.marker.inputs.layers import forward_of_layer
@@ -132,8 +131,7 @@ def mark(
         loss = forward_of_layer(module, task.forward, task, loss)
     try:
         cases = [prepare(task, forward, probe, loss) for probe in task.probes]
-        deadline = started + task.seconds / 3
-        differs, mended = differences(task, module, task.probes, deadline) if task.reference else ((), "")
+        differs, mended = _differences(task, module, started + task.seconds / 3) if task.reference else ((), "")
     except UnrunnableError as error:
         return Report(
             "failed", task.forward, task.backward, task.file, problem=str(error), source=task.source,
@@ -207,6 +205,13 @@ def mark(
         others = lambda: [prepare(task, forward, refreshed(task.probes[0], n), loss) for n in range(FRESH)]  # noqa: E731
         report = _second_opinion(report, program, cases, others, forward)
     return replace(report, seconds=time.perf_counter() - started)
+
+
+def _differences(task: Task, module: types.ModuleType, deadline: float) -> tuple[Sequence[Finding], str]:
+    """Return how the forward differs from its reference, which few tasks have."""
+    from micrograd.marker.diagnosis.reference import differences
+
+    return differences(task, module, task.probes, deadline)
 
 
 def _second_opinion(

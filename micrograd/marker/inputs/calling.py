@@ -18,8 +18,9 @@ import numpy as np
 
 from micrograd.errors import GraphError
 from micrograd.marker.gradient_names import arrives, gradient_target, normal
+from micrograd.marker.inputs.clues import assigned, returned
 from micrograd.marker.inputs.conventions import role_of
-from micrograd.marker.inputs.pairs import Pair, assigned, returned
+from micrograd.marker.inputs.pairs import Pair
 from micrograd.marker.inputs.task import Argument, Call, Probe
 from micrograd.marker.messages import problem
 from micrograd.pytree import call_by_parameter, paths

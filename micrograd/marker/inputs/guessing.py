@@ -29,7 +29,6 @@ from micrograd.marker.inputs.conventions import (
     role_of,
     sizes_of,
 )  # fmt: skip
-from micrograd.marker.inputs.fitting import searched
 from micrograd.marker.inputs.task import Probe
 from micrograd.pytree import call_by_parameter
 
@@ -303,6 +302,8 @@ def fitting(
         if layout.sizes and runs(forward, still, layout.sizes):
             yield still
             return
+    from micrograd.marker.inputs.fitting import searched
+
     for start in [candidates[i] for i in sorted({0, len(candidates) // 2}) if candidates]:
         known = {name for name in start.entries if role_of(name) not in ("", "labels")}
         sure = {*given} | {n for n, e in start.entries.items() if e.kind not in ("array", "scale", "labels", "one-hot")}

@@ -20,8 +20,8 @@ import numpy as np
 from micrograd.errors import GraphError
 from micrograd.marker.gradient_names import belongs, gradient_target, normal
 from micrograd.marker.inputs.calling import call_of, gradients_of, inputs_of, result_of
-from micrograd.marker.inputs.clues import source_of
-from micrograd.marker.inputs.pairs import Pair, entries_returned
+from micrograd.marker.inputs.clues import entries_returned, source_of
+from micrograd.marker.inputs.pairs import Pair
 from micrograd.marker.inputs.task import Call, Task
 from micrograd.marker.messages import problem
 
