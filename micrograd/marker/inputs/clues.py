@@ -17,8 +17,8 @@ from typing import Any
 from micrograd.marker.gradient_names import gradient_target, normal
 
 __all__ = [
-    "Clues", "assigned", "built", "clues_of", "compared", "entries_returned", "functions_of", "parameters_of",
-    "returned", "returns_of", "settings_read", "source_of",
+    "Clues", "assigned", "built", "clues_of", "compared", "entries_returned", "function_in", "functions_of",
+    "parameters_of", "returned", "returns_of", "settings_read", "source_of",
 ]  # fmt: skip
 
 Function = Callable[..., Any]
@@ -125,13 +125,11 @@ def _read(tree: ast.AST, backward: Function) -> Iterator[str]:
         match node:
             case ast.Assign(targets=[ast.Tuple(elts=entries)], value=ast.Name() | ast.Attribute() | ast.Subscript()):
                 own |= {entry.id for entry in entries if isinstance(entry, ast.Name)}
-            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Attribute() | ast.Subscript()):
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Subscript()):
                 own.add(name)
             case ast.Attribute(value=ast.Name(id="self"), attr=name, ctx=ast.Load()):
                 yield name
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in own:
-            yield node.id
+    yield from own
 
 
 def _arrays(tree: ast.AST) -> Iterator[str]:
@@ -184,7 +182,7 @@ def returned(source: str, name: str) -> tuple[tuple[str, ...], bool] | None:
     >>> returned("def f(a):\n    return a, a + 1, da / 2", "f")
     (('a', '', 'da'), True)
     """
-    function = _function(source, name)
+    function = function_in(source, name)
     if function is None or not (answers := returns_of(function)):
         return None
     last = max(answers, key=lambda answer: answer.lineno)
@@ -201,7 +199,7 @@ def entries_returned(source: str, name: str) -> list[tuple[int | str, str]]:
     >>> entries_returned("def f(a):\n    return a, [b, c]", "f")
     [(0, 'a'), ('1.0', 'b'), ('1.1', 'c')]
     """
-    function = _function(source, name)
+    function = function_in(source, name)
     last = max(returns_of(function), key=lambda answer: answer.lineno, default=None) if function else None
     found = list[tuple[int | str, str]]()
     for i, entry in enumerate(last.elts if isinstance(last, ast.Tuple) else ()):
@@ -222,7 +220,7 @@ def _gradient_in(entry: ast.expr) -> str:
 
 def assigned(source: str, name: str) -> tuple[str, ...]:
     """Return the variables that a function assigns, in order."""
-    function = _function(source, name)
+    function = function_in(source, name)
     found = [n for n in ast.walk(function) if isinstance(n, ast.Name)] if function else []
     return tuple(dict.fromkeys(n.id for n in found if isinstance(n.ctx, ast.Store)))
 
@@ -233,14 +231,14 @@ def parameters_of(source: str, name: str) -> tuple[str, ...]:
     >>> parameters_of("def f(x, *, eps=1e-5): ...", "f")
     ('x', 'eps')
     """
-    function = _function(source, name)
+    function = function_in(source, name)
     if function is None or function.args.kwarg is not None:
         return ()
     arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
     return tuple(argument.arg for argument in arguments if argument.arg != "self")
 
 
-def _function(source: str, name: str) -> ast.FunctionDef | None:
+def function_in(source: str, name: str) -> ast.FunctionDef | None:
     """Return the function, or for ``Class.method`` the method, of that name."""
     owner, _, last = name.rpartition(".")
     body = ast.parse(source).body

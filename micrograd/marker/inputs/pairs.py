@@ -13,13 +13,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from micrograd.errors import GraphError
-from micrograd.marker.gradient_names import gradient_target
+from micrograd.marker.gradient_names import arrives, gradient_target
 from micrograd.marker.inputs.clues import functions_of, returns_of
 
-__all__ = ["Pair", "chosen", "pairs_in", "unpaired"]
+__all__ = ["CACHE", "Pair", "chosen", "is_slope", "pairs_in", "unpaired"]
 
+_DERIVATIVE = {"grad", "gradient", "derivative", "deriv", "prime"}
 _FORWARD = {"forward", "forwards", "fwd", "fw"}
-_BACKWARD = {"backward", "backwards", "bwd", "bw", "backprop", "bprop", "back", "grad", "gradient"}
+CACHE = re.compile(r"(?:\w*_)?(?:caches?|ctx|context|saved|memory|memo|stash|stored|tape|intermediates?)(?:_\w+)?\d*")
+"""What a forward keeps for its backward, by its name."""
+_BACKWARD = {"backward", "backwards", "bwd", "bw", "backprop", "bprop", "back", "vjp", "grads", "gradients"}
+_BACKWARD |= _DERIVATIVE
+_VALUE = ("loss", "cost", "objective", "error", "energy", "value", "func", "fn", "f", "function")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
@@ -52,6 +57,19 @@ def _split(name: str, directions: set[str]) -> tuple[str, ...] | None:
     words = _words(name)
     at = [i for i, word in enumerate(words) if word in directions]
     return tuple(words[: at[-1]] + words[at[-1] + 1 :]) if at else None
+
+
+def _takes(backward: ast.FunctionDef, forward: ast.FunctionDef) -> bool:
+    """Return whether a backward can be called: with arguments of the forward's, an upstream gradient and a cache."""
+    needed = backward.args.args[: len(backward.args.args) - len(backward.args.defaults)]
+    own = {argument.arg for argument in (*forward.args.posonlyargs, *forward.args.args, *forward.args.kwonlyargs)}
+    alone = len(needed) == 1 and _DERIVATIVE & {*_words(backward.name)}  # sigmoid_prime(s)
+    return bool(alone) or all(p.arg in own or arrives(p.arg) or CACHE.fullmatch(p.arg) for p in needed)
+
+
+def is_slope(pair: Pair) -> bool:
+    """Return whether a backward is called like one that multiplies nothing: ``df(x)``, ``f_prime(x)``."""
+    return bool(_DERIVATIVE & {*_words(pair.backward)}) or pair.backward.lstrip("d_") == pair.forward
 
 
 def _is_loss(function: ast.FunctionDef) -> bool:
@@ -98,11 +116,17 @@ def pairs_in(source: str, file: str = "the file") -> tuple[Pair, ...]:
         if name.startswith("_"):  # a helper of theirs
             continue
         key = _split(name, _BACKWARD)
+        if key is None and name[:1] == "d" and (own := functions.get(name[1:].strip("_"))) and _takes(function, own):
+            found.append(Pair(own.name, name, "function", function.lineno))  # f with df
+            continue
         if key is None or _split(name, _FORWARD) is not None:
             if key is None and _is_loss(function):
                 found.append(Pair(name, name, "loss", function.lineno))
             continue
         partner = forwards.get(key) or plain.get(key)
+        if partner is None:  # regression_loss with regression_grad, loss_x with grad_x
+            spelled = (plain.get(words) for value in _VALUE for words in ((*key, value), (value, *key)))
+            partner = next((other for other in spelled if other and _takes(function, functions[other])), None)
         if partner is None and key:  # batchnorm_backward_alt is a second backward of batchnorm_forward
             starts = [other for other in forwards if other and other == key[: len(other)]]
             partner = forwards[max(starts, key=len)] if starts else None

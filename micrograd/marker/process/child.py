@@ -34,7 +34,7 @@ from micrograd.marker.inputs.clues import clues_of, source_of
 from micrograd.marker.inputs.conventions import ArgumentLayout, is_weak, role_of, sizes_of, unknown
 from micrograd.marker.inputs.guessing import fitting, probes_of, runs
 from micrograd.marker.inputs.layers import lifted, made_of
-from micrograd.marker.inputs.pairs import Pair
+from micrograd.marker.inputs.pairs import Pair, is_slope
 from micrograd.marker.inputs.task import Call, Probe, Task
 from micrograd.marker.messages import problem
 from micrograd.marker.present import advice
@@ -221,11 +221,20 @@ class _Choice:
         else:
             run = functools.partial(gradients_of, self.backward, probe=first, result=result)
             made = replace(task, call=call_of(pair, self.backward, first.arguments, result, task.source, run))
+        if pair.kind == "function" and is_slope(pair) and [a.origin for a in made.call.arguments] == ["input"]:
+            made = self.of_result(made)
         if pair.kind == "loss":
             if task.receiver:
                 return _Guess(layout, made, None, set())
             run = lambda _: result  # noqa: E731
         return _Guess(layout, made, *_misfits(made, result, run))
+
+    def of_result(self, task: Task) -> Task:
+        """Return the task with the slope of what the forward returned, ``s * (1 - s)``, where only that is right."""
+        given = tuple(replace(argument, origin="result", key=None) for argument in task.call.arguments)
+        other = replace(task, call=replace(task.call, arguments=given))
+        guesses = [_Guess(ArgumentLayout({}), one, None, set()) for one in (task, other)]
+        return other if self.wrong(guesses[0])[0] and not self.wrong(guesses[1])[0] else task
 
     def others(self, first: _Guess, layouts: Iterator[ArgumentLayout]) -> Iterator[_Guess]:
         """Yield other guesses that may be meant where the first does not fit."""

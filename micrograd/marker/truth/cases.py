@@ -304,13 +304,14 @@ def _output(task: Task, result: Any, key: int | None) -> Any:
 def _upstream(task: Task, probe: Probe, outputs: Sequence[Any]) -> tuple[Any, ...]:
     rng = np.random.default_rng([7, probe.seed])
     asked = {a.key or 0 for a in task.call.arguments if a.origin == "upstream" and _reads(task, a.name)}
+    slope = task.forward != task.backward and all(a.origin != "upstream" for a in task.call.arguments)
     given = list(probe.upstream) + [None] * (len(outputs) - len(probe.upstream))
     made = []
     for place, (value, output) in enumerate(zip(given, outputs, strict=False)):
         if value is not None:
             made.append(value)
         elif output.ndim:
-            made.append(uneven(output.shape, rng, 0.6))
+            made.append(np.ones(output.shape) if slope else uneven(output.shape, rng, 0.6))
         else:  # where it is not read, the backward is that of a loss, whose gradient is 1
             made.append(float(rng.uniform(1.3, 2.2)) if place in asked else 1.0)
     return tuple(made)
