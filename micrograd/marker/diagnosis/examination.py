@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.marker.gradient_names import meanings, normal
+from micrograd.marker.gradient_names import belongs, meanings, normal
 from micrograd.marker.repair.node_edits import Change
 from micrograd.marker.repair.search import Goal, Mended, SearchJob, States, states_of
 from micrograd.marker.report import Finding, shown
@@ -499,6 +499,15 @@ def last_return(now: Examination) -> Statement | None:
     return None
 
 
+def _is_in_order(node: ast.stmt, results: Sequence[tuple[Any, str]]) -> bool:
+    """Return whether a statement returns gradients that are called after the inputs, each in its place."""
+    if not isinstance(node, ast.Return) or not isinstance(node.value, ast.Tuple):
+        return False
+    names = [entry.id if isinstance(entry, ast.Name) else "" for entry in node.value.elts]
+    places = [(names[key], path) for key, path in results if isinstance(key, int) and key < len(names)]
+    return bool(places) and all(belongs(name, path.rpartition(".")[2]) for name, path in places)
+
+
 def permuted(now: Examination, wrong: frozenset[int], job: SearchJob) -> Mended | None:
     """Return whether the gradients are all there in another order; the return statement with the right one."""
     if len(wrong) < 2 or any(s is None for s in now.states):
@@ -507,8 +516,8 @@ def permuted(now: Examination, wrong: frozenset[int], job: SearchJob) -> Mended 
     if statement is None:
         return None
     value = statement.node.value  # type: ignore[attr-defined]
-    if not isinstance(value, ast.Tuple):
-        return None
+    if not isinstance(value, ast.Tuple) or _is_in_order(statement.node, now.cases[0].task.call.results):
+        return None  # where their names say that the values are at fault, these are
     case, recording = now.cases[0], now.recordings[0]
     keys = [key for key, _ in case.task.call.results]
     answer = getattr(recording.result, "result", recording.result)  # of a method

@@ -461,7 +461,9 @@ def _outputs(task: Task, cases: Sequence[Case], results: Sequence[Any]) -> tuple
             label = f"d{name.rpartition('.')[2]}"
             expected = shown(case.expected[position])
             if isinstance(result, Exception):
-                one = Output(label, False, expected, None, np.inf, 0.0)
+                kept = getattr(result, "kept", None)
+                there = kept is not None and judged(case, kept)[position].state == "right"
+                one = Output(label, there, expected, expected if there else None, np.inf, 0.0)
             else:
                 judgement = judged(case, result)[position]
                 value = case.gradients_in(result)[position]
@@ -474,6 +476,8 @@ def _outputs(task: Task, cases: Sequence[Case], results: Sequence[Any]) -> tuple
         if all(c.scale_of(case.expected[position]) <= 1e-9 * case.scales[position] for case in cases):
             worst = replace(worst, zero=True)
         found.append(worst)
+    if any(isinstance(result, Exception) for result in results) and all(output.right for output in found):
+        return tuple(replace(output, right=False, got=None) for output in found)  # it stops when all of them are there
     return tuple(found)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from micrograd.errors import GraphError
 from micrograd.marker.gradient_names import arrives, gradient_target, normal
-from micrograd.marker.inputs.clues import assigned, function_in, returned
+from micrograd.marker.inputs.clues import assigned, function_in, parameters_of, returned
 from micrograd.marker.inputs.conventions import role_of
 from micrograd.marker.inputs.pairs import CACHE, Pair, is_slope
 from micrograd.marker.inputs.task import Argument, Call, Probe
@@ -218,7 +218,8 @@ def call_of(
         floats = [i for i in floats if not np.ndim(items[i])] or floats
     single = not isinstance(result, (tuple, list))
     named, slope = said[0] if said and said[1] else (), _is_entrywise(source, pair.forward)
-    given, seeds = _arguments(pair, backward, arguments, items, floats, named, slope)
+    kept = dict.fromkeys(parameters_of(source, pair.forward))  # those that keep their defaults too
+    given, seeds = _arguments(pair, backward, kept | dict(arguments), items, floats, named, slope)
     call = Call((None,) if single else tuple(floats[:seeds]), given)
     said = returned(source, pair.backward)
     plain = said is not None and not said[1] and any(_matches(said[0][0], path) for path in inputs)

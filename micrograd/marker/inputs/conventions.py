@@ -477,10 +477,11 @@ def _entry(
             return Fill("near", value=default) if default else Fill("array")
         if isinstance(default, float) and role in ("scale", "shift", "bias") and not clues.read:
             return Fill("array")
-        if isinstance(default, float) and default and name in clues.read:
+        made = parameter.default is parameter.empty  # the constructor's, which are drawn
+        if isinstance(default, float) and default and (made or name in clues.read):
             return Fill("number", value=default)
         counted = type(default) is int and (name in clues.read or re.fullmatch("stride|pad(ding)?", name))
-        if counted or parameter.default is parameter.empty:
+        if counted or made:
             return Fill("value", value=default)
         return None
     if name in _NUMBERS and not {name} & (clues.graded | clues.arrays | clues.chances):

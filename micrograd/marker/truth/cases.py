@@ -96,13 +96,16 @@ class Case:
         return self.call_with(function, args, kwargs)
 
     def call_with(self, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-        """Call a variant of the backward with these arguments."""
+        """Call a variant of the backward with these arguments; an error has what its object held by then as `kept`."""
+        held = any(isinstance(key, str) and key.startswith(".") for key, _ in self.task.call.results)
         running.append(self)
         try:
             with seeded(self.probe.seed, "random" in self.task.source), np.errstate(all="ignore"):
                 result = function(*args, **kwargs)
-            held = any(isinstance(key, str) and key.startswith(".") for key, _ in self.task.call.results)
             return Outcome(result, args[0]) if held else result
+        except Exception as error:
+            error.kept = Outcome(None, args[0]) if held else None  # type: ignore[attr-defined]
+            raise
         finally:
             running.pop()
 
