@@ -111,9 +111,7 @@ class Mode(NamedTuple):
         return self.records or self.capture is not None
 
     def read(self, operands: tuple[Any, ...]) -> tuple[tuple[Any, ...], Mode | None]:
-        """Return what operands stand for: an array that is written into, for its present version; and the mode, if more
-        is asked for.
-        """
+        """Return what operands stand for, an array for its present version; and the mode, where it asks for more."""
         operands = tuple([getattr(o, "node", o) for o in operands]) if self.sealed else operands
         return operands, None if self is SEALED else self
 

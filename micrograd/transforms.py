@@ -368,7 +368,8 @@ def gradients(
         if node not in found and not allow_unused:
             raise GraphError(f"input {position} of shape {node.shape} does not influence the output; "
                              "pass allow_unused=True for zeros.")  # fmt: skip
-        if (gradient := found.get(node)) is None:
+        gradient: Any = found.get(node)
+        if gradient is None:
             zero = 0.0 if type(node.raw) is float else np.zeros(node.shape, node.dtype)
             gradient = Tensor(zero) if track else zero
         if track and type(node.raw) is not float and gradient.dtype != node.dtype:

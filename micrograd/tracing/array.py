@@ -413,9 +413,8 @@ def _operators(name: str, ufunc: np.ufunc, *, compares: bool = False) -> None:
         return _numbers((self, other), self.call_ufunc(ufunc, "__call__", (self, other), {}))
 
     def backwards(self: TracedArray, other: Any) -> Any:
-        if short is not None and joins and current() is SEALED:
-            if (given := floats(other, self)) is not None:
-                return own(short(*given))
+        if short is not None and joins and current() is SEALED and (given := floats(other, self)) is not None:
+            return own(short(*given))
         if not isinstance(other, _COMPUTES):
             return NotImplemented
         if self.storage.weak and _of_python(other):

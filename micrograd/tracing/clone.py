@@ -126,7 +126,7 @@ class Cloner:
             return cloner, cloner.clones[id(f)]
         cloner = cls(f, {})
         clone = cloner.of(f)
-        if cloner.lasting and sum(storage.origin.nbytes for storage in cloner.storages) <= _MOST_BYTES:
+        if cloner.lasting and sum(storage.base.nbytes for storage in cloner.storages) <= _MOST_BYTES:
             cloner.pristine = cloner.again()
         return cloner, clone
 

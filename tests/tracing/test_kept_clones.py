@@ -155,7 +155,7 @@ def reads(x):
     return np.sum(x * D * D[::-1])
 
 def shapes(x):
-    return np.sum(x * len(D.shape) * D.shape[0])
+    return np.sum(x * (len(D.shape) + 10 * D.shape[0]))
 
 def views(x):
     D.T[0] * x[0]
