@@ -19,7 +19,7 @@ def _outcome(call: Callable[[], Any]) -> Any:
     """Return what a call gives, as a list; the exception where it raises one."""
     try:
         return np.asarray(call()).tolist()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is compared
         return error
 
 
