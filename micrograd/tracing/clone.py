@@ -40,7 +40,7 @@ from micrograd.tracing.numpy_proxy import FunctionProxy, ModuleProxy, proxied_bu
 from micrograd.tracing.stand_ins import CODE, Memo, TracedGenerator
 from micrograd.tracing.storage import Storage
 
-__all__ = ["Cloner", "clones_code"]
+__all__ = ["ChangesOutsideError", "Cloner", "clones_code"]
 
 # What a class has of its own that its clone does not take over.
 _OF_CLASSES = {
@@ -53,6 +53,10 @@ _MOST = 64
 _MOST_BYTES = 1 << 18  # of the arrays that the clones of one function stand for
 _kept: dict[int, Cloner] = {}  # by the id of the function, which the cloner holds
 _SIMPLE = (str, bytes, bool, int, float, complex, type(None), type(Ellipsis), slice, range, np.generic)
+
+
+class ChangesOutsideError(GraphError):
+    """A call that is captured changes what lies outside of it, which the calls that are compiled would not do."""
 
 
 def _content(cell: CellType) -> Any:
@@ -530,7 +534,7 @@ class Cloner:
             return self.originals[id(value)]
         if isinstance(value, TracedArray):
             if self.keeps_values_in and value.tracked:
-                raise GraphError(
+                raise ChangesOutsideError(
                     f"a compiled function puts a value that it computed into {self.place}, which lies outside of it: "
                     "later calls would not do so; return the value."
                 )
