@@ -95,7 +95,7 @@ def fastest(
 
 
 def compiled(f: Callable[..., Any], arrays: Sequence[Any], names: Sequence[str]) -> Prepared:
-    """``mg.compile(f)`` on NumPy arrays. Raises ImportError where Numba is missing."""
+    """``mg.compile(f)`` on NumPy arrays. Raises ImportError where llvmlite is missing."""
     import micrograd as mg
 
     require_compiler()

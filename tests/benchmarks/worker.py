@@ -22,6 +22,7 @@ __all__ = ["FAILED", "ROOT", "THREADS", "ContenderFailed", "MissingContender", "
 
 ROOT = Path(__file__).resolve().parents[2]
 FAILED = "failed: "
+SAMPLE = 2e-4
 
 
 class MissingContender(Exception):
@@ -135,7 +136,7 @@ def _probe(row: Row, contender: str, probe: Probe) -> dict[str, float]:
 
 
 def _prepare(prepared: Prepared, warm_up: float) -> dict[str, Any]:
-    """Warm up, and find how many steps make a sample of some two milliseconds."""
+    """Warm up, and find how many steps make a sample of some `SAMPLE` seconds."""
     answer = prepared.answer() if prepared.answer else None
     repeat, calls, begin = 1, 0, time.perf_counter()
     step_seconds = None
@@ -148,7 +149,7 @@ def _prepare(prepared: Prepared, warm_up: float) -> dict[str, Any]:
             if step_seconds > 1.0:
                 break
         assert step_seconds is not None
-        repeat = max(1, int(2e-3 / step_seconds))
+        repeat = max(1, int(SAMPLE / step_seconds))
     return {"answer": answer, "repeat": repeat, "step_seconds": step_seconds, "notes": dict(prepared.notes)}
 
 
