@@ -39,7 +39,7 @@ def environment() -> dict[str, str]:
     Bytecode is kept, as after any installation, or each new process would compile what it imports.
     """
     dropped = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "PYTHONDONTWRITEBYTECODE")
-    libraries = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA")
+    libraries = ("OMP", "OPENBLAS", "MKL", "NUMEXPR")
     threads = {f"{library}_NUM_THREADS": str(THREADS) for library in libraries}
     kept = {k: v for k, v in os.environ.items() if k not in dropped}
     return kept | threads | {"PJRT_NPROC": str(THREADS), "JAX_PLATFORMS": "cpu"}
