@@ -60,7 +60,7 @@ def fastest(
         names: of the results.
         activate: called with the name of a setting before its turn, and at last with that of the fastest.
     """
-    seconds = float(os.environ.get(TRIAL, "0.5"))
+    seconds = float(os.environ.get(TRIAL, "0.2"))
     runs: dict[str, Run] = {}
     unable: dict[str, Exception] = {}
     for name, build in settings.items():

@@ -112,6 +112,7 @@ class Row:
         probes: where the accuracy of every contender is measured.
         means: lines for geometric means over cases.
         environment: variables that all its contenders are given.
+        anew: whether each case gets new processes, and not those that the case before has used.
         derived: further lines of the table, made of those of its cases.
     """
 
@@ -126,6 +127,7 @@ class Row:
     probes: tuple[Probe, ...] = ()
     means: tuple[Mean, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    anew: bool = False
     derived: Callable[[list[dict[str, Any]]], list[dict[str, Any]]] | None = None
 
 

@@ -17,7 +17,7 @@ from tests.benchmarks import pages, report
 from tests.benchmarks.machine import describe
 from tests.benchmarks.parts import Parts
 from tests.benchmarks.row import ROWS, Case, Row, load
-from tests.benchmarks.worker import FAILED, ROOT, ContenderFailed, MissingContender, Worker
+from tests.benchmarks.worker import FAILED, ROOT, ContenderFailed, Crew, MissingContender
 
 __all__ = ["PAUSE", "main", "measure"]
 
@@ -53,21 +53,18 @@ def _correct(row: Row, case: str, facts: dict[str, dict[str, Any]]) -> None:
         raise Disagreement(f"{row.name}, {case}: results in different dtypes, {kinds}")
 
 
-def accuracy(row: Row, peers: Sequence[str] | None, seconds: float) -> list[dict[str, Any]]:
+def accuracy(crew: Crew) -> list[dict[str, Any]]:
     """The error of every contender at every probe of the row; of those that are missing, the table tells."""
-    found = []
-    for name in _chosen(row, peers):
+    row, found = crew.row, []
+    for name in crew.names:
         for index, probe in enumerate(row.probes):
             entry = {"row": row.name, "title": row.title, "probe": probe.name, "contender": name, "errors": {}}
-            worker = Worker(row, name, seconds)
             try:
-                entry["errors"] = worker.ask(do="probe", case=index)
+                entry["errors"] = crew.ask(name, do="probe", case=index)
             except MissingContender:
-                continue
+                break
             except ContenderFailed as error:
                 entry["failed"] = str(error)
-            finally:
-                worker.close()
             found.append(entry)
     limits = {probe.name: probe.limits for probe in row.probes}
     return report.judged_errors(found, limits, mine=next(iter(row.contenders)))
@@ -83,58 +80,46 @@ def _rounds(row: Row, wanted: int, round_seconds: float, budget: float) -> int:
     return max(3, min(wanted, row.rounds or wanted, affordable)) if wanted > 3 else wanted
 
 
-def measure(
-    row: Row, case_index: int, peers: Sequence[str] | None, rounds: int, seconds: float, budget: float
-) -> list[dict[str, Any]]:
+def measure(crew: Crew, case_index: int, rounds: int, seconds: float, budget: float) -> list[dict[str, Any]]:
     """The lines of the table for one case.
 
     Args:
-        row: what to compare.
+        crew: the contenders of a row.
         case_index: which of its cases.
-        peers: the contenders besides ours; all where None.
         rounds: how many rounds to aim for.
         seconds: how long each contender samples in a round.
-        budget: rounds are cut (never below 3) so that the case stays within this many seconds.
+        budget: rounds are cut (never below 3, unless that takes four times as long) so that the case stays within
+            this many seconds.
     """
-    case = row.cases[case_index]
-    workers = {n: Worker(row, n, 10 * seconds) for n in _chosen(row, peers)}
+    row, case = crew.row, crew.row.cases[case_index]
     missing: dict[str, str] = {}  # the reasons, of those that are not installed and of those that failed
     facts: dict[str, Any] = {}
-    rounded: dict[str, list[list[Any]]] = {}
-    try:
-        for name in list(workers):
+    for name in crew.names:
+        try:
+            facts[name] = crew.ask(name, do="prepare", case=case_index, warm_up=2 * seconds, trial=str(4 * seconds))
+        except (MissingContender, ContenderFailed) as error:
+            missing[name] = str(error)
+    _correct(row, case.name, facts)
+    answers = {name: fact["answer"] for name, fact in facts.items() if fact["answer"] is not None}
+    if answers:
+        _agree(row, case.name, answers)
+    lead = sum(max(seconds, fact["step_seconds"] or 0.0) for fact in facts.values())
+    rounded: dict[str, list[list[Any]]] = {name: [] for name in facts}
+    begun = time.perf_counter()
+    for number in range(_rounds(row, rounds, lead, budget)):
+        names = list(rounded)
+        at = number % max(len(names), 1)
+        for name in names[at:] + names[:at]:  # nobody always follows the same neighbour
+            time.sleep(PAUSE)
             try:
-                facts[name] = workers[name].ask(do="prepare", case=case_index, warm_up=2 * seconds)
-            except (MissingContender, ContenderFailed) as error:
+                rounded[name].append(crew.ask(name, do="sample", case=case_index, seconds=seconds))
+            except ContenderFailed as error:
                 missing[name] = str(error)
-                workers.pop(name).close()
-        _correct(row, case.name, facts)
-        answers = {name: fact["answer"] for name, fact in facts.items() if fact["answer"] is not None}
-        if answers:
-            _agree(row, case.name, answers)
-        names = list(workers)
-        lead = sum(max(seconds, facts[name]["step_seconds"] or 0.0) for name in names)
-        rounded = {name: [] for name in names}
-        begun = time.perf_counter()
-        number, count = 0, _rounds(row, rounds, lead, budget)
-        while names and number < count:
-            at = number % len(names)
-            turn = names[at:] + names[:at]  # nobody always follows the same neighbour
-            for name in turn:
-                time.sleep(PAUSE)
-                try:
-                    rounded[name].append(workers[name].ask(do="sample", case=case_index, seconds=seconds))
-                except ContenderFailed as error:
-                    missing[name] = str(error)
-                    workers.pop(name).close()
-                    rounded.pop(name)
-            names = list(workers)
-            number += 1
-            if time.perf_counter() - begun > 4 * budget:
-                break  # new processes that compile for a minute
-    finally:
-        for worker in workers.values():
-            worker.close()
+                rounded.pop(name)
+        if time.perf_counter() - begun > 4 * budget:
+            break  # new processes that compile for a minute
+    if row.anew:
+        crew.dismiss()
     return report.lines(row, case, rounded, missing, {n: f["notes"] for n, f in facts.items() if f["notes"]})
 
 
@@ -193,19 +178,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     done = 0
     for row, contained in rows:
         lines: list[dict[str, Any]] = []
+        crew = Crew(row, _chosen(row, peers))
         cases = _cases(row, contained, chosen.quick)
         for index, case in cases:
             done, begun = done + 1, time.perf_counter()
             print(f"[{done}/{total}] {row.title}, {case.name} ...", file=sys.stderr, end="", flush=True)
             try:
-                lines += parts.kept(f"{row.name}-{case.name}", lambda row=row, index=index: measure(
-                    row, index, peers, rounds, seconds, chosen.budget))  # fmt: skip
+                lines += parts.kept(f"{row.name}-{case.name}", lambda crew=crew, index=index: measure(
+                    crew, index, rounds, seconds, chosen.budget))  # fmt: skip
                 print(f" {time.perf_counter() - begun:.0f} s", file=sys.stderr)
             except Disagreement as error:
                 disagreed.append(f"{row.title}, {case.name}")
                 print(f"\ncontenders disagree: {error}", file=sys.stderr)
         table += lines + report.mean_lines(row, lines) + (row.derived(lines) if row.derived else [])
-        errors += parts.kept(f"{row.name}, errors", lambda row=row: accuracy(row, peers, seconds))
+        errors += parts.kept(f"{row.name}, errors", lambda crew=crew: accuracy(crew))
+        crew.dismiss()
         whole |= {row.name} if len(cases) == len(row.cases) else set()
     elapsed = time.perf_counter() - started
     result = {"machine": machine, "quick": chosen.quick, "seconds": elapsed, "lines": table, "errors": errors}
