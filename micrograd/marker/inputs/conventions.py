@@ -248,6 +248,7 @@ _FAMILIES: dict[str, dict[str, Dims]] = {
     "features": {"data": ("N", "D"), "weight": ("D",), "bias": ("D",), "labels": ("N",)},  # x * w
     "one number": {"data": ("N", "D"), "weight": ("D",), "bias": (), "labels": ("N",)},  # x @ w + b of one neuron
     "one row": {"data": ("D",), "scale": ("D",), "shift": ("D",), "weight": ("M", "D"), "bias": ("M",), "labels": ()},
+    "neuron": {"data": ("D",), "weight": ("D",), "bias": (), "labels": ()},
     "images": {
         "data": ("N", "C", "Y", "X"), "scale": ("C",), "shift": ("C",), "weight": ("F", "C", "K", "L"), "bias": ("F",),
         "mask": ("N", "C", "Y", "X"),
@@ -371,10 +372,13 @@ def conventional(forward: Function, backward: Function | None = None) -> Iterato
     bound = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     parameters = [p for p in parameters if p.kind not in bound]
     names, clues = [p.name for p in parameters], clues_of(forward, backward)
-    late: list[ArgumentLayout] = []
+    late, known = list[ArgumentLayout](), list[Mapping[str, Fill]]()
     for family in _families(forward, names):
         for layout in _of_family(forward, family, parameters, clues):
             entries = layout.entries
+            if entries in known:
+                continue
+            known.append(entries)
             axes = max((len(e.dims) + (e.kind == "labels") for e in entries.values()), default=0)
             if clues.batch and axes == 1 and any(e.kind in ("array", "positive") for e in entries.values()):
                 late.append(layout)  # one example alone, where the text sums over several
@@ -394,7 +398,10 @@ def _of_family(
         hidden = {}
     called = " ".join([getattr(forward, "__qualname__", ""), *names]).lower()
     dims = dict(_FAMILIES[family])
-    roles = {role_of(name) for name in names}
+    held = [key for name in names for key in settings_read(forward, name)]
+    roles = {role_of(name) for name in (*names, *(key for key in held if re.match("[Wwbg]", key)))}
+    if family == "rows" and re.search(r"::2\b", source_of(forward)):  # pairs of columns
+        dims.update(data=("N", "2D"))
     if not roles - {"", "labels", "mask", "statistic"} <= {*dims} and family != "rows":  # it has no word for one
         return
     if "recurrent" in roles:
@@ -403,6 +410,8 @@ def _of_family(
         dims["bias"] = dims["shift"]
     elif "weight" in roles and family == "rows":  # a norm behind an affine layer
         dims.update(scale=dims["bias"], shift=dims["bias"])
+    if "key" in roles and "query" not in roles and not re.search(r"weight_?norm", called):  # u and v
+        dims["key"] = dims["data"]
     if "bias" in roles and {"a", "b"} <= {*names} and not {"weight", "scale"} & roles:  # a and b, two alike
         dims["bias"] = dims["data"]
     if re.search(r"weight_?norm", called) and family == "rows" and "weight" not in roles:  # v and its length g

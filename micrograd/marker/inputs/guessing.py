@@ -493,6 +493,7 @@ def probes_of(
 _VARIED = ((re.compile(r"stride|step"), (1, 3)), (re.compile(r"pad(ding)?"), (0, 2)))
 
 
+_REACH = re.compile(r"margin|threshold|delta|clip\w*|max_\w+|bound")
 _FIXED = re.compile(r"axis|dim|seed|verbose|\w*iter\w*|(ddof|num|n)_?\w*|start|end|groups?|heads|G|H")
 
 
@@ -504,6 +505,8 @@ def _other_settings(
         known = any(key.fullmatch(name) for key, _ in _VARIED) or name in given or _FIXED.fullmatch(name)
         if not known and entry.kind == "value" and type(entry.value) is int and entry.value > 0:
             yield replace(layout, entries={**layout.entries, name: replace(entry, value=entry.value + 1)})
+        elif entry.kind == "number" and name not in given and _REACH.fullmatch(name):  # on both sides of it
+            yield replace(layout, entries={**layout.entries, name: replace(entry, value=6 * entry.value)})
     tried = [(key, value) for key, values in _VARIED for value in values]
     for key, value in [*tried, *((re.compile("mode"), mode) for mode in modes)]:
         changed: dict[str, Fill] = {}

@@ -255,14 +255,15 @@ class _Choice:
         """Return the layout with arguments of the shapes of their gradients, where no name says what they are."""
         entries, arguments = dict(first.layout.entries), first.task.probes[0].arguments
         clues, text = clues_of(self.forward, self.backward), source_of(self.forward)
-        shapes = {np.shape(arguments[name]): entry.dims for name, entry in entries.items() if entry.kind != "settings"}
+        drawn = {n: (np.shape(arguments[n]), e.dims) for n, e in entries.items() if e.kind != "settings"}
+        axes = {length: dim for shape, dims in drawn.values() for length, dim in zip(shape, dims, strict=False)}
         for (_, name), gradient in zip(first.task.call.results, first.gradients or (), strict=False):
             got = getattr(gradient, "shape", None)
             if name not in entries or got is None or got == np.shape(arguments[name]) or name in clues.rows:
                 continue
             weak = is_weak(name, list(entries), text) and entries[name].kind in ("array", "scale", "positive", "chance")
-            if weak and (got in shapes or (got == () and name not in clues.arrays)):
-                entries[name] = replace(entries[name], dims=shapes.get(got, ()))
+            if weak and all(length in axes for length in got) and (got or name not in clues.arrays):
+                entries[name] = replace(entries[name], dims=tuple(axes[length] for length in got))
         layout = replace(first.layout, entries=entries)
         changed = entries != first.layout.entries
         return layout if changed and any(runs(self.forward, layout, sizes) for sizes in sizes_of(layout)) else None
