@@ -240,6 +240,7 @@ class Examination:
             ):
                 return "known", None
             local = self.goes_on(statement, name, number) or not self._follows(events[-1], number)
+            local = local or self._divided_later(statement, name, value, meant[0].value)
             return ("unknown" if local else "suspect"), meant[0]
         named = [q for q in quantities.by_name.get(normal(name), ()) if q.kind == "value"]
         if statement.looped:
@@ -252,6 +253,14 @@ class Examination:
         if named and not statement.in_place:
             return "suspect", named[0]
         return "unknown", None
+
+    def _divided_later(self, statement: Statement, name: str, value: Any, meant: Any) -> bool:
+        """Return whether a value is a gradient times one number above 1, and a later line that reads it divides."""
+        ratio = np.ravel(value)[:1] / np.ravel(meant)[:1] if np.shape(value) == np.shape(meant) and np.all(meant) else 0
+        if np.size(ratio) != 1 or not np.all(ratio > 1.5) or not fits(value, ratio * meant):
+            return False
+        later = [s for s in self.program.statements if s.number > statement.number and name in s.reads]
+        return any(isinstance(n, ast.Div) for s in later for root in s.roots for n in ast.walk(root.expr))
 
     def _follows(self, event: Event, number: int) -> bool:
         """Return whether a value is made of the gradient that arrives; else ``du`` may be the slope of u itself."""

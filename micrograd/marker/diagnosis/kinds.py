@@ -407,7 +407,8 @@ def classified(evidence: Evidence) -> Kind:
         if forgotten:
             return Kind("eps_missing", forgotten, of_part=part)
         if tag == "term_number":  # where all are numbers, a path is one too
-            return _by_path(evidence, pairs) or Kind("eps_missing")
+            of_eps = edit is None or "eps" in edit.detail or "e-" in edit.detail
+            return _by_path(evidence, pairs) or Kind("eps_missing" if of_eps else "path_missing")
         for named in (_mine(known, evidence.scopes), known) if tag != "rewritten" else ():
             tensor = None if tag in ("complement", "exchange") or _sums(evidence) else tensor_ratio(got, wanted, named)
             if tensor is not None:

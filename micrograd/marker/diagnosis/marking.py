@@ -300,7 +300,7 @@ def tried(task: Task) -> tuple[str, ...]:
             if array or isinstance(value, (int, str, bool)):
                 found.setdefault(path.rpartition(".")[2], []).append(str(value.shape) if array else repr(value))
     shown = {name: list(dict.fromkeys(values)) for name, values in found.items()}
-    return tuple(f"{n} {', '.join(v)}" for n, v in shown.items() if len(v) > 1 or v[0].startswith("("))
+    return tuple(f"{n} {', '.join(v)}" for n, v in shown.items() if len(v) > 1 or v[0][0] in "('")
 
 
 def _given_up(cases: Sequence[Case], results: Sequence[Any], gaps: Sequence[str]) -> set[int]:

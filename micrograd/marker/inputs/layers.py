@@ -21,7 +21,6 @@ from micrograd.errors import GraphError
 from micrograd.marker.gradient_names import belongs, gradient_target, normal
 from micrograd.marker.inputs.calling import call_of, gradients_of, inputs_of, result_of
 from micrograd.marker.inputs.clues import entries_returned, source_of
-from micrograd.marker.inputs.conventions import EPS
 from micrograd.marker.inputs.pairs import Pair
 from micrograd.marker.inputs.task import Call, Task
 from micrograd.marker.messages import problem
@@ -41,8 +40,8 @@ def made_of(module: types.ModuleType, name: str) -> list[inspect.Parameter]:
     found = (source_of(getattr(getattr(module, name), which, made_of)) for which in ("__init__", "backward", "forward"))
     made, text, ahead = found
     rate = [p.name for p in plain if type(p.default) is float and 0.1 <= p.default <= 0.9]
-    rate += [p.name for p in plain if type(p.default) in (int, float) and re.search(rf"self\._?{p.name}\b", text)]
-    rate += [p.name for p in plain if type(p.default) is float and EPS.fullmatch(p.name) and f"self.{p.name}" in ahead]
+    for kinds, read in (((int, float), text), ((float,), ahead)):
+        rate += [p.name for p in plain if type(p.default) in kinds and re.search(rf"self\._?{p.name}\b", read)]
     rate = [name for name in rate if not re.search("std|scale|sigma|init", name)]  # how wide weights are drawn
     rate += [p.name for p in plain if type(p.default) is int and p.name in ("stride", "pad", "padding")]
     rate = [name for name in rate if not re.search(rf"self\.{name}\s*=\s*np\.", made)]

@@ -90,8 +90,7 @@ def _beside_another(here: Material, node: ast.expr, shape: tuple[int, ...]) -> I
         if item not in product and _fits(shape, np.shape(held)):
             yield Edit(node, f"{product} * {item}", "factor_name", 2.5, item)
     for setting in here.scope.settings():
-        if "eps" in setting:
-            yield Edit(node, f"{term} + {setting}", "term_number", 2.2, setting)
+        yield Edit(node, f"{term} + {setting}", "term_number", 2.2 if "eps" in setting else 2.4, setting)
         yield Edit(node, f"{product} / (1 - {setting})", "divide_name", 2.5, setting)
         yield Edit(node, f"{product} / {setting}", "divide_name", 2.5, setting)
         yield Edit(node, f"{product} * {setting}", "factor_name", 2.6, setting)
