@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
@@ -49,6 +50,15 @@ def op_infos() -> dict[str, Any]:
     for info in op_db:
         infos.setdefault(info.name if not info.variant_test_name else f"{info.name}.{info.variant_test_name}", info)
     return infos
+
+
+def samples_of(name: str, most: int | None = None) -> list[Any]:
+    """PyTorch's samples, made in a thread: for each of them it looks at all frames of the stack, of which we have many."""
+    info = op_infos()[name]
+    torch.manual_seed(0)
+    with ThreadPoolExecutor(1) as thread:
+        made = thread.submit(lambda: [*islice(info.sample_inputs("cpu", torch.float64, requires_grad=True), most)])
+        return made.result()
 
 
 class NotOurs(Exception):
@@ -406,9 +416,8 @@ def compare(op: Op, info: Any, sample: Any) -> None:
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
 def test_samples(op: Op) -> None:
     info = op_infos()[op.name]
-    torch.manual_seed(0)
     compared, beyond = 0, []
-    for sample in info.sample_inputs("cpu", torch.float64, requires_grad=True):
+    for sample in samples_of(op.name):
         try:
             compare(op, info, sample)
         except NotOurs as reason:
@@ -435,8 +444,7 @@ NOT_JUDGED = {
 def test_every_row_is_judged() -> None:
     seen: set[str] = set()
     for op in OPS:
-        torch.manual_seed(0)
-        for sample in islice(op_infos()[op.name].sample_inputs("cpu", torch.float64, requires_grad=True), 4):
+        for sample in samples_of(op.name, 4):
             leaves: dict[int, Tensor] = {}
             try:
                 args = convert([sample.input, *sample.args], leaves)
