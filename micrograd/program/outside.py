@@ -25,6 +25,8 @@ __all__ = ["Outside", "changed"]
 Place = tuple[Any, tuple[Any, ...] | None, str]
 """A mapping or a list, the keys looked up in it (None for a list, whose items all count), and what it is called."""
 
+_Read = Callable[[Any], Iterable[Any]]
+
 _LISTS = (list, deque, set, bytearray)
 """What grows and shrinks, and is compared item by item."""
 
@@ -71,6 +73,7 @@ class Outside:
         self._spaces: dict[int, _Attributes] = {}  # the same at every look
         self._holds_once = ""
         self._looks: list[tuple[Callable[[Any], Any], Any, Any]] = []
+        self._at_once: list[tuple[_Read, _Read, Any, list[Any]]] = []
         self._look()
         self._before = {(id(space), key): value for space, key, value, _ in self._values()}
         self._was = dict(self._before)
@@ -269,14 +272,18 @@ class Outside:
                 self._places.append((space, stay, name))
         self._found = [(space, [*_read(space, keys)]) for space, keys, _ in self._places]
         self._contents = [_content(cell) for cell, _ in self._cells]
-        self._looks = [
-            (space.get, key, value)
-            for (space, keys, _), (_, found) in zip(self._places, self._found, strict=True)
-            for key, value in zip(keys or (), found, strict=keys is not None)
-        ]
-        self._looks += [
-            (_content, cell, content) for (cell, _), content in zip(self._cells, self._contents, strict=True)
-        ]
+        self._looks, self._at_once = [], []
+        for (space, keys, _), (_, found) in zip(self._places, self._found, strict=True):
+            if keys is not None and len(keys) > 1 and type(space) is dict:
+                self._at_once.append((operator.itemgetter(*keys), functools.partial(_known, keys), space, found))
+            else:
+                self._looks += [
+                    (space.get, key, value) for key, value in zip(keys or (), found, strict=keys is not None)
+                ]
+        if self._cells:
+            quickly = functools.partial(map, operator.attrgetter("cell_contents"))
+            cells = [cell for cell, _ in self._cells]
+            self._at_once.append((quickly, functools.partial(map, _content), cells, self._contents))
         self._lists = [(items, found) for (items, keys, _), (_, found) in zip(self._places, self._found, strict=True)
                        if keys is None]  # fmt: skip
         self._lists += [(space, [*space]) for space in self._dictionaries.values()]
@@ -300,10 +307,17 @@ class Outside:
         for look, key, value in self._looks:
             if look(key) is not value:
                 return False
-        for items, found in self._lists:
-            if len(items) != len(found) or not all(map(operator.is_, items, found)):
+        for quickly, read, space, found in self._at_once:
+            try:
+                same = all(map(operator.is_, quickly(space), found))
+            except (KeyError, ValueError):  # what is not there was perhaps not there before
+                same = all(map(operator.is_, read(space), found))
+            if not same:
                 return False
-        return all(row.tobytes() == was for row, _, was in self._rows)
+        for items, found in self._lists:
+            if len(items) != len(found) or (found and not all(map(operator.is_, items, found))):
+                return False
+        return not self._rows or all(row.tobytes() == was for row, _, was in self._rows)
 
     def changed(self) -> str:
         """Return the name of the first thing that is not what it was; empty where all is."""
@@ -357,6 +371,10 @@ class _OfClass(_Attributes):
 
 def _read(space: Any, keys: tuple[Any, ...] | None) -> Iterator[Any]:
     return iter(space) if keys is None else map(space.get, keys)
+
+
+def _known(keys: tuple[Any, ...], space: Mapping[Any, Any]) -> Iterator[Any]:
+    return map(space.get, keys)
 
 
 def _content(cell: types.CellType) -> Any:

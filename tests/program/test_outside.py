@@ -10,7 +10,7 @@ import itertools
 import random
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -593,3 +593,77 @@ def test_numbers_that_a_function_counts_anywhere_are_refused(f: Any, message: st
     for _ in range(2):  # and undone
         with pytest.raises(GraphError, match=message):
             capture(f, (X,), {})
+
+
+def scaled(x: Any) -> Any:
+    return x * SCALE + SHIFT  # type: ignore[name-defined]  # noqa: F821 (given below)
+
+
+def test_what_is_no_longer_there_is_noticed() -> None:
+    space: dict[str, Any] = {"SCALE": 2.0, "SHIFT": 1.0}
+    f = mg.compile(types.FunctionType(scaled.__code__, space))
+    assert f(np.ones(3)).tolist() == [3.0, 3.0, 3.0]
+    space["SCALE"] = 3.0
+    assert f(np.ones(3)).tolist() == [4.0, 4.0, 4.0]
+    del space["SHIFT"]
+    with pytest.raises(NameError, match="SHIFT"):
+        f(np.ones(3))
+    space["SHIFT"] = 0.0
+    assert f(np.ones(3)).tolist() == [3.0, 3.0, 3.0]
+
+
+def test_a_variable_without_a_value_is_noticed() -> None:
+    scale, shift = 2.0, 1.0
+
+    def f(x: Any) -> Any:
+        return x * scale + shift
+
+    compiled = mg.compile(f)
+    assert compiled(np.ones(2)).tolist() == [3.0, 3.0]
+    del shift
+    with pytest.raises(NameError, match="shift"):
+        compiled(np.ones(2))
+    shift = 2.0
+    assert compiled(np.ones(2)).tolist() == [4.0, 4.0]
+
+
+class Pair(NamedTuple):
+    first: Any
+    second: Any
+
+
+class Row(list[Any]):
+    pass
+
+
+def deep(x: Any) -> Any:
+    result: Any = x + 1.0
+    for _ in range(70):
+        result = [result]
+    return result
+
+
+RESULTS: dict[str, Callable[[Any], Any]] = {
+    "one": lambda x: x + 1.0,
+    "nested": lambda x: {"a": (x + 1.0, [x * 2.0]), 2: Pair(x, None), "text": "as it is"},
+    "a list of its own": lambda x: Row([x + 1.0, (x,), ()]),
+    "numbers": lambda x: (3, 2.5, float(2) * 3, x),
+    "arrays that are made": lambda x: (np.arange(3.0), x * 2.0),
+    "nothing": lambda x: {},
+    "deep": deep,
+}
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_results_of_any_structure(name: str) -> None:
+    def same(a: Any, b: Any) -> bool:
+        if isinstance(b, (list, tuple)):
+            return type(a) is type(b) and len(a) == len(b) and all(map(same, a, b))
+        if isinstance(b, dict):
+            return [*a] == [*b] and all(same(a[key], b[key]) for key in b)
+        return type(a) is type(b) and bool(np.all(a == b))
+
+    f, x = RESULTS[name], np.array([1.0, -2.0])
+    compiled = mg.compile(f)
+    for _ in range(2):
+        assert same(compiled(x), f(x))
