@@ -310,6 +310,9 @@ def test_the_fastest_setting_is_measured_and_the_others_are_told(monkeypatch: py
     assert chosen.results() == {"out": 2.0}
     with pytest.raises(OSError, match="no such setting"):
         contenders.fastest({"broken": broken}, ("out",))
+    monkeypatch.setattr(contenders, "BUILDING", 0.0)
+    hasty = contenders.fastest(settings, ("out",))
+    assert hasty.notes == {"setting": "slow", "not tried, since building them takes minutes": "fast, broken"}
 
 
 def test_workers_let_openblas_choose_its_kernel_and_take_two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
