@@ -339,7 +339,7 @@ class Diagnoser:
                 if meant:
                     yield Suspicion(statement, Status("suspect", statement.names[0], (meant[0],)), [], frozenset())
                 return
-            if status.state != "suspect" or tried >= 12:
+            if status.state != "suspect" or tried >= 12 or (number not in live and self.negative(now, number)):
                 continue
             for values in now.shapes_for(statement, status):
                 tried += 1
@@ -360,6 +360,8 @@ class Diagnoser:
             number = suspicion.statement.number
             if passed & set(self.ancestors(now, number)):
                 continue  # it may be wrong for that reason alone
+            if not suspicion.fixed and (behind := self.behind(now, number, job)) is not None:
+                return behind, None
             if suspicion.fixed:
                 return self.at(now, suspicion, job), suspicion
             mended = self.up_to(now, suspicion, job) if self.stepwise else None
@@ -367,6 +369,26 @@ class Diagnoser:
                 return mended, suspicion
             passed.add(number)
         return None, None
+
+    def negative(self, now: Examination, number: int) -> bool:
+        """Return whether a line holds minus the gradient that its name says: a sign that is the user's to choose."""
+        status = now.status(number)
+        held = zip(now.written(number, status.name), status.expected, strict=False)
+        return status.state == "suspect" and all(
+            isinstance(value, (np.ndarray, float)) and quantity is not None and fits(-value, quantity.value)
+            for value, quantity in held
+        )
+
+    def behind(self, now: Examination, number: int, job: SearchJob) -> Mended | None:
+        """Return the edit of a line that adds or subtracts minus a gradient, where that line alone is the mistake."""
+        status, recording = now.status(number), now.recordings[0]
+        if not self.negative(now, number) or status.expected[0] is None or status.expected[0].kind != "grad":
+            return None
+        made = recording.of(number)
+        readers = {e.statement.number: e.statement for e in recording.events if e.reads.get(status.name) in made}
+        order = [(s, root, 0.0) for s in readers.values() for root in s.roots if _adds(root.expr, status.name)]
+        goal = Goal(tuple(now.states), frozenset(p for p in now.wrong if number in now.statements_of(p)))
+        return next(iter(search(job, order, goal, TIERS[:3]) if goal.wanted else ()), None)
 
     def up_to(self, now: Examination, suspicion: Suspicion, job: SearchJob) -> Mended | None:
         """Return the edit that makes one quantity right: of its statement, or of what nothing vouches for before it.
@@ -608,7 +630,8 @@ class Diagnoser:
             state = now.status(number).state
             penalty = fixed.get(number, 0.0)
             if number not in fixed:
-                penalty += _PENALTIES.get(state, 0.3)
+                vouched = state == "known" and number not in now.forward_part and now.settled(number)
+                penalty += _PENALTIES["right" if vouched else state]
                 penalty += 0.7 if number in good else 0.0
                 penalty += 0.003 * place
             statement = now.program.statements[number]
@@ -698,6 +721,11 @@ class Diagnoser:
         if edit.node is not mended.root.expr or not statement.targets:
             above = now.doubtful(statement.number, {path_of(edit.node)})
             return all(now.status(number).state == "size" for number in above)
+        if edit.tag == "negate":
+            job = SearchJob(now.program, self.cases, now.recordings, self.fresh, self.deadline)
+            other = self.behind(now, statement.number, job)
+            if other is not None and other.edit.tag == "operator":  # dx = dxc + dmu / N for -, or dmu for -dmu
+                return False
         if status.state == "suspect" and status.expected[0] is not None:
             return self.quantities[0].names(status.expected[0], status.name) and now.vouched(statement.number)
         return not now.goes_on(statement, status.name)
@@ -710,6 +738,12 @@ class Diagnoser:
         """Return a span of the mended text in the student's own."""
         start, end = self.program.text.ends(span)
         return self.first.text.between(self.patch.origin(start), self.patch.origin(end))
+
+
+def _adds(expr: ast.expr, name: str) -> bool:
+    """Return whether a sum or a difference has a product of a variable as its second term."""
+    sums = (n for n in ast.walk(expr) if isinstance(n, ast.BinOp) and isinstance(n.op, (ast.Add, ast.Sub)))
+    return any(name in _names(ast.unparse(node.right)) for node in sums)
 
 
 def _is_insertion(mended: Mended) -> bool:

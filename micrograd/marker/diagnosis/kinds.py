@@ -476,7 +476,7 @@ def _is_mask(name: str, scopes: Sequence[Mapping[str, Any]]) -> bool:
 
 def _by_shape(evidence: Evidence, pairs: Sequence[tuple[list[Any], list[Any]]]) -> Kind | None:
     """Mistakes that show in the shape, before any number is looked at."""
-    if evidence.tag in ("axis", "axis_missing", "axis_superfluous", "unsummed", "keepdims"):
+    if evidence.tag in ("axis", "axis_missing", "axis_superfluous", "unsummed", "oversummed", "keepdims"):
         return Kind(BY_TAG[evidence.tag])
     if evidence.edit is not None or not pairs:
         return None

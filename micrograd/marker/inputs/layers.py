@@ -26,16 +26,17 @@ from micrograd.marker.messages import problem
 
 __all__ = ["at_path", "forward_of_layer", "lifted", "made_of", "object_of", "parameters_in"]
 
+_WINDOW = re.compile(r"stride|pad(ding)?|(pool|kernel|filter|window)_?(h|w|height|width|size)?")
 _GRADS = ("grads", "grad", "gradients", "dparams", "gradient")
 
 
 def made_of(module: types.ModuleType, name: str) -> list[inspect.Parameter]:
-    """Return the parameters of a constructor that a check draws: those without a default, and rates."""
+    """Return the parameters of a constructor that a check draws: those without a default, rates and windows."""
     parameters = inspect.signature(getattr(module, name)).parameters.values()
     plain = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     rate = [p.name for p in plain if type(p.default) is float and 0.1 <= p.default <= 0.9]
     rate = [name for name in rate if not re.search("std|scale|sigma|init", name)]  # how wide weights are drawn
-    rate += [p.name for p in plain if type(p.default) is int and p.name in ("stride", "pad", "padding")]
+    rate += [p.name for p in plain if type(p.default) is int and _WINDOW.fullmatch(p.name)]
     return [p for p in plain if p.default is p.empty or p.name in rate]
 
 

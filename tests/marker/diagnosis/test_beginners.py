@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from marked import claims_hold, marked, mistakes_in
+from marked import claims_hold, marked, mistakes_in, planted
 
 TEXTS = {
     "layer norm by the formula of batch norm": """
@@ -414,3 +414,42 @@ def test_averages_are_told_once_and_as_no_mistake() -> None:
 
 def test_only_the_diagonal_has_a_sentence_of_its_own() -> None:
     assert mistakes_in(marked(TEXTS["the diagonal of a softmax"]))[0].kind == "diagonal_only"
+
+
+LAYERNORM = """
+import numpy as np
+def ln_forward(x, gamma, beta):
+    xc = x - x.mean(axis=1, keepdims=True)
+    std = np.sqrt(np.mean(xc ** 2, axis=1, keepdims=True) + 1e-5)
+    xhat = xc / std
+    return gamma * xhat + beta, (xhat, std, gamma)
+def ln_backward(dout, cache):
+    xhat, std, gamma = cache
+    D = dout.shape[1]
+    dbeta = np.sum(dout, axis=0)
+    dgamma = np.sum(dout * xhat, axis=0)
+    dxhat = dout * gamma
+    dsum = np.sum(dxhat, axis=1, keepdims=True)
+    dproj = np.sum(dxhat * xhat, axis=1, keepdims=True)
+    dx = (dxhat - dsum / D - xhat * dproj / D) / std
+    return dx, dgamma, dbeta
+"""
+SUMS = {
+    "no axis, its mark alone": ("dgamma = np.sum(dout * xhat, axis=0)", "dgamma = np.sum(dout * xhat, keepdims=True)", "no_axis"),
+    "no axis": ("dsum = np.sum(dxhat, axis=1, keepdims=True)", "dsum = np.sum(dxhat)", "no_axis"),
+    "no mark": ("dsum = np.sum(dxhat, axis=1, keepdims=True)", "dsum = np.sum(dxhat, axis=1)", "keepdims"),
+    "too many, and the next line stops": ("dxhat = dout * gamma", "dxhat = np.sum(dout * gamma, axis=0)", "oversummed"),
+    "too many, kept": ("dxhat = dout * gamma", "dxhat = np.sum(dout * gamma, axis=1, keepdims=True)", "oversummed"),
+    "twice": ("np.sum(dout, axis=0)", "dout.sum(0).sum(0)", "oversummed"),
+    "twice, one in the other": ("np.sum(dout, axis=0)", "np.sum(np.sum(dout, axis=0), axis=0)", "oversummed"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_of_a_sum_it_is_said_what_is_wrong_with_it(name: str) -> None:
+    right, wrong, kind = SUMS[name]
+    text, lines = planted(LAYERNORM, (right, wrong))
+    report = marked(text)
+    (finding,) = mistakes_in(report)
+    assert ({finding.span.line}, finding.kind) == (lines, kind)
+    claims_hold(text, report)

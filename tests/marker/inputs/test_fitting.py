@@ -227,6 +227,23 @@ class SoftmaxWithLoss:
     assert "t (5, 3)" in " ".join(report.tried)
 
 
+def test_labels_fit_in_every_size() -> None:
+    """Rows of one array by labels of another: in some sizes the labels drawn are too many only by bad luck."""
+    text = """
+class Lookup:
+    def __init__(self, W):
+        self.W, self.dW = W, np.zeros_like(W)
+    def forward(self, idx):
+        self.idx = idx
+        return self.W[idx]
+    def backward(self, dout):
+        for i, row in enumerate(self.idx):
+            self.dW[i] += dout[row]
+"""
+    report = marked(text)
+    assert (report.verdict, [one.span.line for one in report.findings]) == ("wrong", [11])
+
+
 def test_folders_on_the_path_are_taken_from_the_files_own(tmp_path: Path) -> None:
     (tmp_path / "common").mkdir()
     (tmp_path / "common" / "helpers_of_mine.py").write_text("def twice(x):\n    return 2 * x\n")

@@ -106,11 +106,22 @@ class Conv1D:
             dLdA[:, :, s:s + self.K] += np.tensordot(dLdZ[:, :, i], self.W, axes=([1], [0]))
         return dLdA
 """
+POOL = """
+class AvgPool:
+    def __init__(self, pool_h=2, pool_w=2):
+        self.h, self.w = pool_h, pool_w
+    def forward(self, x):
+        N, C, H, W = x.shape
+        return x.reshape(N, C, H // self.h, self.h, W // self.w, self.w).mean(axis=(3, 5))
+    def backward(self, dout):
+        return np.repeat(np.repeat(dout, self.h, axis=2), self.w, axis=3) / (self.h * self.w)
+"""
 
 
 @pytest.mark.parametrize(
     ("text", "name", "old", "new"),
     [
+        (POOL, "AvgPool", "(self.h * self.w)", "self.h ** 2"),
         (LOOKUP, "Embedding", "np.add.at(self.grads[0], self.idx, dout)", "self.grads[0][self.idx] += dout"),
         (CONV, "Conv1D", "dLdA[:, :, s:s + self.K] +=", "dLdA[:, :, s:s + self.K] ="),
     ],
