@@ -73,6 +73,8 @@ KINDS: dict[str, Callable[..., Any]] = {
 
 
 def _power(x: Any, *, exponent: float) -> Any:
+    if exponent == 0.5:  # NumPy's operator is a root there: of -inf it is NaN, where a power is infinite
+        return require_jax().numpy.sqrt(x)
     return x ** (int(exponent) if float(exponent).is_integer() else exponent)
 
 

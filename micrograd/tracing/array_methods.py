@@ -191,8 +191,8 @@ class ArrayMethods(Tensor):
         axes = tuple(range(self.ndim))
         if order == "F" or (order == "A" and self.at.flags.f_contiguous and not self.at.flags.c_contiguous):
             axes = axes[::-1]
-        elif order == "K":
-            axes = tuple(sorted(axes, key=lambda axis: -abs(self.at.strides[axis])))
+        elif order == "K" and self.size and self.ndim > 1:
+            axes = _axes_as_they_lie(self.at)
         return None if axes == tuple(range(self.ndim)) else axes
 
     @property
@@ -275,6 +275,16 @@ class ArrayMethods(Tensor):
             if self.tracked:
                 raise GraphError(f".{name} of a traced array is not supported; it would lose the gradient silently.")
             return getattr(self.present(), name)
+
+
+def _axes_as_they_lie(at: np.ndarray[Any, Any]) -> tuple[int, ...]:
+    """Return the axes of an array, the one that NumPy steps along first in the order ``"K"`` last."""
+    corner = at[(slice(2),) * at.ndim]  # strides as in the whole; NumPy itself orders them, also those that are 0
+    with np.nditer(corner, ["multi_index"], order="K") as walk:
+        steps = [np.array(walk.multi_index) for _ in walk]
+    still = [axis for axis, size in enumerate(corner.shape) if size == 1]
+    moves = [int(np.flatnonzero(steps[2**k] - steps[0])[0]) for k in range(at.ndim - len(still))]
+    return (*still, *moves[::-1])
 
 
 def _method(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -17,7 +17,7 @@ from micrograd import functional as F
 from micrograd import nn, optim
 from micrograd.batchnorm import batchnorm_forward
 from micrograd.errors import GraphError, MissingExtraError, NumericalError, ShapeError
-from micrograd.export import to_onnx
+from micrograd.export import to_jax, to_onnx
 from micrograd.export.onnx import convert
 from micrograd.export.onnx.compositions import COMPOSITIONS
 from micrograd.export.programs import feeds_of, from_graph, pure, rounding
@@ -405,3 +405,17 @@ def test_angles_at_the_ends_are_numpys(dtype: str, tmp_path: Path) -> None:
     with np.errstate(all="ignore"):
         (angles,) = onnx.reference.ReferenceEvaluator(str(tmp_path / "f.onnx")).run(None, {"x1": y, "x2": x})
     np.testing.assert_allclose(angles, np.arctan2(y, x), rtol=4 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("exponent", [0.5, -0.5, 1.5, 2, -1, 3, 0])
+def test_powers_at_the_ends_are_numpys(exponent: float, dtype: str, tmp_path: Path) -> None:
+    ends = np.array([-np.inf, -2.0, -0.0, 0.0, 1.0, np.inf, np.nan], dtype)
+    with np.errstate(all="ignore"):
+        powers = ends**exponent
+        to_onnx(lambda x: x**exponent, tmp_path / "f.onnx", ends)
+        (got,) = onnx.reference.ReferenceEvaluator(str(tmp_path / "f.onnx")).run(None, {"x": ends})
+    alone = [] if dtype == "float64" else [np.asarray(to_jax(lambda x: x**exponent)(ends))]  # JAX has 32 bits by default
+    for found in (got, *alone):
+        np.testing.assert_allclose(found, powers, rtol=4 * np.finfo(dtype).eps)
+        np.testing.assert_array_equal(np.signbit(found[powers == 0]), np.signbit(powers[powers == 0]))

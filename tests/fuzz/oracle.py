@@ -256,7 +256,7 @@ class _Noisy(np.ndarray[Any, Any]):
 def noisy(array: Any, number: int) -> Any:
     """View an array as one whose sums have other last digits, others for each number, and opposite ones for each two."""
     _Noisy.rng, _Noisy.sign = np.random.default_rng(number // 2), 1 - 2 * (number % 2)
-    return array.view(_Noisy) if array.dtype.kind == "f" else array
+    return array.view(_Noisy)
 
 
 def _plain(x: Any) -> Any:
@@ -266,4 +266,4 @@ def _plain(x: Any) -> Any:
 def _view(made: Any) -> Any:
     if isinstance(made, tuple):
         return tuple(map(_view, made))
-    return made.view(_Noisy) if isinstance(made, np.ndarray) and made.dtype.kind == "f" else made
+    return made.view(_Noisy) if isinstance(made, np.ndarray) else made  # a mask too: sums of floats follow from it

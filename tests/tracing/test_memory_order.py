@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -252,3 +253,22 @@ def test_zeros_keep_their_sign_where_they_are_written(f: Any) -> None:
     assert np.array_equal(np.signbit(graph.value[graph.outputs[0].name]), signs)
     assert np.array_equal(np.signbit(mg.vjp(f, x)[0]), signs)
     assert np.array_equal(np.signbit(mg.compile(f)(x)), signs)
+
+
+VIEWS: list[Callable[[Any], Any]] = [
+    lambda v: np.broadcast_to(v, (2, *v.shape)),
+    lambda v: np.broadcast_to(v[..., None], (*v.shape, 2)),
+    lambda v: v.T,
+    lambda v: np.swapaxes(v, 0, -1),
+    lambda v: v[..., ::-1],
+    lambda v: v[:, None],
+]
+
+
+@pytest.mark.parametrize("order", ["K", "A", "F", "C"])
+def test_views_of_views_are_read_in_numpys_order(order: Any) -> None:
+    x = np.arange(6.0).reshape(2, 1, 3)
+    for first, then, last in itertools.product(VIEWS, repeat=3):
+        for made in (lambda v: v.ravel(order), lambda v: v.copy(order).ravel("K"), lambda v: (v * 1.0).ravel("K")):
+            wanted = made(last(then(first(x))))
+            assert np.array_equal(mg.vjp(lambda x: made(last(then(first(x)))), x)[0], wanted)  # noqa: B023

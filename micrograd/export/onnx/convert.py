@@ -37,9 +37,14 @@ def _map(w: OnnxWriter, row: Primitive, equation: Equation) -> None:
         dtype = WIDER.get(dtype, dtype)  # of truth values only equality is defined
     inputs = [w.operand(o, "bool" if row.name == "where" and not slot else dtype)
               for slot, o in enumerate(w.operands(equation))]  # fmt: skip
+    operator = row.onnx
     if row.name == "pow":
-        inputs.append(w.constant(np.asarray(equation.attrs["exponent"], dtype), "exponent"))
-    w.emit(row.onnx, inputs, w.called[equation.out])
+        exponent = equation.attrs["exponent"]
+        if exponent == 0.5:  # NumPy's operator is a root there: of -inf it is NaN, where a power is infinite
+            operator = "Sqrt"
+        else:
+            inputs.append(w.constant(np.asarray(exponent, dtype), "exponent"))
+    w.emit(operator, inputs, w.called[equation.out])
 
 
 def _reduce(w: OnnxWriter, row: Primitive, equation: Equation) -> None:
