@@ -74,6 +74,7 @@ class Case:
         relative: the precision at which gradients are compared.
         receiver: of methods, after the forward.
         forward: calls it on other arguments.
+        traced: what was traced: of a function that returns its gradient too, the part that computes the loss.
         partial: whether the backward is only run up to one value, which stands for its gradient.
     """
 
@@ -88,6 +89,7 @@ class Case:
     relative: float = RELATIVE
     receiver: Any = None
     forward: Any = field(default=None, repr=False)
+    traced: Any = field(default=None, repr=False)
     partial: bool = False
 
     def call(self, function: Callable[..., Any]) -> Any:
@@ -280,7 +282,7 @@ def prepare(
     receiver = getattr(forward, "instance", None)
     outputs = [_output(task, result, key) for key in task.call.outputs]
     upstream = _upstream(task, probe, outputs)
-    case = Case(task, probe, result, upstream, [], [], receiver=receiver, forward=called)
+    case = Case(task, probe, result, upstream, [], [], receiver=receiver, forward=called, traced=forward)
     try:
         case.graph = _traced(forward, probe)
         _seed(case, case.graph, outputs)

@@ -294,3 +294,19 @@ def test_a_guard_in_a_module_of_the_users_and_arrays_that_two_objects_hold(tmp_p
     assert [finding.kind for finding in report.findings] == ["guard"]
     assert len(report.outputs) == 3
     assert not marked((PARTS + NET).replace("self.x.T @ dout", "-self.x.T @ dout"), str(tmp_path / "net.py")).ok
+
+
+def test_sums_in_the_backward_say_what_is_shared_by_the_rows() -> None:
+    text = """
+def gauss_loss(x, mu, s):
+    d = (x - mu) / s
+    loss = np.sum(0.5 * d ** 2 + np.log(s))
+    dx, dmu = d / s, -np.sum(d / s, axis=0)
+    ds = np.sum((1 - d * d) / s, axis=0)
+    return loss, dx, dmu, ds
+"""
+    report = marked(text)
+    assert report.ok, report.text()
+    assert {"mu (3,), (4,), (5,)", "s (3,), (4,), (5,)"} <= {*report.tried}
+    wrong = marked(text.replace("(1 - d * d) / s, axis=0", "(1 - d) / s, axis=0"))
+    assert [output.right for output in wrong.outputs] == [True, True, False]
