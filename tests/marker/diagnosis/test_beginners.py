@@ -441,6 +441,7 @@ SUMS = {
     "too many, and the next line stops": ("dxhat = dout * gamma", "dxhat = np.sum(dout * gamma, axis=0)", "oversummed"),
     "too many, kept": ("dxhat = dout * gamma", "dxhat = np.sum(dout * gamma, axis=1, keepdims=True)", "oversummed"),
     "twice": ("np.sum(dout, axis=0)", "dout.sum(0).sum(0)", "oversummed"),
+    "a mean, by a size without a name": ("np.sum(dout, axis=0)", "np.sum(dout, axis=0) / len(dout)", "count"),
     "twice, one in the other": ("np.sum(dout, axis=0)", "np.sum(np.sum(dout, axis=0), axis=0)", "oversummed"),
 }  # fmt: skip
 
