@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import re
 import time
-import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -38,7 +37,7 @@ from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.recording import record, scope_in
 from micrograd.marker.student.statements import Root, Scope, Statement, path_of
 from micrograd.marker.truth.alignment import Quantities
-from micrograd.marker.truth.cases import Case, running, scale_of
+from micrograd.marker.truth.cases import Case, scale_of
 
 __all__ = ["Diagnoser"]
 
@@ -78,7 +77,6 @@ class Diagnoser:
     pairs: bool = False  # whether two edits that mend all are looked for first
     without: set[int] = field(default_factory=set)  # gradients that are not looked at
     known: dict[int, Quantities] = field(default_factory=dict)  # by probe
-    put: list[tuple[Any, ...]] = field(default_factory=list)  # keys of the quantities that were put right
     first: StudentCode = field(init=False)
     proof: Proof = field(init=False)
 
@@ -95,7 +93,7 @@ class Diagnoser:
                 if time.perf_counter() > self.deadline:
                     break
                 other = replace(
-                    self, program=self.first, found=[], patch=Patch(), given_up=set(self.without), done=False, put=[],
+                    self, program=self.first, found=[], patch=Patch(), given_up=set(self.without), done=False,
                     edits=0, stepwise=pairs, pairs=pairs,
                 )  # fmt: skip
                 other.walk()
@@ -157,6 +155,9 @@ class Diagnoser:
         statement = suspicion.statement
         finding = found_at(now, statement, statement.roots[0] if statement.roots else None, None, suspicion)
         anew = self.anew(now, suspicion, wrong, job)
+        if anew is None and (above := self.unvouched(now, statement.number)) is not None:
+            statement, suspicion = above, Suspicion(above, now.status(above.number), [], frozenset())
+            finding = found_at(now, statement, statement.roots[0], None, suspicion)
         if anew is not None:
             fix = Fix(self.program.text.between(anew.start, anew.end), "", anew.new, anew.probes)
             self.add(now, statement, replace(finding, fix=fix), anew)
@@ -167,10 +168,17 @@ class Diagnoser:
         whole = whole and (any(map(_computes, statement.roots)) or isinstance(statement.node, ast.Return))
         sure = now.recordings[0].error is not None or (bool(suspicion.fixed) and whole)
         self.add(now, statement, replace(finding, sure=sure))
-        if not self.put_right(suspicion):
-            affected = frozenset(p for p in wrong if statement.number in now.statements_of(p))
-            self.given_up |= affected or wrong
+        affected = frozenset(p for p in wrong if statement.number in now.statements_of(p))
+        self.given_up |= affected or wrong
         return True
+
+    def unvouched(self, now: Examination, number: int) -> Statement | None:
+        """Return the first line that nothing vouches for on the way to one; None where there is none before it."""
+        if now.vouched(number) or now.recordings[0].error is not None or self.program.statements[number].looped:
+            return None
+        above = [self.program.statements[n] for n in self.ancestors(now, number) if not now.settled(n)]
+        above = [s for s in above if s.roots and s.targets and not s.looped and s.number not in now.forward_part]
+        return next((s for s in above if any(map(_nonzero, now.written(s.number, s.names[0])))), None)
 
     def anew(self, now: Examination, suspicion: Suspicion, wrong: frozenset[int], job: SearchJob) -> Mended | None:
         """Return a line written anew, as the chain rule gives it, where that makes more gradients right."""
@@ -213,17 +221,13 @@ class Diagnoser:
         mended, suspicion = self.named(now, suspects, job)
         if mended is not None or (suspicion is not None and suspicion.fixed):
             return mended, suspicion
-        sure = self.solvable(now, wrong, order, job, sure=True)
-        if sure is not None:  # what follows that line is right: it is the line, or what it reads
-            mended = self.at(now, sure, job)
-            return mended, sure
         rest = self.pruned(self.weighed(now, order, {}), wrong, job)
         for mended in search(job, rest, Goal(tuple(now.states), wrong, some=True), extra=self.writer(suspicion)):
             return mended, suspicion if suspicion and suspicion.statement is mended.statement else None
         inserted = self.inserted(now, wrong, order, job)
         if inserted is not None:
             return inserted, None
-        return None, suspicion or self.solvable(now, wrong, order, job)
+        return None, suspicion
 
     def common(
         self, now: Examination, wrong: frozenset[int], shared: Sequence[int], job: SearchJob
@@ -241,7 +245,7 @@ class Diagnoser:
         found = search(job, weighed, goal, TIERS[:3])
         if found or not able:
             return next(iter(found), None), None
-        sure = self.solvable(now, wrong, [*able], job, sure=True, known=False)
+        sure = self.rescaled(now, wrong, [*able], job)
         if sure is None:
             return None, None
         weighed = self.weighed(now, [sure.statement.number], {sure.statement.number: 0.0})
@@ -364,7 +368,9 @@ class Diagnoser:
                 return behind, None
             if suspicion.fixed:
                 return self.at(now, suspicion, job), suspicion
-            mended = self.up_to(now, suspicion, job) if self.stepwise else None
+            if not self.stepwise:
+                continue
+            mended = self.up_to(now, suspicion, job)
             if mended is not None:
                 return mended, suspicion
             passed.add(number)
@@ -471,30 +477,6 @@ class Diagnoser:
         except (SyntaxError, ValueError):
             return None
 
-    def put_right(self, suspicion: Suspicion) -> bool:
-        """Put the right value of a quantity behind its statement, so that what follows can be looked at."""
-        statement, expected = suspicion.statement, suspicion.status.expected
-        if statement.looped or not suspicion.fixed or not expected or expected[0] is None:
-            return False
-        end = self.program.text.range(statement.node)[1]
-        name, key = suspicion.status.name, expected[0].key
-        new = f"; {name} = {_RIGHT}({len(self.put)}, {name})"
-        module = types.ModuleType(self.program.module.__name__)
-        vars(module).update(vars(self.program.module))
-        put = [*self.put, key]
-
-        def right(number: int, got: Any) -> Any:
-            quantity = next((q for q in self.of(running[-1]).all if q.key == put[number]), None)
-            return got if quantity is None else np.array(in_shape(quantity.value, np.shape(got)))
-
-        vars(module)[_RIGHT] = right
-        code = self.code(self.program.text.edited(end, end, new))
-        if code is None:
-            return False
-        self.put, self.patch = put, self.patch.then(end, end, new)
-        self.program = StudentCode(code.text.source, module, code.name, code.file)
-        return True
-
     # ---- where a mistake may be ----------------------------------------------------------------------
 
     def ancestors(self, now: Examination, number: int) -> list[int]:
@@ -558,54 +540,28 @@ class Diagnoser:
                     return None
         return None
 
-    def solvable(
-        self,
-        now: Examination,
-        wrong: frozenset[int],
-        order: Sequence[int],
-        job: SearchJob,
-        *,
-        sure: bool = False,
-        known: bool = True,
+    def rescaled(
+        self, now: Examination, wrong: frozenset[int], numbers: Sequence[int], job: SearchJob
     ) -> Suspicion | None:
-        """Return the first statement that another value would mend, if that value is one that the engine knows.
-
-        If none is, the first one that another value would mend at all, unless only a `sure` one is asked for. Without
-        `known` the last one that a multiple of its value would mend on every case.
-        """
-        first: Suspicion | None = None
-        for number in sorted(order, key=now.order().index, reverse=not known):
+        """Return the last of some statements that a multiple of its value would mend on every case."""
+        for number in sorted(numbers, key=now.order().index, reverse=True):
             statement = self.program.statements[number]
             if statement.looped or len(statement.targets) != 1 or not statement.roots or job.late():
                 continue
-            if known and (now.status(number).state in ("outside", "right", "size") or number in now.forward_part):
-                continue
-            if sure and known and not now.reads_right(number):
-                continue
-            bench = job.bench(statement, statement.roots[0])
-            wanted = None if bench is None else (required if known else rescaled)(bench)
-            if bench is None or wanted is None or np.allclose(wanted, bench.original[0], rtol=1e-6, atol=1e-12):
-                continue
-            named = not known or bool(self.quantities[0].equal_to(wanted, ("grad", "edge")))
-            if named or first is None:
-                solve = required if known else rescaled
-                values = [wanted, *(self.solved_on(case, statement, solve) for case in self.cases[1:])]
-                made = Suspicion(
-                    statement, Status("unknown", statement.names[0]), values, wrong if named else frozenset()
-                )
-                if named and all(value is not None for value in values):
-                    return made
-                first = first or made
-        return None if sure else first
+            values = [self.rescaled_on(case, statement) for case in self.cases]
+            if all(value is not None for value in values):
+                return Suspicion(statement, Status("unknown", statement.names[0]), values, wrong)
+        return None
 
-    def solved_on(self, case: Case, statement: Statement, solve: Callable[[Bench], Any | None]) -> Any | None:
-        """Return what a statement should have written on another case; None where that cannot be known."""
+    def rescaled_on(self, case: Case, statement: Statement) -> Any | None:
+        """Return the multiple of what a statement wrote that would mend a case; None where none is needed, or helps."""
         events = record(self.program, case.call, scopes={statement.number}).of(statement.number)
         names = scope_in(events)
         if names is None:
             return None
-        scopes = [self.program.scope(names)]
-        return solve(Bench(self.program, case, statement, statement.roots[0], scopes, len(events)))
+        bench = Bench(self.program, case, statement, statement.roots[0], [self.program.scope(names)], len(events))
+        value = rescaled(bench)
+        return None if value is None or np.allclose(value, bench.original[0], rtol=1e-6, atol=1e-12) else value
 
     def candidates(self, now: Examination, wrong: frozenset[int]) -> tuple[list[int], dict[int, set[int]]]:
         """Return the statements that a wrong gradient depends on, in order of execution."""
@@ -748,9 +704,6 @@ def _adds(expr: ast.expr, name: str) -> bool:
 
 def _is_insertion(mended: Mended) -> bool:
     return mended.start == mended.end and mended.new.startswith("\n")
-
-
-_RIGHT = "__mg_right"
 
 
 def insertions(name: str, value: Any, scope: Scope) -> Iterator[tuple[str, str]]:

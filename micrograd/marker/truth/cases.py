@@ -29,7 +29,7 @@ from micrograd.pytree import flatten, paths
 from micrograd.tracing import trace
 
 __all__ = [
-    "MISSING", "Case", "Judged", "UnrunnableError", "close", "judged", "measured", "prepare", "refreshed", "running",
+    "MISSING", "Case", "Judged", "UnrunnableError", "close", "judged", "measured", "prepare", "refreshed",
     "scale_of", "sent_along", "with_statistics_fixed",
 ]  # fmt: skip
 
@@ -44,10 +44,6 @@ class UnrunnableError(MicrogradError, ValueError):
     def __init__(self, message: str, error: BaseException | None = None) -> None:
         super().__init__(message)
         self.error = error
-
-
-running: list[Any] = []
-"""The cases whose backward is running, the innermost last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +95,10 @@ class Case:
 
     def call_with(self, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         """Call a variant of the backward with these arguments."""
-        running.append(self)
-        try:
-            with seeded(self.probe.seed, "random" in self.task.source), np.errstate(all="ignore"):
-                result = function(*args, **kwargs)
-            held = any(isinstance(key, str) and key.startswith(".") for key, _ in self.task.call.results)
-            return Outcome(result, args[0]) if held else result
-        finally:
-            running.pop()
+        with seeded(self.probe.seed, "random" in self.task.source), np.errstate(all="ignore"):
+            result = function(*args, **kwargs)
+        held = any(isinstance(key, str) and key.startswith(".") for key, _ in self.task.call.results)
+        return Outcome(result, args[0]) if held else result
 
     def arguments(self) -> tuple[list[Any], dict[str, Any]]:
         """Fresh arguments of the backward: positional, by keyword."""
