@@ -7,6 +7,7 @@ line is a problem of its own, with one gradient to get right. So two mistakes on
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -206,6 +207,9 @@ class Diagnoser:
         returned = missing(now, wrong, job) or permuted(now, wrong, job) or unpacked(now, wrong, job)
         if returned is not None:
             return returned, None
+        gaps = [n for n in order if self.gap_behind(self.program.statements[n]) is not None]
+        if gaps and (mended := self.inserted(now, wrong, gaps, job)) is not None:
+            return mended, None
         suspects = list(self.suspects(now, wrong, order))
         if now.recordings[0].error is not None and suspects and suspects[0].statement.number == self.failing(now):
             mended = self.up_to(now, suspects[0], job)
@@ -317,15 +321,23 @@ class Diagnoser:
                 continue
             name, at = statement.names[0], text.range(statement.node)[1]
             value = next((v for v in now.written(number, name)), None)
-            margin = "\n" + " " * statement.node.col_offset
+            margin, place = "\n" + " " * statement.node.col_offset, (at, at)
+            if (gap := self.gap_behind(statement)) is not None:
+                margin, place = "", text.range(gap)
             for new, tag in insertions(name, value, scope):
-                change = Change(at, at, margin + new, tag, 2.0, new)
-                made = job.verified(Mended(statement, None, change, at, at, change.new, 2.0), goal)
+                change = Change(*place, margin + new, tag, 2.0, new)
+                made = job.verified(Mended(statement, None, change, *place, change.new, 2.0), goal)
                 if made is not None:
                     return made
                 if job.late():
                     return None
         return None
+
+    def gap_behind(self, statement: Statement) -> ast.Pass | None:
+        """Return the ``pass`` that stands behind a statement, where something is to be written."""
+        blocks = [body for n in ast.walk(self.program.tree) if isinstance(body := getattr(n, "body", None), list)]
+        pairs = (pair for body in blocks for pair in itertools.pairwise(body))
+        return next((b for a, b in pairs if a is statement.node and isinstance(b, ast.Pass)), None)
 
     # ---- the first quantity that its name gives away ---------------------------------------------------
 
@@ -667,7 +679,7 @@ class Diagnoser:
         """
         edit, statement = mended.edit, mended.statement
         if isinstance(edit, Change):
-            return not _is_insertion(mended)
+            return now.program.text.source[mended.start : mended.end] not in ("", "pass")
         status, old = now.status(statement.number), now.program.text.of(edit.node)
         if mended.wanted == now.wrong and not self.as_named(now, mended):
             return False
@@ -702,16 +714,15 @@ def _adds(expr: ast.expr, name: str) -> bool:
     return any(name in _names(ast.unparse(node.right)) for node in sums)
 
 
-def _is_insertion(mended: Mended) -> bool:
-    return mended.start == mended.end and mended.new.startswith("\n")
-
-
 def insertions(name: str, value: Any, scope: Scope) -> Iterator[tuple[str, str]]:
     """Yield statements that are easily forgotten after a value, and what each is called."""
     if not isinstance(value, np.ndarray) or value.dtype.kind != "f":
         return
     for count in scope.counts():
         yield f"{name} /= {count}", "count"
+    for setting in scope.settings():
+        yield f"{name} *= {setting}", "factor_name"
+        yield f"{name} /= {setting}", "divide_name"
     own = {f"self.{key}": held for key, held in getattr(scope.names.get("self"), "__dict__", {}).items()}
     for other, held in {**scope.names, **own}.items():
         if not isinstance(held, np.ndarray):

@@ -454,3 +454,16 @@ def test_of_a_sum_it_is_said_what_is_wrong_with_it(name: str) -> None:
     (finding,) = mistakes_in(report)
     assert ({finding.span.line}, finding.kind) == (lines, kind)
     claims_hold(text, report)
+
+
+def test_a_pass_among_statements_is_where_one_is_missing() -> None:
+    text = TEXTS["a division that was forgotten"].replace("-= 1\n", "-= 1\n    pass  # TODO\n")
+    report = marked(text)
+    (finding,) = mistakes_in(report)
+    assert (finding.kind, finding.source.strip(), finding.fix and finding.fix.new) == (
+        "count",
+        "pass  # TODO",
+        "dx /= N",
+    )
+    assert not finding.sure
+    claims_hold(text, report)
