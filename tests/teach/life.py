@@ -313,9 +313,8 @@ def judge(block: Block, item: Item | None, check: Checker, clock: Callable[[], f
     whole = fixed is not None and all((right(block, fixed) or {"": False}).values())
     line = first.span.line if first else int((re.findall(r"\.py:(\d+)", report.problem) or [0])[-1])
     raises = item.row == "exceptions"
-    shaped = "keepdims" in item.kinds and any(
-        f.severity == "shape" for f in mistakes
-    )  # right numbers: a remark is enough
+    # Right numbers in another shape are found where a remark says so.
+    shaped = "keepdims" in item.kinds and any(f.severity == "shape" for f in mistakes)
     return LifeMark(
         item.row, item.name, item.held_out, item.kinds, "" if raises and line == item.line else refused, said,
         report.verdict == "wrong" or shaped or (raises and bool(refused) and line > 0), line == item.line,

@@ -356,19 +356,10 @@ def _derived(cases: Sequence[Case]) -> Derivation | None:
 
 def _mended(program: StudentCode, above: Sequence[Finding]) -> StudentCode:
     """Return the program with the fixes of the findings above."""
-    starts = [0]
-    for line in program.text.source.split("\n"):
-        starts.append(starts[-1] + len(line) + 1)
-    pieces = []
-    for one in above:
-        if one.fix is not None and one.severity == "wrong":
-            span = one.fix.span
-            pieces.append(
-                Piece(starts[span.line - 1] + span.column, starts[span.end_line - 1] + span.end_column, one.fix.new)
-            )
-    if not pieces:
+    fixes = [one.fix for one in above if one.fix is not None and one.severity == "wrong"]
+    if not fixes:
         return program
-    source = Patch.of(pieces).applied(program.text.source)
+    source = Patch.of(Piece(*program.text.ends(fix.span), fix.new) for fix in fixes).applied(program.text.source)
     return StudentCode(source, program.module, program.name, program.file)
 
 

@@ -259,19 +259,9 @@ def two_paths(
 
 
 _SURE = {
-    "returns",
-    "returned",
-    "assign",
-    "accumulate",
-    "call",
-    "copy",
-    "in_place",
-    "unpack",
-    "unpacked",
-    "add_at",
-    "aug_sign",
-    "eps_outside",
-}
+    "returns", "returned", "assign", "accumulate", "call", "copy", "in_place", "unpack", "unpacked", "add_at",
+    "aug_sign", "eps_outside",
+}  # fmt: skip
 """Edits that say what kind of mistake it is, whatever the numbers are."""
 
 
