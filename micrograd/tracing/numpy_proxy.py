@@ -43,6 +43,7 @@ from micrograd.tracing.array import (
     adopt,
     as_number,
     float_of,
+    floats,
     is_tracked,
     leaves,
     lift,
@@ -167,10 +168,15 @@ def _composed(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
 
 # ---- ufuncs ------------------------------------------------------------------------------------------------
 
-_NUMBERS = {float, int}
 _OF_FLOATS: dict[np.ufunc, Callable[..., Any]] = {
     u: UFUNCS[u] for u in (np.add, np.subtract, np.multiply, np.divide, np.negative, np.sqrt, np.exp, np.log, np.tanh)
 }
+
+
+def _float(inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """Return the one operand as it is computed with; None where it is no traced floats, or more are given."""
+    x = inputs[0] if len(inputs) == 1 else None
+    return (value,) if type(x) is TracedArray and (value := float_of(x)) is not None else None
 
 
 def _is_float(x: Any) -> bool:
@@ -180,12 +186,12 @@ def _is_float(x: Any) -> bool:
 
 def apply_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Compute ``called(*inputs, **kwargs)``, or one of its methods, such as ``np.add.reduce``."""
+    if not kwargs and method == "__call__" and (composed := _OF_FLOATS.get(called)) is not None:
+        given = floats(*inputs) if len(inputs) == 2 else _float(inputs)
+        if given is not None:
+            return own(composed(*given))  # most calls are this one, and what follows takes longer than computing does
     if any(type(x) is TracedArray and x.storage.weak for x in inputs):
         inputs = narrowed(inputs)
-    if method == "__call__" and not kwargs and (composed := _OF_FLOATS.get(called)) is not None:
-        given = [x.present() if type(x) is TracedArray else x for x in inputs]
-        if all(type(x) in _NUMBERS or _is_float(x) for x in given) and any(type(x) is Tensor for x in given):
-            return own(composed(*given))  # most calls are this one, and what follows takes longer than computing does
     if method == "at":
         return _at(called, *inputs)
     inputs = _lists_joined(inputs)

@@ -60,7 +60,7 @@ def fastest(
         names: of the results.
         activate: called with the name of a setting before its turn, and at last with that of the fastest.
     """
-    seconds = float(os.environ.get(TRIAL, "0.5"))
+    seconds = float(os.environ.get(TRIAL, "0.2"))
     runs: dict[str, Run] = {}
     unable: dict[str, Exception] = {}
     for name, build in settings.items():
@@ -95,7 +95,7 @@ def fastest(
 
 
 def compiled(f: Callable[..., Any], arrays: Sequence[Any], names: Sequence[str]) -> Prepared:
-    """``mg.compile(f)`` on NumPy arrays. Raises ImportError where Numba is missing."""
+    """``mg.compile(f)`` on NumPy arrays. Raises ImportError where llvmlite is missing."""
     import micrograd as mg
 
     require_compiler()

@@ -352,10 +352,10 @@ def test_the_report_counts_passes() -> None:
     report = mg.compile(bn)
     report(*batch(64, 128))
     found = report.report()
-    assert found.passes == (19, 3)
+    assert found.passes == (19, 2)
     assert found.bytes[1] < found.bytes[0] / 3
     assert "def native0" in found.source
-    assert "19 passes over memory became 3" in str(found)
+    assert "19 passes over memory became 2" in str(found)
     with pytest.raises(GraphError, match="has not been compiled yet"):
         mg.compile(bn).report()
 
@@ -363,7 +363,7 @@ def test_the_report_counts_passes() -> None:
 def test_the_picture_frames_the_kernels() -> None:
     f = mg.compile(bn)
     f(*batch(64, 128))
-    assert "kernel 1: 3 passes over 64 x 128" in mg.draw(f).svg
+    assert "kernel 1: 2 passes over 64 x 128" in mg.draw(f).svg
 
 
 def test_a_hundred_compiled_functions_do_not_leak() -> None:
@@ -443,7 +443,7 @@ def test_batch_norm_over_images_and_layer_norm_are_a_few_passes() -> None:
 
     flat = [a.reshape(-1, 3) for a in (x, dout)]
     for f, arrays, passes in (
-        (images, (x, gamma, beta, dout), 3),
+        (images, (x, gamma, beta, dout), 2),
         (rows, (flat[0], gamma[:3], beta[:3], flat[1]), 1),
     ):
         fast = mg.compile(f)

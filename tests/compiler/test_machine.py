@@ -213,6 +213,7 @@ def run(m, n, x, y, s, w, p):
                 i1 += 1
         total += r
         bad |= r > f64(30)
+        bad |= r < f64(2)
         p[i0] = r
         i1 = 0
         while i1 < n:
@@ -257,6 +258,7 @@ FOLLOWING = {  # what a row does with what another one has left
     "a condition that sets what is read": ("total += r", "total += r\n        if r > f64(9):\n            q = r\n        p[i0] = q"),
     "a sum over columns that is read": ("u = w[(i0 - 0) % 4 * n + i1]", "u = w[(i0 - 0) % 4 * n + i1] + s[i1]"),
     "rows within the columns": ("y[i0 * n + i1] = u / r", "y[(i1 * m + i0) * 1 + 0] = y[(i1 * m + i0) * 1 + 0] + u"),
+    "a flag that counts": ("bad |= r < f64(2)", "bad += 1"),
     "an end that differs": ("end1 = min(b + 8, n)", "end1 = min(b + p[i0], n)"),
 }  # fmt: skip
 

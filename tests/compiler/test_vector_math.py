@@ -444,6 +444,15 @@ def test_reductions_are_vectors(dtype: str) -> None:
 
 
 @ON_X86
+@EACH
+def test_a_product_is_rounded_with_its_sum_where_the_order_is_free_and_nowhere_else(dtype: str) -> None:
+    fused = r"\bvfn?m(?:add|sub)\d+p[sd]\b"
+    assert re.search(fused, assembly(*total(f"plus{dtype[-2:]}(s, x[i] * x[i])", "0", dtype))) or vector_bytes() == 16
+    kinds = {"n": "i64", "x": f"*{short(dtype)}", "out": f"*{short(dtype)}"}
+    assert not re.search(fused, assembly(LOOP.format("x[i] * x[i] + x[0]"), kinds))
+
+
+@ON_X86
 def test_a_sum_in_a_fixed_order_is_not() -> None:
     assert packed(assembly(*total("s + x[i]", "0", "float64")), "add") == 0
 

@@ -361,9 +361,9 @@ class _Judge:
 
 
 def _runs(run: Callable[[Nudge], Ran], nudge: Callable[[Any, int], Any]) -> list[Ran]:
-    """Return what NumPy does of arguments that are nudged in eight ways."""
+    """Return what NumPy does of arguments that are nudged in sixteen ways."""
     found = []
-    for number in range(8):
+    for number in range(16):
         try:
             found.append(run(lambda a, number=number: nudge(a, number)))
         except Exception:  # noqa: BLE001 - on an edge

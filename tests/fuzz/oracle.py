@@ -222,7 +222,7 @@ class _Noisy(np.ndarray[Any, Any]):
     """An array of which NumPy's sums and elementary functions have other last digits, as any order of a sum may give."""
 
     rng = np.random.default_rng(0)
-    sign = 1
+    scale = 1.0
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **kwargs: Any) -> Any:
         plain = [_plain(x) for x in inputs]
@@ -234,18 +234,28 @@ class _Noisy(np.ndarray[Any, Any]):
             made = self._shaken(made, np.abs(made) if method == "accumulate" else sizes)
         elif method == "__call__" and (ufunc is np.matmul or ufunc in _ELEMENTARY):
             made = self._shaken(made, np.abs(made))
+        elif method == "__call__" and ufunc is np.subtract and self.rng.integers(2):
+            made = self._nothing(made, *plain)
         return _view(made) if out is None or made is None else out[0]
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         made = super().__array_function__(func, types, args, kwargs)
         return self._shaken(made, np.abs(made)) if func in _SUMS else made
 
+    def _nothing(self, made: Any, a: Any, b: Any) -> Any:
+        """Return 0 where a difference is what rounding leaves of equals, as of equal entries and their mean."""
+        if np.asarray(made).dtype.kind != "f":
+            return made
+        small = np.abs(made) <= 4 * np.finfo(np.asarray(made).dtype).eps * np.maximum(np.abs(a), np.abs(b))
+        made = np.where(small & np.isfinite(made), made * 0, made)
+        return made if made.ndim else made[()]
+
     def _shaken(self, made: Any, size: Any) -> Any:
         if made is None or np.asarray(made).dtype.kind != "f":
             return made
         dtype = np.asarray(made).dtype
         with np.errstate(all="ignore"):
-            noise = 2 * np.finfo(dtype).eps * self.sign * self.rng.integers(-2, 3, np.shape(made)) * size
+            noise = self.scale * np.finfo(dtype).eps * self.rng.integers(-2, 3, np.shape(made)) * size
         noise = np.where(np.isfinite(noise), noise, 0.0).astype(dtype)
         if isinstance(made, np.ndarray):
             made += noise
@@ -255,7 +265,7 @@ class _Noisy(np.ndarray[Any, Any]):
 
 def noisy(array: Any, number: int) -> Any:
     """View an array as one whose sums have other last digits, others for each number, and opposite ones for each two."""
-    _Noisy.rng, _Noisy.sign = np.random.default_rng(number // 2), 1 - 2 * (number % 2)
+    _Noisy.rng, _Noisy.scale = np.random.default_rng(number // 2), (0.5, 1, 2, 2)[number // 2 % 4] * (-1) ** number
     return array.view(_Noisy)
 
 

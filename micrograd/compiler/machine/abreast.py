@@ -31,6 +31,7 @@ class _Seen:
         places: the texts of the entries that are read or written, with the loops around them.
         writers: the statements that write it.
         readers: the statements that read it.
+        bits: whether all that is done to it is to set bits, in whatever order.
     """
 
     sets: list[tuple[int, ...]] = field(default_factory=list)
@@ -38,6 +39,7 @@ class _Seen:
     places: dict[str, tuple[ast.expr, tuple[Counted, ...]]] = field(default_factory=dict)
     writers: set[int] = field(default_factory=set)
     readers: set[int] = field(default_factory=set)
+    bits: bool = True
 
     def reads(self, scope: tuple[int, ...]) -> None:
         """Note that it is read: it was set before in this turn, or an earlier one has set it."""
@@ -118,6 +120,7 @@ class _Look:
                 seen.reads(scope)
             seen.sets.append(scope)
             seen.writers.add(self.statements)
+            seen.bits &= isinstance(node, ast.AugAssign) and isinstance(node.op, ast.BitOr)
             self.values.setdefault(target.id, []).append(node.value)
         elif isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name):
             self._expression(target.slice, scope, loops)
@@ -152,8 +155,8 @@ class _Look:
             found |= more
         for name in self.values:
             seen = self.variables[name]
-            if seen.carried:  # all rows add to it, in one statement that alone reads it
-                if len(seen.writers) > 1 or not seen.readers <= seen.writers:
+            if seen.carried:  # all rows add to it, in one statement that alone reads it, or set bits of it
+                if (len(seen.writers) > 1 and not seen.bits) or not seen.readers <= seen.writers:
                     return None
                 found.discard(name)
         for seen in self.memory.values():

@@ -218,7 +218,7 @@ class _Printer(Statements):
     def _join(self, sweep: Sweep, name: str) -> Any:
         w = self.writer
         if name in sweep.sums:
-            return lambda a, b: w.binary("+", a, b, flags="reassoc nsz ")
+            return lambda a, b: w.binary("+", a, b, flags="reassoc nsz contract ")
         if name in sweep.largest:
             return lambda a, b: w.intrinsic("maximum", a, b)
         return lambda a, b: w.binary("|", a, b)

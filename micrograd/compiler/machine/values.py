@@ -228,6 +228,8 @@ class Writer:
         name = _ARITHMETIC[sign][0 if a.real else 1]
         if not name:
             raise UnprintedError(f"{sign} between {a.kind}")
+        if name == "fmul" and a.lanes > 1:  # rounded together with the sum, where that permits it too
+            flags += "contract "
         return self.made(a.kind, a.lanes, f"{name} {flags}{a.type} {a.text}, {b.text}", a.fixed and b.fixed)
 
     def _index(self, sign: str, a: Value, b: Value) -> Value:

@@ -6,8 +6,9 @@ that of the two-pass formula on shifted data (Chan, Golub and LeVeque, 1983), wi
 `micrograd.batchnorm.tolerance`.
 
 `factored`: what does not vary along the summed axes is taken out of a sum, ``sum(g * c) = c * sum(g)``, and a sum of
-terms is split where every part is a sum that is needed anyway. This is what lets batch norm's backward pass share the
-two sums that the gradients of gamma and beta need.
+terms is split where every part is a sum that is needed anyway, or where no digits can be lost: all parts but one are
+sums of ``x - mean(x)``, which are 0. This is what lets batch norm's backward pass share the two sums that the gradients
+of gamma and beta need, and layer norm's take its sums in one sweep of a row.
 
 Both keep finite numbers within the bound, but infinities could come out otherwise than in NumPy (``inf * 0``): each
 result is a guard, and a call in which a guard is not finite is computed as the user wrote it.
@@ -24,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from micrograd.compiler.optimize.rewriter import FAR, Rewriter, Rule, Shift, same
+from micrograd.primitives import TABLE
 from micrograd.program.program import Equation, Index, Operand, Value
 
 __all__ = ["centred", "factored", "picked"]
@@ -81,6 +83,8 @@ def centred() -> Rule:
                 return None
             out = made.put("sub", centre.shifted, centre.mean, like=made.program.values[equation.out])
             centres[out] = centre
+            if isinstance(out, int):
+                made.notes.balanced[out] = centre.axes
             return out
         if equation.op == "sum" and (square := made.made_by(operands[0], "mul")):
             root = square.operands[0]
@@ -212,10 +216,14 @@ def _typical(made: Rewriter, x: Operand, axes: tuple[int, ...]) -> Operand | Non
 
 @dataclass(frozen=True, slots=True)
 class _Term:
-    """A product: what does not vary along the summed axes, and what does."""
+    """A product: what does not vary along the summed axes, and what does.
+
+    `nothing` says that its sum is 0 for finite numbers.
+    """
 
     outside: tuple[Operand, ...]
     inside: tuple[Operand, ...]
+    nothing: bool = False
 
 
 _LONGEST = 8
@@ -225,6 +233,7 @@ _LONGEST = 8
 def factored() -> Rule:
     """Return the rule for sums whose summands have factors that do not vary along the summed axes."""
     sums: dict[Any, Operand] = {}  # the sum of a product over some axes
+    deep: dict[int, int] = {}  # how many reductions a value waits for, one after the other
 
     def rule(made: Rewriter, equation: Equation, operands: tuple[Operand, ...]) -> Operand | None:
         if equation.op != "sum" or not isinstance(operands[0], int):
@@ -235,14 +244,14 @@ def factored() -> Rule:
             return None  # the sum of nothing is 0, and not -0, whatever its factors
         axes = _axes(equation, len(shape))
         terms = _terms(made, x, shape, axes, sums, split=True)
-        if terms is None or len(terms) == 1 or not all(_key(t, dtype, shape, axes) in sums for t in terms if t.inside):
+        if terms is None or len(terms) == 1 or not _known(terms, dtype, shape, axes, sums):
             terms = _terms(made, x, shape, axes, sums, split=False)
         if terms is None:
             return None
-        if len(terms) == 1 and not terms[0].outside:
+        if len(terms) == 1 and not terms[0].outside and _moved(made, terms[0], axes, deep) is None:
             sums[_key(terms[0], dtype, shape, axes)] = total = _sum(made, x, axes)
             return _renamed(made, made.reshape(total, old.shape), old)
-        parts = [_rebuilt(made, term, dtype, shape, axes, sums) for term in terms]
+        parts = [_rebuilt(made, term, dtype, shape, axes, sums, deep) for term in terms]
         if any(part is None for part in parts):
             return None
         total = parts[0]  # type: ignore[assignment]
@@ -257,6 +266,14 @@ def factored() -> Rule:
     return rule
 
 
+def _known(
+    terms: Sequence[_Term], dtype: str, shape: tuple[int, ...], axes: tuple[int, ...], sums: dict[Any, Operand]
+) -> bool:
+    """Return whether a sum of terms may be split: each is known, or is alone but for those that sum to 0."""
+    missing = [term for term in terms if term.inside and _key(term, dtype, shape, axes) not in sums]
+    return not missing or sum(not term.nothing for term in terms) == 1
+
+
 def _key(term: _Term, dtype: str, shape: tuple[int, ...], axes: tuple[int, ...]) -> Any:
     return tuple(sorted(term.inside, key=str)), dtype, shape, axes
 
@@ -265,12 +282,42 @@ def _sum(made: Rewriter, x: Operand, axes: tuple[int, ...]) -> Operand:
     return made.put("sum", x, axis=axes, keepdims=True)
 
 
+def _moved(made: Rewriter, term: _Term, axes: tuple[int, ...], deep: dict[int, int]) -> tuple[_Term, _Term] | None:
+    """Return the terms that ``sum(a * (x - mean(x)))`` is the difference of, where `a` is known before the mean is.
+
+    They are ``a * (x - start)`` and ``mean(x - start) * a``: both can be summed while the mean is, and lose no more
+    digits than the variance does, since the start is not far from the mean.
+    """
+    balanced = [o for o in term.inside if isinstance(o, int) and made.notes.balanced.get(o) == axes]
+    if len(balanced) != 1 or len(term.inside) < 2:
+        return None
+    rest = tuple(o for o in term.inside if o not in balanced)
+    if any(_depth(made, o, deep) >= _depth(made, balanced[0], deep) for o in rest):
+        return None
+    shifted, mean = made.maker[balanced[0]].operands
+    return _Term((), (*rest, shifted)), _Term((mean,), rest)
+
+
+def _depth(made: Rewriter, operand: Operand, deep: dict[int, int]) -> int:
+    """Return how many reductions a value waits for, one after the other."""
+    for equation in made.equations[len(deep) :]:
+        own = max((deep.get(v, 0) for v in equation.reads), default=0)
+        deep[equation.out] = own + (TABLE[equation.op].kind == "reduce")
+    return deep.get(operand, 0) if isinstance(operand, int) else 0
+
+
 def _rebuilt(
-    made: Rewriter, term: _Term, dtype: str, shape: tuple[int, ...], axes: tuple[int, ...], sums: dict[Any, Operand]
-) -> Operand | None:
+    made: Rewriter, term: _Term, dtype: str, shape: tuple[int, ...], axes: tuple[int, ...], sums: dict[Any, Operand],
+    deep: dict[int, int],
+) -> Operand | None:  # fmt: skip
     """Put ``outside * sum(inside)``, or ``outside * count`` where nothing varies, all in the dtype of the summands."""
     if term.inside:
         key = _key(term, dtype, shape, axes)
+        if key not in sums and (moved := _moved(made, term, axes, deep)) is not None:
+            about_start, rest = (_rebuilt(made, part, dtype, shape, axes, sums, deep) for part in moved)
+            if about_start is None or rest is None:
+                return None
+            sums[key] = made.put("sub", about_start, rest)
         if key not in sums:
             product = term.inside[0]
             for factor in term.inside[1:]:
@@ -308,7 +355,11 @@ def _terms(
         lead = len(shape) - len(varies)
         return not any(varies[a - lead] for a in axes if a >= lead)
 
-    def walk(operand: Operand, depth: int, split: bool) -> list[_Term]:
+    def scaled(terms: list[_Term], *factors: Operand) -> list[_Term]:
+        return [replace(term, outside=(*term.outside, *factors)) for term in terms]
+
+    def walk(operand: Operand, depth: int, alone: bool) -> list[_Term]:
+        """Take apart an operand, which stands `alone` where all that it is multiplied by is constant."""
         if constant(operand):
             return [_Term((operand,), ())]
         equation = made.maker.get(operand) if isinstance(operand, int) else None
@@ -317,24 +368,28 @@ def _terms(
             return [whole]
         if depth and made.shape(operand) == shape and _key(whole, made.dtype(x), shape, axes) in sums:
             return [whole]
+        if alone and made.notes.balanced.get(equation.out) == axes and made.shape(operand) == shape:
+            mean = equation.operands[1]
+            return [_Term((made.put("sub", mean, mean),), (), nothing=True)]  # NaN where x is not finite
         if equation.op == "neg":
-            return [_Term((*t.outside, -1.0), t.inside) for t in walk(equation.operands[0], depth + 1, split)]
-        if equation.op in ("add", "sub") and split:
-            left, right = (walk(o, depth + 1, split) for o in equation.operands)
-            if equation.op == "sub":
-                right = [_Term((*t.outside, -1.0), t.inside) for t in right]
-            return [*left, *right]
+            return scaled(walk(equation.operands[0], depth + 1, alone), -1.0)
+        if equation.op in ("add", "sub") and split and alone:
+            left, right = (walk(o, depth + 1, alone) for o in equation.operands)
+            return [*left, *(scaled(right, -1.0) if equation.op == "sub" else right)]
         if equation.op == "div" and constant(divisor := equation.operands[1]):
             below = made.put("reciprocal", divisor) if made.dtype(divisor) in KERNELS else None
-            left = walk(equation.operands[0], depth + 1, split)
-            return [_Term((*t.outside, below), t.inside) for t in left] if below is not None else [whole]
+            return [whole] if below is None else scaled(walk(equation.operands[0], depth + 1, alone), below)
         if equation.op == "mul":
-            split = split and any(constant(o) for o in equation.operands)
-            left, right = (walk(o, depth + 1, split) for o in equation.operands)
-            return [_Term((*a.outside, *b.outside), (*a.inside, *b.inside)) for a in left for b in right]
+            alone = alone and any(constant(o) for o in equation.operands)
+            left, right = (walk(o, depth + 1, alone) for o in equation.operands)
+            return [
+                _Term((*a.outside, *b.outside), (*a.inside, *b.inside), a.nothing or b.nothing)
+                for a in left
+                for b in right
+            ]
         return [whole]
 
-    terms = walk(x, 0, split)
+    terms = walk(x, 0, True)
     return None if len(terms) > _LONGEST or any(len(t.inside) > _LONGEST for t in terms) else terms
 
 
