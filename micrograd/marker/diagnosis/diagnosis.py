@@ -28,6 +28,7 @@ from micrograd.marker.diagnosis.examination import (
     unpacked,
 )  # fmt: skip
 from micrograd.marker.diagnosis.finding import Found, Proof, Suspicion, found_at
+from micrograd.marker.repair.edits import changes_of
 from micrograd.marker.repair.node_edits import Change, Edit
 from micrograd.marker.repair.patch import Patch
 from micrograd.marker.repair.search import TIERS, Bench, Goal, Mended, SearchJob, as_call, outcome, placed, search
@@ -89,6 +90,8 @@ class Diagnoser:
     def run(self) -> list[Finding]:
         """Return all mistakes that are found, in the order of the student's lines."""
         self.walk()
+        if self.edits > 1 and (other := self.reordered()) is not None:
+            return self.proof.told(other.found)
         if not self.certain():
             for pairs in (False, True):
                 if time.perf_counter() > self.deadline:
@@ -103,6 +106,20 @@ class Diagnoser:
                 ):
                     self.found, self.edits = other.found, other.edits
         return self.proof.told(self.found)
+
+    def reordered(self) -> Diagnoser | None:
+        """Return a diagnosis by one unpacking in another order, ``D, N = x.shape``, where that alone mends all."""
+        other = replace(self, program=self.first, found=[], patch=Patch(), edits=0)
+        now = Examination(self.first, self.cases, self.quantities)
+        job = SearchJob(self.first, self.cases, now.recordings, self.fresh, self.deadline)
+        goal = Goal(tuple(now.states), now.wrong)
+        for statement in self.first.statements if now.wrong else ():
+            for change in changes_of(statement.node, self.first.text) if statement.unpacks else ():
+                made = Mended(statement, None, change, change.start, change.end, change.new, change.cost)
+                if change.tag == "unpack" and (mended := job.verified(made, goal)) is not None:
+                    other.add(now, statement, found_at(now, statement, None, mended, None), mended)
+                    return other
+        return None
 
     def certain(self) -> bool:
         """Return whether no other explanation need be looked for: few edits mend it all."""
@@ -156,7 +173,8 @@ class Diagnoser:
         statement = suspicion.statement
         finding = found_at(now, statement, statement.roots[0] if statement.roots else None, None, suspicion)
         anew = self.anew(now, suspicion, wrong, job)
-        if anew is None and (above := self.unvouched(now, statement.number)) is not None:
+        above = self.unvouched(now, statement.number) if anew is None and suspicion.fixed != wrong else None
+        if above is not None:
             statement, suspicion = above, Suspicion(above, now.status(above.number), [], frozenset())
             finding = found_at(now, statement, statement.roots[0], None, suspicion)
         if anew is not None:
@@ -683,7 +701,14 @@ class Diagnoser:
         status, old = now.status(statement.number), now.program.text.of(edit.node)
         if mended.wanted == now.wrong and not self.as_named(now, mended):
             return False
-        added = len(edit.new) > len(old) and old in edit.new and edit.tag not in ("transpose", "keepdims", "copy")
+        moved = edit.tag == "keepdims" and "reshape" in edit.new
+        added = (
+            len(edit.new) > len(old)
+            and old in edit.new
+            and (moved or edit.tag not in ("transpose", "keepdims", "copy"))
+        )
+        if edit.tag == "negate" and edit.new in old:  # or the minus belongs where the value was made
+            return not now.doubtful(statement.number, {edit.new})
         if not added or mended.root is None or mended.root.role != "value":
             return True
         if edit.node is not mended.root.expr or not statement.targets:

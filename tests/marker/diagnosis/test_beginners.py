@@ -467,3 +467,41 @@ def test_a_pass_among_statements_is_where_one_is_missing() -> None:
     )
     assert not finding.sure
     claims_hold(text, report)
+
+
+def test_what_mends_all_is_named_whatever_stands_above() -> None:
+    """`dsum` and `dproj` have no names that say what they are; what `dx` should be is known all the same."""
+    right = "dx = (dxhat - dsum / D - xhat * dproj / D) / std"
+    text, lines = planted(LAYERNORM, (right, "dx = np.sin(dxhat - dsum) * dproj / std"))
+    report = marked(text)
+    (finding,) = mistakes_in(report)
+    assert {finding.span.line} == lines
+    assert "is the first line that nothing vouches for" not in report.text()
+
+
+def test_sizes_unpacked_in_another_order_are_one_mistake() -> None:
+    right = LAYERNORM.replace("D = dout.shape[1]", "N, D = dout.shape").replace(
+        "dxhat * xhat, axis=1", "dxhat * xhat / N * N, axis=1"
+    )
+    assert marked(right).ok
+    text, _ = planted(right, ("N, D = dout.shape", "D, N = dout.shape"))
+    report = marked(text)
+    (finding,) = mistakes_in(report)
+    assert finding.source.strip() == "D, N = dout.shape"
+    claims_hold(text, report)
+
+
+def test_a_minus_that_two_lines_can_lack_is_doubted() -> None:
+    report = marked("""
+import numpy as np
+def nll_forward(logp, y):
+    return -np.sum(logp[np.arange(len(y)), y]), (logp, y)
+def nll_backward(dout, cache):
+    logp, y = cache
+    hot = np.zeros_like(logp)
+    hot[np.arange(len(y)), y] = -1
+    dlogp = -hot * dout
+    return dlogp
+""")
+    (finding,) = mistakes_in(report)
+    assert (finding.kind, finding.sure) == ("sign", False)
