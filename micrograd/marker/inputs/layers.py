@@ -13,7 +13,7 @@ import re
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -95,19 +95,34 @@ def forward_of_layer(
     made = [p for p in made_of(module, task.receiver) if p.name in task.made and p.name not in taken]
     taken |= {p.name for p in made}
 
-    def forward(*values: Any, **keywords: Any) -> Any:
-        given = dict(forward.__signature__.bind_partial(*values, **keywords).arguments)  # type: ignore[attr-defined]
-        instance = forward.instance = object_of(module, task, given)  # type: ignore[attr-defined]
-        return method(instance, **{p.name: given[p.name] for p in own if p.name in given})
+    def made_for(values: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        given = dict(forward.__signature__.bind_partial(*values, **keywords).arguments)
+        forward.instance = object_of(module, task, given)
+        return forward.instance, {p.name: given[p.name] for p in own if p.name in given}
 
+    kind = getattr(module, task.receiver)
+    space = {**vars(module), "_mg_made": made_for, "_mg_method": method}
+    space["_mg_class"] = kind if isinstance(kind, type) else None
+    exec(_FORWARD, space)  # noqa: S102 - as code of the user's, of which a trace sees the arrays that it makes
+    forward: Any = space["_mg_forward"]
     flat = [inspect.Parameter(p.name, p.POSITIONAL_OR_KEYWORD) for p in made]
     flat += [inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD) for n, _ in task.lifted if n not in taken]
     bound = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    signature = inspect.Signature([*flat, *(p for p in own if p.kind not in bound)])
-    forward.__signature__ = signature  # type: ignore[attr-defined]
+    forward.__signature__ = inspect.Signature([*flat, *(p for p in own if p.kind not in bound)])
     forward.__name__, forward.__qualname__ = method.__name__, name
-    forward.__wrapped__ = method  # type: ignore[attr-defined]
-    return forward
+    forward.__wrapped__ = method
+    return cast("Callable[..., Any]", forward)
+
+
+_FORWARD = compile(
+    "def _mg_forward(*values, **keywords):\n"
+    "    instance, given = _mg_made(values, keywords)\n"
+    "    if _mg_class and instance.__class__ is not _mg_class:\n"  # of a trace, which has a class of its own
+    "        instance.__class__ = _mg_class\n"
+    "    return _mg_method(instance, **given)\n",
+    "<layer>",
+    "exec",
+)
 
 
 def _leaves(value: Any, prefix: str, depth: int = 3) -> Iterator[tuple[str, np.ndarray]]:
