@@ -399,7 +399,9 @@ def _counted(x: Any) -> Any:
 
 def _for_root(x: Any) -> Any:
     """Return a number for ``x ** 0.5``, which to NumPy is C's of a number, other than the root at -inf and -0.0."""
-    if capturing() is not None or not x.tracked:
+    if capturing() is not None:  # every call has another number
+        return p.where(np.less(x, 0.0) & np.isinf(x), np.inf, x + 0.0) if x.dtype.kind == "f" else x
+    if not x.tracked:
         return x
     value = np.asarray(x.raw)
     return abs(x) if value == -np.inf else x + 0.0 if value == 0 and np.signbit(value) else x
