@@ -474,4 +474,18 @@ def test_the_reference_of_a_function_is_that_of_its_differences_in_many_bits(nam
 
 
 def test_growth_reads_memory_where_it_is_counted() -> None:
-    assert growth._status("VmRSS") > growth.PAGE
+    assert growth.counted("VmRSS") > growth.PAGE
+    with pytest.raises(ImportError, match=r"2\^60 entries take \d+ GiB, and \d+ are free"):
+        growth._measured(growth.BUILDS["micrograd"], 60)
+
+
+def test_publish_writes_the_pages_that_were_measured_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "measure", lambda crew, index, *rest: [])
+    monkeypatch.setattr(run, "accuracy", lambda crew: [])
+    monkeypatch.setattr(run, "describe", lambda: _MACHINE)
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    selected = ["--only", "growth,compiled_bn:64x128", "--out", str(tmp_path / "out")]
+    assert run.main([*selected, "--publish"]) == 0
+    assert [path.name for path in (tmp_path / "docs" / "benchmarks").iterdir()] == ["growth.md"]
+    with pytest.raises(SystemExit):
+        run.main([*selected, "--publish", "--quick"])
