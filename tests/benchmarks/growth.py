@@ -53,16 +53,18 @@ def _measured(build: Callable[..., Prepared], power: int) -> Prepared:
     os.environ[TRIAL] = trial
     before = _status("VmRSS")
     made = build(size // WIDTH, WIDTH)
-    for _ in range(2):
-        made.step()
-    gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)  # what settings that were tried have freed
-    made.step()
-    with contextlib.suppress(OSError):  # what compiling took then counts too
-        Path("/proc/self/clear_refs").write_text("5")  # the highest so far is forgotten
-    repeat = 1
+    repeat, settled = 1, False
 
     def step() -> dict[str, float]:
+        nonlocal settled
+        if not settled:  # what building, compiling and judging took is given back
+            made.step()
+            gc.collect()
+            ctypes.CDLL(None).malloc_trim(0)
+            made.step()
+            settled = True
+        with contextlib.suppress(OSError):  # what compiling took then counts too
+            Path("/proc/self/clear_refs").write_text("5")  # the highest so far is forgotten
         start = time.perf_counter()
         for _ in range(repeat):
             made.step()
@@ -71,6 +73,7 @@ def _measured(build: Callable[..., Prepared], power: int) -> Prepared:
         return {name(power): taken, f"{name(power)}{MEMORY} [bytes]": float(grown)}
 
     repeat = max(1, int(1e-3 / step()[name(power)]))
+    settled = False
     return Prepared(step, results=made.results if power <= JUDGED else None)
 
 
