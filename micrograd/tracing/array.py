@@ -397,11 +397,23 @@ def _counted(x: Any) -> Any:
     return made
 
 
+def _for_root(x: Any) -> Any:
+    """Return a number for ``x ** 0.5``, which to NumPy is C's of a number, other than the root at -inf and -0.0."""
+    if capturing() is not None:  # every call has another number
+        return p.where(np.less(x, 0.0) & np.isinf(x), np.inf, x + 0.0) if x.dtype.kind == "f" else x
+    if not x.tracked:
+        return x
+    value = np.asarray(x.raw)
+    return abs(x) if value == -np.inf else x + 0.0 if value == 0 and np.signbit(value) else x
+
+
 def _operators(name: str, ufunc: np.ufunc, *, compares: bool = False) -> None:
     joins = name != "pow"  # of two traced arrays too
     short = _SHORT.get(name)  # most calls are of two floats, and what `call_ufunc` looks at takes longer than computing
 
     def forwards(self: TracedArray, other: Any) -> Any:
+        if not joins and self.rebinds and type(other) in (float, np.float64) and other == 0.5:
+            self = _for_root(self)
         if short is not None and current() is SEALED:
             given = floats(self, other)
             if given is not None and (joins or type(other) is float or type(other) is int):

@@ -367,17 +367,21 @@ def _torch_whole(network: Network, parameters: State, batch: Any, compiler: Any)
     return one_graph
 
 
+def _small(network: Network, args: tuple[int, ...]) -> bool:
+    """Whether one thread may be the faster, and one graph."""
+    return bool(sum(array.nbytes for array in network.start(*args).values()) < 2**18)
+
+
 def _torch(
     network: Network, args: tuple[int, ...], compiled: bool, kinds: Mapping[str, Mapping[str, bool]]
 ) -> Prepared:
     """The fastest kind, and with two threads or with one where the arrays are small; then a new network of it."""
     import torch
 
-    small = sum(array.nbytes for array in network.start(*args).values()) < 2**18
     both = {
         f"{name}, {count} thread{'s' if count > 1 else ''}": (kind, count)
         for name, kind in kinds.items()
-        for count in ((THREADS, 1) if small else (THREADS,))
+        for count in ((THREADS, 1) if _small(network, args) else (THREADS,))
     }
     settings = {
         name: (lambda kind=kind: torch_step(network, args, compiled, kind)[0]) for name, (kind, _) in both.items()
@@ -399,7 +403,8 @@ def torch_eager(network: Network, *args: int) -> Prepared:
 
 def torch_compile(network: Network, *args: int) -> Prepared:
     contenders.require_cpp_compiler()
-    return _torch(network, args, True, {"one graph": NO_KIND, "forward, backward, fused": {"fused": True}})
+    kinds = {"forward, backward, fused": {"fused": True}, "one graph": NO_KIND}
+    return _torch(network, args, True, dict(reversed(kinds.items())) if _small(network, args) else kinds)
 
 
 def jax_step(network: Network, args: tuple[int, ...]) -> tuple[Any, Any]:

@@ -127,6 +127,8 @@ def judged_errors(
 def figure(value: float, unit: str) -> str:
     if unit == "":
         return f"{value:.2f}"
+    if unit == "B" and value >= 2**20:
+        return f"{value / 2**20:,.4g} MiB"
     if unit == "B":
         return f"{value:.0f} B"
     for scale, name in ((1.0, "s"), (1e-3, "ms"), (1e-6, "us")):
@@ -182,20 +184,21 @@ def _rows(table: Iterable[Mapping[str, Any]]) -> Iterable[list[str]]:
         entries = line["contenders"]
         ours = entries.get(line["ours"])
         absent = line["missing"].get(line["ours"], "missing")
-        own = [f"{figure(ours['median'], line['unit'])} ({_spread(ours, line['unit'])})" if ours else absent]
+        own = [_told(ours, line["unit"]) if ours else absent]
         yield [*head, line["ours"], *own, "", limit, reached]
         for name, entry in entries.items():
             if name != line["ours"]:
                 ratio = f"{entry['ours_over_it']['median']:.3g}" if "ours_over_it" in entry else ""
-                told = f"{figure(entry['median'], line['unit'])} ({_spread(entry, line['unit'])})"
-                yield ["", "", name, told, ratio, "", ""]
+                yield ["", "", name, _told(entry, line["unit"]), ratio, "", ""]
         for name, reason in line["missing"].items():
             if name != line["ours"]:
                 yield ["", "", name, reason, "", "", ""]
 
 
-def _spread(entry: Mapping[str, Any], unit: str) -> str:
-    return ", ".join(figure(entry[part], unit) for part in ("p10", "p90", "p99"))
+def _told(entry: Mapping[str, Any], unit: str) -> str:
+    if not unit:  # derived, not sampled
+        return figure(entry["median"], unit)
+    return f"{figure(entry['median'], unit)} ({', '.join(figure(entry[part], unit) for part in ('p10', 'p90', 'p99'))})"
 
 
 def _aligned(head: list[str], rows: Iterable[list[str]]) -> str:

@@ -151,8 +151,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help=f"which rows, and of a row only cases whose name holds CASE (default: all of {' '.join(ROWS)})",
     )
     parser.add_argument("--peers", help="which peers, comma-separated (default: all)")
-    parser.add_argument("--rounds", type=int, default=20, help="rounds per case (default: %(default)s)")
-    parser.add_argument("--budget", type=float, default=15.0, help="seconds per case at most (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=15, help="rounds per case (default: %(default)s)")
+    parser.add_argument("--budget", type=float, default=12.0, help="seconds per case at most (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="the quick cases alone, 3 short rounds")
     parser.add_argument("--resume", action="store_true", help="measure only what OUT/parts does not hold yet")
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "bench", help="folder for table, samples and plot")
@@ -165,7 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.publish and (chosen.quick or chosen.peers is not None):
         parser.error("--publish takes no --quick and no --peers: a page shows every case and every contender")
     peers = None if chosen.peers is None else [name.strip() for name in chosen.peers.split(",")]
-    rounds, seconds = (3, 0.01) if chosen.quick else (chosen.rounds, 0.05)
+    rounds, seconds = (3, 0.01) if chosen.quick else (chosen.rounds, 0.04)
     started = time.perf_counter()
     machine = describe()  # before our own work shows in the load
     rows = [(load(name), contained) for name, contained in wanted.items()]

@@ -125,3 +125,101 @@ def test_a_sum_that_waits_for_the_mean_anyway_is_taken_once() -> None:
 
     assert sweeps(f, batch(8, 12)[0]) == 3
     assert lines(f, r"s\d+_ = plus", batch(8, 12)[0]) == 3
+
+
+# ---- softmax -----------------------------------------------------------------------------------------------------
+
+
+def log_sum_exp(x: Any) -> Any:
+    largest = x.max(1, keepdims=True)
+    return (np.log(np.exp(x - largest).sum(1, keepdims=True)) + largest).sum()
+
+
+def by_hand(x: Any, labels: Any) -> Any:
+    shifted = x - np.max(x, axis=1, keepdims=True)
+    chosen = shifted[np.arange(len(labels)), labels]
+    return (np.log(np.sum(np.exp(shifted), axis=1)) - chosen).mean()
+
+
+def smoothed(x: Any, labels: Any) -> Any:
+    """Nine tenths of the usual loss and one tenth of its opposite: the gradients of the scores still add up to 0."""
+    shifted = x - x.max(1, keepdims=True)
+    logs = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+    return -(0.9 * logs[np.arange(len(labels)), labels] + 0.1 * logs.mean(1)).sum()
+
+
+def half_shifted(x: Any, labels: Any) -> Any:
+    """What is subtracted is half of the maximum: the other half of its gradient stays."""
+    shifted = x - 0.5 * x.max(1, keepdims=True)
+    return (np.log(np.exp(shifted).sum(1)) - shifted[np.arange(len(labels)), labels]).sum()
+
+
+def twice_shifted(x: Any, labels: Any) -> Any:
+    """The score at the label is not shifted: the maximum gets a gradient."""
+    shifted = x - x.max(1, keepdims=True)
+    return (np.log(np.exp(shifted).sum(1)) - x[np.arange(len(labels)), labels]).sum()
+
+
+def label_twice(x: Any, labels: Any) -> Any:
+    shifted = x - x.max(1, keepdims=True)
+    return (np.log(np.exp(shifted).sum(1)) - 2.0 * shifted[np.arange(len(labels)), labels]).sum()
+
+
+def maximum_too(x: Any, labels: Any) -> Any:
+    largest = x.max(1, keepdims=True)
+    return (np.log(np.exp(x - largest).sum(1, keepdims=True)) + 3.0 * largest).sum() + (largest**2).sum()
+
+
+def weighted(x: Any, labels: Any) -> Any:
+    shifted = x - x.max(1, keepdims=True)
+    return (np.log((np.exp(shifted) * np.arange(1.0, x.shape[1] + 1)).sum(1)) - 2.0 * shifted[:, 0]).sum()
+
+
+LOSSES: dict[str, tuple[Function, bool]] = {  # and whether nothing goes to the maximum
+    "cross_entropy": (mg.functional.cross_entropy, True),
+    "by hand": (by_hand, True),
+    "log_sum_exp": (lambda x, labels: log_sum_exp(x), True),
+    "smoothed": (smoothed, False),
+    "half": (half_shifted, False),
+    "one side": (twice_shifted, False),
+    "weighted": (weighted, False),
+    "label twice": (label_twice, False),
+    "maximum too": (maximum_too, False),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_gradient_of_scores(name: str) -> None:
+    loss, free = LOSSES[name]
+    rng = np.random.default_rng(0)
+    for n, c in ((5, 7), (1, 2), (70, 300), (3, 1)):
+        x, labels = rng.integers(-3, 4, (n, c)).astype(float), rng.integers(0, c, n)  # with ties
+        f = mg.compile(mg.value_and_grad(loss), threads=1)
+        for g, w in zip(f(x, labels), mg.value_and_grad(loss)(x, labels), strict=True):
+            np.testing.assert_allclose(g, w, rtol=1e-12, atol=1e-14)
+        assert c == 1 or not free or "==" not in f.report().source.replace("== k", "")  # no ties are counted
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan, 1e300])
+def test_scores_that_are_not_finite(name: str, bad: float) -> None:
+    loss, _ = LOSSES[name]
+    x, labels = np.random.default_rng(0).standard_normal((4, 9)), np.array([1, 8, 0, 3])
+    for place in ((1, 2), (1, 8), (0, slice(None))):
+        y = x.copy()
+        y[place] = bad
+        with np.errstate(all="ignore"):
+            got, wanted = mg.compile(mg.grad(loss))(y, labels), mg.grad(loss)(y, labels)
+        np.testing.assert_allclose(got, wanted, rtol=1e-12, atol=1e-14)
+
+
+def test_cross_entropy_is_one_kernel_of_three_sweeps() -> None:
+    f = mg.compile(mg.value_and_grad(mg.functional.cross_entropy), threads=1)
+    args = np.random.default_rng(0).standard_normal((8, 12)).astype(np.float32), np.arange(8)
+    f(*args)
+    assert [note.kind for note in f.report().kernels] == ["kernel"]
+    assert sweeps(mg.value_and_grad(mg.functional.cross_entropy), *args) == 3
+    assert f.report().source.count("exp32") == 1
+    (entry,) = next(iter(f.entries.values()))
+    alive = entry.lowered.guards & {equation.out for equation in entry.lowered.program.equations}
+    assert f.report().source.count("bad |=") == len(alive) == 3  # the maximum, the sum, what it divides

@@ -377,6 +377,19 @@ def test_intrinsics_of_numbers_with_digits(dtype: str) -> None:
 
 
 @EACH
+def test_scaling_is_rounded_once(dtype: str) -> None:
+    real, info = np.dtype(dtype).type, np.finfo(dtype)
+    digits = np.array([1.0, 0.75, 1.4, -1.1, 1.0 + info.eps, np.nan, 0.0], dtype)
+    lowest = info.minexp - info.nmant - 2
+    x, k = (a.ravel() for a in np.meshgrid(digits, np.arange(lowest, info.maxexp + 1, 7).astype(dtype)))
+    with np.errstate(all="ignore"):
+        expected = np.ldexp(x, k.astype(int))
+        one_by_one = [intrinsics.scaled(real(a), real(b)) for a, b in zip(x, k, strict=True)]
+    assert np.array_equal(one_by_one, expected, equal_nan=True)
+    assert np.array_equal(applied("scaled", x, k), expected, equal_nan=True)
+
+
+@EACH
 def test_the_other_intrinsics(dtype: str) -> None:
     x, y, z = (np.full(21, value, dtype) for value in (2.0, 3.0, 0.5))
     assert (applied("multiply_add", x, y, z) == 6.5).all()

@@ -638,7 +638,7 @@ class Row(list[Any]):
 
 def deep(x: Any) -> Any:
     result: Any = x + 1.0
-    for _ in range(70):
+    for _ in range(250):
         result = [result]
     return result
 

@@ -7,6 +7,7 @@ kernel reads nothing that is made later than its stage, so the kernels never wai
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -208,6 +209,7 @@ def _join(found: Grouping, equation: Equation, kernels: list[Kernel], stage: dic
     own = tuple(range(len(space)))
     reads = [found.aligned(o, own) for o in equation.operands if isinstance(o, int)]
     outside = max((stage[v] for v, _ in reads), default=-1)
+    _unite(found, space, reads, kernels, outside)
     producers = [found.home[v] for v, _ in reads if v in found.home]
     chosen, dims = None, None
     for kernel in sorted(kernels, key=lambda k: (not any(k is p for p in producers), -k.stage)):
@@ -232,6 +234,46 @@ def _join(found: Grouping, equation: Equation, kernels: list[Kernel], stage: dic
     else:
         chosen.axes[equation.out] = dims
     return chosen
+
+
+def _unite(
+    found: Grouping, space: tuple[int, ...], reads: Sequence[tuple[int, tuple[int, ...]]], kernels: list[Kernel],
+    stage: int,
+) -> None:  # fmt: skip
+    """Make one kernel of those at this stage that an equation reads: none of them waits for another."""
+    several = list({id(k): k for v, _ in reads if v in found.home and (k := found.home[v]).stage == stage}.values())
+    largest = max(several, key=lambda kernel: math.prod(kernel.sizes), default=None)
+    for kernel in several:
+        if kernel is largest or largest is None or len(kernel.loads) + len(largest.loads) > _MOST_LOADS:
+            continue
+        sizes = [*largest.sizes]
+        dims = _fit(largest, space, reads)
+        to = None if dims is None or largest.sizes != sizes else _turned(kernel, largest, dims, reads)
+        largest.sizes[len(sizes) :] = []
+        if to is None:
+            continue
+        for value, axes in kernel.axes.items():
+            largest.axes[value] = tuple(to.get(dim, ONE) for dim in axes)
+            found.home[value] = largest
+        for value, axes in kernel.spaces.items():
+            largest.spaces[value] = tuple(to.get(dim, ONE) for dim in axes)
+        for value, ways in kernel.loads.items():
+            largest.loads[value] |= {tuple(to.get(dim, dim) for dim in axes) for axes in ways}
+        kernels[:] = [other for other in kernels if other is not kernel]
+
+
+def _turned(
+    kernel: Kernel, other: Kernel, dims: tuple[int, ...], reads: Sequence[tuple[int, tuple[int, ...]]]
+) -> dict[int, int] | None:
+    """Return the dimension of `other` that each of a kernel is, where an equation reads both; None unless in order."""
+    to: dict[int, int] = {}
+    for value, axes in reads:
+        for dim, axis in zip(kernel.axes.get(value, ()), axes, strict=False):
+            if dim != ONE and axis >= 0 and to.setdefault(dim, dims[axis]) != dims[axis]:
+                return None
+    known = [to.get(dim, ONE) for dim in range(len(kernel.sizes))]
+    same = all(dim >= 0 and other.sizes[dim] == size for dim, size in zip(known, kernel.sizes, strict=True))
+    return to if same and known == sorted(set(known)) else None
 
 
 def _fit(

@@ -455,9 +455,11 @@ class Segment:
         self.made[-1][item.value] = None
         if at > 0:
             if isinstance(root.target, Array):
+                self._guard_all(item.value, root.target)
                 return root.target
             name = into if isinstance(into, str) else self.name("r")
             self.line(f"{name} = {short}({root.target})")
+            self.guard(item.value, name)
             return name
         own = Item(item.value, nest.item(item.value).axes)
         loops = root.target.loops if isinstance(root.target, Array) else ()
@@ -467,7 +469,14 @@ class Segment:
             target = self.scratch(nest, 0, item, loops)  # the shares are added up in the order they lie in
         with self.serial(0):
             self._combine(target, root, loops, short)
+            self._guard_all(item.value, target)
         return target
+
+    def _guard_all(self, value: int, target: Array) -> None:
+        """Note that a reduction is computed, for each entry that it has."""
+        if value in self.guards:
+            with self.counted("z", "0", self._entries(target)):
+                self.guard(value, f"{target.name}[z]")
 
     def _combine(self, target: Array, root: Root, loops: tuple[int, ...], short: str) -> None:
         """Add up the shares of the chunks, in float64."""

@@ -19,7 +19,7 @@ result is a guard, and a call in which a guard is not finite is computed as the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -218,13 +218,32 @@ def _typical(made: Rewriter, x: Operand, axes: tuple[int, ...]) -> Operand | Non
 class _Term:
     """A product: what does not vary along the summed axes, and what does.
 
-    `nothing` says that its sum is 0 for finite numbers.
+    `nothing` says that its sum is 0 for finite numbers, `once` that it is 0 but for one entry.
     """
 
     outside: tuple[Operand, ...]
     inside: tuple[Operand, ...]
     nothing: bool = False
+    once: bool = False
 
+
+@dataclass(slots=True)
+class _Sums:
+    """What is known of sums.
+
+    Attributes:
+        known: the sum of a product over some axes.
+        of: what a value is the sum of, and over which axes.
+        deep: how many reductions a value waits for, one after the other.
+    """
+
+    known: dict[Any, Operand] = field(default_factory=dict)
+    of: dict[Operand, tuple[int, tuple[int, ...]]] = field(default_factory=dict)
+    deep: dict[int, int] = field(default_factory=dict)
+
+
+_NEAR = 100
+"""So many values are looked through for what a value is computed from."""
 
 _LONGEST = 8
 """A sum with more terms or factors than this stays as it is written."""
@@ -232,10 +251,11 @@ _LONGEST = 8
 
 def factored() -> Rule:
     """Return the rule for sums whose summands have factors that do not vary along the summed axes."""
-    sums: dict[Any, Operand] = {}  # the sum of a product over some axes
-    deep: dict[int, int] = {}  # how many reductions a value waits for, one after the other
+    sums = _Sums()
 
     def rule(made: Rewriter, equation: Equation, operands: tuple[Operand, ...]) -> Operand | None:
+        if equation.op == "add":
+            return _without_share(made, operands, sums)
         if equation.op != "sum" or not isinstance(operands[0], int):
             return None
         x, old = operands[0], made.program.values[equation.out]
@@ -243,15 +263,16 @@ def factored() -> Rule:
         if not shape or 0 in shape or dtype not in KERNELS:
             return None  # the sum of nothing is 0, and not -0, whatever its factors
         axes = _axes(equation, len(shape))
-        terms = _terms(made, x, shape, axes, sums, split=True)
-        if terms is None or len(terms) == 1 or not _known(terms, dtype, shape, axes, sums):
-            terms = _terms(made, x, shape, axes, sums, split=False)
+        terms = _terms(made, x, shape, axes, sums.known, split=True)
+        if terms is None or len(terms) == 1 or not _known(terms, dtype, shape, axes, sums.known):
+            terms = _terms(made, x, shape, axes, sums.known, split=False)
         if terms is None:
             return None
-        if len(terms) == 1 and not terms[0].outside and _moved(made, terms[0], axes, deep) is None:
-            sums[_key(terms[0], dtype, shape, axes)] = total = _sum(made, x, axes)
+        if len(terms) == 1 and not terms[0].outside and _moved(made, terms[0], axes, sums.deep) is None:
+            sums.known[_key(terms[0], dtype, shape, axes)] = total = _sum(made, x, axes)
+            sums.of[_behind(made, total)] = x, axes
             return _renamed(made, made.reshape(total, old.shape), old)
-        parts = [_rebuilt(made, term, dtype, shape, axes, sums, deep) for term in terms]
+        parts = [_rebuilt(made, term, dtype, shape, axes, sums) for term in terms]
         if any(part is None for part in parts):
             return None
         total = parts[0]  # type: ignore[assignment]
@@ -261,6 +282,7 @@ def factored() -> Rule:
         if made.shape(total) != kept or made.dtype(total) != old.dtype:
             return None
         made.guard(total)
+        sums.of[_behind(made, total)] = x, axes
         return _renamed(made, made.reshape(total, old.shape), old)
 
     return rule
@@ -272,6 +294,145 @@ def _known(
     """Return whether a sum of terms may be split: each is known, or is alone but for those that sum to 0."""
     missing = [term for term in terms if term.inside and _key(term, dtype, shape, axes) not in sums]
     return not missing or sum(not term.nothing for term in terms) == 1
+
+
+# ---- the gradient of a maximum that was subtracted ---------------------------------------------------------------
+
+
+def _without_share(made: Rewriter, operands: tuple[Operand, ...], sums: _Sums) -> Operand | None:
+    """Return `t` for ``t + r * share``, where `r` is 0 but for rounding; None for any other sum.
+
+    Softmax does not change when all scores do by the same, so nothing goes to the maximum that is subtracted for
+    safety: `r` is the sum of `t` with its sign changed, perhaps beside what the maximum gets elsewhere. A share of the
+    gradient of a maximum is between 0 and 1 where that is finite.
+    """
+    for t, product in (operands, operands[::-1]):
+        if not isinstance(t, int) or (parts := made.made_by(product, "mul")) is None:
+            continue
+        for r, share in (parts.operands, parts.operands[::-1]):
+            largest = _shared_maximum(made, share)
+            if largest is None or made.shape(product) != made.shape(t) or made.dtype(product) != made.dtype(t):
+                continue
+            axes = largest.attrs["axis"]
+            if made.shape(largest.operands[0]) != made.shape(t) or not _rests_on(made, t, largest.out):
+                continue
+            beside = _beside(made, r, t, axes, sums)
+            found = None if beside is None else _factors(made, t, axes, sums)
+            if (
+                beside is None
+                or found is None
+                or not _cancel(made, [*found[0], *([(*beside, -1.0)] if beside else [])])
+            ):
+                continue
+            for value in (largest.out, *found[1]):
+                made.guard(value)
+            return t
+    return None
+
+
+def _shared_maximum(made: Rewriter, share: Operand) -> Equation | None:
+    """Return the maximum whose gradient is shared: equally by all entries that are as large."""
+    if (parts := made.made_by(share, "mul")) is None or made.dtype(share) not in KERNELS:
+        return None
+    for winners, inverse in (parts.operands, parts.operands[::-1]):
+        count, flags = made.made_by(inverse, "reciprocal"), made.made_by(winners, "cast")
+        if count is None or flags is None:
+            continue
+        total, alike = made.made_by(count.operands[0], "sum"), made.made_by(flags.operands[0], "equal")
+        if total is None or alike is None or total.operands[0] != winners:
+            continue
+        for x, largest in (alike.operands, alike.operands[::-1]):
+            found = made.made_by(largest, "max")
+            if found is not None and found.operands[0] == x and found.attrs["axis"] == total.attrs["axis"]:
+                return found
+    return None
+
+
+def _rests_on(made: Rewriter, operand: Operand, value: int) -> bool:
+    """Return whether an operand is computed from a value, among the latest things that it is computed from."""
+    found, stack = set[int](), [operand]
+    while stack and len(found) < _NEAR:
+        now = stack.pop(0)
+        if now == value and isinstance(now, int):
+            return True
+        if isinstance(now, int) and now not in found and now in made.maker:
+            found.add(now)
+            stack += made.maker[now].operands
+    return False
+
+
+def _beside(
+    made: Rewriter, r: Operand, t: int, axes: tuple[int, ...], sums: _Sums
+) -> tuple[Operand, ...] | None:  # fmt: skip
+    """Return what `r` is besides the sum of `t` with its sign changed: nothing, or one value."""
+
+    def taken(operand: Operand) -> bool:
+        negative = made.made_by(_behind(made, operand), "neg")
+        total = _behind(made, negative.operands[0]) if negative is not None else None
+        return total is not None and sums.of.get(total) == (t, axes)
+
+    if taken(r):
+        return ()
+    if (both := made.made_by(_behind(made, r), "add")) is not None:
+        for rest, total in (both.operands, both.operands[::-1]):
+            if taken(total):
+                return (rest,)
+    return None
+
+
+def _factors(
+    made: Rewriter, t: int, axes: tuple[int, ...], sums: _Sums
+) -> tuple[list[tuple[Operand, ...]], list[int]] | None:
+    """Return the sum of `t` as products, where what it is divided by is what is summed; and what must be finite."""
+    shape, dtype = made.shape(t), made.dtype(t)
+    products: list[tuple[Operand, ...]] = []
+    finite: list[int] = []
+    terms = _terms(made, t, shape, axes, sums.known, split=True)
+    if terms is None:
+        return None
+    for term in terms:
+        outside = [*term.outside]
+        if term.inside:
+            total = _behind(made, sums.known.get(_key(term, dtype, shape, axes), 0.0))
+            for place, factor in enumerate(outside):
+                quotient = made.made_by(_behind(made, factor), "div")
+                if quotient is not None and isinstance(total, int) and _behind(made, quotient.operands[1]) == total:
+                    outside[place] = quotient.operands[0]
+                    finite += [total, quotient.out]  # so that it is not 0 either
+                    break
+            else:
+                return None
+        elif not term.once:
+            return None
+        products.append(tuple(outside))
+    return products, finite
+
+
+def _cancel(made: Rewriter, products: Sequence[tuple[Operand, ...]]) -> bool:
+    """Return whether products add up to 0: each number or value as often with one sign as with the other."""
+    number, left = 0.0, dict[Any, int]()
+    for product in products:
+        signed = [_signed(made, factor) for factor in product]
+        size = float(np.prod([known for known, _ in signed]))
+        key = tuple(sorted(value for _, value in signed if value is not None))
+        if not key:
+            number += size
+        elif abs(size) != 1.0:
+            return False
+        else:
+            left[key] = left.get(key, 0) + int(size)
+    return number == 0.0 and not any(left.values())
+
+
+def _signed(made: Rewriter, operand: Operand, sign: float = 1.0) -> tuple[float, int | None]:
+    """Return a factor as a number times a value, of which a broadcast and a change of sign are left out."""
+    inner = _behind(made, operand)
+    if (known := made.number(inner)) is not None:
+        return sign * known, None
+    if (negative := made.made_by(inner, "neg")) is not None:
+        return _signed(made, negative.operands[0], -sign)
+    assert isinstance(inner, int)
+    return sign, inner
 
 
 def _key(term: _Term, dtype: str, shape: tuple[int, ...], axes: tuple[int, ...]) -> Any:
@@ -307,18 +468,17 @@ def _depth(made: Rewriter, operand: Operand, deep: dict[int, int]) -> int:
 
 
 def _rebuilt(
-    made: Rewriter, term: _Term, dtype: str, shape: tuple[int, ...], axes: tuple[int, ...], sums: dict[Any, Operand],
-    deep: dict[int, int],
-) -> Operand | None:  # fmt: skip
+    made: Rewriter, term: _Term, dtype: str, shape: tuple[int, ...], axes: tuple[int, ...], sums: _Sums
+) -> Operand | None:
     """Put ``outside * sum(inside)``, or ``outside * count`` where nothing varies, all in the dtype of the summands."""
     if term.inside:
         key = _key(term, dtype, shape, axes)
-        if key not in sums and (moved := _moved(made, term, axes, deep)) is not None:
-            about_start, rest = (_rebuilt(made, part, dtype, shape, axes, sums, deep) for part in moved)
+        if key not in sums.known and (moved := _moved(made, term, axes, sums.deep)) is not None:
+            about_start, rest = (_rebuilt(made, part, dtype, shape, axes, sums) for part in moved)
             if about_start is None or rest is None:
                 return None
-            sums[key] = made.put("sub", about_start, rest)
-        if key not in sums:
+            sums.known[key] = made.put("sub", about_start, rest)
+        if key not in sums.known:
             product = term.inside[0]
             for factor in term.inside[1:]:
                 product = made.put("mul", product, factor)
@@ -326,10 +486,10 @@ def _rebuilt(
                 product = made.put("broadcast", product, shape=shape)
             if made.dtype(product) != dtype:  # a factor outside has made the summands wider
                 product = made.put("cast", product, dtype=dtype)
-            sums[key] = _sum(made, product, axes)
-        total = sums[key]
+            sums.known[key] = _sum(made, product, axes)
+        total = sums.known[key]
     else:
-        total = float(np.prod([shape[a] for a in axes]))
+        total = 1.0 if term.once else float(np.prod([shape[a] for a in axes]))
     for factor in term.outside:
         lead = len(shape) - len(made.shape(factor))
         once = made.first(factor, [a - lead for a in axes if a >= lead])
@@ -371,6 +531,15 @@ def _terms(
         if alone and made.notes.balanced.get(equation.out) == axes and made.shape(operand) == shape:
             mean = equation.operands[1]
             return [_Term((made.put("sub", mean, mean),), (), nothing=True)]  # NaN where x is not finite
+        if (
+            equation.op == "where"
+            and alone
+            and axes == (1,)
+            and _behind(made, equation.operands[0]) in made.notes.onehot
+        ):
+            _, chosen, other = equation.operands
+            if constant(chosen) and made.number(other) == 0 and made.shape(equation.operands[0]) == shape:
+                return [_Term((chosen,), (), once=True)]
         if equation.op == "neg":
             return scaled(walk(equation.operands[0], depth + 1, alone), -1.0)
         if equation.op in ("add", "sub") and split and alone:
@@ -383,7 +552,7 @@ def _terms(
             alone = alone and any(constant(o) for o in equation.operands)
             left, right = (walk(o, depth + 1, alone) for o in equation.operands)
             return [
-                _Term((*a.outside, *b.outside), (*a.inside, *b.inside), a.nothing or b.nothing)
+                _Term((*a.outside, *b.outside), (*a.inside, *b.inside), a.nothing or b.nothing, a.once or b.once)
                 for a in left
                 for b in right
             ]
@@ -425,6 +594,8 @@ def picked(made: Rewriter, equation: Equation, operands: tuple[Operand, ...]) ->
     columns = np.arange(c, dtype=dtype if c - 1 <= np.iinfo(dtype).max else np.int64)  # more columns than it can count
     places = made.constant(columns.reshape(1, c))
     mask = made.put("equal", places, made.reshape(labels, (n, 1)))
+    if isinstance(mask, int):
+        made.notes.onehot.add(mask)
     old = made.program.values[equation.out]
     if equation.op == "gather":
         chosen = made.put("where", mask, operands[0], 0.0)

@@ -58,12 +58,14 @@ class Notes:
         guards: values that must be finite, or else the call is computed as it was written.
         whole: values that no rule may take apart, since a difference of their parts would lose digits.
         balanced: values ``x - mean(x)``, whose sum is 0 but for rounding, and the axes that the mean is over.
+        onehot: masks that are true at one place along axis 1.
         shifts: statistics that may be taken again.
     """
 
     guards: set[int] = field(default_factory=set)
     whole: set[int] = field(default_factory=set)
     balanced: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    onehot: set[int] = field(default_factory=set)
     shifts: set[Shift] = field(default_factory=set)
 
 
@@ -460,6 +462,8 @@ def rewrite(program: Program, *rules: Rule, notes: Notes | None = None) -> tuple
             made.guard(answer)
         if equation.out in old.whole:
             made.keep_whole(answer)
+        if equation.out in old.onehot and isinstance(answer, int):
+            made.notes.onehot.add(answer)
         if equation.out in old.balanced and isinstance(answer, int):
             made.notes.balanced[answer] = old.balanced[equation.out]
     for shift in old.shifts:

@@ -19,6 +19,7 @@ __all__ = [
     "maximum",
     "multiply_add",
     "power_of_two",
+    "scaled",
     "select",
     "significand",
 ]
@@ -71,6 +72,13 @@ def power_of_two(k: Real) -> Real:
     dtype = k.dtype.name
     bits = _bits(k + _magic(dtype, _BIAS[dtype]))
     return (bits << _UNSIGNED[dtype](_MANTISSA[dtype])).view(dtype)
+
+
+def scaled(x: Real, k: Real) -> Real:
+    """Return ``x * 2**k``, rounded once, of a whole number k that is the sum of two exponents of normal numbers."""
+    magic = _magic(x.dtype.name)
+    first = (k * x.dtype.type(0.5) + magic) - magic  # 2**k itself may be out of range where the result is not
+    return x * power_of_two(first) * power_of_two(k - first)
 
 
 def exponent(x: Real) -> Real:

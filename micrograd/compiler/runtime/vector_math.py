@@ -40,6 +40,7 @@ from micrograd.compiler.runtime.intrinsics import (
     horner,
     multiply_add,
     power_of_two,
+    scaled,
     select,
     significand,
 )
@@ -168,10 +169,10 @@ def _functions(form: Format) -> dict[str, Function]:
         return multiply_add(r * r, horner(r, expm1_p), r)
 
     def exp(x: Any) -> Any:
-        x = select(x < lowest, lowest, select(x > highest, highest, x))  # a NaN stays
+        x = select(x > highest, highest, x)  # a NaN stays
+        x = select(x < lowest, lowest, x)
         k = whole(x * log2_e)
-        first = whole(k * half)  # 2**k itself may be out of range where the result is not
-        return (reduced_expm1(x, k) + one) * power_of_two(first) * power_of_two(k - first)
+        return scaled(reduced_expm1(x, k) + one, k)
 
     def log(x: Any) -> Any:
         small = x < tiny

@@ -256,13 +256,15 @@ class _Choice:
         entries, arguments = dict(first.layout.entries), first.task.probes[0].arguments
         clues, text = clues_of(self.forward, self.backward), source_of(self.forward)
         drawn = {n: (np.shape(arguments[n]), e.dims) for n, e in entries.items() if e.kind != "settings"}
+        data = next((n for n, (shape, _) in drawn.items() if shape), "")
         axes = {length: dim for shape, dims in drawn.values() for length, dim in zip(shape, dims, strict=False)}
         for (_, name), gradient in zip(first.task.call.results, first.gradients or (), strict=False):
             got = getattr(gradient, "shape", None)
             if name not in entries or got is None or got == np.shape(arguments[name]) or name in clues.rows:
                 continue
+            row = np.shape(arguments[name])[-len(got) :] == got and name != data  # what the examples share
             weak = is_weak(name, list(entries), text) and entries[name].kind in ("array", "scale", "positive", "chance")
-            if weak and all(length in axes for length in got) and (got or name not in clues.arrays):
+            if (weak or row) and all(length in axes for length in got) and (got or name not in clues.arrays):
                 entries[name] = replace(entries[name], dims=tuple(axes[length] for length in got))
         layout = replace(first.layout, entries=entries)
         changed = entries != first.layout.entries
