@@ -22,7 +22,7 @@ HEAD = "import numpy as np\n"
 def requested(text: str) -> dict[str, object]:
     pair = pairs_in(HEAD + text)[-1]
     request = Request(HEAD + text, "/nowhere/hw.py", pair.forward, pair.backward, pair.kind)
-    return json.loads(request.to_json(Limits(seconds=30.0), walk=False))  # type: ignore[no-any-return]
+    return json.loads(request.to_json(Limits(seconds=16.0), walk=False))  # type: ignore[no-any-return]
 
 
 def marked(text: str) -> Report:
@@ -207,6 +207,171 @@ def affine_backward(dout, cache):
     report = marked(text)
     assert [one.right for one in report.outputs] == [True, True, False]
     assert report.findings[0].span.line == 7
+
+
+STYLES = {
+    "a dictionary of weights": (
+        """
+def layer_fwd(params, x):
+    W1, b1, W2 = params["W1"], params["b1"], params["W2"]
+    a = np.tanh(x @ W1 + b1)
+    return a @ W2, {"x": x, "a": a}
+def layer_bwd(params, cache, dout):
+    grads = {"W2": cache["a"].T @ dout}
+    dz = (dout @ params["W2"].T) * (1 - cache["a"] ** 2)
+    grads["W1"], grads["b1"] = cache["x"].T @ dz, dz.sum(0)
+    return grads
+""",
+        ("dz.sum(0)", "dz.sum(1)"),
+    ),
+    "one example": (
+        """
+def softmax_forward(z):
+    e = np.exp(z - np.max(z))
+    s = e / np.sum(e)
+    return s, s
+def softmax_backward(ds, s):
+    J = np.diag(s) - np.outer(s, s)
+    return J @ ds
+""",
+        ("np.diag(s) -", "np.diag(s) +"),
+    ),
+    "one neuron": (
+        """
+def neuron(x, w, b):
+    z = np.dot(w, x) + b
+    return np.tanh(z), (x, w, z)
+def neuron_backward(da, cache):
+    x, w, z = cache
+    dz = da * (1 - np.tanh(z) ** 2)
+    dx = dz * w
+    dw = dz * x
+    return dx, dw, dz
+""",
+        ("dx = dz * w", "dx = dz * x"),
+    ),
+    "pairs of columns": (
+        """
+def turn_forward(x, theta):
+    c, s, a, b = np.cos(theta), np.sin(theta), x[:, ::2], x[:, 1::2]
+    return np.concatenate([a * c - b * s, a * s + b * c], axis=1), (x, c, s)
+def turn_backward(dy, cache):
+    x, c, s = cache
+    a, b = x[:, ::2], x[:, 1::2]
+    d1, d2 = dy[:, : a.shape[1]], dy[:, a.shape[1] :]
+    dx = np.zeros_like(x)
+    dx[:, ::2] = d1 * c + d2 * s
+    dx[:, 1::2] = -d1 * s + d2 * c
+    return dx, d1 * (-a * s - b * c) + d2 * (a * c - b * s)
+""",
+        ("-d1 * s + d2 * c", "d1 * s + d2 * c"),
+    ),
+    "both sides of a margin": (
+        """
+def pair_loss(x1, x2, y, margin=1.0):
+    d = np.sqrt(np.sum((x1 - x2) ** 2, axis=1))
+    return np.mean(y * d ** 2 + (1 - y) * np.maximum(0, margin - d) ** 2)
+def pair_loss_grad(x1, x2, y, margin=1.0):
+    d = np.sqrt(np.sum((x1 - x2) ** 2, axis=1))
+    coef = 2 * y - 2 * (1 - y) * np.maximum(0, margin - d) / d
+    dx1 = coef[:, None] * (x1 - x2) / len(y)
+    return dx1, -dx1
+""",
+        ("margin - d) / d", "margin - d)"),
+    ),
+    "rows that an object keeps": (
+        """
+class Embedding:
+    def __init__(self, vocab_size, dim):
+        self.W = np.random.randn(vocab_size, dim)
+    def forward(self, tokens):
+        self.tokens = tokens
+        return self.W[tokens]
+    def backward(self, dout):
+        self.dW = np.zeros_like(self.W)
+        np.add.at(self.dW, self.tokens, dout)
+""",
+        ("np.add.at(self.dW, self.tokens, dout)", "self.dW[self.tokens] += dout"),
+    ),
+    "a slope with a default": (
+        """
+class ELU:
+    def __init__(self, alpha=1.0):
+        self.alpha = alpha
+    def forward(self, x):
+        self.out, self.mask = np.where(x > 0, x, self.alpha * (np.exp(x) - 1)), x > 0
+        return self.out
+    def backward(self, dout):
+        return np.where(self.mask, dout, dout * (self.out + self.alpha))
+""",
+        ("(self.out + self.alpha)", "self.out"),
+    ),
+    "eps of a constructor": (
+        """
+class Scale:
+    def __init__(self, eps=1e-5):
+        self.eps = eps
+    def forward(self, x):
+        self.x, self.ms = x, np.mean(x ** 2, axis=1, keepdims=True)
+        return x / np.sqrt(self.ms + self.eps)
+    def backward(self, dout):
+        r = 1 / np.sqrt(self.ms + self.eps)
+        return dout * r - self.x * r ** 3 * np.mean(dout * self.x, axis=1, keepdims=True)
+""",
+        ("r = 1 / np.sqrt(self.ms + self.eps)", "r = 1 / np.sqrt(self.ms)"),
+    ),
+    "what is divided in the end": (
+        """
+def bce_forward(z, y):
+    p = 1 / (1 + np.exp(-z))
+    return -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))
+def bce_backward(z, y):
+    p = 1 / (1 + np.exp(-z))
+    dz = p - y
+    return dz / y.size
+""",
+        ("return dz / y.size", "return 2 * dz / y.size"),
+    ),
+    "a forgotten product of matrices": (
+        """
+def gate_forward(x, h, W, U):
+    r = 1 / (1 + np.exp(-(x @ W + h @ U)))
+    return r * h, (x, h, r, W, U)
+def gate_backward(dy, cache):
+    x, h, r, W, U = cache
+    da = dy * h * r * (1 - r)
+    dh = dy * r + da @ U.T
+    return da @ W.T, dh, x.T @ da, h.T @ da
+""",
+        ("dy * r + da @ U.T", "dy * r"),
+    ),
+    "the sign of what is large": (
+        """
+def huber_loss(pred, target, delta=1.0):
+    e = pred - target
+    return np.where(np.abs(e) <= delta, 0.5 * e ** 2, delta * (np.abs(e) - 0.5 * delta)).mean()
+def huber_loss_backward(pred, target, delta=1.0):
+    e = pred - target
+    grad = np.where(np.abs(e) <= delta, e, delta * np.sign(e))
+    return grad / pred.size
+""",
+        ("delta * np.sign(e)", "delta"),
+    ),
+}
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_other_styles_are_right_as_they_are_and_one_mistake_is_mended(style: str) -> None:
+    text, (old, new) = STYLES[style]
+    right = marked(text)
+    assert right.verdict == "right", right.text()
+    assert not right.findings
+    wrong = marked(text.replace(old, new))
+    line = (HEAD + text)[: (HEAD + text).index(old)].count("\n") + 1
+    (finding,) = wrong.findings
+    assert finding.span.line == line, wrong.text()
+    assert finding.fix is not None
+    assert finding.fix.whole
 
 
 # ---- which function goes with which ------------------------------------------------------------------------------
