@@ -415,7 +415,9 @@ def test_powers_at_the_ends_are_numpys(exponent: float, dtype: str, tmp_path: Pa
         powers = ends**exponent
         to_onnx(lambda x: x**exponent, tmp_path / "f.onnx", ends)
         (got,) = onnx.reference.ReferenceEvaluator(str(tmp_path / "f.onnx")).run(None, {"x": ends})
-    alone = [] if dtype == "float64" else [np.asarray(to_jax(lambda x: x**exponent)(ends))]  # JAX has 32 bits by default
+    alone = (
+        [] if dtype == "float64" else [np.asarray(to_jax(lambda x: x**exponent)(ends))]
+    )  # JAX has 32 bits by default
     for found in (got, *alone):
         np.testing.assert_allclose(found, powers, rtol=4 * np.finfo(dtype).eps)
         np.testing.assert_array_equal(np.signbit(found[powers == 0]), np.signbit(powers[powers == 0]))
