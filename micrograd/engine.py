@@ -114,7 +114,7 @@ def _leaf(value: Any) -> Tensor:
 
 def record(row: Primitive, operands: tuple[Any, ...], attrs: dict[str, Any]) -> Tensor:
     """Apply `row` and record the result as a node (a leaf under `no_grad`)."""
-    operands = operands if (mode := current()) is None else mode.read(operands)
+    operands, mode = (operands, None) if (asked := current()) is None else asked.read(operands)
     value, args = validation.evaluate(row, operands, attrs)
     if mode is not None and not mode.keeps:
         return _leaf(value)

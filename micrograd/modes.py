@@ -110,9 +110,10 @@ class Mode(NamedTuple):
         """Return whether a node is made of each operation; else its result is a leaf."""
         return self.records or self.capture is not None
 
-    def read(self, operands: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Return what operands stand for: an array that is written into, for its present version."""
-        return tuple([getattr(o, "node", o) for o in operands]) if self.sealed else operands
+    def read(self, operands: tuple[Any, ...]) -> tuple[tuple[Any, ...], Mode | None]:
+        """Return what operands stand for, an array for its present version; and the mode, where it asks for more."""
+        operands = tuple([getattr(o, "node", o) for o in operands]) if self.sealed else operands
+        return operands, None if self is SEALED else self
 
     def recorded(self, node: Any) -> Any:
         """Call the observers for a node; return it, or a leaf of its value where a captured call lets none flow."""

@@ -44,8 +44,14 @@ def _build(tree: Any, leaves: Iterator[Any]) -> Any:
     return next(leaves)
 
 
+def _first(leaves: Iterable[Any]) -> Any:
+    return next(iter(leaves))
+
+
 def flatten(tree: Any) -> tuple[list[Any], Callable[[Iterable[Any]], Any]]:
     """Return the leaves in order, and the function that puts others in their places."""
+    if not isinstance(tree, (dict, list, tuple)):  # most arguments are one leaf
+        return [tree], _first
     return [leaf for _, leaf in paths(tree)], lambda leaves: _build(tree, iter(leaves))
 
 

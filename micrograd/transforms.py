@@ -56,13 +56,13 @@ class _Call:
                 raise GraphError(f"argnums names {number!r}; name arguments by position, 0 for the first.")
             if not -len(args) <= number < len(args):
                 raise GraphError(f"argnums names argument {number}, but {len(args)} positional argument(s) were given.")
-        if len({number % len(args) for number in argnums}) < len(argnums):
+        if len(argnums) > 1 and len({number % len(args) for number in argnums}) < len(argnums):
             raise GraphError(f"argnums {tuple(argnums)} names an argument twice; name each once.")
         given = list(args)
         self.nodes: list[Tensor] = []
         self.rebuilds: list[tuple[int, Callable[..., Any]]] = []
         self.tracked = capturing() is not None
-        before = Tensor(0.0).serial
+        before = Tensor(0.0).serial if inside_a_trace() else 0
         run = Run(f)
         for number in argnums:
             leaves, rebuild = flatten(args[number])
@@ -318,10 +318,11 @@ def hessian(f: Function, argnum: int = 0) -> Function:
     return jacobian(grad(_function(f, "hessian"), argnum), argnum)
 
 
-def _lowest(inputs: Sequence[Tensor]) -> set[Tensor]:
-    """Return those of `inputs` that depend on no other: a sweep may stop there and still reach them all."""
-    chosen = {*inputs}
-    oldest = max((node.serial for node in inputs), default=0)  # serials count downwards: operands have larger ones
+def _lowest(chosen: set[Tensor]) -> set[Tensor]:
+    """Return those of `chosen` that depend on no other: a sweep may stop there and still reach them all."""
+    if all(node.row is None for node in chosen):
+        return chosen
+    oldest = max((node.serial for node in chosen), default=0)  # serials count downwards: operands have larger ones
     lowest = set()
     for node in chosen:
         stack, seen = [node], {node}
@@ -359,15 +360,18 @@ def gradients(
     g = validation.seed(seed.raw if isinstance(seed, Tensor) else seed, output.raw)
     if track:
         g = seed if isinstance(seed, Tensor) else Tensor(g)
-    found = {node: g for node, g, _ in sweep({output: g}, _lowest(inputs), track=track)}
+    wanted = {*inputs}  # the gradients of others are let go of on the way
+    found = {node: g for node, g, _ in sweep({output: g}, _lowest(wanted), track=track) if node in wanted}
     found_for: list[Any] = []
     owners: set[int] = {id(g)}
     for position, node in enumerate(inputs):
         if node not in found and not allow_unused:
             raise GraphError(f"input {position} of shape {node.shape} does not influence the output; "
                              "pass allow_unused=True for zeros.")  # fmt: skip
-        zero = 0.0 if type(node.raw) is float else np.zeros(node.shape, node.dtype)
-        gradient = found.get(node, Tensor(zero) if track else zero)
+        gradient: Any = found.get(node)
+        if gradient is None:
+            zero = 0.0 if type(node.raw) is float else np.zeros(node.shape, node.dtype)
+            gradient = Tensor(zero) if track else zero
         if track and type(node.raw) is not float and gradient.dtype != node.dtype:
             gradient = p.cast(gradient, dtype=node.dtype.name)
         found_for.append(gradient if track else validation.owned(gradient, node.raw, owners))

@@ -28,13 +28,15 @@ from micrograd.modes import current
 from micrograd.program.capture import capture
 from micrograd.program.outside import changed
 from micrograd.pytree import flatten
+from micrograd.tracing.clone import ChangesOutsideError
 
 __all__ = ["Compiled", "compile"]
 
 PATIENCE = 0.5
 """So many seconds a user waits without a word."""
 _MANY = 8
-"""After so many signatures a warning says what varies."""
+"""After so many signatures a warning says what varies; after so many captures that changed what lies outside, the
+function itself runs."""
 
 Key = tuple[Any, ...]
 AnyEntry = Entry | ShardedEntry | numpy.PlainEntry
@@ -50,8 +52,9 @@ def compile(  # noqa: A001 (mg.compile)
     Where `f` asks for truth values or whole numbers (``if x > 0``, ``range(n)``, ``x[x > 0]``), what is compiled holds
     for these: every call computes them first, and others are recorded anew, up to eight times; `f` itself runs then.
     What `f` finds outside (numbers, functions, objects and their attributes, parameters) is compared at each call, by
-    identity: where it changed, or `f` itself changes it (a list that grows), `f` is recorded anew. The entries of
-    arrays that it finds outside are constants, but of those that it writes into.
+    identity: where it changed, `f` is recorded anew. Where `f` itself changes it (a counter, a list that grows at each
+    call), `f` itself runs, with a warning. The entries of arrays that it finds outside are constants, but of those that
+    it writes into.
 
     Args:
         f: a function of arrays: plain NumPy code, `micrograd.value_and_grad` of one, a whole training step
@@ -179,6 +182,7 @@ class Compiled:
         self.backend, self.mesh = backend, mesh_of(mesh) if backend == "jax" else None
         self.entries: dict[Key, list[Any]] = {}
         self._plain: set[Key] = set()
+        self._changing: dict[Key, int] = {}  # how often a call has changed what it found outside
         self._lock = threading.Lock()
         self._captured = self._warned = 0
         functools.update_wrapper(self, function, updated=())
@@ -213,16 +217,33 @@ class Compiled:
             with self._lock:
                 entry = self._find(key, leaves)
                 if entry is None:
-                    if self._is_of_many_values(key):
-                        return self.function(*args, **kwargs)
-                    entry = self._entry(args, kwargs, leaves)
-                    kept = self.entries.setdefault(key, [])
-                    self._say_if_many(kept)
-                    kept.append(entry)
-                    del kept[:-_MANY]
+                    entry = self._entry(key, args, kwargs, leaves)
+        if entry is None:
+            return self.function(*args, **kwargs)
         if isinstance(entry, Updating):
             return entry.run_for(leaves, given, lambda: self.function(*args, **kwargs))
         return entry.run(leaves)
+
+    def _entry(self, key: Key, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]) -> Any:
+        """Capture and compile a call, and keep it; return None where the function itself is to run."""
+        if self._is_of_many_values(key) or self._changing.get(key, 0) >= _MANY:
+            return None
+        try:
+            made = self._compile(args, kwargs, leaves)
+        except ChangesOutsideError as error:
+            self._changing[key] = _MANY
+            self._say_changing(str(error).partition(", which ")[0])
+            return None
+        entry: Any = Updating(made, self.function) if made.program.updates else made
+        if not entry.holds():
+            self._changing[key] = self._changing.get(key, 0) + 1
+            if self._changing[key] == _MANY:
+                self._say_changing(f"{self.__name__} changes {changed(entry.program)} at each call")
+        kept = self.entries.setdefault(key, [])
+        self._say_if_many(kept)
+        kept.append(entry)
+        del kept[:-_MANY]
+        return entry
 
     def _find(self, key: Key, leaves: Sequence[Any]) -> AnyEntry | None:
         for entry in self.entries.get(key, ()):
@@ -239,7 +260,7 @@ class Compiled:
                 f"{self.__name__} was compiled for {_MANY} values of {kept[-1].relied.said}; for others the function "
                 "itself runs. Use np.where, or pass the number as a plain Python number.",
                 RuntimeWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
         return len(kept) >= _MANY
 
@@ -274,9 +295,14 @@ class Compiled:
                     layouts[feed.value] = "F"
         return Entry(program, layouts, self.threads)
 
-    def _entry(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]) -> Any:
-        made = self._compile(args, kwargs, leaves)
-        return Updating(made, self.function) if made.program.updates else made
+    def _say_changing(self, said: str) -> None:
+        """Warn that a function runs as it is, since it changes what lies outside of it."""
+        warnings.warn(
+            f"{said}, which machine code would not do: the function itself runs, in NumPy. To compile it, return the "
+            "new value, or pass what changes as an argument.",
+            RuntimeWarning,
+            stacklevel=5,
+        )
 
     def _say_if_many(self, kept: list[Any]) -> None:
         """Warn where a capture is the ninth, or one of twice as many as at the last warning."""
@@ -294,7 +320,7 @@ class Compiled:
             "anew (machine code of equal structure is shared). Pad to a few shapes, or pass numbers that change as "
             "0-d arrays, np.array(value).",
             RuntimeWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
 
     def _varied(self) -> str:
@@ -332,6 +358,10 @@ class Compiled:
         return kernels_graph(self._latest())
 
     def _latest(self) -> Entry:
+        if not self.entries and self._changing:
+            raise GraphError(
+                f"{self.__name__} is not compiled: it changes what lies outside of it, so that it runs itself."
+            )
         if not self.entries:
             raise GraphError(f"{self.__name__} has not been compiled yet; call it once with arrays.")
         latest = next(reversed(self.entries.values()))[-1]

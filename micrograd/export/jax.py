@@ -121,6 +121,16 @@ def _recur(a: Any, b: Any, *, axis: int, reverse: bool = False) -> Any:
     return jax.numpy.moveaxis(made, 0, axis)
 
 
+def _cast(x: Any, *, dtype: str) -> Any:
+    """Cast as NumPy does: beyond the range of a whole number fractions wrap around; XLA takes the end of the range."""
+    jnp = require_jax().numpy
+    x, to = jnp.asarray(x), np.dtype(dtype)
+    if x.dtype.kind != "f" or to.kind not in "iu":
+        return x.astype(to)
+    whole = x.astype(jnp.asarray(0).dtype).astype(to)  # by the widest whole numbers that JAX is allowed
+    return jnp.where(x < 0, whole, x.astype(to)) if to.name in ("uint32", "uint64") else whole
+
+
 def _gather(x: Any, *, index: Any) -> Any:
     # an index beyond the end gives NaN; JAX would take the last entry in silence
     return require_jax().numpy.asarray(x).at[index].get(mode="fill")
@@ -137,6 +147,7 @@ def _concatenate(*operands: Any, axis: int = 0) -> Any:
 
 OVERRIDES: dict[str, Callable[..., Any]] = {
     "pow": _power,
+    "cast": _cast,
     "maximum": functools.partial(_larger, "maximum"),
     "fmax": functools.partial(_larger, "fmax"),
     "fmin": functools.partial(_larger, "fmin"),

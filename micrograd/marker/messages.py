@@ -58,6 +58,8 @@ WORDS: dict[str, Phrase] = {
     "head.bare": ("Line {line}: {target} is wrong.", "第 {line} 行：{target} 是错的。"),
     "head.doubt": ("Line {line} is the first line that nothing vouches for: {target} may be wrong.",
         "第 {line} 行是第一处无法确认的地方：{target} 可能有误。"),
+    "head.through": ("Line {line}: {target} is wrong, by itself or through a line above that nothing vouches for.",
+        "第 {line} 行：{target} 的值不对，错在这里，或错在它前面某一行无法确认的地方。"),
     "head.lacks": ("Line {line}: {target} lacks something, here or in a line that belongs before or after it.",
         "第 {line} 行：{target} 缺了一部分，可能缺在这里，也可能缺在它前后的某一行。"),
     "head.kept": ("Up to line {line}, nothing is put into {target}.", "到第 {line} 行为止，{target} 没有被赋值。"),

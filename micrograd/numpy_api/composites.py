@@ -57,6 +57,12 @@ def normal_axis(axis: Axis, ndim: int) -> int | tuple[int, ...] | None:
     return axes[0] if len(axes) == 1 else axes
 
 
+def reduced_axis(axis: Axis, ndim: int) -> int | tuple[int, ...] | None:
+    """Count `axis` from the front as NumPy's ufuncs do where they reduce: to them a number has an axis 0 too."""
+    alone = not ndim and isinstance(axis, (int, np.integer)) and axis in (0, -1)
+    return None if alone else normal_axis(axis, ndim)
+
+
 def _places(axis: int | Sequence[int], ndim: int) -> list[int]:
     """Count axes from the front, in the order given. Raises ShapeError out of range, or for one named twice."""
     axes = list(axis) if isinstance(axis, Sequence) else [axis]
@@ -77,7 +83,7 @@ def _count(shape: tuple[int, ...], axis: int | tuple[int, ...] | None) -> int:
 
 def sum(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     """Sum over `axis` (all axes where None)."""
-    axis = normal_axis(axis, len(shape_of(getattr(x, "raw", x))))  # of the value, which is read here anyway
+    axis = reduced_axis(axis, len(shape_of(getattr(x, "raw", x))))  # of the value, which is read here anyway
     return p.sum(x, axis=axis, keepdims=True) if keepdims else p.sum(x, axis=axis)
 
 
@@ -115,7 +121,7 @@ def std(x: Any, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False) -> 
 
 def amax(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     """Return the largest value over `axis`; ties share the gradient equally."""
-    axis = normal_axis(axis, len(shape_of(x)))
+    axis = reduced_axis(axis, len(shape_of(x)))
     return p.max(x, axis=axis, keepdims=True) if keepdims else p.max(x, axis=axis)
 
 

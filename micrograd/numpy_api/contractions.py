@@ -17,7 +17,7 @@ import numpy as np
 from micrograd import primitives as p
 from micrograd.errors import ShapeError
 from micrograd.numpy_api import composites as c
-from micrograd.numpy_api.composites import Axis, normal_axis, shape_of
+from micrograd.numpy_api.composites import Axis, normal_axis, reduced_axis, shape_of
 
 __all__ = [
     "accumulated", "average", "beside", "cross", "cumulative", "dot", "einsum", "inner", "kron", "matvec", "outer",
@@ -297,7 +297,7 @@ def prod(a: Any, axis: Axis = None, *, keepdims: bool = False) -> Any:
     """Multiply one after the other, as `numpy.prod`: the last of the running products, for which zeros are no case."""
     a = _counted(a)
     shape = shape_of(a)
-    chosen = normal_axis(axis, len(shape))
+    chosen = reduced_axis(axis, len(shape))
     axes = tuple(range(len(shape))) if chosen is None else (chosen,) if isinstance(chosen, int) else chosen
     rest = [n for n in range(len(shape)) if n not in axes]
     n = _count([shape[axis] for axis in axes])

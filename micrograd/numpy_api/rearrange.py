@@ -57,11 +57,25 @@ def _each_time(indices: Any) -> Any:
     return capture.index(indices)
 
 
+def _whole(places: Any, what: str) -> Any:
+    """Return places or counts, those of a tensor as an array.
+
+    Raises:
+        GraphError: they are floats that are computed, which to NumPy are no places either.
+    """
+    if not hasattr(places, "__primitive__"):
+        return places
+    if places.dtype.kind == "f":
+        raise GraphError(f"{what}: whole numbers are expected, got floats that are computed; use .astype(int), whose "
+                         "slope is 0.")  # fmt: skip
+    return c.values_of(places, what)
+
+
 def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
     """Repeat each entry (or each slice along `axis`), as `numpy.repeat`."""
     if axis is None:
         a, axis = c.reshape(a, -1), 0
-    counts = c.values_of(repeats, "the counts in np.repeat()")
+    counts = _whole(repeats, "the counts in np.repeat()")
     return _along(a, axis, np.repeat(np.arange(shape_of(a)[axis]), counts))
 
 
@@ -107,7 +121,7 @@ def flip(m: Any, axis: Any = None) -> Any:
 def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Split into equal parts, or parts that end at the given places, as `numpy.split`."""
     n = shape_of(ary)[_axis(ary, axis)]
-    if isinstance(indices_or_sections, (int, np.integer)) and n % indices_or_sections:
+    if np.ndim(indices_or_sections) == 0 and n % indices_or_sections:
         raise ShapeError(f"split: {n} entries along axis {axis} do not divide into {indices_or_sections} equal parts; "
                          "use np.array_split for unequal ones.")  # fmt: skip
     return array_split(ary, indices_or_sections, axis)
@@ -116,7 +130,7 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Split into parts that may differ by one entry, or end at the given places, as `numpy.array_split`."""
     n = shape_of(ary)[_axis(ary, axis)]
-    if isinstance(indices_or_sections, (int, np.integer)):
+    if np.ndim(indices_or_sections) == 0:
         ends = np.cumsum([0, *map(len, np.array_split(np.empty(n), indices_or_sections))])
     else:
         ends = np.array([0, *indices_or_sections, n])
@@ -268,9 +282,10 @@ def take(a: Any, indices: Any, axis: int | None = None, *, mode: Any = "raise") 
         a, axis = c.reshape(a, -1), 0
     if mode == "raise" and (anew := _each_time(indices)) is not None:
         return _along(a, axis, anew)
-    places = np.array(c.values_of(indices, "np.take()"))
-    if mode != "raise":
-        places = np.take(np.arange(shape_of(a)[_axis(a, axis)]), places, mode=mode)
+    given = _whole(indices, "np.take()")
+    places = np.array(given)
+    if mode != "raise" or places.dtype.kind == "f":  # NumPy takes numbers of Python's, or a list of them, for places
+        places = np.take(np.arange(shape_of(a)[_axis(a, axis)]), given, mode=mode)
     return _along(a, axis, places)
 
 
@@ -288,7 +303,7 @@ def extract(condition: Any, arr: Any) -> Any:
 
 def choose(a: Any, choices: Any, *, mode: str = "raise") -> Any:
     """Return for each place the entry of the choice that `a` names, as `numpy.choose`."""
-    chosen = c.values_of(a, "np.choose()")
+    chosen = np.asarray(_whole(a, "np.choose()"))
     n = len(choices)
     which = np.choose(chosen, list(range(n)), mode=mode)  # type: ignore[call-overload]
     made = c.getitem(choices, 0) if hasattr(choices, "shape") else choices[0]
@@ -312,7 +327,7 @@ def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0)
 
 def bincount(x: Any, weights: Any = None, minlength: int = 0) -> Any:
     """Add up the weights of equal whole numbers, as `numpy.bincount`."""
-    places = c.values_of(x, "np.bincount()")
+    places = np.asarray(_whole(x, "np.bincount()"))
     if weights is None:
         return np.bincount(places, minlength=minlength)
     weights = weights if hasattr(weights, "__primitive__") else np.asarray(weights)
@@ -347,7 +362,7 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
         if all(n == m for at, (n, m) in enumerate(zip(shape, wanted, strict=True)) if at != place):
             lines = np.ogrid[tuple(slice(n) for n in shared)]
             return p.gather(arr, index=tuple(anew if at == place else line for at, line in enumerate(lines)))
-    places = c.values_of(indices, "np.take_along_axis()")
+    places = np.asarray(_whole(indices, "np.take_along_axis()"))
     return rearranged(arr, lambda at: np.take_along_axis(at, places, axis))
 
 

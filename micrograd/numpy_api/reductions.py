@@ -63,7 +63,8 @@ def _number(a: Any, where: Any, axis: Axis, keepdims: bool) -> Any:
     """Count the entries that are reduced: a number, or an array where a mask decides."""
     if where is True:
         shape = shape_of(a)
-        axes = range(len(shape)) if axis is None else (axis,) if isinstance(axis, (int, np.integer)) else axis
+        chosen = c.reduced_axis(axis, len(shape))
+        axes = range(len(shape)) if chosen is None else (chosen,) if isinstance(chosen, int) else chosen
         return int(np.prod([shape[n] for n in axes], dtype=int))
     mask = c.broadcast_to(where if hasattr(where, "__primitive__") else np.asarray(where, bool), shape_of(a))
     return c.sum(p.cast(mask, dtype=a.dtype.name), axis, keepdims=keepdims)

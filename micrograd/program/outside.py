@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from micrograd.engine import Tensor
-from micrograd.errors import GraphError
 from micrograd.program.program import Program
 from micrograd.source.names import PACKAGE, is_users_code
+from micrograd.tracing.clone import ChangesOutsideError
 
 __all__ = ["Outside", "changed"]
 
@@ -76,6 +76,10 @@ class Outside:
         self._at_once: list[tuple[_Read, _Read, Any, list[Any]]] = []
         self._look()
         self._before = {(id(space), key): value for space, key, value, _ in self._values()}
+        self._was = dict(self._before)
+        self._absent = {
+            (id(space), key) for space, key, _, _ in self._values() if type(space) is dict and key not in space
+        }
         self._kept = [
             (value, [*(value.items() if isinstance(value, dict) else value)])
             for value in self._seen.values()
@@ -187,9 +191,9 @@ class Outside:
             restored: mappings in which everything is put back as it was, but for what is `changing`.
 
         Raises:
-            GraphError: the run changed a number, or put a value there that it had computed; no later call would.
+            ChangesOutsideError: the run changed a number, or put a value there that it had computed.
         """
-        before, self._before = self._before, {}
+        before = self._before
         mended = {*map(id, restored)}
         self._look()
         for space, key, value, name in self._values():
@@ -199,16 +203,14 @@ class Outside:
             if value is None and self._defaults.get((id(space), key), _NOTHING) is was:  # its class still gives it
                 continue
             if isinstance(value, Tensor) and value.serial <= since and id(space) not in mended:
-                _put_back(space, key, was)
-                raise GraphError(
+                raise ChangesOutsideError(
                     f"{_called(self.f)} puts a value that it computed into {name}, which later calls would not do; "
                     "return the value, or assign it to the .data of a parameter."
                 )
             if not self._mentions(key) or (type(value) in _NUMBERS and type(value) is type(was) and value == was):
                 continue
             if type(value) in (bool, int, float, complex) and type(was) in (bool, int, float, complex):
-                _put_back(space, key, was)
-                raise GraphError(
+                raise ChangesOutsideError(
                     f"{_called(self.f)} changes {name} from {was!r} to {value!r}, which later calls would not do; "
                     "pass the number as an argument and return the new one, or keep it as an array in a buffer of a "
                     "module."
@@ -216,7 +218,7 @@ class Outside:
             if id(space) not in mended:
                 self._holds_once = self._holds_once or name
             elif not isinstance(value, Tensor) and not hasattr(value, "node"):
-                raise GraphError(
+                raise ChangesOutsideError(
                     f"{_called(self.f)} changes {name}, an attribute of a module, which later calls would not do; "
                     "return the new value, or keep it as an array in a buffer of the module."
                 )
@@ -236,7 +238,13 @@ class Outside:
                 self._holds_once = self._holds_once or name or "an iterator"
 
     def put_back(self) -> None:
-        """Give lists, sets and dictionaries the items that they had before a run that failed."""
+        """Give lists, sets, dictionaries, attributes and variables what they held before a run that failed."""
+        self._look()
+        for space, key, value, _ in [*self._values()]:
+            if (id(space), key) in self._absent:
+                space.pop(key, None)
+            elif (was := self._was.get((id(space), key), value)) is not value:
+                _put_back(space, key, was)
         for space, was in self._kept:
             if isinstance(space, dict):
                 if len(space) != len(was) or any(space.get(key, _NOTHING) is not item for key, item in was):
@@ -281,6 +289,7 @@ class Outside:
         self._lists += [(space, [*space]) for space in self._dictionaries.values()]
         self.leaves, self.generators, self.counts, self._seen = [], [], [], {}
         self._kept, self._iterators, self._rows_before = [], [], []
+        self._before, self._was, self._absent = {}, {}, set()
 
     @property
     def watches(self) -> bool:

@@ -26,7 +26,7 @@ from micrograd.tracing.open_batch import batch_length, opened
 from micrograd.tracing.storage import Array, Storage, Write, current_trace, fitting, in_order
 
 __all__ = [
-    "TracedArray", "adopt", "as_number", "float_of", "is_tracked", "leaves", "lift", "narrowed",
+    "TracedArray", "adopt", "as_number", "float_of", "floats", "is_tracked", "leaves", "lift", "narrowed",
     "no_number", "own", "present", "raw_value", "value_now",
     "without_tracing",
 ]  # fmt: skip
@@ -71,8 +71,10 @@ class TracedArray(ArrayMethods):
     @property
     def at(self) -> Array:
         """Return the positions of the entries in the whole array."""
+        if self.parent is None:
+            return self.storage.layout
         if self._at is None:
-            self._at = self.storage.layout if self.parent is None else np.asarray(self._step(self.parent.at))
+            self._at = np.asarray(self._step(self.parent.at))
         return self._at
 
     def _step(self, x: Any) -> Any:
@@ -320,10 +322,34 @@ _COMPUTES = (Tensor, np.ndarray, np.generic, int, float, complex, list, tuple)
 
 def float_of(x: Any) -> Any:
     """Return the present entries of a traced array of floats; None where it has others, is weak or plain."""
-    if x.storage.weak:
+    storage = x.storage
+    if storage.weak:
         return None
-    value = x.storage.base if x.parent is None and not x.storage.pending else x.present()
+    value = storage.base if x.parent is None and not storage.pending else x.present()
     return value if type(value) is Tensor and (type(value.raw) is float or value.raw.dtype.kind == "f") else None
+
+
+def floats(first: Any, second: Any) -> tuple[Any, Any] | None:
+    """Return two operands as they are computed with, where one is traced floats and nothing else is to be looked at."""
+    if type(first) is TracedArray and (x := float_of(first)) is not None:
+        return None if (y := _beside(x, second)) is None else (x, y)
+    if type(second) is TracedArray and (y := float_of(second)) is not None:
+        return None if (x := _beside(y, first)) is None else (x, y)
+    return None
+
+
+def _beside(x: Any, other: Any) -> Any:
+    """Return what a tensor of floats computes with for an operand as it is; None where more has to be looked at."""
+    kind = type(other)
+    if kind is float or kind is int:
+        return other
+    if kind is TracedArray:
+        storage = other.storage
+        value = storage.base if other.parent is None and not storage.pending else other.present()
+        raw = value.raw if type(value) is Tensor else value if value.shape else None  # a plain number may widen
+        fits = type(raw) is float or (raw is not None and raw.dtype.kind == "f")
+        return value if fits and not storage.weak else None
+    return float(other) if kind is np.float64 and x.dtype == kind else None
 
 
 def as_number(x: TracedArray) -> TracedArray:
@@ -371,16 +397,27 @@ def _counted(x: Any) -> Any:
     return made
 
 
+def _for_root(x: Any) -> Any:
+    """Return a number for ``x ** 0.5``, which to NumPy is C's of a number, other than the root at -inf and -0.0."""
+    if capturing() is not None:  # every call has another number
+        return p.where(np.less(x, 0.0) & np.isinf(x), np.inf, x + 0.0) if x.dtype.kind == "f" else x
+    if not x.tracked:
+        return x
+    value = np.asarray(x.raw)
+    return abs(x) if value == -np.inf else x + 0.0 if value == 0 and np.signbit(value) else x
+
+
 def _operators(name: str, ufunc: np.ufunc, *, compares: bool = False) -> None:
     joins = name != "pow"  # of two traced arrays too
     short = _SHORT.get(name)  # most calls are of two floats, and what `call_ufunc` looks at takes longer than computing
 
     def forwards(self: TracedArray, other: Any) -> Any:
+        if not joins and self.rebinds and type(other) in (float, np.float64) and other == 0.5:
+            self = _for_root(self)
         if short is not None and current() is SEALED:
-            kind = type(other)
-            y = other if kind is float or kind is int else float_of(other) if kind is TracedArray and joins else None
-            if y is not None and (x := float_of(self)) is not None:
-                return own(short(x, y))
+            given = floats(self, other)
+            if given is not None and (joins or type(other) is float or type(other) is int):
+                return own(short(*given))
         if not isinstance(other, _COMPUTES):
             return NotImplemented
         if self.storage.weak and not compares and _of_python(other):
@@ -388,10 +425,8 @@ def _operators(name: str, ufunc: np.ufunc, *, compares: bool = False) -> None:
         return _numbers((self, other), self.call_ufunc(ufunc, "__call__", (self, other), {}))
 
     def backwards(self: TracedArray, other: Any) -> Any:
-        if short is not None and joins and type(other) in (float, int) and current() is SEALED:
-            x = float_of(self)
-            if x is not None:
-                return own(short(other, x))
+        if short is not None and joins and current() is SEALED and (given := floats(other, self)) is not None:
+            return own(short(*given))
         if not isinstance(other, _COMPUTES):
             return NotImplemented
         if self.storage.weak and _of_python(other):
@@ -550,12 +585,13 @@ _new = object.__new__
 def own(value: Any) -> Any:
     """Return a tensor or an array as a traced array of its own; a plain number as it is."""
     if isinstance(value, Tensor):
-        made: TracedArray = _new(TracedArray)  # what ``TracedArray(Storage(value))`` does, in half the time
-        made.storage = Storage(value)
+        made: TracedArray = _new(TracedArray)  # what ``TracedArray(Storage(value))`` does, in a third of the time
+        made.storage = storage = _new(Storage)
+        storage.base = value
         made._shape = shape = () if type(value.raw) is float else value.raw.shape
         made.rebinds = not shape
         made.locked = False
-        made.parent = made.step = made._at = made._seen = made._cache = None
+        made.parent = made.step = None
         return made
     return adopt(value[()] if isinstance(value, np.ndarray) and not value.shape else value)
 

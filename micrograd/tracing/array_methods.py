@@ -151,7 +151,8 @@ class ArrayMethods(Tensor):
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         self.ask("__array__")
         value = self.present()
-        if isinstance(value, Tensor) and value.dtype.kind == "f":
+        rounds = dtype is not None and np.dtype(dtype).kind in "iub"  # ``np.int64(x)``: there is no gradient to lose
+        if isinstance(value, Tensor) and value.dtype.kind == "f" and not rounds:
             raise GraphError(
                 "turning a traced array into a plain one would lose its gradient silently. A plain array cannot hold "
                 "traced values: make it inside the traced function (np.zeros, np.array, x.copy()), or join values "
@@ -209,6 +210,11 @@ class ArrayMethods(Tensor):
     def real(self) -> Any:
         """Return the array itself."""
         return self.view()
+
+    @property
+    def imag(self) -> Any:
+        """Return zeros, which have no gradient."""
+        return self.call_function(np.imag, (self,), {})
 
     def flatten(self, order: Any = "C") -> Any:
         """Return a copy of all entries in one axis."""

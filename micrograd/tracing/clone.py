@@ -15,6 +15,7 @@ import functools
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
+from operator import is_
 from types import (
     CellType,
     CodeType,
@@ -39,7 +40,7 @@ from micrograd.tracing.numpy_proxy import FunctionProxy, ModuleProxy, proxied_bu
 from micrograd.tracing.stand_ins import CODE, Memo, TracedGenerator
 from micrograd.tracing.storage import Storage
 
-__all__ = ["Cloner", "clones_code"]
+__all__ = ["ChangesOutsideError", "Cloner", "clones_code"]
 
 # What a class has of its own that its clone does not take over.
 _OF_CLASSES = {
@@ -49,8 +50,13 @@ _OF_CLASSES = {
 _DECORATORS = ("functools", "numba", "micrograd.compiler.compiled")  # what they return has a function inside
 _NOTHING = object()
 _MOST = 64
+_MOST_BYTES = 1 << 18  # of the arrays that the clones of one function stand for
 _kept: dict[int, Cloner] = {}  # by the id of the function, which the cloner holds
 _SIMPLE = (str, bytes, bool, int, float, complex, type(None), type(Ellipsis), slice, range, np.generic)
+
+
+class ChangesOutsideError(GraphError):
+    """A call that is captured changes what lies outside of it, which the calls that are compiled would not do."""
 
 
 def _content(cell: CellType) -> Any:
@@ -69,6 +75,9 @@ class _ModuleClone(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         return self._cloner.of(getattr(self._real, name))
+
+
+_AS_THEY_ARE = (Tensor, *_SIMPLE, FunctionProxy, ModuleProxy, _ModuleClone)  # what needs no clone
 
 
 def _is_compiled(kind: type) -> bool:
@@ -110,9 +119,10 @@ class Cloner:
     def of_run(cls, f: Any) -> tuple[Cloner, Any]:
         """Return the cloner for one run of a function, and the function's clone.
 
-        Clones that hold nothing but functions, modules and constants are kept from run to run. Whatever a name or a
-        closure held then must be the same object now, and a run that assigned to one keeps nothing. While they run they
-        are not kept, so that no other run, in this thread or another, meets what is assigned.
+        Clones that hold nothing but functions, modules, constants and small arrays are kept from run to run. Whatever a
+        name or a closure held then must be the same object now, and a run that assigned to one, or wrote into an array,
+        keeps nothing. While they run they are not kept, so that no other run, in this thread or another, meets what is
+        assigned.
         """
         known = _kept.pop(id(f), None)
         if known is not None and known.still_holds():
@@ -120,7 +130,7 @@ class Cloner:
             return cloner, cloner.clones[id(f)]
         cloner = cls(f, {})
         clone = cloner.of(f)
-        if cloner.lasting:
+        if cloner.lasting and sum(storage.base.nbytes for storage in cloner.storages) <= _MOST_BYTES:
             cloner.pristine = cloner.again()
         return cloner, clone
 
@@ -128,7 +138,7 @@ class Cloner:
         """Return a cloner that goes on from these clones, and leaves them as they are."""
         made = object.__new__(Cloner)
         made.__dict__.update(self.__dict__)
-        made.inputs, made.storages, made.lists = {}, [], []
+        made.inputs, made.storages, made.lists = {}, [*self.storages], []
         made.clones, made.originals, made.globals = dict(self.clones), dict(self.originals), dict(self.globals)
         made.kept, made.spaces, made.cells = [*self.kept], [*self.spaces], [*self.cells]
         return made
@@ -138,6 +148,8 @@ class Cloner:
         for space, name, value in self.watched:
             if space.get(name, _NOTHING) is not value:
                 return False
+        if any(_was_touched(self.clones[id(storage.origin)]) for storage in self.storages):
+            return False
         for function, code, defaults, contents in self.functions:
             if function.__code__ is not code or function.__defaults__ is not defaults or function.__dict__:
                 return False
@@ -195,7 +207,7 @@ class Cloner:
 
     def of(self, value: Any) -> Any:
         """Return the clone of a value; the value itself where it needs none."""
-        if isinstance(value, (*_SIMPLE, Tensor, FunctionProxy, ModuleProxy, _ModuleClone)):
+        if isinstance(value, _AS_THEY_ARE):
             return value
         known = self.clones.get(id(value))
         if known is not None:
@@ -267,7 +279,6 @@ class Cloner:
 
     def array(self, value: np.ndarray[Any, Any]) -> TracedArray:
         """Clone a plain float array of the user's, which stays plain until something tracked is written into it."""
-        self.lasting = False
         storage = Storage(value, origin=value)
         self.storages.append(storage)
         return self._pair(value, TracedArray(storage))  # type: ignore[no-any-return]
@@ -523,7 +534,7 @@ class Cloner:
             return self.originals[id(value)]
         if isinstance(value, TracedArray):
             if self.keeps_values_in and value.tracked:
-                raise GraphError(
+                raise ChangesOutsideError(
                     f"a compiled function puts a value that it computed into {self.place}, which lies outside of it: "
                     "later calls would not do so; return the value."
                 )
@@ -595,9 +606,16 @@ def _plain(value: TracedArray, seen: dict[int, Any]) -> Any:
     return found[()] if value.rebinds else found
 
 
+def _was_touched(clone: TracedArray) -> bool:
+    """Check that the clone of a plain array, or the array, is no longer what a new clone would be."""
+    storage = clone.storage
+    looked_at = storage.written or storage.exposed or storage._layout is not None  # which knows the strides of then
+    return looked_at or clone.parent is not None or clone._shape != storage.base.shape
+
+
 def _is_same(now: dict[Any, Any], was: dict[Any, Any]) -> bool:
     """Check that two dictionaries hold the same objects."""
-    return len(now) == len(was) and all(now.get(key, _NOTHING) is item for key, item in was.items())
+    return now.keys() == was.keys() and all(map(is_, map(now.get, was), was.values()))
 
 
 def _stored_again(frame: FrameType, names: set[str]) -> bool:

@@ -43,6 +43,7 @@ from micrograd.tracing.array import (
     adopt,
     as_number,
     float_of,
+    floats,
     is_tracked,
     leaves,
     lift,
@@ -75,7 +76,10 @@ _OF_ARRAYS = {
     np.pad,
     np.block,
 }  # whose result is never one of NumPy's numbers
-_REDUCTIONS = {np.sum, np.mean, np.var, np.std, np.max, np.min}  # of one traced array they take the short way
+_REDUCTIONS: dict[Any, Callable[..., Any]] = {  # of one traced array they take the short way
+    np.sum: c.sum, np.mean: c.mean, np.max: c.amax, np.min: c.amin,
+    **{function: FUNCTIONS[function] for function in (np.var, np.std)},
+}  # fmt: skip
 _OF_REDUCTIONS = {"axis", "keepdims", "ddof"}
 _OF_MATH = {
     **{name: getattr(np, name) for name in (
@@ -95,10 +99,10 @@ def apply_function(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     Raises:
         GraphError: it is not composed of primitives, so that its gradient would be lost.
     """
-    if called in _REDUCTIONS and len(args) == 1 and type(args[0]) is TracedArray and kwargs.keys() <= _OF_REDUCTIONS:
-        x = float_of(args[0])
+    if len(args) == 1 and type(args[0]) is TracedArray and (short := _REDUCTIONS.get(called)) is not None:
+        x = float_of(args[0]) if kwargs.keys() <= _OF_REDUCTIONS else None
         if x is not None:
-            return own(FUNCTIONS[called](x, **kwargs))
+            return own(short(x, **kwargs))
     if called in OVERRIDES:
         return OVERRIDES[called](*args, **kwargs)
     if called is np.einsum and args and (view := einsum_view(*args, **kwargs)) is not None:
@@ -167,10 +171,15 @@ def _composed(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
 
 # ---- ufuncs ------------------------------------------------------------------------------------------------
 
-_NUMBERS = {float, int}
 _OF_FLOATS: dict[np.ufunc, Callable[..., Any]] = {
     u: UFUNCS[u] for u in (np.add, np.subtract, np.multiply, np.divide, np.negative, np.sqrt, np.exp, np.log, np.tanh)
 }
+
+
+def _float(inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """Return the one operand as it is computed with; None where it is no traced floats, or more are given."""
+    x = inputs[0] if len(inputs) == 1 else None
+    return (value,) if type(x) is TracedArray and (value := float_of(x)) is not None else None
 
 
 def _is_float(x: Any) -> bool:
@@ -180,12 +189,12 @@ def _is_float(x: Any) -> bool:
 
 def apply_ufunc(called: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Compute ``called(*inputs, **kwargs)``, or one of its methods, such as ``np.add.reduce``."""
+    if not kwargs and method == "__call__" and (composed := _OF_FLOATS.get(called)) is not None:
+        given = floats(*inputs) if len(inputs) == 2 else _float(inputs)
+        if given is not None:
+            return own(composed(*given))  # most calls are this one, and what follows takes longer than computing does
     if any(type(x) is TracedArray and x.storage.weak for x in inputs):
         inputs = narrowed(inputs)
-    if method == "__call__" and not kwargs and (composed := _OF_FLOATS.get(called)) is not None:
-        given = [x.present() if type(x) is TracedArray else x for x in inputs]
-        if all(type(x) in _NUMBERS or _is_float(x) for x in given) and any(type(x) is Tensor for x in given):
-            return own(composed(*given))  # most calls are this one, and what follows takes longer than computing does
     if method == "at":
         return _at(called, *inputs)
     inputs = _lists_joined(inputs)

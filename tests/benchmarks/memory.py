@@ -1,84 +1,98 @@
-"""Row 9: the compiled batch norm beside the memory itself: the time that the bytes which must move take.
+"""Compiled kernels beyond the cache beside the memory itself: a contender that only moves the same arrays.
 
-Statistics before they are used, twice, make eight passes over an array as large as the batch: x for the mean; x for
-the variance; x and dout read and out written, with the two sums of the backward pass; x and dout read and dx written.
-The bandwidth is the better of reading and copying with the same two threads, over the four arrays of the case.
+It reads and writes arrays of the same sizes, as often as the mathematics makes necessary, and computes nothing. Batch
+norm, whose statistics must be there before they are used, twice, makes eight passes: x for the mean; x for the
+variance; x and dout read and out written, with the two sums of the backward pass; x and dout read and dx written.
+Layer norm holds a row in the cache, and a chain an entry: x and dout read, out and dx written, once.
 """
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
-from tests.benchmarks import compiled_bn, contenders
+from tests.benchmarks import compiled_bn, contenders, gelu, layer_norm
 from tests.benchmarks.row import THREADS, Case, Goal, Prepared, Row
 
-PASSES = 8
-
-
-def limit(n: int, d: int, dtype: str = "float32") -> Prepared:
-    """Answers, at each step, the seconds that `PASSES` take at the bandwidth measured in that step."""
-    import numba
-    import numpy as np
-
-    numba.set_num_threads(THREADS)
-    # whole numbers: their sum may be taken in any order, so that nothing but memory is in the way
-    words = n * d * np.dtype(dtype).itemsize // 8
-    buffers = [np.zeros(words, np.int64) for _ in range(4)]
-
-    @numba.njit(parallel=True)  # type: ignore[untyped-decorator, unused-ignore]
-    def read(x: Any) -> Any:
-        total = 0
-        for i in numba.prange(x.size):
-            total += x[i]
-        return total
-
-    @numba.njit(parallel=True)  # type: ignore[untyped-decorator, unused-ignore]
-    def copy(x: Any, y: Any) -> None:
-        share = (x.size + THREADS - 1) // THREADS
-        for part in numba.prange(THREADS):
-            y[part * share : (part + 1) * share] = x[part * share : (part + 1) * share]
-
-    x, dout, out, dx = buffers
-
-    def bandwidth(work: Any, passes: int) -> float:
-        start = time.perf_counter()
-        work()
-        return passes * x.nbytes / (time.perf_counter() - start)
-
-    def reading() -> None:
-        for buffer in buffers:
-            read(buffer)
-
-    def copying() -> None:
-        copy(x, out)
-        copy(dout, dx)
-
-    reading()
-    copying()
-    best = {"read": 0.0, "copy": 0.0}
-
-    def step() -> float:
-        found = {"read": bandwidth(reading, 4), "copy": bandwidth(copying, 4)}
-        best.update({name: max(best[name], figure) for name, figure in found.items()})
-        return PASSES * x.nbytes / max(found.values())
-
-    for _ in range(20):
-        step()
-    notes = {name: f"{figure / 1e9:.3g} GB/s at best" for name, figure in best.items()}
-    return Prepared(step, notes=notes)
-
+KERNELS: dict[str, tuple[Callable[..., Prepared], int]] = {
+    "batch norm": (compiled_bn.ours, 4), "layer norm": (layer_norm.ours, 0), "chain": (gelu.ours, 0),
+}  # fmt: skip
+"""What is compiled, and how many passes it reads besides two arrays read and two written."""
 
 LIMIT = "memory limit"
 
+
+def ours(kernel: str, n: int, d: int) -> Prepared:
+    return KERNELS[kernel][0](n, d)
+
+
+def limit(kernel: str, n: int, d: int) -> Prepared:
+    """The faster of ways to move the arrays: by NumPy's copies in two threads, and by kernels that we compile."""
+    extra = KERNELS[kernel][1]
+    settings = {
+        f"NumPy, {THREADS} threads": lambda: _by_numpy(extra, n * d),
+        "compiled": lambda: _compiled(extra, n, d),
+    }
+    return contenders.fastest(settings, ("out", "dx"))
+
+
+def _buffers(count: int) -> list[Any]:
+    import numpy as np
+
+    return [np.full(count, value, np.float32) for value in (1.0, 2.0, 0.0, 0.0)]
+
+
+def _by_numpy(extra: int, count: int) -> Callable[[], Any]:
+    import numpy as np
+
+    x, dout, out, dx = buffers = _buffers(count)
+    pool = ThreadPoolExecutor(THREADS - 1)
+    share = -(-count // THREADS)
+    parts = [[b[at : at + share] for b in buffers] for at in range(0, count, share)]
+
+    def move(part: Sequence[Any]) -> None:
+        for reading in range(extra):
+            np.bitwise_or.reduce(part[reading % 2].view(np.uint32))  # in any order, and faster than memory
+        np.copyto(part[2], part[0])
+        np.copyto(part[3], part[1])
+
+    def run() -> Any:
+        others = [pool.submit(move, part) for part in parts[1:]]
+        move(parts[0])
+        wait(others)
+        return out, dx
+
+    return run
+
+
+def _compiled(extra: int, n: int, d: int) -> Callable[[], Any]:
+    import numpy as np
+
+    import micrograd as mg
+
+    contenders.require_compiler()
+    x, dout, _, _ = (b.reshape(n, d) for b in _buffers(n * d))
+    copy = mg.compile(lambda x, dout: (x + np.float32(0), dout + np.float32(0)))
+    read = mg.compile(lambda x, dout: (x.max(0), dout.max(0)))
+
+    def run() -> Any:
+        for _ in range(extra // 2):
+            read(x, dout)
+        return copy(x, dout)
+
+    return run
+
+
 ROW = Row(
     name="memory",
-    title=f"compiled batch norm beside the memory limit of {PASSES} passes, float32",
+    title="beyond the cache, compiled, forward + backward, beside moving the same arrays, float32",
     cases=(
-        Case("4096x1024", (4096, 1024), Goal(1.6, LIMIT)),
-        Case("65536x256", (65536, 256), Goal(1.6, LIMIT)),
-        Case("in the cache, to try the row", (256, 1024), quick=True),
+        *(Case(f"{kernel} {n}x{d}", (kernel, n, d), Goal(1.3, LIMIT))
+          for kernel, n, d in (("batch norm", 4096, 1024), ("batch norm", 65536, 256), ("layer norm", 8192, 1024),
+                               ("chain", 4096, 2048))),
+        Case("in the cache, to try the row", ("batch norm", 256, 1024), quick=True),
     ),
-    contenders={"micrograd": compiled_bn.ours, LIMIT: limit},
+    contenders={"micrograd": ours, LIMIT: limit},
     environment=contenders.KEEP_MEMORY,
-)
+)  # fmt: skip

@@ -109,7 +109,7 @@ ROW = Row(
         "micrograd": lambda nodes: _fresh("micrograd", nodes),
         "torch": lambda nodes: _fresh("torch", nodes),
     },
-    rounds=3,
+    rounds=1,
 )
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def jax(size: int, numpy_io: bool = False) -> Prepared:
 ROW = Row(
     name="overhead",
     title="call of a compiled function with three arrays, x * y + z",
-    cases=(Case("8 numbers each", (8,), Goal(3e-6), quick=True),),
+    cases=(Case("8 numbers each", (8,), Goal(1e-6), quick=True),),
     contenders={
         "micrograd": ours, "NumPy": plain_numpy, "torch": torch, "torch.compile": torch_compile, "jax": jax,
         "jax, NumPy in and out": lambda size: jax(size, numpy_io=True),

@@ -1,4 +1,4 @@
-"""The plot of the table: every contender's time as a multiple of ours."""
+"""The plots: every contender's time as a multiple of ours, and time and memory against size."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["plot"]
+__all__ = ["growth", "plot"]
 
 
 def plot(result: Mapping[str, Any], path: Path) -> Path | None:
@@ -40,6 +40,40 @@ def plot(result: Mapping[str, Any], path: Path) -> Path | None:
         axes.set_yticks([-y for y in range(len(drawn))], [f"{line['row']}: {line['case']}" for line in drawn])
         axes.set_xlabel("time, or memory, as a multiple of micrograd's (right of the line: micrograd takes less)")
         axes.grid(axis="x", alpha=0.3)
+        figure.legend(loc="outside upper center", ncols=4, frameon=False)
+        figure.savefig(path, metadata={"Date": None})
+        plt.close(figure)
+    return path
+
+
+def growth(result: Mapping[str, Any], path: Path) -> Path | None:
+    """Time and memory of each contender against the number of entries; None without matplotlib or such lines."""
+    try:
+        import matplotlib as mpl
+    except ImportError:
+        return None
+    from tests.benchmarks.growth import MEMORY, curves
+
+    lines = [line for line in result["lines"] if line["row"] == "growth"]
+    if not lines:
+        return None
+    mpl.use("svg")
+    from matplotlib import pyplot as plt
+
+    with plt.rc_context({"svg.hashsalt": "micrograd", "svg.fonttype": "none", "font.size": 9}):
+        figure, panels = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained")
+        for axes, suffix, scale, said in zip(
+            panels, ("", MEMORY), (1e3, 2.0**-20), ("time of a step, ms", "memory of a step, MiB"), strict=True
+        ):
+            for place, (name, points) in enumerate(curves(lines, suffix).items()):
+                across = sorted(points)
+                axes.plot([2**p for p in across], [points[p] * scale for p in across], label=None if suffix else name,
+                          marker="osD^vPX*<"[place % 9], markersize=4, linewidth=1.2)  # fmt: skip
+            axes.set_xscale("log", base=2)
+            axes.set_yscale("log")
+            axes.set_xlabel("entries")
+            axes.set_title(said)
+            axes.grid(alpha=0.3)
         figure.legend(loc="outside upper center", ncols=4, frameon=False)
         figure.savefig(path, metadata={"Date": None})
         plt.close(figure)

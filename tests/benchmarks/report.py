@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.plot import plot
-from tests.benchmarks.row import Case, Goal, Row
+from tests.benchmarks.row import PEERS, Case, Goal, Row
 
-__all__ = ["PAGES", "judged_errors", "lines", "markdown", "mean_lines", "publish", "write"]
+__all__ = ["faster_peers", "figure", "judged_errors", "lines", "markdown", "mean_lines", "write"]
 
 _BYTES = " [bytes]"
+_SPREAD = ("q1", "q3", "p10", "p90", "p99")
 
 
 def _by_measurement(rounded: Mapping[str, list[list[Any]]]) -> dict[str, dict[str, list[list[float]]]]:
@@ -32,6 +33,13 @@ def _quartiles(values: list[float]) -> tuple[float, float, float]:
     return low, middle, high
 
 
+def _percentiles(values: list[float]) -> dict[str, Any]:
+    low, middle, high = _quartiles(values)
+    ordered = sorted(values)
+    far = {f"p{part}": ordered[min(len(ordered) * part // 100, len(ordered) - 1)] for part in (10, 90, 99)}
+    return {"median": middle, "q1": low, "q3": high} | far
+
+
 def lines(
     row: Row, case: Case, rounded: Mapping[str, list[list[Any]]], missing: Mapping[str, str], notes: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
@@ -41,8 +49,7 @@ def lines(
     for key, contenders in (_by_measurement(rounded) or {"": {}}).items():  # a line even where nobody could be measured
         entries: dict[str, dict[str, Any]] = {}
         for name, rounds in contenders.items():
-            low, middle, high = _quartiles([s for samples in rounds for s in samples])
-            entries[name] = {"median": middle, "q1": low, "q3": high, "rounds": rounds}
+            entries[name] = _percentiles([s for samples in rounds for s in samples]) | {"rounds": rounds}
         for name, entry in entries.items():
             # paired by round, so that a machine that slows down for a while slows both sides of a ratio
             if mine in entries and name != mine:
@@ -89,7 +96,7 @@ def mean_lines(row: Row, table: Iterable[Mapping[str, Any]]) -> list[dict[str, A
             if not all(name in line["contenders"] for line in over):
                 continue
             each = [line["contenders"][name] for line in over]
-            entry: dict[str, Any] = {q: statistics.geometric_mean(e[q] for e in each) for q in ("median", "q1", "q3")}
+            entry: dict[str, Any] = {q: statistics.geometric_mean(e[q] for e in each) for q in ("median", *_SPREAD)}
             if all("ours_over_it" in e for e in each):
                 ratios = [e["ours_over_it"] for e in each]
                 entry["ours_over_it"] = {
@@ -117,7 +124,11 @@ def judged_errors(
     return found
 
 
-def _figure(value: float, unit: str) -> str:
+def figure(value: float, unit: str) -> str:
+    if unit == "":
+        return f"{value:.2f}"
+    if unit == "B" and value >= 2**20:
+        return f"{value / 2**20:,.4g} MiB"
     if unit == "B":
         return f"{value:.0f} B"
     for scale, name in ((1.0, "s"), (1e-3, "ms"), (1e-6, "us")):
@@ -126,13 +137,30 @@ def _figure(value: float, unit: str) -> str:
     return f"{value * 1e9:.3g} ns"
 
 
-def _goal(goal: Mapping[str, Any] | None) -> tuple[str, str]:
+def _goal(line: Mapping[str, Any]) -> tuple[str, str]:
+    """What is asked for, and whether it is reached: where a peer is the measure, with the ratio to the fastest."""
+    goal = line["goal"]
     if goal is None:
         return "", ""
     peer = goal["against"]
-    peer = peer if peer is None or isinstance(peer, str) else "best of " + ", ".join(peer)
-    limit = f"≤ {_figure(goal['limit'], 's')}" if peer is None else f"≤ {goal['limit']:g} × {peer}"
-    return limit, {True: "yes", False: "**no**", None: "not measured"}[goal["reached"]]
+    if isinstance(peer, (list, tuple)):
+        peer = "best peer" if tuple(peer) == PEERS else "best of " + ", ".join(peer)
+    limit = f"≤ {figure(goal['limit'], line['unit'])}" if peer is None else f"≤ {goal['limit']:g} × {peer}"
+    reached = {True: "yes", False: "**no**", None: "not measured"}[goal["reached"]]
+    return limit, reached if peer is None or goal["got"] is None else f"{reached}, {goal['got']:.2f}"
+
+
+def faster_peers(table: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Where the fastest that a goal speaks of takes less than ours, and by how much."""
+    found = []
+    for line in table:
+        goal, entries = line["goal"], line["contenders"]
+        if goal is None or goal["against"] is None or goal["got"] is None or goal["got"] <= 1:
+            continue
+        peers = [goal["against"]] if isinstance(goal["against"], str) else goal["against"]
+        name = max((n for n in peers if n in entries), key=lambda n: entries[n]["ours_over_it"]["median"])
+        found.append(f"{line['title']}, {line['case']}: {name} is faster, {goal['got']:.2f} times")
+    return found
 
 
 def _setting(machine: Mapping[str, Any]) -> str:
@@ -152,24 +180,25 @@ def _setting(machine: Mapping[str, Any]) -> str:
 
 def _rows(table: Iterable[Mapping[str, Any]]) -> Iterable[list[str]]:
     for line in table:
-        head, (limit, reached) = [line["title"], line["case"]], _goal(line["goal"])
+        head, (limit, reached) = [line["title"], line["case"]], _goal(line)
         entries = line["contenders"]
         ours = entries.get(line["ours"])
         absent = line["missing"].get(line["ours"], "missing")
-        own = [f"{_figure(ours['median'], line['unit'])} ({_spread(ours, line['unit'])})" if ours else absent]
+        own = [_told(ours, line["unit"]) if ours else absent]
         yield [*head, line["ours"], *own, "", limit, reached]
         for name, entry in entries.items():
             if name != line["ours"]:
                 ratio = f"{entry['ours_over_it']['median']:.3g}" if "ours_over_it" in entry else ""
-                figure = f"{_figure(entry['median'], line['unit'])} ({_spread(entry, line['unit'])})"
-                yield ["", "", name, figure, ratio, "", ""]
+                yield ["", "", name, _told(entry, line["unit"]), ratio, "", ""]
         for name, reason in line["missing"].items():
             if name != line["ours"]:
                 yield ["", "", name, reason, "", "", ""]
 
 
-def _spread(entry: Mapping[str, Any], unit: str) -> str:
-    return f"{_figure(entry['q1'], unit)} … {_figure(entry['q3'], unit)}"
+def _told(entry: Mapping[str, Any], unit: str) -> str:
+    if not unit:  # derived, not sampled
+        return figure(entry["median"], unit)
+    return f"{figure(entry['median'], unit)} ({', '.join(figure(entry[part], unit) for part in ('p10', 'p90', 'p99'))})"
 
 
 def _aligned(head: list[str], rows: Iterable[list[str]]) -> str:
@@ -198,7 +227,7 @@ def _errors(found: list[Mapping[str, Any]]) -> str:
 
 def markdown(result: Mapping[str, Any]) -> str:
     """The tables, aligned so that they read in a terminal too: times, notes, errors."""
-    head = ["what", "case", "contender", "median (quartiles)", "ours / it", "goal", "reached"]
+    head = ["what", "case", "contender", "median (p10, p90, p99)", "ours / it", "goal", "reached"]
     notes = [
         f"- {line['title']}, {line['case']}: {name}: {', '.join(_note(*fact) for fact in facts.items())}"
         for line in result["lines"]
@@ -227,33 +256,3 @@ def write(result: Mapping[str, Any], folder: Path) -> list[Path]:
     table.write_text(markdown(result) + "\n")
     drawn = plot(result, folder / "ratios.svg")
     return [samples, table, *([drawn] if drawn else [])]
-
-
-PAGES = {"index": "Benchmarks", "compile": "Benchmarks of compiled code", "training": "Benchmarks of training"}
-_PAGE = """# {title}
-
-`make bench` prints this table on your machine.
-Every contender runs in a process of its own, warmed up; the contenders take turns, round by round, in one run.
-Python's garbage collector stays as it is by default.
-Each figure is the median over all rounds with its quartiles, each ratio the median of the ratios within a round.
-All contenders of a case compute the same from the same numbers in the same dtype: if results differ, no time is given and the run fails.
-"handwritten" is the staged batch norm in plain NumPy, `micrograd.batchnorm.batchnorm_forward` and `batchnorm_backward`.
-Our tensors are made from the arrays within the measured time, which copies them;
-torch's `from_numpy` and MyGrad's `copy=False` share the memory.
-"leaves made" starts from tensors that exist already.
-
-{plot}{table}
-
-A run writes its raw samples to `out/bench/results.json`; those of this table are not kept.
-"""
-
-
-def publish(result: Mapping[str, Any], folder: Path, page: str = "index") -> list[Path]:
-    """A page of the documentation: ``PAGE.md`` with its plot, beside those of other pages; samples are not kept."""
-    folder.mkdir(parents=True, exist_ok=True)
-    prefix = "" if page == "index" else f"{page}-"
-    text = folder / f"{page}.md"
-    drawn = plot(result, folder / f"{prefix}ratios.svg")
-    picture = f"![Time of each contender as a multiple of micrograd's]({prefix}ratios.svg)\n\n" if drawn else ""
-    text.write_text(_PAGE.format(title=PAGES[page], plot=picture, table=markdown(result)))
-    return [text, *([drawn] if drawn else [])]

@@ -7,19 +7,27 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-__all__ = ["ROWS", "THREADS", "TRIAL", "Case", "Goal", "Mean", "Prepared", "Probe", "Row", "load"]
+__all__ = ["PEERS", "ROWS", "THREADS", "TRIAL", "Case", "Goal", "Mean", "Prepared", "Probe", "Row", "load"]
 
 THREADS = 2
 """How many each contender may use."""
+
+PEERS = ("torch", "torch native", "torch.compile", "jax")
+"""Whom a goal of compiled code speaks of: the fastest of those that the row has."""
 
 TRIAL = "MICROGRAD_BENCH_TRIAL"
 """The variable that says for how many seconds each of several settings of a peer is tried."""
 
 ROWS = (
     "chain", "moons", "batchnorm", "imports", "picture", "walk", "million", "checkpoint", "digits",
-    "compiled_bn", "memory", "layer_norm", "entropy", "gelu", "images", "mlp", "compiling", "overhead",
+    "compiled_bn", "memory", "layer_norm", "entropy", "gelu", "images", "mlp", "compiling", "overhead", "first_call",
+    "attention", "rms_norm", "lstm", "adam", "transformer", "residual", "growth",
 )  # fmt: skip
-"""The row files in the order of the table; the second line is the compiler's."""
+"""The rows in the order of the table; the second and the third line are the compiler's."""
+
+_TABLES = dict.fromkeys(("attention", "rms_norm", "lstm"), "functions")
+_TABLES |= dict.fromkeys(("adam", "transformer", "residual"), "networks")
+"""Files that declare several rows."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +112,8 @@ class Row:
         probes: where the accuracy of every contender is measured.
         means: lines for geometric means over cases.
         environment: variables that all its contenders are given.
+        anew: whether each case gets new processes, and not those that the case before has used.
+        derived: further lines of the table, made of those of its cases.
     """
 
     name: str
@@ -117,9 +127,12 @@ class Row:
     probes: tuple[Probe, ...] = ()
     means: tuple[Mean, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    anew: bool = False
+    derived: Callable[[list[dict[str, Any]]], list[dict[str, Any]]] | None = None
 
 
 def load(name: str) -> Row:
-    """The row declared in ``tests/benchmarks/<name>.py``."""
-    row: Row = import_module(f"tests.benchmarks.{name}").ROW
+    """The row declared in ``tests/benchmarks/<name>.py``, or in a table of several."""
+    module = import_module(f"tests.benchmarks.{_TABLES.get(name, name)}")
+    row: Row = module.ROWS[name] if name in _TABLES else module.ROW
     return row

@@ -12,16 +12,18 @@ import subprocess
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.exact import FLOAT64, distances, errors, many_bits
 from tests.benchmarks.row import THREADS, TRIAL, Prepared, Probe, Row, load
 
-__all__ = ["FAILED", "ROOT", "THREADS", "ContenderFailed", "MissingContender", "Worker", "environment"]
+__all__ = ["FAILED", "ROOT", "THREADS", "ContenderFailed", "Crew", "MissingContender", "Worker", "environment"]
 
 ROOT = Path(__file__).resolve().parents[2]
 FAILED = "failed: "
+SAMPLE = 2e-4
 
 
 class MissingContender(Exception):
@@ -38,7 +40,7 @@ def environment() -> dict[str, str]:
     Bytecode is kept, as after any installation, or each new process would compile what it imports.
     """
     dropped = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "PYTHONDONTWRITEBYTECODE")
-    libraries = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA")
+    libraries = ("OMP", "OPENBLAS", "MKL", "NUMEXPR")
     threads = {f"{library}_NUM_THREADS": str(THREADS) for library in libraries}
     kept = {k: v for k, v in os.environ.items() if k not in dropped}
     return kept | threads | {"PJRT_NPROC": str(THREADS), "JAX_PLATFORMS": "cpu"}
@@ -53,10 +55,9 @@ def two_cores() -> None:
 class Worker:
     """The near end of the pipe to one contender."""
 
-    def __init__(self, row: Row, contender: str, trial: float = 0.5) -> None:
-        """`trial`: for how many seconds each of several settings of a peer is tried."""
+    def __init__(self, row: Row, contender: str) -> None:
         self.name = contender
-        given = environment() | row.environment | {TRIAL: str(trial)}
+        given = environment() | row.environment
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.benchmarks.worker", row.name, contender],
             cwd=ROOT, env=given, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -88,6 +89,29 @@ class Worker:
         self._stdin.close()
         self._stdout.close()
         self._process.wait()
+
+
+class Crew:
+    """The workers of a row, each started when it is first asked, and again after it was dismissed."""
+
+    def __init__(self, row: Row, names: Sequence[str]) -> None:
+        self.row, self.names = row, list(names)
+        self._workers: dict[str, Worker] = {}
+
+    def ask(self, name: str, **request: Any) -> Any:
+        """The answer of that contender. Raises as `Worker.ask`, and then ends its process."""
+        if name not in self._workers:
+            self._workers[name] = Worker(self.row, name)
+        try:
+            return self._workers[name].ask(**request)
+        except (MissingContender, ContenderFailed):
+            self.dismiss(name)
+            raise
+
+    def dismiss(self, *names: str) -> None:
+        """End the processes of these contenders; of all where none is named."""
+        for name in names or (*self._workers,):
+            self._workers.pop(name).close()
 
 
 def _time_once(prepared: Prepared) -> float | dict[str, float]:
@@ -129,13 +153,14 @@ def _check(row: Row, prepared: Prepared, args: tuple[Any, ...]) -> dict[str, Any
 def _probe(row: Row, contender: str, probe: Probe) -> dict[str, float]:
     """The largest error of each result, relative to the largest exact entry."""
     assert row.reference is not None
+    os.environ[TRIAL] = "0"  # any setting will do: nothing is timed
     results = row.contenders[contender](*probe.args).results
     assert results is not None
     return errors(results(), row.reference(many_bits(), *probe.args))
 
 
 def _prepare(prepared: Prepared, warm_up: float) -> dict[str, Any]:
-    """Warm up, and find how many steps make a sample of some two milliseconds."""
+    """Warm up, and find how many steps make a sample of some `SAMPLE` seconds."""
     answer = prepared.answer() if prepared.answer else None
     repeat, calls, begin = 1, 0, time.perf_counter()
     step_seconds = None
@@ -148,7 +173,8 @@ def _prepare(prepared: Prepared, warm_up: float) -> dict[str, Any]:
             if step_seconds > 1.0:
                 break
         assert step_seconds is not None
-        repeat = max(1, int(2e-3 / step_seconds))
+        alone = not isinstance(prepared.step(), (float, dict))  # else the step measures by itself
+        repeat = max(1, int(SAMPLE / step_seconds)) if alone else 1
     return {"answer": answer, "repeat": repeat, "step_seconds": step_seconds, "notes": dict(prepared.notes)}
 
 
@@ -167,6 +193,7 @@ def serve(row_name: str, contender: str) -> None:
             if request["do"] == "probe":
                 answer = {"value": _probe(row, contender, row.probes[index])}
             elif request["do"] == "prepare":
+                os.environ[TRIAL] = request["trial"]
                 prepared.clear()  # one case at a time: its arrays go before the next one's come
                 made = row.contenders[contender](*row.cases[index].args)
                 facts = _check(row, made, row.cases[index].args) | _prepare(made, request["warm_up"])

@@ -86,7 +86,7 @@ def test_every_row_has_jax_value_and_gradient(row: Primitive) -> None:
 
 
 def test_every_row_is_found_by_its_kind_and_few_are_exceptions() -> None:
-    assert [*jaxed.OVERRIDES] == ["pow", "maximum", "fmax", "fmin", "recur", "gather", "scatter", "concatenate"]
+    assert [*jaxed.OVERRIDES] == ["pow", "cast", "maximum", "fmax", "fmin", "recur", "gather", "scatter", "concatenate"]
     assert {row.kind for row in ROWS} == set(jaxed.KINDS)
     for row in ROWS:
         assert row.name in (jaxed.CALLS if row.kind == "call" else jaxed.OVERRIDES) or hasattr(jax.numpy, row.array), (
@@ -245,3 +245,10 @@ def test_arguments_that_share_memory_are_refused_where_one_is_written_into() -> 
     also = jax.numpy.ones(2)
     with pytest.raises(GraphError, match=r"shares its memory with another array"):
         in_jax(also, also)
+
+
+@pytest.mark.parametrize("to", ["int8", "uint8", "int16", "uint16", "int32", "uint32", "bool"])
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_fractions_become_the_whole_numbers_that_they_become_in_numpy(dtype: str, to: str) -> None:
+    x = np.array([-1.5, -0.5, 3.7, 255.9, -200.2, 300.4, -129.0, 32768.0, 60000.0], dtype)
+    np.testing.assert_array_equal(np.asarray(to_jax(lambda x: (x.astype(to), x))(x)[0]), x.astype(to))

@@ -140,7 +140,7 @@ ARRAYS = {
         np.sum({f2:p}, axis=0, out={p}[0])
         {l:p}[0] = {fn}
         {l:p}[0] *= {k}
-        {l:p}.append({fn})
+        if len({l:p}) < 6: {p}.append({fn})
         {l:p}[-1][...] = {k}
     """,
     "view": """

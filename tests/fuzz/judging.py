@@ -339,9 +339,14 @@ class _Judge:
             yield from self._bent(second.second)
 
     def _tied(self) -> bool:
-        """Whether entries are 0 or equal, where `abs`, `max` and `sort` have a slope by convention, and no second."""
+        """Whether entries are 0 or equal, where `abs`, `max` and `sort` have a slope by convention, and no second.
+
+        Or equal to a number of the program, which may compare them with it.
+        """
         values = np.concatenate([np.ravel(a) for a, d in zip(self.arguments, self.along, strict=True) if d is not None])
-        return bool((values == 0).any()) or np.unique(values).size < values.size
+        body = self.program.text.split("def arguments")[0]
+        met = [0.0, *map(float, re.findall(r"(?<![\w.])\d+(?:\.\d*)?(?![\w.])", body))]
+        return bool(np.isin(np.abs(values), met).any()) or np.unique(values).size < values.size
 
     def _bent(self, found: float) -> Iterable[Verdict]:
         """Compare the second derivative along the direction with differences of the measured slope."""

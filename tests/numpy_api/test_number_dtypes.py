@@ -103,3 +103,20 @@ def test_shifts_are_numpys() -> None:
 
     n = np.array([1, 2, 3])
     np.testing.assert_array_equal(mg.vjp(lambda x: f(x, n.copy()), X)[0], f(X, n.copy()))
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+@pytest.mark.parametrize("value", [-np.inf, -0.0, 0.0, 4.0, np.inf, np.nan])
+@pytest.mark.parametrize("taken", ["entry", "sum", "array", "no axes"])
+def test_one_half_as_an_exponent_of_a_number_and_of_an_array(value: float, taken: str) -> None:
+    """NumPy takes the root of an array, and of a number what C's pow gives: other at -inf and -0.0."""
+
+    def f(x: Any) -> Any:
+        base = {"entry": x[0], "sum": np.sum(x[:1] * 1.0) + (-0.0), "array": x[:1], "no axes": x[:1].reshape(())}[taken]
+        return base**0.5 * 1.0
+
+    x = np.array([value, 1.0])
+    plain = np.asarray(f(x))
+    for found in (np.asarray(mg.vjp(f, x)[0]), np.asarray(mg.compile(f)(x))):
+        np.testing.assert_array_equal(found, plain)
+        assert np.array_equal(np.signbit(found), np.signbit(plain)) or np.isnan(value)

@@ -325,6 +325,124 @@ def test_what_changes_again_and_again_is_said_and_not_kept() -> None:
     assert [len(entries) for entries in f.entries.values()] == [8]
 
 
+CHANGES_OUTSIDE = """
+import numpy as np
+
+N, M, LOG, HELD, KEPT = 0, 0.5, [], {"n": 0}, {}
+
+class Counting:
+    total = 0
+
+    def __init__(self):
+        self.calls, self.cache = 0, None
+
+    def __call__(self, x):
+        self.calls += 1
+        Counting.total += 2
+        if self.cache is None:
+            self.cache = x * 2.0
+        return x * self.calls + self.cache * Counting.total
+
+COUNTING = Counting()
+
+def in_globals(x):
+    global N, M
+    N += 1
+    M *= 2.0
+    return x * N + M
+
+def in_a_dictionary(x):
+    HELD["n"] += 1
+    HELD["m"] = HELD.get("m", 0) + 2
+    LOG.append(HELD["n"])
+    return x * HELD["n"] + HELD["m"]
+
+def values_in_a_list(x):
+    global N
+    N += 1
+    LOG.append(np.sum(x) + N)
+    return x * N
+
+def in_an_object(x):
+    return COUNTING(x)
+
+def grows(x):
+    LOG.append(len(LOG))
+    return x * len(LOG)
+
+def remembers(x):
+    if "w" not in KEPT:
+        KEPT["w"] = 3.0
+    return x * KEPT["w"]
+
+def by_value(x):
+    global N
+    if x[0] > 0:
+        N += 1
+    return x + N
+
+def fails(x):
+    global N
+    N += 1
+    HELD["n"] += 1
+    if N == 3:
+        raise KeyError("three")
+    return x * N
+"""
+
+
+@pytest.mark.filterwarnings("ignore:.*the function itself runs:RuntimeWarning")
+@pytest.mark.parametrize("name", [
+    "in_globals", "in_a_dictionary", "values_in_a_list", "in_an_object", "grows", "remembers", "by_value", "fails",
+])  # fmt: skip
+def test_a_function_that_changes_what_lies_outside_does_so_at_each_call(name: str) -> None:
+    pytest.importorskip("llvmlite")
+    ours, numpys = (_space(CHANGES_OUTSIDE) for _ in range(2))
+    f = mg.compile(ours[name], threads=1)
+    for turn in range(10 if name == "grows" else 5):
+        x = X if turn % 2 else -X
+        try:
+            want = numpys[name](x)
+        except KeyError:
+            with pytest.raises(KeyError, match="three"):
+                f(x)
+            want = None
+        if want is not None:
+            np.testing.assert_array_equal(f(x), want)
+        for key in ("N", "M", "HELD", "KEPT"):
+            assert ours[key] == numpys[key]
+        assert [float(item) for item in ours["LOG"]] == [float(item) for item in numpys["LOG"]]
+        assert (ours["COUNTING"].calls, ours["Counting"].total) == (numpys["COUNTING"].calls, numpys["Counting"].total)
+    assert len(f.entries) == (name in ("remembers", "by_value", "grows"))
+
+
+def _space(source: str) -> dict[str, Any]:
+    space: dict[str, Any] = {"__name__": "__main__", "__file__": __file__}
+    exec(source, space)
+    return space
+
+
+def test_it_is_said_that_a_function_runs_itself() -> None:
+    pytest.importorskip("llvmlite")
+    space = _space(CHANGES_OUTSIDE)
+    f = mg.compile(space["in_globals"], threads=1)
+    with pytest.warns(
+        RuntimeWarning, match="in_globals changes N from 0 to 1, which .* the function itself runs"
+    ) as told:
+        f(X)
+    assert told[0].filename == __file__
+    grows = mg.compile(space["grows"], threads=1)
+    for _ in range(7):
+        grows(X)
+    with pytest.warns(
+        RuntimeWarning, match="grows changes LOG at each call, which .* the function itself runs"
+    ) as told:
+        grows(X)
+    assert told[0].filename == __file__
+    with pytest.raises(GraphError, match="in_globals is not compiled: it changes what lies outside of it"):
+        f.report()
+
+
 class Counter:
     def __init__(self) -> None:
         self.count = 0.0

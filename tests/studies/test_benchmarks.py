@@ -9,6 +9,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,9 @@ from bn_reference import Problem
 from bn_reference import exact as exact_batch_norm
 from paths import ROOT
 
-from tests.benchmarks import contenders, exact, mlp, report
+from tests.benchmarks import contenders, exact, functions, growth, mlp, networks, pages, report, run, worker
+from tests.benchmarks.parts import Parts
+from tests.benchmarks.row import PEERS as MEASURED_AGAINST
 from tests.benchmarks.row import ROWS, Case, Goal, Mean, Prepared, Row, load
 from tests.benchmarks.run import Disagreement, _correct
 from tests.benchmarks.worker import environment
@@ -74,8 +78,8 @@ def test_contenders_that_answer_different_numbers_fail_the_run(tmp_path: Path) -
 
 def test_a_page_stands_beside_the_others(tmp_path: Path) -> None:
     result = {"machine": _MACHINE, "lines": [], "errors": [], "quick": True, "seconds": 0.0}
-    first = report.publish(result, tmp_path)
-    second = report.publish(result, tmp_path, "compile")
+    first = pages.publish(result, tmp_path, "index")
+    second = pages.publish(result, tmp_path, "compile")
     assert "index.md" in {path.name for path in first}
     assert "compile.md" in {path.name for path in second}
     assert not {*first} & {*second}
@@ -100,7 +104,6 @@ def test_an_unknown_row_is_refused_by_name() -> None:
 # ---- the rows of the compiler ----------------------------------------------------------------------------
 
 JUDGED = [name for name in ROWS if load(name).reference is not None]
-PEERS = "handwritten,NumPy,torch,torch native,jax"
 
 
 def _quick(row: Row) -> Case:
@@ -119,22 +122,66 @@ def _run_row(name: str, peers: str, folder: Path) -> list[dict[str, Any]]:
     return lines
 
 
-@pytest.mark.parametrize("name", [*JUDGED, "memory", "compiling"])
+@pytest.mark.parametrize("name", ["overhead", "memory", "compiling", "growth"])
 def test_a_row_of_the_compiler_runs(name: str, tmp_path: Path) -> None:
     lines = _run_row(name, "handwritten,NumPy,memory limit", tmp_path)
-    assert [line["case"] for line in lines] == [case.name for case in load(name).cases if case.quick]
+    cases = [case.name for case in load(name).cases if case.quick]
+    assert [line["case"] for line in lines if line["unit"] == "s"] == cases
+
+
+@pytest.mark.filterwarnings("ignore:.*cannot be fused:RuntimeWarning")  # an embedding's rows are taken by NumPy
+@pytest.mark.parametrize("name", JUDGED)
+def test_ours_and_plain_numpy_compute_what_the_row_is_timed_for(name: str) -> None:
+    """In this process, which is cheaper than `_run_row`: the small cases, judged and sampled, and every probe."""
+    row = load(name)
+    for contender in {"micrograd", "micrograd, eager", "handwritten", "NumPy"} & {*row.contenders}:
+        for index, case in enumerate(row.cases):
+            if case.quick and (find_spec("llvmlite") or contender != "micrograd"):
+                made = row.contenders[contender](*case.args)
+                facts = worker._check(row, made, row.cases[index].args)
+                assert facts["distance"], contender
+                _correct(row, case.name, {contender: facts})
+                assert worker._sample(made, 0.0, worker._prepare(made, 0.0)["repeat"])
+        for probe in row.probes if find_spec("llvmlite") or contender != "micrograd" else ():
+            errors = worker._probe(row, contender, probe)
+            limits = probe.limits if contender == "micrograd" else {}
+            assert all(errors[result] <= limit for result, limit in limits.items()), contender
+
+
+@pytest.fixture
+def settings_of_peers() -> Iterator[None]:
+    """Whatever contenders set in their process is set back in this one."""
+    jax = import_module("jax") if find_spec("jax") else None
+    torch = import_module("torch") if find_spec("torch") else None
+    threads = torch.get_num_threads() if torch else 0
+    wide = jax.config.jax_enable_x64 if jax else False
+    yield
+    if jax:
+        jax.config.update("jax_enable_x64", wide)
+        jax.config.update("jax_cpu_enable_async_dispatch", True)
+    if torch:
+        torch.set_num_threads(threads)
 
 
 @pytest.mark.slow
 @pytest.mark.judge
 @pytest.mark.parametrize("name", JUDGED)
-def test_its_peers_compute_the_same(name: str, tmp_path: Path) -> None:
-    """`_run_row` fails where a peer's results are further from the reference than allowed."""
-    (line, *_) = _run_row(name, PEERS, tmp_path)
-    there = {"torch": ("torch", "torch native"), "jax": ("jax",)}
-    for module, names in there.items():
-        for peer in {*names} & {*load(name).contenders}:
-            assert (peer in line["contenders"]) is (find_spec(module) is not None), line["missing"]
+@pytest.mark.filterwarnings("ignore")  # the libraries' own
+@pytest.mark.usefixtures("settings_of_peers")
+def test_its_peers_compute_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process: none of their results is further from the reference than allowed, or of another dtype."""
+    monkeypatch.setenv("MICROGRAD_BENCH_TRIAL", "0")
+    row = load(name)
+    for module, names in {"torch": ("torch", "torch native"), "jax": ("jax",)}.items():
+        for peer in {*names} & {*row.contenders}:
+            for case in row.cases if find_spec(module) else ():
+                if case.quick:
+                    facts = worker._check(row, row.contenders[peer](*case.args), case.args)
+                    assert facts["distance"], peer
+                    _correct(row, case.name, {peer: facts})
+            if not find_spec(module):
+                with pytest.raises(ImportError):
+                    row.contenders[peer](*_quick(row).args)
 
 
 @pytest.mark.slow
@@ -168,7 +215,8 @@ def test_a_slip_in_any_result_is_more_than_allowed(name: str) -> None:
     args = _quick(row).args
     right, allowed = dict(row.reference(exact.FLOAT64, *args)), row.allowed(*args)
     assert max(exact.distances(right, right, allowed).values()) == 0.0
-    start = mlp.start(args[0]) if name == "mlp" else {}
+    network = networks.NETWORKS.get(name)
+    start = mlp.start(args[0]) if name == "mlp" else network.start(*args) if network else {}
     for result, exactly in right.items():
         value = np.asarray(exactly, np.float64)
         # of training steps: a tenth of the way that a parameter moved
@@ -287,6 +335,9 @@ def test_the_fastest_setting_is_measured_and_the_others_are_told(monkeypatch: py
     assert chosen.results() == {"out": 2.0}
     with pytest.raises(OSError, match="no such setting"):
         contenders.fastest({"broken": broken}, ("out",))
+    monkeypatch.setattr(contenders, "BUILDING", 0.0)
+    hasty = contenders.fastest(settings, ("out",))
+    assert hasty.notes == {"setting": "slow", "not tried, since building them takes minutes": "fast, broken"}
 
 
 def test_workers_let_openblas_choose_its_kernel_and_take_two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,7 +346,7 @@ def test_workers_let_openblas_choose_its_kernel_and_take_two_threads(monkeypatch
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     given = environment()
     assert not {"OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"} & {*given}
-    assert {given[f"{name}_NUM_THREADS"] for name in ("OMP", "OPENBLAS", "MKL", "NUMBA")} == {"2"}
+    assert {given[f"{name}_NUM_THREADS"] for name in ("OMP", "OPENBLAS", "MKL")} == {"2"}
 
 
 def _row(goal: Goal | None, *cases: str) -> Row:
@@ -346,3 +397,120 @@ def test_the_long_chain_is_measured_whole() -> None:
     found = json.loads(done.stdout)
     assert {"build", "backward", "deepcopy", "pickle", "unpickle", "free", "Python memory per node [bytes]"} <= {*found}
     assert 0 < found["Python memory per node [bytes]"] < 2000
+
+
+# ---- what is selected, kept and published ------------------------------------------------------------------
+
+
+def test_only_selects_rows_and_cases() -> None:
+    wanted = run._selected("compiled_bn:4096, lstm,compiled_bn:64x")
+    assert wanted == {"compiled_bn": ["4096", "64x"], "lstm": []}
+    row = load("compiled_bn")
+    names = [case.name for _, case in run._cases(row, wanted["compiled_bn"], quick=False)]
+    assert names == [f"{size} {dtype}" for dtype in ("float32", "float64") for size in ("64x128", "4096x1024")]
+    assert [case.name for _, case in run._cases(row, [], quick=True)] == ["64x128 float32", "64x128 float64"]
+    assert len(run._cases(row, [], quick=False)) == len(row.cases)
+
+
+def test_a_run_that_resumes_takes_what_was_measured_so_and_not_what_failed(tmp_path: Path) -> None:
+    count = iter(range(9))
+
+    def measure(**more: Any) -> Any:
+        return lambda: [{"missing": {}, "number": next(count)} | more]
+
+    def kept(setting: str, resume: bool, **more: Any) -> int:
+        (line,) = Parts(tmp_path, [setting], resume).kept("row-2^8, f/b", measure(**more))
+        return int(line["number"])
+
+    assert [kept("a", True), kept("a", True), kept("b", True), kept("b", True), kept("b", False)] == [0, 0, 1, 1, 2]
+    assert kept("c", True, missing={"peer": "failed: OSError"}) == 3
+    assert kept("c", True) == 4
+
+
+def test_every_row_stands_on_one_page_and_a_page_is_published_whole() -> None:
+    assert sorted(row for rows in pages.PAGES.values() for row in rows) == sorted(ROWS)
+    assert pages.complete({*ROWS}) == [*pages.PAGES]
+    assert pages.complete({"growth", "chain"}) == ["growth"]
+
+
+def _lines(ours: float, **peers: float) -> list[dict[str, Any]]:
+    row = Row("compiled_bn", "norm", (Case("4096x1024 float32", (), Goal(0.75, MEASURED_AGAINST)),),
+              dict.fromkeys(("micrograd", "handwritten", "torch native", "jax"), lambda: Prepared(lambda: None)))  # fmt: skip
+    rounds = {name.replace("_", " "): [[seconds]] * 2 for name, seconds in ({"micrograd": ours} | peers).items()}
+    return report.lines(row, row.cases[0], rounds, {}, {})
+
+
+def test_a_page_says_where_a_peer_is_faster_and_the_readme_has_its_figures(tmp_path: Path) -> None:
+    slow = {"machine": _MACHINE, "errors": [], "lines": _lines(3e-3, handwritten=4e-2, torch_native=2e-3, jax=1e-2)}
+    text = pages.publish(slow, tmp_path, "compile")[0].read_text()
+    assert "- norm, 4096x1024 float32: torch native is faster, 1.50 times" in text
+    assert "**no**, 1.50" in text
+    assert "| ≤ 0.75 × best peer |" in text
+    fast = slow | {"lines": _lines(1e-3, handwritten=4e-2, torch_native=2e-3, jax=1e-2)}
+    assert "is faster, " not in pages.publish(fast, tmp_path, "compile")[0].read_text()
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n| on ([all](docs/benchmarks/compile.md)) | 1 | 2 | 3 | 4 |\nafter\n")
+    pages.readme(fast, readme)
+    assert (
+        readme.read_text()
+        == "before\n| on ([all](docs/benchmarks/compile.md)) | 1 ms | 40 ms | 2 ms | 10 ms |\nafter\n"
+    )
+
+
+def _grown(time_power: float, memory_power: float) -> list[dict[str, Any]]:
+    row, table = load("growth"), []
+    for case in row.cases:
+        size = 2.0 ** case.args[0]
+        sample = {case.name: 1e-9 * size**time_power, f"{case.name}, memory [bytes]": 16 * size**memory_power}
+        table += report.lines(row, case, {"micrograd": [[sample]] * 3}, {}, {})
+    assert row.derived is not None
+    return row.derived(table)
+
+
+@pytest.mark.parametrize(("time_power", "memory_power", "reached"), [(1, 1, [True, True]), (1.3, 1, [False, True]),
+                                                                     (0.9, 1.2, [True, False])])  # fmt: skip
+def test_growth_above_linear_misses_its_goal(time_power: float, memory_power: float, reached: list[bool]) -> None:
+    time, memory = _grown(time_power, memory_power)
+    assert [time["goal"]["reached"], memory["goal"]["reached"]] == reached
+    assert time["goal"]["got"] == pytest.approx(time_power)
+    assert memory["goal"]["got"] == pytest.approx(memory_power)
+    assert f"| {time_power:.2f} " in report.markdown({"machine": _MACHINE, "lines": [time]})
+
+
+def test_growth_is_drawn(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    row = load("growth")
+    sample = {"2^8": 1e-6, "2^8, memory [bytes]": 4096.0}
+    lines = report.lines(row, row.cases[0], {"micrograd": [[sample]], "jax": [[sample]]}, {}, {})
+    result = {"machine": _MACHINE, "lines": lines, "errors": []}
+    assert {path.name for path in pages.publish(result, tmp_path, "growth")} == {"growth.md", "growth.svg"}
+    assert "time of a step, ms" in (tmp_path / "growth.svg").read_text()
+
+
+@pytest.mark.parametrize("name", [*functions.FUNCTIONS])
+def test_the_reference_of_a_function_is_that_of_its_differences_in_many_bits(name: str) -> None:
+    row = load(name)
+    assert row.reference is not None
+    args = row.probes[0].args
+    near, many = row.reference(exact.FLOAT64, *args), row.reference(exact.many_bits(), *args)
+    assert near.keys() == many.keys()
+    for result, value in many.items():
+        np.testing.assert_allclose(near[result], value.astype(np.float64), rtol=1e-11, atol=1e-13)
+
+
+def test_growth_reads_memory_where_it_is_counted() -> None:
+    assert growth.counted("VmRSS") > growth.PAGE
+    with pytest.raises(ImportError, match=r"2\^60 entries take \d+ GiB, and \d+ are free"):
+        growth._measured(growth.BUILDS["micrograd"], 60)
+
+
+def test_publish_writes_the_pages_that_were_measured_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "measure", lambda crew, index, *rest: [])
+    monkeypatch.setattr(run, "accuracy", lambda crew: [])
+    monkeypatch.setattr(run, "describe", lambda: _MACHINE)
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    selected = ["--only", "growth,compiled_bn:64x128", "--out", str(tmp_path / "out")]
+    assert run.main([*selected, "--publish"]) == 0
+    assert [path.name for path in (tmp_path / "docs" / "benchmarks").iterdir()] == ["growth.md"]
+    with pytest.raises(SystemExit):
+        run.main([*selected, "--publish", "--quick"])

@@ -31,15 +31,15 @@ MECHANISMS: dict[str, tuple[str, Callable[..., Any]]] = {  # what it is called: 
     "suspects: lines whose names say what they should be": (f"{DIAGNOSER}.suspects", lambda *_: iter(())),
     "named: the first such line mended": (f"{DIAGNOSER}.named", lambda *_: (None, None)),
     "up_to: the backward up to a line as its own problem": (f"{DIAGNOSER}.up_to", lambda *_: None),
-    "solvable: the value that a line should have": (f"{DIAGNOSER}.solvable", lambda *_, **__: None),
+    "rescaled: the multiple that mends several gradients": (f"{DIAGNOSER}.rescaled", lambda *_: None),
+    "behind: a sign that the next line turns round": (f"{DIAGNOSER}.behind", lambda *_: None),
+    "unvouched: a doubt is of the first line in doubt": (f"{DIAGNOSER}.unvouched", lambda *_: None),
     "common: one edit for several gradients": (f"{DIAGNOSER}.common", lambda *_: (None, None)),
     "pruned: lines that no value mends come later": (f"{DIAGNOSER}.pruned", lambda _, weighed, *__: list(weighed)),
     "inserted: a line that is missing": (f"{DIAGNOSER}.inserted", lambda *_: None),
-    "put_right: going on behind a line without an edit": (f"{DIAGNOSER}.put_right", lambda *_: False),
     "missing: a gradient that is not returned": ("micrograd.marker.diagnosis.diagnosis:missing", lambda *_: None),
     "permuted: gradients in another order": ("micrograd.marker.diagnosis.diagnosis:permuted", lambda *_: None),
     "unpacked: a cache in another order": ("micrograd.marker.diagnosis.diagnosis:unpacked", lambda *_: None),
-    "rescaled": ("micrograd.marker.diagnosis.diagnosis:rescaled", lambda *_: None),
     "two_paths": (f"{KINDS}:_by_two_paths", lambda *_: None),
     "path difference": (f"{KINDS}:_by_path", lambda *_: None),
     "eps ratio": (f"{KINDS}:eps_ratio", lambda *_, **__: None),
@@ -61,7 +61,7 @@ MECHANISMS: dict[str, tuple[str, Callable[..., Any]]] = {  # what it is called: 
 EDITS = (  # the tags of edits, each left out
     "accumulate", "add_at", "assign", "aug_sign", "bessel", "compare", "complement", "constant", "copy", "count",
     "divide_name", "drop_factor", "drop_term", "eps_outside", "exchange", "factor_name", "function", "in_place", "index",
-    "keepdims", "mask", "mean_sum", "name", "negate", "operator", "order", "power", "regroup", "returns", "rewritten",
+    "keepdims", "mask", "mean_sum", "name", "negate", "operator", "order", "oversummed", "power", "regroup", "returns", "rewritten",
     "term", "term_number", "transpose", "unpack", "unsummed",
 )  # fmt: skip
 COLUMNS = ("found", "line", "class", "whole fix", "accused", "untrue", "refused")

@@ -7,9 +7,9 @@ line is a problem of its own, with one gradient to get right. So two mistakes on
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 import time
-import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -28,6 +28,7 @@ from micrograd.marker.diagnosis.examination import (
     unpacked,
 )  # fmt: skip
 from micrograd.marker.diagnosis.finding import Found, Proof, Suspicion, found_at
+from micrograd.marker.repair.edits import changes_of
 from micrograd.marker.repair.node_edits import Change, Edit
 from micrograd.marker.repair.patch import Patch
 from micrograd.marker.repair.search import TIERS, Bench, Goal, Mended, SearchJob, as_call, outcome, placed, search
@@ -38,7 +39,7 @@ from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.recording import record, scope_in
 from micrograd.marker.student.statements import Root, Scope, Statement, path_of
 from micrograd.marker.truth.alignment import Quantities
-from micrograd.marker.truth.cases import Case, running, scale_of
+from micrograd.marker.truth.cases import Case, scale_of
 
 __all__ = ["Diagnoser"]
 
@@ -78,7 +79,6 @@ class Diagnoser:
     pairs: bool = False  # whether two edits that mend all are looked for first
     without: set[int] = field(default_factory=set)  # gradients that are not looked at
     known: dict[int, Quantities] = field(default_factory=dict)  # by probe
-    put: list[tuple[Any, ...]] = field(default_factory=list)  # keys of the quantities that were put right
     first: StudentCode = field(init=False)
     proof: Proof = field(init=False)
 
@@ -90,12 +90,14 @@ class Diagnoser:
     def run(self) -> list[Finding]:
         """Return all mistakes that are found, in the order of the student's lines."""
         self.walk()
+        if self.edits > 1 and (other := self.reordered()) is not None:
+            return self.proof.told(other.found)
         if not self.certain():
             for pairs in (False, True):
                 if time.perf_counter() > self.deadline:
                     break
                 other = replace(
-                    self, program=self.first, found=[], patch=Patch(), given_up=set(self.without), done=False, put=[],
+                    self, program=self.first, found=[], patch=Patch(), given_up=set(self.without), done=False,
                     edits=0, stepwise=pairs, pairs=pairs,
                 )  # fmt: skip
                 other.walk()
@@ -104,6 +106,20 @@ class Diagnoser:
                 ):
                     self.found, self.edits = other.found, other.edits
         return self.proof.told(self.found)
+
+    def reordered(self) -> Diagnoser | None:
+        """Return a diagnosis by one unpacking in another order, ``D, N = x.shape``, where that alone mends all."""
+        other = replace(self, program=self.first, found=[], patch=Patch(), edits=0)
+        now = Examination(self.first, self.cases, self.quantities)
+        job = SearchJob(self.first, self.cases, now.recordings, self.fresh, self.deadline)
+        goal = Goal(tuple(now.states), now.wrong)
+        for statement in self.first.statements if now.wrong else ():
+            for change in changes_of(statement.node, self.first.text) if statement.unpacks else ():
+                made = Mended(statement, None, change, change.start, change.end, change.new, change.cost)
+                if change.tag == "unpack" and (mended := job.verified(made, goal)) is not None:
+                    other.add(now, statement, found_at(now, statement, None, mended, None), mended)
+                    return other
+        return None
 
     def certain(self) -> bool:
         """Return whether no other explanation need be looked for: few edits mend it all."""
@@ -157,6 +173,10 @@ class Diagnoser:
         statement = suspicion.statement
         finding = found_at(now, statement, statement.roots[0] if statement.roots else None, None, suspicion)
         anew = self.anew(now, suspicion, wrong, job)
+        above = self.unvouched(now, statement.number) if anew is None and suspicion.fixed != wrong else None
+        if above is not None:
+            statement, suspicion = above, Suspicion(above, now.status(above.number), [], frozenset())
+            finding = found_at(now, statement, statement.roots[0], None, suspicion)
         if anew is not None:
             fix = Fix(self.program.text.between(anew.start, anew.end), "", anew.new, anew.probes)
             self.add(now, statement, replace(finding, fix=fix), anew)
@@ -167,10 +187,17 @@ class Diagnoser:
         whole = whole and (any(map(_computes, statement.roots)) or isinstance(statement.node, ast.Return))
         sure = now.recordings[0].error is not None or (bool(suspicion.fixed) and whole)
         self.add(now, statement, replace(finding, sure=sure))
-        if not self.put_right(suspicion):
-            affected = frozenset(p for p in wrong if statement.number in now.statements_of(p))
-            self.given_up |= affected or wrong
+        affected = frozenset(p for p in wrong if statement.number in now.statements_of(p))
+        self.given_up |= affected or wrong
         return True
+
+    def unvouched(self, now: Examination, number: int) -> Statement | None:
+        """Return the first line that nothing vouches for on the way to one; None where there is none before it."""
+        if now.vouched(number) or now.recordings[0].error is not None or self.program.statements[number].looped:
+            return None
+        above = [self.program.statements[n] for n in self.ancestors(now, number) if not now.settled(n)]
+        above = [s for s in above if s.roots and s.targets and not s.looped and s.number not in now.forward_part]
+        return next((s for s in above if any(map(_nonzero, now.written(s.number, s.names[0])))), None)
 
     def anew(self, now: Examination, suspicion: Suspicion, wrong: frozenset[int], job: SearchJob) -> Mended | None:
         """Return a line written anew, as the chain rule gives it, where that makes more gradients right."""
@@ -198,6 +225,9 @@ class Diagnoser:
         returned = missing(now, wrong, job) or permuted(now, wrong, job) or unpacked(now, wrong, job)
         if returned is not None:
             return returned, None
+        gaps = [n for n in order if self.gap_behind(self.program.statements[n]) is not None]
+        if gaps and (mended := self.inserted(now, wrong, gaps, job)) is not None:
+            return mended, None
         suspects = list(self.suspects(now, wrong, order))
         if now.recordings[0].error is not None and suspects and suspects[0].statement.number == self.failing(now):
             mended = self.up_to(now, suspects[0], job)
@@ -213,17 +243,13 @@ class Diagnoser:
         mended, suspicion = self.named(now, suspects, job)
         if mended is not None or (suspicion is not None and suspicion.fixed):
             return mended, suspicion
-        sure = self.solvable(now, wrong, order, job, sure=True)
-        if sure is not None:  # what follows that line is right: it is the line, or what it reads
-            mended = self.at(now, sure, job)
-            return mended, sure
         rest = self.pruned(self.weighed(now, order, {}), wrong, job)
         for mended in search(job, rest, Goal(tuple(now.states), wrong, some=True), extra=self.writer(suspicion)):
             return mended, suspicion if suspicion and suspicion.statement is mended.statement else None
         inserted = self.inserted(now, wrong, order, job)
         if inserted is not None:
             return inserted, None
-        return None, suspicion or self.solvable(now, wrong, order, job)
+        return None, suspicion
 
     def common(
         self, now: Examination, wrong: frozenset[int], shared: Sequence[int], job: SearchJob
@@ -241,7 +267,7 @@ class Diagnoser:
         found = search(job, weighed, goal, TIERS[:3])
         if found or not able:
             return next(iter(found), None), None
-        sure = self.solvable(now, wrong, [*able], job, sure=True, known=False)
+        sure = self.rescaled(now, wrong, [*able], job)
         if sure is None:
             return None, None
         weighed = self.weighed(now, [sure.statement.number], {sure.statement.number: 0.0})
@@ -313,15 +339,23 @@ class Diagnoser:
                 continue
             name, at = statement.names[0], text.range(statement.node)[1]
             value = next((v for v in now.written(number, name)), None)
-            margin = "\n" + " " * statement.node.col_offset
+            margin, place = "\n" + " " * statement.node.col_offset, (at, at)
+            if (gap := self.gap_behind(statement)) is not None:
+                margin, place = "", text.range(gap)
             for new, tag in insertions(name, value, scope):
-                change = Change(at, at, margin + new, tag, 2.0, new)
-                made = job.verified(Mended(statement, None, change, at, at, change.new, 2.0), goal)
+                change = Change(*place, margin + new, tag, 2.0, new)
+                made = job.verified(Mended(statement, None, change, *place, change.new, 2.0), goal)
                 if made is not None:
                     return made
                 if job.late():
                     return None
         return None
+
+    def gap_behind(self, statement: Statement) -> ast.Pass | None:
+        """Return the ``pass`` that stands behind a statement, where something is to be written."""
+        blocks = [body for n in ast.walk(self.program.tree) if isinstance(body := getattr(n, "body", None), list)]
+        pairs = (pair for body in blocks for pair in itertools.pairwise(body))
+        return next((b for a, b in pairs if a is statement.node and isinstance(b, ast.Pass)), None)
 
     # ---- the first quantity that its name gives away ---------------------------------------------------
 
@@ -339,7 +373,7 @@ class Diagnoser:
                 if meant:
                     yield Suspicion(statement, Status("suspect", statement.names[0], (meant[0],)), [], frozenset())
                 return
-            if status.state != "suspect" or tried >= 12:
+            if status.state != "suspect" or tried >= 12 or (number not in live and self.negative(now, number)):
                 continue
             for values in now.shapes_for(statement, status):
                 tried += 1
@@ -360,13 +394,37 @@ class Diagnoser:
             number = suspicion.statement.number
             if passed & set(self.ancestors(now, number)):
                 continue  # it may be wrong for that reason alone
+            if not suspicion.fixed and (behind := self.behind(now, number, job)) is not None:
+                return behind, None
             if suspicion.fixed:
                 return self.at(now, suspicion, job), suspicion
-            mended = self.up_to(now, suspicion, job) if self.stepwise else None
+            if not self.stepwise:
+                continue
+            mended = self.up_to(now, suspicion, job)
             if mended is not None:
                 return mended, suspicion
             passed.add(number)
         return None, None
+
+    def negative(self, now: Examination, number: int) -> bool:
+        """Return whether a line holds minus the gradient that its name says: a sign that is the user's to choose."""
+        status = now.status(number)
+        held = zip(now.written(number, status.name), status.expected, strict=False)
+        return status.state == "suspect" and all(
+            isinstance(value, (np.ndarray, float)) and quantity is not None and fits(-value, quantity.value)
+            for value, quantity in held
+        )
+
+    def behind(self, now: Examination, number: int, job: SearchJob) -> Mended | None:
+        """Return the edit of a line that adds or subtracts minus a gradient, where that line alone is the mistake."""
+        status, recording = now.status(number), now.recordings[0]
+        if not self.negative(now, number) or status.expected[0] is None or status.expected[0].kind != "grad":
+            return None
+        made = recording.of(number)
+        readers = {e.statement.number: e.statement for e in recording.events if e.reads.get(status.name) in made}
+        order = [(s, root, 0.0) for s in readers.values() for root in s.roots if _adds(root.expr, status.name)]
+        goal = Goal(tuple(now.states), frozenset(p for p in now.wrong if number in now.statements_of(p)))
+        return next(iter(search(job, order, goal, TIERS[:3]) if goal.wanted else ()), None)
 
     def up_to(self, now: Examination, suspicion: Suspicion, job: SearchJob) -> Mended | None:
         """Return the edit that makes one quantity right: of its statement, or of what nothing vouches for before it.
@@ -449,30 +507,6 @@ class Diagnoser:
         except (SyntaxError, ValueError):
             return None
 
-    def put_right(self, suspicion: Suspicion) -> bool:
-        """Put the right value of a quantity behind its statement, so that what follows can be looked at."""
-        statement, expected = suspicion.statement, suspicion.status.expected
-        if statement.looped or not suspicion.fixed or not expected or expected[0] is None:
-            return False
-        end = self.program.text.range(statement.node)[1]
-        name, key = suspicion.status.name, expected[0].key
-        new = f"; {name} = {_RIGHT}({len(self.put)}, {name})"
-        module = types.ModuleType(self.program.module.__name__)
-        vars(module).update(vars(self.program.module))
-        put = [*self.put, key]
-
-        def right(number: int, got: Any) -> Any:
-            quantity = next((q for q in self.of(running[-1]).all if q.key == put[number]), None)
-            return got if quantity is None else np.array(in_shape(quantity.value, np.shape(got)))
-
-        vars(module)[_RIGHT] = right
-        code = self.code(self.program.text.edited(end, end, new))
-        if code is None:
-            return False
-        self.put, self.patch = put, self.patch.then(end, end, new)
-        self.program = StudentCode(code.text.source, module, code.name, code.file)
-        return True
-
     # ---- where a mistake may be ----------------------------------------------------------------------
 
     def ancestors(self, now: Examination, number: int) -> list[int]:
@@ -536,54 +570,28 @@ class Diagnoser:
                     return None
         return None
 
-    def solvable(
-        self,
-        now: Examination,
-        wrong: frozenset[int],
-        order: Sequence[int],
-        job: SearchJob,
-        *,
-        sure: bool = False,
-        known: bool = True,
+    def rescaled(
+        self, now: Examination, wrong: frozenset[int], numbers: Sequence[int], job: SearchJob
     ) -> Suspicion | None:
-        """Return the first statement that another value would mend, if that value is one that the engine knows.
-
-        If none is, the first one that another value would mend at all, unless only a `sure` one is asked for. Without
-        `known` the last one that a multiple of its value would mend on every case.
-        """
-        first: Suspicion | None = None
-        for number in sorted(order, key=now.order().index, reverse=not known):
+        """Return the last of some statements that a multiple of its value would mend on every case."""
+        for number in sorted(numbers, key=now.order().index, reverse=True):
             statement = self.program.statements[number]
             if statement.looped or len(statement.targets) != 1 or not statement.roots or job.late():
                 continue
-            if known and (now.status(number).state in ("outside", "right", "size") or number in now.forward_part):
-                continue
-            if sure and known and not now.reads_right(number):
-                continue
-            bench = job.bench(statement, statement.roots[0])
-            wanted = None if bench is None else (required if known else rescaled)(bench)
-            if bench is None or wanted is None or np.allclose(wanted, bench.original[0], rtol=1e-6, atol=1e-12):
-                continue
-            named = not known or bool(self.quantities[0].equal_to(wanted, ("grad", "edge")))
-            if named or first is None:
-                solve = required if known else rescaled
-                values = [wanted, *(self.solved_on(case, statement, solve) for case in self.cases[1:])]
-                made = Suspicion(
-                    statement, Status("unknown", statement.names[0]), values, wrong if named else frozenset()
-                )
-                if named and all(value is not None for value in values):
-                    return made
-                first = first or made
-        return None if sure else first
+            values = [self.rescaled_on(case, statement) for case in self.cases]
+            if all(value is not None for value in values):
+                return Suspicion(statement, Status("unknown", statement.names[0]), values, wrong)
+        return None
 
-    def solved_on(self, case: Case, statement: Statement, solve: Callable[[Bench], Any | None]) -> Any | None:
-        """Return what a statement should have written on another case; None where that cannot be known."""
+    def rescaled_on(self, case: Case, statement: Statement) -> Any | None:
+        """Return the multiple of what a statement wrote that would mend a case; None where none is needed, or helps."""
         events = record(self.program, case.call, scopes={statement.number}).of(statement.number)
         names = scope_in(events)
         if names is None:
             return None
-        scopes = [self.program.scope(names)]
-        return solve(Bench(self.program, case, statement, statement.roots[0], scopes, len(events)))
+        bench = Bench(self.program, case, statement, statement.roots[0], [self.program.scope(names)], len(events))
+        value = rescaled(bench)
+        return None if value is None or np.allclose(value, bench.original[0], rtol=1e-6, atol=1e-12) else value
 
     def candidates(self, now: Examination, wrong: frozenset[int]) -> tuple[list[int], dict[int, set[int]]]:
         """Return the statements that a wrong gradient depends on, in order of execution."""
@@ -608,7 +616,8 @@ class Diagnoser:
             state = now.status(number).state
             penalty = fixed.get(number, 0.0)
             if number not in fixed:
-                penalty += _PENALTIES.get(state, 0.3)
+                vouched = state == "known" and number not in now.forward_part and now.settled(number)
+                penalty += _PENALTIES["right" if vouched else state]
                 penalty += 0.7 if number in good else 0.0
                 penalty += 0.003 * place
             statement = now.program.statements[number]
@@ -688,16 +697,28 @@ class Diagnoser:
         """
         edit, statement = mended.edit, mended.statement
         if isinstance(edit, Change):
-            return not _is_insertion(mended)
+            return now.program.text.source[mended.start : mended.end] not in ("", "pass")
         status, old = now.status(statement.number), now.program.text.of(edit.node)
         if mended.wanted == now.wrong and not self.as_named(now, mended):
             return False
-        added = len(edit.new) > len(old) and old in edit.new and edit.tag not in ("transpose", "keepdims", "copy")
+        moved = edit.tag == "keepdims" and "reshape" in edit.new
+        added = (
+            len(edit.new) > len(old)
+            and old in edit.new
+            and (moved or edit.tag not in ("transpose", "keepdims", "copy"))
+        )
+        if edit.tag == "negate" and edit.new in old:  # or the minus belongs where the value was made
+            return not now.doubtful(statement.number, {edit.new})
         if not added or mended.root is None or mended.root.role != "value":
             return True
         if edit.node is not mended.root.expr or not statement.targets:
             above = now.doubtful(statement.number, {path_of(edit.node)})
             return all(now.status(number).state == "size" for number in above)
+        if edit.tag == "negate":
+            job = SearchJob(now.program, self.cases, now.recordings, self.fresh, self.deadline)
+            other = self.behind(now, statement.number, job)
+            if other is not None and other.edit.tag == "operator":  # dx = dxc + dmu / N for -, or dmu for -dmu
+                return False
         if status.state == "suspect" and status.expected[0] is not None:
             return self.quantities[0].names(status.expected[0], status.name) and now.vouched(statement.number)
         return not now.goes_on(statement, status.name)
@@ -712,11 +733,10 @@ class Diagnoser:
         return self.first.text.between(self.patch.origin(start), self.patch.origin(end))
 
 
-def _is_insertion(mended: Mended) -> bool:
-    return mended.start == mended.end and mended.new.startswith("\n")
-
-
-_RIGHT = "__mg_right"
+def _adds(expr: ast.expr, name: str) -> bool:
+    """Return whether a sum or a difference has a product of a variable as its second term."""
+    sums = (n for n in ast.walk(expr) if isinstance(n, ast.BinOp) and isinstance(n.op, (ast.Add, ast.Sub)))
+    return any(name in _names(ast.unparse(node.right)) for node in sums)
 
 
 def insertions(name: str, value: Any, scope: Scope) -> Iterator[tuple[str, str]]:
@@ -725,6 +745,9 @@ def insertions(name: str, value: Any, scope: Scope) -> Iterator[tuple[str, str]]
         return
     for count in scope.counts():
         yield f"{name} /= {count}", "count"
+    for setting in scope.settings():
+        yield f"{name} *= {setting}", "factor_name"
+        yield f"{name} /= {setting}", "divide_name"
     own = {f"self.{key}": held for key, held in getattr(scope.names.get("self"), "__dict__", {}).items()}
     for other, held in {**scope.names, **own}.items():
         if not isinstance(held, np.ndarray):

@@ -469,14 +469,8 @@ def missing(now: Examination, wrong: frozenset[int], job: SearchJob) -> Mended |
     for position in sorted(lost, key=lambda p: str(keys[p])):
         key, wanted = keys[position], now.cases[0].expected[position]
         bound = now.cases[0].relative * now.cases[0].scales[position]
-        name = next(
-            (
-                n
-                for n, v in scope.items()
-                if isinstance(v, np.ndarray) and v.shape == wanted.shape and close(v, wanted, bound)
-            ),
-            None,
-        )
+        held = ((n, v) for n, v in scope.items() if isinstance(v, np.ndarray) and v.shape == wanted.shape)
+        name = next((n for n, v in held if close(v, wanted, bound)), None)
         if not isinstance(key, int) or name is None:
             return None
         if key < len(parts):
@@ -487,8 +481,12 @@ def missing(now: Examination, wrong: frozenset[int], job: SearchJob) -> Mended |
     if elements:
         start, end = text.range(elements[0])[0], text.range(elements[-1])[1]
     new = ", ".join(parts) if elements else f"return {', '.join(parts)}"
-    made = Mended(statement, None, Change(start, end, new, "returned", 1.0), start, end, new, 1.0)
-    return job.verified(made, Goal(tuple(now.states), frozenset(lost)))
+    return job.verified(_changed(statement, start, end, new, "returned"), Goal(tuple(now.states), frozenset(lost)))
+
+
+def _changed(statement: Statement, start: int, end: int, new: str, tag: str, detail: str = "") -> Mended:
+    """Return a change of the text of a statement, not yet verified."""
+    return Mended(statement, None, Change(start, end, new, tag, 1.0, detail), start, end, new, 1.0)
 
 
 def last_return(now: Examination) -> Statement | None:
@@ -517,13 +515,11 @@ def permuted(now: Examination, wrong: frozenset[int], job: SearchJob) -> Mended 
         key = keys[position]
         if not isinstance(key, int):
             return None
-        place = None
+        wanted, bound, place = case.expected[position], case.relative * case.scales[position], None
         for other in range(len(value.elts)):
             got = answer[other]
-            if isinstance(got, np.ndarray) and got.shape == case.expected[position].shape:
-                off = np.abs(got - case.expected[position]).max(initial=0.0)
-                if off <= case.relative * case.scales[position]:
-                    place = other
+            if isinstance(got, np.ndarray) and got.shape == wanted.shape and close(got, wanted, bound):
+                place = other
         if place is None:
             return None
         order[key] = place
@@ -532,8 +528,7 @@ def permuted(now: Examination, wrong: frozenset[int], job: SearchJob) -> Mended 
     text = now.program.text
     start, end = text.range(value.elts[0])[0], text.range(value.elts[-1])[1]
     new = ", ".join(text.of(value.elts[place]) for place in order)
-    made = Mended(statement, None, Change(start, end, new, "returns", 1.0), start, end, new, 1.0)
-    return job.verified(made, Goal(tuple(now.states), wrong))
+    return job.verified(_changed(statement, start, end, new, "returns"), Goal(tuple(now.states), wrong))
 
 
 def unpacked(now: Examination, wrong: frozenset[int], job: SearchJob) -> Mended | None:
@@ -562,8 +557,7 @@ def unpacked(now: Examination, wrong: frozenset[int], job: SearchJob) -> Mended 
         elements = node.targets[0].elts
         start, end = text.range(elements[0])[0], text.range(elements[-1])[1]
         name, other = next((a, b) for a, b in zip(names, order, strict=True) if a != b)
-        change = Change(start, end, ", ".join(order), "unpacked", 1.0, f"{name}={other}")
-        made = Mended(now.program.statements[number], None, change, start, end, change.new, 1.0)
+        made = _changed(now.program.statements[number], start, end, ", ".join(order), "unpacked", f"{name}={other}")
         for wanted in (wrong, frozenset[int]()):
             if (found := job.verified(made, Goal(tuple(now.states), wanted))) is not None:
                 return found

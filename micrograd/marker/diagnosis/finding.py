@@ -15,7 +15,7 @@ from micrograd.marker.diagnosis.examination import Examination, Status
 from micrograd.marker.diagnosis.kinds import Evidence, classified
 from micrograd.marker.gradient_names import meanings
 from micrograd.marker.messages import problem
-from micrograd.marker.repair.node_edits import REDUCTIONS, Edit, called
+from micrograd.marker.repair.node_edits import REDUCTIONS, Change, Edit, called
 from micrograd.marker.repair.patch import Patch, Piece
 from micrograd.marker.repair.search import Bench, Mended, States, outcome
 from micrograd.marker.report import Finding, Fix, Span, shown
@@ -66,8 +66,9 @@ def found_at(
     if root is not None and root.role in ("index", "loop"):  # of an index no value is looked at
         evidence.wanted, evidence.got = [], []
     severity = "wrong" if now.wrong else "shape"
+    at = span if mended is not None and isinstance(mended.edit, Change) else text.span(statement.node)
     return Finding(
-        severity, kind.name, span, text.whole_lines(text.span(statement.node)), target, means, edge,
+        severity, kind.name, span, text.whole_lines(at), target, means, edge,
         shown(evidence.wanted[0]) if evidence.wanted and evidence.wanted[0] is not None else None,
         shown(evidence.got[0]) if evidence.got and evidence.got[0] is not None else None,
         kind.ratio, fix, _reason(mended),

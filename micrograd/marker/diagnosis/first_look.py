@@ -38,7 +38,7 @@ __all__ = [
 ]  # fmt: skip
 
 _MOST = 12  # edits that are tried
-_SEARCHED = re.compile(r"(Value|Type|Index)Error(?!: `[^`]*` (holds|is) )")
+_SEARCHED = re.compile(r"(Value|Type|Index|Axis)Error(?!: `[^`]*` (holds|is) )")
 """Exceptions that a mistake in the mathematics may be behind: shapes, operators, indices."""
 
 

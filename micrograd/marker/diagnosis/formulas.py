@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -324,7 +324,6 @@ def explained(
     program: StudentCode,
     cases: Sequence[Case],
     fresh: Sequence[Case],
-    forward: Callable[..., Any],
 ) -> list[Finding]:
     """Return findings with the formula that a wrong line is off by, and with the proof of what may be left out.
 
@@ -337,39 +336,30 @@ def explained(
         if finding.explainable:
             with contextlib.suppress(Exception):  # a formula more is no reason to have no report
                 if not made:
-                    made.append(_derived(cases, forward))
+                    made.append(_derived(cases))
                 if made[0] is not None:
                     reader = _Reader(made[0], _mended(program, out[:number]), [*cases, *fresh])
                     out[number] = _with_formula(finding, reader)
     return out
 
 
-def _derived(cases: Sequence[Case], forward: Callable[..., Any]) -> Derivation | None:
+def _derived(cases: Sequence[Case]) -> Derivation | None:
     """Return the derivation of the forward, or None where it has none."""
     case = cases[0]
-    if case.graph is None or len(case.graph.nodes) > _NODES or case.task.forward == case.task.backward:
+    if case.graph is None or len(case.graph.nodes) > _NODES:
         return None
     try:
-        return derive(forward, seconds=_SECONDS, **case.probe.arguments)
+        return derive(case.traced, seconds=_SECONDS, **case.probe.arguments)
     except (MicrogradError, TypeError, OutOfTime):
         return None
 
 
 def _mended(program: StudentCode, above: Sequence[Finding]) -> StudentCode:
     """Return the program with the fixes of the findings above."""
-    starts = [0]
-    for line in program.text.source.split("\n"):
-        starts.append(starts[-1] + len(line) + 1)
-    pieces = []
-    for one in above:
-        if one.fix is not None and one.severity == "wrong":
-            span = one.fix.span
-            pieces.append(
-                Piece(starts[span.line - 1] + span.column, starts[span.end_line - 1] + span.end_column, one.fix.new)
-            )
-    if not pieces:
+    fixes = [one.fix for one in above if one.fix is not None and one.severity == "wrong"]
+    if not fixes:
         return program
-    source = Patch.of(pieces).applied(program.text.source)
+    source = Patch.of(Piece(*program.text.ends(fix.span), fix.new) for fix in fixes).applied(program.text.source)
     return StudentCode(source, program.module, program.name, program.file)
 
 
@@ -457,7 +447,7 @@ def by_the_chain_rule(program: StudentCode, cases: Sequence[Case], key: tuple[An
     Whatever has no name there goes by an expression that the file has for it.
     """
     with contextlib.suppress(Exception):  # most forwards have no derivation that a line could be made of
-        made = _derived(cases, cases[0].forward)
+        made = _derived(cases)
         if made is None:
             return
         reader = _Reader(made, program, cases[:1])
@@ -502,14 +492,14 @@ def agree_or_not(value: Any, wanted: Any) -> bool:
 
 
 def way_to(
-    program: StudentCode, cases: Sequence[Case], forward: Callable[..., Any]
+    program: StudentCode, cases: Sequence[Case]
 ) -> tuple[tuple[tuple[str, str, str, str], ...], tuple[str, ...]]:
     """Return the steps that lead to a compact solution, and which of its gradients are proved equal, at every size.
 
     Both are empty where the forward has no derivation.
     """
     with contextlib.suppress(Exception):  # a report needs no proof
-        made = _derived(cases, forward)
+        made = _derived(cases)
         if made is not None and made.steps:
             rows: list[tuple[str, str, str, str]] = []
             line = ""

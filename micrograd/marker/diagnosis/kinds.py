@@ -55,18 +55,21 @@ def _ratio(got: Any, wanted: Any) -> Any:
     return full
 
 
-def sizes_of(scope: Mapping[str, Any], arrays: Sequence[Any] = ()) -> dict[str, int]:
-    """Return names of sizes: the student's whole numbers, else N, D, ... of the axes of arrays."""
-    found = {
-        name: int(value) for name, value in scope.items()
-        if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value > 1
-    }  # fmt: skip
-    for array in arrays:
-        for axis, size in enumerate(np.shape(array)):
-            label = "ND"[axis] if np.ndim(array) == 2 else f"axis {axis}"
-            if size > 1 and size not in found.values() and label not in found:
-                found[label] = size
-    return found
+def sizes_of(scopes: Sequence[Mapping[str, Any]]) -> list[dict[str, int]]:
+    """Return names of sizes, per case: the student's whole numbers, and other lengths of the arrays."""
+    found: list[dict[str, int]] = []
+    for scope in scopes:
+        own = {**scope, **{f"self.{key}": held for key, held in getattr(scope.get("self"), "__dict__", {}).items()}}
+        sizes = {n: int(v) for n, v in own.items() if isinstance(v, (int, np.integer)) and v > 1}
+        arrays = ((n, v) for n, v in own.items() if isinstance(v, np.ndarray))
+        found.append(
+            {**sizes, **{f"{n}.shape[{axis}]": k for n, v in arrays for axis, k in enumerate(v.shape) if k > 1}}
+        )
+    kept: dict[tuple[int, ...], str] = {}
+    for name in found[0] if found else ():
+        if all(name in sizes for sizes in found):
+            kept.setdefault(tuple(sizes[name] for sizes in found), name)
+    return [{name: sizes[name] for name in kept.values()} for sizes in found]
 
 
 def constant_ratio(got: Sequence[Any], wanted: Sequence[Any], sizes: Sequence[Mapping[str, int]]) -> Signature | None:
@@ -119,13 +122,11 @@ def _families(sizes: Sequence[Mapping[str, int]]) -> Iterator[tuple[str, str]]:
 
 
 def _evaluated(text: str, sizes: Mapping[str, int]) -> float | None:
-    import re
-
-    spelled = re.sub(r"axis (\d)", r"axis_\1", text)
-    names = {name.replace(" ", "_"): size for name, size in sizes.items()}
+    for name, size in sorted(sizes.items(), key=lambda pair: -len(pair[0])):
+        text = text.replace(name, str(size)) if "." in name else re.sub(rf"\b{name}\b", str(size), text)
     try:
-        return float(eval(spelled, {"__builtins__": {}}, names))  # noqa: S307 - a formula of our own
-    except (ArithmeticError, NameError, SyntaxError):
+        return float(eval(text, {"__builtins__": {}}))  # noqa: S307 - a formula of our own
+    except ArithmeticError:
         return None
 
 
@@ -258,19 +259,9 @@ def two_paths(
 
 
 _SURE = {
-    "returns",
-    "returned",
-    "assign",
-    "accumulate",
-    "call",
-    "copy",
-    "in_place",
-    "unpack",
-    "unpacked",
-    "add_at",
-    "aug_sign",
-    "eps_outside",
-}
+    "returns", "returned", "assign", "accumulate", "call", "copy", "in_place", "unpack", "unpacked", "add_at",
+    "aug_sign", "eps_outside",
+}  # fmt: skip
 """Edits that say what kind of mistake it is, whatever the numbers are."""
 
 
@@ -390,7 +381,7 @@ def classified(evidence: Evidence) -> Kind:
         return Kind("power")
     if tag == "factor_name" and isinstance(edit, Edit) and _is_mask(edit.detail, evidence.scopes):
         return Kind("mask")
-    sizes = [sizes_of(scope) for scope in evidence.scopes] or [{}]
+    sizes = sizes_of(evidence.scopes) or [{}]
     sizes = sizes[: len(evidence.got)] + [sizes[-1]] * (len(evidence.got) - len(sizes))
     known = _known(evidence)
     eps = [_eps(scope) for scope in evidence.scopes]
@@ -476,7 +467,7 @@ def _is_mask(name: str, scopes: Sequence[Mapping[str, Any]]) -> bool:
 
 def _by_shape(evidence: Evidence, pairs: Sequence[tuple[list[Any], list[Any]]]) -> Kind | None:
     """Mistakes that show in the shape, before any number is looked at."""
-    if evidence.tag in ("axis", "axis_missing", "axis_superfluous", "unsummed", "keepdims"):
+    if evidence.tag in ("axis", "axis_missing", "axis_superfluous", "unsummed", "oversummed", "keepdims"):
         return Kind(BY_TAG[evidence.tag])
     if evidence.edit is not None or not pairs:
         return None

@@ -205,7 +205,7 @@ def mark(
     report = replace(report, findings=tuple(findings))
     if time.perf_counter() < started + task.seconds:
         others = lambda: [prepare(task, forward, refreshed(task.probes[0], n), loss) for n in range(FRESH)]  # noqa: E731
-        report = _second_opinion(report, program, cases, others, forward)
+        report = _second_opinion(report, program, cases, others)
     return replace(report, seconds=time.perf_counter() - started)
 
 
@@ -214,7 +214,6 @@ def _second_opinion(
     program: StudentCode,
     cases: Sequence[Case],
     fresh: Callable[[], Sequence[Case]],
-    forward: Callable[..., Any],
 ) -> Report:
     """Return a report with formulas in its findings, and with the steps that lead to a compact solution.
 
@@ -224,13 +223,13 @@ def _second_opinion(
     if any(one.explainable for one in report.findings):
         from micrograd.marker.diagnosis.formulas import explained
 
-        report = replace(report, findings=tuple(explained(report.findings, program, cases, fresh(), forward)))
+        report = replace(report, findings=tuple(explained(report.findings, program, cases, fresh())))
     stops = any(one.kind in ("call_error", "unwritten", "no_return") for one in report.findings)
     told = all(one.severity in ("wrong", "shape", "harmless") for one in report.findings) and not stops
     if told and _is_compact(program, cases[0]):
         from micrograd.marker.diagnosis.formulas import way_to
 
-        steps, proved = way_to(program, cases, forward)
+        steps, proved = way_to(program, cases)
         report = replace(report, steps=steps, proved=proved)
     return report
 

@@ -122,7 +122,7 @@ class Watch:
         for error in self.errors:
             alike.setdefault((type(error), _line_in(error, self.file)), []).append(error)
         kind, _ = max(alike, key=lambda where: where[1], default=(Exception, 0))
-        if kind is TypeError:  # of the guess that came furthest: a number that should be whole, a list for an array
+        if kind in _NO_SHAPE:  # of the guess that came furthest: a number that should be whole, a list for an array
             return max(self.errors, key=lambda error: _line_in(error, self.file))
         most = max(alike.values(), key=len, default=[])
         return most[0] if len(most) > len(self.errors) / 2 else None
@@ -147,6 +147,10 @@ class Stopped(BaseException):
 
 
 _CERTAIN = (MemoryError, EOFError, NameError, RecursionError, NotImplementedError, PermissionError, ImportError)
+
+
+_NO_SHAPE = (TypeError, AttributeError, KeyError, np.exceptions.AxisError)
+"""What arrays of other shapes seldom mend."""
 
 
 def _no_result(name: str, result: Any) -> str:

@@ -96,6 +96,14 @@ class ArgumentLayout:
         """
         return {name: _drawn(name, entry, rng, sizes, eps, spread) for name, entry in self.entries.items()}
 
+    def tried(self, sizes: Mapping[str, int]) -> dict[str, Any]:
+        """Return arguments to try a function on: the last class is among the labels, so that too many of them show."""
+        arguments = self.draw(np.random.default_rng(7), sizes)
+        for name, entry in self.entries.items():
+            if entry.kind == "labels" and entry.dims:
+                arguments[name].flat[-1] = sizes[entry.top] - 1
+        return arguments
+
     @property
     def takes_eps(self) -> bool:
         """Return whether an eps can be put in."""

@@ -13,7 +13,7 @@ import re
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -26,16 +26,17 @@ from micrograd.marker.messages import problem
 
 __all__ = ["at_path", "forward_of_layer", "lifted", "made_of", "object_of", "parameters_in"]
 
+_WINDOW = re.compile(r"stride|pad(ding)?|(pool|kernel|filter|window)_?(h|w|height|width|size)?")
 _GRADS = ("grads", "grad", "gradients", "dparams", "gradient")
 
 
 def made_of(module: types.ModuleType, name: str) -> list[inspect.Parameter]:
-    """Return the parameters of a constructor that a check draws: those without a default, and rates."""
+    """Return the parameters of a constructor that a check draws: those without a default, rates and windows."""
     parameters = inspect.signature(getattr(module, name)).parameters.values()
     plain = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     rate = [p.name for p in plain if type(p.default) is float and 0.1 <= p.default <= 0.9]
     rate = [name for name in rate if not re.search("std|scale|sigma|init", name)]  # how wide weights are drawn
-    rate += [p.name for p in plain if type(p.default) is int and p.name in ("stride", "pad", "padding")]
+    rate += [p.name for p in plain if type(p.default) is int and _WINDOW.fullmatch(p.name)]
     return [p for p in plain if p.default is p.empty or p.name in rate]
 
 
@@ -94,19 +95,34 @@ def forward_of_layer(
     made = [p for p in made_of(module, task.receiver) if p.name in task.made and p.name not in taken]
     taken |= {p.name for p in made}
 
-    def forward(*values: Any, **keywords: Any) -> Any:
-        given = dict(forward.__signature__.bind_partial(*values, **keywords).arguments)  # type: ignore[attr-defined]
-        instance = forward.instance = object_of(module, task, given)  # type: ignore[attr-defined]
-        return method(instance, **{p.name: given[p.name] for p in own if p.name in given})
+    def made_for(values: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        given = dict(forward.__signature__.bind_partial(*values, **keywords).arguments)
+        forward.instance = object_of(module, task, given)
+        return forward.instance, {p.name: given[p.name] for p in own if p.name in given}
 
+    kind = getattr(module, task.receiver)
+    space = {**vars(module), "_mg_made": made_for, "_mg_method": method}
+    space["_mg_class"] = kind if isinstance(kind, type) else None
+    exec(_FORWARD, space)  # noqa: S102 - as code of the user's, of which a trace sees the arrays that it makes
+    forward: Any = space["_mg_forward"]
     flat = [inspect.Parameter(p.name, p.POSITIONAL_OR_KEYWORD) for p in made]
     flat += [inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD) for n, _ in task.lifted if n not in taken]
     bound = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    signature = inspect.Signature([*flat, *(p for p in own if p.kind not in bound)])
-    forward.__signature__ = signature  # type: ignore[attr-defined]
+    forward.__signature__ = inspect.Signature([*flat, *(p for p in own if p.kind not in bound)])
     forward.__name__, forward.__qualname__ = method.__name__, name
-    forward.__wrapped__ = method  # type: ignore[attr-defined]
-    return forward
+    forward.__wrapped__ = method
+    return cast("Callable[..., Any]", forward)
+
+
+_FORWARD = compile(
+    "def _mg_forward(*values, **keywords):\n"
+    "    instance, given = _mg_made(values, keywords)\n"
+    "    if _mg_class and instance.__class__ is not _mg_class:\n"  # of a trace, which has a class of its own
+    "        instance.__class__ = _mg_class\n"
+    "    return _mg_method(instance, **given)\n",
+    "<layer>",
+    "exec",
+)
 
 
 def _leaves(value: Any, prefix: str, depth: int = 3) -> Iterator[tuple[str, np.ndarray]]:

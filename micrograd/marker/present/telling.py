@@ -148,7 +148,8 @@ def _head(finding: Finding, language: str) -> str:
     if key == "wrong":
         known = {"right": "wrong", "mended": "next", "": "bare"}[finding.reads]
         lacks = finding.kind == "path_missing" or finding.fix is not None
-        key = known if finding.sure else "lacks" if lacks else "doubt"
+        certain = finding.means and finding.expected is not None  # what it should be is known
+        key = known if finding.sure else "lacks" if lacks else "through" if certain else "doubt"
     return say(language, WORDS[f"head.{key}"], **holes)
 
 

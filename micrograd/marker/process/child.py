@@ -138,7 +138,7 @@ def task_of(request: dict[str, Any], part: Callable[[str], object] = lambda _: N
     modes = ("test",) if re.search(r"""mode.*["'](test|train)["']""", inspect.getsource(backward)) else ()
     example, upstream = unpacked(request["example"]), unpacked(request["upstream"])
 
-    def made_for(drawn: tuple[Probe, ...]) -> tuple[Task, set[str]]:
+    def made_for(drawn: tuple[Probe, ...]) -> tuple[Task, dict[str, tuple[str, Any]]]:
         """Return the task with these probes, and how what its backward returns on the first does not fit."""
         result = result_of(forward, drawn[0])
         if pair.kind != "loss" and owner:
@@ -147,13 +147,13 @@ def task_of(request: dict[str, Any], part: Callable[[str], object] = lambda _: N
                 made, result, functools.partial(_run_method, forward, pair, probe=drawn[0], result=result)
             )
         if owner:
-            return lifted(replace(task, probes=drawn), module, pair, forward, result), set()
+            return lifted(replace(task, probes=drawn), module, pair, forward, result), {}
         run = functools.partial(gradients_of, backward, probe=drawn[0], result=result)
         made = replace(task, probes=drawn, call=call_of(pair, backward, drawn[0].arguments, result, source, run))
         return made, _misfits(made, result, (lambda _: result) if pair.kind == "loss" else run)
 
     first: Task | None = None
-    why = set[str]()
+    why, shapes = set[str](), dict[str, Any]()
     for skip in range(4):
         try:
             drawn = tuple(make(watch.forward, example, seed=request["seed"], skip=skip, modes=modes, backward=backward))
@@ -172,7 +172,8 @@ def task_of(request: dict[str, Any], part: Callable[[str], object] = lambda _: N
         plainer = first is not None and _is_plainer(drawn[0], first.probes[0])
         wider = first is not None and _axes(drawn[0]) > _axes(first.probes[0])
         if first is None or (not off and ("strange" in why or (plainer if "raises" in why else wider))):
-            first, why = made, off
+            first, why = made, {kind for kind, _ in off.values()}
+            shapes = {name: shape for name, (kind, shape) in off.items() if kind == "usual"}
         if not why or upstream is not None:
             break
     assert first is not None
@@ -190,7 +191,23 @@ def task_of(request: dict[str, Any], part: Callable[[str], object] = lambda _: N
         with contextlib.suppress(GraphError):
             drawn = tuple(make(forward, example, seed=request["seed"], modes=modes, backward=backward, whole=both))
             return made_for(drawn)[0], module
+    if not example and not owner and (given := _as_summed(first.probes[0].arguments, shapes)):
+        with contextlib.suppress(GraphError):
+            drawn = tuple(make(forward, given, seed=request["seed"], modes=modes, backward=backward))
+            made, off = made_for(drawn)
+            if not off:
+                return made, module
     return first, module
+
+
+def _as_summed(arguments: Mapping[str, Any], shapes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return shapes for all arrays where some gradients are rows of what was guessed: their inputs may be rows too.
+
+    Nothing where one is no row, or belongs to the first array, whose rows are the examples.
+    """
+    sizes = {name: np.shape(value) for name, value in arguments.items() if isinstance(value, np.ndarray)}
+    rows = {name: shape for name, shape in shapes.items() if shape and sizes.get(name, ())[-len(shape) :] == shape}
+    return {**sizes, **rows} if rows.keys() == shapes.keys() and not {*[*sizes][:1]} & {*rows} and rows else {}
 
 
 def _run_method(forward: Any, pair: Pair, call: Call, probe: Probe, result: Any) -> Any:
@@ -217,28 +234,28 @@ def _axes(probe: Probe) -> int:
     return sum(getattr(value, "ndim", 0) for value in probe.arguments.values())
 
 
-def _misfits(task: Task, result: Any, run: Callable[[Call], Any]) -> set[str]:
-    """Return how gradients come back in other shapes than their inputs': the shapes were guessed, perhaps wrongly.
+def _misfits(task: Task, result: Any, run: Callable[[Call], Any]) -> dict[str, tuple[str, Any]]:
+    """Return which gradients come back in other shapes than their inputs': the shapes were guessed, perhaps wrongly.
 
-    One that is not yet summed, summed too far or transposed is ``usual``; another is ``strange``.
+    One that is not yet summed, summed too far or transposed is ``usual``; another is ``strange``; none is ``raises``.
     """
     try:
         gradients = Case(task, task.probes[0], result, (), [], []).gradients_in(run(task.call))
     except (ValueError, TypeError, IndexError):
-        return {"raises"}
+        return {"": ("raises", ())}
     except Exception:  # noqa: BLE001 - whatever the student's code raises; other shapes would not mend it
-        return set()
+        return {}
     given = dict(pair for name, value in task.probes[0].arguments.items() for pair in paths(value, name))
-    off: set[str] = set()
+    off: dict[str, tuple[str, Any]] = {}
     for (_, path), gradient in zip(task.call.results, gradients, strict=True):
         got, wanted = getattr(gradient, "shape", ()), np.shape(given.get(path, ()))
         if gradient is MISSING or got == wanted or sorted(got) == sorted(wanted):
             continue
         try:
             np.broadcast_shapes(got, wanted)
-            off.add("usual")
+            off[path] = "usual", got
         except ValueError:
-            off.add("strange")
+            off[path] = "strange", got
     return off
 
 

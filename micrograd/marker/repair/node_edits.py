@@ -461,12 +461,17 @@ def _axes(here: Material, node: ast.Call, operand: ast.expr, method: bool) -> It
     choices += [(s, "axis" if axis else "axis_missing") for s in singles if s.replace(" ", "") != axis.replace(" ", "")]
     for new, tag in choices:
         yield Edit(node, text(new, keep, spelled or not axis), tag, 1.0 if new else 1.4, new)
-        if not keep:
-            yield Edit(node, text(new, "True", spelled or not axis), tag, 1.8, new)
-    if keep:
-        yield Edit(node, text(axis, "", spelled), "keepdims", 0.9)
-    else:
-        yield Edit(node, text(axis, "True", spelled), "keepdims", 1.1)
+        if not keep or not axis:  # keepdims=True where axis=0 was meant
+            yield Edit(node, text(new, "" if keep else "True", spelled or not axis), tag, 1.8, new)
+    calls = (n for n in ast.walk(here.root) if isinstance(n, ast.Call) and called(n.func) in REDUCTIONS)
+    again = any(_operand(here, call) is node for call in calls)
+    far = 0.6 if again else 0.0  # of a sum that is summed again, rather that is too much
+    yield Edit(node, text(axis, "" if keep else "True", spelled), "keepdims", (0.9 if keep else 1.1) + far)
+
+
+def _operand(here: Material, call: ast.Call) -> ast.expr | None:
+    """Return what a reduction is taken of."""
+    return call.func.value if here.is_method(call.func) else next(iter(call.args), None)  # type: ignore[attr-defined]
 
 
 def _is_axis(value: Any) -> bool:

@@ -174,28 +174,31 @@ class Bench:
             self._codes[id(node)] = code
         return code
 
-    def run(self, value: Any) -> States | None:
-        """Return the states of the gradients with another value of the expression."""
+    def _returned(self, value: Any) -> Any:
+        """Return what the backward returns with another value of the expression."""
         if self._hole is None:
             self._hole = self.program.with_hole(self.statement, self.root)
         function, space = self._hole
         space[HOLE] = duplicate(value)  # the lines behind may write into it
-        return outcome(self.case, function)
+        return self.case.call(function)
+
+    def run(self, value: Any) -> States | None:
+        """Return the states of the gradients with another value of the expression; None where it raises."""
+        try:
+            return states_of(judged(self.case, self._returned(value)))
+        except Exception:  # noqa: BLE001 - an edited line may raise anything
+            return None
 
     def flat(self, value: Any) -> Any | None:
         """Return all gradients, one after the other, with another value of the expression.
 
         None where shapes are wrong.
         """
-        if self._hole is None:
-            self._hole = self.program.with_hole(self.statement, self.root)
-        function, space = self._hole
-        space[HOLE] = duplicate(value)  # the lines behind may write into it
         try:
-            returned = self.case.gradients_in(self.case.call(function))
-            if any(np.size(a) != np.size(e) for a, e in zip(returned, self.case.expected, strict=True)):
+            found = self.case.gradients_in(self._returned(value))
+            if any(np.size(a) != np.size(e) for a, e in zip(found, self.case.expected, strict=True)):
                 return None
-            return np.concatenate([np.ravel(np.asarray(a, float)) for a in returned])
+            return np.concatenate([np.ravel(np.asarray(a, float)) for a in found])
         except Exception:  # noqa: BLE001 - an edited line may raise anything
             return None
 

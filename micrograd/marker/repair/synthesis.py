@@ -266,13 +266,9 @@ def _joined(a: Any, b: Any) -> bool:
 def _constants(scope: Scope) -> list[tuple[float, str, str]]:
     """Return numbers that may stand before a value: the number, what is written before it, what after it."""
     found = [
-        (1.0, "", ""),
-        (-1.0, "-", ""),
-        (2.0, "2 * ", ""),
-        (0.5, "0.5 * ", ""),
-        (-2.0, "-2 * ", ""),
+        (1.0, "", ""), (-1.0, "-", ""), (2.0, "2 * ", ""), (0.5, "0.5 * ", ""), (-2.0, "-2 * ", ""),
         (-0.5, "-0.5 * ", ""),
-    ]
+    ]  # fmt: skip
     for name, size in scope.counts().items():
         for number, before in ((1.0, ""), (-1.0, "-"), (2.0, "2 * "), (-2.0, "-2 * ")):
             found.append((number / size, before, f" / {name}"))

@@ -334,8 +334,8 @@ class Scope:
         """Return how a size of an axis can be written: by a variable, else by the shape of an array."""
         found: dict[str, int] = {}
         taken: set[int] = set()
-        for name in self.numbers():
-            value = self.names[name]
+        own = {f"self.{key}": held for key, held in getattr(self.names.get("self"), "__dict__", {}).items()}
+        for name, value in {**self.names, **own}.items():
             if isinstance(value, (int, np.integer)) and value > 1:
                 found[name] = int(value)
                 taken.add(int(value))

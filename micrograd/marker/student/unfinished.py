@@ -81,7 +81,7 @@ def gaps_of(function: ast.FunctionDef) -> list[Gap]:
     statements = _own(function)
     if all(_is_stub(node) for node in statements):
         return [Gap(next((n for n in statements if not isinstance(n, ast.Expr)), statements[-1]))]
-    written: dict[str, list[tuple[ast.stmt, ast.expr | None]]] = {}
+    written: dict[str, list[tuple[ast.stmt, ast.expr]]] = {}
     touched: set[str] = set()
     for node in statements:
         for name, value in _pairs(node):
@@ -93,22 +93,30 @@ def gaps_of(function: ast.FunctionDef) -> list[Gap]:
                     touched.add(one.name)
         if isinstance(node, (ast.Expr, ast.With)):
             touched |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
-    read = {
-        path_of(n)
-        for n in ast.walk(function)
-        if isinstance(n, ast.expr) and isinstance(getattr(n, "ctx", None), ast.Load)
-    }
+    read = _read(function)
     returned = {path_of(n) for r in statements if isinstance(r, ast.Return) and r.value for n in ast.walk(r.value)
                 if isinstance(n, ast.expr)}  # fmt: skip
     stubbed = any(isinstance(node, ast.Pass) for node in statements)
-    return [
-        Gap(values[-1][0], name)
-        for name, values in written.items()
-        if name and name not in touched and len(values) == 1
-        for _, value in values
-        if value is not None and (name in returned if not _blank(value) else name in read or stubbed or _held(name))
-        and _is_placeholder(value) and (_blank(value) or name not in _copied(statements, name))
-    ]  # fmt: skip
+    found = []
+    for name, values in written.items():
+        node, last = values[-1]
+        if not name or name in touched or not _is_placeholder(last):
+            continue
+        if len(values) > 1:  # what was there is overwritten with nothing: `dx = None  # TODO`
+            if _blank(last) and node in function.body and name in _read(function, node.lineno):
+                found.append(Gap(node, name))
+        elif _blank(last):
+            if name in read or stubbed or _held(name):
+                found.append(Gap(node, name))
+        elif name in returned and name not in _copied(statements, name):
+            found.append(Gap(node, name))
+    return found
+
+
+def _read(tree: ast.AST, after: int = 0) -> set[str]:
+    """Return the variables that are read behind a line."""
+    loads = (n for n in ast.walk(tree) if isinstance(n, ast.expr) and isinstance(getattr(n, "ctx", None), ast.Load))
+    return {path_of(n) for n in loads if n.lineno > after}
 
 
 def _held(name: str) -> bool:

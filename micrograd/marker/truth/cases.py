@@ -29,7 +29,7 @@ from micrograd.pytree import flatten, paths
 from micrograd.tracing import trace
 
 __all__ = [
-    "MISSING", "Case", "Judged", "UnrunnableError", "close", "judged", "measured", "prepare", "refreshed", "running",
+    "MISSING", "Case", "Judged", "UnrunnableError", "close", "judged", "measured", "prepare", "refreshed",
     "scale_of", "sent_along", "with_statistics_fixed",
 ]  # fmt: skip
 
@@ -44,10 +44,6 @@ class UnrunnableError(MicrogradError, ValueError):
     def __init__(self, message: str, error: BaseException | None = None) -> None:
         super().__init__(message)
         self.error = error
-
-
-running: list[Any] = []
-"""The cases whose backward is running, the innermost last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +70,7 @@ class Case:
         relative: the precision at which gradients are compared.
         receiver: of methods, after the forward.
         forward: calls it on other arguments.
+        traced: what was traced: of a function that returns its gradient too, the part that computes the loss.
         partial: whether the backward is only run up to one value, which stands for its gradient.
     """
 
@@ -88,6 +85,7 @@ class Case:
     relative: float = RELATIVE
     receiver: Any = None
     forward: Any = field(default=None, repr=False)
+    traced: Any = field(default=None, repr=False)
     partial: bool = False
 
     def call(self, function: Callable[..., Any]) -> Any:
@@ -97,14 +95,10 @@ class Case:
 
     def call_with(self, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         """Call a variant of the backward with these arguments."""
-        running.append(self)
-        try:
-            with seeded(self.probe.seed, "random" in self.task.source), np.errstate(all="ignore"):
-                result = function(*args, **kwargs)
-            held = any(isinstance(key, str) and key.startswith(".") for key, _ in self.task.call.results)
-            return Outcome(result, args[0]) if held else result
-        finally:
-            running.pop()
+        with seeded(self.probe.seed, "random" in self.task.source), np.errstate(all="ignore"):
+            result = function(*args, **kwargs)
+        held = any(isinstance(key, str) and key.startswith(".") for key, _ in self.task.call.results)
+        return Outcome(result, args[0]) if held else result
 
     def arguments(self) -> tuple[list[Any], dict[str, Any]]:
         """Fresh arguments of the backward: positional, by keyword."""
@@ -280,7 +274,7 @@ def prepare(
     receiver = getattr(forward, "instance", None)
     outputs = [_output(task, result, key) for key in task.call.outputs]
     upstream = _upstream(task, probe, outputs)
-    case = Case(task, probe, result, upstream, [], [], receiver=receiver, forward=called)
+    case = Case(task, probe, result, upstream, [], [], receiver=receiver, forward=called, traced=forward)
     try:
         case.graph = _traced(forward, probe)
         _seed(case, case.graph, outputs)

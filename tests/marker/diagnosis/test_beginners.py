@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from marked import claims_hold, marked, mistakes_in
+from marked import claims_hold, marked, mistakes_in, planted
 
 TEXTS = {
     "layer norm by the formula of batch norm": """
@@ -414,3 +414,94 @@ def test_averages_are_told_once_and_as_no_mistake() -> None:
 
 def test_only_the_diagonal_has_a_sentence_of_its_own() -> None:
     assert mistakes_in(marked(TEXTS["the diagonal of a softmax"]))[0].kind == "diagonal_only"
+
+
+LAYERNORM = """
+import numpy as np
+def ln_forward(x, gamma, beta):
+    xc = x - x.mean(axis=1, keepdims=True)
+    std = np.sqrt(np.mean(xc ** 2, axis=1, keepdims=True) + 1e-5)
+    xhat = xc / std
+    return gamma * xhat + beta, (xhat, std, gamma)
+def ln_backward(dout, cache):
+    xhat, std, gamma = cache
+    D = dout.shape[1]
+    dbeta = np.sum(dout, axis=0)
+    dgamma = np.sum(dout * xhat, axis=0)
+    dxhat = dout * gamma
+    dsum = np.sum(dxhat, axis=1, keepdims=True)
+    dproj = np.sum(dxhat * xhat, axis=1, keepdims=True)
+    dx = (dxhat - dsum / D - xhat * dproj / D) / std
+    return dx, dgamma, dbeta
+"""
+SUMS = {
+    "no axis, its mark alone": ("dgamma = np.sum(dout * xhat, axis=0)", "dgamma = np.sum(dout * xhat, keepdims=True)", "no_axis"),
+    "no axis": ("dsum = np.sum(dxhat, axis=1, keepdims=True)", "dsum = np.sum(dxhat)", "no_axis"),
+    "no mark": ("dsum = np.sum(dxhat, axis=1, keepdims=True)", "dsum = np.sum(dxhat, axis=1)", "keepdims"),
+    "too many, and the next line stops": ("dxhat = dout * gamma", "dxhat = np.sum(dout * gamma, axis=0)", "oversummed"),
+    "too many, kept": ("dxhat = dout * gamma", "dxhat = np.sum(dout * gamma, axis=1, keepdims=True)", "oversummed"),
+    "twice": ("np.sum(dout, axis=0)", "dout.sum(0).sum(0)", "oversummed"),
+    "a mean, by a size without a name": ("np.sum(dout, axis=0)", "np.sum(dout, axis=0) / len(dout)", "count"),
+    "twice, one in the other": ("np.sum(dout, axis=0)", "np.sum(np.sum(dout, axis=0), axis=0)", "oversummed"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_of_a_sum_it_is_said_what_is_wrong_with_it(name: str) -> None:
+    right, wrong, kind = SUMS[name]
+    text, lines = planted(LAYERNORM, (right, wrong))
+    report = marked(text)
+    (finding,) = mistakes_in(report)
+    assert ({finding.span.line}, finding.kind) == (lines, kind)
+    claims_hold(text, report)
+
+
+def test_a_pass_among_statements_is_where_one_is_missing() -> None:
+    text = TEXTS["a division that was forgotten"].replace("-= 1\n", "-= 1\n    pass  # TODO\n")
+    report = marked(text)
+    (finding,) = mistakes_in(report)
+    assert (finding.kind, finding.source.strip(), finding.fix and finding.fix.new) == (
+        "count",
+        "pass  # TODO",
+        "dx /= N",
+    )
+    assert not finding.sure
+    claims_hold(text, report)
+
+
+def test_what_mends_all_is_named_whatever_stands_above() -> None:
+    """`dsum` and `dproj` have no names that say what they are; what `dx` should be is known all the same."""
+    right = "dx = (dxhat - dsum / D - xhat * dproj / D) / std"
+    text, lines = planted(LAYERNORM, (right, "dx = np.sin(dxhat - dsum) * dproj / std"))
+    report = marked(text)
+    (finding,) = mistakes_in(report)
+    assert {finding.span.line} == lines
+    assert "is the first line that nothing vouches for" not in report.text()
+
+
+def test_sizes_unpacked_in_another_order_are_one_mistake() -> None:
+    right = LAYERNORM.replace("D = dout.shape[1]", "N, D = dout.shape").replace(
+        "dxhat * xhat, axis=1", "dxhat * xhat / N * N, axis=1"
+    )
+    assert marked(right).ok
+    text, _ = planted(right, ("N, D = dout.shape", "D, N = dout.shape"))
+    report = marked(text)
+    (finding,) = mistakes_in(report)
+    assert finding.source.strip() == "D, N = dout.shape"
+    claims_hold(text, report)
+
+
+def test_a_minus_that_two_lines_can_lack_is_doubted() -> None:
+    report = marked("""
+import numpy as np
+def nll_forward(logp, y):
+    return -np.sum(logp[np.arange(len(y)), y]), (logp, y)
+def nll_backward(dout, cache):
+    logp, y = cache
+    hot = np.zeros_like(logp)
+    hot[np.arange(len(y)), y] = -1
+    dlogp = -hot * dout
+    return dlogp
+""")
+    (finding,) = mistakes_in(report)
+    assert (finding.kind, finding.sure) == ("sign", False)

@@ -84,6 +84,7 @@ UNWRITTEN = {
     "not implemented": ("    dxmu = gamma * dout", "    raise NotImplementedError", 11),
     "ellipsis": ("dxmu = gamma * dout", "dxmu = ...  # TODO", 11),
     "none": ("dxmu = gamma * dout", "dxmu = None  # your code here", 11),
+    "overwritten with none": ("gamma * dout\n", "gamma * dout\n    dxmu = None  # TODO\n", 12),
     "zeros": ("dx = dxmu - dxmu.mean(axis=0)", "dx = np.zeros_like(dout)", 12),
     "a stub's return": (
         LAYER[LAYER.index("    xmu, gamma = cache") :],

@@ -257,3 +257,19 @@ def test_whatever_breaks_in_the_derivation_costs_no_report(monkeypatch: pytest.M
     monkeypatch.setattr(formulas, "derive", broken)
     assert spoilt(STAGED, "dx = dxmu1 + dxmu2 + dx2", "dx = dxmu1 + dxmu2").findings[0].kind == "path_missing"
     assert marked(COMPACT).ok
+
+
+def test_a_loss_that_returns_its_gradients_has_formulas_too() -> None:
+    report = marked("""
+import numpy as np
+
+def mse_loss(x, w, t):
+    p = np.tanh(x @ w)
+    d = p - t
+    loss = 0.5 * np.sum(d ** 2) / len(x)
+    dp = d / len(x)
+    dz = dp * (1 - p) ** 2
+    return loss, dz @ w.T, x.T @ dz
+""")
+    (finding,) = report.findings
+    assert (finding.span.line, finding.relation, finding.formula) == (9, "excess", "2·dp·p·(p − 1)")

@@ -117,6 +117,67 @@ def test_a_name_with_a_meaning_of_its_own_is_not_a_mistake() -> None:
     claims_hold(text, report)
 
 
+@pytest.mark.parametrize("last", ["dx = dxc - dmu", "dx = dxc"])
+def test_a_sign_that_the_next_line_turns_round_is_no_mistake(last: str) -> None:
+    """`dmu` holds minus the gradient of mu, and is subtracted: only what is made of it is wrong."""
+    right = BOOK.replace("LAST", "dx = dxc - dmu / N")
+    assert marked(right).verdict == "right"
+    text, lines = planted(right, ("dx = dxc - dmu / N", last))
+    report = marked(text)
+    assert {finding.span.line for finding in mistakes_in(report)} == lines
+    claims_hold(text, report)
+
+
+def test_of_a_sign_that_two_lines_can_have_wrong_neither_is_called_wrong() -> None:
+    report = marked(BOOK.replace("LAST", "dx = dxc + dmu / N"))
+    (finding,) = mistakes_in(report)
+    assert not finding.sure
+    assert "lacks something, here or in a line" in report.text()
+
+
+def test_what_the_forward_calls_so_is_not_edited() -> None:
+    """`r = 1 - s` is the forward's own: what the gradient of s lacks is looked for where that is made."""
+    report = marked(TWICE)
+    (finding,) = mistakes_in(report)
+    assert (finding.span.line, finding.kind) == (11, "path_missing")
+    claims_hold(TWICE, report)
+
+
+TWICE = """
+import numpy as np
+
+def f_forward(x):
+    s = 1 / (1 + np.exp(-x))
+    r = 1 - s
+    return s * r, s
+
+def f_backward(dout, s):
+    r = 1 - s
+    ds = dout * r
+    return ds * s * (1 - s)
+"""
+BOOK = """
+import numpy as np
+
+def f_forward(x):
+    mu = x.mean(axis=0)
+    xc = x - mu
+    std = np.sqrt(np.mean(xc ** 2, axis=0) + 1e-5)
+    return xc / std, (xc, std)
+
+def f_backward(dout, cache):
+    xc, std = cache
+    N = len(dout)
+    dxc = dout / std
+    dstd = -np.sum((dout * xc) / std ** 2, axis=0)
+    dvar = 0.5 * dstd / std
+    dxc += (2.0 / N) * xc * dvar
+    dmu = np.sum(dxc, axis=0)
+    LAST
+    return dx
+"""
+
+
 def test_what_nothing_vouches_for_is_not_called_right() -> None:
     """`d` is wrong and has no name that says what it should be: the line that reads it reads nothing known."""
     report = marked(LOSS.replace("d = np.log(p)", "d = np.cos(p - W.sum()) ** 3"))
@@ -124,6 +185,14 @@ def test_what_nothing_vouches_for_is_not_called_right() -> None:
     assert "everything that this line reads is right" not in report.text()
     assert "right values to work from" not in report.text()
     assert "every gradient is right" not in report.text()
+
+
+def test_a_doubt_is_said_of_the_first_line_that_nothing_vouches_for() -> None:
+    """That `dq` is wrong is certain, but not that it is wrong by itself: `t` has no name that says what it is."""
+    ds = "ds = p * (dp - (dp * p).sum(axis=1, keepdims=True)) / np.sqrt(d)"
+    text = ATTENTION.replace(ds, "t = p * np.sin(dp - dp.sum(axis=1, keepdims=True)) ** 3\n    u = t / np.sqrt(d)")
+    (finding,) = mistakes_in(marked(text.replace("ds", "u")))
+    assert (finding.sure, finding.source.split()[0]) == (False, "t")
 
 
 def test_two_mistakes_that_only_together_make_a_gradient_right_are_two() -> None:

@@ -227,6 +227,23 @@ class SoftmaxWithLoss:
     assert "t (5, 3)" in " ".join(report.tried)
 
 
+def test_labels_fit_in_every_size() -> None:
+    """Rows of one array by labels of another: in some sizes the labels drawn are too many only by bad luck."""
+    text = """
+class Lookup:
+    def __init__(self, W):
+        self.W, self.dW = W, np.zeros_like(W)
+    def forward(self, idx):
+        self.idx = idx
+        return self.W[idx]
+    def backward(self, dout):
+        for i, row in enumerate(self.idx):
+            self.dW[i] += dout[row]
+"""
+    report = marked(text)
+    assert (report.verdict, [one.span.line for one in report.findings]) == ("wrong", [11])
+
+
 def test_folders_on_the_path_are_taken_from_the_files_own(tmp_path: Path) -> None:
     (tmp_path / "common").mkdir()
     (tmp_path / "common" / "helpers_of_mine.py").write_text("def twice(x):\n    return 2 * x\n")
@@ -277,3 +294,19 @@ def test_a_guard_in_a_module_of_the_users_and_arrays_that_two_objects_hold(tmp_p
     assert [finding.kind for finding in report.findings] == ["guard"]
     assert len(report.outputs) == 3
     assert not marked((PARTS + NET).replace("self.x.T @ dout", "-self.x.T @ dout"), str(tmp_path / "net.py")).ok
+
+
+def test_sums_in_the_backward_say_what_is_shared_by_the_rows() -> None:
+    text = """
+def gauss_loss(x, mu, s):
+    d = (x - mu) / s
+    loss = np.sum(0.5 * d ** 2 + np.log(s))
+    dx, dmu = d / s, -np.sum(d / s, axis=0)
+    ds = np.sum((1 - d * d) / s, axis=0)
+    return loss, dx, dmu, ds
+"""
+    report = marked(text)
+    assert report.ok, report.text()
+    assert {"mu (3,), (4,), (5,)", "s (3,), (4,), (5,)"} <= {*report.tried}
+    wrong = marked(text.replace("(1 - d * d) / s, axis=0", "(1 - d) / s, axis=0"))
+    assert [output.right for output in wrong.outputs] == [True, True, False]
