@@ -154,7 +154,8 @@ def _unreadable(source: str, path: Path, options: argparse.Namespace) -> list[Re
 
 def _check(options: argparse.Namespace, terminal: Terminal) -> int:
     from micrograd.drawing.picture import write
-    from micrograd.marker.inputs.pairs import chosen, parameters_of, unpaired
+    from micrograd.marker.inputs.clues import parameters_of
+    from micrograd.marker.inputs.pairs import chosen, unpaired
     from micrograd.marker.messages import WORDS, say
     from micrograd.marker.present.rendering import count, to_data
     from micrograd.marker.present.report_page import page_of

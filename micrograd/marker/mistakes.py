@@ -43,7 +43,7 @@ class Mistake(NamedTuple):
 # fmt: off
 _ROWS = (
     Mistake("sign", summary=("the sign is wrong", "符号错误"),
-        what=("The sign is wrong: the value is minus what it should be.", "符号错了：得到的是正确值的相反数。"),
+        what=("{sign}", "{sign}"),
         why=("A minus comes from a derivative: 1/u has -1/u**2, and a - b has -1 with respect to b.",
              "负号来自求导：1/u 的导数是 -1/u**2，a - b 对 b 的导数是 -1。"),
         step=("Which step of the forward is differentiated here, and does its derivative bring a minus?",

@@ -93,6 +93,7 @@ class Finding:
             times what it should be), ``excess`` (got is too large by it), ``lacks`` (got leaves it out), ``always``
             (the equation for which something may be left out, with its proof); empty where there is none.
         formula: see there; a Σ has the index that it runs over.
+        of_part: whether `ratio` is that of the marked part, and not of the whole value.
         reason: the identity that makes an omission harmless; for ``call_error`` what is wrong with the call.
         sure: whether this value is known to be wrong; False where it is only the first that may be.
         reads: ``right`` where all that the line reads is known to be right; ``mended`` where it is with the fixes
@@ -115,6 +116,7 @@ class Finding:
     reads: str = ""
     relation: str = ""
     formula: str = ""
+    of_part: bool = False
 
     @property
     def explainable(self) -> bool:

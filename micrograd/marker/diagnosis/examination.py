@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.marker.gradient_names import meanings, normal
+from micrograd.marker.gradient_names import belongs, meanings, normal
 from micrograd.marker.repair.node_edits import Change
 from micrograd.marker.repair.search import Goal, Mended, SearchJob, States, states_of
 from micrograd.marker.report import Finding, shown
@@ -240,6 +240,7 @@ class Examination:
             ):
                 return "known", None
             local = self.goes_on(statement, name, number) or not self._follows(events[-1], number)
+            local = local or self._divided_later(statement, name, value, meant[0].value)
             return ("unknown" if local else "suspect"), meant[0]
         named = [q for q in quantities.by_name.get(normal(name), ()) if q.kind == "value"]
         if statement.looped:
@@ -252,6 +253,14 @@ class Examination:
         if named and not statement.in_place:
             return "suspect", named[0]
         return "unknown", None
+
+    def _divided_later(self, statement: Statement, name: str, value: Any, meant: Any) -> bool:
+        """Return whether a value is a gradient times one number above 1, and a later line that reads it divides."""
+        ratio = np.ravel(value)[:1] / np.ravel(meant)[:1] if np.shape(value) == np.shape(meant) and np.all(meant) else 0
+        if np.size(ratio) != 1 or not np.all(ratio > 1.5) or not fits(value, ratio * meant):
+            return False
+        later = [s for s in self.program.statements if s.number > statement.number and name in s.reads]
+        return any(isinstance(n, ast.Div) for s in later for root in s.roots for n in ast.walk(root.expr))
 
     def _follows(self, event: Event, number: int) -> bool:
         """Return whether a value is made of the gradient that arrives; else ``du`` may be the slope of u itself."""
@@ -497,6 +506,15 @@ def last_return(now: Examination) -> Statement | None:
     return None
 
 
+def _is_in_order(node: ast.stmt, results: Sequence[tuple[Any, str]]) -> bool:
+    """Return whether a statement returns gradients that are called after the inputs, each in its place."""
+    if not isinstance(node, ast.Return) or not isinstance(node.value, ast.Tuple):
+        return False
+    names = [entry.id if isinstance(entry, ast.Name) else "" for entry in node.value.elts]
+    places = [(names[key], path) for key, path in results if isinstance(key, int) and key < len(names)]
+    return bool(places) and all(belongs(name, path.rpartition(".")[2]) for name, path in places)
+
+
 def permuted(now: Examination, wrong: frozenset[int], job: SearchJob) -> Mended | None:
     """Return whether the gradients are all there in another order; the return statement with the right one."""
     if len(wrong) < 2 or any(s is None for s in now.states):
@@ -505,8 +523,8 @@ def permuted(now: Examination, wrong: frozenset[int], job: SearchJob) -> Mended 
     if statement is None:
         return None
     value = statement.node.value  # type: ignore[attr-defined]
-    if not isinstance(value, ast.Tuple):
-        return None
+    if not isinstance(value, ast.Tuple) or _is_in_order(statement.node, now.cases[0].task.call.results):
+        return None  # where their names say that the values are at fault, these are
     case, recording = now.cases[0], now.recordings[0]
     keys = [key for key, _ in case.task.call.results]
     answer = getattr(recording.result, "result", recording.result)  # of a method

@@ -71,7 +71,7 @@ def found_at(
         severity, kind.name, span, text.whole_lines(at), target, means, edge,
         shown(evidence.wanted[0]) if evidence.wanted and evidence.wanted[0] is not None else None,
         shown(evidence.got[0]) if evidence.got and evidence.got[0] is not None else None,
-        kind.ratio, fix, _reason(mended),
+        kind.ratio, fix, _reason(mended), of_part=kind.of_part,
     )  # fmt: skip
 
 
@@ -261,7 +261,7 @@ class Proof:
             function = StudentCode(source, self.program.module, self.program.name, self.program.file).plain()
         except (SyntaxError, ValueError):
             return [None]
-        return [outcome(case, function) for case in (*self.cases, *self.fresh())]
+        return [outcome(case, function, kept=True) for case in (*self.cases, *self.fresh())]
 
     def right(self, pieces: Iterable[Piece | None]) -> list[bool]:
         """Return which gradients are right with some edits, on every probe."""

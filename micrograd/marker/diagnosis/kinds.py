@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -274,12 +274,14 @@ class Kind:
         ratio: got/expected as a formula.
         means: the quantity meant, where the numbers say it.
         edge: the path that is missing or wrong.
+        of_part: whether `ratio` is that of the sub-expression that the edit exchanges.
     """
 
     name: str
     ratio: str = ""
     means: str = ""
     edge: tuple[str, str] | None = None
+    of_part: bool = False
 
 
 @dataclass(slots=True)
@@ -388,18 +390,20 @@ def classified(evidence: Evidence) -> Kind:
     for got, wanted in pairs:
         if len(known) < len(got):
             continue
+        part = got is evidence.inner_got
         constant = constant_ratio(got, wanted, sizes)
         if constant is not None and constant[1] != "1":
-            return Kind(*constant)
+            return Kind(*constant, of_part=part)
         forgotten = eps_ratio(got, wanted, known, eps)
         if forgotten:
-            return Kind("eps_missing", forgotten)
+            return Kind("eps_missing", forgotten, of_part=part)
         if tag == "term_number":  # where all are numbers, a path is one too
-            return _by_path(evidence, pairs) or Kind("eps_missing")
+            of_eps = edit is None or "eps" in edit.detail or "e-" in edit.detail
+            return _by_path(evidence, pairs) or Kind("eps_missing" if of_eps else "path_missing")
         for named in (_mine(known, evidence.scopes), known) if tag != "rewritten" else ():
             tensor = None if tag in ("complement", "exchange") or _sums(evidence) else tensor_ratio(got, wanted, named)
             if tensor is not None:
-                return _by_tensor(evidence, *tensor)
+                return replace(_by_tensor(evidence, *tensor), of_part=part)
     if tag == "term":  # a part of the loss that is not in the sum
         path = _by_path(evidence, pairs)
         if path is None or path.name == "path_sign":  # W * W is two paths of one value

@@ -6,6 +6,7 @@ gamma, beta)``, ``loss, dx = softmax_loss(x, y)``, ``Relu.backward(dout)``.
 
 from __future__ import annotations
 
+import ast
 import copy
 import functools
 import inspect
@@ -18,15 +19,15 @@ import numpy as np
 
 from micrograd.errors import GraphError
 from micrograd.marker.gradient_names import arrives, gradient_target, normal
+from micrograd.marker.inputs.clues import assigned, function_in, parameters_of, returned
 from micrograd.marker.inputs.conventions import role_of
-from micrograd.marker.inputs.pairs import Pair, assigned, returned
+from micrograd.marker.inputs.pairs import CACHE, Pair, is_slope
 from micrograd.marker.inputs.task import Argument, Call, Probe
 from micrograd.marker.messages import problem
 from micrograd.pytree import call_by_parameter, paths
 
 __all__ = ["Stopped", "Watch", "call_of", "function_named", "gradients_of", "inputs_of", "result_of"]
 
-_CACHE = re.compile(r"(?:\w*_)?(?:caches?|ctx|context|saved|memory|memo|stash|stored|tape|intermediates?)(?:_\w+)?\d*")
 _SETTINGS = re.compile(r"\w*_(?:params?|config|options)|config|options")
 
 
@@ -220,7 +221,9 @@ def call_of(
     if not inspect.signature(backward).parameters:  # backward() of (probabilities, loss)
         floats = [i for i in floats if not np.ndim(items[i])] or floats
     single = not isinstance(result, (tuple, list))
-    given, seeds = _arguments(pair, backward, arguments, items, floats, said[0] if said and said[1] else ())
+    named, slope = said[0] if said and said[1] else (), _is_entrywise(source, pair.forward)
+    kept = dict.fromkeys(parameters_of(source, pair.forward))  # those that keep their defaults too
+    given, seeds = _arguments(pair, backward, kept | dict(arguments), items, floats, named, slope)
     call = Call((None,) if single else tuple(floats[:seeds]), given)
     said = returned(source, pair.backward)
     plain = said is not None and not said[1] and any(_matches(said[0][0], path) for path in inputs)
@@ -231,8 +234,8 @@ def call_of(
             got = None
         if isinstance(got, dict):
             keyed = [(key, str(key)) for key in got]
-            named = _by_name(keyed, inputs) or _by_position(keyed, inputs)
-            return Call(call.outputs, given, named + _left_out(named, inputs, assigned(source, pair.backward)))
+            found = _by_name(keyed, inputs) or _by_position(keyed, inputs)
+            return Call(call.outputs, given, found + _left_out(found, inputs, assigned(source, pair.backward)))
         names = said[0] if said else ("",)
         said = (("",) * len(got), True) if isinstance(got, (tuple, list)) else (names, False)
     keyed = [(i if said[1] else None, name) for i, name in enumerate(said[0])]
@@ -283,6 +286,7 @@ def _arguments(
     items: Sequence[Any],
     floats: Sequence[int],
     said: Sequence[str],
+    slope: bool,
 ) -> tuple[tuple[Argument, ...], int]:
     """Return where each parameter of the backward comes from, and how many of them are gradients of outputs."""
     bound = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -290,12 +294,22 @@ def _arguments(
         p for p in inspect.signature(backward).parameters.values() if p.kind not in bound and p.name != "self"
     ]
     origins: dict[str, tuple[str, Any]] = {}
-    caches = [p.name for p in parameters if _CACHE.fullmatch(p.name) and p.name not in arguments]
+    caches = [p.name for p in parameters if CACHE.fullmatch(p.name) and p.name not in arguments]
     ups = [p.name for p in parameters if p.name not in {*arguments, *said, *caches} and arrives(p.name)]
     ups = (
         ups
         or [p.name for p in parameters if p.name not in {*arguments, *said, *caches} and gradient_target(p.name)][:1]
     )
+    if (
+        is_slope(pair)
+        and len(parameters) == 1
+        and not caches
+        and not any(map(arrives, ups))
+        and np.ndim(items[floats[0]])
+    ):
+        if not slope:  # softmax_grad(s)
+            raise GraphError(problem("no_upstream", name=pair.backward, parameters=parameters[0].name))
+        return (Argument(parameters[0].name, "input", next(iter(inputs_of(arguments)))),), 1  # tanh_prime(z)
     free = [p.name for p in parameters if p.name not in {*arguments, *said, *caches, *ups}]
     more = [p.name for p in parameters if p.name in free and _of_output(p.name, said, floats)]
     ups += [name for name in more if name not in ups]
@@ -303,7 +317,7 @@ def _arguments(
     own = [name for name in free if role_of(name) == "labels" and name not in ups[1:]]
     if own and not any(map(arrives, ups)) and (len(free) > 1 or any(p.name in said for p in parameters)):
         raise GraphError(problem("own_loss", name=pair.backward, parameter=own[0], forward=pair.forward))
-    if not ups and np.ndim(items[floats[0]]):
+    if not ups and np.ndim(items[floats[0]]) and not (slope and is_slope(pair)):
         listed = ", ".join(p.name for p in parameters)
         raise GraphError(problem("no_upstream", name=pair.backward, parameters=listed))
     ups = [p.name for p in parameters if p.name in ups][: len(floats)]
@@ -329,6 +343,13 @@ def _arguments(
         if p.name in origins:
             given.append(Argument(p.name, *origins[p.name], keyword=skipped))
     return tuple(given), len(ups) or 1
+
+
+def _is_entrywise(source: str, name: str) -> bool:
+    """Return whether no entry of a function's result depends on several of its argument, as far as its text says."""
+    function = function_in(source, name)
+    joins = r"sum|mean|\b(max|min)\(|\.(max|min|dot|T)\b|dot\(|norm|einsum| @ |softmax|var\(|std\("
+    return function is not None and re.search(joins, ast.unparse(function)) is None
 
 
 def _of_output(name: str, said: Sequence[str], floats: Sequence[int]) -> bool:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import ast
 import copy
 import inspect
 import math
 import re
-import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
+from micrograd.marker.inputs.clues import Clues, built, clues_of, compared, settings_read, source_of
 
 __all__ = [
     "EPS",
@@ -21,10 +21,10 @@ __all__ = [
     "Dims",
     "Fill",
     "axes_in",
-    "compared",
     "conventional",
     "factor_of",
     "is_float",
+    "is_weak",
     "role_of",
     "settings_read",
     "sizes_of",
@@ -55,9 +55,10 @@ class Fill:
     """How one parameter gets its value.
 
     Attributes:
-        kind: ``array``, ``scale`` (of random sign, no entry near 0 or 1), ``positive``, ``labels``, ``one-hot``,
-            ``mask``, ``number`` (near `value`), ``divisor`` (of the axis `top`), ``size``, ``shape``, ``value`` or
-            ``settings``.
+        kind: ``array``, ``scale`` (of random sign, no entry near 0 or 1), ``positive``, ``chance`` (between 0 and 1),
+            ``labels`` (two of them alike where `value` is "twice"), ``one-hot``, ``mask``, ``number`` (near `value`),
+            ``near`` (the same as an array of no axes), ``divisor`` (of the axis `top`), ``size``, ``shape``,
+            ``value`` or ``settings``.
         dims: the axes by name, as ``("N", "D")``; ``"4H"`` is four times ``H``.
         value: what is passed on as it is; of settings the dictionary.
         top: of labels the axis that counts the classes; the axis that a divisor divides.
@@ -144,8 +145,12 @@ def _drawn(
             return int(shape[0])
         case "shape":
             return shape
-        case "number":
-            return float(entry.value * rng.uniform(0.6, 1.4))
+        case "number" | "near":
+            turn = rng.uniform(0.6, 1.4)
+            number = float(1 - (1 - entry.value) * turn if 0.5 < entry.value < 1 else entry.value * turn)
+            return number if entry.kind == "number" else np.asarray(number)
+        case "chance":
+            return np.asarray(rng.uniform(0.1, 0.9, shape))
         case "divisor":
             length = sizes[entry.top]
             return min((d for d in range(2, length) if length % d == 0), default=1)
@@ -160,6 +165,8 @@ def _drawn(
         case "labels" | "one-hot":
             classes = sizes[entry.top]
             chosen = rng.integers(0, classes, shape if entry.kind == "labels" else shape[:-1])
+            if entry.value == "twice":  # what a row that is picked twice gets is added up
+                chosen.flat[-1] = chosen.flat[0]
             return chosen if entry.kind == "labels" else np.eye(classes)[chosen]
         case "mask":
             mask = rng.random(shape) < 0.6
@@ -230,7 +237,8 @@ _ROLES: dict[str, str] = {
     "bias3": r"b3",
     "recurrent": r"W_?[a-z]?h|Whh|W_hh|U_?[a-z]?",
     "hidden": r"prev_h|h_prev|hprev|h0|prev_c|c_prev|cprev|c0",
-    "labels": r"y|Y|t|labels?|targets?|y_true|gt|\w*_?ind(ex|ices)|\w*_?[iI]dxs?|(target|word|token)s?_?(ids?)?",
+    "labels": r"y|Y|t|labels?|targets?|y_true|gt|\w*_?ind(ex|ices)|\w*_?[iI]dxs?|(target|word|token)s?_?(ids?)?|ids",
+    "statistic": r"(running|moving)_\w+",
     "query": r"q|Q|query|queries",
     "key": r"k|K|key|keys|v|V|value|values",
     "mask": r"mask|masks",
@@ -248,6 +256,7 @@ _FAMILIES: dict[str, dict[str, Dims]] = {
     "features": {"data": ("N", "D"), "weight": ("D",), "bias": ("D",), "labels": ("N",)},  # x * w
     "one number": {"data": ("N", "D"), "weight": ("D",), "bias": (), "labels": ("N",)},  # x @ w + b of one neuron
     "one row": {"data": ("D",), "scale": ("D",), "shift": ("D",), "weight": ("M", "D"), "bias": ("M",), "labels": ()},
+    "neuron": {"data": ("D",), "weight": ("D",), "bias": (), "labels": ()},
     "images": {
         "data": ("N", "C", "Y", "X"), "scale": ("C",), "shift": ("C",), "weight": ("F", "C", "K", "L"), "bias": ("F",),
         "mask": ("N", "C", "Y", "X"),
@@ -289,71 +298,6 @@ _SIZES: dict[str, str] = {
 """Whole numbers that are the length of an axis, by their names."""
 
 
-def _tree(forward: Function) -> ast.AST | None:
-    try:
-        return ast.parse(textwrap.dedent(inspect.getsource(forward)))
-    except (OSError, TypeError, SyntaxError):
-        return None
-
-
-def settings_read(forward: Function, parameter: str, within: tuple[Function, ...] = ()) -> dict[str, bool]:
-    """Return the keys that the text of `forward` reads of a dictionary, and whether it cannot do without.
-
-    >>> def f(x, bn_param):
-    ...     return x * bn_param["scale"] + bn_param.get("eps", 1e-5)
-    >>> settings_read(f, "bn_param")
-    {'eps': False, 'scale': True}
-    """
-    tree, found = _tree(forward), dict[str, bool]()
-    for node in ast.walk(tree) if tree else ():
-        match node:
-            case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=str(key)), ctx=ast.Load()):
-                if name == parameter:
-                    found[key] = True
-            case ast.Call(
-                func=ast.Attribute(value=ast.Name(id=name), attr="get" | "setdefault" | "pop"),
-                args=[ast.Constant(value=str(key)), *rest],
-            ):
-                if name == parameter:
-                    found.setdefault(key, not rest)
-            case ast.Call(func=ast.Name(id=called), args=arguments):
-                helper = getattr(inspect.unwrap(forward), "__globals__", {}).get(called)
-                if not inspect.isfunction(helper) or helper in (*within, inspect.unwrap(forward)):
-                    continue
-                for own, given in zip(inspect.signature(helper).parameters, arguments, strict=False):
-                    if isinstance(given, ast.Name) and given.id == parameter:  # a helper reads them
-                        found = settings_read(helper, own, (*within, inspect.unwrap(forward))) | found
-    return dict(sorted(found.items()))
-
-
-def _built(forward: Function, parameter: str) -> str:
-    """Return how the keys of a dictionary begin that a loop puts together: ``p["W" + str(l)]``; or nothing."""
-    for node in ast.walk(_tree(forward) or ast.Module([], [])):
-        match node:
-            case ast.Subscript(value=ast.Name(id=name), slice=ast.BinOp() | ast.JoinedStr() | ast.Call()) if (
-                name == parameter
-            ):
-                return "".join(
-                    str(n.value)
-                    for n in ast.walk(node.slice)
-                    if isinstance(n, ast.Constant) and isinstance(n.value, str)
-                )
-    return ""
-
-
-def compared(function: Function, parameter: str) -> list[str]:
-    """Return the texts that a function compares a parameter with: ``activation == "relu"``."""
-    found = []
-    for node in ast.walk(_tree(function) or ast.Module([], [])):
-        match node:
-            case ast.Compare(
-                left=ast.Name(id=name), ops=[ast.Eq() | ast.NotEq()], comparators=[ast.Constant(value=str(text))]
-            ):
-                if name == parameter:
-                    found.append(text)
-    return list(dict.fromkeys(found))
-
-
 def unknown(forward: Function) -> list[str]:
     """Return the parameters of which neither their name nor the text says what they are."""
     return [
@@ -366,8 +310,8 @@ def unknown(forward: Function) -> list[str]:
 
 def _settings(forward: Function, parameter: str, dims: Mapping[str, Dims]) -> dict[str, Any]:
     settings: dict[str, Any] = {}
-    built = _built(forward, parameter)
-    if built[:1] in ("W", "w", "b"):  # of a net of two layers as wide as its input
+    begun = built(forward, parameter)
+    if begun[:1] in ("W", "w", "b"):  # of a net of two layers as wide as its input
         weight, bias = dims.get("weight", ("D", "M")), dims.get("bias", ("M",))
         same = [tuple("D" if dim == "M" else dim for dim in axes) for axes in (weight, bias)]
         return {f"{key}{i}": Fill("array", axes) for i in (1, 2) for key, axes in zip("Wb", same, strict=True)}
@@ -383,13 +327,6 @@ def _settings(forward: Function, parameter: str, dims: Mapping[str, Dims]) -> di
     return settings
 
 
-def _source(forward: Function) -> str:
-    try:
-        return inspect.getsource(forward)
-    except (OSError, TypeError):
-        return ""
-
-
 def _number(name: str) -> Fill:
     """Return a number or flag of that name."""
     value = _NUMBERS.get(name, 1)
@@ -403,6 +340,20 @@ def role_of(name: str) -> str:
     return next((role for role, pattern in _ROLES.items() if re.fullmatch(pattern, name)), "")
 
 
+def is_weak(name: str, names: Sequence[str], text: str) -> bool:
+    """Return whether a parameter's name leaves open what axes it has, beside the others.
+
+    >>> is_weak("b", ["x", "W", "b"], ""), is_weak("b", ["a", "b"], "")
+    (False, True)
+    """
+    role, roles = role_of(name), {role_of(other) for other in names if other != name}
+    if role in ("scale", "shift"):
+        return not roles & {"scale", "shift"} and not re.search(r"norm|var\(|std\(|keepdims", text)
+    return role == "" or (role == "bias" and not roles & {"weight", "recurrent", "scale"}) or (
+        role == "data" and next((other for other in names if role_of(other) == "data"), name) != name
+    )  # fmt: skip
+
+
 def _families(forward: Function, names: Sequence[str]) -> list[str]:
     """Return the families in order of likelihood, by the words of the function's name."""
     called = f"{getattr(forward, '__qualname__', '')} {' '.join(names)}".lower()
@@ -414,7 +365,7 @@ def _families(forward: Function, names: Sequence[str]) -> list[str]:
         first = ["images", "channels", "image"]
     elif re.search(r"temporal|sequence|(rnn|lstm|gru)(?!.*step)|multi_?head", called):
         first = ["series"]
-    elif "weight" in map(role_of, names) and re.search(r"reshape\([^\n]*-1|np\.prod\(", _source(forward)):
+    elif "weight" in map(role_of, names) and re.search(r"reshape\([^\n]*-1|np\.prod\(", source_of(forward)):
         first = ["blocks"]
     elif "X" in names and {"w", "theta", "coef"} & {*names}:  # capitals are matrices, small letters vectors
         first = ["one number"]
@@ -423,11 +374,30 @@ def _families(forward: Function, names: Sequence[str]) -> list[str]:
     return [*first, *(family for family in _FAMILIES if family not in first)]
 
 
-def conventional(forward: Function) -> Iterator[ArgumentLayout]:
-    """Guesses of the arguments, the likeliest first."""
+def conventional(forward: Function, backward: Function | None = None) -> Iterator[ArgumentLayout]:
+    """Guesses of the arguments, the likeliest first; the text of the backward tells more of them."""
     parameters = [p for p in inspect.signature(forward).parameters.values() if p.name != "self"]
     bound = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     parameters = [p for p in parameters if p.kind not in bound]
+    names, clues = [p.name for p in parameters], clues_of(forward, backward)
+    late, known = list[ArgumentLayout](), list[Mapping[str, Fill]]()
+    for family in _families(forward, names):
+        for layout in _of_family(forward, family, parameters, clues):
+            entries = layout.entries
+            if entries in known:
+                continue
+            known.append(entries)
+            axes = max((len(e.dims) + (e.kind == "labels") for e in entries.values()), default=0)
+            if clues.batch and axes == 1 and any(e.kind in ("array", "positive") for e in entries.values()):
+                late.append(layout)  # one example alone, where the text sums over several
+            else:
+                yield layout
+    yield from late
+
+
+def _of_family(
+    forward: Function, family: str, parameters: Sequence[inspect.Parameter], clues: Clues
+) -> Iterator[ArgumentLayout]:
     names = [p.name for p in parameters]
     if "recurrent" in map(role_of, names):  # h beside Wx and Wh is the state before
         beside = any(role_of(n) == "data" and n not in ("h", "a") for n in names)
@@ -435,80 +405,111 @@ def conventional(forward: Function) -> Iterator[ArgumentLayout]:
     else:
         hidden = {}
     called = " ".join([getattr(forward, "__qualname__", ""), *names]).lower()
-    for family in _families(forward, names):
-        dims = dict(_FAMILIES[family])
-        roles = {role_of(name) for name in names}
-        if not roles - {"", "labels", "mask"} <= {*dims} and family != "rows":  # it has no word for one of them
-            continue
-        if "recurrent" in roles:
-            dims.update(_LSTM if re.search(r"lstm|_c\b|\bc0|cprev", called) else _RNN)
-        if "weight" not in roles and "shift" in dims:  # b beside x or gamma is a shift
-            dims["bias"] = dims["shift"]
-        elif "weight" in roles and family == "rows":  # a norm behind an affine layer
-            dims.update(scale=dims["bias"], shift=dims["bias"])
-        if re.search(r"weight_?norm", called) and family == "rows" and "weight" not in roles:  # v and its length g
-            dims.update(key=("D", "M"), scale=("M",), weight=("D", "M"))
-        classes = "D"
-        if {"weight", "labels"} <= roles or ("labels" in roles and any(re.fullmatch(_SIZES["M"], n) for n in names)):
-            classes = "M"
-        kinds = (
-            ("labels", "one-hot", "like data")
-            if re.search(r"log\(|softmax|entropy|one.?hot", called + _source(forward))
-            else ("labels", "like data", "one-hot")
-        )
-        for wanted in kinds if "labels" in roles else ("",):
-            entries: dict[str, Fill] = {}
-            for p in parameters:
-                entry = _entry(
-                    forward, p, {**dims, "data": dims["hidden"]} if p.name in hidden else dims, classes, wanted
-                )
-                if entry is not None:
-                    entries[p.name] = entry
-            last = max((place for place, p in enumerate(parameters) if p.name in entries), default=0)
-            entries = {  # arguments go by position: what stands before one that is given is given too
-                p.name: entries.get(p.name, Fill("value", value=p.default))
-                for p in parameters[: last + 1] if p.name in entries or p.default is not p.empty
-            }  # fmt: skip
-            if re.search(r"embed|lookup", called) and family == "rows":  # whole numbers, each of a row of the weight
-                one_axis = re.search(r"idx|ind(ex|ices)|ids", called)  # of words one each, of x a row of them
-                for shape in (("N",), ("N", "T")) if one_axis else (("N", "T"), ("N",)):
-                    rows = {n: Fill("labels", shape, top="D") for n in entries if role_of(n) in ("data", "labels")}
-                    yield ArgumentLayout({**entries, **rows})
-            yield ArgumentLayout(entries)
+    dims = dict(_FAMILIES[family])
+    held = [key for name in names for key in settings_read(forward, name)]
+    roles = {role_of(name) for name in (*names, *(key for key in held if re.match("[Wwbg]", key)))}
+    if family == "rows" and re.search(r"::2\b", source_of(forward)):  # pairs of columns
+        dims.update(data=("N", "2D"))
+    if not roles - {"", "labels", "mask", "statistic"} <= {*dims} and family != "rows":  # it has no word for one
+        return
+    if "recurrent" in roles:
+        dims.update(_LSTM if re.search(r"lstm|_c\b|\bc0|cprev", called) else _RNN)
+    if "weight" not in roles and "shift" in dims:  # b beside x or gamma is a shift
+        dims["bias"] = dims["shift"]
+    elif "weight" in roles and family == "rows":  # a norm behind an affine layer
+        dims.update(scale=dims["bias"], shift=dims["bias"])
+    if "key" in roles and "query" not in roles and not re.search(r"weight_?norm", called):  # u and v
+        dims["key"] = dims["data"]
+    if "bias" in roles and {"a", "b"} <= {*names} and not {"weight", "scale"} & roles:  # a and b, two alike
+        dims["bias"] = dims["data"]
+    if re.search(r"weight_?norm", called) and family == "rows" and "weight" not in roles:  # v and its length g
+        dims.update(key=("D", "M"), scale=("M",), weight=("D", "M"))
+    dims["statistic"] = dims.get("scale", ("D",))
+    classes = "D"
+    if {"weight", "labels"} <= roles or ("labels" in roles and any(re.fullmatch(_SIZES["M"], n) for n in names)):
+        classes = "M"
+    if any(role_of(name) == "labels" for name in clues.truths):
+        kinds = ("zeros and ones", "labels", "like data")
+    elif re.search(r"log\(|softmax|entropy|one.?hot", called + source_of(forward)):
+        kinds = ("labels", "one-hot", "like data")
+    else:
+        kinds = ("labels", "like data", "one-hot")
+    for wanted in kinds if "labels" in roles else ("",):
+        entries: dict[str, Fill] = {}
+        for p in parameters:
+            entry = _entry(
+                forward, p, {**dims, "data": dims["hidden"]} if p.name in hidden else dims, classes, wanted, clues
+            )
+            if entry is not None:
+                entries[p.name] = entry
+        last = max((place for place, p in enumerate(parameters) if p.name in entries), default=0)
+        entries = {  # arguments go by position: what stands before one that is given is given too
+            p.name: entries.get(p.name, Fill("value", value=p.default))
+            for p in parameters[: last + 1] if p.name in entries or p.default is not p.empty
+        }  # fmt: skip
+        yield from _with_rows(called, family, entries, clues)
+        yield ArgumentLayout(entries)
+
+
+def _with_rows(called: str, family: str, entries: Mapping[str, Fill], clues: Clues) -> Iterator[ArgumentLayout]:
+    """Yield the layout with whole numbers, of which each picks a row of a table: of an argument, or of the object."""
+    embeds = re.search(r"embed|lookup", called) is not None
+    picked = {name: table for name, table in clues.rows.items() if name in entries and role_of(table) != "labels"}
+    if family != "rows" or not (embeds or picked):
+        return
+    if not picked:
+        picked = {n: "" for n in entries if role_of(n) in ("data", "labels")}
+    one_axis = re.search(r"idx|ind(ex|ices)|ids", called)  # of words one each, of x a row of them
+    counted = next((e.dims[0] for n, e in entries.items() if e.kind == "size" and "vocab" in n), "D")
+    for shape in (("N",), ("N", "T")) if one_axis or not embeds else (("N", "T"), ("N",)):
+        changed: dict[str, Fill] = {}
+        for name, table in picked.items():
+            if table in entries and entries[table].kind in ("array", "scale"):
+                own = entries[table].dims if role_of(table) == "weight" else ("S", "D")
+                changed[table] = Fill("array", own)
+                changed[name] = Fill("labels", shape, "twice", top=str(own[0]))
+            elif table not in entries:
+                changed[name] = Fill("labels", shape, "twice", top=str(counted))
+        yield ArgumentLayout({**entries, **changed})
 
 
 _WEIGHT_OF_PENALTY = re.compile(r"(l2_?)?reg\w*|\w*_strength|lambda?\w*|weight_decay|margin")
 
 
 def _entry(
-    forward: Function, parameter: inspect.Parameter, dims: Mapping[str, Dims], classes: str, wanted: str
+    forward: Function, parameter: inspect.Parameter, dims: Mapping[str, Dims], classes: str, wanted: str, clues: Clues
 ) -> Fill | None:
     name, role = parameter.name, role_of(parameter.name)
-    default = parameter.default
+    default = getattr(forward, "defaults", {}).get(name, parameter.default)
     if EPS.fullmatch(name):
         return Fill("value", value=1e-5 if default is parameter.empty else default)
-    if (
-        settings_read(forward, name)
-        or re.search(r"_?(params?|config|options|settings)$", name)
-        or _built(forward, name)
-    ):
+    if settings_read(forward, name) or re.search(r"_?(params?|config|options|settings)$", name) or built(forward, name):
         return Fill("settings", value=_settings(forward, name, dims))
     if texts := compared(forward, name):
         return Fill("value", value=texts[0])
     if default is not parameter.empty and not (default is None and role == "labels"):
-        if isinstance(default, float) and role in ("scale", "shift", "bias"):
-            return Fill("array", ())
         if isinstance(default, float) and _WEIGHT_OF_PENALTY.fullmatch(name):  # 0 would hide all that it weighs
-            return Fill("number", value=0.1)
-        varied = type(default) is int and re.fullmatch("stride|pad(ding)?", name)
-        return Fill("value", value=default) if varied else None
-    if name in _NUMBERS:
+            return Fill("number", value=default or 0.1)
+        if name in clues.graded and isinstance(default, (int, float)):
+            return Fill("near", value=default) if default else Fill("array")
+        if isinstance(default, float) and role in ("scale", "shift", "bias") and not clues.read:
+            return Fill("array")
+        made = parameter.default is parameter.empty  # the constructor's, which are drawn
+        if isinstance(default, float) and default and (made or name in clues.read):
+            return Fill("number", value=default)
+        counted = type(default) is int and (name in clues.read or re.fullmatch("stride|pad(ding)?", name))
+        if counted or made:
+            return Fill("value", value=default)
+        return None
+    if name in _NUMBERS and not {name} & (clues.graded | clues.arrays | clues.chances):
         return _number(name)
-    if _WEIGHT_OF_PENALTY.fullmatch(name):
+    if _WEIGHT_OF_PENALTY.fullmatch(name) and name not in clues.graded:
         return Fill("number", value=0.1)
     if axis := next((axis for axis, pattern in _SIZES.items() if re.fullmatch(pattern, name)), ""):
         images = len(dims["data"]) == 4 and axis == "D"
         return Fill("size", ("C" if images else axis,))
+    if role == "labels" and wanted == "zeros and ones":
+        return Fill("mask", dims["data"], value=float)
     if role == "labels":
         shape = dims.get("labels", ("N",))
         if wanted == "labels":
@@ -517,4 +518,8 @@ def _entry(
         return Fill("one-hot", (*shape, classes), top=classes) if wanted == "one-hot" else Fill("array", like)
     if role == "mask":
         return Fill("mask", dims.get("mask", dims["data"]), value=float)
+    if name in clues.chances and role in ("", "data"):
+        return Fill("chance", dims["data"])
+    if role == "statistic":
+        return Fill("positive" if re.search("var|std|sq", name) else "array", dims[role])
     return Fill("scale" if role == "scale" else "array", dims.get(role, dims["data"]))

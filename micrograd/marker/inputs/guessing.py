@@ -16,25 +16,23 @@ from typing import Any
 import numpy as np
 
 from micrograd.errors import GraphError
+from micrograd.marker.inputs.clues import compared, settings_read
 from micrograd.marker.inputs.conventions import (
     EPS,
     ArgumentLayout,
     Dims,
     Fill,
     axes_in,
-    compared,
     conventional,
     factor_of,
     is_float,
     role_of,
-    settings_read,
     sizes_of,
 )  # fmt: skip
-from micrograd.marker.inputs.fitting import searched
 from micrograd.marker.inputs.task import Probe
 from micrograd.pytree import call_by_parameter
 
-__all__ = ["fitted", "fitting_sizes", "make", "outputs_of", "runs", "shapes_of", "variant"]
+__all__ = ["fitted", "fitting", "fitting_sizes", "make", "outputs_of", "probes_of", "runs", "shapes_of", "variant"]
 
 
 Function = Callable[..., Any]
@@ -239,23 +237,39 @@ def _plain(layout: ArgumentLayout, given: Mapping[str, Any]) -> ArgumentLayout:
     )
 
 
-def fitted(
-    forward: Function, example: Mapping[str, Any] | Sequence[Any] = (), skip: int = 0, whole: Function | None = None
-) -> ArgumentLayout:
-    """Return a layout with which the function runs.
+def fitted(forward: Function, example: Mapping[str, Any] | Sequence[Any] = ()) -> ArgumentLayout:
+    """Return the likeliest layout with which the function runs.
 
     Args:
         forward: a function of arrays.
         example: arguments by parameter or in order: arrays, shapes in their place, and what else it takes; what is
             left out is guessed.
-        skip: how many layouts to pass over that fit as well.
+
+    Raises:
+        GraphError: no guess fits; the message says what to give.
+    """
+    return next(fitting(forward, example))
+
+
+def fitting(
+    forward: Function,
+    example: Mapping[str, Any] | Sequence[Any] = (),
+    backward: Function | None = None,
+    whole: Function | None = None,
+) -> Iterator[ArgumentLayout]:
+    """Yield the layouts with which the function runs, the likeliest first.
+
+    Args:
+        forward: a function of arrays; it is run.
+        example: see `fitted`.
+        backward: its text tells more of the arguments.
         whole: run this function in its place, with arguments looked for where their names say nothing.
 
     Raises:
         GraphError: no guess fits; the message says what to give.
     """
     given = _given(forward, example)
-    guesses = list(conventional(forward))
+    guesses = list(conventional(forward, backward))
     like = guesses[0].entries if guesses else {}
     candidates: list[ArgumentLayout] = []
     for guess in guesses:
@@ -266,33 +280,37 @@ def fitted(
         candidates.append(_completed(_by_lengths(given, like), given, like))
     spread: ArgumentLayout | None = None
     unread: ArgumentLayout | None = None
+    some = False
     tame = [_tame(layout, "positive") for layout in candidates]
     for layout in [] if whole else [*candidates, *tame, *(_plain(layout, given) for layout in candidates[:4])]:
-        for sizes in sizes_of(layout):
-            if shapes := shapes_of(forward, layout, sizes):
-                axes = max((len(e.dims) + (e.kind == "labels") for e in layout.entries.values()), default=0)
-                if axes and max(map(len, shapes)) > axes:  # an unlucky guess may broadcast to more axes than any array
-                    spread = spread or layout
-                    break
-                if not any(_read(forward, layout, some) for some in sizes_of(layout) if runs(forward, layout, some)):
-                    unread = unread or layout
-                    break
-                if skip == 0:
-                    return layout
-                skip -= 1
-                break
-    if (passed := spread or unread) is not None and not skip:
-        return passed
+        shapes = next((shapes for sizes in sizes_of(layout) if (shapes := shapes_of(forward, layout, sizes))), [])
+        axes = max((len(e.dims) + (e.kind == "labels") for e in layout.entries.values()), default=0)
+        if axes and max(map(len, shapes), default=0) > axes:  # an unlucky guess may broadcast to more axes
+            spread = spread or layout
+        elif shapes and not any(_read(forward, layout, s) for s in sizes_of(layout) if runs(forward, layout, s)):
+            unread = unread or layout
+        elif shapes:
+            some = True
+            yield layout
+    if some:
+        return
+    if (passed := spread or unread) is not None:
+        yield passed
+        return
     for layout in candidates[::-1]:  # the example as it is, with no other sizes
         still = ArgumentLayout(layout.entries, layout.sizes, fixed=True)
         if layout.sizes and runs(forward, still, layout.sizes):
-            return still
+            yield still
+            return
+    from micrograd.marker.inputs.fitting import searched
+
     for start in [candidates[i] for i in sorted({0, len(candidates) // 2}) if candidates]:
         known = {name for name in start.entries if role_of(name) not in ("", "labels")}
         sure = {*given} | {n for n, e in start.entries.items() if e.kind not in ("array", "scale", "labels", "one-hot")}
         sure |= known if whole else set()
-        if (found := searched(whole or forward, start, known, sure)) is not None and skip == 0:
-            return found
+        if (found := searched(whole or forward, start, known, sure)) is not None:
+            yield found
+            return
     signature = str(inspect.signature(forward))
     raise GraphError(
         f"{_called(forward)}{signature}: no arguments found with which it runs; give arrays, or shapes in their "
@@ -409,10 +427,6 @@ def make(
     *,
     count: int = 3,
     seed: int = 0,
-    skip: int = 0,
-    modes: Sequence[str] = (),
-    backward: Function | None = None,
-    whole: Function | None = None,
 ) -> list[Probe]:
     """Probes for a forward function, each of other sizes; the first has the example's, where these differ.
 
@@ -424,10 +438,6 @@ def make(
             is left out is guessed from its parameters' names.
         count: how many.
         seed: of the numbers.
-        skip: how many layouts to pass over that fit as well.
-        modes: values of a setting ``mode`` to try as well: ``test``.
-        backward: what texts it compares a parameter with is tried as well.
-        whole: see `fitted`.
 
     Raises:
         GraphError: no arguments were found with which the function runs.
@@ -436,7 +446,30 @@ def make(
     >>> [probe.arguments["x"].shape for probe in probes]
     [(5, 3), (4, 6), (7, 4)]
     """
-    layout = fitted(forward, example, skip, whole)
+    return probes_of(forward, fitted(forward, example), example, count=count, seed=seed)
+
+
+def probes_of(
+    forward: Callable[..., Any],
+    layout: ArgumentLayout,
+    example: Mapping[str, Any] | Sequence[Any] = (),
+    *,
+    count: int = 3,
+    seed: int = 0,
+    modes: Sequence[str] = (),
+    backward: Function | None = None,
+) -> list[Probe]:
+    """Return probes of one layout, as `make` does.
+
+    Args:
+        forward: a function of arrays; it is run.
+        layout: one with which it runs.
+        example: what was given of its arguments.
+        count: how many.
+        seed: of the numbers.
+        modes: values of a setting ``mode`` to try as well: ``test``.
+        backward: what texts it compares a parameter with is tried as well, and other numbers for what it reads.
+    """
     fitting = fitting_sizes(forward, layout)[:count]
     probes = []
     for place in range(count):
@@ -446,8 +479,11 @@ def make(
         arguments = drawn.draw(rng, sizes, eps=_EPS[place % len(_EPS)])
         probes.append(Probe(arguments, seed=seed + place))
     for number, other in enumerate(_other_settings(forward, layout, _given(forward, example), modes, backward)):
-        ran = sorted((math.prod(found[0]), place, sizes) for place, sizes in enumerate(sizes_of(layout))
-                     if (found := shapes_of(forward, other, sizes)))  # fmt: skip
+        lengths = [e.value for n, e in other.entries.items() if e.kind == "value" and e != layout.entries[n]]
+        fit = [{**sizes_of(layout)[0], "Y": 2 * n, "X": 3 * n} for n in lengths if type(n) is int]  # of such windows
+        ran = sorted((math.prod(found[0]), place, sizes) for place, sizes in enumerate([*sizes_of(layout), *fit])
+                     if (found := shapes_of(forward, other, sizes))
+                     and (not fit or _read(forward, other, sizes)))  # fmt: skip
         if ran:
             arguments = other.draw(np.random.default_rng([seed, count + number]), ran[0][2], eps=0.2)
             probes.append(Probe(arguments, seed=seed + count + number))
@@ -457,10 +493,20 @@ def make(
 _VARIED = ((re.compile(r"stride|step"), (1, 3)), (re.compile(r"pad(ding)?"), (0, 2)))
 
 
+_REACH = re.compile(r"margin|threshold|delta|clip\w*|max_\w+|bound")
+_FIXED = re.compile(r"axis|dim|seed|verbose|\w*iter\w*|(ddof|num|n)_?\w*|start|end|groups?|heads|G|H")
+
+
 def _other_settings(
     forward: Function, layout: ArgumentLayout, given: Mapping[str, Any], modes: Sequence[str], backward: Function | None
 ) -> Iterator[ArgumentLayout]:
     """Yield the layout with other settings, where nobody has given them: windows that overlap or leave gaps; pads."""
+    for name, entry in layout.entries.items():  # k=2 of a window that the backward reads too
+        known = any(key.fullmatch(name) for key, _ in _VARIED) or name in given or _FIXED.fullmatch(name)
+        if not known and entry.kind == "value" and type(entry.value) is int and entry.value > 0:
+            yield replace(layout, entries={**layout.entries, name: replace(entry, value=entry.value + 1)})
+        elif entry.kind == "number" and name not in given and _REACH.fullmatch(name):  # on both sides of it
+            yield replace(layout, entries={**layout.entries, name: replace(entry, value=6 * entry.value)})
     tried = [(key, value) for key, values in _VARIED for value in values]
     for key, value in [*tried, *((re.compile("mode"), mode) for mode in modes)]:
         changed: dict[str, Fill] = {}

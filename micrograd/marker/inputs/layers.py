@@ -20,7 +20,8 @@ import numpy as np
 from micrograd.errors import GraphError
 from micrograd.marker.gradient_names import belongs, gradient_target, normal
 from micrograd.marker.inputs.calling import call_of, gradients_of, inputs_of, result_of
-from micrograd.marker.inputs.pairs import Pair, entries_returned
+from micrograd.marker.inputs.clues import entries_returned, source_of
+from micrograd.marker.inputs.pairs import Pair
 from micrograd.marker.inputs.task import Call, Task
 from micrograd.marker.messages import problem
 
@@ -31,12 +32,20 @@ _GRADS = ("grads", "grad", "gradients", "dparams", "gradient")
 
 
 def made_of(module: types.ModuleType, name: str) -> list[inspect.Parameter]:
-    """Return the parameters of a constructor that a check draws: those without a default, rates and windows."""
+    """Return the parameters of a constructor that a check draws.
+
+    Those without a default, rates, and numbers that the backward reads, but for what becomes an array of the object's.
+    """
     parameters = inspect.signature(getattr(module, name)).parameters.values()
     plain = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    found = (source_of(getattr(getattr(module, name), which, made_of)) for which in ("__init__", "backward", "forward"))
+    made, text, ahead = found
     rate = [p.name for p in plain if type(p.default) is float and 0.1 <= p.default <= 0.9]
+    for kinds, read in (((int, float), text), ((float,), ahead)):
+        rate += [p.name for p in plain if type(p.default) in kinds and re.search(rf"self\._?{p.name}\b", read)]
     rate = [name for name in rate if not re.search("std|scale|sigma|init", name)]  # how wide weights are drawn
     rate += [p.name for p in plain if type(p.default) is int and _WINDOW.fullmatch(p.name)]
+    rate = [name for name in rate if not re.search(rf"self\.{name}\s*=\s*np\.", made)]
     return [p for p in plain if p.default is p.empty or p.name in rate]
 
 
@@ -110,6 +119,7 @@ def forward_of_layer(
     bound = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     forward.__signature__ = inspect.Signature([*flat, *(p for p in own if p.kind not in bound)])
     forward.__name__, forward.__qualname__ = method.__name__, name
+    forward.defaults = {p.name: p.default for p in (*made, *own) if p.default is not p.empty}
     forward.__wrapped__ = method
     return cast("Callable[..., Any]", forward)
 

@@ -9,16 +9,22 @@ from __future__ import annotations
 import ast
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from micrograd.errors import GraphError
-from micrograd.marker.gradient_names import gradient_target
+from micrograd.marker.gradient_names import arrives, gradient_target
+from micrograd.marker.inputs.clues import functions_of, returns_of
 
-__all__ = ["Pair", "assigned", "chosen", "entries_returned", "pairs_in", "parameters_of", "returned", "unpaired"]
+__all__ = ["CACHE", "Pair", "chosen", "is_slope", "pairs_in", "unpaired"]
 
+_DERIVATIVE = {"grad", "gradient", "derivative", "deriv", "prime"}
 _FORWARD = {"forward", "forwards", "fwd", "fw"}
-_BACKWARD = {"backward", "backwards", "bwd", "bw", "backprop", "bprop", "back", "grad", "gradient"}
+CACHE = re.compile(r"(?:\w*_)?(?:caches?|ctx|context|saved|memory|memo|stash|stored|tape|intermediates?)(?:_\w+)?\d*")
+"""What a forward keeps for its backward, by its name."""
+_BACKWARD = {"backward", "backwards", "bwd", "bw", "backprop", "bprop", "back", "vjp", "grads", "gradients"}
+_BACKWARD |= _DERIVATIVE
+_VALUE = ("loss", "cost", "objective", "error", "energy", "value", "func", "fn", "f", "function")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
@@ -53,76 +59,22 @@ def _split(name: str, directions: set[str]) -> tuple[str, ...] | None:
     return tuple(words[: at[-1]] + words[at[-1] + 1 :]) if at else None
 
 
-def _functions(body: list[ast.stmt]) -> Iterator[ast.FunctionDef]:
-    """Yield the functions that a module defines, those under an `if` or `try` too."""
-    for statement in body:
-        if isinstance(statement, ast.FunctionDef):
-            yield statement
-        elif isinstance(statement, (ast.If, ast.Try)):
-            yield from _functions([s for s in ast.iter_child_nodes(statement) if isinstance(s, ast.stmt)])
+def _takes(backward: ast.FunctionDef, forward: ast.FunctionDef) -> bool:
+    """Return whether a backward can be called: with arguments of the forward's, an upstream gradient and a cache."""
+    needed = backward.args.args[: len(backward.args.args) - len(backward.args.defaults)]
+    own = {argument.arg for argument in (*forward.args.posonlyargs, *forward.args.args, *forward.args.kwonlyargs)}
+    alone = len(needed) == 1 and _DERIVATIVE & {*_words(backward.name)}  # sigmoid_prime(s)
+    return bool(alone) or all(p.arg in own or arrives(p.arg) or CACHE.fullmatch(p.arg) for p in needed)
 
 
-def _returns(function: ast.FunctionDef) -> list[ast.expr]:
-    """Return what its own return statements return (not those of functions inside it)."""
-    found, queue = [], list[ast.AST](function.body)
-    while queue:
-        node = queue.pop(0)
-        if isinstance(node, ast.Return) and node.value is not None:
-            found.append(node.value)
-        elif not isinstance(node, (ast.FunctionDef, ast.Lambda, ast.ClassDef)):
-            queue.extend(ast.iter_child_nodes(node))
-    return found
-
-
-def returned(source: str, name: str) -> tuple[tuple[str, ...], bool] | None:
-    r"""Return what the last return statement of a function returns, and whether it is a tuple.
-
-    None where it cannot be known.
-
-    An entry that is no plain name goes by the one gradient in it; else it is the empty string.
-
-    >>> returned("def f(a):\n    return a, a + 1, da / 2", "f")
-    (('a', '', 'da'), True)
-    """
-    function = _function(source, name)
-    if function is None or not (answers := _returns(function)):
-        return None
-    last = max(answers, key=lambda answer: answer.lineno)
-    entries = last.elts if isinstance(last, (ast.Tuple, ast.List)) else [last]
-    if any(isinstance(entry, ast.Starred) for entry in entries) or isinstance(last, (ast.Call, ast.Dict)):
-        return None
-    names = tuple(entry.id if isinstance(entry, ast.Name) else _gradient_in(entry) for entry in entries)
-    return names, isinstance(last, (ast.Tuple, ast.List))
-
-
-def entries_returned(source: str, name: str) -> list[tuple[int | str, str]]:
-    r"""Return the names in the tuple that a function returns last, in lists inside it too, with their places.
-
-    >>> entries_returned("def f(a):\n    return a, [b, c]", "f")
-    [(0, 'a'), ('1.0', 'b'), ('1.1', 'c')]
-    """
-    function = _function(source, name)
-    last = max(_returns(function), key=lambda answer: answer.lineno, default=None) if function else None
-    found = list[tuple[int | str, str]]()
-    for i, entry in enumerate(last.elts if isinstance(last, ast.Tuple) else ()):
-        if isinstance(entry, (ast.Tuple, ast.List)):
-            found += [(f"{i}.{j}", one.id) for j, one in enumerate(entry.elts) if isinstance(one, ast.Name)]
-        elif isinstance(entry, ast.Name):
-            found.append((i, entry.id))
-    return found
-
-
-def _gradient_in(entry: ast.expr) -> str:
-    """Return the one name of a gradient in an expression that scales it or sums it up; or nothing."""
-    if not isinstance(entry, (ast.BinOp, ast.UnaryOp, ast.Call)):
-        return ""
-    names = {n.id for n in ast.walk(entry) if isinstance(n, ast.Name) and gradient_target(n.id)}
-    return names.pop() if len(names) == 1 else ""
+def is_slope(pair: Pair) -> bool:
+    """Return whether a backward is called like one that multiplies nothing: ``df(x)``, ``f_prime(x)``."""
+    return bool(_DERIVATIVE & {*_words(pair.backward)}) or pair.backward.lstrip("d_") == pair.forward
 
 
 def _is_loss(function: ast.FunctionDef) -> bool:
     """Return whether it returns a loss first and gradients after it, by the names that it returns or is called by."""
-    answers = [answer for answer in _returns(function) if isinstance(answer, ast.Tuple) and len(answer.elts) >= 2]
+    answers = [answer for answer in returns_of(function) if isinstance(answer, ast.Tuple) and len(answer.elts) >= 2]
     called = {"loss", "losses", "cost", "criterion"} & set(_words(function.name))
     for answer in answers:
         first, second = answer.elts[0], answer.elts[1]
@@ -133,35 +85,6 @@ def _is_loss(function: ast.FunctionDef) -> bool:
         if (lossy or called) and (graded or (called and lossy and isinstance(second, (ast.Name, ast.Dict)))):
             return True
     return False
-
-
-def assigned(source: str, name: str) -> tuple[str, ...]:
-    """Return the variables that a function assigns, in order."""
-    function = _function(source, name)
-    found = [n for n in ast.walk(function) if isinstance(n, ast.Name)] if function else []
-    return tuple(dict.fromkeys(n.id for n in found if isinstance(n.ctx, ast.Store)))
-
-
-def parameters_of(source: str, name: str) -> tuple[str, ...]:
-    """Return the parameters of a function in the text, `self` left out; nothing where it is not there or takes any.
-
-    >>> parameters_of("def f(x, *, eps=1e-5): ...", "f")
-    ('x', 'eps')
-    """
-    function = _function(source, name)
-    if function is None or function.args.kwarg is not None:
-        return ()
-    arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
-    return tuple(argument.arg for argument in arguments if argument.arg != "self")
-
-
-def _function(source: str, name: str) -> ast.FunctionDef | None:
-    """Return the function, or for ``Class.method`` the method, of that name."""
-    owner, _, last = name.rpartition(".")
-    body = ast.parse(source).body
-    if owner:
-        body = [s for node in body if isinstance(node, ast.ClassDef) and node.name == owner for s in node.body]
-    return {function.name: function for function in _functions(body)}.get(last)
 
 
 def _parsed(source: str, file: str) -> ast.Module:
@@ -184,7 +107,7 @@ def pairs_in(source: str, file: str = "the file") -> tuple[Pair, ...]:
         GraphError: the text is not Python; the message names the line.
     """
     tree = _parsed(source, file)
-    functions = {function.name: function for function in _functions(tree.body)}
+    functions = {function.name: function for function in functions_of(tree.body)}
     imported = [a.asname or a.name for node in tree.body if isinstance(node, ast.ImportFrom) for a in node.names]
     forwards = {key: name for name in (*imported, *functions) if (key := _split(name, _FORWARD)) is not None}
     plain = {tuple(_words(name)): name for name in functions if not {*_FORWARD, *_BACKWARD} & set(_words(name))}
@@ -193,11 +116,17 @@ def pairs_in(source: str, file: str = "the file") -> tuple[Pair, ...]:
         if name.startswith("_"):  # a helper of theirs
             continue
         key = _split(name, _BACKWARD)
+        if key is None and name[:1] == "d" and (own := functions.get(name[1:].strip("_"))) and _takes(function, own):
+            found.append(Pair(own.name, name, "function", function.lineno))  # f with df
+            continue
         if key is None or _split(name, _FORWARD) is not None:
             if key is None and _is_loss(function):
                 found.append(Pair(name, name, "loss", function.lineno))
             continue
         partner = forwards.get(key) or plain.get(key)
+        if partner is None:  # regression_loss with regression_grad, loss_x with grad_x
+            spelled = (plain.get(words) for value in _VALUE for words in ((*key, value), (value, *key)))
+            partner = next((other for other in spelled if other and _takes(function, functions[other])), None)
         if partner is None and key:  # batchnorm_backward_alt is a second backward of batchnorm_forward
             starts = [other for other in forwards if other and other == key[: len(other)]]
             partner = forwards[max(starts, key=len)] if starts else None
@@ -223,7 +152,7 @@ def unpaired(source: str, pairs: Sequence[Pair]) -> list[str]:
     ['relu_backward']
     """
     tree, known = ast.parse(source), {pair.backward for pair in pairs}
-    names = [f.name for f in _functions(tree.body) if _split(f.name, _BACKWARD) is not None and f.name[0] != "_"]
+    names = [f.name for f in functions_of(tree.body) if _split(f.name, _BACKWARD) is not None and f.name[0] != "_"]
     for node in tree.body:
         if isinstance(node, ast.ClassDef):
             names += [
@@ -245,12 +174,12 @@ def _defined(tree: ast.Module) -> dict[str, int]:
             names |= {(alias.asname or alias.name): node.lineno for alias in node.names}
         elif isinstance(node, ast.Assign):
             names |= {target.id: node.lineno for target in node.targets if isinstance(target, ast.Name)}
-    return names | {function.name: function.lineno for function in _functions(tree.body)}
+    return names | {function.name: function.lineno for function in functions_of(tree.body)}
 
 
 def _listed(tree: ast.Module) -> str:
     """Return the names of a text's functions, as far as a message has room for them."""
-    names = [function.name for function in _functions(tree.body)]
+    names = [function.name for function in functions_of(tree.body)]
     more = [f"and {len(names) - 10} more"] if len(names) > 10 else []
     return ", ".join(names[:10] + more) or "no functions"
 

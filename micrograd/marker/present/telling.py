@@ -209,10 +209,12 @@ def _holes(finding: Finding, words: AbstractSet[str], language: str) -> dict[str
     both = finding.expected is not None and finding.got is not None
     shapes = {"got": shape_of(finding.got), "expected": shape_of(finding.expected)}
     differ = both and shapes["got"] != shapes["expected"]
+    part = ".part" if finding.of_part else ""
     return {
         **shapes,
         "target": _target(finding, language),
-        "by": say(language, WORDS["by"], ratio=finding.ratio) if finding.ratio else "",
+        "by": say(language, WORDS[f"by{part}"], ratio=finding.ratio) if finding.ratio else "",
+        "sign": say(language, WORDS[f"sign{part or '.value'}" if finding.ratio == "-1" else "sign.term"]),
         "shapes": say(language, WORDS["shapes"], **shapes) if differ else "",
         "edge_name": edge,
         "edge_name_cap": edge[:1].upper() + edge[1:],

@@ -90,15 +90,25 @@ def _beside_another(here: Material, node: ast.expr, shape: tuple[int, ...]) -> I
         if item not in product and _fits(shape, np.shape(held)):
             yield Edit(node, f"{product} * {item}", "factor_name", 2.5, item)
     for setting in here.scope.settings():
+        yield Edit(node, f"{term} + {setting}", "term_number", 2.2 if "eps" in setting else 2.4, setting)
         yield Edit(node, f"{product} / (1 - {setting})", "divide_name", 2.5, setting)
         yield Edit(node, f"{product} / {setting}", "divide_name", 2.5, setting)
         yield Edit(node, f"{product} * {setting}", "factor_name", 2.6, setting)
+    for name in _in_absolute_values(here.root):
+        if _fits(np.shape(here.scope.names.get(name, 0.0)), shape):
+            yield Edit(node, f"{product} * np.sign({name})", "factor_name", 2.6, f"np.sign({name})")
     for name in here.numbers:
         if isinstance(here.scope.names[name], (float, np.floating)):
             yield Edit(node, f"{term} + {name}", "term_number", 2.2, name)
             yield Edit(node, f"{product} * {name}", "factor_name", 2.7, name)
             yield Edit(node, f"{product} / {name}", "divide_name", 2.8, name)
             yield Edit(node, f"{product} / (1 - {name})", "divide_name", 3.2, name)
+
+
+def _in_absolute_values(root: ast.expr) -> list[str]:
+    """Return the names whose absolute value an expression takes: the slope of ``|x|`` is the sign of x."""
+    calls = [n for n in ast.walk(root) if isinstance(n, ast.Call) and called(n.func) in ("abs", "absolute", "fabs")]
+    return [call.args[0].id for call in calls if call.args and isinstance(call.args[0], ast.Name)]
 
 
 _AXES = {3: ("(0, 1)", "(1, 2)", "(0, 2)"), 4: ("(0, 2, 3)", "(2, 3)", "(1, 2, 3)"), 5: ("(2, 3, 4)",)}
@@ -151,6 +161,7 @@ def _scaled(here: Material, node: ast.expr, counts_only: bool = False) -> Iterat
         return
     if counts_only and isinstance(node, ast.Name):
         yield Edit(node, f"np.sqrt({node.id})", "count", 1.9, node.id)
+        yield Edit(node, f"{node.id} ** 2", "count", 2.0, node.id)
     if not counts_only:
         yield Edit(node, f"2 * {here.operand(node, 3 if '/' in product else 2)}", "constant", 2.0, "2")
         yield Edit(node, f"0.5 * {here.operand(node, 3 if '/' in product else 2)}", "constant", 2.0, "0.5")

@@ -225,9 +225,11 @@ def other_comparisons(here: Material, node: ast.Compare) -> Iterator[Edit]:
 
 
 def bare(here: Material, node: ast.Attribute) -> Iterator[Edit]:
-    """Take a transpose away."""
+    """Take a transpose away; count rows for entries."""
     if node.attr == "T":
         yield Edit(node, here.of(node.value), "transpose", 1.2)
+    elif node.attr == "size" and np.ndim(here.scope.value(node.value)) > 1:
+        yield Edit(node, f"len({here.of(node.value)})", "count", 1.6)
 
 
 def other_entries(here: Material, node: ast.Subscript) -> Iterator[Edit]:
@@ -369,6 +371,8 @@ def edits_of_call(here: Material, node: ast.Call) -> Iterator[Edit]:
     if not operands or isinstance(operands[0], ast.Starred):
         return
     first = operands[0]
+    if name == "len" and np.ndim(here.scope.value(first)) > 1:
+        yield Edit(node, f"{here.operand(first, 5)}.size", "count", 1.6)
     func_end = here.text.range(node.func)[1]
     whole = here.of(node)
     for other in _TWINS.get(name, ()):

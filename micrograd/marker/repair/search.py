@@ -35,12 +35,17 @@ def states_of(found: Sequence[Judged]) -> States:
     return tuple(one.state for one in found)
 
 
-def outcome(case: Case, function: Callable[..., Any]) -> States | None:
-    """Return the states of the gradients that a variant of the backward returns; None where it raises."""
+def outcome(case: Case, function: Callable[..., Any], kept: bool = False) -> States | None:
+    """Return the states of the gradients that a variant of the backward returns; None where it raises.
+
+    With `kept` those that its object holds when it raises.
+    """
     try:
         return states_of(judged(case, case.call(function)))
-    except Exception:  # noqa: BLE001 - an edited line may raise anything
-        return None
+    except Exception as error:  # noqa: BLE001 - an edited line may raise anything
+        held = getattr(error, "kept", None) if kept else None
+        states = None if held is None else states_of(judged(case, held))
+        return None if states is None or {*states} == {"right"} else states
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,8 +287,8 @@ class SearchJob:
         scopes, runs = self.scopes(statement), len(self.recordings[0].of(statement.number))
         return Bench(self.program, self.cases[0], statement, root, scopes, runs) if scopes else None
 
-    def verified(self, mended: Mended, goal: Goal) -> Mended | None:
-        """Return the edit as text, run on every case and on fresh probes; None where it fails on one."""
+    def variant(self, mended: Mended) -> Callable[..., Any] | None:
+        """Return the function with an edit; None where that is no code."""
         statement = mended.statement
         try:
             if isinstance(mended.edit, Edit) and mended.root is not None:
@@ -291,10 +296,14 @@ class SearchJob:
                 function: Any = self.program.with_expression(statement, mended.root, mended.edit.node, new)
             else:
                 function = self.program.edited(statement, mended.start, mended.end, mended.new)
-            if function is None:
-                return None
-            variant = self.program.with_function(statement.function, function)
+            return None if function is None else self.program.with_function(statement.function, function)
         except (SyntaxError, ValueError, TypeError):  # code that does not compile
+            return None
+
+    def verified(self, mended: Mended, goal: Goal) -> Mended | None:
+        """Return the edit as text, run on every case and on fresh probes; None where it fails on one."""
+        variant = self.variant(mended)
+        if variant is None:
             return None
         right = goal.held(variant, self.cases)
         if right is None or not (right or not goal.wanted):
@@ -425,8 +434,6 @@ def search(
                     mark = ("copy", mark)
                 if mark in known:
                     continue
-                if not bench.single:
-                    known.add(mark)
                 if bench.single and edit.tag != "copy" and goal.reached(0, bench.run(values[0])) is None:
                     known.add(mark)
                     continue
@@ -434,6 +441,11 @@ def search(
                 if position is None:
                     continue
                 made = Mended(statement, root, edit, *position, cost + 0.002 * len(position[2]))
+                if not bench.single:
+                    variant = job.variant(made)
+                    if variant is None or goal.reached(0, outcome(job.cases[0], variant)) is None:
+                        known.add(mark)
+                        continue
                 good = job.verified(made, goal)
                 if good:  # else, where D happens to be 3, the 3 is still to be tried
                     known.add(mark)

@@ -8,6 +8,7 @@ looked for among the products and quotients of what the student has.
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -228,6 +229,14 @@ def _library(shape: tuple[int, ...], atoms: Sequence[tuple[str, Any, float]]) ->
             for other, second, more in usable:
                 if other != text and divides(other, second) and _joined(array, second):
                     put(f"{text} / {other}", "quotient", cost + more + 0.4, array / second)
+        if len(shape) == 2:  # what an affine line sends back to its input, its weight
+            plain = [(text, array, cost) for text, array, cost in usable if array.ndim == 2 and "(" not in text]
+            for (text, array, cost), (other, second, more) in itertools.product(plain, plain):
+                for left, right, form in (
+                    (array, second.T, "{} @ {}.T"), (array.T, second, "{}.T @ {}"), (array, second, "{} @ {}")
+                ):  # fmt: skip
+                    if left.shape[1] == right.shape[0] and (left.shape[0], right.shape[1]) == shape:
+                        put(form.format(text, other), "matrix product", cost + more + 0.3, left @ right)
         if 1 <= len(shape) <= 2:
             tall = [(text, array, cost) for text, array, cost in usable if array.ndim == 2 and min(array.shape) > 1][
                 :10

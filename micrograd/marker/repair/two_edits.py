@@ -46,7 +46,9 @@ def two_edits(job: SearchJob, statements: Sequence[Statement], goal: Goal) -> tu
             then = replace(job, program=code, recordings=[record(code, job.cases[0].call, scopes=rest)])
             order = [(s, root, 0.0) for s in code.statements if s.number in rest for root in s.roots]
             for second in search(then, order, goal, (most,))[:2]:
-                again = first.start <= second.start <= first.start + len(first.new)  # of one place it is one mistake
+                again = (
+                    second.start <= first.start + len(first.new) and first.start <= second.end
+                )  # of one place: one mistake
                 if not again and (best is None or first.cost + second.cost < best[0]):
                     best = first.cost + second.cost, first, second
         if best is not None:

@@ -94,10 +94,14 @@ class Case:
         return self.call_with(function, args, kwargs)
 
     def call_with(self, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-        """Call a variant of the backward with these arguments."""
-        with seeded(self.probe.seed, "random" in self.task.source), np.errstate(all="ignore"):
-            result = function(*args, **kwargs)
+        """Call a variant of the backward with these arguments; an error has what its object held by then as `kept`."""
         held = any(isinstance(key, str) and key.startswith(".") for key, _ in self.task.call.results)
+        try:
+            with seeded(self.probe.seed, "random" in self.task.source), np.errstate(all="ignore"):
+                result = function(*args, **kwargs)
+        except Exception as error:
+            error.kept = Outcome(None, args[0]) if held else None  # type: ignore[attr-defined]
+            raise
         return Outcome(result, args[0]) if held else result
 
     def arguments(self) -> tuple[list[Any], dict[str, Any]]:
@@ -298,13 +302,14 @@ def _output(task: Task, result: Any, key: int | None) -> Any:
 def _upstream(task: Task, probe: Probe, outputs: Sequence[Any]) -> tuple[Any, ...]:
     rng = np.random.default_rng([7, probe.seed])
     asked = {a.key or 0 for a in task.call.arguments if a.origin == "upstream" and _reads(task, a.name)}
+    slope = task.forward != task.backward and all(a.origin != "upstream" for a in task.call.arguments)
     given = list(probe.upstream) + [None] * (len(outputs) - len(probe.upstream))
     made = []
     for place, (value, output) in enumerate(zip(given, outputs, strict=False)):
         if value is not None:
             made.append(value)
         elif output.ndim:
-            made.append(uneven(output.shape, rng, 0.6))
+            made.append(np.ones(output.shape) if slope else uneven(output.shape, rng, 0.6))
         else:  # where it is not read, the backward is that of a loss, whose gradient is 1
             made.append(float(rng.uniform(1.3, 2.2)) if place in asked else 1.0)
     return tuple(made)

@@ -6,7 +6,8 @@ import pytest
 from paths import TESTS
 
 from micrograd.errors import GraphError
-from micrograd.marker.inputs.pairs import chosen, pairs_in, parameters_of, returned
+from micrograd.marker.inputs.clues import parameters_of, returned
+from micrograd.marker.inputs.pairs import chosen, pairs_in
 
 TEACH = TESTS / "teach"
 

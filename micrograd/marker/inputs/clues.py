@@ -1,0 +1,308 @@
+"""Read in the text of a forward and its backward what their arguments must be, whatever these are called.
+
+A gradient that is computed says that its argument is an array; ``p.shape`` too; ``table[ids]`` says whole numbers;
+``log(p)`` beside ``1 - p`` numbers between 0 and 1; ``y == 1`` zeros and ones; a sum over axis 0 a batch.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from micrograd.marker.gradient_names import gradient_target, normal
+
+__all__ = [
+    "Clues", "assigned", "built", "clues_of", "compared", "entries_returned", "function_in", "functions_of",
+    "parameters_of", "returned", "returns_of", "settings_read", "source_of",
+]  # fmt: skip
+
+Function = Callable[..., Any]
+
+_OF_ARRAYS = {"shape", "size", "T", "ndim", "sum", "mean", "reshape", "dot", "max", "min", "copy", "astype", "ravel"}
+_OF_NUMBERS = {"zeros_like", "ones_like", "empty_like", "full_like"}
+_BATCH = re.compile(r"keepdims|axis\s*=\s*(-?1|\(0)|\[:, *None\]|\.(sum|mean|var|std|max)\((-?1|\(0)|shape\[1\]")
+_BATCH_BACK = re.compile(r"axis\s*=\s*0|\.(sum|mean)\(0\)|np\.(sum|mean)\([^()]*, *0\)")
+_SINGLE = re.compile(r"np\.(outer|diag|diagflat|eye|identity)\(")
+
+
+@dataclass(frozen=True, slots=True)
+class Clues:
+    """What the texts of a forward and its backward say of the forward's parameters.
+
+    Attributes:
+        graded: those that the backward computes a gradient for, by the names of its variables.
+        arrays: those that are used as arrays are.
+        chances: those that are numbers between 0 and 1.
+        truths: those that hold zeros and ones.
+        rows: those that are whole numbers, which pick rows of another: of ``table[ids]`` ids with table.
+        read: those that the backward reads too, from its own parameters, a cache or its object.
+        batch: whether the first axis counts examples: there is a sum over it, or over one that is not the first.
+    """
+
+    graded: frozenset[str] = frozenset()
+    arrays: frozenset[str] = frozenset()
+    chances: frozenset[str] = frozenset()
+    truths: frozenset[str] = frozenset()
+    rows: Mapping[str, str] = field(default_factory=dict)
+    read: frozenset[str] = frozenset()
+    batch: bool = False
+
+
+def source_of(function: Function) -> str:
+    """Return the text of a function; nothing where it cannot be found."""
+    try:
+        return inspect.getsource(function)
+    except (OSError, TypeError):
+        return ""
+
+
+def _tree(function: Function) -> ast.AST:
+    try:
+        return ast.parse(textwrap.dedent(source_of(function)))
+    except SyntaxError:
+        return ast.Module([], [])
+
+
+def clues_of(forward: Function, backward: Function | None = None) -> Clues:
+    """Return what the texts of a pair say; of a forward alone where the backward is left out.
+
+    >>> def f(x, p): ...
+    >>> clues_of(f).graded
+    frozenset()
+    """
+    names = [name for name in inspect.signature(forward).parameters if name != "self"]
+    ahead, text = _tree(forward), source_of(forward)
+    trees = [(ahead, {*names})]
+    graded, read, batch = set[str](), set[str](), bool(_BATCH.search(text))
+    if backward is not None and backward is not forward:
+        back, behind = _tree(backward), source_of(backward)
+        trees.append((back, {*names} & {*inspect.signature(backward).parameters}))
+        written = {normal(target) for name in _written(back) if (target := gradient_target(name))}
+        graded = {name for name in names if normal(name) in written}
+        read = {*_read(back, backward)} & {*names}
+        batch = (batch or bool(_BATCH.search(behind) or _BATCH_BACK.search(behind))) and not _SINGLE.search(behind)
+    arrays = {name for tree, known in trees for name in _arrays(tree) if name in known}
+    chances, truths = set[str](), set[str]()
+    rows: dict[str, str] = {}
+    for node in ast.walk(ahead):
+        match node:
+            case ast.BinOp(left=ast.Constant(value=1 | 1.0), op=ast.Sub(), right=ast.Name(id=name)) if "log(" in text:
+                chances.add(name)
+            case ast.Compare(left=ast.Name(id=name), comparators=[ast.Constant(value=0 | 1)]) if isinstance(
+                node.ops[0], (ast.Eq, ast.NotEq)
+            ):
+                truths.add(name)
+            case ast.Subscript(value=ast.Name() | ast.Attribute(value=ast.Name(id="self")), slice=ast.Name(id=name)):
+                rows[name] = node.value.id if isinstance(node.value, ast.Name) else node.value.attr  # type: ignore[attr-defined]
+            case ast.Call(func=ast.Attribute(attr="take"), args=[ast.Name(id=table), ast.Name(id=name), *_]):
+                rows[name] = table
+    assigned = {n.id for n in ast.walk(ahead) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    rows = {n: table for n, table in rows.items() if n in names and n not in {*assigned, *rows.values()}}
+    known = frozenset(names) - assigned
+    return Clues(
+        frozenset(graded), frozenset(arrays), known & chances, known & truths, rows, frozenset(read), batch
+    )  # fmt: skip
+
+
+def _written(tree: ast.AST) -> Iterator[str]:
+    """Yield the names and attributes that a text writes to."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.attr
+
+
+def _read(tree: ast.AST, backward: Function) -> Iterator[str]:
+    """Yield what a backward reads that comes from outside: its parameters, what it unpacks, its object's attributes."""
+    own = {*inspect.signature(backward).parameters}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assign(targets=[ast.Tuple(elts=entries)], value=ast.Name() | ast.Attribute() | ast.Subscript()):
+                own |= {entry.id for entry in entries if isinstance(entry, ast.Name)}
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Subscript()):
+                own.add(name)
+            case ast.Attribute(value=ast.Name(id="self"), attr=name, ctx=ast.Load()):
+                yield name
+    yield from own
+
+
+def _arrays(tree: ast.AST) -> Iterator[str]:
+    """Yield the names that are used as arrays are."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(value=ast.Name(id=name), attr=attribute) if attribute in _OF_ARRAYS:
+                yield name
+            case ast.Subscript(value=ast.Name(id=name), slice=ast.Tuple() | ast.Slice()):
+                yield name
+            case ast.BinOp(left=left, op=ast.MatMult(), right=right):
+                yield from (side.id for side in (left, right) if isinstance(side, ast.Name))
+            case ast.Call(func=ast.Name(id="len"), args=[ast.Name(id=name)]):
+                yield name
+            case ast.Call(func=ast.Attribute(attr=called), args=[ast.Name(id=name), *_]) if called in _OF_NUMBERS:
+                yield name
+
+
+# ---- what a function of a text returns and assigns ------------------------------------------------------------
+
+
+def functions_of(body: list[ast.stmt]) -> Iterator[ast.FunctionDef]:
+    """Yield the functions that a module defines, those under an `if` or `try` too."""
+    for statement in body:
+        if isinstance(statement, ast.FunctionDef):
+            yield statement
+        elif isinstance(statement, (ast.If, ast.Try)):
+            yield from functions_of([s for s in ast.iter_child_nodes(statement) if isinstance(s, ast.stmt)])
+
+
+def returns_of(function: ast.FunctionDef) -> list[ast.expr]:
+    """Return what its own return statements return (not those of functions inside it)."""
+    found, queue = [], list[ast.AST](function.body)
+    while queue:
+        node = queue.pop(0)
+        if isinstance(node, ast.Return) and node.value is not None:
+            found.append(node.value)
+        elif not isinstance(node, (ast.FunctionDef, ast.Lambda, ast.ClassDef)):
+            queue.extend(ast.iter_child_nodes(node))
+    return found
+
+
+def returned(source: str, name: str) -> tuple[tuple[str, ...], bool] | None:
+    r"""Return what the last return statement of a function returns, and whether it is a tuple.
+
+    None where it cannot be known.
+
+    An entry that is no plain name goes by the one gradient in it; else it is the empty string.
+
+    >>> returned("def f(a):\n    return a, a + 1, da / 2", "f")
+    (('a', '', 'da'), True)
+    """
+    function = function_in(source, name)
+    if function is None or not (answers := returns_of(function)):
+        return None
+    last = max(answers, key=lambda answer: answer.lineno)
+    entries = last.elts if isinstance(last, (ast.Tuple, ast.List)) else [last]
+    if any(isinstance(entry, ast.Starred) for entry in entries) or isinstance(last, (ast.Call, ast.Dict)):
+        return None
+    names = tuple(entry.id if isinstance(entry, ast.Name) else _gradient_in(entry) for entry in entries)
+    return names, isinstance(last, (ast.Tuple, ast.List))
+
+
+def entries_returned(source: str, name: str) -> list[tuple[int | str, str]]:
+    r"""Return the names in the tuple that a function returns last, in lists inside it too, with their places.
+
+    >>> entries_returned("def f(a):\n    return a, [b, c]", "f")
+    [(0, 'a'), ('1.0', 'b'), ('1.1', 'c')]
+    """
+    function = function_in(source, name)
+    last = max(returns_of(function), key=lambda answer: answer.lineno, default=None) if function else None
+    found = list[tuple[int | str, str]]()
+    for i, entry in enumerate(last.elts if isinstance(last, ast.Tuple) else ()):
+        if isinstance(entry, (ast.Tuple, ast.List)):
+            found += [(f"{i}.{j}", one.id) for j, one in enumerate(entry.elts) if isinstance(one, ast.Name)]
+        elif isinstance(entry, ast.Name):
+            found.append((i, entry.id))
+    return found
+
+
+def _gradient_in(entry: ast.expr) -> str:
+    """Return the one name of a gradient in an expression that scales it or sums it up; or nothing."""
+    if not isinstance(entry, (ast.BinOp, ast.UnaryOp, ast.Call)):
+        return ""
+    names = {n.id for n in ast.walk(entry) if isinstance(n, ast.Name) and gradient_target(n.id)}
+    return names.pop() if len(names) == 1 else ""
+
+
+def assigned(source: str, name: str) -> tuple[str, ...]:
+    """Return the variables that a function assigns, in order."""
+    function = function_in(source, name)
+    found = [n for n in ast.walk(function) if isinstance(n, ast.Name)] if function else []
+    return tuple(dict.fromkeys(n.id for n in found if isinstance(n.ctx, ast.Store)))
+
+
+def parameters_of(source: str, name: str) -> tuple[str, ...]:
+    """Return the parameters of a function in the text, `self` left out; nothing where it is not there or takes any.
+
+    >>> parameters_of("def f(x, *, eps=1e-5): ...", "f")
+    ('x', 'eps')
+    """
+    function = function_in(source, name)
+    if function is None or function.args.kwarg is not None:
+        return ()
+    arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+    return tuple(argument.arg for argument in arguments if argument.arg != "self")
+
+
+def function_in(source: str, name: str) -> ast.FunctionDef | None:
+    """Return the function, or for ``Class.method`` the method, of that name."""
+    owner, _, last = name.rpartition(".")
+    body = ast.parse(source).body
+    if owner:
+        body = [s for node in body if isinstance(node, ast.ClassDef) and node.name == owner for s in node.body]
+    return {function.name: function for function in functions_of(body)}.get(last)
+
+
+# ---- dictionaries and texts ---------------------------------------------------------------------------------
+
+
+def settings_read(forward: Function, parameter: str, within: tuple[Function, ...] = ()) -> dict[str, bool]:
+    """Return the keys that the text of `forward` reads of a dictionary, and whether it cannot do without.
+
+    >>> def f(x, bn_param):
+    ...     return x * bn_param["scale"] + bn_param.get("eps", 1e-5)
+    >>> settings_read(f, "bn_param")
+    {'eps': False, 'scale': True}
+    """
+    found: dict[str, bool] = {}
+    for node in ast.walk(_tree(forward)):
+        match node:
+            case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=str(key)), ctx=ast.Load()):
+                if name == parameter:
+                    found[key] = True
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id=name), attr="get" | "setdefault" | "pop"),
+                args=[ast.Constant(value=str(key)), *rest],
+            ):
+                if name == parameter:
+                    found.setdefault(key, not rest)
+            case ast.Call(func=ast.Name(id=called), args=arguments):
+                helper = getattr(inspect.unwrap(forward), "__globals__", {}).get(called)
+                if not inspect.isfunction(helper) or helper in (*within, inspect.unwrap(forward)):
+                    continue
+                for own, given in zip(inspect.signature(helper).parameters, arguments, strict=False):
+                    if isinstance(given, ast.Name) and given.id == parameter:  # a helper reads them
+                        found = settings_read(helper, own, (*within, inspect.unwrap(forward))) | found
+    return dict(sorted(found.items()))
+
+
+def built(forward: Function, parameter: str) -> str:
+    """Return how the keys of a dictionary begin that a loop puts together: ``p["W" + str(l)]``; or nothing."""
+    for node in ast.walk(_tree(forward)):
+        match node:
+            case ast.Subscript(value=ast.Name(id=name), slice=ast.BinOp() | ast.JoinedStr() | ast.Call()) if (
+                name == parameter
+            ):
+                return "".join(
+                    str(n.value)
+                    for n in ast.walk(node.slice)
+                    if isinstance(n, ast.Constant) and isinstance(n.value, str)
+                )
+    return ""
+
+
+def compared(function: Function, parameter: str) -> list[str]:
+    """Return the texts that a function compares a parameter with: ``activation == "relu"``."""
+    found = []
+    for node in ast.walk(_tree(function)):
+        match node:
+            case ast.Compare(
+                left=ast.Name(id=name), ops=[ast.Eq() | ast.NotEq()], comparators=[ast.Constant(value=str(text))]
+            ):
+                if name == parameter:
+                    found.append(text)
+    return list(dict.fromkeys(found))
