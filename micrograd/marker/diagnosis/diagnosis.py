@@ -113,8 +113,9 @@ class Diagnoser:
         now = Examination(self.first, self.cases, self.quantities)
         job = SearchJob(self.first, self.cases, now.recordings, self.fresh, self.deadline)
         goal = Goal(tuple(now.states), now.wrong)
-        for statement in self.first.statements if now.wrong else ():
-            for change in changes_of(statement.node, self.first.text) if statement.unpacks else ():
+        shapes = [s for s in self.first.statements if s.unpacks and self.first.text.of(s.node).endswith(".shape")]
+        for statement in shapes if now.wrong else ():
+            for change in changes_of(statement.node, self.first.text):
                 made = Mended(statement, None, change, change.start, change.end, change.new, change.cost)
                 if change.tag == "unpack" and (mended := job.verified(made, goal)) is not None:
                     other.add(now, statement, found_at(now, statement, None, mended, None), mended)
