@@ -106,6 +106,8 @@ _SLOPES: dict[str, Callable[..., Any]] = {
     "y1": lambda _, x: 0.5 * (_of("y0", x) - _of("yv", 2.0, x)),
     "i0": lambda _, x: _of("i1", x),
     "i1": lambda _, x: 0.5 * (_of("i0", x) + _of("iv", 2.0, x)),
+    "i0e": lambda out, x: _of("i1e", x) - p.sign(x) * out,
+    "i1e": lambda out, x: 0.5 * (_of("i0e", x) + _of("ive", 2.0, x)) - p.sign(x) * out,
     # the last of several: called with the result and all of them
     "polygamma": lambda _, n, x: _of("polygamma", n + 1, x),
     "jv": lambda _, n, x: 0.5 * (_of("jv", n - 1, x) - _of("jv", n + 1, x)),

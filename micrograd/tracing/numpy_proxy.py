@@ -76,7 +76,10 @@ _OF_ARRAYS = {
     np.pad,
     np.block,
 }  # whose result is never one of NumPy's numbers
-_REDUCTIONS = {np.sum, np.mean, np.var, np.std, np.max, np.min}  # of one traced array they take the short way
+_REDUCTIONS: dict[Any, Callable[..., Any]] = {  # of one traced array they take the short way
+    np.sum: c.sum, np.mean: c.mean, np.max: c.amax, np.min: c.amin,
+    **{function: FUNCTIONS[function] for function in (np.var, np.std)},
+}  # fmt: skip
 _OF_REDUCTIONS = {"axis", "keepdims", "ddof"}
 _OF_MATH = {
     **{name: getattr(np, name) for name in (
@@ -96,10 +99,10 @@ def apply_function(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     Raises:
         GraphError: it is not composed of primitives, so that its gradient would be lost.
     """
-    if called in _REDUCTIONS and len(args) == 1 and type(args[0]) is TracedArray and kwargs.keys() <= _OF_REDUCTIONS:
-        x = float_of(args[0])
+    if len(args) == 1 and type(args[0]) is TracedArray and (short := _REDUCTIONS.get(called)) is not None:
+        x = float_of(args[0]) if kwargs.keys() <= _OF_REDUCTIONS else None
         if x is not None:
-            return own(FUNCTIONS[called](x, **kwargs))
+            return own(short(x, **kwargs))
     if called in OVERRIDES:
         return OVERRIDES[called](*args, **kwargs)
     if called is np.einsum and args and (view := einsum_view(*args, **kwargs)) is not None:

@@ -23,10 +23,13 @@ from tests.benchmarks.batchnorm import composed
 from tests.benchmarks.row import TRIAL, Case, Prepared, Row
 
 WIDTH = 64
-POWERS = tuple(range(8, 27, 2))
+POWERS = tuple(range(8, 27, 3))
 MEMORY = ", memory"
 JUDGED = 20
 """Larger results are not held against the reference, which would take more memory than what it judges."""
+
+ARRAYS = 16
+"""As many as the batch hold what an eager step keeps, and some."""
 
 PAGE = 4096
 """Less than this is not seen."""
@@ -34,10 +37,10 @@ SLACK = 1.1
 """A fitted exponent of at most this is linear: the noise of a shared machine moves it by some hundredths."""
 
 
-def _status(field: str) -> int:
+def counted(field: str, file: str = "self/status") -> int:
     """Bytes, as Linux counts them; raises ImportError elsewhere."""
     try:
-        for line in Path("/proc/self/status").read_text().splitlines():
+        for line in Path("/proc", file).read_text().splitlines():
             if line.startswith(field + ":"):
                 return 1024 * int(line.split()[1])
     except OSError:
@@ -48,10 +51,13 @@ def _status(field: str) -> int:
 def _measured(build: Callable[..., Prepared], power: int) -> Prepared:
     """A step that answers its seconds and the bytes that the process grew by."""
     size = 2**power
+    needed, free = ARRAYS * 4 * size, counted("MemAvailable", "meminfo")
+    if needed > free:
+        raise ImportError(f"{name(power)} entries take {needed >> 30} GiB, and {free >> 30} are free")
     trial, os.environ[TRIAL] = os.environ.get(TRIAL, "0.2"), "0"
     build(64, WIDTH).step()  # the library is loaded and has compiled something
     os.environ[TRIAL] = trial
-    before = _status("VmRSS")
+    before = counted("VmRSS")
     made = build(size // WIDTH, WIDTH)
     repeat, settled = 1, False
 
@@ -69,7 +75,7 @@ def _measured(build: Callable[..., Prepared], power: int) -> Prepared:
         for _ in range(repeat):
             made.step()
         taken = (time.perf_counter() - start) / repeat
-        grown = max(_status("VmHWM") - before, PAGE)
+        grown = max(counted("VmHWM") - before, PAGE)
         return {name(power): taken, f"{name(power)}{MEMORY} [bytes]": float(grown)}
 
     repeat = max(1, int(1e-3 / step()[name(power)]))

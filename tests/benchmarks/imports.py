@@ -41,5 +41,5 @@ ROW = Row(
         "autograd": lambda: _importing("autograd.numpy"),
         "mygrad": lambda: _importing("mygrad"),
     },
-    rounds=9,
+    rounds=5,
 )

@@ -20,7 +20,7 @@ TRIAL = "MICROGRAD_BENCH_TRIAL"
 
 ROWS = (
     "chain", "moons", "batchnorm", "imports", "picture", "walk", "million", "checkpoint", "digits",
-    "compiled_bn", "memory", "layer_norm", "entropy", "gelu", "images", "mlp", "compiling", "overhead",
+    "compiled_bn", "memory", "layer_norm", "entropy", "gelu", "images", "mlp", "compiling", "overhead", "first_call",
     "attention", "rms_norm", "lstm", "adam", "transformer", "residual", "growth",
 )  # fmt: skip
 """The rows in the order of the table; the second and the third line are the compiler's."""

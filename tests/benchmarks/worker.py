@@ -173,7 +173,8 @@ def _prepare(prepared: Prepared, warm_up: float) -> dict[str, Any]:
             if step_seconds > 1.0:
                 break
         assert step_seconds is not None
-        repeat = max(1, int(SAMPLE / step_seconds))
+        alone = not isinstance(prepared.step(), (float, dict))  # else the step measures by itself
+        repeat = max(1, int(SAMPLE / step_seconds)) if alone else 1
     return {"answer": answer, "repeat": repeat, "step_seconds": step_seconds, "notes": dict(prepared.notes)}
 
 

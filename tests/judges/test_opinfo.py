@@ -327,7 +327,7 @@ OPS = [
     *(Op(name, special(ours), 1) for name, ours in {
         "erf": "erf", "erfc": "erfc", "erfinv": "erfinv", "lgamma": "gammaln", "digamma": "digamma", "xlogy": "xlogy",
         "special.ndtr": "ndtr", "special.log_ndtr": "log_ndtr", "special.ndtri": "ndtri", "special.xlog1py": "xlog1py",
-        "i0": "i0", "special.i1": "i1", "special.entr": "entr", "special.erfcx": "erfcx",
+        "i0": "i0", "special.i1": "i1", "special.i0e": "i0e", "special.i1e": "i1e", "special.entr": "entr", "special.erfcx": "erfcx",
     }.items()),
     Op("linalg.vector_norm", lambda x, order=2, dim=None, keepdim=False, **k: np.linalg.vector_norm(
         x, ord=k.get("ord", order), axis=tuple(dim) if isinstance(dim, list) else dim, keepdims=keepdim), 10),

@@ -20,7 +20,7 @@ UNIT = np.array([0.2, 0.5, 0.83])
 ONE = {
     **dict.fromkeys(("erf", "erfc", "erfcx", "expit", "log_expit", "ndtr", "log_ndtr", "gamma", "gammaln", "rgamma"), X),
     **dict.fromkeys(("psi", "digamma", "loggamma", "j0", "j1", "y0", "y1", "i0", "i1", "entr", "exp10", "exp2"), X),
-    **dict.fromkeys(("erfinv", "ndtri", "logit"), UNIT), "erfcinv": 2 * UNIT, "cbrt": X, "expm1": X, "log1p": X,
+    "i0e": X + 1.0, "i1e": -X - 1.0, **dict.fromkeys(("erfinv", "ndtri", "logit"), UNIT), "erfcinv": 2 * UNIT, "cbrt": X, "expm1": X, "log1p": X,
 }  # fmt: skip
 SEVERAL: dict[str, tuple[Any, ...]] = {
     "polygamma": (2, X), "jv": (1.5, X), "yv": (0.5, X), "yn": (2, X), "iv": (1.5, X), "ive": (2, X), "ive at -x": (2, -X),
