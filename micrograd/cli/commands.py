@@ -206,7 +206,11 @@ def _cache(options: argparse.Namespace, terminal: Terminal) -> None:
     from micrograd.kept.store import cache_info, clear_cache
 
     folder, files, size = cache_info()
-    if folder is None:
+    if options.tune:
+        from micrograd.compiler.tuning import tune
+
+        tune(terminal.say)
+    elif folder is None:
         terminal.say("compiled functions are not kept on disk (MICROGRAD_CACHE_DIR is off)")
     elif options.clear:
         terminal.say(f"{folder}: {clear_cache()} compiled functions removed")
@@ -306,7 +310,9 @@ def _parser() -> argparse.ArgumentParser:
         "The environment variable MICROGRAD_CACHE_DIR names another folder; with the value off nothing is kept.",
         allow_abbrev=False,
     )
-    cache.add_argument("--clear", action="store_true", help="remove the compiled functions")
+    what = cache.add_mutually_exclusive_group()
+    what.add_argument("--clear", action="store_true", help="remove the compiled functions, and what was measured")
+    what.add_argument("--tune", action="store_true", help="measure how loops are best cut and shared on this machine")
     cache.set_defaults(run=_cache)
     return parser
 

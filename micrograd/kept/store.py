@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
 import secrets
 import stat
@@ -21,16 +22,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["ENGINE", "CacheInfo", "CacheWarning", "Store", "cache_info", "clear_cache", "open_store"]
+__all__ = ["ENGINE", "TUNED", "CacheInfo", "CacheWarning", "Store", "cache_info", "clear_cache", "open_store"]
 
 _MAGIC = b"micrograd kernel 1\n"
 _KERNEL, _UNFINISHED = ".kernel", ".tmp"
 ENGINE = ".engine"
 """Suffix of a layout engine that is kept compiled; a function's machine code has ``.kernel``."""
+TUNED = ".tuned"
+"""Suffix of settings that were measured on a machine."""
 # seconds since a file was last used, or begun
 _KEPT = {
     _KERNEL: 90 * 24 * 3600.0,
     ENGINE: 90 * 24 * 3600.0,
+    TUNED: math.inf,
     _UNFINISHED: 3600.0,
 }
 _LARGEST_HEADER = 1 << 20
@@ -212,14 +216,14 @@ class Store:
     def discard(self, name: str, why: str, suffix: str = _KERNEL) -> None:
         """Remove what is kept under a name, and say so."""
         self._remove(name + suffix)  # first: whoever makes errors of warnings does not read it again
-        what = "function" if suffix == _KERNEL else "engine"
-        _tell(f"cache file {self.folder / (name + suffix)} {why}; it is removed, and the {what} compiled anew")
+        anew = {_KERNEL: "the function compiled anew", ENGINE: "the engine compiled anew"}.get(suffix, "defaults used")
+        _tell(f"cache file {self.folder / (name + suffix)} {why}; it is removed, and {anew}")
 
     def files(self) -> dict[str, os.stat_result]:
         """Return all files of ours, finished or not."""
         found = {}
         for name in os.listdir(self.folder if self._descriptor is None else self._descriptor):
-            if name.endswith((_KERNEL, ENGINE, _UNFINISHED)):
+            if name.endswith((*_KEPT,)):
                 with contextlib.suppress(OSError):
                     found[name] = self._stat(name)
         return found

@@ -26,9 +26,14 @@ from hypothesis import strategies as st
 pytest.importorskip("llvmlite")
 pytest.importorskip("platformdirs")
 
+import micrograd as mg
+from micrograd.cli import main
+from micrograd.compiler import tuning
 from micrograd.compiler.cache import cache
 from micrograd.compiler.cache.cache import load_or_compile
 from micrograd.compiler.machine.values import UnprintedError
+from micrograd.compiler.runtime import settings as settings_module
+from micrograd.compiler.runtime.settings import Settings
 from micrograd.kept import store
 from micrograd.kept.store import CacheWarning, cache_info, clear_cache, open_store
 
@@ -519,3 +524,97 @@ def test_the_command_says_what_is_kept_and_clears_it(
         f"{folder}: 0 compiled functions, 0 bytes",
         "compiled functions are not kept on disk (MICROGRAD_CACHE_DIR is off)",
     ]
+
+
+# ---- what is measured ------------------------------------------------------------------------------------------------
+
+
+def timer(best: int, gain: dict[int, float]) -> tuning.Timer:
+    """A machine that likes so many pieces, and whose second thread saves so much from a size on."""
+
+    def seconds(setting: Settings, shape: tuple[int, int], threads: int) -> float:
+        entries = shape[0] * shape[1]
+        share = next((gain[least] for least in sorted(gain, reverse=True) if entries >= least), 1.5)
+        return entries * (share if threads == 2 else 1.0) * (1.0 + abs(setting.pieces - best))
+
+    return seconds
+
+
+def test_the_best_settings_are_found() -> None:
+    said: list[str] = []
+    found = tuning.measured(timer(16, {1 << 18: 0.6}), said.append)
+    assert (found.pieces, found.shared_entries) == (16, 1 << 18)
+    assert said[0].startswith("chunks of a pass: 16 or more (2: ")
+    assert said[1].startswith("two threads from 262,144 entries on (16,384: 1.5, ")
+    assert tuning.measured(timer(2, {1 << 15: 0.7, 1 << 17: 1.1, 1 << 19: 0.5})).shared_entries == 1 << 19
+    assert tuning.measured(timer(2, {1 << 15: 0.99})).shared_entries > 1 << 60
+
+
+def test_what_was_measured_is_kept_and_used(folder: Path) -> None:
+    try:
+        assert settings_module.settings() == Settings()
+        found = Settings(pieces=3, shared_entries=1 << 10)
+        assert settings_module.keep(found)
+        settings_module._found.cache_clear()  # a new process
+        assert settings_module.settings() == found
+        f, x = mg.compile(lambda x: np.exp(x) + 1.0, threads=2), np.ones((64, 64))
+        assert np.array_equal(f(x), mg.compile(lambda x: np.exp(x) + 1.0, threads=1)(x))
+        assert f.report().kernels[0].threads == 2
+        (file,) = folder.glob("*.tuned")
+        file.write_bytes(file.read_bytes().replace(b'"pieces": 3', b'"pieces": 4'))
+        settings_module._found.cache_clear()
+        with pytest.warns(CacheWarning, match="it is removed, and defaults used"):
+            assert settings_module.settings() == Settings()
+        assert settings_module.keep(found)
+        clear_cache()
+        settings_module._found.cache_clear()
+        assert settings_module.settings() == Settings()
+    finally:
+        settings_module._found.cache_clear()
+
+
+@pytest.mark.parametrize("wrong", [{"pieces": 0}, {"chunk_rows": 257}, {"shared_entries": 2.5}, {"chunk_bytes": True}])
+def test_settings_that_are_none(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="expected: whole numbers of at least 1, and chunk_rows of at most 256"):
+        Settings(**wrong)
+
+
+def test_the_command_measures_this_machine(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tuning, "PIECES", (4, 8))
+            patch.setattr(tuning, "SHARED", (1 << 14,))
+            assert main(["cache", "--tune"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert [line.split(":")[0] for line in lines[:1]] == ["chunks of a pass"]
+        assert settings_module.settings().pieces in (4, 8)
+        assert len([*folder.glob("*.tuned")]) == 1
+    finally:
+        settings_module._found.cache_clear()
+
+
+def test_without_a_folder_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MICROGRAD_CACHE_DIR", "off")
+    try:
+        assert not settings_module.keep(Settings(pieces=3))
+        assert settings_module.settings() == Settings()
+    finally:
+        settings_module._found.cache_clear()
+
+
+@pytest.mark.parametrize("rows", [1, 63, 64, 500, 5000])
+def test_a_pass_that_may_be_shared_is_cut_into_pieces(rows: int) -> None:
+    def f(x: Any) -> Any:
+        return x - x.sum(1, keepdims=True)
+
+    x = np.random.default_rng(0).standard_normal((rows, 8))
+    with settings_module.using(Settings(shared_entries=1)):
+        compiled = mg.compile(f, threads=2)
+        got = compiled(x)
+    np.testing.assert_allclose(got, f(x), rtol=1e-12, atol=1e-12)
+    (entry,) = next(iter(compiled.entries.values()))
+    segment = entry.lowered.steps[0].segment
+    assert segment.chunks == -(-rows // segment.rows)
+    assert segment.rows <= 256
+    assert segment.chunks >= min(8, rows // 4) or segment.rows <= 4
+    assert segment.rows % 4 == 0 or segment.rows == rows

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,7 +16,7 @@ from hypothesis.stateful import initialize, invariant
 from idioms import IDIOMS, arguments
 from strategies import Program, inputs_of, margin, programs, seeds
 from test_equality import GRAPHS, SAMPLES, STEPS, Growing, _leaves, both, close, floats, items, moved
-from two_threads import Company, Turns, company, poison, turns
+from two_threads import LARGE, Company, Turns, company, poison, turns
 
 import micrograd as mg
 from micrograd import functional, nn, optim
@@ -22,6 +24,9 @@ from micrograd.compiler.backends import native as entry_module
 from micrograd.compiler.backends.native import Entry
 from micrograd.compiler.codegen.loops import Nest
 from micrograd.compiler.codegen.segment import Segment
+from micrograd.compiler.runtime import worker
+from micrograd.compiler.runtime.settings import Settings, using
+from micrograd.compiler.runtime.worker import Helper
 from micrograd.engine import Tensor
 from micrograd.program.capture import capture
 from micrograd.pytree import flatten
@@ -388,8 +393,32 @@ def test_shared_passes_stay_within_bounds(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(entry_module, "machine_code", lambda *given, interpreted: code(*given, interpreted=True))
     x = np.random.default_rng(0).standard_normal((280, 260))
     fast = mg.compile(lambda x: x / np.sqrt(np.sum(x * x)), threads=2)
+    with using(Settings(shared_entries=LARGE)):
+        fast(x)
     assert np.abs(fast(x) - x / np.sqrt(np.sum(x * x))).max() < 1e-17
     assert "threads" in str(fast.report())
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2, reason="threads are not moved here"
+)
+def test_the_second_thread_keeps_off_the_core_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    helper, cores = Helper(), sorted(os.sched_getaffinity(0))[:2]
+
+    def started(core: int) -> set[int]:
+        monkeypatch.setattr(worker, "_CORE", lambda: core)
+        done = threading.Event()
+        helper.start(done.set, ())
+        assert done.wait(10)
+        assert helper._thread is not None
+        return os.sched_getaffinity(helper._thread.native_id or 0)
+
+    for core in (*cores, cores[0]):
+        assert core not in started(core)
+    assert os.sched_getaffinity(0) >= {*cores}  # the caller stays free
+    real = os.sched_getaffinity
+    monkeypatch.setattr(os, "sched_getaffinity", lambda thread: real(thread) if thread else {cores[1]})
+    assert cores[1] in started(cores[1])  # it has no other
 
 
 # ---- the tests can fail --------------------------------------------------------------------------------------------

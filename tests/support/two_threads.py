@@ -27,11 +27,14 @@ from micrograd.compiler.backends.native import Entry
 from micrograd.compiler.codegen import lower, segment
 from micrograd.compiler.codegen.segment import Segment
 from micrograd.compiler.runtime import barrier
+from micrograd.compiler.runtime.settings import Settings, using
 from micrograd.compiler.runtime.worker import HELPER
 
-__all__ = ["Company", "Turns", "company", "poison", "small_passes", "turns"]
+__all__ = ["LARGE", "Company", "Turns", "company", "poison", "small_passes", "turns"]
 
 
+LARGE = 1 << 16
+"""Passes over so many entries are shared, whatever is best on the machine at hand."""
 LONELY = 5_000
 """A second thread that looks at counters so often after the first has left waits for what never comes."""
 
@@ -196,7 +199,7 @@ class Company:
 def company() -> Iterator[Company]:
     """Decide for the functions that are compiled meanwhile whether their second thread comes."""
     made = Company()
-    with pytest.MonkeyPatch.context() as patch:
+    with using(Settings(shared_entries=LARGE)), pytest.MonkeyPatch.context() as patch:
         patch.setattr(HELPER, "start", made.start)
         patch.setattr(Segment, "source", lambda segment: made.source(segment))
         yield made
@@ -206,10 +209,9 @@ def company() -> Iterator[Company]:
 def small_passes() -> Iterator[None]:
     """Share passes over arrays of any size, in chunks of two rows."""
     with pytest.MonkeyPatch.context() as patch:
+        small = Settings(chunk_bytes=64, chunk_rows=2, shared_entries=1)
         for module in (segment, lower):
-            patch.setattr(module, "PARALLEL", 1)
-        patch.setattr(segment, "CHUNK_ROWS", 2)
-        patch.setattr(segment, "CHUNK_BYTES", 64)
+            patch.setattr(module, "settings", lambda: small)
         patch.setattr(entry_module, "LINGER", 0)
         yield
 

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from micrograd.compiler.codegen.fusion import Grouping, Step, group
-from micrograd.compiler.codegen.segment import PARALLEL, Memory, Segment
+from micrograd.compiler.codegen.segment import Memory, Segment
 from micrograd.compiler.optimize.algebra import centred, factored, picked
 from micrograd.compiler.optimize.rewriter import Notes, rewrite
+from micrograd.compiler.runtime.settings import settings
 from micrograd.program.indices import positions_fed
 from micrograd.program.program import Equation, Program
 from micrograd.program.views import is_unit_reshape
@@ -100,7 +101,9 @@ def lower(program: Program, layouts: Mapping[int, str], threads: int, *, blas: b
     memory = Memory({v: f"x{v}" for v in (*fed, *made)}, dict(layouts))
     memory.axes = {v: len(shape) for v, shape in made.items()}
     shared = threads > 1 and any(
-        step.kernel is not None and step.kernel.stores and int(np.prod(step.kernel.sizes, dtype=int)) >= PARALLEL
+        step.kernel is not None
+        and step.kernel.stores
+        and int(np.prod(step.kernel.sizes, dtype=int)) >= settings().shared_entries
         for step in found.steps
     )
     steps: list[Native | Equation] = []

@@ -18,6 +18,7 @@ from micrograd.compiler.codegen.loops import BLOCK, Array, Item, Nest, Root
 from micrograd.compiler.codegen.moves import print_move
 from micrograd.compiler.machine.abreast import ROWS
 from micrograd.compiler.optimize.rewriter import FAR, Shift
+from micrograd.compiler.runtime.settings import settings
 from micrograd.program.program import Equation
 from micrograd.program.views import ONE, index_of
 
@@ -25,15 +26,10 @@ __all__ = ["Memory", "Pass", "Segment"]
 
 _LITERALS = {0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 3.0, 4.0}
 """Numbers that stand in the source; all others may depend on a shape (1/N) and are arguments."""
-CHUNK_BYTES, CHUNK_ROWS = 1 << 18, 256
-"""A pass works on chunks of so many bytes of its largest array, and of so many rows at most: a chunk stays in the
-cache, and no more numbers than that are added up in the dtype of the data."""
 LONG_ROW = 1 << 13
 """So many entries of a row at most, or several rows no longer fit into the first cache."""
 TURNS, LINGER = 1000, 100
 """So often a thread looks before it leaves its core to others, and so many times that it waits for another call."""
-PARALLEL = 1 << 16
-"""Loops over fewer entries than this run on one thread: starting another takes longer."""
 
 
 @dataclass(slots=True)
@@ -255,10 +251,15 @@ class Segment:
         outer = self.loop_sizes[0] if order else 1
         row = max(volume // max(outer, 1), 1)
         width = max((np.dtype(found_dtype(self.found, v)).itemsize for v in kernel.axes), default=8)
-        rows = max(1, min(CHUNK_ROWS if len(order) > 1 else CHUNK_BYTES, CHUNK_BYTES // (width * row), outer))
+        sizes = settings()
+        most = sizes.chunk_rows if len(order) > 1 else sizes.chunk_bytes
+        rows = max(1, min(most, sizes.chunk_bytes // (width * row), outer))
+        if volume >= sizes.shared_entries:
+            whole = ROWS if len(order) > 1 else BLOCK
+            rows = min(rows, -(-outer // (sizes.pieces * whole)) * whole)
         self.chunks = -(-outer // rows)
         self.rows = rows
-        self._shared = self.threads > 1 and volume >= PARALLEL and self.chunks > 1
+        self._shared = self.threads > 1 and volume >= sizes.shared_entries and self.chunks > 1
         self.parallel |= self._shared
         self.line(f"# kernel of stage {kernel.stage}: {' x '.join(map(str, self.loop_sizes)) or 'one number'}")
         roots = [Root("store", nest.item(v), self.array(Item(v, nest.item(v).axes))) for v in kernel.stores]

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.compiler.machine.assembling import vector_bytes
 from micrograd.compiler.machine.values import SHORT, UnprintedError, Value, Writer, constant, literal
 from micrograd.compiler.runtime import scalar_math, vector_math
 
@@ -104,6 +103,8 @@ def _power_of_two(w: Writer, k: Value) -> Value:
 
 def _by_power_of_two(w: Writer, x: Value, k: Value) -> Value:
     """Write ``x * 2**k``: one instruction of AVX-512, elsewhere a product with each of two powers of 2."""
+    from micrograd.compiler.machine.assembling import vector_bytes  # LLVM itself, which looking for sweeps does without
+
     if x.lanes * int(x.kind[1:]) == 8 * vector_bytes() == 512:
         mask, rounding = Value(f"i{max(x.lanes, 8)}", "-1"), Value("i32", "4")  # all lanes; as the processor is set
         return w.call(

@@ -113,8 +113,9 @@ class Diagnoser:
         now = Examination(self.first, self.cases, self.quantities)
         job = SearchJob(self.first, self.cases, now.recordings, self.fresh, self.deadline)
         goal = Goal(tuple(now.states), now.wrong)
-        for statement in self.first.statements if now.wrong else ():
-            for change in changes_of(statement.node, self.first.text) if statement.unpacks else ():
+        shapes = [s for s in self.first.statements if s.unpacks and self.first.text.of(s.node).endswith(".shape")]
+        for statement in shapes if now.wrong else ():
+            for change in changes_of(statement.node, self.first.text):
                 made = Mended(statement, None, change, change.start, change.end, change.new, change.cost)
                 if change.tag == "unpack" and (mended := job.verified(made, goal)) is not None:
                     other.add(now, statement, found_at(now, statement, None, mended, None), mended)
@@ -195,7 +196,9 @@ class Diagnoser:
         """Return the first line that nothing vouches for on the way to one; None where there is none before it."""
         if now.vouched(number) or now.recordings[0].error is not None or self.program.statements[number].looped:
             return None
-        above = [self.program.statements[n] for n in self.ancestors(now, number) if not now.settled(n)]
+        good = self.good(now)
+        doubtful = (n for n in self.ancestors(now, number) if n not in good and not now.settled(n))
+        above = [self.program.statements[n] for n in doubtful]
         above = [s for s in above if s.roots and s.targets and not s.looped and s.number not in now.forward_part]
         return next((s for s in above if any(map(_nonzero, now.written(s.number, s.names[0])))), None)
 
@@ -403,7 +406,9 @@ class Diagnoser:
             mended = self.up_to(now, suspicion, job)
             if mended is not None:
                 return mended, suspicion
-            passed.add(number)
+            expected = suspicion.status.expected[0]
+            if expected is not None and self.quantities[0].names(expected, suspicion.status.name):  # by no other word
+                passed.add(number)
         return None, None
 
     def negative(self, now: Examination, number: int) -> bool:
@@ -602,15 +607,17 @@ class Diagnoser:
         returns = {s.number for s in self.program.statements if isinstance(s.node, ast.Return)}
         return [number for number in now.order() if number in union or number in returns], slices
 
+    def good(self, now: Examination) -> set[int]:
+        """Return the statements that a right gradient depends on."""
+        states = [s for s in now.states if s is not None]
+        right = (p for p in range(len(states[0]) if states else 0) if all(s[p] == "right" for s in states))
+        return set[int]().union(*map(now.statements_of, right))
+
     def weighed(
         self, now: Examination, numbers: Sequence[int], fixed: Mapping[int, float]
     ) -> list[tuple[Statement, Root, float]]:
         """Statements with the expressions in them, and a penalty for each, the likeliest first."""
-        good: set[int] = set()
-        states = [s for s in now.states if s is not None]
-        for position in range(len(states[0]) if states else 0):
-            if all(s[position] == "right" for s in states):
-                good |= now.statements_of(position)
+        good = self.good(now)
         made = []
         for place, number in enumerate(numbers):
             state = now.status(number).state

@@ -231,6 +231,8 @@ class Examination:
                     return "unknown", quantity  # dxmu2 is dsq: where sq goes by xmu2, but xmu has a second path
                 same = np.shape(value) == np.shape(quantity.value)
                 return ("right" if same or np.size(value) != np.size(quantity.value) else "misshapen"), quantity
+        if meant and statement.in_place and name in self._upstream(number):
+            return "unknown", None  # dout[mask] = 0: from here on it is the gradient of something else
         if meant:
             parts = (str(q.key[1]).partition("_")[0] for q in quantities.equal_to(value, ("grad",)))
             if any(normal(part) == normal(base) for part in parts for base, _ in meanings(name)):
@@ -265,9 +267,13 @@ class Examination:
         later = [s for s in self.program.statements if s.number > statement.number and name in s.reads]
         return any(isinstance(n, ast.Div) for s in later for root in s.roots for n in ast.walk(root.expr))
 
+    def _upstream(self, number: int) -> set[str]:
+        """Return the names by which the gradients that arrive come in."""
+        return {a.name for a in self.cases[number].task.call.arguments if a.origin == "upstream"}
+
     def _follows(self, event: Event, number: int) -> bool:
         """Return whether a value is made of the gradient that arrives; else ``du`` may be the slope of u itself."""
-        ups = {a.name for a in self.cases[number].task.call.arguments if a.origin == "upstream"}
+        ups = self._upstream(number)
         if not ups or event.caller is not None or event.calls:
             return True
         slices = self.recordings[number].slice_of([event])

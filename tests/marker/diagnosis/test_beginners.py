@@ -505,3 +505,23 @@ def nll_backward(dout, cache):
 """)
     (finding,) = mistakes_in(report)
     assert (finding.kind, finding.sure) == ("sign", False)
+
+
+def test_a_name_that_means_something_else_hides_no_mistake_behind_it() -> None:
+    """`dz` is `dout * gamma`, and no gradient of x by another word: the line behind it is wrong."""
+    report = marked("""
+import numpy as np
+def rms_forward(x, gamma):
+    ms = np.mean(x ** 2, axis=-1, keepdims=True)
+    r = 1.0 / np.sqrt(ms + 0.1)
+    return gamma * x * r, (x, gamma, r)
+def rms_backward(dout, cache):
+    x, gamma, r = cache
+    dgamma = np.sum(dout * x * r, axis=0)
+    dz = dout * gamma
+    dr = np.sum(dz * x, axis=-1, keepdims=True)
+    dx = dz * r
+    return dx, dgamma
+""")
+    (finding,) = mistakes_in(report)
+    assert (finding.span.line, finding.kind) == (12, "path_missing")
