@@ -144,11 +144,18 @@ def _is_node(x: Any) -> bool:
     return hasattr(x, "__primitive__")
 
 
+def _has_slope(x: Any) -> bool:
+    return _is_node(x) and _kind(x) == "f"
+
+
 def between(row: p.Primitive) -> Callable[[Any, Any], Any]:
-    """Return the larger or smaller of two by `row`: tensors share a tie; against a constant it goes to the constant."""
+    """Return the larger or smaller of two by `row`: floats share a tie; against a constant it goes to the constant.
+
+    Whole numbers are constants, also where they are computed.
+    """
 
     def call(x: Any, y: Any) -> Any:
-        return row(x, y) if _is_node(x) and _is_node(y) else row(x, y, tie=0.0)
+        return row(x, y) if _has_slope(x) and _has_slope(y) else row(x, y, tie=0.0)
 
     return call
 
@@ -162,9 +169,10 @@ def minimum(x: Any, y: Any) -> Any:
     dtype = np.result_type(*(o.dtype if hasattr(o, "dtype") else o for o in (x, y)))
     if dtype.kind in "biu":
         return p.where(p.less(x, y), x, y)  # no gradient flows
+    tie = 0.5 if _has_slope(x) and _has_slope(y) else 0.0
     x, y = (p.cast(o, dtype=dtype.name) if getattr(o, "dtype", dtype).kind in "biu" else o for o in (x, y))
     x, y = (np.asarray(-o) if isinstance(o, np.ndarray) else -o for o in (x, y))
-    return -maximum(x, y)
+    return -p.maximum(x, y, tie=tie)
 
 
 def clip(x: Any, low: Any = None, high: Any = None) -> Any:

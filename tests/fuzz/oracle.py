@@ -78,8 +78,7 @@ def slope(program: Program, value: Any, along: Direction, offset: float = 0.0) -
 
     try:
         middle = at(0.0, np.longdouble)
-        size = float(np.max(np.abs(known), initial=1.0))
-        if not offset and not (np.abs(middle - known) <= loose * size).all():
+        if not offset and not (np.abs(middle - known) <= loose * np.maximum(1.0, np.abs(known))).all():
             return Slope(why="takes another way in extended precision")
         if _analytic(program.text):
             out = at(np.clongdouble(1e-30j), np.clongdouble)

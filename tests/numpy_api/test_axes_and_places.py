@@ -103,3 +103,24 @@ def test_floats_that_are_computed_are_no_places(name: str) -> None:
     for route in (lambda: mg.vjp(calls[name], X), lambda: mg.compile(calls[name])(X)):
         with pytest.raises(mg.MicrogradError, match=rf"{name}\(\): whole numbers are expected, .* use \.astype\(int\)"):
             route()
+
+
+TIES: dict[str, Callable[[Any, Any], Any]] = {
+    "whole numbers": lambda f, x: f(x, np.array([0, 1, 5])),
+    "whole numbers first": lambda f, x: f(np.array([0, 1, 5]), x),
+    "a count": lambda f, x: f(x, np.count_nonzero(x > 5)),
+    "a sum of a mask": lambda f, x: f((x > 5).sum(), x),
+    "a mask": lambda f, x: f(x, x > 5),
+    "itself": lambda f, x: f(x, x * 1.0),
+    "a number": lambda f, x: f(x, 0),
+}
+
+
+@pytest.mark.parametrize("name", TIES)
+@pytest.mark.parametrize("larger", [np.maximum, np.minimum, np.fmax, np.fmin], ids=lambda f: f.__name__)
+def test_whole_numbers_are_constants_where_two_are_equal(larger: Any, name: str) -> None:
+    x = np.array([0.0, 1.0, -1.0])
+    slopes = mg.grad(lambda x: np.sum(TIES[name](larger, x)))
+    plain = slopes(x)
+    assert np.array_equal(plain, mg.compile(slopes)(x))
+    assert plain[0] == (1.0 if name == "itself" else 0.0)
