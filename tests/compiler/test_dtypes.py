@@ -342,7 +342,7 @@ def test_a_captured_program_and_its_rewrites_are_as_they_say(f: Function, dtype:
 @pytest.mark.parametrize("f", KINDS)
 def test_machine_code_gives_the_value_and_the_dtype_of_numpy(f: Function) -> None:
     """On more entries than the loops of one thread are for; twice, since a second call finds the memory of the first."""
-    x, m = arguments(20_000, np.float32)
+    x, m = arguments(40_000, np.float32)
     assert x.size >= segment.settings().shared_entries
     step = mg.compile(f, threads=1)
     for _ in range(2):

@@ -217,4 +217,4 @@ def test_what_the_compiler_prints_in_these_tests_is_held_to_the_law(monkeypatch:
 
     monkeypatch.setattr(Nest, "_kept", variable)
     with pytest.raises(LawError, match=r"thread 1 reads k\d+, which it may not have set"):
-        mg.compile(lambda x: x / np.sqrt(np.sum(x * x)), threads=2)(np.ones((280, 260)))
+        mg.compile(lambda x: x / np.sqrt(np.sum(x * x)), threads=2)(np.ones((560, 260)))

@@ -141,7 +141,8 @@ def _halves(patch: Patch) -> None:
         total = composites.sum(a, axis, **more)
         return total / float(np.prod(composites.shape_of(a)) / max(np.prod(composites.shape_of(total)), 1))
 
-    patch.setitem(FUNCTIONS, np.mean, mean)
+    for table in (FUNCTIONS, numpy_proxy._REDUCTIONS):
+        patch.setitem(table, np.mean, mean)
 
 
 def _decided(patch: Patch) -> None:
