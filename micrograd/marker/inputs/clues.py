@@ -183,9 +183,9 @@ def returned(source: str, name: str) -> tuple[tuple[str, ...], bool] | None:
     (('a', '', 'da'), True)
     """
     function = function_in(source, name)
-    if function is None or not (answers := returns_of(function)):
+    if function is None or not (results := returns_of(function)):
         return None
-    last = max(answers, key=lambda answer: answer.lineno)
+    last = max(results, key=lambda result: result.lineno)
     entries = last.elts if isinstance(last, (ast.Tuple, ast.List)) else [last]
     if any(isinstance(entry, ast.Starred) for entry in entries) or isinstance(last, (ast.Call, ast.Dict)):
         return None
@@ -200,7 +200,7 @@ def entries_returned(source: str, name: str) -> list[tuple[int | str, str]]:
     [(0, 'a'), ('1.0', 'b'), ('1.1', 'c')]
     """
     function = function_in(source, name)
-    last = max(returns_of(function), key=lambda answer: answer.lineno, default=None) if function else None
+    last = max(returns_of(function), key=lambda result: result.lineno, default=None) if function else None
     found = list[tuple[int | str, str]]()
     for i, entry in enumerate(last.elts if isinstance(last, ast.Tuple) else ()):
         if isinstance(entry, (ast.Tuple, ast.List)):

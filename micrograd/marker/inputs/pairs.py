@@ -74,10 +74,10 @@ def is_slope(pair: Pair) -> bool:
 
 def _is_loss(function: ast.FunctionDef) -> bool:
     """Return whether it returns a loss first and gradients after it, by the names that it returns or is called by."""
-    answers = [answer for answer in returns_of(function) if isinstance(answer, ast.Tuple) and len(answer.elts) >= 2]
+    results = [result for result in returns_of(function) if isinstance(result, ast.Tuple) and len(result.elts) >= 2]
     called = {"loss", "losses", "cost", "criterion"} & set(_words(function.name))
-    for answer in answers:
-        first, second = answer.elts[0], answer.elts[1]
+    for result in results:
+        first, second = result.elts[0], result.elts[1]
         lossy = isinstance(first, ast.Name) and {"loss", "cost", "error", "l", "j"} & set(_words(first.id))
         names = second.elts if isinstance(second, ast.Tuple) else [second]
         inside = [n.id for entry in names for n in ast.walk(entry) if isinstance(n, ast.Name)]
