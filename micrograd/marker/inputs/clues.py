@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from micrograd.marker.gradient_names import gradient_target, normal
+from micrograd.marker.inputs.axes import Axes, axes_written
 
 __all__ = [
     "Clues", "assigned", "built", "clues_of", "compared", "entries_returned", "function_in", "functions_of",
@@ -41,6 +42,7 @@ class Clues:
         truths: those that hold zeros and ones.
         rows: those that are whole numbers, which pick rows of another: of ``table[ids]`` ids with table.
         read: those that the backward reads too, from its own parameters, a cache or its object.
+        axes: which axes they have, as far as the forward says it.
         batch: whether the first axis counts examples: there is a sum over it, or over one that is not the first.
     """
 
@@ -51,6 +53,7 @@ class Clues:
     rows: Mapping[str, str] = field(default_factory=dict)
     read: frozenset[str] = frozenset()
     batch: bool = False
+    axes: Axes = field(default_factory=Axes)
 
 
 def source_of(function: Function) -> str:
@@ -105,7 +108,8 @@ def clues_of(forward: Function, backward: Function | None = None) -> Clues:
     rows = {n: table for n, table in rows.items() if n in names and n not in {*assigned, *rows.values()}}
     known = frozenset(names) - assigned
     return Clues(
-        frozenset(graded), frozenset(arrays), known & chances, known & truths, rows, frozenset(read), batch
+        frozenset(graded), frozenset(arrays), known & chances, known & truths, rows, frozenset(read), batch,
+        axes_written(ahead, {*known}),
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import inspect
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -383,15 +383,17 @@ def conventional(forward: Function, backward: Function | None = None) -> Iterato
     late, known = list[ArgumentLayout](), list[Mapping[str, Fill]]()
     for family in _families(forward, names):
         for layout in _of_family(forward, family, parameters, clues):
-            entries = layout.entries
-            if entries in known:
-                continue
-            known.append(entries)
-            axes = max((len(e.dims) + (e.kind == "labels") for e in entries.values()), default=0)
-            if clues.batch and axes == 1 and any(e.kind in ("array", "positive") for e in entries.values()):
-                late.append(layout)  # one example alone, where the text sums over several
-            else:
-                yield layout
+            written = clues.axes.put_into(layout.entries)
+            for entries in [layout.entries] if written in (None, layout.entries) else [written, layout.entries]:
+                if entries in known:
+                    continue
+                known.append(entries)
+                axes = max((len(e.dims) + (e.kind == "labels") for e in entries.values()), default=0)
+                alone = axes == 1 and any(e.kind in ("array", "positive") for e in entries.values())
+                if entries != written or (clues.batch and alone):
+                    late.append(replace(layout, entries=entries))  # one example, where the text sums over several
+                else:
+                    yield replace(layout, entries=entries)
     yield from late
 
 

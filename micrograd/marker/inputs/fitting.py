@@ -64,7 +64,18 @@ def searched(
             numbers[name] = Fill("value", value=(2, 2) if "shape" in name else 2)
         elif _COUNT.fullmatch(name):
             numbers[name] = Fill("size", (next(lengths, "D"),))
-    best, left, end = replace(start, entries={**start.entries, **numbers}), _MOST, time.process_time() + _SECONDS
+    first = replace(start, entries={**start.entries, **numbers})
+    found = _searched(forward, first, known, sure)
+    if found is None and len(rows := _rows(first.entries, sure)) > 1:  # one example, as of words that are compared
+        alone = {name: replace(entry, dims=entry.dims[1:]) for name, entry in rows.items()}
+        found = _searched(forward, replace(first, entries={**first.entries, **alone}), known, sure)
+    return found
+
+
+def _searched(
+    forward: Callable[..., Any], best: ArgumentLayout, known: AbstractSet[str], sure: AbstractSet[str]
+) -> ArgumentLayout | None:
+    left, end = _MOST, time.process_time() + _SECONDS
     for place in (0, -1):  # the last sizes are even where there are images
         furthest, found = _run(forward, best, sizes_of(best)[place])
         if found is not None:
@@ -89,6 +100,10 @@ def searched(
     return None
 
 
+def _rows(entries: Mapping[str, Fill], sure: AbstractSet[str]) -> dict[str, Fill]:
+    return {n: e for n, e in entries.items() if len(e.dims) == 2 and e.dims[0] == "N" and n not in sure}
+
+
 def _moves(entries: Mapping[str, Fill], known: AbstractSet[str], sure: AbstractSet[str]) -> Iterator[dict[str, Fill]]:
     """Yield changes of one argument, the unknown ones first; then of all at once: columns for rows, wider gates."""
     for name in sorted(entries.keys() - sure, key=lambda name: (name in known, list(entries).index(name))):
@@ -100,7 +115,7 @@ def _moves(entries: Mapping[str, Fill], known: AbstractSet[str], sure: AbstractS
             arrays, others = [], [other for other in others if other.kind in ("labels", "one-hot")]
         first = _SHAPE.fullmatch(name) or _WINDOW.fullmatch(name) or _COUNT.fullmatch(name)
         yield from ({name: one} for one in ([*others, *arrays] if first else [*arrays, *others]) if one != entry)
-    rows = {n: e for n, e in entries.items() if len(e.dims) == 2 and e.dims[0] == "N" and n not in sure}
+    rows = _rows(entries, sure)
     for turn in (lambda n, d: (d, n), lambda _, d: (d,), lambda _, d: (d, 1)):  # columns, one example, one column
         if len(rows) > 1:
             yield {name: replace(entry, dims=turn(*entry.dims)) for name, entry in rows.items()}

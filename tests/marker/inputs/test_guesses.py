@@ -10,6 +10,7 @@ import pytest
 from micrograd.errors import GraphError
 from micrograd.marker.diagnosis.marking import mark
 from micrograd.marker.inputs.clues import clues_of
+from micrograd.marker.inputs.conventions import Fill
 from micrograd.marker.inputs.pairs import pairs_in
 from micrograd.marker.process.child import task_of
 from micrograd.marker.process.limits import Limits
@@ -357,6 +358,43 @@ def huber_loss_backward(pred, target, delta=1.0):
 """,
         ("delta * np.sign(e)", "delta"),
     ),
+    "new axes by an index": (
+        """
+def film_forward(x, gamma, beta):
+    return x * gamma[:, :, None, None] + beta[:, :, np.newaxis, np.newaxis], (x, gamma)
+def film_backward(dout, cache):
+    x, gamma = cache
+    dgamma, dbeta = (dout * x).sum(axis=(2, 3)), dout.sum(axis=(2, 3))
+    dx = dout * gamma[:, :, None, None]
+    return dx, dgamma, dbeta
+""",
+        ("(dout * x)", "dout"),
+    ),
+    "letters of einsum": (
+        """
+def scores_forward(q, k, bias):
+    return np.einsum("bhtd, bhsd -> bhts", q, k) + bias, (q, k)
+def scores_backward(ds, cache):
+    q, k = cache
+    dq, dk = np.einsum("bhts,bhsd->bhtd", ds, k), np.einsum("bhts,bhtd->bhsd", ds, q)
+    dbias = ds.sum(axis=(0, 1, 2))
+    return dq, dk, dbias
+""",
+        ("ds, k)", "ds, -k)"),
+    ),
+    "one row beside a table of rows": (
+        """
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+def sampling_loss(v, u_pos, U_neg):
+    pos, neg = sigmoid(u_pos @ v), sigmoid(-U_neg @ v)
+    loss = -np.log(pos) - np.sum(np.log(neg))
+    dv = (pos - 1) * u_pos + (1 - neg) @ U_neg
+    du_pos, dU_neg = (pos - 1) * v, np.outer(1 - neg, v)
+    return loss, dv, du_pos, dU_neg
+""",
+        ("(pos - 1) * u_pos +", "(pos - 1) * u_pos -"),
+    ),
 }
 
 
@@ -433,3 +471,19 @@ def test_clues() -> None:
     assert found.rows == {"ids": "table"}
     assert {"k", "p"} <= found.read
     assert not found.batch
+
+
+def test_axes_that_are_written() -> None:
+    def forward(x, gamma, w, b, v):  # type: ignore[no-untyped-def]
+        return np.einsum("nd,dm->nm", x, w) * gamma[None] + b[None, :] + v[:, np.newaxis] + x[:, 0:1] + x[:, :]
+
+    axes = clues_of(forward).axes
+    assert axes.letters == {"x": "nd", "w": "dm"}
+    assert axes.spread == {"b": (False, True), "v": (True, False)}
+    entries = {name: Fill("array", ("N", "D")) for name in ("x", "w", "b", "v")}
+    made = axes.put_into(entries)
+    assert made is not None
+    assert made["x"].dims[1] == made["w"].dims[0] != made["w"].dims[1]
+    assert made["b"].dims == (made["x"].dims[1],)
+    assert made["v"].dims == (made["x"].dims[0],)
+    assert axes.put_into({name: Fill("array", ("D",)) for name in entries if name not in axes.letters}) is None
