@@ -18,7 +18,7 @@ from micrograd.tracing.refusals import no_plain_number
 if TYPE_CHECKING:
     from micrograd.tracing.storage import Storage
 
-__all__ = ["ArrayMethods", "Step"]
+__all__ = ["ArrayMethods", "Step", "axes_as_they_lie"]
 
 Step = Callable[[Any], Any]
 """How a view is taken: a function that arrays and tensors both go through."""
@@ -193,7 +193,7 @@ class ArrayMethods(Tensor):
         if order == "F" or (order == "A" and self.at.flags.f_contiguous and not self.at.flags.c_contiguous):
             axes = axes[::-1]
         elif order == "K" and self.size and self.ndim > 1:
-            axes = _axes_as_they_lie(self.at)
+            axes = axes_as_they_lie(self.at)
         return None if axes == tuple(range(self.ndim)) else axes
 
     @property
@@ -283,7 +283,7 @@ class ArrayMethods(Tensor):
             return getattr(self.present(), name)
 
 
-def _axes_as_they_lie(at: np.ndarray[Any, Any]) -> tuple[int, ...]:
+def axes_as_they_lie(at: np.ndarray[Any, Any]) -> tuple[int, ...]:
     """Return the axes of an array, the one that NumPy steps along first in the order ``"K"`` last."""
     corner = at[(slice(2),) * at.ndim]  # strides as in the whole; NumPy itself orders them, also those that are 0
     with np.nditer(corner, ["multi_index"], order="K") as walk:

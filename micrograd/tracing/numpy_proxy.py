@@ -14,7 +14,7 @@ import builtins
 import functools
 import importlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import GeneratorType, ModuleType
 from typing import Any
 
@@ -54,6 +54,7 @@ from micrograd.tracing.array import (
     raw_value,
     value_now,
 )
+from micrograd.tracing.array_methods import axes_as_they_lie
 from micrograd.tracing.open_batch import length
 from micrograd.tracing.overrides import OVERRIDES, Joined, Vectorized, by_numpy, einsum_view, filled, joined, written_to
 from micrograd.tracing.stand_ins import TracedGenerator
@@ -80,6 +81,11 @@ _REDUCTIONS: dict[Any, Callable[..., Any]] = {  # of one traced array they take 
     np.sum: c.sum, np.mean: c.mean, np.max: c.amax, np.min: c.amin,
     **{function: FUNCTIONS[function] for function in (np.var, np.std)},
 }  # fmt: skip
+_ARRANGED = {
+    np.pad, np.repeat, np.roll, np.gradient, np.take, np.compress, np.insert, np.round, np.cross, np.select,
+    np.quantile, np.percentile,
+}  # fmt: skip
+"""Whose result lies in memory in an order of its own."""
 _OF_REDUCTIONS = {"axis", "keepdims", "ddof"}
 _OF_MATH = {
     **{name: getattr(np, name) for name in (
@@ -132,7 +138,31 @@ def apply_function(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     else:
         made = lift(_composed(called, present(args), {key: present(value) for key, value in kwargs.items()}))
         made = no_number(made) if called in _OF_ARRAYS else made
+        made = _laid(called, args, kwargs, made) if called in _ARRANGED else made
     return made if out is None else written_to(out, made)
+
+
+def _laid(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any], made: Any) -> Any:
+    """Return a result in the order in memory in which NumPy returns it, where what it is composed of has another."""
+    if isinstance(made, (list, tuple)):
+        return type(made)([_laid(called, args, kwargs, part) for part in made])
+    if not isinstance(made, TracedArray) or made.ndim < 2 or not made.size:
+        return made
+    given = value_now(present(args)), {key: value_now(present(value)) for key, value in kwargs.items()}
+    if called is not np.cross and all(a.flags.c_contiguous for a in _arrays(given)):
+        return made if made.at.flags.c_contiguous else made.copy()
+    with np.errstate(all="ignore"):
+        theirs = called(*given[0], **given[1])
+    axes = axes_as_they_lie(theirs[0] if isinstance(theirs, (list, tuple)) else theirs)
+    return made if axes == axes_as_they_lie(made.at) else made.transpose(axes).copy().transpose(np.argsort(axes))
+
+
+def _arrays(values: Any) -> Iterator[Any]:
+    if isinstance(values, np.ndarray):
+        yield values
+    elif isinstance(values, (list, tuple, dict)):
+        for value in values.values() if isinstance(values, dict) else values:
+            yield from _arrays(value)
 
 
 def _values(called: Any, x: Any) -> Any:

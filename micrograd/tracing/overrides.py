@@ -491,7 +491,7 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
         raise ValueError(
             f"with {len(masks)} condition(s), either {len(masks)} or {len(masks) + 1} functions are expected"
         )
-    made = adopt(np.zeros(x.shape, x.dtype))
+    made = adopt(np.zeros_like(value_now(present(x))))
     for mask, item in zip(masks, funclist, strict=True):
         if not callable(item):
             made[mask] = item

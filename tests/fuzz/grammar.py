@@ -544,7 +544,7 @@ BLOCKS = {
         if {f0} == {k}:
             {body}
 
-        while {f0:p} > 1:
+        while 1 < {f0:p} < 1e9:
             {p} = {p} / 2
 
         if {k} in {f}:

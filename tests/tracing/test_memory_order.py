@@ -47,6 +47,7 @@ MADE: dict[str, Callable[[Any], Any]] = {
     "copy.deepcopy(x.T).ravel('K')": lambda x: copy.deepcopy(x.T).ravel("K"),
     "np.array([row for row in x]).ravel()": lambda x: np.array([row * 1.0 for row in x]).ravel("K"),
     "np.array([row for row in x], order='F')": lambda x: np.array([row * 1.0 for row in x], order="F").ravel("K"),
+    "np.select(...).ravel('A')": lambda x: np.select([x > 2, x > 1], [x * 2, x], 0.25).ravel("A"),
     "np.copy(x).ravel('K')": lambda x: np.copy(x).ravel("K"),
     "np.einsum('ij->ji', x)": lambda x: np.einsum("...ij->...ji", x) if x.ndim > 1 else np.einsum("i", x),
     "np.einsum('ii->i', x)": lambda x: (
