@@ -273,3 +273,45 @@ def test_views_of_views_are_read_in_numpys_order(order: Any) -> None:
         for made in (lambda v: v.ravel(order), lambda v: v.copy(order).ravel("K"), lambda v: (v * 1.0).ravel("K")):
             wanted = made(last(then(first(x))))
             assert np.array_equal(mg.vjp(lambda x: made(last(then(first(x)))), x)[0], wanted)  # noqa: B023
+
+
+LAID: dict[str, Callable[[Any], Any]] = {
+    "select": lambda x: np.select([x > 1, x > 0], [x * 2, x], 0.25),
+    "choose": lambda x: np.choose((x > 0) * 1, [x, x * 2]),
+    "pad": lambda x: np.pad(x, 1),
+    "tile": lambda x: np.tile(x, (2, 1, 1)),
+    "repeat": lambda x: np.repeat(x, 2, 0),
+    "repeat the last": lambda x: np.repeat(x, 2, -1),
+    "roll": lambda x: np.roll(x, 1, 0),
+    "gradient": lambda x: np.gradient(x, axis=0),
+    "gradients": lambda x: np.gradient(x, axis=(0, 1))[1],
+    "take": lambda x: np.take(x, [0, 1], 0),
+    "take the second": lambda x: np.take(x, [0, 1], 1),
+    "take_along_axis": lambda x: np.take_along_axis(x, np.argsort(x, 0), 0),
+    "compress": lambda x: np.compress([True, False], x, 0),
+    "insert": lambda x: np.insert(x, 0, 1.0, 0),
+    "delete": lambda x: np.delete(x, 0, 1),
+    "round": lambda x: np.round(x, 1),
+    "cross": lambda x: np.cross(x, x[::-1]),
+    "piecewise": lambda x: np.piecewise(x, [x > 0], [lambda v: v * 2, lambda v: -v]),
+    "quantile": lambda x: np.quantile(x, 0.3, axis=0),
+    "sort": lambda x: np.sort(x, 0),
+    "cumsum": lambda x: np.cumsum(x, 0),
+    "where": lambda x: np.where(x > 0, x.copy(), x),
+    "stack": lambda x: np.stack([x, x], -1),
+    "places": lambda x: x[:, [0, 1]],
+    "einsum": lambda x: np.einsum("abc,abd->abcd", x, x),
+}
+
+
+@pytest.mark.parametrize("name", LAID)
+def test_results_lie_in_memory_as_numpys_do(name: str) -> None:
+    values = np.random.default_rng(0).normal(size=(2, 2, 3))
+    makers: list[Callable[[], Any]] = [
+        values.copy,
+        lambda: np.asfortranarray(values),
+        lambda: values.swapaxes(0, 1).copy().swapaxes(0, 1),
+    ]
+    for make, order in itertools.product(makers, "AK"):
+        read = lambda x, order=order: LAID[name](x).ravel(order)
+        np.testing.assert_allclose(mg.vjp(read, make())[0], read(make()))
