@@ -144,8 +144,8 @@ def _is_node(x: Any) -> bool:
     return hasattr(x, "__primitive__")
 
 
-def _has_slope(x: Any) -> bool:
-    return _is_node(x) and _kind(x) == "f"
+def _tie(x: Any, y: Any) -> dict[str, float]:
+    return {} if all(_is_node(o) and _kind(o) == "f" for o in (x, y)) else {"tie": 0.0}
 
 
 def between(row: p.Primitive) -> Callable[[Any, Any], Any]:
@@ -155,7 +155,7 @@ def between(row: p.Primitive) -> Callable[[Any, Any], Any]:
     """
 
     def call(x: Any, y: Any) -> Any:
-        return row(x, y) if _has_slope(x) and _has_slope(y) else row(x, y, tie=0.0)
+        return row(x, y, **_tie(x, y))
 
     return call
 
@@ -169,10 +169,10 @@ def minimum(x: Any, y: Any) -> Any:
     dtype = np.result_type(*(o.dtype if hasattr(o, "dtype") else o for o in (x, y)))
     if dtype.kind in "biu":
         return p.where(p.less(x, y), x, y)  # no gradient flows
-    tie = 0.5 if _has_slope(x) and _has_slope(y) else 0.0
+    tie = _tie(x, y)
     x, y = (p.cast(o, dtype=dtype.name) if getattr(o, "dtype", dtype).kind in "biu" else o for o in (x, y))
     x, y = (np.asarray(-o) if isinstance(o, np.ndarray) else -o for o in (x, y))
-    return -p.maximum(x, y, tie=tie)
+    return -p.maximum(x, y, **tie)
 
 
 def clip(x: Any, low: Any = None, high: Any = None) -> Any:

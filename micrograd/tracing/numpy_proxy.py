@@ -14,7 +14,7 @@ import builtins
 import functools
 import importlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import GeneratorType, ModuleType
 from typing import Any
 
@@ -38,6 +38,7 @@ from micrograd.numpy_api.functions import (
     spelled,
 )
 from micrograd.numpy_api.scipy import of_scipy
+from micrograd.pytree import flatten
 from micrograd.tracing.array import (
     TracedArray,
     adopt,
@@ -149,20 +150,12 @@ def _laid(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any], made: Any)
     if not isinstance(made, TracedArray) or made.ndim < 2 or not made.size:
         return made
     given = value_now(present(args)), {key: value_now(present(value)) for key, value in kwargs.items()}
-    if called is not np.cross and all(a.flags.c_contiguous for a in _arrays(given)):
+    if called is not np.cross and all(a.flags.c_contiguous for a in flatten(given)[0] if isinstance(a, np.ndarray)):
         return made if made.at.flags.c_contiguous else made.copy()
     with np.errstate(all="ignore"):
         theirs = called(*given[0], **given[1])
     axes = axes_as_they_lie(theirs[0] if isinstance(theirs, (list, tuple)) else theirs)
     return made if axes == axes_as_they_lie(made.at) else made.transpose(axes).copy().transpose(np.argsort(axes))
-
-
-def _arrays(values: Any) -> Iterator[Any]:
-    if isinstance(values, np.ndarray):
-        yield values
-    elif isinstance(values, (list, tuple, dict)):
-        for value in values.values() if isinstance(values, dict) else values:
-            yield from _arrays(value)
 
 
 def _values(called: Any, x: Any) -> Any:
