@@ -13,7 +13,7 @@ from micrograd.errors import GraphError
 from micrograd.modes import capturing
 from micrograd.numpy_api import composites as c
 from micrograd.source.names import source_of, user_frames, user_line
-from micrograd.tracing.refusals import no_plain_number
+from micrograd.tracing.refusals import last_whole_number, no_plain_number
 
 if TYPE_CHECKING:
     from micrograd.tracing.storage import Storage
@@ -101,7 +101,9 @@ class ArrayMethods(Tensor):
 
     def __int__(self) -> int:
         self.ask("__int__")
-        return int(np.asarray(self.raw))
+        number = int(np.asarray(self.raw))
+        last_whole_number.set(number)
+        return number
 
     def __floor__(self) -> int:
         return int(self.call_ufunc(np.floor, "__call__", (self,), {}))

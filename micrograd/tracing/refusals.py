@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dis
 import linecache
 import re
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from micrograd.errors import DTypeError, GraphError, MicrogradError
 from micrograd.numpy_api.functions import recorded
 from micrograd.source.names import Source, is_users_code, is_users_file, source_of
 
-__all__ = ["broken_at", "explain", "located", "no_function", "no_plain_number", "underlined"]
+__all__ = ["broken_at", "explain", "last_whole_number", "located", "no_function", "no_plain_number", "underlined"]
 
 
 _CURRIED = ("grad", "value_and_grad", "jacobian", "hessian")
@@ -29,6 +30,12 @@ _PLAIN = (
 _NUMPYS_OF_ITEMS = ("Error setting single item of array.", "setting an array element with a sequence.")
 no_plain_number: ContextVar[bool] = ContextVar("micrograd_no_plain_number", default=False)
 """Whether a traced value has refused to be a number: NumPy says so in words of its own, some without the cause."""
+_STORE = dis.opmap["STORE_SUBSCR"]
+_NO_WHOLE_NUMBER = re.compile(
+    r"^Python integer (-?\d+) out of bounds for u?int\d+$|^cannot convert float (?:NaN|infinity) to integer$"
+)
+last_whole_number: ContextVar[int | None] = ContextVar("micrograd_last_whole_number", default=None)
+"""What the last traced float that was asked for a whole number said: by NumPy, where it writes one into an array."""
 
 
 def no_function(given: Any, taker: str) -> TypeError:
@@ -86,12 +93,30 @@ def located(message: str, traceback: TracebackType | None) -> str:
     return message if not shown or shown in message else f"{message}\n{shown}"
 
 
+def _writes(traceback: TracebackType | None) -> bool:
+    """Return whether the user's innermost frame of a traceback stood at an assignment to a place of an array."""
+    writes = False
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        if is_users_code(code.co_filename):
+            writes = code.co_code[traceback.tb_lasti] == _STORE
+        traceback = traceback.tb_next
+    return writes
+
+
 def explain(error: Exception) -> None:
     """Put the user's line under an error of ours; raise ours where a library has put its own words in front of it."""
     refused = no_plain_number.get()
     no_plain_number.set(False)
     if refused and type(error) is ValueError and str(error) in _NUMPYS_OF_ITEMS:
         raise GraphError(located(_PLAIN, error.__traceback__)) from None
+    number = _NO_WHOLE_NUMBER.match(str(error)) if isinstance(error, (OverflowError, ValueError)) else None
+    if number is not None and _writes(error.__traceback__) and number[1] in (None, str(last_whole_number.get())):
+        raise GraphError(located(
+            f"a traced float does not fit the array of whole numbers it is written into ({error}); NumPy "
+            "refuses some of these and lets others wrap around. Clip it first, or give the array dtype=float.",
+            error.__traceback__,
+        )) from None  # fmt: skip
     for cause in _causes(error):
         if isinstance(cause, MicrogradError):
             cause.args = (located(str(cause), error.__traceback__),)

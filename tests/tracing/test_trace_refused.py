@@ -346,3 +346,34 @@ def test_other_threads_see_numpy_itself() -> None:
     thread.join()
     assert found[0] is np.ndarray
     assert found[1].outputs
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered in cast")
+@pytest.mark.parametrize("value", [-1.0, 300.0, 1e12, np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint16, np.int32])
+def test_a_traced_float_beyond_whole_numbers_is_written_as_numpy_does_or_refused_with_the_line(
+    value: float, dtype: type
+) -> None:
+    def f(v: Any) -> Any:
+        a = np.array([1, 2, 3], dtype=dtype)
+        a[0] = v[0]
+        return a.sum() * v[1]
+
+    v = np.array([value, 2.0])
+    fits = np.isfinite(value) and np.iinfo(dtype).min <= value <= np.iinfo(dtype).max
+    for run in (lambda: mg.value_and_grad(f)(v)[0], lambda: mg.compile(f)(v), lambda: mg.trace(f, v)):
+        if fits:
+            assert isinstance(found := run(), mg.Graph) or found == f(v)
+        else:
+            with pytest.raises(GraphError, match=r"does not fit the array of whole numbers(?s:.*)a\[0\] = v\[0\]"):
+                run()
+
+
+def test_python_says_itself_that_a_number_of_the_user_does_not_fit() -> None:
+    def f(v: Any) -> Any:
+        a = np.array([1, 2, 3], dtype=np.uint8)
+        a[0] = 300
+        return a.sum() * v[1]
+
+    with pytest.raises(OverflowError, match="300 out of bounds"):
+        mg.vjp(f, np.array([1.0, 2.0]))
