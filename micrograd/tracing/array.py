@@ -266,6 +266,8 @@ class TracedArray(ArrayMethods):
         return not self.locked and (self.storage.origin is None or self.storage.origin.flags.writeable)
 
     def _unlocked(self) -> None:
+        if self.rebinds:
+            raise TypeError(f"'numpy.{self.dtype}' object does not support item assignment")
         if not self.writeable:
             raise ValueError("assignment destination is read-only")
 

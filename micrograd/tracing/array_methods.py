@@ -201,7 +201,7 @@ class ArrayMethods(Tensor):
     @property
     def flat(self) -> Any:
         """Return all entries in one axis, to be iterated over, read and written."""
-        row: Any = self.view_by(lambda x: c.reshape(x, -1), shared=True)
+        row: Any = self.view_by(lambda x: c.reshape(x, -1), shared=not self.rebinds)  # a number's are a copy
         return row
 
     @flat.setter
@@ -254,8 +254,9 @@ class ArrayMethods(Tensor):
     # ---- what NumPy has a function for, and what is left ---------------------------------------------
 
     def fill(self, value: Any) -> None:
-        """Write one number everywhere."""
-        self[...] = value
+        """Write one number everywhere; a number such as ``x.sum()`` stays as it is, as NumPy's."""
+        if not self.rebinds:
+            self[...] = value
 
     def partition(self, kth: Any, axis: int = -1, kind: Any = "introselect") -> None:
         """Partition in place."""

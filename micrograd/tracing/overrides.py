@@ -318,13 +318,15 @@ def _destination(name: str, target: Any) -> TracedArray:
     if not isinstance(target, TracedArray):
         raise GraphError(f"np.{name} writes a traced value into a plain array, which would lose its gradient silently; "
                          "make the array inside the traced function, with np.zeros or np.array.")  # fmt: skip
+    if target.rebinds and name != "put":  # which writes into a copy
+        raise TypeError(f"np.{name}: argument 1 must be a numpy.ndarray, not numpy.{target.dtype}")
     return target
 
 
 def _writes(called: Any, write: Callable[..., None]) -> None:
     def make(target: Any, *args: Any, **kwargs: Any) -> None:
-        if not is_tracked((target, *args)) and not isinstance(target, TracedArray):
-            called(target, *present(args), **kwargs)
+        if not is_tracked((target, *args, *kwargs.values())) and not isinstance(target, TracedArray):
+            called(target, *present(args), **{key: present(value) for key, value in kwargs.items()})
         else:
             write(_destination(called.__name__, target), *map(joined, args), **kwargs)
 

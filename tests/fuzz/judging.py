@@ -14,7 +14,7 @@ import numpy as np
 
 from micrograd.errors import MicrogradError
 
-from .oracle import Slope, direction_of, flat, noisy, slope, weights
+from .oracle import Slope, direction_of, flat, halves, noisy, slope, weights
 from .programs import Program, Ran
 from .routes import ROUTES, Nudge, Result
 
@@ -76,7 +76,8 @@ class _Judge:
         self.gradient: list[Any] = []
         self.tangent: Any = None
         self.finite = bool(np.isfinite(flat(self.truth.value)).all())
-        self.loose, self.near = _looseness(program.text), _roundoff(program.text)
+        text = program.text + "float16" * halves(program)
+        self.loose, self.near = _looseness(text), _roundoff(text)
 
     def _depends(self) -> bool:
         """Whether a change of the arguments that are floats changes the value."""
@@ -401,6 +402,8 @@ def _decided_by_rounding(ours: Any, numpys: Any, others: list[Any], least: float
     met = ((known == a) | (np.isnan(known) & np.isnan(a))).any(axis=0)
     jumps = np.max(np.abs(known - b), axis=0, initial=0.0, where=np.isfinite(known - b))
     spread = ~(np.abs(known).max(axis=0) <= 2 * np.abs(known).min(axis=0))  # divided by what is left of a sum: 0, too
+    sizes = np.max(np.abs(known), axis=0, initial=0.0, where=np.isfinite(known))
+    met |= np.isnan(known).any(axis=0) & (np.abs(a) <= 2 * sizes)  # a root of what is left of a sum
     met |= np.isinf(a) & spread & (np.sign(known) == np.sign(a)).any(axis=0)
     return bool((met | (np.abs(a - b) <= np.maximum(2 * jumps, least))).all())
 

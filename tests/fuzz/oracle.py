@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import types
@@ -13,7 +14,7 @@ import numpy as np
 from .grammar import SMOOTH
 from .programs import Program
 
-__all__ = ["Direction", "Slope", "direction_of", "flat", "noisy", "slope", "weights"]
+__all__ = ["Direction", "Slope", "direction_of", "flat", "halves", "noisy", "slope", "weights"]
 
 STEPS = 2.0**-12, 2.0**-13
 LARGEST = 1e12
@@ -222,12 +223,14 @@ class _Noisy(np.ndarray[Any, Any]):
 
     rng = np.random.default_rng(0)
     scale = 1.0
+    halved = False
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **kwargs: Any) -> Any:
         plain = [_plain(x) for x in inputs]
         if out is not None:
             kwargs["out"] = tuple(map(_plain, out))
         made = getattr(ufunc, method)(*plain, **kwargs)
+        _Noisy.halved |= getattr(made, "dtype", None) == np.float16
         if method in ("reduce", "accumulate") and ufunc in (np.add, np.multiply):
             sizes = ufunc.reduce(np.abs(plain[0]), axis=kwargs.get("axis", 0), keepdims=kwargs.get("keepdims", False))
             made = self._shaken(made, np.abs(made) if method == "accumulate" else sizes)
@@ -266,6 +269,15 @@ def noisy(array: Any, number: int) -> Any:
     """View an array as one whose sums have other last digits, others for each number, and opposite ones for each two."""
     _Noisy.rng, _Noisy.scale = np.random.default_rng(number // 2), (0.5, 1, 2, 2)[number // 2 % 4] * (-1) ** number
     return array.view(_Noisy)
+
+
+def halves(program: Program) -> bool:
+    """Whether a ufunc gives half precision on the way, as ``np.rint`` of truth values does."""
+    _Noisy.scale, _Noisy.halved = 0.0, False
+    loaded = program.load()
+    with contextlib.suppress(Exception):  # what is seen by then is seen
+        loaded.f(*(a.view(_Noisy) for a in loaded.arguments))
+    return _Noisy.halved
 
 
 def _plain(x: Any) -> Any:

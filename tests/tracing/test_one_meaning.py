@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import operator
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -251,3 +253,61 @@ def test_writes_into_views_of_one_number() -> None:
     value, pull = mg.vjp(f, np.array(2.0))
     assert np.array_equal(value, [[36.0]])
     assert np.array_equal(pull(np.ones((1, 1)))[0], 36.0)
+
+
+NUMBERS: dict[str, Callable[[Any], Any]] = {
+    "fill": lambda t: t.fill(0.25),
+    "put": lambda t: np.put(t, 0, 5.0),
+    "flat": lambda t: t.flat.__setitem__(0, 5.0),
+    "flat =": lambda t: setattr(t, "flat", 5.0) if hasattr(t, "tensor") else None,
+    "reshape": lambda t: t.reshape(1).fill(5.0),
+    "ravel": lambda t: np.ravel(t).fill(5.0),
+    "[...]": lambda t: operator.setitem(t, ..., 5.0),
+    "[()]": lambda t: operator.setitem(t, (), 5.0),
+    "copyto": lambda t: np.copyto(t, 5.0),
+    "place": lambda t: np.place(t, True, [5.0]),
+    "putmask": lambda t: np.putmask(t, True, 5.0),
+    "out": lambda t: np.add(t, 1, out=t),
+}
+
+
+@pytest.mark.parametrize(
+    "number", [lambda x: x[0], lambda x: x.sum(), lambda x: x[0] * 2.0], ids=["entry", "sum", "mul"]
+)
+@pytest.mark.parametrize("write", NUMBERS.values(), ids=NUMBERS)
+def test_a_number_is_written_into_as_little_as_numpys(
+    number: Callable[[Any], Any], write: Callable[[Any], Any]
+) -> None:
+    def f(x: Any) -> Any:
+        t = number(x)
+        write(t)
+        return t * 1.0 + x.sum()
+
+    x = np.array([1.0, 2.0, 3.0])
+    try:
+        expected = f(x)
+    except TypeError:
+        expected = None
+    for run in (lambda x: mg.value_and_grad(f)(x)[0], lambda x: mg.compile(f)(x), lambda x: mg.trace(f, x)):
+        if expected is None:
+            with pytest.raises(TypeError):
+                run(x)
+        else:
+            assert isinstance(found := run(x), mg.Graph) or found == expected
+    assert x.tolist() == [1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_mask_that_is_traced_writes_into_a_plain_array_never_in_silence(whole: bool) -> None:
+    def f(x: Any) -> Any:
+        a = np.arange(3) * 0.5
+        np.copyto(a, a if whole else 7.0, where=x > 0)
+        return a * x
+
+    x = np.array([1.0, -2.0, 3.0])
+    for run in (lambda: mg.vjp(f, x)[0], lambda: mg.compile(f)(x)):
+        try:
+            assert np.array_equal(run(), f(x))
+        except GraphError as error:
+            refused = str(error)
+            assert re.search(r"plain array(?s:.*)np\.copyto\(a", refused)
