@@ -62,6 +62,8 @@ WORDS: dict[str, Phrase] = {
         "第 {line} 行：{target} 的值不对，错在这里，或错在它前面某一行无法确认的地方。"),
     "head.lacks": ("Line {line}: {target} lacks something, here or in a line that belongs before or after it.",
         "第 {line} 行：{target} 缺了一部分，可能缺在这里，也可能缺在它前后的某一行。"),
+    "head.either": ("Line {line} or line {either}: a change of either makes the same gradients right.",
+        "第 {line} 行或第 {either} 行：改其中任意一行，同样的梯度就都对了。"),
     "head.kept": ("Up to line {line}, nothing is put into {target}.", "到第 {line} 行为止，{target} 没有被赋值。"),
     "head.return": ("Line {line}: the return statement is wrong.", "第 {line} 行：return 语句有误。"),
     "head.insert": ("A statement is missing after line {line}.", "第 {line} 行之后缺少一条语句。"),

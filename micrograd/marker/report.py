@@ -98,6 +98,7 @@ class Finding:
         sure: whether this value is known to be wrong; False where it is only the first that may be.
         reads: ``right`` where all that the line reads is known to be right; ``mended`` where it is with the fixes
             above it; empty where that is not known.
+        either: another line of which an edit as small makes the same right: one of the two is wrong; else 0.
     """
 
     severity: str
@@ -117,6 +118,7 @@ class Finding:
     relation: str = ""
     formula: str = ""
     of_part: bool = False
+    either: int = 0
 
     @property
     def explainable(self) -> bool:

@@ -110,6 +110,8 @@ def _fits(made: Several) -> bool:
         ast.parse(made.text)
     except SyntaxError:
         return False
+    if not _apart(made.layer, made.text, made.layer.text):  # they make good for each other: nothing is wrong
+        return False
     rest = [Several(made.layer, tuple(f for f in made.faults if f is not fault)) for fault in made.faults]
     return all(_apart(made.layer, made.text, one.text) for one in rest)
 

@@ -28,7 +28,9 @@ from micrograd.marker.diagnosis.examination import (
     unpacked,
 )  # fmt: skip
 from micrograd.marker.diagnosis.finding import Found, Proof, Suspicion, found_at
+from micrograd.marker.gradient_names import meanings
 from micrograd.marker.repair.edits import changes_of
+from micrograd.marker.repair.more_right import more_right
 from micrograd.marker.repair.node_edits import Change, Edit
 from micrograd.marker.repair.patch import Patch
 from micrograd.marker.repair.search import TIERS, Bench, Goal, Mended, SearchJob, as_call, outcome, placed, search
@@ -47,6 +49,7 @@ __all__ = ["Diagnoser"]
 MOST_FINDINGS = 6
 MOST_OPEN = 8
 ANEW = 3.1  # what an expression costs that is written anew, rather than edited
+AS_MANY = 2  # more edits that a line written by the chain rule counts for: it may make good the mistakes of others
 _PENALTIES = {
     "suspect": 0.0, "unknown": 0.1, "misshapen": 0.1, "size": 0.3, "known": 0.3, "right": 2.0, "outside": 0.6,
     "odd": -0.8,
@@ -152,9 +155,12 @@ class Diagnoser:
             return True
         both = two_edits(job, self.open(now, wrong), Goal(tuple(now.states), wrong)) if self.pairs else None
         mended, suspicion = (None, None) if both else self.located(now, wrong, job)
+        either = 0
+        if mended is None and both is None and not self.pairs:
+            mended = more_right(job, self.open(now, wrong, 2 * MOST_OPEN))
         if both is None and not self.pairs and (mended is None or mended.cost > ANEW):
             goal = Goal(tuple(now.states), mended.wanted if mended and mended.wanted else wrong)
-            both = two_edits(job, self.open(now, wrong), goal)
+            both = two_edits(job, self.open(now, wrong), goal, alone=mended is None)
         if both is not None:
             first, second = both
             self.add(now, first.statement, found_at(now, first.statement, first.root, first, None), first)
@@ -163,8 +169,13 @@ class Diagnoser:
         if mended is not None and both is None:
             goal = Goal(tuple(now.states), mended.wanted)
             mended = self.earlier(now, mended, job, goal) if mended.wanted else mended
+            other = self.elsewhere(now, mended, job)
+            if other is not None and self.likelier(other, mended):
+                other, mended = mended, other
+            either = 0 if other is None else self.line(other.statement)
         if mended is not None:
-            self.add(now, mended.statement, found_at(now, mended.statement, mended.root, mended, suspicion), mended)
+            finding = found_at(now, mended.statement, mended.root, mended, suspicion)
+            self.add(now, mended.statement, replace(finding, either=either), mended)
             self.done = mended.wanted == now.wrong | now.misshapen
             return True
         if suspicion is None:
@@ -180,7 +191,8 @@ class Diagnoser:
             finding = found_at(now, statement, statement.roots[0], None, suspicion)
         if anew is not None:
             fix = Fix(self.program.text.between(anew.start, anew.end), "", anew.new, anew.probes)
-            self.add(now, statement, replace(finding, fix=fix), anew)
+            self.edits += AS_MANY
+            self.add(now, statement, replace(finding, fix=fix, sure=now.vouched(statement.number)), anew)
             self.done = anew.wanted == now.wrong | now.misshapen
             return True
         sums = any(isinstance(n, (ast.Add, ast.Sub)) for root in statement.roots for n in ast.walk(root.expr))
@@ -279,6 +291,8 @@ class Diagnoser:
     def able(self, job: SearchJob, number: int, wrong: frozenset[int]) -> bool:
         """Return whether another value of one of a statement's expressions would make some gradients right."""
         statement = self.program.statements[number]
+        if isinstance(statement.node, ast.AugAssign) and isinstance(statement.node.op, (ast.Mult, ast.Div)):
+            return True  # the other of the two is no other value
         benches = [job.bench(statement, root) for root in statement.roots if not job.late()]
         return any(can_mend(bench, sorted(wrong)) is True for bench in benches if bench is not None)
 
@@ -298,18 +312,59 @@ class Diagnoser:
             above = now.doubtful(mended.statement.number, inside)
             if job.program.text.of(mended.edit.node) not in mended.edit.new:  # a size that another stands for
                 above = [n for n in above if now.status(n).state == "size" and path_of(mended.edit.node)]
+            most, writer = mended.edit.cost + (0.65 if mended.edit.tag == "negate" else 0.05), None
+            if mended.edit.tag == "rewritten":  # without what the line reads: that may be what is wrong
+                lost = _names(job.program.text.of(mended.edit.node)) - _names(mended.edit.new)
+                above, most, writer = now.doubtful(mended.statement.number, lost), TIERS[-1], self.writer(None)
             order = [(s, root, 0.0) for n in above for s in [job.program.statements[n]] for root in s.roots]
-            most = mended.edit.cost + (0.65 if mended.edit.tag == "negate" else 0.05)
-            found = [one for one in (search(job, order, goal, (most,)) if order else ()) if self.as_named(now, one)]
+            tried = search(job, order, goal, (most,), writer) if order else ()
+            found = [one for one in tried if self.as_named(now, one)]
             if not found:
                 break
             mended = found[0]
         return mended
 
+    def elsewhere(self, now: Examination, mended: Mended, job: SearchJob) -> Mended | None:
+        """Return an edit as small, of a line that reads this one or is read by it, that mends the same.
+
+        Which of the two is the mistake, no number can say; a name can, where it is a gradient's.
+        """
+        number, recording = mended.statement.number, now.recordings[0]
+        status = now.status(number)
+        meant = status.expected[0] if status.state == "suspect" else None
+        if not mended.wanted or not isinstance(mended.edit, Edit) or recording.error is not None:
+            return None
+        if meant is not None and self.quantities[0].names(meant, status.name) and now.vouched(number):
+            return None
+        wrote = recording.of(number)
+        reads = {name for event in wrote[-1:] for name in event.reads}
+        readers = {e.statement.number for e in recording.events if any(w in wrote for w in e.reads.values())}
+        near = [job.program.statements[n] for n in sorted({*readers, *now.doubtful(number, reads)} - {number})]
+        order = [
+            (s, root, 0.0) for s in near if not now.settled(s.number) and not now.before_loss(s.number)
+            for root in s.roots if s.targets or _computes(root)
+        ]  # fmt: skip
+        goal = Goal(tuple(now.states), mended.wanted)
+        drops = len(mended.new) < mended.end - mended.start  # what is too much is seldom made good elsewhere
+        found = search(job, order, goal, (mended.edit.cost + (0.3 if drops else 1.2),)) if order else []
+        return next((one for one in found if self.as_named(now, one)), None)
+
+    def likelier(self, one: Mended, other: Mended) -> bool:
+        """Return whether a line is rather the mistake than another: it is called a gradient, the first of two.
+
+        What is put in is a factor then: a comparison or a sum belongs where it is made.
+        """
+        grown = one.new.count("(") + one.new.count("~") - self.program.text.source[one.start : one.end].count("(")
+        if one.cost > other.cost + 0.3 or grown > 0:
+            return False
+        named = [any(meanings(name) for name in mended.statement.names) for mended in (one, other)]
+        return named[0] and (not named[1] or one.statement.number < other.statement.number)
+
     def as_named(self, now: Examination, mended: Mended) -> bool:
         """Return whether a line holds, with an edit, what its name says; or its name says nothing."""
         status, number = now.status(mended.statement.number), mended.statement.number
-        meant = status.expected[0] if status.state == "suspect" and not mended.statement.looped else None
+        told = status.state in ("suspect", "right") and status.expected and not mended.statement.looped
+        meant = status.expected[0] if told else None
         if meant is None or not self.quantities[0].names(meant, status.name):
             return True
         code = self.code(now.program.text.edited(mended.start, mended.end, mended.new))
@@ -317,14 +372,14 @@ class Diagnoser:
         value = events[-1].writes.get(status.name) if events else meant.value
         return fits(value, meant.value) or bool(self.quantities[0].equal_to(value, ("grad", "edge")))
 
-    def open(self, now: Examination, wrong: frozenset[int]) -> list[Statement]:
-        """Return the statements that wrong gradients depend on and nothing vouches for, in order of execution."""
+    def open(self, now: Examination, wrong: frozenset[int], most: int = MOST_OPEN) -> list[Statement]:
+        """Return the last statements that wrong gradients depend on and nothing vouches for, in order of execution."""
         order, slices = self.candidates(now, wrong)
         shared = set.intersection(*slices.values()) if self.pairs and len(slices) > 1 else set[int]()
         doubtful = [n for n in order if not now.settled(n) or (n in shared and now.status(n).state == "right")]
-        found = [self.program.statements[n] for n in doubtful if n not in now.forward_part]
+        found = [self.program.statements[n] for n in doubtful if not now.before_loss(n)]
         found = [s for s in found if s.roots]
-        return found[-MOST_OPEN:] if len(found) > 1 else []
+        return found[-most:] if len(found) > 1 else []
 
     def failing(self, now: Examination) -> int:
         """Return the statement at which the code raises; -1 where it does not."""
@@ -694,7 +749,9 @@ class Diagnoser:
                     self.found[place] = replace(other, piece=piece)
                     return
         raises = statement.number == self.failing(now)
-        finding = replace(finding, sure=finding.sure and (mended is None or self.firm(now, mended)))
+        finding = replace(
+            finding, sure=finding.sure and not finding.either and (mended is None or self.firm(now, mended))
+        )
         self.found.append(Found(finding, piece, above, now.vouched(statement.number), raises))
 
     def firm(self, now: Examination, mended: Mended) -> bool:
@@ -708,6 +765,12 @@ class Diagnoser:
         status, old = now.status(statement.number), now.program.text.of(edit.node)
         if mended.wanted == now.wrong and not self.as_named(now, mended):
             return False
+        around = (n for n in ast.walk(now.program.tree) if isinstance(n, ast.FunctionDef) and _holds(n, statement.node))
+        if any(isinstance(n, ast.Pass) for function in around for n in ast.walk(function)):
+            return False  # what is missing may belong there
+        reads = {name for event in now.recordings[0].of(statement.number)[-1:] for name in event.reads}
+        if any(now.program.statements[n].in_place for n in now.doubtful(statement.number, reads)):
+            return False  # what it reads was right before it was changed
         moved = edit.tag == "keepdims" and "reshape" in edit.new
         added = (
             len(edit.new) > len(old)
@@ -798,6 +861,10 @@ def _increment(op: ast.operator, before: Any, after: Any) -> Any | None:
             case ast.Div():
                 return np.divide(before, after)
     return None
+
+
+def _holds(function: ast.FunctionDef, node: ast.stmt) -> bool:
+    return function.lineno <= node.lineno <= (function.end_lineno or 0)
 
 
 def _names(text: str) -> set[str]:

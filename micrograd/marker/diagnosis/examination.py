@@ -183,13 +183,19 @@ class Examination:
         if number not in self._status:
             statement = self.program.statements[number]
             status = self._judge(statement)
-            part, last = self.forward_part, self._loss_at
-            if status.state == "unknown" and number < last and not any(meanings(name) for name in statement.names):
-                status = Status("known", status.name)
-            if number in part and status.state in ("suspect", "unknown"):
+            early = ("suspect", "unknown") if number in self.forward_part else ("unknown",)
+            if self.before_loss(number) and status.state in early:
                 status = Status("known", status.name)
             self._status[number] = status
         return self._status[number]
+
+    def before_loss(self, number: int) -> bool:
+        """Return whether a statement belongs to the forward, in a function that returns a loss and its gradient.
+
+        One with a gradient's name does not.
+        """
+        names = self.program.statements[number].names
+        return number in self.forward_part or (number < self._loss_at and not any(meanings(name) for name in names))
 
     def _judge(self, statement: Statement) -> Status:
         if statement.unpacks:
@@ -231,7 +237,7 @@ class Examination:
                     return "unknown", quantity  # dxmu2 is dsq: where sq goes by xmu2, but xmu has a second path
                 same = np.shape(value) == np.shape(quantity.value)
                 return ("right" if same or np.size(value) != np.size(quantity.value) else "misshapen"), quantity
-        if meant and statement.in_place and name in self._upstream(number):
+        if meant and statement.in_place and (name in self._upstream(number) or self._was_right(events[-1], name)):
             return "unknown", None  # dout[mask] = 0: from here on it is the gradient of something else
         if meant:
             parts = (str(q.key[1]).partition("_")[0] for q in quantities.equal_to(value, ("grad",)))
@@ -274,12 +280,26 @@ class Examination:
     def _follows(self, event: Event, number: int) -> bool:
         """Return whether a value is made of the gradient that arrives; else ``du`` may be the slope of u itself."""
         ups = self._upstream(number)
-        if not ups or event.caller is not None or event.calls:
+        if not ups or event.caller is not None or event.calls or not self._meets(event.statement.number, ups):
             return True
         slices = self.recordings[number].slice_of([event])
         ends = [s for s in self.program.statements if isinstance(s.node, ast.Return)]
         returned = any(path_of(root.expr) in event.writes for s in ends for root in s.roots)
         return returned or any(ups & {*self.program.statements[n].reads} for n in slices)
+
+    def _was_right(self, event: Event, name: str) -> bool:
+        """Return whether a variable held what its name says before a statement changed it in place."""
+        writer = event.reads.get(name)
+        return (
+            writer is not None
+            and writer.statement != event.statement
+            and self.status(writer.statement.number).state == "right"
+        )
+
+    def _meets(self, number: int, ups: set[str]) -> bool:
+        """Return whether a gradient that depends on a statement also depends on what arrives, on any way."""
+        slices = (self.statements_of(p) for p in range(len(self.cases[0].task.call.results)))
+        return any(ups & {*self.program.statements[n].reads} for s in slices if number in s for n in s)
 
     def goes_on(self, statement: Statement, name: str, number: int = 0) -> bool:
         """Return whether the name is written again later: what it should be at the end, it need not be yet."""

@@ -435,12 +435,19 @@ def classified(evidence: Evidence) -> Kind:
     ):
         return Kind("count")
     if tag == "rewritten" and isinstance(edit, Edit):
-        old = {n.id for n in ast.walk(edit.node) if isinstance(n, ast.Name)}
-        more = old and old <= set(re.findall(r"[A-Za-z_]\w*", edit.new))
-        return Kind("gamma_missing" if more else "operator")
+        old, new = set(_PATH.findall(ast.unparse(edit.node))), set(_PATH.findall(edit.new))
+        gone, come = old - new, new - old
+        if len(gone) == len(come) == 1:
+            return Kind("wrong_path" if all(map(meanings, (*gone, *come))) else "swapped_value")
+        if " - np.sum(" in edit.new and "sum(" not in ast.unparse(edit.node):  # the second path of a softmax
+            return Kind("diagonal_only" if evidence.got and _is_diagonal(evidence) else "path_missing")
+        return Kind("gamma_missing" if old and old <= new else "operator")
     if tag:
         return Kind(BY_TAG.get(tag, "unknown"))
     return Kind("diagonal_only" if evidence.got and _is_diagonal(evidence) else "unknown")
+
+
+_PATH = re.compile(r"[A-Za-z_][\w.]*")
 
 
 def _mine(known: Sequence[dict[str, Any]], scopes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

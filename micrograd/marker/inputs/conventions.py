@@ -421,7 +421,8 @@ def _of_family(
     elif "weight" in roles and family == "rows":  # a norm behind an affine layer
         dims.update(scale=dims["bias"], shift=dims["bias"])
     if "key" in roles and "query" not in roles and not re.search(r"weight_?norm", called):  # u and v
-        dims["key"] = dims["data"]
+        behind = {"weight", "data"} <= roles and "weight2" in dims and roles.isdisjoint({"weight2"})
+        dims["key"] = dims["weight2" if behind else "data"]  # W and V, the weights of two layers
     if "bias" in roles and {"a", "b"} <= {*names} and not {"weight", "scale"} & roles:  # a and b, two alike
         dims["bias"] = dims["data"]
     if re.search(r"weight_?norm", called) and family == "rows" and "weight" not in roles:  # v and its length g

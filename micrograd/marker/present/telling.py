@@ -128,6 +128,7 @@ def _returns(finding: Finding) -> bool:
 def _head(finding: Finding, language: str) -> str:
     holes = {
         "line": finding.span.line,
+        "either": finding.either,
         "target": _target(finding, language),
         "reference": finding.means or "the reference",
     }
@@ -145,6 +146,8 @@ def _head(finding: Finding, language: str) -> str:
     key = finding.severity
     if finding.fix is not None and not finding.fix.old and finding.fix.new.startswith("\n"):
         return say(language, WORDS["head.insert"], **holes)
+    if finding.either:
+        return say(language, WORDS["head.either"], **holes)
     if key == "wrong":
         known = {"right": "wrong", "mended": "next", "": "bare"}[finding.reads]
         lacks = finding.kind == "path_missing" or finding.fix is not None

@@ -28,11 +28,13 @@ from micrograd.marker.repair.node_edits import (
     level_of,
     other_comparisons,
     other_entries,
+    other_functions,
     other_names,
     other_numbers,
+    through_a_function,
     without_sign,
 )  # fmt: skip
-from micrograd.marker.student.statements import Scope, Text, divides, index_like, is_number, is_value
+from micrograd.marker.student.statements import Scope, Text, divides, index_like, is_number, is_value, path_of
 
 __all__ = [
     "changes_of", "edits_around", "edits_of", "other_indices", "other_keys_and_numbers", "other_order", "other_ranges",
@@ -63,6 +65,20 @@ def edits_around(here: Material, node: ast.expr) -> Iterator[Edit]:
         yield from _in_another_shape(here, node, value)
     if not constant:
         yield from _of_itself(here, node, np.shape(value))
+    if node is here.root:
+        yield from _through_a_softmax(here, node, np.shape(value))
+
+
+def _through_a_softmax(here: Material, node: ast.expr, shape: tuple[int, ...]) -> Iterator[Edit]:
+    """Write the gradient of a softmax for what is computed of its probabilities and of a gradient."""
+    arrays, names = here.scope.names, {path_of(n) for n in ast.walk(node) if isinstance(n, ast.expr)}
+    for name in here.arrays if len(shape) > 1 else ():
+        p = arrays[name]
+        if name in names and p.shape == shape and (p >= 0).all() and (p < 1).any() and np.allclose(p.sum(-1), 1.0):
+            for other in here.arrays:
+                if other in names and meanings(other) and arrays[other].shape == shape:
+                    new = f"{name} * ({other} - np.sum({name} * {other}, axis=-1, keepdims=True))"
+                    yield Edit(node, new, "rewritten", 2.7, other)
 
 
 def _beside_another(here: Material, node: ast.expr, shape: tuple[int, ...]) -> Iterator[Edit]:
@@ -417,7 +433,13 @@ _OF_THE_NODE: tuple[Row, ...] = (
     (ast.Subscript, other_entries),
 )
 _TABLE: dict[str, tuple[Row, ...]] = {
-    "value": (*_OF_THE_NODE, (ast.expr, edits_around), (ast.expr, _inside(_parts_of_value))),
+    "value": (
+        *_OF_THE_NODE,
+        (ast.Call, other_functions),
+        ((ast.Name, ast.Attribute), through_a_function),
+        (ast.expr, edits_around),
+        (ast.expr, _inside(_parts_of_value)),
+    ),
     "side": (*_OF_THE_NODE, (ast.expr, _inside(_parts_of_value))),  # of a comparison: nothing is missing around it
     "index": (
         ((ast.Tuple, ast.List), other_order),

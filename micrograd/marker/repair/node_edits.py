@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import ast
+import re
+import types
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from micrograd.marker.gradient_names import normal
+from micrograd.marker.gradient_names import meanings, normal
 from micrograd.marker.student.statements import Scope, index_like, is_array, is_number, is_value, path_of
 
 __all__ = [
     "COMPARISONS", "INSTEAD", "OPERATORS", "REDUCTIONS", "Change", "Edit", "Material", "bare", "called",
-    "edits_of_call", "edits_of_operator", "kin", "level_of", "other_comparisons", "other_entries", "other_names",
-    "other_numbers", "products", "without_sign", "wrapped",
+    "edits_of_call", "edits_of_operator", "kin", "level_of", "other_comparisons", "other_entries", "other_functions",
+    "other_names", "other_numbers", "products", "through_a_function", "without_sign", "wrapped",
 ]  # fmt: skip
 
 
@@ -31,7 +33,8 @@ COMPARISONS: dict[type[ast.cmpop], str] = {
 INSTEAD: dict[str, tuple[str, ...]] = {
     "+": ("-", "*", "/"), "-": ("+", "*", "/"), "*": ("/", "+", "-", "@"), "/": ("*", "-"), "**": ("*",), "@": ("*",),
     "//": ("/", "*"),
-    ">": ("<", ">=", "=="), ">=": ("<=", ">", "=="), "<": (">", "<=", "=="), "<=": (">=", "<", "=="),
+    ">": ("<", "<=", ">=", "=="), ">=": ("<", "<=", ">", "=="), "<": (">", ">=", "<=", "=="),
+    "<=": (">", ">=", "<", "=="),
     "==": ("!=", ">", "<"), "!=": ("==", ">", "<"),
 }  # fmt: skip
 REDUCTIONS = {"sum", "mean", "max", "min", "amax", "amin", "var", "std", "prod", "argmax", "argmin"}
@@ -202,6 +205,8 @@ def other_numbers(here: Material, node: ast.Constant) -> Iterator[Edit]:
     for name, size in here.counts.items():
         if size != value:
             yield Edit(node, name, "count", 2.2 if "." not in name else 2.5, name)
+        if size**2 != value and "." not in name:  # of a square window
+            yield Edit(node, f"({name} * {name})", "count", 2.5, name)
     for name in here.numbers:
         if isinstance(here.scope.names[name], float):
             yield Edit(node, name, "name", 2.3, name)
@@ -332,7 +337,7 @@ def _regrouped(here: Material, node: ast.expr, left: ast.expr, op: str, right: a
 def products(here: Material, node: ast.expr, left: ast.expr, right: ast.expr, form: str) -> Iterator[Edit]:
     """Yield a product of matrices in another order, or with another one transposed; `form` says how it is spelled."""
     a, b = here.operand(left, 5), here.operand(right, 5)
-    at, bt = _transposed(a), _transposed(b)
+    at, bt = (_transposed(text, np.ndim(here.scope.value(n))) for text, n in ((a, left), (b, right)))
     for first, second, cost in (
         (at, b, 1.2),
         (a, bt, 1.2),
@@ -345,8 +350,41 @@ def products(here: Material, node: ast.expr, left: ast.expr, right: ast.expr, fo
         yield Edit(node, form.format(first, second), "transpose", cost)
 
 
-def _transposed(text: str) -> str:
-    return text.removesuffix(".T") if text.endswith(".T") else f"{text}.T"
+def other_functions(here: Material, node: ast.Call) -> Iterator[Edit]:
+    """Offer another function of the file with as many arguments: ``sigmoid_backward`` for ``relu_backward``."""
+    name = node.func.id if isinstance(node.func, ast.Name) else ""
+    count = next((n for other, n in _backwards(here) if other == name), 0)
+    for other, n in _backwards(here):
+        if n == count and other != name:
+            yield Edit(node, other + here.of(node)[len(name) :], "function", 1.5, other)
+
+
+def through_a_function(here: Material, node: ast.expr) -> Iterator[Edit]:
+    """Offer a gradient sent back through a function of the file: ``relu_backward(dA, z)`` for ``dA``."""
+    name = path_of(node)
+    if node is not here.root or not meanings(name):
+        return
+    held = here.scope.names.items()
+    caches = [n for n, v in held if isinstance(v, (tuple, np.ndarray)) and not meanings(n) and n.isidentifier()]
+    for function, count in _backwards(here):
+        if count == 2:
+            for cache in caches[:8]:
+                yield Edit(node, f"{function}({name}, {cache})", "rewritten", 2.6, cache)
+
+
+def _backwards(here: Material) -> list[tuple[str, int]]:
+    """Return the other functions of the user's file that send a gradient back, with the number of their arguments."""
+    functions = ((n, f) for n, f in here.scope.space.items() if isinstance(f, types.FunctionType))
+    return [
+        (n, f.__code__.co_argcount) for n, f in functions
+        if f.__module__ == here.scope.space.get("__name__") and re.search("backward|_bwd|_grad|deriv|prime", n)
+    ]  # fmt: skip
+
+
+def _transposed(text: str, ndim: int) -> str:
+    """Return the text of a matrix transposed, or of many of them."""
+    tail = {3: ".transpose(0, 2, 1)", 4: ".transpose(0, 1, 3, 2)"}.get(ndim, ".T")
+    return text.removesuffix(tail) if text.endswith(tail) else f"{text}{tail}"
 
 
 # ---- calls --------------------------------------------------------------------------------------------------

@@ -179,7 +179,7 @@ class Bench:
             self._codes[id(node)] = code
         return code
 
-    def _returned(self, value: Any) -> Any:
+    def returned(self, value: Any) -> Any:
         """Return what the backward returns with another value of the expression."""
         if self._hole is None:
             self._hole = self.program.with_hole(self.statement, self.root)
@@ -190,7 +190,7 @@ class Bench:
     def run(self, value: Any) -> States | None:
         """Return the states of the gradients with another value of the expression; None where it raises."""
         try:
-            return states_of(judged(self.case, self._returned(value)))
+            return states_of(judged(self.case, self.returned(value)))
         except Exception:  # noqa: BLE001 - an edited line may raise anything
             return None
 
@@ -200,7 +200,7 @@ class Bench:
         None where shapes are wrong.
         """
         try:
-            found = self.case.gradients_in(self._returned(value))
+            found = self.case.gradients_in(self.returned(value))
             if any(np.size(a) != np.size(e) for a, e in zip(found, self.case.expected, strict=True)):
                 return None
             return np.concatenate([np.ravel(np.asarray(a, float)) for a in found])

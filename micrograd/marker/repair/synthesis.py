@@ -237,6 +237,12 @@ def _library(shape: tuple[int, ...], atoms: Sequence[tuple[str, Any, float]]) ->
                 ):  # fmt: skip
                     if left.shape[1] == right.shape[0] and (left.shape[0], right.shape[1]) == shape:
                         put(form.format(text, other), "matrix product", cost + more + 0.3, left @ right)
+        elif len(shape) == 3:  # the same of many at once
+            for (text, array, cost), (other, second, more) in itertools.product(usable, usable):
+                if second.ndim == 2 and array.ndim == 3 and "(" not in text + other:
+                    for right, form in ((second.T, "{} @ {}.T"), (second, "{} @ {}")):
+                        if (*array.shape[:2], right.shape[1]) == shape and array.shape[2] == right.shape[0]:
+                            put(form.format(text, other), "matrix product", cost + more + 0.3, array @ right)
         if 1 <= len(shape) <= 2:
             tall = [(text, array, cost) for text, array, cost in usable if array.ndim == 2 and min(array.shape) > 1][
                 :10

@@ -5,44 +5,56 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
+
+import numpy as np
 
 from micrograd.marker.repair.edits import edits_of
-from micrograd.marker.repair.search import Goal, Mended, SearchJob, placed, search, signature
+from micrograd.marker.repair.search import Bench, Goal, Mended, SearchJob, placed, search, signature
 from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.recording import record
 from micrograd.marker.student.statements import Statement
 
-__all__ = ["two_edits"]
+__all__ = ["cheap_edits", "two_edits"]
 
 CHEAP = 2.45
 """What an edit may cost: the usual mistakes, no expression written anew."""
 LEAST = 0.8
 BOTH = (2.8, 3.9)  # what both may cost together, at first and then
+FACTOR = 4.5  # the same where all that is wrong after the first is one factor: a sign, a count
 SECONDS = 2.5  # of work
 _thread_time = getattr(time, "thread_time", time.process_time)  # a browser has one thread
 
 
-def two_edits(job: SearchJob, statements: Sequence[Statement], goal: Goal) -> tuple[Mended, Mended] | None:
+def two_edits(
+    job: SearchJob, statements: Sequence[Statement], goal: Goal, *, alone: bool = True
+) -> tuple[Mended, Mended] | None:
     """Return the cheapest two edits that reach a goal together; the second is one of the text with the first.
 
     Args:
         job: the program and its cases.
         statements: where the mistakes may be, in order of execution.
         goal: what is wanted.
+        alone: whether no single edit, however dear, reaches it.
     """
     until = _thread_time() + SECONDS
-    firsts = [(one, place) for place, statement in enumerate(statements) for one in _first(job, statement)]
-    firsts.sort(key=lambda pair: pair[0].cost)
+    firsts = [
+        (one, place, bench.single and _is_off_by_a_factor(bench, value, goal.wanted))
+        for place, statement in enumerate(statements) for one, bench, value in cheap_edits(job, statement)
+    ]  # fmt: skip
+    firsts.sort(key=lambda entry: entry[0].cost)
     best: tuple[float, Mended, Mended] | None = None
-    for both in BOTH:
-        for first, place in firsts:
+    for both in (FACTOR, *BOTH) if alone else BOTH:
+        for first, place, near in firsts:
             most = min(CHEAP, (both if best is None else best[0]) - first.cost)
+            if both == FACTOR and not near:
+                continue
             if _thread_time() > until or job.late() or most < LEAST:
                 break
             code = _edited(job.program, first)
             if code is None:
                 continue
-            rest = {s.number for s in statements[place:]}
+            rest = {s.number for s in statements[0 if near else place :]}
             then = replace(job, program=code, recordings=[record(code, job.cases[0].call, scopes=rest)])
             order = [(s, root, 0.0) for s in code.statements if s.number in rest for root in s.roots]
             for second in search(then, order, goal, (most,))[:2]:
@@ -56,8 +68,11 @@ def two_edits(job: SearchJob, statements: Sequence[Statement], goal: Goal) -> tu
     return None
 
 
-def _first(job: SearchJob, statement: Statement) -> Iterator[Mended]:
-    """Yield the cheap edits of a statement that do different things, without asking whether they help."""
+def cheap_edits(job: SearchJob, statement: Statement) -> Iterator[tuple[Mended, Bench, Any]]:
+    """Yield the cheap edits of a statement that do different things, without asking whether they help.
+
+    With each the expression that it is one of, and what that is worth with it.
+    """
     for root in statement.roots:
         bench = job.bench(statement, root)
         if bench is None:
@@ -70,7 +85,23 @@ def _first(job: SearchJob, statement: Statement) -> Iterator[Mended]:
             seen.add(mark)
             position = placed(job.program, root, edit)
             if position is not None:
-                yield Mended(statement, root, edit, *position, edit.cost)
+                yield Mended(statement, root, edit, *position, edit.cost), bench, values[0]
+
+
+def _is_off_by_a_factor(bench: Bench, value: Any, wanted: frozenset[int]) -> bool:
+    """Return whether each wanted gradient is a number times what it should be, with another value of an expression."""
+    found = bench.flat(value)
+    if found is None or not np.isfinite(found).all():
+        return False
+    ends = np.cumsum([0, *(np.size(e) for e in bench.case.expected)])
+    for position in wanted:
+        got, right = found[ends[position] : ends[position + 1]], np.ravel(bench.case.expected[position])
+        if right.size < 2 or not np.any(right):
+            return False
+        factor = np.dot(got, right) / np.dot(right, right)
+        if factor == 0 or np.abs(got - factor * right).max() > 1e-7 * np.abs(got).max():
+            return False
+    return True
 
 
 def _edited(program: StudentCode, mended: Mended) -> StudentCode | None:

@@ -285,9 +285,11 @@ class Scope:
     _values: dict[int, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        entries = {
+        held = getattr(self.names.get("self"), "__dict__", {})
+        own = {f"self.{key}": value for key, value in held.items()}
+        entries = own | {
             f"{name}[{key!r}]": entry
-            for name, value in self.names.items() if isinstance(value, dict)
+            for name, value in {**self.names, **own}.items() if isinstance(value, dict)
             for key, entry in value.items() if isinstance(key, str)
         }  # fmt: skip
         if entries:
@@ -372,8 +374,10 @@ def index_like(value: Any) -> bool:
 def divides(text: str, value: Any) -> bool:
     """Return whether an edit may divide by a value: one that is never 0, as a count, a root or a sum of exponentials.
 
-    No gradient is, and nothing that takes both signs: it may be 0 on other inputs.
+    No gradient is, and nothing that takes both signs, nor its square: it may be 0 on other inputs.
     """
     array = np.asarray(value)
+    if re.search(r"\*\*\s*2\)*$", text.strip()):
+        return False
     named = any(meanings(name) for name in re.findall(r"[A-Za-z_]\w*", text))
     return array.dtype.kind in "fiu" and not named and bool(np.all(array > 0))

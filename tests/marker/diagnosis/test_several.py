@@ -190,7 +190,7 @@ def test_what_nothing_vouches_for_is_not_called_right() -> None:
 def test_a_doubt_is_said_of_the_first_line_that_nothing_vouches_for() -> None:
     """That `dq` is wrong is certain, but not that it is wrong by itself: `t` has no name that says what it is."""
     ds = "ds = p * (dp - (dp * p).sum(axis=1, keepdims=True)) / np.sqrt(d)"
-    text = ATTENTION.replace(ds, "t = p * np.sin(dp - dp.sum(axis=1, keepdims=True)) ** 3\n    u = t / np.sqrt(d)")
+    text = ATTENTION.replace(ds, "t = np.sin(dp - dp.sum(axis=1, keepdims=True)) ** 3\n    u = t / np.sqrt(d)")
     (finding,) = mistakes_in(marked(text.replace("ds", "u")))
     assert (finding.sure, finding.source.split()[0]) == (False, "t")
 

@@ -13,9 +13,19 @@ from micrograd.marker.repair.edits import changes_of, edits_of
 from micrograd.marker.repair.node_edits import Edit
 from micrograd.marker.student.statements import Scope, Text
 
+
+def a_backward(dout: Any, z: Any) -> Any:
+    return dout * z
+
+
+def b_backward(dout: Any, z: Any) -> Any:
+    return dout + z
+
+
 NAMES: dict[str, Any] = {
     "x": np.ones((4, 3)), "y": np.full((4, 3), 2.0), "v": np.ones(3), "mask": np.ones((4, 3), bool), "N": 4, "D": 3,
     "i": 1, "j": 2, "eps": 0.1, "rows": np.arange(4), "cols": np.arange(4), "params": {"a": np.ones(3), "b": np.ones(3), "k": 2},
+    "dx": np.ones((4, 3)), "p": np.full((4, 3), 1 / 3), "a_backward": a_backward, "b_backward": b_backward,
 }  # fmt: skip
 
 
@@ -23,7 +33,7 @@ def edited(source: str, role: str = "value") -> list[Edit]:
     """The edits of an expression; of an index what stands in the brackets of ``x[...]``."""
     text = Text(source)
     root: Any = ast.parse(source, mode="eval").body
-    scope = Scope(NAMES, {"np": np, **NAMES}, text)
+    scope = Scope(NAMES, {"np": np, "__name__": __name__, **NAMES}, text)
     return edits_of(root.slice if role == "index" else root, scope, role)
 
 
@@ -50,6 +60,10 @@ CASES: list[tuple[str, str, set[tuple[str, str]]]] = [
     ("x.reshape(N, -1)", "value", {("D", "index"), ("y", "name"), ("1", "negate")}),
     ("np.zeros((N, D))", "value", {("np.ones((N, D))", "function")}),
     ("x if mask.any() else y", "value", {("y", "name"), ("x", "name"), ("-x", "negate")}),
+    ("a_backward(dx, x)", "value", {("b_backward(dx, x)", "function")}),
+    ("dx", "value", {("a_backward(dx, y)", "rewritten")}),
+    ("p * dx", "value", {("p * (dx - np.sum(p * dx, axis=-1, keepdims=True))", "rewritten")}),
+    ("4 / x", "value", {("(D * D)", "count")}),
     ("[x, y]", "value", {("y", "name"), ("x", "name")}),
     ("(-x) > 0", "value", {("x", "negate")}),
     ("(x - y) > v[i]", "value", {("x + y", "operator"), ("v", "index"), ("j", "index")}),

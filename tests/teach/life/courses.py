@@ -50,7 +50,7 @@ def linear_activation_backward(dA, cache, activation):
         dZ = relu_backward(dA, activation_cache)
     elif activation == "sigmoid":
         dZ = sigmoid_backward(dA, activation_cache)  #~ dZ = relu_backward(dA, activation_cache) :: operator mask #~ dZ = dA :: gamma_missing swapped_value
-    dA_prev, dW, db = linear_backward(dZ, linear_cache)  #~ dA_prev, dW, db = linear_backward(dA, linear_cache) :: swapped_value gamma_missing mask
+    dA_prev, dW, db = linear_backward(dZ, linear_cache)  #~ dA_prev, dW, db = linear_backward(dA, linear_cache) :: swapped_value gamma_missing mask wrong_path
     return dA_prev, dW, db  #~ return dW, dA_prev, db :: return_order
 # ---- called
 def draw(rng, i):

@@ -54,7 +54,7 @@ class Accumulating:
 
     def backward(self, dout):
         dz = dout * (1 - self.h ** 2)  #~ dz = dout * (1 - self.z ** 2) :: swapped_value #~ dz = dout * (1 - self.h) :: power
-        self.grads["W"] += self.x.T @ dz  #~ self.grads["W"] += self.x.T @ dout :: swapped_value gamma_missing #~ self.grads["W"] -= self.x.T @ dz :: sign path_sign operator
+        self.grads["W"] += self.x.T @ dz  #~ self.grads["W"] += self.x.T @ dout :: swapped_value gamma_missing wrong_path #~ self.grads["W"] -= self.x.T @ dz :: sign path_sign operator
         self.grads["b"] += dz.sum(axis=0)  #~ self.grads["b"] += 2 * dz.sum(axis=0) :: factor
         return dz @ self.params["W"].T  #~ return dz @ self.grads["W"].T :: swapped_value upstream_ignored
 # ---- called

@@ -21,7 +21,7 @@ def two_layer_loss(X, y, W1, b1, W2, b2, reg):
     grads["b2"] = ds.sum(axis=0)  #~ grads["b2"] = ds.sum(axis=1) :: wrong_axis #~ grads["b2"] = ds.sum() :: no_axis
     dh = ds @ W2.T
     dh[h <= 0] = 0  #~ dh[h > 0] = 0 :: mask #~ pass :: mask
-    grads["W1"] = X.T @ dh + reg * W1  #~ grads["W1"] = X.T @ dh - reg * W1 :: path_sign #~ grads["W1"] = X.T @ dh + reg :: gamma_missing path_missing swapped_value
+    grads["W1"] = X.T @ dh + reg * W1  #~ grads["W1"] = X.T @ dh - reg * W1 :: path_sign #~ grads["W1"] = X.T @ dh + reg :: gamma_missing path_missing swapped_value wrong_path
     grads["b1"] = dh.sum(axis=0)  #~ grads["b1"] = dh.mean(axis=0) :: count
     return loss, grads
 # ---- called
@@ -79,7 +79,7 @@ def net_backward(dout, cache):
     fc1, act, fc2 = cache  #~ fc2, act, fc1 = cache :: unpack_order
     dh, dw2, db2 = affine_backward(dout, fc2)
     da = leaky_backward(dh, act)  #~ da = dh :: mask path_missing gamma_missing swapped_value
-    dx, dw1, db1 = affine_backward(da, fc1)  #~ dx, dw1, db1 = affine_backward(dh, fc1) :: swapped_value mask gamma_missing
+    dx, dw1, db1 = affine_backward(da, fc1)  #~ dx, dw1, db1 = affine_backward(dh, fc1) :: swapped_value mask gamma_missing wrong_path
     return dx, dw1, db1, dw2, db2  #~ return dx, dw1, db2, dw2, db1 :: return_order #~ return dx, dw2, db1, dw1, db2 :: return_order
 # ---- called
 def draw(rng, i):

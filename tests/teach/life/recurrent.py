@@ -71,12 +71,12 @@ def gru_step_backward(dnext_h, cache):
     dn = dnext_h * (1 - z)  #~ dn = dnext_h * z :: swapped_value operator path_missing
     daz = dz * z * (1 - z)
     dan = dn * (1 - n ** 2)  #~ dan = dn * (1 - n) ** 2 :: power
-    dr = dan * u[:, 2 * H :]  #~ dr = dan * u[:, H : 2 * H] :: index #~ dr = dn * u[:, 2 * H :] :: swapped_value gamma_missing
+    dr = dan * u[:, 2 * H :]  #~ dr = dan * u[:, H : 2 * H] :: index #~ dr = dn * u[:, 2 * H :] :: swapped_value gamma_missing wrong_path
     dar = dr * r * (1 - r)  #~ dar = dr * r :: gamma_missing
     da = np.hstack([daz, dar, dan])  #~ da = np.hstack([dar, daz, dan]) :: index swapped_value operator return_order
     du = np.hstack([daz, dar, dan * r])  #~ du = np.hstack([daz, dar, dan]) :: gamma_missing
-    dprev_h = dnext_h * z + du @ Wh.T  #~ dprev_h = du @ Wh.T :: path_missing #~ dprev_h = dnext_h * z + da @ Wh.T :: swapped_value
-    return da @ Wx.T, dprev_h, x.T @ da, prev_h.T @ du, da.sum(axis=0)  #~ return da @ Wx.T, dprev_h, x.T @ da, prev_h.T @ da, da.sum(axis=0) :: swapped_value
+    dprev_h = dnext_h * z + du @ Wh.T  #~ dprev_h = du @ Wh.T :: path_missing #~ dprev_h = dnext_h * z + da @ Wh.T :: swapped_value wrong_path
+    return da @ Wx.T, dprev_h, x.T @ da, prev_h.T @ du, da.sum(axis=0)  #~ return da @ Wx.T, dprev_h, x.T @ da, prev_h.T @ da, da.sum(axis=0) :: swapped_value wrong_path
 # ---- called
 def draw(rng, i):
     n, d, h = [(3, 4, 2), (2, 3, 5)][i % 2]
@@ -110,7 +110,7 @@ class RNNCell:
         Wx, Wh, b = self.params
         x, h_prev, h_next = self.cache  #~ h_prev, x, h_next = self.cache :: unpack_order
         dt = dh_next * (1 - h_next ** 2)  #~ dt = dh_next * (1 + h_next ** 2) :: path_sign operator sign #~ dt = dh_next * (1 - h_prev ** 2) :: swapped_value
-        db = np.sum(dt, axis=0)  #~ db = np.sum(dh_next, axis=0) :: swapped_value gamma_missing
+        db = np.sum(dt, axis=0)  #~ db = np.sum(dh_next, axis=0) :: swapped_value gamma_missing wrong_path
         dWh = np.dot(h_prev.T, dt)
         dh_prev = np.dot(dt, Wh.T)  #~ dh_prev = np.dot(dt, Wh) :: transposed
         dWx = np.dot(x.T, dt)

@@ -36,7 +36,7 @@ def batchnorm_backward(dout, cache):
     if mode == "test":
         dx = dxhat / std  #~ dx = dxhat :: gamma_missing power
     else:
-        dx = (N * dxhat - dxhat.sum(axis=0) - xhat * (dxhat * xhat).sum(axis=0)) / (N * std)  #~ dx = (N * dxhat - dxhat.sum(axis=0)) / (N * std) :: path_missing constant_statistics #~ dx = (N * dxhat - dxhat.sum(axis=0) - xhat * (dxhat * xhat).sum(axis=0)) / std :: count #~ dx = (N * dxhat - dxhat.sum(axis=0) - xhat * (dout * xhat).sum(axis=0)) / (N * std) :: swapped_value gamma_missing
+        dx = (N * dxhat - dxhat.sum(axis=0) - xhat * (dxhat * xhat).sum(axis=0)) / (N * std)  #~ dx = (N * dxhat - dxhat.sum(axis=0)) / (N * std) :: path_missing constant_statistics #~ dx = (N * dxhat - dxhat.sum(axis=0) - xhat * (dxhat * xhat).sum(axis=0)) / std :: count #~ dx = (N * dxhat - dxhat.sum(axis=0) - xhat * (dout * xhat).sum(axis=0)) / (N * std) :: swapped_value gamma_missing wrong_path
     return dx, dgamma, dbeta
 # ---- called
 def draw(rng, i):
