@@ -30,7 +30,7 @@ from micrograd.tracing.array import (
     raw_value,
     value_now,
 )
-from micrograd.tracing.storage import current_trace, in_order
+from micrograd.tracing.storage import current_trace, fitting, in_order
 
 __all__ = ["OVERRIDES", "Joined", "Vectorized", "array", "by_numpy", "einsum_view", "joined", "written_to"]
 
@@ -342,12 +342,9 @@ def _copyto(target: TracedArray, src: Any, casting: str = "same_kind", where: An
         target.assign(primitives.where(present(where), present(src), present(target)))
     elif target.size:
         mask = np.broadcast_to(raw_value(present(where)), target.shape)
-        target[mask] = _broadcast(src, target.shape)[mask] if np.ndim(value_now(present(src))) else src
-
-
-def _broadcast(x: Any, shape: tuple[int, ...]) -> Any:
-    """Return `x` in a shape, to be indexed."""
-    return lift(c.broadcast_to(present(x), shape))
+        target[mask] = (
+            lift(fitting(present(src), target.shape, target.dtype))[mask] if np.ndim(value_now(present(src))) else src
+        )
 
 
 def _diagonal(a: TracedArray, val: Any, wrap: bool = False) -> None:

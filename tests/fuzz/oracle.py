@@ -21,6 +21,11 @@ LARGEST = 1e12
 """Beside larger numbers a step of extended precision is rounded away, or goes over many periods of a sine."""
 
 
+ROUNDED = re.compile(r"//|%|np\.(rint|floor|ceil|trunc|fix|round|around|mod|fmod|remainder|divmod)\b|\.round\(|int\b")
+MANY_STEPS = 1e5
+"""A value that is rounded and larger than this takes so many steps at once that it looks smooth."""
+
+
 @dataclass(frozen=True)
 class Slope:
     """A slope along a direction, how it was measured and how far off it may be; `why` says what there is none for."""
@@ -92,6 +97,8 @@ def slope(program: Program, value: Any, along: Direction, offset: float = 0.0) -
         sides = [(weighted(h), weighted(-h)) for h in STEPS]
     except Exception as error:  # noqa: BLE001 - a program that does not run on wide numbers has no measured slope
         return Slope(why=f"does not run wide: {type(error).__name__}")
+    if ROUNDED.search(program.text) and np.abs(middle).max(initial=0.0, where=np.isfinite(middle)) > MANY_STEPS:
+        return Slope(why="one step of the argument is many of a rounding")
     first, second = ((up - down) / (2 * h) for (up, down), h in zip(sides, STEPS, strict=True))
     bends = [(up - 2 * zero + down) / h for (up, down), h in zip(sides, STEPS, strict=True)]
     size = float(abs(second)) + float(abs(zero)) + 1.0

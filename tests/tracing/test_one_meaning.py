@@ -311,3 +311,24 @@ def test_a_mask_that_is_traced_writes_into_a_plain_array_never_in_silence(whole:
         except GraphError as error:
             refused = str(error)
             assert re.search(r"plain array(?s:.*)np\.copyto\(a", refused)
+
+
+@pytest.mark.parametrize("where", [True, np.array([True, False, True]), np.array([[True, False, True]])[0]])
+@pytest.mark.parametrize(
+    "source", [lambda x: x[None], lambda x: np.ones((1, 3)), lambda x: x[:1], lambda x: x[None, None, 1:2]]
+)
+def test_what_is_copied_may_have_more_axes_of_length_one(source: Callable[[Any], Any], where: Any) -> None:
+    def f(x: Any) -> Any:
+        a = np.zeros(3)
+        np.copyto(a, source(x), where=where)
+        return a * x
+
+    x = np.array([1.0, -2.0, 3.0])
+    for run in (mg.compile(f), lambda x: mg.vjp(f, x)[0]):
+        assert np.array_equal(run(x), f(x))
+    assert np.allclose(mg.grad(lambda x: f(x).sum())(x), slopes_at(lambda x: f(x).sum(), x), atol=1e-8)
+
+
+def slopes_at(f: Callable[..., Any], x: Any) -> Any:
+    step = 1e-5
+    return np.array([(f(x + step * unit) - f(x - step * unit)) / (2 * step) for unit in np.eye(len(x))])
