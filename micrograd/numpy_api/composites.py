@@ -171,6 +171,7 @@ def minimum(x: Any, y: Any) -> Any:
         return p.where(p.less(x, y), x, y)  # no gradient flows
     tie = _tie(x, y)
     x, y = (p.cast(o, dtype=dtype.name) if getattr(o, "dtype", dtype).kind in "biu" else o for o in (x, y))
+    x, y = (float(o) if isinstance(o, int) else o for o in (x, y))  # minus the whole number 0 has no sign
     x, y = (np.asarray(-o) if isinstance(o, np.ndarray) else -o for o in (x, y))
     return -p.maximum(x, y, **tie)
 

@@ -148,7 +148,8 @@ class _Judge:
             ):
                 why = _differ(mine, numpys, 1024 * self.near, size / 1024)
                 others = [[ran.value, *ran.left][place] for ran in _runs(again, noisy)] if why else []
-                if why and not _decided_by_rounding(mine, numpys, others, self.near * size):
+                decided = why and _decided_by_rounding(mine, numpys, others, self.near * size)
+                if why and not decided and not self._is_without_overflow(mine, numpys):
                     return f"later call: {why.split()[0]}", why
         return None
 
@@ -159,7 +160,17 @@ class _Judge:
         loose, size = self._bound(numpys, [part(ran) for ran in self._nearby])
         why = _differ(ours, numpys, loose, size)
         others = [part(ran) for ran in self._noisy] if why else []
-        return "" if why and _decided_by_rounding(ours, numpys, others, loose * size) else why
+        decided = why and _decided_by_rounding(ours, numpys, others, loose * size)
+        return "" if decided or (why and self._is_without_overflow(ours, numpys)) else why
+
+    def _is_without_overflow(self, ours: Any, numpys: Any) -> bool:
+        """Whether a value is nearly as large as its dtype holds where NumPy's own sum of such is too large for it."""
+        a, b = np.asarray(ours), np.asarray(numpys)
+        if a.shape != b.shape or a.dtype != b.dtype or b.dtype.kind != "f":
+            return False
+        return bool((np.isfinite(b) | (np.abs(a) > np.finfo(a.dtype).max / 64) | (a == b)).all()) and not _differ(
+            np.where(np.isinf(b), 0, a).astype(a.dtype), np.where(np.isinf(b), 0, b).astype(b.dtype), self.near
+        )
 
     @functools.cached_property
     def _nearby(self) -> list[Ran]:
@@ -271,8 +282,12 @@ class _Judge:
         It chooses by the mask of every call, and 0 times the infinite slope of what is not chosen is NaN, as it is in
         JAX; a trace knows the mask, and leaves out what no entry is chosen of.
         """
-        if all(np.isfinite(a).all() for a in self.arguments if a.dtype.kind == "f"):
+        overflows = any(np.isinf(g).any() for g in theirs)
+        if not overflows and all(np.isfinite(a).all() for a in self.arguments if a.dtype.kind == "f"):
             return ours
+        if overflows:  # the other way round: 0 times what is infinite is NaN in a trace that multiplies by a mask
+            ours = [np.where(np.isnan(b), b, a) if np.shape(a) == np.shape(b) else a
+                    for a, b in zip(ours, theirs, strict=True)]  # fmt: skip
         return [np.where(np.isnan(a), b, a) if np.shape(a) == np.shape(b) else a
                 for a, b in zip(ours, theirs, strict=True)]  # fmt: skip
 
@@ -339,7 +354,7 @@ class _Judge:
         size = (
             float(np.abs(products).sum())
             + abs(known.value)
-            + 1e-3 * (1 + float(np.abs(flat(self.truth.value)).max(initial=0)))
+            + max(1e-3, self.near) * (1 + float(np.abs(flat(self.truth.value)).max(initial=0)))
         )
         coarse = 1e-5 if known.by.startswith("coarse") else 0.0
         if not abs(products.sum() - known.value) <= max(10 * self.loose, coarse) * size + known.error:

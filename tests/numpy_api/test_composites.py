@@ -207,3 +207,12 @@ def test_the_mean_of_nothing_is_said() -> None:
         pytest.warns(RuntimeWarning, match=r"mean over axis 0 of shape \(0, 3\): the mean of nothing is nan \(line "),
     ):
         mg.vjp(lambda x: np.mean(x, axis=0), np.zeros((0, 3)))
+
+
+@pytest.mark.parametrize("bound", [0, 0.0, False, np.int64(0), np.float32(0)])
+def test_the_smaller_of_a_number_and_zero_has_numpys_sign(bound: Any) -> None:
+    x = np.array([0.4, -0.1, -0.9, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0])
+    for f in (lambda x: np.minimum(x, bound), lambda x: np.minimum(bound, x), lambda x: np.clip(x, -0.5, bound)):
+        for found in (mg.vjp(f, x)[0], mg.compile(f)(x)):
+            assert np.array_equal(np.signbit(found), np.signbit(f(x)))
+            assert np.array_equal(found, f(x))

@@ -354,7 +354,8 @@ class Diagnoser:
 
         What is put in is a factor then: a comparison or a sum belongs where it is made.
         """
-        grown = one.new.count("(") + one.new.count("~") - self.program.text.source[one.start : one.end].count("(")
+        old = self.program.text.source[one.start : one.end]
+        grown = len(_MADE.findall(one.new)) - len(_MADE.findall(old))
         if one.cost > other.cost + 0.3 or grown > 0:
             return False
         named = [any(meanings(name) for name in mended.statement.names) for mended in (one, other)]
@@ -801,6 +802,9 @@ class Diagnoser:
         """Return a span of the mended text in the student's own."""
         start, end = self.program.text.ends(span)
         return self.first.text.between(self.patch.origin(start), self.patch.origin(end))
+
+
+_MADE = re.compile(r"[\w.]+\(|[<>~]|==")  # a call or a comparison
 
 
 def _adds(expr: ast.expr, name: str) -> bool:

@@ -67,6 +67,7 @@ def edits_around(here: Material, node: ast.expr) -> Iterator[Edit]:
         yield from _of_itself(here, node, np.shape(value))
     if node is here.root:
         yield from _through_a_softmax(here, node, np.shape(value))
+        yield from _through_an_activation(here, node, np.shape(value))
 
 
 def _through_a_softmax(here: Material, node: ast.expr, shape: tuple[int, ...]) -> Iterator[Edit]:
@@ -79,6 +80,17 @@ def _through_a_softmax(here: Material, node: ast.expr, shape: tuple[int, ...]) -
                 if other in names and meanings(other) and arrays[other].shape == shape:
                     new = f"{name} * ({other} - np.sum({name} * {other}, axis=-1, keepdims=True))"
                     yield Edit(node, new, "rewritten", 2.7, other)
+
+
+def _through_an_activation(here: Material, node: ast.expr, shape: tuple[int, ...]) -> Iterator[Edit]:
+    """Put the slope of tanh or of a sigmoid behind a value, by what they returned."""
+    held = {name: here.scope.names[name] for name in here.arrays} | here.items
+    for name, y in held.items() if shape and not isinstance(node, ast.Constant) else ():
+        if np.shape(y) != shape or np.asarray(y).dtype.kind != "f" or meanings(name) or (np.abs(y) >= 1).any():
+            continue
+        yield Edit(node, f"{here.operand(node, 2)} * (1 - {name} ** 2)", "factor_name", 2.6, f"1 - {name} ** 2")
+        if (y > 0).all():
+            yield Edit(node, f"{here.operand(node, 2)} * {name} * (1 - {name})", "factor_name", 2.6, name)
 
 
 def _beside_another(here: Material, node: ast.expr, shape: tuple[int, ...]) -> Iterator[Edit]:
@@ -250,6 +262,8 @@ def other_keys_and_numbers(here: Material, node: ast.Constant) -> Iterator[Edit]
 def turned_round(here: Material, node: ast.UnaryOp) -> Iterator[Edit]:
     """Turn the sign."""
     yield Edit(node, here.of(node.operand), "negate", 1.4)
+    for name in here.scope.loops:  # of the last place in every round
+        yield Edit(node, name, "index", 1.8, name)
 
 
 def other_sums(here: Material, node: ast.BinOp) -> Iterator[Edit]:

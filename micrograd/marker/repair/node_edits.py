@@ -184,6 +184,9 @@ def other_names(here: Material, node: ast.Name | ast.Subscript) -> Iterator[Edit
         yield Edit(node, f"({name} + 1)", "bessel", 2.6)
 
 
+_FRACTION = re.compile(r"(?<![\w.])\d+\.\d+(?![\w.])")
+
+
 def other_numbers(here: Material, node: ast.Constant) -> Iterator[Edit]:
     """Offer other numbers, and the names that may be meant by one; the other truth value."""
     value: Any = node.value
@@ -202,6 +205,10 @@ def other_numbers(here: Material, node: ast.Constant) -> Iterator[Edit]:
             whole = isinstance(value, float) and "." not in text and "e" not in text
             spelled = f"{text}.0" if whole else text
             yield Edit(node, spelled, "negate" if number == -value else "constant", cost, spelled)
+    for text in dict.fromkeys(_FRACTION.findall(here.text.source)):  # the slope that the forward has
+        if float(text) not in seen:
+            seen.add(float(text))
+            yield Edit(node, text, "constant", 2.0, text)
     for name, size in here.counts.items():
         if size != value:
             yield Edit(node, name, "count", 2.2 if "." not in name else 2.5, name)

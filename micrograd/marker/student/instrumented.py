@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from micrograd.errors import GraphError
+from micrograd.marker.gradient_names import meanings
 from micrograd.marker.student.statements import (
     Root,
     Scope,
@@ -179,8 +180,9 @@ class StudentCode:
 
     @cached_property
     def items(self) -> tuple[str, ...]:
-        """Return what the text of the file reads of arrays by variables: ``w[f]``, ``dout[n, f, i, j]``."""
-        read = [n for n in ast.walk(self.tree) if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Load)]
+        """Return what the text of the file reads of arrays by variables, or writes of values: ``w[f]``, ``h[:, t]``."""
+        parts = (n for n in ast.walk(self.tree) if isinstance(n, ast.Subscript))
+        read = [n for n in parts if isinstance(n.ctx, ast.Load) or not meanings(path_of(n.value))]
         named = [n for n in read if any(isinstance(part, ast.Name) for part in ast.walk(n.slice))]
         return tuple(dict.fromkeys(self.text.of(node) for node in named))
 
