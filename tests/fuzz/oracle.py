@@ -66,9 +66,7 @@ def slope(program: Program, value: Any, along: Direction, offset: float = 0.0) -
     loose = _tolerance(program.text)
     if "mg." in program.text.split("def f", 1)[1]:
         return _slope_in_float64(program, value, along, offset)
-    if ".dtype == " in program.text and any(
-        isinstance(a, np.ndarray) and a.dtype.kind == "f" and a.itemsize < 8 for a in program.load().arguments
-    ):
+    if ".dtype == " in program.text:
         return Slope(why="asks for a dtype, of which there is one in extended precision")
     seed = np.asarray(weights(value), np.longdouble)
     known = flat(value)
