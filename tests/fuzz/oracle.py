@@ -234,6 +234,8 @@ class _Noisy(np.ndarray[Any, Any]):
         plain = [_plain(x) for x in inputs]
         if out is not None:
             kwargs["out"] = tuple(map(_plain, out))
+        if "where" in kwargs:
+            kwargs["where"] = _plain(kwargs["where"])
         made = getattr(ufunc, method)(*plain, **kwargs)
         _Noisy.halved |= getattr(made, "dtype", None) == np.float16
         if method in ("reduce", "accumulate") and ufunc in (np.add, np.multiply):
