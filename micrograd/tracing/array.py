@@ -229,12 +229,13 @@ class TracedArray(ArrayMethods):
         if kind == self.dtype and not copy:
             return self
         if isinstance(value, Tensor) and kind.kind != "f" and capturing() is not None:
-            return own(p.cast(value.detach(), dtype=kind.name))
-        if not isinstance(value, Tensor) or kind.kind != "f":
+            made = own(p.cast(value.detach(), dtype=kind.name))
+        elif not isinstance(value, Tensor) or kind.kind != "f":
             return adopt(raw_value(value).astype(kind, casting=casting))
-        if kind == self.dtype:
+        elif kind == self.dtype:
             return self.copy(order)
-        made = own(p.cast(value, dtype=kind.name))
+        else:
+            made = own(p.cast(value, dtype=kind.name))
         return made if self.rebinds else no_number(made)
 
     # ---- writing -------------------------------------------------------------------------------------

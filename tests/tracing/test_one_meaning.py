@@ -332,3 +332,16 @@ def test_what_is_copied_may_have_more_axes_of_length_one(source: Callable[[Any],
 def slopes_at(f: Callable[..., Any], x: Any) -> Any:
     step = 1e-5
     return np.array([(f(x + step * unit) - f(x - step * unit)) / (2 * step) for unit in np.eye(len(x))])
+
+
+@pytest.mark.parametrize("made", [lambda x: x.astype(np.uint8), lambda x: x.astype(np.float32), np.copy, np.zeros_like])
+def test_an_array_without_axes_is_no_number_and_can_be_written_into(made: Callable[[Any], Any]) -> None:
+    def f(x: Any) -> Any:
+        t = made(x)
+        np.minimum(t, 2, out=t)
+        t[...] = t + 1
+        return t * 1.0 + x
+
+    expected = f(np.array(0.7))
+    assert mg.value_and_grad(f)(np.array(0.7))[0] == expected
+    assert mg.compile(f)(np.array(0.7)) == expected
