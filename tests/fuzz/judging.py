@@ -147,7 +147,8 @@ class _Judge:
                 zip([ours.value, *ours.left], [theirs.value, *theirs.left], strict=True)
             ):
                 why = _differ(mine, numpys, 1024 * self.near, size / 1024)
-                others = [[ran.value, *ran.left][place] for ran in _runs(again, noisy)] if why else []
+                runs = [*_runs(again, noisy), *_runs(again, self._nudged)] if why else []
+                others = [[ran.value, *ran.left][place] for ran in runs]
                 decided = why and _decided_by_rounding(mine, numpys, others, self.near * size)
                 if why and not decided and not self._is_without_overflow(mine, numpys):
                     return f"later call: {why.split()[0]}", why
@@ -175,14 +176,13 @@ class _Judge:
     @functools.cached_property
     def _nearby(self) -> list[Ran]:
         """What NumPy does where the arguments are a few units of roundoff away."""
+        return _runs(self._given, self._nudged)
 
-        def nudge(a: Any, number: int) -> Any:
-            if a.dtype.kind == "f":
-                signs = np.random.default_rng(number).choice([-1.0, 1.0], a.shape)
-                a *= (1 + self.near / 16 * signs).astype(a.dtype)
-            return a
-
-        return _runs(self._given, nudge)
+    def _nudged(self, a: Any, number: int) -> Any:
+        if a.dtype.kind == "f":
+            signs = np.random.default_rng(number).choice([-1.0, 1.0], a.shape)
+            a *= (1 + self.near / 16 * signs).astype(a.dtype)
+        return a
 
     @functools.cached_property
     def _noisy(self) -> list[Ran]:

@@ -334,6 +334,7 @@ def slopes_at(f: Callable[..., Any], x: Any) -> Any:
     return np.array([(f(x + step * unit) - f(x - step * unit)) / (2 * step) for unit in np.eye(len(x))])
 
 
+@pytest.mark.filterwarnings("ignore:f. cast at line:RuntimeWarning")
 @pytest.mark.parametrize("made", [lambda x: x.astype(np.uint8), lambda x: x.astype(np.float32), np.copy, np.zeros_like])
 def test_an_array_without_axes_is_no_number_and_can_be_written_into(made: Callable[[Any], Any]) -> None:
     def f(x: Any) -> Any:
