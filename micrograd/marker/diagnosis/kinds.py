@@ -371,7 +371,7 @@ def classified(evidence: Evidence) -> Kind:
     shaped = _by_shape(evidence, pairs)
     if shaped:
         return shaped
-    if evidence.in_condition and tag in ("name", "rewritten"):  # dout > 0 for y > 0
+    if evidence.in_condition and tag in ("name", "rewritten", "constant"):  # dout > 0 for y > 0, x > 1 for x > 0
         return Kind("mask")
     if evidence.nonlinear and tag in ("name", "factor_name", "drop_factor", "rewritten", ""):
         return Kind("upstream_ignored")
