@@ -8,7 +8,7 @@ import linecache
 import re
 from collections.abc import Iterator
 from contextvars import ContextVar
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 
 from micrograd.errors import DTypeError, GraphError, MicrogradError
@@ -59,16 +59,23 @@ def underlined(source: Source) -> str:
     return f"{head}\n    {line[indent:]}\n    {' ' * (start - indent)}{'^' * max(end - start, 1)}"
 
 
+def _innermost(traceback: TracebackType | None) -> tuple[FrameType | None, int]:
+    """Return the user's innermost frame of a traceback, and the instruction at which it stood."""
+    found: tuple[FrameType | None, int] = None, 0
+    is_users = False
+    while traceback is not None:
+        frame = traceback.tb_frame
+        own = is_users_code(frame.f_code.co_filename)
+        if own or (is_users_file(frame.f_code.co_filename) and not is_users):
+            found, is_users = (frame, traceback.tb_lasti), own
+        traceback = traceback.tb_next
+    return found
+
+
 def broken_at(traceback: TracebackType | None) -> tuple[Source | None, list[Any]]:
     """Return the user's innermost expression in a traceback, and the values of the variables that stand in it."""
-    found: Source | None = None
-    frame, is_users = None, False
-    while traceback is not None:
-        own = is_users_code(traceback.tb_frame.f_code.co_filename)
-        if own or (is_users_file(traceback.tb_frame.f_code.co_filename) and not is_users):
-            frame, is_users = traceback.tb_frame, own
-            found = source_of(frame, traceback.tb_lasti)
-        traceback = traceback.tb_next
+    frame, at = _innermost(traceback)
+    found = None if frame is None else source_of(frame, at)
     if found is None or frame is None:
         return None, []
     try:
@@ -81,27 +88,16 @@ def broken_at(traceback: TracebackType | None) -> tuple[Source | None, list[Any]
 
 def located(message: str, traceback: TracebackType | None) -> str:
     """Put the user's innermost line in a traceback under `message`."""
-    found: Source | None = None
-    is_users = False
-    while traceback is not None:
-        frame = traceback.tb_frame
-        own = is_users_code(frame.f_code.co_filename)
-        if own or (is_users_file(frame.f_code.co_filename) and not is_users):
-            found, is_users = source_of(frame, traceback.tb_lasti), own
-        traceback = traceback.tb_next
+    frame, at = _innermost(traceback)
+    found = None if frame is None else source_of(frame, at)
     shown = underlined(found) if found is not None else ""
     return message if not shown or shown in message else f"{message}\n{shown}"
 
 
 def _writes(traceback: TracebackType | None) -> bool:
     """Return whether the user's innermost frame of a traceback stood at an assignment to a place of an array."""
-    writes = False
-    while traceback is not None:
-        code = traceback.tb_frame.f_code
-        if is_users_code(code.co_filename):
-            writes = code.co_code[traceback.tb_lasti] == _STORE
-        traceback = traceback.tb_next
-    return writes
+    frame, at = _innermost(traceback)
+    return frame is not None and frame.f_code.co_code[at] == _STORE
 
 
 def explain(error: Exception) -> None:

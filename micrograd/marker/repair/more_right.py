@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from micrograd.marker.repair.search import Bench, Mended, SearchJob
-from micrograd.marker.repair.two_edits import cheap_edits
+from micrograd.marker.repair.two_edits import cheap_edits, thread_time
 from micrograd.marker.student.statements import Statement
 from micrograd.marker.truth.cases import Case
 
@@ -18,7 +17,6 @@ __all__ = ["more_right"]
 
 LEAST = 0.03  # of the entries that are wrong so many must become right: a few may by chance
 SECONDS = 2.0  # of work
-_thread_time = getattr(time, "thread_time", time.process_time)  # a browser has one thread
 
 
 def more_right(job: SearchJob, statements: Sequence[Statement]) -> Mended | None:
@@ -27,14 +25,14 @@ def more_right(job: SearchJob, statements: Sequence[Statement]) -> Mended | None
     The gates of a recurrent cell stand side by side in the gradient of its weights: a mistake in one of them is seen
     beside a mistake in another.
     """
-    until = _thread_time() + SECONDS
+    until = thread_time() + SECONDS
     before = right_entries(job.cases[0], lambda case: case.call(job.program.plain()))
     if before is None or not before.any():
         return None  # no array has a part of its own
     found: list[tuple[float, Mended]] = []
     for statement in statements:
         for one, bench, value in cheap_edits(job, statement):
-            if _thread_time() > until or job.late():
+            if thread_time() > until or job.late():
                 break
             if bench.single:
                 after = right_entries(job.cases[0], _returning(bench, value))

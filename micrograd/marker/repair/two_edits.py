@@ -15,7 +15,7 @@ from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.recording import record
 from micrograd.marker.student.statements import Statement
 
-__all__ = ["cheap_edits", "two_edits"]
+__all__ = ["cheap_edits", "thread_time", "two_edits"]
 
 CHEAP = 2.45
 """What an edit may cost: the usual mistakes, no expression written anew."""
@@ -23,7 +23,7 @@ LEAST = 0.8
 BOTH = (2.8, 3.9)  # what both may cost together, at first and then
 FACTOR = 4.5  # the same where all that is wrong after the first is one factor: a sign, a count
 SECONDS = 2.5  # of work
-_thread_time = getattr(time, "thread_time", time.process_time)  # a browser has one thread
+thread_time = getattr(time, "thread_time", time.process_time)  # a browser has one thread
 
 
 def two_edits(
@@ -37,7 +37,7 @@ def two_edits(
         goal: what is wanted.
         alone: whether no single edit, however dear, reaches it.
     """
-    until = _thread_time() + SECONDS
+    until = thread_time() + SECONDS
     firsts = [
         (one, place, bench.single and _is_off_by_a_factor(bench, value, goal.wanted))
         for place, statement in enumerate(statements) for one, bench, value in cheap_edits(job, statement)
@@ -49,7 +49,7 @@ def two_edits(
             most = min(CHEAP, (both if best is None else best[0]) - first.cost)
             if both == FACTOR and not near:
                 continue
-            if _thread_time() > until or job.late() or most < LEAST:
+            if thread_time() > until or job.late() or most < LEAST:
                 break
             code = _edited(job.program, first)
             if code is None:
