@@ -20,7 +20,7 @@ import tokenize
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import CodeType, FrameType
 from typing import NamedTuple
 
@@ -264,10 +264,11 @@ class Expression(NamedTuple):
     step: tuple[str, int, str] | None
 
 
-def read(positions: Iterable[CodePosition]) -> list[Expression]:
+def read(positions: Iterable[CodePosition], *, steps: bool = True) -> list[Expression]:
     """Read what the user's source says at each of some positions of running code.
 
-    Files are looked at once for all positions: whether one has changed on disk is a question to the system.
+    Files are looked at once for all positions: whether one has changed on disk is a question to the system. Without
+    `steps` no step comment is looked for, which takes as long as all else.
     """
     files: dict[str, _File] = {}
     known: dict[tuple[int, int], Expression] = {}  # codes of two files may be equal: ids tell them apart
@@ -279,7 +280,7 @@ def read(positions: Iterable[CodePosition]) -> list[Expression]:
             file = files[path] = files.get(path) or _file(path)
             source = source_of(position)
             context = file.context(source)
-            step = file.step(context.line if context else source.line)
+            step = file.step(context.line if context else source.line) if steps else None
             known[key] = Expression(source, context, None if step is None else (path, *step))
         found.append(known[key])
     return found
@@ -315,8 +316,7 @@ class _File:
     """A text of Python, parsed; what is asked of it is worked out once, since the text never changes."""
 
     def __init__(self, text: str) -> None:
-        self._tree = _tree(text)
-        self._steps = _step_comments(text)
+        self._text, self._tree = text, _tree(text)
         self._statements: dict[int, list[ast.stmt]] = {}  # innermost simple statements by each line they cover
         self._loops: list[tuple[int, int, int]] = []  # of every loop its first line, and those of its body
         self._functions: list[tuple[int, int, str]] = []  # first and last line, and name; the longest first
@@ -331,6 +331,10 @@ class _File:
         self._functions.sort(key=lambda span: span[0] - span[1])
         self._contexts: dict[tuple[int, int, int, int], Context | None] = {}
         self._stages: dict[int, tuple[int, str] | None] = {}
+
+    @cached_property
+    def _steps(self) -> list[tuple[int, str]]:
+        return _step_comments(self._text)
 
     def context(self, source: Source) -> Context | None:
         """Return how the statement around `source` uses it; None where the text cannot be parsed."""
@@ -392,6 +396,8 @@ def _tree(text: str) -> ast.Module | None:
 
 def _step_comments(text: str) -> list[tuple[int, str]]:
     """Return the step comments of a text, as (line, title)."""
+    if not _STEP.search(text):  # most texts have none, and finding tokens takes longer than parsing
+        return []
     try:
         tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
     except (tokenize.TokenError, IndentationError, SyntaxError):
