@@ -428,16 +428,13 @@ class Scope:
 
     def counts(self) -> dict[str, int]:
         """Return how a size of an axis can be written: by a variable, else by the shape of an array."""
-        found: dict[str, int] = {}
-        taken: set[int] = set()
-        for name, value in self.names.items():
-            if isinstance(value, (int, np.integer)) and value > 1:
-                found[name] = int(value)
-                taken.add(int(value))
+        found = {
+            name: int(value) for name, value in self.names.items()
+            if isinstance(value, (int, np.integer)) and value > 1
+        }  # fmt: skip
         for name in self.arrays():
             for axis, size in enumerate(np.shape(self.names[name])):
-                if size > 1 and size not in taken:
-                    taken.add(size)
+                if size > 1 and size not in found.values():
                     found[f"{name}.shape[{axis}]"] = size
         return found
 

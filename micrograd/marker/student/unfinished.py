@@ -81,7 +81,7 @@ def gaps_of(function: ast.FunctionDef) -> list[Gap]:
         own = {name for name, _ in _pairs(node)}
         for target in [*getattr(node, "targets", []), getattr(node, "target", None)]:
             for one in targets_of(target) if isinstance(target, ast.expr) else ():
-                if one.item or not isinstance(node, ast.Assign) or one.name not in own:
+                if one.item or one.name not in own:
                     touched.add(one.name)
         if isinstance(node, (ast.Expr, ast.With)):
             touched |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
