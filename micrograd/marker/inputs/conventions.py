@@ -16,7 +16,7 @@ from micrograd.marker.inputs.clues import Clues, built, clues_of, compared, para
 
 __all__ = [
     "EPS", "SIZES", "ArgumentLayout", "Dims", "Fill", "axes_in", "conventional", "factor_of", "is_float", "is_weak",
-    "outputs_in", "role_of", "sizes_of", "unknown",
+    "length_of", "outputs_in", "role_of", "sizes_of", "unknown",
 ]  # fmt: skip
 
 
@@ -132,14 +132,15 @@ def factor_of(dim: str) -> int:
     return int(re.match(r"\d*", dim)[0] or 1)  # type: ignore[index]
 
 
-def _length(dim: str | int, sizes: Mapping[str, int]) -> int:
+def length_of(dim: str | int, sizes: Mapping[str, int]) -> int:
+    """Return the length that is written so, in these sizes of the axes."""
     return dim if isinstance(dim, int) else factor_of(dim) * math.prod(sizes[axis] for axis in axes_in(dim))
 
 
 def _drawn(
     name: str, entry: Fill, rng: np.random.Generator, sizes: Mapping[str, int], eps: float | None, spread: float
 ) -> Any:
-    shape = tuple(_length(dim, sizes) for dim in entry.dims)
+    shape = tuple(length_of(dim, sizes) for dim in entry.dims)
     match entry.kind:
         case "value":
             return eps if eps is not None and EPS.fullmatch(name) else copy.deepcopy(entry.value)

@@ -25,6 +25,7 @@ from micrograd.marker.inputs.conventions import (
     axes_in,
     conventional,
     factor_of,
+    length_of,
     outputs_in,
     role_of,
     sizes_of,
@@ -61,7 +62,7 @@ def _shape(value: Any) -> tuple[int, ...] | None:
 def _bound(entries: Mapping[str, Fill], given: Mapping[str, Any]) -> dict[str, int] | None:
     """Return the sizes of the axes under which a layout is the example; None where it cannot be."""
     sizes: dict[str, int] = {}
-    products: list[tuple[str, int]] = []
+    bound: list[tuple[str | int, int]] = []
     for name, value in given.items():
         entry, shape = entries.get(name), _shape(value)
         if shape is None:
@@ -69,24 +70,16 @@ def _bound(entries: Mapping[str, Fill], given: Mapping[str, Any]) -> dict[str, i
         integers = isinstance(value, np.ndarray) and value.dtype.kind in "iu"
         if entry is None or len(entry.dims) != len(shape) or integers != (entry.kind == "labels"):
             return None
-        for dim, length in zip(entry.dims, shape, strict=True):
-            if isinstance(dim, int):
-                if dim != length:
-                    return None
-                continue
-            if "*" in dim:
-                products.append((dim, length))
-                continue
-            factor = factor_of(dim)
-            if length % factor or sizes.setdefault(dim.lstrip("0123456789"), length // factor) != length // factor:
-                return None
-        if entry.kind == "labels" and value.size and value.max() >= sizes.get(entry.top, value.max() + 1):
-            return None
-    for dim, length in products:
-        axes = axes_in(dim)
-        if not {*axes} <= {*sizes} or math.prod(sizes[axis] for axis in axes) != length:
-            return None
-    return sizes
+        bound += zip(entry.dims, shape, strict=True)
+    for dim, length in bound:
+        if isinstance(dim, str) and "*" not in dim:
+            sizes.setdefault(axes_in(dim)[0], length // factor_of(dim))
+    if any(not {*axes_in(dim)} <= {*sizes} or length_of(dim, sizes) != length for dim, length in bound):
+        return None
+    labels = [
+        (entries[n].top, v) for n, v in given.items() if isinstance(v, np.ndarray) and entries[n].kind == "labels"
+    ]
+    return None if any(v.size and v.max() >= sizes.get(top, math.inf) for top, v in labels) else sizes
 
 
 def _by_lengths(given: Mapping[str, Any], like: Mapping[str, Fill]) -> ArgumentLayout:

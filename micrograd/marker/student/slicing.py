@@ -79,7 +79,7 @@ def _mark(body: list[ast.stmt], needed: set[str], kept: set[int]) -> bool:
             kept.add(id(node))
             any_kept = True
             heads = [getattr(node, "test", None), getattr(node, "iter", None)] if isinstance(node, _BLOCKS) else [node]
-            needed |= set().union(*(_names(head) for head in heads if head is not None and not ends))
+            needed |= set[str]().union(*(_names(head) for head in heads if head is not None and not ends))
     return any_kept
 
 
