@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from micrograd.errors import GraphError
 from micrograd.marker.gradient_names import arrives, gradient_target
-from micrograd.marker.inputs.clues import functions_of, returns_of
+from micrograd.marker.student.statements import defined, returns_of
 
 __all__ = ["CACHE", "Pair", "chosen", "is_slope", "pairs_in", "unpaired"]
 
@@ -107,7 +107,8 @@ def pairs_in(source: str, file: str = "the file") -> tuple[Pair, ...]:
         GraphError: the text is not Python; the message names the line.
     """
     tree = _parsed(source, file)
-    functions = {function.name: function for function in functions_of(tree.body)}
+    known = defined(tree.body)
+    functions = {name: function for name, function in known.items() if "." not in name}
     imported = [a.asname or a.name for node in tree.body if isinstance(node, ast.ImportFrom) for a in node.names]
     forwards = {key: name for name in (*imported, *functions) if (key := _split(name, _FORWARD)) is not None}
     plain = {tuple(_words(name)): name for name in functions if not {*_FORWARD, *_BACKWARD} & set(_words(name))}
@@ -134,14 +135,11 @@ def pairs_in(source: str, file: str = "the file") -> tuple[Pair, ...]:
             found.append(Pair(partner, name, "function", function.lineno))
         elif _is_loss(function):  # softmaxLossAndGradient
             found.append(Pair(name, name, "loss", function.lineno))
-    for statement in tree.body:
-        if isinstance(statement, ast.ClassDef):
-            methods = {method.name: method for method in statement.body if isinstance(method, ast.FunctionDef)}
-            forward = next((name for name in ("forward", "__call__") if name in methods), None)
-            name = statement.name
-            if forward and "backward" in methods:
-                found.append(Pair(f"{name}.{forward}", f"{name}.backward", "layer", methods["backward"].lineno))
-            found += [Pair(f"{name}.{m}", f"{name}.{m}", "loss", f.lineno) for m, f in methods.items() if _is_loss(f)]
+    for owner in dict.fromkeys(name.partition(".")[0] for name in known if "." in name):
+        forward = next((name for last in ("forward", "__call__") if (name := f"{owner}.{last}") in known), None)
+        if forward and (backward := known.get(f"{owner}.backward")):
+            found.append(Pair(forward, f"{owner}.backward", "layer", backward.lineno))
+    found += [Pair(name, name, "loss", f.lineno) for name, f in known.items() if "." in name and _is_loss(f)]
     return tuple(sorted(found, key=lambda pair: pair.line))
 
 
@@ -151,14 +149,12 @@ def unpaired(source: str, pairs: Sequence[Pair]) -> list[str]:
     >>> unpaired("def relu_backward(dout): ...", ())
     ['relu_backward']
     """
-    tree, known = ast.parse(source), {pair.backward for pair in pairs}
-    names = [f.name for f in functions_of(tree.body) if _split(f.name, _BACKWARD) is not None and f.name[0] != "_"]
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef):
-            names += [
-                f"{node.name}.backward" for f in node.body if isinstance(f, ast.FunctionDef) and f.name == "backward"
-            ]
-    return [name for name in names if name not in known]
+    known = {pair.backward for pair in pairs}
+    backwards = (
+        name for name in defined(ast.parse(source).body)
+        if (name.endswith(".backward") if "." in name else _split(name, _BACKWARD) is not None and name[0] != "_")
+    )  # fmt: skip
+    return [name for name in backwards if name not in known]
 
 
 def _defined(tree: ast.Module) -> dict[str, int]:
@@ -168,18 +164,16 @@ def _defined(tree: ast.Module) -> dict[str, int]:
     """
     names: dict[str, int] = {}
     for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef):
-            names |= {f"{node.name}.{m.name}": m.lineno for m in node.body if isinstance(m, ast.FunctionDef)}
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
             names |= {(alias.asname or alias.name): node.lineno for alias in node.names}
         elif isinstance(node, ast.Assign):
             names |= {target.id: node.lineno for target in node.targets if isinstance(target, ast.Name)}
-    return names | {function.name: function.lineno for function in functions_of(tree.body)}
+    return names | {name: function.lineno for name, function in defined(tree.body).items()}
 
 
 def _listed(tree: ast.Module) -> str:
     """Return the names of a text's functions, as far as a message has room for them."""
-    names = [function.name for function in functions_of(tree.body)]
+    names = [name for name in defined(tree.body) if "." not in name]
     more = [f"and {len(names) - 10} more"] if len(names) > 10 else []
     return ", ".join(names[:10] + more) or "no functions"
 

@@ -14,7 +14,8 @@ import pytest
 import micrograd as mg
 from micrograd.batchnorm import batchnorm_forward
 from micrograd.errors import GraphError
-from micrograd.marker.inputs.conventions import SIZES, ArgumentLayout, Fill, settings_read, sizes_of
+from micrograd.marker.inputs.clues import settings_read
+from micrograd.marker.inputs.conventions import SIZES, ArgumentLayout, Fill, sizes_of
 from micrograd.marker.inputs.guessing import fitted, outputs_of, variant
 from micrograd.marker.messages import LANGUAGES
 from micrograd.marker.probing import visibility, visible_inputs
