@@ -78,11 +78,8 @@ class Lint:
 
     def text(self, language: str = "en") -> str:
         """Return the judgement, in ``en`` or ``zh``."""
-        if self.ok:
-            lines = [say(language, WORDS["lint.good"], visible=self.visible)]
-        else:
-            counts = {"blind": len(self.blind), "visible": self.visible, "bar": f"{self.bar:g}"}
-            lines = [say(language, WORDS["lint.blind"], **counts)]
+        counts = {"blind": len(self.blind), "visible": self.visible, "bar": f"{self.bar:g}"}
+        lines = [say(language, WORDS["lint.good" if self.ok else "lint.blind"], **counts)]
         if self.better.possible > self.better.mutants:
             lines.append(say(language, WORDS["probe.part"], tried=self.better.mutants, possible=self.better.possible))
         for cause in self.causes:
@@ -331,8 +328,7 @@ def judged(forward: Callable[..., Any], test: Any, *, seed: int = 0, tolerance: 
     def found(keys: Sequence[str]) -> Found:
         return tuple((own[key], changes[key]) for key in keys)
 
-    causes: dict[tuple[str, str], Cause] = {}
-    shown: set[str] = set()
+    causes, shown = dict[tuple[str, str], Cause](), set[str]()
     mended = _Patient(forward, arguments, upstream, layout, seed)
     for repair, hidden in mended.hides(blind, tolerance) if blind else ():
         shown |= hidden

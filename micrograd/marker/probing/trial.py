@@ -23,10 +23,15 @@ from micrograd.graph.replay import NodeEdit, Replay
 from micrograd.pytree import call_by_parameter
 from micrograd.tracing import trace
 
-__all__ = ["EdgeKey", "Mutant", "Trial"]
+__all__ = ["EdgeKey", "Mutant", "Trial", "largest"]
 
 EdgeKey = tuple[int, int, int]  # an edge of the forward graph: source, target, slot
 _SHORT = 32  # characters of a formula that stands for a name
+
+
+def largest(values: Any) -> float:
+    """Return the size of the largest of some numbers; 0 where there are none."""
+    return float(np.abs(values).max(initial=0.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +128,7 @@ class Trial:
     @cached_property
     def scale(self) -> float:
         """Return the largest number that takes part: what rounding is measured by."""
-        return max(
-            (float(np.abs(v).max(initial=0.0)) for v in self.true if np.asarray(v).dtype.kind == "f"), default=1.0
-        )
+        return max((largest(v) for v in self.true if np.asarray(v).dtype.kind == "f"), default=1.0)
 
     def change(self, mutant: Mutant, *, broadcast: bool = False) -> float:
         """Return how much a mutant changes an output, against the output's largest entry; 0 within rounding.
@@ -147,10 +150,9 @@ class Trial:
                     np.broadcast_shapes(np.shape(true), np.shape(value))
                 except ValueError:
                     return np.inf
-            apart = float(np.abs(value - true).max(initial=0.0))
+            apart, size = largest(value - true), largest(true)
             if np.isnan(apart):
                 return np.inf
-            size = float(np.abs(true).max(initial=0.0))
             if apart > floor:
                 worst = max(worst, apart / size if size > floor else np.inf)
         return worst
@@ -212,7 +214,7 @@ class Trial:
     @cached_property
     def live(self) -> set[int]:
         """Return the nodes that depend on the upstream gradient."""
-        live: set[int] = set()
+        live = set[int]()
         for node in self.backward.nodes:
             if (node.op == "input" and node.index not in self.origin) or not live.isdisjoint(node.reads):
                 live.add(node.index)

@@ -24,9 +24,9 @@ from micrograd.marker.exercises.blanks import axis_blanked, mistakes_in, rule_bl
 from micrograd.marker.exercises.exercise_messages import COMMENTS, EXERCISES, WORDS
 from micrograd.marker.exercises.exercises import LESSONS, Exercise, Lesson, exercise, lesson, lesson_of
 from micrograd.marker.exercises.files import notebook_text, python_text, solution_path, suffix_of
+from micrograd.marker.inputs.guessing import make
 from micrograd.marker.messages import LANGUAGES, say
 from micrograd.marker.mistakes import MISTAKES
-from micrograd.marker.probing import visible_inputs
 from micrograd.marker.probing.trial import Trial
 
 MADE = {
@@ -48,7 +48,7 @@ def apart(made: Exercise, text: str) -> float:
     space, worst = run(text), 0.0
     forward, backward = space[made.forward], space[made.backward]
     start = lesson_of_text(made)
-    for probe in visible_inputs.make(start, seed=77):
+    for probe in make(start, seed=77):
         trial = Trial(start, probe.arguments, seed=probe.seed)
         got = backward(*trial.upstream, forward(**probe.arguments)[-1])
         for mine, true in zip(got if isinstance(got, tuple) else (got,), trial.outputs() or (), strict=True):
