@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from micrograd.drawing.labels import cells, clean
-from micrograd.marker.messages import HTML_TAGS, WORDS, say, translated
+from micrograd.marker.messages import HTML_TAGS, WORDS, place, say, translated
 from micrograd.marker.present.telling import Told, level, shape_of, told
 from micrograd.marker.report import Finding, Output, Report
 
@@ -48,7 +47,7 @@ def findings_of(report: Report) -> tuple[list[Finding], list[Finding]]:
 
 def _title(report: Report, language: str) -> str:
     cell = "ipykernel" in report.file or report.file.startswith("<ipython")
-    file = say(language, WORDS["cell"]) if cell else clean(os.path.basename(report.file) or report.file)
+    file = say(language, WORDS["cell"]) if cell else clean(place(report.file))
     if not report.backward:
         return file
     key = "title.loss" if report.forward == report.backward else "title"

@@ -6,6 +6,7 @@ Text and page show the same; here it is put together, for a hint level and a lan
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
@@ -67,10 +68,8 @@ def sample(shown: Shown) -> str:
     '(3,)  0.5  -1.25  2'
     """
     numbers = "  ".join(f"{x:.4g}" for x in shown.sample)
-    count = 1
-    for size in shown.shape:
-        count *= size
-    said = (numbers + ("  ..." if count > len(shown.sample) else "")) if shown.sample else shown.dtype
+    more = "  ..." if math.prod(shown.shape) > len(shown.sample) else ""
+    said = numbers + more if shown.sample else shown.dtype
     return f"{shown.shape}  {said}" if shown.shape else said
 
 
@@ -170,10 +169,9 @@ def _in_words(finding: Finding, words: AbstractSet[str]) -> Finding:
     def inner(names: Sequence[str]) -> bool:
         return any(("_" in name or "'" in name) and _known(name, words) not in words for name in names)
 
-    edge = None if finding.edge is not None and inner(finding.edge) else finding.edge
-    return replace(
-        finding, edge=edge, ratio="" if inner(re.findall(r"[A-Za-z_]\w*'?", finding.ratio)) else finding.ratio
-    )
+    edge = None if inner(finding.edge or ()) else finding.edge
+    ratio = "" if inner(re.findall(r"[A-Za-z_]\w*'?", finding.ratio)) else finding.ratio
+    return replace(finding, edge=edge, ratio=ratio)
 
 
 def _means(finding: Finding, words: AbstractSet[str], language: str) -> str:
@@ -204,11 +202,7 @@ def _means(finding: Finding, words: AbstractSet[str], language: str) -> str:
 def _holes(finding: Finding, words: AbstractSet[str], language: str) -> dict[str, object]:
     """Return what fills the sentences about a kind of mistake."""
     source, to = (_known(name, words) for name in finding.edge or ("", ""))
-    edge = (
-        say(language, WORDS["edge_name"], source=source, to=to)
-        if finding.edge
-        else say(language, WORDS["edge_name.none"])
-    )
+    edge = say(language, WORDS["edge_name" if finding.edge else "edge_name.none"], source=source, to=to)
     both = finding.expected is not None and finding.got is not None
     shapes = {"got": shape_of(finding.got), "expected": shape_of(finding.expected)}
     differ = both and shapes["got"] != shapes["expected"]
@@ -238,6 +232,11 @@ def _values(finding: Finding, language: str) -> tuple[tuple[str, str], ...]:
     )
 
 
+def _alike(a: Sequence[str], b: Sequence[str]) -> int:
+    """Return how many tokens two texts begin with alike."""
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))
+
+
 def smallest(old: str, new: str) -> tuple[str, str, str, str]:
     """Of an edit what really changes, in whole tokens: the text before it, old, new, and the text after it.
 
@@ -245,12 +244,8 @@ def smallest(old: str, new: str) -> tuple[str, str, str, str]:
     ('np.sum(a, axis=', '1', '0', ')')
     """
     a, b = _TOKEN.findall(old), _TOKEN.findall(new)
-    first = 0
-    while first < min(len(a), len(b)) and a[first] == b[first]:
-        first += 1
-    last = 0
-    while last < min(len(a), len(b)) - first and a[-1 - last] == b[-1 - last]:
-        last += 1
+    first = _alike(a, b)
+    last = _alike(a[first:][::-1], b[first:][::-1])
     middle = slice(first, None if not last else -last)
     return "".join(a[:first]), "".join(a[middle]), "".join(b[middle]), "".join(a[len(a) - last :])
 

@@ -36,7 +36,7 @@ from micrograd.marker.inputs.guessing import fitting, probes_of, runs
 from micrograd.marker.inputs.layers import lifted, made_of
 from micrograd.marker.inputs.pairs import Pair, is_slope
 from micrograd.marker.inputs.task import Call, Probe, Task
-from micrograd.marker.messages import problem
+from micrograd.marker.messages import place, problem
 from micrograd.marker.present import advice
 from micrograd.marker.process import limits
 from micrograd.marker.process.limits import SHOWN, TRIALS, Ended, Late, Limits, unpacked
@@ -78,13 +78,9 @@ class Way:
             data = data[os.write(self._file, data) :]
 
 
-def _at(file: str, line: int | None) -> str:
-    return f"{os.path.basename(file) or file}:{line}" if line else os.path.basename(file) or file
-
-
 def _told(error: BaseException, file: str, source: str) -> str:
     """Return what ended the student's code, in the student's terms."""
-    at = _at(file, line_of(error, file))
+    at = place(file, line_of(error, file))
     if isinstance(error, SyntaxError) and error.filename == file:
         return problem("syntax", at=at, message=error.msg) + advice.hint(error)
     if isinstance(error, Late):
@@ -453,7 +449,7 @@ def main() -> None:
             line = frame.f_lineno if frame.f_code.co_filename == file else None
             frame = frame.f_back
         seconds = f"{request['seconds']:g}"
-        why = problem("time", at=_at(file, line), seconds=seconds) if line else problem("slow", seconds=seconds)
+        why = problem("time", at=place(file, line), seconds=seconds) if line else problem("slow", seconds=seconds)
         empty = Report("failed", request["forward"], request["backward"], file, source=request["source"])
         way.report(replace(empty, problem=why, seconds=time.perf_counter() - started))
         limits.leave(0)

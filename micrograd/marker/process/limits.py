@@ -1,6 +1,6 @@
 """Limit what a process that runs a student's code may use, and what may be sent to it. No sandbox.
 
-The limits stop accidents, not malice. Each is set where the system has it; `applied` says which were.
+The limits stop accidents, not malice. Each is set where the system has it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, NoReturn
@@ -80,40 +80,35 @@ def _mapped() -> int:
         return 0
 
 
-def applied(limits: Limits) -> tuple[str, ...]:
-    """Set the limits of this process. Return the names of those that the system has taken.
+def applied(limits: Limits) -> None:
+    """Set the limits of this process.
 
     The number of processes is limited too, but a system does not hold root to that; so processes are refused once
     more where Python starts them.
     """
-    taken = []
-    try:
-        import resource
-    except ImportError:  # Windows
-        resource = None  # type: ignore[assignment]
-    if resource is not None:
-        wanted = {
-            "memory": ("RLIMIT_AS", _mapped() + limits.memory),
-            "file": ("RLIMIT_FSIZE", limits.file),
-            "core": ("RLIMIT_CORE", 0),
-            "cpu": ("RLIMIT_CPU", int(limits.seconds) + 3),
-            "processes": ("RLIMIT_NPROC", 1),
-        }
-        for name, (limit, value) in wanted.items():
-            try:
-                number = getattr(resource, limit)
-                hard = resource.getrlimit(number)[1]
-                most = value if hard == resource.RLIM_INFINITY else min(value, hard)
-                resource.setrlimit(number, (most, hard))
-                taken.append(name)
-            except (AttributeError, OSError, ValueError):
-                continue
-        if hasattr(signal, "SIGXFSZ"):  # an error in the student's line rather than the end of the process
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    _set({
+        "RLIMIT_AS": _mapped() + limits.memory, "RLIMIT_FSIZE": limits.file, "RLIMIT_CORE": 0,
+        "RLIMIT_CPU": int(limits.seconds) + 3, "RLIMIT_NPROC": 1,
+    })  # fmt: skip
+    if hasattr(signal, "SIGXFSZ"):  # an error in the student's line rather than the end of the process
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     _on.append(True)
     sys.addaudithook(_audit)
     os._exit = _ended
-    return tuple(taken)
+
+
+def _set(wanted: Mapping[str, int | None]) -> None:
+    """Set those limits that the system has; None is as much as it allows."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    for name, value in wanted.items():
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            limit = getattr(resource, name)
+            hard = resource.getrlimit(limit)[1]
+            few = hard if value is None else value if hard == resource.RLIM_INFINITY else min(value, hard)
+            resource.setrlimit(limit, (few, hard))
 
 
 def _ended(status: int) -> NoReturn:
@@ -157,7 +152,6 @@ def deadline(file: str, seconds: float) -> Iterator[None]:
 
 
 _on: list[bool] = []  # whether the limits hold: an audit hook cannot be taken off
-_LIMITS = ("RLIMIT_AS", "RLIMIT_FSIZE", "RLIMIT_CPU", "RLIMIT_NPROC")
 _STARTS = {"os.fork", "os.forkpty", "os.system", "os.exec", "os.spawn", "os.posix_spawn", "os.startfile"}
 
 
@@ -169,15 +163,7 @@ def _audit(event: str, _: tuple[Any, ...]) -> None:
 def lifted() -> None:
     """Lift the limits again, for what is done after the student's code: to tell of it, to draw a picture."""
     _on.clear()
-    try:
-        import resource
-    except ImportError:
-        return
-    for name in _LIMITS:
-        with contextlib.suppress(AttributeError, OSError, ValueError):
-            number = getattr(resource, name)
-            hard = resource.getrlimit(number)[1]
-            resource.setrlimit(number, (hard, hard))
+    _set(dict.fromkeys(("RLIMIT_AS", "RLIMIT_FSIZE", "RLIMIT_CPU", "RLIMIT_NPROC")))
 
 
 def alarm(seconds: float, ring: Callable[[FrameType | None], None]) -> None:
