@@ -1,7 +1,7 @@
 """What a marked backward comes back as: plain data that goes through JSON and back without loss.
 
 The report is made in a child process (`micrograd.marker.diagnosis.marking.mark`) and read in another, so it holds
-nothing but numbers and text.  How it is worded and set is the business of `micrograd.marker.present.rendering`.
+nothing but numbers and text. How it is worded and set is the business of `micrograd.marker.present`.
 """
 
 from __future__ import annotations

@@ -52,7 +52,6 @@ WORDS: dict[str, Phrase] = {
     "hint.axis": ("which axis?", "哪个轴？"),
     "hint.shape": ("which shape?", "什么形状？"),
     "answers": ("Answers", "答案"),
-    "answer": ("{number}. {answer}", "{number}. {answer}"),
     "answer.bug": ("{number}. `{right}` (it said `{wrong}`: {why})", "{number}. `{right}`（原文为 `{wrong}`：{why}）"),
     "cell.forward": ("The forward pass. It is right.", "前向传播，是正确的。"),
     "cell.backward": ("The backward pass.", "反向传播。"),

@@ -133,17 +133,23 @@ def _split(forward: Callable[..., Any], test: Any) -> tuple[dict[str, Any], tupl
     if not isinstance(test, Sequence) or isinstance(test, str):
         test = (test,)
     values = [_listed(value) for value in test]
+    unbound: Exception | None = None
     problem: Exception | None = None
     for behind in (1, 2, 0):  # as many upstream gradients, where their shapes are those of the outputs
         count = len(values) - behind
         try:
             arguments = dict(signature.bind(*values[:count]).arguments)
+        except TypeError as error:
+            unbound = error  # of the last attempt, which takes all of them for arguments
+            continue
+        try:
             outputs = outputs_of(forward, arguments)
         except Exception as error:  # noqa: BLE001 - whatever the user's code raises
             problem = problem or error
             continue
         if [np.shape(out) for out in outputs[:behind]] == [np.shape(value) for value in values[count:]]:
             return arguments, tuple(values[count:])
+    problem = problem or unbound
     told = f"{type(problem).__name__}: {problem}" if problem else "the last array has not the shape of the output"
     raise GraphError(f"lint: {called} does not run on these {len(values)} values ({told}); "
                      "give its arguments in order, and the upstream gradient (dout) behind them.")  # fmt: skip

@@ -314,7 +314,7 @@ def test_what_stays_faint_is_said() -> None:
 
 
 def test_a_probe_of_no_function_is_refused() -> None:
-    with pytest.raises(GraphError, match="probe needs a function of arrays; got a int"):
+    with pytest.raises(GraphError, match="probe needs a function of arrays; got int"):
         mg.probe(3)  # type: ignore[call-overload]
 
 
