@@ -1,14 +1,11 @@
-"""Limit what a process that runs a student's code may use, and what may be sent to it. No sandbox.
+"""Limit what a process that runs a student's code may use. No sandbox.
 
 The limits stop accidents, not malice. Each is set where the system has it.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import importlib
-import io
 import os
 import signal
 import sys
@@ -19,21 +16,10 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any, NoReturn
 
-import numpy as np
-
-from micrograd.errors import DTypeError
-
-__all__ = [
-    "SHOWN", "TRIALS", "Ended", "Late", "Limits", "alarm", "applied", "deadline", "leave", "lifted", "packed",
-    "unpacked",
-]  # fmt: skip
+__all__ = ["SHOWN", "TRIALS", "Ended", "Late", "Limits", "alarm", "applied", "deadline", "leave", "lifted"]
 
 TRIALS, SHOWN = "\x01", "\x02"
 """What the child prints before runs whose output is not shown, and before the one whose output is."""
-
-
-# ---- while it runs ------------------------------------------------------------------------------------------
-
 
 leave = os._exit  # the real one, before `applied` takes it away
 
@@ -171,71 +157,3 @@ def alarm(seconds: float, ring: Callable[[FrameType | None], None]) -> None:
     if hasattr(signal, "setitimer"):
         signal.signal(signal.SIGALRM, lambda _, frame: ring(frame))
         signal.setitimer(signal.ITIMER_REAL, max(0.01, seconds), 0.5)
-
-
-# ---- arguments over a pipe, never pickled -------------------------------------------------------------------
-
-
-def packed(value: Any, what: str = "an argument") -> Any:
-    """Return the value as JSON has it.
-
-    Args:
-        value: arrays, numbers, text, None, modules and what lies at the top of one, and tuples, lists and
-            dictionaries of them.
-        what: its name, for the message.
-
-    Raises:
-        DTypeError: something else lies in it.
-    """
-    if value is None or isinstance(value, (bool, str)) or type(value) is int:
-        return value
-    if isinstance(value, (float, np.floating)) and not isinstance(value, np.generic):
-        return {"float": value.hex()}
-    if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "biufc":
-        file = io.BytesIO()
-        np.lib.format.write_array(file, np.asarray(value), allow_pickle=False)
-        kind = "array" if isinstance(value, np.ndarray) else "scalar"
-        return {kind: base64.b64encode(file.getvalue()).decode("ascii")}
-    if isinstance(value, (tuple, list)):
-        kind = "tuple" if isinstance(value, tuple) else "list"
-        return {kind: [packed(entry, f"{what}[{i}]") for i, entry in enumerate(value)]}
-    if isinstance(value, types.ModuleType):
-        return {"import": [value.__name__, ""]}
-    if (at := _importable(value)) is not None:
-        return {"import": at}
-    if isinstance(value, dict):
-        return {"dict": [[packed(key, what), packed(entry, f"{what}[{key!r}]")] for key, entry in value.items()]}
-    raise DTypeError(
-        f"{what} is a {type(value).__name__}, which cannot go to the process that runs the student's code; "
-        "pass arrays, numbers, strings, and tuples, lists or dictionaries of them."
-    )
-
-
-def _importable(value: Any) -> list[str] | None:
-    """Module and name of a function or class that another process can import."""
-    module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
-    if not callable(value) or not isinstance(module, str) or not isinstance(name, str) or module == "__main__":
-        return None
-    return [module, name] if getattr(sys.modules.get(module), name, None) is value else None
-
-
-def unpacked(value: Any) -> Any:
-    """Return what `packed` made JSON of."""
-    if not isinstance(value, dict):
-        return value
-    ((kind, content),) = value.items()
-    match kind:
-        case "float":
-            return float.fromhex(content)
-        case "array" | "scalar":
-            array = np.lib.format.read_array(io.BytesIO(base64.b64decode(content)), allow_pickle=False)
-            return array if kind == "array" else array[()]
-        case "tuple":
-            return tuple(map(unpacked, content))
-        case "list":
-            return list(map(unpacked, content))
-        case "import":
-            module = importlib.import_module(content[0])
-            return getattr(module, content[1]) if content[1] else module
-        case _:
-            return {unpacked(key): unpacked(entry) for key, entry in content}

@@ -24,7 +24,8 @@ from typing import IO, Any
 import micrograd.errors
 from micrograd.errors import GraphError
 from micrograd.marker.messages import place, problem
-from micrograd.marker.process.limits import SHOWN, TRIALS, Limits, packed
+from micrograd.marker.process.limits import SHOWN, TRIALS, Limits
+from micrograd.marker.process.packing import packed
 from micrograd.marker.report import Report
 
 __all__ = ["Request", "run", "run_and_walk"]

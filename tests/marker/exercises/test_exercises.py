@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import linecache
+import re
 import sys
 import types
 from pathlib import Path
@@ -29,6 +30,7 @@ from micrograd.marker.messages import LANGUAGES, say
 from micrograd.marker.mistakes import MISTAKES
 from micrograd.marker.probing.trial import Trial
 
+COMMENT = re.compile(r"# step (\d+): (.*)")
 MADE = {
     (name, kind): exercise(lesson(name), kind, seed=5, blanks=2)
     for name in LESSONS
@@ -78,12 +80,11 @@ def test_lessons_know_nothing_of_micrograd_and_hold_no_backward(name: str) -> No
 
 @pytest.mark.parametrize("name", LESSONS)
 def test_every_comment_of_a_lesson_is_translated(name: str) -> None:
-    english = [line.partition("# ")[2] for line in lesson(name).text.splitlines() if "# " in line]
-    chinese = lesson(name, "zh").text
-    assert english
-    assert {*english} <= {*COMMENTS}
-    assert not any(comment in chinese for comment in english)
-    assert all(COMMENTS[comment] in chinese for comment in english)
+    english, chinese = lesson(name).text, lesson(name, "zh").text
+    assert COMMENT.findall(english)
+    assert english.count("#") == chinese.count("#") == len(COMMENT.findall(english))
+    assert not COMMENT.findall(chinese)
+    assert all(f"# 第{number}步：{COMMENTS[comment]}\n" in chinese for number, comment in COMMENT.findall(english))
 
 
 def test_a_forward_may_take_arguments_by_position_only() -> None:
@@ -94,8 +95,7 @@ def test_a_forward_may_take_arguments_by_position_only() -> None:
 
 
 def test_no_translation_is_left_over() -> None:
-    used = {line.partition("# ")[2] for name in LESSONS for line in lesson(name).text.splitlines() if "# " in line}
-    assert {*COMMENTS} == used
+    assert {*COMMENTS} == {comment for name in LESSONS for _, comment in COMMENT.findall(lesson(name).text)}
 
 
 def test_words_have_the_same_holes_in_both_languages() -> None:
