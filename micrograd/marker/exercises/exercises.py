@@ -140,26 +140,19 @@ def lesson_of(forward: Callable[..., Any]) -> Lesson:
         name = getattr(forward, "__name__", "the function")
         raise GraphError(f"the source of {name} cannot be read; put it into a file.") from None
     tree = ast.parse(text)
-    makers: dict[str, ast.stmt] = {}
-    for statement in tree.body:
-        for name in _made_by(statement):
-            makers[name] = statement
+    makers = {name: statement for statement in tree.body for name in _made_by(statement)}
     start = next((s for s in tree.body if isinstance(s, ast.FunctionDef) and s.name == forward.__name__), None)
     if start is None:
         return Lesson(textwrap.dedent(own), forward)
     wanted: set[ast.stmt] = {start}
     stack: list[ast.stmt] = [start]
     while stack:
-        for name in _read_by(stack.pop()):
-            if name in makers and makers[name] not in wanted:
-                wanted.add(made := makers[name])
-                stack.append(made)
-    imports: list[str] = []
-    parts: list[str] = []
-    for statement in tree.body:
-        if statement in wanted:
-            kept = ast.get_source_segment(text, statement) or ""
-            (imports if isinstance(statement, (ast.Import, ast.ImportFrom)) else parts).append(kept)
+        made = {makers[name] for name in _read_by(stack.pop()) if name in makers} - wanted
+        wanted |= made
+        stack += made
+    kept = {statement: ast.get_source_segment(text, statement) or "" for statement in tree.body if statement in wanted}
+    imports = [part for statement, part in kept.items() if isinstance(statement, (ast.Import, ast.ImportFrom))]
+    parts = [part for part in kept.values() if part not in imports]
     return Lesson("\n".join(imports) + "\n\n\n" + "\n\n\n".join(parts) + "\n", forward)
 
 

@@ -115,13 +115,7 @@ def verdict_html(report: Report, language: str) -> str:
 
 
 def to_html(report: Report, *, hint: str = "fix", language: str = "en", style: str = STYLE) -> str:
-    """Return the report as a fragment of HTML, with its style inside and no script.
-
-    Args:
-        report: what is shown.
-        hint: ``where``, ``kind`` or ``fix``: how much is given away.
-        language: ``en`` or ``zh``.
-        style: its style; empty where that stands elsewhere.
+    """Return the report as a fragment of HTML, without scripts; its style is inside, unless that stands elsewhere.
 
     Raises:
         GraphError: another hint level or language.

@@ -202,13 +202,7 @@ def _steps_text(report: Report, hint: str, language: str, pen: _Pen) -> list[str
 
 
 def to_text(report: Report, *, hint: str = "fix", language: str = "en", colour: bool = False) -> str:
-    """Return the report as text.
-
-    Args:
-        report: what is shown.
-        hint: ``where``, ``kind`` or ``fix``: how much is given away.
-        language: ``en`` or ``zh``.
-        colour: whether to colour it for a terminal.
+    """Return the report as text, coloured for a terminal or plain; `hint` is one of `HINTS`: how much is given away.
 
     Raises:
         GraphError: another hint level or language.

@@ -59,10 +59,8 @@ def _places(finding: Finding, walk: Mapping[str, Any]) -> dict[str, str]:
             if step["edge"] and (step["edge"]["operand"], step["node"], step["edge"]["slot"]) in edges
         ]
         if edges:
-            return {
-                "edges": " ".join(f"{s}-{t}-{slot}" for s, t, slot in edges),
-                "step": str(shown[0]) if shown else "",
-            }
+            ends = " ".join(f"{s}-{t}-{slot}" for s, t, slot in edges)
+            return {"edges": ends, "step": str(shown[0]) if shown else ""}
     name = node_of(finding.means)
     found = [i for i, node in enumerate(nodes) if node["name"] == name]
     found = found or [i for i, node in enumerate(nodes) if name and node["statement"] == name][-1:]
@@ -116,8 +114,8 @@ def page_of(report: Report, walk: Mapping[str, Any] | None = None, *, hint: str 
     Args:
         report: what is shown.
         walk: the walk through the forward (`micrograd.stepper.page_data.walk_data`); without it the findings alone.
-        hint: ``where``, ``kind`` or ``fix``: how much is given away.
-        language: to begin with, ``en`` or ``zh``; with a walk the page has a switch.
+        hint: how much is given away, as for `micrograd.marker.present.telling.told`.
+        language: to begin with; with a walk the page has a switch.
 
     Raises:
         GraphError: another hint level or language.

@@ -115,13 +115,10 @@ def edited(source: str, fix: Fix, all_of_it: Sequence[Fix] = ()) -> tuple[tuple[
 
 def _target(finding: Finding, language: str) -> str:
     named = finding.target or (finding.means if finding.kind == "missing_result" else "")
-    if finding.source.lstrip().startswith("for "):
+    line = finding.source.lstrip()
+    if line.startswith("for "):
         return say(language, WORDS["target.loop"])
-    return named or say(language, WORDS["target.return" if _returns(finding) else "target.value"])
-
-
-def _returns(finding: Finding) -> bool:
-    return finding.source.lstrip().startswith("return")
+    return named or say(language, WORDS["target.return" if line.startswith("return") else "target.value"])
 
 
 def _head(finding: Finding, language: str) -> str:
@@ -176,18 +173,15 @@ def _in_words(finding: Finding, words: AbstractSet[str]) -> Finding:
 
 def _means(finding: Finding, words: AbstractSet[str], language: str) -> str:
     """Return what the target should hold, where the report says so and the head does not."""
-    if (
-        not finding.means
-        or finding.severity not in ("wrong", "shape")
-        or finding.kind in ("return_order", "call_error", "unwritten")
-    ):
+    if not finding.means or finding.severity not in ("wrong", "shape"):
+        return ""
+    if finding.kind in ("return_order", "call_error", "unwritten"):
         return ""
     holes = {"target": _target(finding, language), "means": finding.means}
     if finding.edge is not None and finding.kind not in ("path_missing", "path_twice", "path_sign"):
         key = "means.edge.same" if finding.means == finding.target else "means.edge"
-        return say(
-            language, WORDS[key], **holes, source=_known(finding.edge[0], words), to=_known(finding.edge[1], words)
-        )
+        source, to = (_known(name, words) for name in finding.edge)
+        return say(language, WORDS[key], **holes, source=source, to=to)
     name = node_of(finding.means)
     whole = name.rstrip("0123456789")
     if name not in words and whole not in ("", name):  # dx1, one of two paths into x
@@ -265,10 +259,9 @@ def _fix(fix: Fix, language: str) -> str:
         return say(language, WORDS["fix.below"], line=fix.span.line, new=new)
     if not old:
         words = _TOKEN.findall(before.rstrip()) or _TOKEN.findall(after.lstrip())[:1]
-        place = say(
-            language, WORDS["fix.after" if before.strip() else "fix.before"], text=clean(words[-1] if words else "")
-        )
-        return say(language, WORDS["fix.insert"], line=fix.span.line, new=new, place=place if words else "")
+        beside = WORDS["fix.after" if before.strip() else "fix.before"]
+        place = say(language, beside, text=clean(words[-1])) if words else ""
+        return say(language, WORDS["fix.insert"], line=fix.span.line, new=new, place=place)
     return say(language, WORDS["fix.replace" if new else "fix.drop"], line=fix.span.line, old=old, new=new)
 
 
@@ -317,13 +310,7 @@ def _unfinished(finding: Finding, code: Sequence[tuple[int, str, object]]) -> st
 
 
 def told(report: Report, finding: Finding, *, hint: str, language: str) -> Told:
-    """Return one finding of a report in words.
-
-    Args:
-        report: of which the student's text is shown.
-        finding: one of its findings.
-        hint: ``where``, ``kind`` or ``fix``.
-        language: ``en`` or ``zh``.
+    """Return one of the findings of a report in words; `hint` is one of `HINTS`.
 
     Raises:
         GraphError: another hint level or language.
@@ -333,9 +320,8 @@ def told(report: Report, finding: Finding, *, hint: str, language: str) -> Told:
     source = report.source or "\n" * (finding.span.line - 1) + finding.source
     code = marked(source, finding.span)
     if key := _unfinished(finding, code):
-        return Told(
-            say(language, WORDS[f"head.{key}"], line=finding.span.line), code, (say(language, WORDS[f"step.{key}"]),)
-        )
+        head = say(language, WORDS[f"head.{key}"], line=finding.span.line)
+        return Told(head, code, (say(language, WORDS[f"step.{key}"]),))
     remark = finding.severity == "harmless"
     words = set(re.findall(r"\w+", source))
     finding = _in_words(finding, words)

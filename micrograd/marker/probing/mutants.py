@@ -72,7 +72,7 @@ class _Maker:
         nodes: dict[EdgeKey, list[Node]] = defaultdict(list)
         for node in self.backward.nodes:
             place_ = None if node.is_leaf else self.trial.place_of(node)
-            if place_ is not None and not self.trial.is_gain(node.index):
+            if place_ is not None and node.index not in self.trial.gain:
                 nodes[place_].append(node)
         mutants: list[Mutant] = []
         for places in sorted(lines.values()):
@@ -205,7 +205,7 @@ class _Maker:
     def _is_output(self, index: int) -> bool:
         """Return whether a node is an output, but for factors 1."""
         ends = {node.index for node in self.backward.outputs}
-        return index in ends or any(self.trial.is_gain(n.index) and n.index in ends for n in self.backward.nodes
+        return index in ends or any(n.index in self.trial.gain and n.index in ends for n in self.backward.nodes
                                     if index in n.reads)  # fmt: skip
 
     @cached_property

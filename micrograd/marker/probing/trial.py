@@ -80,9 +80,10 @@ class Trial:
             self.upstream = tuple(upstream) or tuple(
                 upstream_for(self.graph.value[node.name], rng) for node in seeded_outputs(self.graph)
             )
-            self._start()
+            self._run()
 
-    def _start(self) -> None:
+    def _run(self) -> None:
+        """Run the graph and its backward, and find in the backward what belongs to which edge."""
         given = self.upstream + (None,) * (len(self.graph.outputs) - len(self.upstream))
         seeds = given if len(given) > 1 else given[0]
         self.graph.backward(seeds)
@@ -206,10 +207,6 @@ class Trial:
         """Return the name of an output of the backward graph: ``dx``."""
         leaf = next((f for f, at in self._total.items() if at == index and self.graph.nodes[f].is_leaf), None)
         return self.backward.nodes[index].name if leaf is None else f"d{self.graph.nodes[leaf].name}"
-
-    def is_gain(self, index: int) -> bool:
-        """Return whether a node of the backward graph is one of the factors 1."""
-        return index in self.gain
 
     @cached_property
     def live(self) -> set[int]:
