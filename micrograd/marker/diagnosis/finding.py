@@ -6,7 +6,7 @@ import ast
 import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -248,19 +248,22 @@ class Proof:
         program: the text as it was handed in.
         cases: the probes.
         fresh: makes other probes.
+        seen: what was run already, by the edits.
     """
 
     program: StudentCode
     cases: Sequence[Case]
     fresh: Callable[[], Sequence[Case]]
+    seen: dict[tuple[Piece, ...], list[States | None]] = field(default_factory=dict, compare=False)
 
     def states(self, pieces: Iterable[Piece | None]) -> list[States | None]:
         """Return the states of the gradients with some edits, on old and fresh probes."""
-        source = Patch.of(piece for piece in pieces if piece is not None).applied(self.program.text.source)
-        program = self.program.of_text(source)
-        if program is None:
-            return [None]
-        return [outcome(case, program.plain(), kept=True) for case in (*self.cases, *self.fresh())]
+        patch = Patch.of(piece for piece in pieces if piece is not None)
+        if patch.pieces not in self.seen:
+            program = self.program.of_text(patch.applied(self.program.text.source))
+            runs = () if program is None else [(case, program.plain()) for case in (*self.cases, *self.fresh())]
+            self.seen[patch.pieces] = [outcome(case, run, kept=True) for case, run in runs] or [None]
+        return self.seen[patch.pieces]
 
     def right(self, pieces: Iterable[Piece | None]) -> list[bool]:
         """Return which gradients are right with some edits, on every probe."""

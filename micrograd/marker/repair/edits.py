@@ -497,7 +497,8 @@ def _other_assignments(node: ast.AugAssign, text: Text) -> Iterator[Change]:
     operand = f"({operand})" if level_of(node.value) < 5 else operand
     start, end = text.range(node)
     yield Change(start, end, f"{name} = {name} {symbol} {operand}", "in_place", 1.6, name)
-    called = re.compile(rf"[ \t]*[;\n]\s*([A-Za-z_]\w*) = {re.escape(name)}(?=\s*[;\n])").match(text.source, end)
+    gap = rf"[ \t]*(?:;[ \t]*|\n[ \t]{{{node.col_offset}}})"  # the next statement of the same block
+    called = re.compile(rf"{gap}([A-Za-z_]\w*) = {re.escape(name)}(?=\s*[;\n])").match(text.source, end)
     if called is not None:  # the product is wanted under another name, and the factor as it was
         yield Change(start, called.end(), f"{called[1]} = {name} {symbol} {operand}", "in_place", 1.5, name)
 
