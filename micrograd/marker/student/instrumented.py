@@ -80,6 +80,13 @@ class StudentCode:
 
     # ---- variants ------------------------------------------------------------------------------------
 
+    def of_text(self, source: str) -> StudentCode | None:
+        """Return the backward of another text of the file; None where that is no Python, or holds no such function."""
+        try:
+            return StudentCode(source, self.module, self.name, self.file)
+        except (SyntaxError, GraphError, ValueError):
+            return None
+
     def _code(self, function: ast.FunctionDef) -> types.CodeType:
         module = ast.Module([function], [])
         try:
@@ -157,6 +164,9 @@ class StudentCode:
         for inner in body:
             ast.increment_lineno(inner, node.lineno - 2)
         function: ast.FunctionDef = replaced(self.functions[statement.function], node, body)
+        for other in (s.node for s in self.statements if s.function == statement.function):
+            if head[1] <= self.text.range(other)[0] and self.text.range(other)[1] <= end:  # a change of both
+                function = replaced(function, other, [])
         return function
 
     def loops_of(self, statement: Statement) -> tuple[str, ...]:

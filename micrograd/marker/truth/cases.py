@@ -305,7 +305,7 @@ def _seed(case: Case, graph: Graph, outputs: Sequence[Any]) -> None:
     for (source, target, slot), part in graph.edge_grads.items():
         sent[source] = max(sent.get(source, 0.0), scale_of(part))
         if graph.nodes[source].name in judged_by_name and target in graph.grads:  # a sum of terms that may cancel
-            sent[source] = max(sent[source], sent_along(graph, target, slot, graph.grads[target])[1])
+            sent[source] = max(sent[source], sent_along(graph, values, target, slot, graph.grads[target])[1])
     for _, name in case.task.call.results:
         given_as = inputs.get(name)
         if given_as is None and name not in given:
@@ -318,10 +318,12 @@ def _seed(case: Case, graph: Graph, outputs: Sequence[Any]) -> None:
         case.scales.append(max(scale_of(gradient), arriving, 1e-30))
 
 
-def sent_along(graph: Graph, index: int, slot: int, g: Any) -> tuple[Any, float]:
-    """Return what a node hands to an operand of the gradient `g`, and how large the terms of it are together."""
-    node, values = graph.nodes[index], graph.values
-    found = []
+def sent_along(graph: Graph, values: Sequence[Any], index: int, slot: int, g: Any) -> tuple[Any, float]:
+    """Return what a node hands to an operand of the gradient `g`, and how large the terms of it are together.
+
+    `values` are ``graph.values``, which take long to read once for each of many nodes.
+    """
+    node, found = graph.nodes[index], []
     for seed in (g, np.abs(g)):
         operands = [values[o] if isinstance(o, int) else o for o in node.operands]
         leaves = [Tensor(v) if np.asarray(v).dtype.kind == "f" else v for v in operands]
