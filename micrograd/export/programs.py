@@ -80,8 +80,8 @@ def feeds_of(program: Program, args: Sequence[Any], kwargs: Mapping[str, Any]) -
 def rounding(program: Program, given: Mapping[int, Any], draws: int = 8) -> list[Any]:
     """Bound how far apart two correct runs of the program may be: for each output a bound on its largest entry.
 
-    Each result is changed at random by as much as its rounding may be: the unit roundoff times its size, or times the
-    sum of the sizes of its terms where it is a sum. The bound is 16 times the largest change of the output, and 16
+    Each result is changed at random by as much as its rounding may be: two unit roundoffs (less would be rounded away
+    again) times its size, or times the sum of the sizes of its terms where it is a sum; a product has one for each factor. The bound is 16 times the largest change of the output, and 16
     roundoffs of its own.
 
     Source: J. Vignes, A stochastic arithmetic for reliable scientific computation, 1993.
@@ -133,7 +133,8 @@ def _shaken(program: Program, given: Mapping[int, Any], rng: np.random.Generator
             if rng is not None and row.kind != "move" and array.dtype.kind == "f" and not isinstance(out, float):
                 sizes = [np.abs(o) for o in operands] if row.kind in ("reduce", "contract", "scan") else []
                 size = row.forward(*sizes, **attrs) if sizes else np.abs(array)
-                noise = unit_roundoff(array.dtype) * rng.uniform(-1, 1, array.shape)
+                factors = array.shape[attrs["axis"]] if row.name == "cumprod" else 1
+                noise = 2 * factors * unit_roundoff(array.dtype) * rng.uniform(-1, 1, array.shape)
                 out = np.asarray(array + np.where(np.isfinite(size), noise * size, 0.0), array.dtype)
             known[equation.out] = out
     return known

@@ -283,7 +283,7 @@ class TracedArray(ArrayMethods):
         index, _, mask = _lowered_index(index)
         index = _fixed(index)
         at = np.asarray(self.at[index])
-        self._refuse_rows_for_a_mask(index, value)
+        self._refuse_for_a_mask(index, at, value)
         if isinstance(value, TracedArray) and value.storage is self.storage:
             there = value.at
             if there.shape == at.shape and np.array_equal(there, at) and value.tracked:
@@ -292,14 +292,26 @@ class TracedArray(ArrayMethods):
             mask = None
         self.assign(present(value), index=index, mask=mask, at=at)
 
-    def _refuse_rows_for_a_mask(self, index: Any, value: Any) -> None:
-        """Refuse what NumPy refuses: entries of more than one axis where a mask of all axes holds."""
+    def _refuse_for_a_mask(self, index: Any, at: Array, value: Any) -> None:
+        """Refuse to write where a mask of all axes holds what NumPy refuses, or what it reads while it writes there.
+
+        Raises:
+            TypeError: entries of more than one axis, as in NumPy.
+            GraphError: a part of the same memory: NumPy may read an entry that it has written before.
+        """
         lone = index[0] if isinstance(index, tuple) and len(index) == 1 else index
         axes = len(c.shape_of(present(value)))
-        if axes > 1 and isinstance(lone, np.ndarray) and lone.dtype.kind == "b" and lone.ndim == self.ndim:
+        if not axes or not isinstance(lone, np.ndarray) or lone.dtype.kind != "b" or lone.ndim != self.ndim:
+            return
+        if axes > 1:
             raise TypeError(
                 "NumPy boolean array indexing assignment requires a 0 or 1-dimensional input, "
                 f"input has {axes} dimensions"
+            )
+        if isinstance(value, TracedArray) and value.storage is self.storage and np.isin(at, value.at).any():
+            raise GraphError(
+                "what is written where a mask holds is a part of the array itself, and NumPy may read an entry of it "
+                "after it has written there; copy it first, as in y[mask] = y[0].copy()."
             )
 
     # ---- NumPy's protocols ---------------------------------------------------------------------------

@@ -421,3 +421,9 @@ def test_powers_at_the_ends_are_numpys(exponent: float, dtype: str, tmp_path: Pa
     for found in (got, *alone):
         np.testing.assert_allclose(found, powers, rtol=4 * np.finfo(dtype).eps)
         np.testing.assert_array_equal(np.signbit(found[powers == 0]), np.signbit(powers[powers == 0]))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_product_of_narrow_numbers_beside_wide_ones_may_be_rounded_as_it_is(seed: int, tmp_path: Path) -> None:
+    x = np.random.default_rng(seed).normal(0, 1.5, 6).astype(np.float16)
+    to_onnx(lambda x: np.concatenate([np.eye(3).ravel(), np.ravel(np.prod(x))]), tmp_path / "product.onnx", x)

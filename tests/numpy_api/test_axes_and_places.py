@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import micrograd as mg
+from micrograd.errors import GraphError
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*running it in NumPy:RuntimeWarning")
 
@@ -174,3 +175,22 @@ def test_entries_where_a_mask_holds_are_written_in_one_row(shape: tuple[int, ...
     for route in (mg.trace, mg.vjp, lambda f, x: mg.compile(f)(x)):
         with pytest.raises((TypeError, ValueError)):
             route(f, x)
+
+
+@pytest.mark.parametrize("part", [lambda y: y[0], lambda y: y[::-1][1], lambda y: y[:, 2].T, lambda y: y.ravel()[:3]])
+def test_what_a_mask_writes_is_no_part_of_the_array_itself(part: Callable[[Any], Any]) -> None:
+    def into_itself(x: Any) -> Any:
+        y = x.copy()
+        y[y > 0] = part(y)
+        return y
+
+    def copied(x: Any) -> Any:
+        y = x.copy()
+        y[y > 0] = part(y).copy()
+        return y
+
+    x = np.array([[-1.5, -0.7, 1.0], [-0.2, 0.5, 2.2], [-1.0, -2.0, -3.0]])
+    for route in (mg.vjp, lambda f, x: mg.compile(f)(x)):
+        with pytest.raises(GraphError, match="copy it first"):
+            route(into_itself, x)
+    np.testing.assert_array_equal(mg.compile(copied)(x), copied(x))
