@@ -284,8 +284,9 @@ def prepare(
         _seed(case, case.graph, outputs)
     except Exception as error:  # noqa: BLE001 - what cannot be traced is measured, and the report says why
         replace_truth(case, str(error) or type(error).__name__)
-    if any(getattr(np.asarray(o), "dtype", None) in (np.float32, np.float16) for o in outputs):
-        case.relative = max(case.relative, _COARSE.get(str(np.asarray(outputs[0]).dtype), 0.0))
+    kinds = {str(np.asarray(result if key is None else result[key]).dtype) for key in task.call.outputs}
+    for kind in kinds & {*_COARSE}:  # slopes that are measured lose as many digits again
+        case.relative = max(case.relative, _COARSE[kind] if case.graph is not None else _COARSE["float16"])
     return case
 
 
@@ -317,9 +318,11 @@ def _upstream(task: Task, probe: Probe, outputs: Sequence[Any]) -> tuple[Any, ..
 
 def _reads(task: Task, parameter: str) -> bool:
     """Return whether the backward reads one of its parameters anywhere; True where its text is not there."""
-    name = task.backward.rpartition(".")[2]
-    tree = ast.parse(task.source)
-    found = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == name]
+    owner, _, name = task.backward.rpartition(".")
+    tree: ast.AST = ast.parse(task.source)
+    kinds = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == owner]
+    inside_of = kinds[0] if kinds else tree
+    found = [node for node in ast.walk(inside_of) if isinstance(node, ast.FunctionDef) and node.name == name]
     inside = [inner for node in found for line in node.body for inner in ast.walk(line)]
     return not found or any(isinstance(n, ast.Name) and n.id == parameter for n in inside)
 
