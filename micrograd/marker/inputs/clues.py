@@ -125,12 +125,18 @@ def clues_of(forward: Function, backward: Function | None = None) -> Clues:
         read = {*_read(back, backward)} & {*names}
         batch = (batch or bool(_BATCH.search(behind) or _BATCH_BACK.search(behind))) and not _SINGLE.search(behind)
     arrays = {name for tree, known in trees for name in _arrays(tree) if name in known}
-    chances, truths = set[str](), set[str]()
+    chances, clipped, truths = set[str](), set[str](), set[str]()
     rows: dict[str, str] = {}
     for node in ast.walk(ahead):
         match node:
             case ast.BinOp(left=ast.Constant(value=1 | 1.0), op=ast.Sub(), right=ast.Name(id=name)) if "log(" in text:
                 chances.add(name)
+            case ast.Call(
+                func=ast.Attribute(attr="clip"),
+                args=[ast.Name(id=name) | ast.Attribute(value=ast.Name(id="self"), attr=name), _, high],
+            ) if "log(" in text:
+                if re.fullmatch(r"1(\.0*)?( - .*)?", ast.unparse(high)):  # p = np.clip(p, eps, 1 - eps)
+                    clipped.add(name)
             case ast.Compare(left=ast.Name(id=name), comparators=[ast.Constant(value=0 | 1)]) if isinstance(
                 node.ops[0], (ast.Eq, ast.NotEq)
             ):
@@ -142,8 +148,9 @@ def clues_of(forward: Function, backward: Function | None = None) -> Clues:
     assigned = {n.id for n in ast.walk(ahead) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     rows = {n: table for n, table in rows.items() if n in names and n not in {*assigned, *rows.values()}}
     known = frozenset(names) - assigned
+    chances = (known & chances) | ({*names} & clipped)
     return Clues(
-        frozenset(graded), frozenset(arrays), known & chances, known & truths, rows, frozenset(read), batch,
+        frozenset(graded), frozenset(arrays), frozenset(chances), known & truths, rows, frozenset(read), batch,
         axes_written(ahead, {*known}),
     )  # fmt: skip
 
@@ -353,26 +360,42 @@ def settings_read(forward: Function, parameter: str, within: tuple[Function, ...
 
 def built(forward: Function, parameter: str) -> str:
     """Return how the keys of a dictionary begin that a loop puts together: ``p["W" + str(l)]``; or nothing."""
-    for node in ast.walk(_tree(forward)):
-        match node:
-            case ast.Subscript(value=ast.Name(id=name), slice=ast.BinOp() | ast.JoinedStr() | ast.Call()) if (
-                name == parameter
-            ):
-                return "".join(
-                    str(n.value)
-                    for n in ast.walk(node.slice)
-                    if isinstance(n, ast.Constant) and isinstance(n.value, str)
-                )
+    for function, name in _readers(forward, parameter):
+        for node in ast.walk(_tree(function)):
+            match node:
+                case ast.Subscript(value=ast.Name(id=read), slice=ast.BinOp() | ast.JoinedStr() | ast.Call()) if (
+                    read == name
+                ):
+                    return "".join(
+                        str(n.value)
+                        for n in ast.walk(node.slice)
+                        if isinstance(n, ast.Constant) and isinstance(n.value, str)
+                    )
     return ""
 
 
-def compared(function: Function, parameter: str) -> list[str]:
-    """Return the texts that a function compares a parameter with: ``activation == "relu"``."""
+def _readers(forward: Function, parameter: str) -> Iterator[tuple[Function, str]]:
+    """Yield a function with its parameter, and the helpers that it passes that to, with theirs."""
+    yield forward, parameter
+    for node in ast.walk(_tree(forward)):
+        match node:
+            case ast.Call(func=ast.Name(id=called), args=arguments):
+                helper = getattr(inspect.unwrap(forward), "__globals__", {}).get(called)
+                if inspect.isfunction(helper) and helper is not inspect.unwrap(forward):
+                    for own, given in zip(inspect.signature(helper).parameters, arguments, strict=False):
+                        if isinstance(given, ast.Name) and given.id == parameter:
+                            yield helper, own
+
+
+def compared(function: Function | None, parameter: str) -> list[str]:
+    """Return the texts that a function compares a parameter with: ``activation == "relu"``, ``self.kind == "mse"``."""
     found = []
-    for node in ast.walk(_tree(function)):
+    for node in ast.walk(_tree(function)) if function else ():
         match node:
             case ast.Compare(
-                left=ast.Name(id=name), ops=[ast.Eq() | ast.NotEq()], comparators=[ast.Constant(value=str(text))]
+                left=ast.Name(id=name) | ast.Attribute(value=ast.Name(id="self"), attr=name),
+                ops=[ast.Eq() | ast.NotEq()],
+                comparators=[ast.Constant(value=str(text))],
             ):
                 if name == parameter:
                     found.append(text)
