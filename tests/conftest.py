@@ -19,7 +19,7 @@ from seals import leaks
 from thread_law import own_memory, uphold
 
 from micrograd import engine
-from micrograd.compiler.backends import native
+from micrograd.compiler.backends import memory
 from micrograd.compiler.codegen.segment import Segment
 from micrograd.primitives import TABLE
 
@@ -46,7 +46,7 @@ def _sealed() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _unset_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """What no compiled function has written is NaN, or with ``UNSET=pattern`` a pattern, so that reading it shows."""
-    monkeypatch.setattr(native, "unset", FILLS[os.environ.get("UNSET", "nan")])
+    monkeypatch.setattr(memory, "unset", FILLS[os.environ.get("UNSET", "nan")])
 
 
 @pytest.fixture(autouse=True, scope="session")

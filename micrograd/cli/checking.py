@@ -154,13 +154,13 @@ def _unreadable(source: str, path: Path, options: argparse.Namespace) -> list[Re
 
 def _check(options: argparse.Namespace, terminal: Terminal) -> int:
     from micrograd.drawing.picture import write
-    from micrograd.marker.inputs.clues import parameters_of
     from micrograd.marker.inputs.pairs import chosen, unpaired
     from micrograd.marker.messages import WORDS, say
     from micrograd.marker.present.rendering import count, to_data
     from micrograd.marker.present.report_page import page_of
     from micrograd.marker.process.limits import Limits
     from micrograd.marker.process.runner import Request, run_and_walk
+    from micrograd.marker.student.statements import parameters_of
     from micrograd.stepper.plain_text import coloured
 
     path = Path(options.file).absolute()

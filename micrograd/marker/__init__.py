@@ -11,9 +11,11 @@ __all__ = ["Finding", "Fix", "Output", "Report", "Shown", "Span"]
 
 def _presenter(kind: str) -> Callable[..., str]:
     """Return the function that sets a report as "text" or "html", loaded when a report is first shown."""
-    from micrograd.marker.present.rendering import to_html, to_text
+    from micrograd.marker.present.fragment import to_html
+    from micrograd.marker.present.rendering import to_text
 
-    return {"text": to_text, "html": to_html}[kind]
+    presenters: dict[str, Callable[..., str]] = {"text": to_text, "html": to_html}
+    return presenters[kind]
 
 
 Report.presenter = staticmethod(_presenter)

@@ -7,12 +7,14 @@ in English, are read back into their holes to be said in Chinese.
 
 from __future__ import annotations
 
+import operator
+import os
 import re
 from functools import lru_cache
 
 from micrograd.errors import GraphError
 
-__all__ = ["HTML_TAGS", "LANGUAGES", "PROBLEMS", "WORDS", "Phrase", "place_of", "problem", "say", "translated"]
+__all__ = ["HTML_TAGS", "LANGUAGES", "PROBLEMS", "WORDS", "Phrase", "place", "place_of", "problem", "say", "translated"]
 
 LANGUAGES = ("en", "zh")
 HTML_TAGS = {"en": "en", "zh": "zh-Hans"}
@@ -226,9 +228,6 @@ PROBLEMS: dict[str, Phrase] = {
     "hint.sum": (("np.sum takes one array: the second argument is taken for the axis. Multiply first: np.sum(a * "
          "b, axis=0)."),
         "np.sum 只接受一个数组：第二个参数会被当作 axis。请先相乘：np.sum(a * b, axis=0)。"),
-    "internal": (("the check itself failed ({kind}: {message}); this is a fault of micrograd, please report it "
-         "with your file"),
-        "检查程序本身出错（{kind}：{message}）；这是 micrograd 的问题，请附上你的文件报告给我们"),
     "only": ("Right with the settings that are tried first; wrong with {settings}.",
         "最先试的设置下正确；在 {settings} 下有误。"),
     "guard": (("{count} in the logarithm keeps it finite, and has a derivative too: the gradients are off by "
@@ -305,6 +304,16 @@ def _filled(template: str, holes: dict[str, object]) -> str:
     return _HOLE.sub(lambda m: repr(holes[m[1]]) if m[2] else str(holes[m[1]]), template)
 
 
+def place(file: str, line: int | str | None = None) -> str:
+    """Return where something is, as a problem says it.
+
+    >>> place("homework/bn.py", 3)
+    'bn.py:3'
+    """
+    name = os.path.basename(file) or file
+    return f"{name}:{line}" if line else name
+
+
 def problem(key: str, **holes: object) -> str:
     """Return why something could not be checked, in English; `translated` says it in another language.
 
@@ -318,15 +327,10 @@ def problem(key: str, **holes: object) -> str:
 def _patterns() -> list[tuple[re.Pattern[str], str]]:
     patterns = []
     for english, other in PROBLEMS.values():
-        seen: set[str] = set()
-        pattern = ""
-        at = 0
-        for hole in _HOLE.finditer(english):
-            pattern += re.escape(english[at : hole.start()])
-            pattern += f"(?P={hole[1]})" if hole[1] in seen else f"(?P<{hole[1]}>.*?)"
-            seen.add(hole[1])
-            at = hole.end()
-        patterns.append((re.compile(pattern + re.escape(english[at:]), re.DOTALL), other))
+        between, names = _HOLE.split(english)[::3], _HOLE.split(english)[1::3]
+        holes = [f"(?P={name})" if name in names[:i] else f"(?P<{name}>.*?)" for i, name in enumerate(names)]
+        pattern = "".join(map(operator.add, map(re.escape, between), [*holes, ""]))
+        patterns.append((re.compile(pattern, re.DOTALL), other))
     return patterns
 
 

@@ -1,16 +1,18 @@
 """What a marked backward comes back as: plain data that goes through JSON and back without loss.
 
 The report is made in a child process (`micrograd.marker.diagnosis.marking.mark`) and read in another, so it holds
-nothing but numbers and text.  How it is worded and set is the business of `micrograd.marker.present.rendering`.
+nothing but numbers and text. How it is worded and set is the business of `micrograd.marker.present`.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from types import UnionType
+from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -243,25 +245,10 @@ class Report:
         True
         """
         try:
-            data = json.loads(text)
-            data.pop("summary", "")
-            outputs = tuple(
-                Output(
-                    name=o["name"], right=o["right"], expected=_shown_of(o["expected"]),
-                    got=None if o["got"] is None else _shown_of(o["got"]),
-                    error=float(o["error"]), bound=float(o["bound"]), zero=o["zero"],
-                )
-                for o in data.pop("outputs")
-            )  # fmt: skip
-            findings = tuple(_finding_of(f) for f in data.pop("findings"))
-            lists = {name: tuple(data[name]) for name in ("held", "tried", "proved")}
-            return cls(
-                **{**data, **lists, "steps": tuple(tuple(step) for step in data["steps"])},
-                outputs=outputs,
-                findings=findings,
-            )
+            report: Report = _read(cls, json.loads(text))
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"this is no report of micrograd check: {error!r}") from None
+        return report
 
 
 def shown(value: Any) -> Shown:
@@ -290,24 +277,14 @@ def _plain(data: Any) -> Any:
     return data
 
 
-def _shown_of(data: dict[str, Any]) -> Shown:
-    return Shown(tuple(data["shape"]), data["dtype"], tuple(float(x) for x in data["sample"]))
-
-
-def _finding_of(data: dict[str, Any]) -> Finding:
-    data.pop("said", "")
-    fix = data["fix"]
-    return Finding(
-        **{
-            **data,
-            "span": Span(**data["span"]),
-            "edge": None if data["edge"] is None else tuple(data["edge"]),
-            "expected": None if data["expected"] is None else _shown_of(data["expected"]),
-            "got": None if data["got"] is None else _shown_of(data["got"]),
-            "fix": None
-            if fix is None
-            else Fix(
-                **{**fix, "span": Span(**fix["span"]), "right": tuple(fix["right"]), "wrong": tuple(fix["wrong"])}
-            ),
-        }
-    )
+def _read(kind: Any, data: Any) -> Any:
+    """Return what `_plain` made JSON of, as the type that a field of a report has."""
+    inner = get_args(kind)
+    if get_origin(kind) is UnionType:
+        return None if data is None else _read(inner[0], data)
+    if get_origin(kind) is tuple:
+        return tuple(map(_read, itertools.repeat(inner[0]) if inner[1:] == (...,) else inner, data))
+    if is_dataclass(kind):
+        types = get_type_hints(kind)
+        return kind(**{part.name: _read(types[part.name], data[part.name]) for part in fields(kind)})  # type: ignore[operator]
+    return float(data) if kind is float else data

@@ -7,6 +7,7 @@ and `var` is four nodes: nothing here is a fused node, and no derivative is writ
 from __future__ import annotations
 
 import builtins
+import operator
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -65,12 +66,12 @@ def reduced_axis(axis: Axis, ndim: int) -> int | tuple[int, ...] | None:
 
 def _places(axis: int | Sequence[int], ndim: int) -> list[int]:
     """Count axes from the front, in the order given. Raises ShapeError out of range, or for one named twice."""
-    axes = list(axis) if isinstance(axis, Sequence) else [axis]
+    axes = [*map(operator.index, axis if isinstance(axis, Sequence) else [axis])]
     for a in axes:
         if not -ndim <= a < ndim:
             range_ = f"use {-ndim} to {ndim - 1}" if ndim else "a number has none"
             raise ShapeError(f"axis {a} is out of range for {ndim} dimension(s); {range_}")
-    places = [int(a) % ndim for a in axes]
+    places = [a % ndim for a in axes]
     if len(set(places)) < len(places):
         raise ShapeError(f"axis {axis} names an axis twice")
     return places
@@ -361,7 +362,7 @@ def dot(x: Any, y: Any) -> Any:
 
 def reshape(x: Any, shape: Sequence[int] | int) -> Any:
     """Return `x` in another shape; one entry may be -1."""
-    wanted = (shape,) if isinstance(shape, (int, np.integer)) else tuple(int(s) for s in shape)
+    wanted = (shape,) if isinstance(shape, (int, np.integer)) else tuple(map(operator.index, shape))
     size = int(np.prod(shape_of(x), dtype=int))
     if wanted.count(-1) == 1:
         rest = -int(np.prod(wanted, dtype=int))
@@ -380,7 +381,7 @@ def broadcast_to(x: Any, shape: Sequence[int] | int) -> Any:
 def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
     """Permute the axes of `x`; reverse them where `axes` is None."""
     ndim = len(shape_of(x))
-    order = tuple(range(ndim))[::-1] if axes is None else tuple(int(a) + ndim * (a < 0) for a in axes)
+    order = tuple(range(ndim))[::-1] if axes is None else tuple(a + ndim * (a < 0) for a in map(operator.index, axes))
     if sorted(order) != list(range(ndim)):
         raise ShapeError(f"axes {axes} are not a permutation of the {ndim} axes of shape {shape_of(x)}")
     return p.transpose(x, axes=order)
@@ -441,7 +442,7 @@ def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
     ndim = len(shape_of(arrays[0]))
     if ndim == 0:
         raise ShapeError("zero-dimensional arrays cannot be concatenated; use stack")
-    return joined(arrays, _places(axis or 0, ndim)[0])
+    return joined(arrays, _places(0 if axis is None else axis, ndim)[0])
 
 
 def joined(arrays: Sequence[Any], axis: int) -> Any:

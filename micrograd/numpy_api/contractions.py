@@ -255,8 +255,7 @@ def scanned(row: p.Primitive) -> Callable[..., Any]:
     def call(a: Any, axis: int | None = None) -> Any:
         if len(shape_of(a)) != 1 and (axis is None or not shape_of(a)):
             a = c.reshape(a, -1)
-        axis = axis or 0
-        return row(a, axis=normal_axis(axis, len(shape_of(a))))
+        return row(a, axis=normal_axis(0 if axis is None else axis, len(shape_of(a))))
 
     return call
 
@@ -268,7 +267,7 @@ def cumulative(row: p.Primitive, initial: float) -> Callable[..., Any]:
         shape = shape_of(x)
         if axis is None and len(shape) != 1:
             raise ShapeError(f"cumulative over all of shape {shape}: give the axis")
-        place = normal_axis(axis or 0, len(shape))
+        place = normal_axis(0 if axis is None else axis, len(shape))
         made = row(x, axis=place)
         first = np.full(tuple(1 if n == place else size for n, size in enumerate(shape)), initial, made.dtype)
         return p.concatenate(first, made, axis=place) if include_initial else made

@@ -417,6 +417,6 @@ def _assigner(leaf: Tensor) -> Callable[[Any], None]:
         if type(leaf.raw) is float:
             leaf.raw = float(value)
         else:  # read-only and the leaf's alone, as every value of the graph
-            leaf.raw = validation.frozen(value if value.base is None else value.copy())
+            leaf.raw = validation.frozen(value)
 
     return put

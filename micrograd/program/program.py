@@ -97,7 +97,7 @@ class Feed:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """State that changes: after each call `put` is given the new array (or number) of value `value`."""
+    """State that changes: after each call `put` is given the new array (or number) of `value`, for itself alone."""
 
     value: int
     put: Callable[[Any], None]

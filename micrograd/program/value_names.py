@@ -23,7 +23,7 @@ def names_of(order: Iterable[Tensor], recorder: CallRecorder, outputs: set[Tenso
     wanted: dict[Tensor, str] = dict(recorder.parameters)
     nodes = [node for node in order if node not in recorder.origins]
     made = [recorder.places.get(node, (None, None))[0] for node in nodes]
-    expressions = iter(read([at for at in made if at is not None]))
+    expressions = iter(read([at for at in made if at is not None], steps=False))
     for node, at, following in zip_longest(nodes, made, made[1:]):
         if at is None:
             continue

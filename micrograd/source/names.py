@@ -20,7 +20,7 @@ import tokenize
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import CodeType, FrameType
 from typing import NamedTuple
 
@@ -264,10 +264,11 @@ class Expression(NamedTuple):
     step: tuple[str, int, str] | None
 
 
-def read(positions: Iterable[CodePosition]) -> list[Expression]:
+def read(positions: Iterable[CodePosition], *, steps: bool = True) -> list[Expression]:
     """Read what the user's source says at each of some positions of running code.
 
-    Files are looked at once for all positions: whether one has changed on disk is a question to the system.
+    Files are looked at once for all positions: whether one has changed on disk is a question to the system. Without
+    `steps` no step comment is looked for, which takes as long as all else.
     """
     files: dict[str, _File] = {}
     known: dict[tuple[int, int], Expression] = {}  # codes of two files may be equal: ids tell them apart
@@ -279,7 +280,7 @@ def read(positions: Iterable[CodePosition]) -> list[Expression]:
             file = files[path] = files.get(path) or _file(path)
             source = source_of(position)
             context = file.context(source)
-            step = file.step(context.line if context else source.line)
+            step = file.step(context.line if context else source.line) if steps else None
             known[key] = Expression(source, context, None if step is None else (path, *step))
         found.append(known[key])
     return found
@@ -315,28 +316,50 @@ class _File:
     """A text of Python, parsed; what is asked of it is worked out once, since the text never changes."""
 
     def __init__(self, text: str) -> None:
-        self._tree = _tree(text)
-        self._steps = _step_comments(text)
-        self._statements: dict[int, list[ast.stmt]] = {}  # innermost simple statements by each line they cover
-        self._loops: list[tuple[int, int, int]] = []  # of every loop its first line, and those of its body
-        self._functions: list[tuple[int, int, str]] = []  # first and last line, and name; the longest first
-        for node in ast.walk(self._tree) if self._tree else ():
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
-                self._functions.append((node.lineno, node.end_lineno or node.lineno, getattr(node, "name", "<lambda>")))
-            elif isinstance(node, (ast.For, ast.AsyncFor, ast.While)):
-                self._loops.append((node.lineno, node.body[0].lineno, node.end_lineno or node.lineno))
-            elif isinstance(node, ast.stmt) and not hasattr(node, "body"):
-                for line in range(node.lineno, (node.end_lineno or node.lineno) + 1):
-                    self._statements.setdefault(line, []).append(node)
-        self._functions.sort(key=lambda span: span[0] - span[1])
+        self._text, self._tree = text, _tree(text)
         self._contexts: dict[tuple[int, int, int, int], Context | None] = {}
         self._stages: dict[int, tuple[int, str] | None] = {}
+
+    @cached_property
+    def _steps(self) -> list[tuple[int, str]]:
+        return _step_comments(self._text)
+
+    @cached_property
+    def _functions(self) -> list[tuple[int, int, str]]:
+        """Of every function the first and last line, and its name; the longest first."""
+        kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+        found = [node for node in ast.walk(self._tree) if isinstance(node, kinds)] if self._tree else []
+        spans = [(node.lineno, node.end_lineno or node.lineno, getattr(node, "name", "<lambda>")) for node in found]
+        return sorted(spans, key=lambda span: span[0] - span[1])
+
+    @cached_property
+    def _loops(self) -> list[tuple[int, int, int]]:
+        """Of every loop its first line, and the first and last line of its body."""
+        kinds = (ast.For, ast.AsyncFor, ast.While)
+        found = [node for node in ast.walk(self._tree) if isinstance(node, kinds)] if self._tree else []
+        return [(node.lineno, node.body[0].lineno, node.end_lineno or node.lineno) for node in found]
+
+    def _statements(self, line: int) -> list[ast.stmt]:
+        """Return the statements without a body that cover a line, in order; no others are looked at."""
+        found: list[ast.stmt] = []
+        around: list[ast.AST] = [self._tree] if self._tree else []
+        while around:
+            node = around.pop(0)
+            inner = [item for _, value in ast.iter_fields(node) if isinstance(value, list) for item in value]
+            for item in inner:
+                if isinstance(item, ast.stmt) and not item.lineno <= line <= (item.end_lineno or item.lineno):
+                    continue
+                if isinstance(item, ast.stmt) and not hasattr(item, "body"):
+                    found.append(item)
+                elif isinstance(item, (ast.stmt, ast.ExceptHandler, ast.match_case)):
+                    around.append(item)
+        return found
 
     def context(self, source: Source) -> Context | None:
         """Return how the statement around `source` uses it; None where the text cannot be parsed."""
         key = source.line, source.column, source.end_line, source.end_column
         if key not in self._contexts:
-            around = (s for s in self._statements.get(source.line, ()) if _covers(s, source))
+            around = (s for s in self._statements(source.line) if _covers(s, source))
             statement = next(around, None)
             if self._tree is None:
                 self._contexts[key] = None
@@ -373,7 +396,7 @@ class _File:
             first, last = self.function_around(line) or (1, sys.maxsize)
             titles = [step for step in self._steps if first <= step[0] <= last]
             # a comment behind the statement stands in its last line
-            end = min([s.end_lineno or line for s in self._statements.get(line, ())], default=line)
+            end = min([s.end_lineno or line for s in self._statements(line)], default=line)
             before = [step for step in titles if step[0] <= end]
             self._stages[line] = before[-1] if before else (first, "") if titles else None
         return self._stages[line]
@@ -392,6 +415,8 @@ def _tree(text: str) -> ast.Module | None:
 
 def _step_comments(text: str) -> list[tuple[int, str]]:
     """Return the step comments of a text, as (line, title)."""
+    if not _STEP.search(text):  # most texts have none, and finding tokens takes longer than parsing
+        return []
     try:
         tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
     except (tokenize.TokenError, IndentationError, SyntaxError):

@@ -283,6 +283,7 @@ class TracedArray(ArrayMethods):
         index, _, mask = _lowered_index(index)
         index = _fixed(index)
         at = np.asarray(self.at[index])
+        self._refuse_rows_for_a_mask(index, value)
         if isinstance(value, TracedArray) and value.storage is self.storage:
             there = value.at
             if there.shape == at.shape and np.array_equal(there, at) and value.tracked:
@@ -290,6 +291,16 @@ class TracedArray(ArrayMethods):
         if mask is not None and mask.shape != self.storage.shape:
             mask = None
         self.assign(present(value), index=index, mask=mask, at=at)
+
+    def _refuse_rows_for_a_mask(self, index: Any, value: Any) -> None:
+        """Refuse what NumPy refuses: entries of more than one axis where a mask of all axes holds."""
+        lone = index[0] if isinstance(index, tuple) and len(index) == 1 else index
+        axes = len(c.shape_of(present(value)))
+        if axes > 1 and isinstance(lone, np.ndarray) and lone.dtype.kind == "b" and lone.ndim == self.ndim:
+            raise TypeError(
+                "NumPy boolean array indexing assignment requires a 0 or 1-dimensional input, "
+                f"input has {axes} dimensions"
+            )
 
     # ---- NumPy's protocols ---------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from filled import FILLS
 
 import micrograd as mg
 from micrograd import functional
-from micrograd.compiler.backends import native as entry
+from micrograd.compiler.backends import memory
 from micrograd.compiler.backends.native import Entry
 from micrograd.compiler.codegen import segment
 from micrograd.compiler.codegen.lower import optimised
@@ -318,7 +318,7 @@ def arguments(rows: int, dtype: Any) -> tuple[Any, Any]:
 @pytest.mark.parametrize("f", KINDS)
 @pytest.mark.parametrize("unset", FILLS)
 def test_the_value_and_the_dtype_of_numpy(f: Function, dtype: Any, unset: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(entry, "unset", FILLS[unset])
+    monkeypatch.setattr(memory, "unset", FILLS[unset])
     x, m = arguments(6, dtype)
     got, expected = interpreted(f, x, m)
     for results in (got, expected):
@@ -516,7 +516,7 @@ def test_numbers_that_compare_alike_but_are_not() -> None:
 
 @pytest.mark.parametrize("unset", FILLS)
 def test_memory_that_nothing_has_written_shows(unset: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(entry, "unset", FILLS[unset])
+    monkeypatch.setattr(memory, "unset", FILLS[unset])
     monkeypatch.setattr(segment.Segment, "action", lambda *_: None)  # computes and stores nothing
     x = np.ones(3)
     for f in (lambda x: x * 2.0, lambda x: np.tanh(x) @ x, lambda x: (x < 0) @ (x < 0), lambda x: x <= 0):

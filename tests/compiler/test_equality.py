@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 from strategies import OPERATIONS, Program, inputs_of, margin, programs, seeds
 
 import micrograd as mg
-from micrograd.compiler.backends import native as entry
+from micrograd.compiler.backends import memory
 from micrograd.compiler.codegen.lower import lower
 from micrograd.engine import Tensor
 from micrograd.primitives import TABLE, Primitive
@@ -35,7 +35,7 @@ pytest.importorskip("llvmlite")
 @pytest.fixture(autouse=True, params=FILLS)
 def _unset_memory(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of this file runs twice, with memory filled with NaN and with a pattern."""
-    monkeypatch.setattr(entry, "unset", FILLS[request.param])
+    monkeypatch.setattr(memory, "unset", FILLS[request.param])
 
 
 def both(program: Program) -> Any:

@@ -477,8 +477,13 @@ def test_company_notices_that_nothing_is_shared(second: Company) -> None:
 def test_poison_is_found_where_nothing_was_written(second: Company) -> None:
     fast = mg.compile(lambda x: x - np.mean(x), threads=2)
     (x,) = arguments("x", 280, 260, "float64")
-    result = fast(x)
+    dead, held = fast(x), fast(x)
+    place = dead.ctypes.data
+    del dead
     ((entry,),) = fast.entries.values()
     poison(entry)
-    assert np.isnan(result).all()
+    again = entry.pool[0].takes[0]()
+    assert again.ctypes.data == place
+    assert np.isnan(again).all()
+    assert not np.isnan(held).any()
     assert all(np.isnan(arena).all() for arena in entry.pool[0].arenas.values())

@@ -19,7 +19,7 @@ from micrograd.export.numpy_source.listing import Listing, listed_backward
 from micrograd.export.numpy_source.printing import identifier, program
 from micrograd.export.numpy_source.spelling import SPELLED, Expr, atom, literal, spelled
 from micrograd.export.numpy_source.symbols import Symbols
-from micrograd.marker.probing import visible_inputs
+from micrograd.marker.inputs.guessing import make
 from micrograd.marker.probing.trial import Trial
 from micrograd.primitives import TABLE, Primitive
 from micrograd.testing.domains import Case, cases_of
@@ -223,14 +223,14 @@ LAYERS = [
 
 
 def listed(forward: Callable[..., Any]) -> Listing:
-    return listed_backward(forward, [probe.arguments for probe in visible_inputs.make(forward)])
+    return listed_backward(forward, [probe.arguments for probe in make(forward)])
 
 
 @pytest.mark.parametrize("forward", LAYERS)
 def test_the_backward_of_a_layer_holds_for_other_sizes_than_it_was_listed_from(forward: Callable[..., Any]) -> None:
     listing = listed(forward)
     backward = run(listing.source(), listing.name)
-    for probe in visible_inputs.make(forward, count=4, seed=11):
+    for probe in make(forward, count=4, seed=11):
         trial = Trial(forward, probe.arguments, seed=probe.seed)
         np.random.seed(probe.seed)  # noqa: NPY002
         result = forward(**copy.deepcopy(dict(probe.arguments)))

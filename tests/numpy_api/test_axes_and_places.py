@@ -124,3 +124,53 @@ def test_whole_numbers_are_constants_where_two_are_equal(larger: Any, name: str)
     plain = slopes(x)
     assert np.array_equal(plain, mg.compile(slopes)(x))
     assert plain[0] == (1.0 if name == "itself" else 0.0)
+
+
+# ---- what NumPy refuses ------------------------------------------------------------------------------------
+
+FLOAT_AXES = {
+    name: (lambda x, f=getattr(np, name): f(x, axis=1.0))
+    for name in ("sum", "mean", "max", "min", "prod", "var", "std", "sort", "argmax", "argsort", "cumsum", "cumprod",
+                 "median", "flip", "expand_dims", "squeeze", "nansum", "all", "any", "ptp", "diff", "average")
+} | {
+    "the first axis": lambda x: np.concatenate([x, x], axis=0.0),
+    "the first axis of a scan": lambda x: np.cumsum(x, axis=0.0),
+    "a number of NumPy's": lambda x: np.sum(x, axis=np.float64(1)),
+    "one of two": lambda x: np.sum(x, axis=(0, 1.0)),
+    "stack": lambda x: np.stack([x, x], axis=1.0),
+    "swapaxes": lambda x: np.swapaxes(x, 0.0, 1),
+    "moveaxis": lambda x: np.moveaxis(x, 0.0, 1),
+    "transpose": lambda x: np.transpose(x, (1.0, 0)),
+    "a method": lambda x: x.sum(axis=1.0),
+    "reshape": lambda x: x.reshape(3.0, 2),
+    "reshape to rows": lambda x: np.reshape(x, (-1.0, 2)),
+    "broadcast_to": lambda x: np.broadcast_to(x, (1.0, 2, 3)),
+    "tile": lambda x: np.tile(x, 2.0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FLOAT_AXES)
+def test_a_float_is_no_axis_and_no_size_as_in_numpy(name: str) -> None:
+    f, x = FLOAT_AXES[name], np.arange(6.0).reshape(2, 3)
+    with pytest.raises(TypeError):
+        f(x)
+    for route in (mg.trace, mg.vjp, lambda f, x: mg.compile(f)(x)):
+        with pytest.raises((TypeError, mg.MicrogradError)):
+            route(f, x)
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (3, 1), (1, 1), (1, 1, 3)])
+@pytest.mark.parametrize("mask", ["x > 1", "traced", "in a tuple"])
+def test_entries_where_a_mask_holds_are_written_in_one_row(shape: tuple[int, ...], mask: str) -> None:
+    def f(x: Any) -> Any:
+        y = x.copy()
+        chosen = np.array([False, False, True, True, True]) if mask == "x > 1" else x > 1
+        y[(chosen,) if mask == "in a tuple" else chosen] = np.ones(shape)
+        return y
+
+    x = np.arange(5.0)
+    with pytest.raises((TypeError, ValueError)):
+        f(x)
+    for route in (mg.trace, mg.vjp, lambda f, x: mg.compile(f)(x)):
+        with pytest.raises((TypeError, ValueError)):
+            route(f, x)

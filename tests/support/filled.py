@@ -33,4 +33,4 @@ def _maker(fill: Callable[[Any], None]) -> Callable[..., Any]:
 
 
 FILLS = {"nan": _maker(_nan), "pattern": _maker(_pattern)}
-"""What may stand in for `micrograd.compiler.backends.native.unset`, by name. The pattern is about 1e16, 1e128 or 90."""
+"""What may stand in for `micrograd.compiler.backends.memory.unset`, by name. The pattern is about 1e16, 1e128 or 90."""

@@ -7,7 +7,7 @@ import json
 
 from micrograd.marker.diagnosis.marking import mark
 from micrograd.marker.inputs.pairs import pairs_in
-from micrograd.marker.process.child import task_of
+from micrograd.marker.process.arguments import task_of
 from micrograd.marker.process.limits import Limits
 from micrograd.marker.process.runner import Request
 from micrograd.marker.repair.patch import Patch, Piece

@@ -23,6 +23,7 @@ import numpy as np
 import pytest
 
 from micrograd.compiler.backends import native as entry_module
+from micrograd.compiler.backends.memory import ALIVE
 from micrograd.compiler.backends.native import Entry
 from micrograd.compiler.codegen import lower, segment
 from micrograd.compiler.codegen.segment import Segment
@@ -232,7 +233,7 @@ def poison(entry: Entry) -> None:
     if not entry.pool:
         entry.pool.append(entry._fresh())
     for workspace in entry.pool:
-        for arena in (*workspace.arenas.values(), *(array for kept in workspace.kept.values() for array in kept)):
-            if arena.flags.writeable:
-                whole = arena.dtype.kind in "iu"
-                arena.fill(np.iinfo(arena.dtype).max if whole else True if arena.dtype == bool else np.nan)
+        dead = [result.take() for result in workspace.results for _ in range(ALIVE)]  # what nobody holds, all at once
+        for arena in (*workspace.arenas.values(), *dead):
+            whole = arena.dtype.kind in "iu"
+            arena.fill(np.iinfo(arena.dtype).max if whole else True if arena.dtype == bool else np.nan)

@@ -53,7 +53,7 @@ def by_check(pair: corpus.Pair | life.Block, text: str) -> Any:
 def in_process(pair: corpus.Pair | life.Block, text: str, seconds: float = 10.0) -> Any:
     """The same without the process: what `--quick`, `--ablate` and the tests ask."""
     from micrograd.marker.diagnosis.marking import mark
-    from micrograd.marker.process.child import task_of
+    from micrograd.marker.process.arguments import task_of
     from micrograd.marker.process.limits import Limits
     from micrograd.marker.report import Report
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -11,65 +10,20 @@ from typing import Any
 
 import numpy as np
 
+from micrograd.compiler.backends.memory import Workspace
 from micrograd.compiler.backends.numpy import refuse_range, run_as_written
 from micrograd.compiler.codegen.lower import Lowered, Native, lower, memory_of
 from micrograd.compiler.codegen.segment import LINGER, TURNS
 from micrograd.compiler.runtime.blas import address
 from micrograd.compiler.runtime.worker import HELPER
-from micrograd.core.array_pool import unused
 from micrograd.errors import MissingExtraError
 from micrograd.primitives import TABLE
 from micrograd.program.program import Equation, Feed, Program, concrete
 
-__all__ = ["Entry", "Workspace", "machine_code", "require_llvm"]
-
-
-LARGE = 1 << 18
-"""Results of so many bytes are written into arrays that have died: fresh memory costs a page fault every 4 KB."""
-KEPT = 1 << 29
-"""A workspace keeps at most so many bytes of them."""
-
-
-LINE = 64
-"""Bytes that a cache holds together."""
-
-unset = np.empty
-"""What makes memory with any content; tests put a function here that fills it, so that reading it shows."""
-
-_EXACT = getattr(sys, "_is_gil_enabled", lambda: True)()  # without a GIL counts are not
+__all__ = ["Entry", "machine_code", "require_llvm"]
 
 
 _SAID: set[tuple[str, str]] = set()  # operations and lines that have been said to be left to NumPy
-
-
-def _aligned(entries: int, dtype: str) -> Any:
-    """Return memory that begins with a line of the cache, so that no vector lies across two."""
-    whole = unset(entries + LINE // np.dtype(dtype).itemsize, dtype)
-    skipped = -whole.ctypes.data % LINE // whole.itemsize
-    return whole[skipped : skipped + entries]
-
-
-class Workspace:
-    """The memory of one call at a time: an arena for each dtype, and results that have died."""
-
-    __slots__ = ("arenas", "kept", "size", "views")
-
-    def __init__(self, ends: dict[str, int]) -> None:
-        self.arenas = {dtype: _aligned(entries, dtype) for dtype, entries in sorted(ends.items())}
-        self.views: dict[int, Any] = {}
-        self.kept: dict[tuple[Any, ...], list[Any]] = {}
-        self.size = 0
-
-    def result(self, shape: tuple[int, ...], dtype: Any) -> Any:
-        """Return an array with any content that nobody else holds."""
-        arrays = self.kept.setdefault((shape, dtype), [])
-        if (found := unused(arrays)) is not None:
-            return found
-        fresh = unset(shape, dtype)
-        if _EXACT and self.size + fresh.nbytes <= KEPT:
-            self.size += fresh.nbytes
-            arrays.append(fresh)
-        return fresh
 
 
 class Entry:
@@ -145,7 +99,7 @@ class Entry:
     def _driver(self) -> Callable[[Sequence[Any]], Any]:
         """Return a Python function, printed for this program, that binds the arguments and runs the steps."""
         lowered, lines = self.lowered, ["def run(leaves):"]
-        names: dict[str, Any] = {"empty": unset, "array": np.asarray, "ready": _ready, "pool": self.pool,
+        names: dict[str, Any] = {"array": np.asarray, "ready": _ready, "pool": self.pool,
                                  "fresh": self._fresh, "entry": self, "alone": np.zeros(8, np.int64)}  # fmt: skip
         write = lines.append
         own = lowered.memory.own
@@ -155,12 +109,10 @@ class Entry:
         write("        w = pool.pop()")
         write("    except IndexError:")
         write("        w = fresh()")
-        for value, shape in lowered.made.items():
-            dtype = lowered.program.values[value].dtype
-            names[f"d_{dtype}"] = np.dtype(dtype)
-            nbytes = int(np.prod(shape, dtype=int)) * np.dtype(dtype).itemsize
-            make = "w.result" if nbytes >= LARGE else "empty"
-            write(f"    {own[value]} = {make}({shape or (1,)}, d_{dtype})")
+        if lowered.made:
+            write(f"    {', '.join(f'take{number}' for number in range(len(lowered.made)))}, = w.takes")
+            for number, value in enumerate(lowered.made):
+                write(f"    {own[value]} = take{number}()")
         dtypes = list(self.ends and sorted(self.ends))
         arenas = [f"w{number}" for number in range(len(dtypes))]
         if arenas:
@@ -237,7 +189,8 @@ class Entry:
             write(f"    {name} = ready(get_{name}(), {made.dtype!r})")
 
     def _fresh(self) -> Workspace:
-        return Workspace(self.ends)
+        values = self.lowered.program.values
+        return Workspace(self.ends, [(shape, values[value].dtype) for value, shape in self.lowered.made.items()])
 
     # ---- what NumPy does -----------------------------------------------------------------------------------
 

@@ -102,6 +102,7 @@ class Nest:
         self.alone: dict[Item, Array | str] = {}
         self.storing: list[Root] = []
         self.variables: set[str] = set()  # that hold an item, rather than a copy of what stands in memory
+        self._read_by: dict[Item, list[Item | float]] = {}
 
     # ---- what items are ----------------------------------------------------------------------------------
 
@@ -130,6 +131,11 @@ class Nest:
         return value in self.found.stored and self.found.home.get(value) is not self.kernel
 
     def _operands(self, item: Item) -> list[Item | float]:
+        if item not in self._read_by:
+            self._read_by[item] = self._found_operands(item)
+        return self._read_by[item]
+
+    def _found_operands(self, item: Item) -> list[Item | float]:
         equation = self.found.maker[item.value]
         if TABLE[equation.op].kind == "reduce":
             space = self.kernel.spaces[item.value]

@@ -245,7 +245,7 @@ class Statements:
             reached = w.binary("+", at, literal(room)) if room else at
             self.branch(w.compare("<=" if room else "<", reached, last), inside, after)
             body()
-            self.assign(index, w.binary("+", self.variable(index), literal(by)))
+            self.assign(index, w.opaque(w.binary("+", self.variable(index), literal(by))))
             self.jump(test, after)
 
     def _power(self, x: Value, exponent: Value) -> Value:

@@ -136,6 +136,14 @@ class Writer:
         self.line(f"{result} = {text}")
         return Value(kind, result, lanes)
 
+    def opaque(self, value: Value) -> Value:
+        """Return the same integer, by no instruction, as one of which LLVM knows nothing.
+
+        What counts a loop is one: LLVM then leaves addresses as they are written. Trying others is more than half of
+        the time that it takes, and what it finds is no faster.
+        """
+        return self.made(value.kind, 1, f'call {value.type} asm "", "=r,0"({value.type} {value.text})', False)
+
     @contextmanager
     def hoisting(self) -> Iterator[None]:
         """Write a loop; of its vector code what is the same in every turn goes before it."""

@@ -24,21 +24,28 @@ from micrograd.marker.diagnosis.examination import (
     lacking,
     last_return,
     missing,
-    permuted,
     unpacked,
-)  # fmt: skip
+)
 from micrograd.marker.diagnosis.finding import Found, Proof, Suspicion, found_at
-from micrograd.marker.gradient_names import meanings
+from micrograd.marker.diagnosis.which_line import (
+    as_named,
+    behind,
+    elsewhere,
+    firm,
+    likelier,
+    told_apart,
+    unvouched,
+)  # fmt: skip
+from micrograd.marker.mistakes import BY_TAG
 from micrograd.marker.repair.edits import changes_of
 from micrograd.marker.repair.more_right import more_right
 from micrograd.marker.repair.node_edits import Change, Edit
 from micrograd.marker.repair.patch import Patch
 from micrograd.marker.repair.search import TIERS, Bench, Goal, Mended, SearchJob, as_call, outcome, placed, search
-from micrograd.marker.repair.synthesis import can_mend, required, rescaled, written
+from micrograd.marker.repair.synthesis import can_mend, required, written
 from micrograd.marker.repair.two_edits import two_edits
 from micrograd.marker.report import Finding, Fix, Span
 from micrograd.marker.student.instrumented import StudentCode
-from micrograd.marker.student.recording import record, scope_in
 from micrograd.marker.student.statements import Root, Scope, Statement, path_of
 from micrograd.marker.truth.alignment import Quantities
 from micrograd.marker.truth.cases import Case, scale_of
@@ -95,34 +102,64 @@ class Diagnoser:
         self.walk()
         if self.edits > 1 and (other := self.reordered()) is not None:
             return self.proof.told(other.found)
-        if not self.certain():
-            for pairs in (False, True):
-                if time.perf_counter() > self.deadline:
-                    break
-                other = replace(
-                    self, program=self.first, found=[], patch=Patch(), given_up=set(self.without), done=False,
-                    edits=0, stepwise=pairs, pairs=pairs,
-                )  # fmt: skip
-                other.walk()
-                if self.proof.mends(one.piece for one in other.found) and (
-                    other.edits < self.edits or not self.proof.mends(one.piece for one in self.found)
-                ):
-                    self.found, self.edits = other.found, other.edits
+        for other in [] if self.certain() else self.others():
+            if time.perf_counter() > self.deadline:
+                break
+            other.walk()
+            self.take(other)
         return self.proof.told(self.found)
+
+    def others(self) -> Iterator[Diagnoser]:
+        """Yield diagnoses that set out otherwise: from another size, without steps, with two edits at once."""
+        for other in self.other_sizes():
+            now = time.perf_counter()
+            other.deadline = min(self.deadline, now + (self.deadline - now) / 3)
+            yield other
+        if not self.certain():
+            yield from (replace(self.at_the_start(), stepwise=pairs, pairs=pairs) for pairs in (False, True))
+
+    def at_the_start(self) -> Diagnoser:
+        """Return a diagnosis of the text as it was handed in, with nothing found."""
+        return replace(
+            self, program=self.first, found=[], patch=Patch(), given_up=set(self.without), done=False, edits=0
+        )
+
+    def take(self, other: Diagnoser) -> None:
+        """Put another diagnosis in place of this one, where it mends all with fewer edits."""
+        if self.proof.mends(one.piece for one in other.found) and (
+            other.edits < self.edits or not self.proof.mends(one.piece for one in self.found)
+        ):
+            self.found, self.edits = other.found, other.edits
+
+    def other_sizes(self) -> Iterator[Diagnoser]:
+        """Yield diagnoses that begin with another size: ``N, D = x.shape`` in another order, another index of it.
+
+        A size by itself makes no gradient right where there are other mistakes; but none that is right wrong.
+        """
+        text, made = self.first.text, list[Mended]()
+        for statement in self.first.statements:
+            for change in changes_of(statement.node, text) if text.of(statement.node).endswith(".shape") else ():
+                if change.tag == "unpack":
+                    made.append(Mended(statement, None, change, change.start, change.end, change.new, change.cost))
+            for root in statement.roots:
+                match root.expr:
+                    case ast.Subscript(ast.Attribute(attr="shape"), ast.Constant(0 | 1 as axis) as index):
+                        edit = Edit(index, f"{1 - axis}", "index", 1.6)
+                        made.append(Mended(statement, root, edit, *text.range(index), edit.new, edit.cost))
+        now = Examination(self.first, self.cases, self.quantities)
+        kept = Goal(tuple(now.states), frozenset())
+        for one in made:
+            code = one.applied(self.first)
+            if code is not None and kept.held(code.plain(), self.cases) is not None:
+                other, mended = self.at_the_start(), replace(one, probes=len(self.fresh()))
+                other.add(now, one.statement, found_at(now, one.statement, one.root, mended, None), mended)
+                yield other
 
     def reordered(self) -> Diagnoser | None:
         """Return a diagnosis by one unpacking in another order, ``D, N = x.shape``, where that alone mends all."""
-        other = replace(self, program=self.first, found=[], patch=Patch(), edits=0)
-        now = Examination(self.first, self.cases, self.quantities)
-        job = SearchJob(self.first, self.cases, now.recordings, self.fresh, self.deadline)
-        goal = Goal(tuple(now.states), now.wrong)
-        shapes = [s for s in self.first.statements if s.unpacks and self.first.text.of(s.node).endswith(".shape")]
-        for statement in shapes if now.wrong else ():
-            for change in changes_of(statement.node, self.first.text):
-                made = Mended(statement, None, change, change.start, change.end, change.new, change.cost)
-                if change.tag == "unpack" and (mended := job.verified(made, goal)) is not None:
-                    other.add(now, statement, found_at(now, statement, None, mended, None), mended)
-                    return other
+        for other in self.other_sizes():
+            if other.found[0].finding.kind == BY_TAG["unpack"] and self.proof.mends(one.piece for one in other.found):
+                return other
         return None
 
     def certain(self) -> bool:
@@ -142,11 +179,15 @@ class Diagnoser:
             if not self.one(now, wrong) or self.done:
                 break
 
+    def job(self, now: Examination) -> SearchJob:
+        """Return what a search in the text of an examination needs."""
+        return SearchJob(now.program, self.cases, now.recordings, self.fresh, self.deadline)
+
     # ---- one mistake ---------------------------------------------------------------------------------
 
     def one(self, now: Examination, wrong: frozenset[int]) -> bool:
         """Find one mistake and mend it, or give its gradients up. Return whether to go on."""
-        job = SearchJob(self.program, self.cases, now.recordings, self.fresh, self.deadline)
+        job = self.job(now)
         lost = absent(now, wrong)
         statement = last_return(now) if lost else None
         if statement is not None and missing(now, wrong, job) is None:
@@ -155,22 +196,27 @@ class Diagnoser:
             return True
         both = two_edits(job, self.open(now, wrong), Goal(tuple(now.states), wrong)) if self.pairs else None
         mended, suspicion = (None, None) if both else self.located(now, wrong, job)
-        either = 0
+        either, places = 0, self.open(now, wrong, 2 * MOST_OPEN)
+        if suspicion is not None and suspicion.fixed == wrong and now.vouched(suspicion.statement.number):
+            places = [suspicion.statement]  # all mistakes are in the one line
         if mended is None and both is None and not self.pairs:
-            mended = more_right(job, self.open(now, wrong, 2 * MOST_OPEN))
+            mended = more_right(job, places)
         if both is None and not self.pairs and (mended is None or mended.cost > ANEW):
             goal = Goal(tuple(now.states), mended.wanted if mended and mended.wanted else wrong)
-            both = two_edits(job, self.open(now, wrong), goal, alone=mended is None)
+            both = two_edits(job, places[-MOST_OPEN:], goal, alone=mended is None)
         if both is not None:
             first, second = both
-            self.add(now, first.statement, found_at(now, first.statement, first.root, first, None), first)
+            finding = found_at(now, first.statement, first.root, first, None)
+            if not told_apart(now, first, second, job):
+                finding = replace(finding, either=self.line(self.program.statements[second.statement.number]))
+            self.add(now, first.statement, finding, first)
             now = Examination(self.program, self.cases, self.quantities)
             mended, suspicion = second, None
         if mended is not None and both is None:
             goal = Goal(tuple(now.states), mended.wanted)
             mended = self.earlier(now, mended, job, goal) if mended.wanted else mended
-            other = self.elsewhere(now, mended, job)
-            if other is not None and self.likelier(other, mended):
+            other = elsewhere(now, mended, job)
+            if other is not None and likelier(self.program.text, other, mended):
                 other, mended = mended, other
             either = 0 if other is None else self.line(other.statement)
         if mended is not None:
@@ -185,11 +231,13 @@ class Diagnoser:
         statement = suspicion.statement
         finding = found_at(now, statement, statement.roots[0] if statement.roots else None, None, suspicion)
         anew = self.anew(now, suspicion, wrong, job)
-        above = self.unvouched(now, statement.number) if anew is None and suspicion.fixed != wrong else None
+        above = unvouched(now, statement.number) if anew is None and suspicion.fixed != wrong else None
         if above is not None:
             statement, suspicion = above, Suspicion(above, now.status(above.number), [], frozenset())
             finding = found_at(now, statement, statement.roots[0], None, suspicion)
         if anew is not None:
+            if finding.kind in ("unknown", "wrong_axis"):  # which the shape alone says
+                finding = replace(finding, kind=found_at(now, statement, anew.root, anew, suspicion).kind)
             fix = Fix(self.program.text.between(anew.start, anew.end), "", anew.new, anew.probes)
             self.edits += AS_MANY
             self.add(now, statement, replace(finding, fix=fix, sure=now.vouched(statement.number)), anew)
@@ -203,16 +251,6 @@ class Diagnoser:
         affected = frozenset(p for p in wrong if statement.number in now.statements_of(p))
         self.given_up |= affected or wrong
         return True
-
-    def unvouched(self, now: Examination, number: int) -> Statement | None:
-        """Return the first line that nothing vouches for on the way to one; None where there is none before it."""
-        if now.vouched(number) or now.recordings[0].error is not None or self.program.statements[number].looped:
-            return None
-        good = self.good(now)
-        doubtful = (n for n in self.ancestors(now, number) if n not in good and not now.settled(n))
-        above = [self.program.statements[n] for n in doubtful]
-        above = [s for s in above if s.roots and s.targets and not s.looped and s.number not in now.forward_part]
-        return next((s for s in above if any(map(_nonzero, now.written(s.number, s.names[0])))), None)
 
     def anew(self, now: Examination, suspicion: Suspicion, wrong: frozenset[int], job: SearchJob) -> Mended | None:
         """Return a line written anew, as the chain rule gives it, where that makes more gradients right."""
@@ -236,29 +274,27 @@ class Diagnoser:
         self, now: Examination, wrong: frozenset[int], job: SearchJob
     ) -> tuple[Mended | None, Suspicion | None]:
         """Return the edit that mends it, and the statement under suspicion, as far as either is found."""
-        order, slices = self.candidates(now, wrong)
-        returned = missing(now, wrong, job) or permuted(now, wrong, job) or unpacked(now, wrong, job)
+        order, slices = now.candidates(wrong)
+        returned = missing(now, wrong, job) or unpacked(now, wrong, job)
         if returned is not None:
             return returned, None
         gaps = [n for n in order if self.gap_behind(self.program.statements[n]) is not None]
         if gaps and (mended := self.inserted(now, wrong, gaps, job)) is not None:
             return mended, None
         suspects = list(self.suspects(now, wrong, order))
-        if now.recordings[0].error is not None and suspects and suspects[0].statement.number == self.failing(now):
+        if now.recordings[0].error is not None and suspects and suspects[0].statement.number == now.failing():
             mended = self.up_to(now, suspects[0], job)
             if mended is not None:
                 return mended, suspects[0]
         if len(wrong) > 1 and not any(suspicion.fixed == wrong for suspicion in suspects[:1]):
             shared = [n for n in order if n in set.intersection(*slices.values())]
-            mended, suspicion = self.common(now, wrong, shared, job)
-            if mended is not None or suspicion is not None:
-                return mended, suspicion
-            if (mended := self.inserted(now, wrong, shared, job)) is not None:
+            mended = self.common(now, wrong, shared, job) or self.inserted(now, wrong, shared, job)
+            if mended is not None:
                 return mended, None
         mended, suspicion = self.named(now, suspects, job)
         if mended is not None or (suspicion is not None and suspicion.fixed):
             return mended, suspicion
-        rest = self.pruned(self.weighed(now, order, {}), wrong, job)
+        rest = self.weighed(now, order, {})
         for mended in search(job, rest, Goal(tuple(now.states), wrong, some=True), extra=self.writer(suspicion)):
             return mended, suspicion if suspicion and suspicion.statement is mended.statement else None
         inserted = self.inserted(now, wrong, order, job)
@@ -266,27 +302,18 @@ class Diagnoser:
             return inserted, None
         return None, suspicion
 
-    def common(
-        self, now: Examination, wrong: frozenset[int], shared: Sequence[int], job: SearchJob
-    ) -> tuple[Mended | None, Suspicion | None]:
-        """Return the one edit, or the one value, that makes several gradients right: they all come from one mistake."""
-        goal = Goal(tuple(now.states), wrong)
+    def common(self, now: Examination, wrong: frozenset[int], shared: Sequence[int], job: SearchJob) -> Mended | None:
+        """Return the one edit that makes several gradients right: they all come from one mistake."""
+        goal, able = Goal(tuple(now.states), wrong), dict[int, float]()
         if now.recordings[0].error is not None:
-            return next(iter(search(job, self.weighed(now, now.order(), {}), goal, TIERS[:3])), None), None
-        able = {
-            number: 0.3 + 0.15 * place for place, number in enumerate(reversed(shared)) if self.able(job, number, wrong)
-        }
+            return next(iter(search(job, self.weighed(now, now.order(), {}), goal, TIERS[:3])), None)
+        for place, number in enumerate(reversed(shared)):
+            if self.able(job, number, wrong):
+                able[number] = 0.3 + 0.15 * place
         weighed = self.weighed(now, shared, able)
         weighed = [entry for entry in weighed if entry[0].number in able or entry[0].looped]
         goal = replace(goal, some=any(statement.looped for statement, _, _ in weighed))
-        found = search(job, weighed, goal, TIERS[:3])
-        if found or not able:
-            return next(iter(found), None), None
-        sure = self.rescaled(now, wrong, [*able], job)
-        if sure is None:
-            return None, None
-        weighed = self.weighed(now, [sure.statement.number], {sure.statement.number: 0.0})
-        return next(iter(search(job, weighed, goal, TIERS[-1:], self.writer(sure))), None), sure
+        return next(iter(search(job, weighed, goal, TIERS[:3])), None)
 
     def able(self, job: SearchJob, number: int, wrong: frozenset[int]) -> bool:
         """Return whether another value of one of a statement's expressions would make some gradients right."""
@@ -299,8 +326,8 @@ class Diagnoser:
     def at(self, now: Examination, suspicion: Suspicion, job: SearchJob) -> Mended | None:
         """Return the edit of a statement, or of what it depends on, that makes right what its right value would."""
         number = suspicion.statement.number
-        numbers = [number, *self.ancestors(now, number)]
-        weighed = self.pruned(self.weighed(now, numbers, {number: 0.0}), suspicion.fixed, job)
+        numbers = [number, *now.ancestors(number)]
+        weighed = self.weighed(now, numbers, {number: 0.0})
         goal = Goal(tuple(now.states), suspicion.fixed)
         found = search(job, weighed, goal, extra=self.writer(suspicion))
         return found[0] if found else self.inserted(now, suspicion.fixed, numbers, job)
@@ -318,74 +345,20 @@ class Diagnoser:
                 above, most, writer = now.doubtful(mended.statement.number, lost), TIERS[-1], self.writer(None)
             order = [(s, root, 0.0) for n in above for s in [job.program.statements[n]] for root in s.roots]
             tried = search(job, order, goal, (most,), writer) if order else ()
-            found = [one for one in tried if self.as_named(now, one)]
+            found = [one for one in tried if as_named(now, one)]
             if not found:
                 break
             mended = found[0]
         return mended
 
-    def elsewhere(self, now: Examination, mended: Mended, job: SearchJob) -> Mended | None:
-        """Return an edit as small, of a line that reads this one or is read by it, that mends the same.
-
-        Which of the two is the mistake, no number can say; a name can, where it is a gradient's.
-        """
-        number, recording = mended.statement.number, now.recordings[0]
-        status = now.status(number)
-        meant = status.expected[0] if status.state == "suspect" else None
-        if not mended.wanted or not isinstance(mended.edit, Edit) or recording.error is not None:
-            return None
-        if meant is not None and self.quantities[0].names(meant, status.name) and now.vouched(number):
-            return None
-        wrote = recording.of(number)
-        reads = {name for event in wrote[-1:] for name in event.reads}
-        readers = {e.statement.number for e in recording.events if any(w in wrote for w in e.reads.values())}
-        near = [job.program.statements[n] for n in sorted({*readers, *now.doubtful(number, reads)} - {number})]
-        order = [
-            (s, root, 0.0) for s in near if not now.settled(s.number) and not now.before_loss(s.number)
-            for root in s.roots if s.targets or _computes(root)
-        ]  # fmt: skip
-        goal = Goal(tuple(now.states), mended.wanted)
-        drops = len(mended.new) < mended.end - mended.start  # what is too much is seldom made good elsewhere
-        found = search(job, order, goal, (mended.edit.cost + (0.3 if drops else 1.2),)) if order else []
-        return next((one for one in found if self.as_named(now, one)), None)
-
-    def likelier(self, one: Mended, other: Mended) -> bool:
-        """Return whether a line is rather the mistake than another: it is called a gradient, the first of two.
-
-        What is put in is a factor then: a comparison or a sum belongs where it is made.
-        """
-        old = self.program.text.source[one.start : one.end]
-        grown = len(_MADE.findall(one.new)) - len(_MADE.findall(old))
-        if one.cost > other.cost + 0.3 or grown > 0:
-            return False
-        named = [any(meanings(name) for name in mended.statement.names) for mended in (one, other)]
-        return named[0] and (not named[1] or one.statement.number < other.statement.number)
-
-    def as_named(self, now: Examination, mended: Mended) -> bool:
-        """Return whether a line holds, with an edit, what its name says; or its name says nothing."""
-        status, number = now.status(mended.statement.number), mended.statement.number
-        told = status.state in ("suspect", "right") and status.expected and not mended.statement.looped
-        meant = status.expected[0] if told else None
-        if meant is None or not self.quantities[0].names(meant, status.name):
-            return True
-        code = self.code(now.program.text.edited(mended.start, mended.end, mended.new))
-        events = [] if code is None else record(code, now.cases[0].call).of(number)
-        value = events[-1].writes.get(status.name) if events else meant.value
-        return fits(value, meant.value) or bool(self.quantities[0].equal_to(value, ("grad", "edge")))
-
     def open(self, now: Examination, wrong: frozenset[int], most: int = MOST_OPEN) -> list[Statement]:
         """Return the last statements that wrong gradients depend on and nothing vouches for, in order of execution."""
-        order, slices = self.candidates(now, wrong)
+        order, slices = now.candidates(wrong)
         shared = set.intersection(*slices.values()) if self.pairs and len(slices) > 1 else set[int]()
         doubtful = [n for n in order if not now.settled(n) or (n in shared and now.status(n).state == "right")]
         found = [self.program.statements[n] for n in doubtful if not now.before_loss(n)]
         found = [s for s in found if s.roots]
         return found[-most:] if len(found) > 1 else []
-
-    def failing(self, now: Examination) -> int:
-        """Return the statement at which the code raises; -1 where it does not."""
-        recording = now.recordings[0]
-        return recording.last.statement.number if recording.error is not None and recording.last is not None else -1
 
     def inserted(self, now: Examination, wrong: frozenset[int], order: Sequence[int], job: SearchJob) -> Mended | None:
         """Return the one statement that is missing behind another: a division by a count, a mask, the -1 of softmax."""
@@ -423,7 +396,7 @@ class Diagnoser:
 
         Without those whose right value would put wrong what is right: there the name has another meaning.
         """
-        tried, live, failing = 0, set(order), self.failing(now)
+        tried, live, failing = 0, set(order), now.failing()
         for number in now.order():  # what nothing reads is there too: it may have been forgotten
             status = now.status(number)
             statement, best = self.program.statements[number], None
@@ -432,7 +405,7 @@ class Diagnoser:
                 if meant:
                     yield Suspicion(statement, Status("suspect", statement.names[0], (meant[0],)), [], frozenset())
                 return
-            if status.state != "suspect" or tried >= 12 or (number not in live and self.negative(now, number)):
+            if status.state != "suspect" or tried >= 12 or (number not in live and now.negative(number)):
                 continue
             for values in now.shapes_for(statement, status):
                 tried += 1
@@ -451,10 +424,10 @@ class Diagnoser:
         passed: set[int] = set()
         for suspicion in suspects:
             number = suspicion.statement.number
-            if passed & set(self.ancestors(now, number)):
+            if passed & set(now.ancestors(number)):
                 continue  # it may be wrong for that reason alone
-            if not suspicion.fixed and (behind := self.behind(now, number, job)) is not None:
-                return behind, None
+            if not suspicion.fixed and (mended := behind(now, number, job)) is not None:
+                return mended, None
             if suspicion.fixed:
                 return self.at(now, suspicion, job), suspicion
             if not self.stepwise:
@@ -467,26 +440,6 @@ class Diagnoser:
                 passed.add(number)
         return None, None
 
-    def negative(self, now: Examination, number: int) -> bool:
-        """Return whether a line holds minus the gradient that its name says: a sign that is the user's to choose."""
-        status = now.status(number)
-        held = zip(now.written(number, status.name), status.expected, strict=False)
-        return status.state == "suspect" and all(
-            isinstance(value, (np.ndarray, float)) and quantity is not None and fits(-value, quantity.value)
-            for value, quantity in held
-        )
-
-    def behind(self, now: Examination, number: int, job: SearchJob) -> Mended | None:
-        """Return the edit of a line that adds or subtracts minus a gradient, where that line alone is the mistake."""
-        status, recording = now.status(number), now.recordings[0]
-        if not self.negative(now, number) or status.expected[0] is None or status.expected[0].kind != "grad":
-            return None
-        made = recording.of(number)
-        readers = {e.statement.number: e.statement for e in recording.events if e.reads.get(status.name) in made}
-        order = [(s, root, 0.0) for s in readers.values() for root in s.roots if _adds(root.expr, status.name)]
-        goal = Goal(tuple(now.states), frozenset(p for p in now.wrong if number in now.statements_of(p)))
-        return next(iter(search(job, order, goal, TIERS[:3]) if goal.wanted else ()), None)
-
     def up_to(self, now: Examination, suspicion: Suspicion, job: SearchJob) -> Mended | None:
         """Return the edit that makes one quantity right: of its statement, or of what nothing vouches for before it.
 
@@ -497,7 +450,7 @@ class Diagnoser:
         if statement.looped or statement.function != self.program.name or expected is None:
             return None
         end = text.range(statement.node)[1]
-        part = self.code(text.edited(end, end, f"; return {name}"))
+        part = self.program.of_text(text.edited(end, end, f"; return {name}"))
         if part is None:
             return None
         twins = {(s.function, s.node.lineno, s.node.col_offset): s for s in part.statements}
@@ -517,16 +470,15 @@ class Diagnoser:
 
             inner = SearchJob(part, short.cases, short.recordings, fresh, job.deadline)
             here = twins[statement.function, statement.node.lineno, statement.node.col_offset]
-            before = [n for n in self.ancestors(short, here.number) if short.status(n).state not in ("right", "size")]
+            before = [n for n in short.ancestors(here.number) if short.status(n).state not in ("right", "size")]
             before = [] if short.recordings[0].error is not None else before  # the line that raises, by itself
             weighed = self.weighed(short, [here.number, *before], {here.number: 0.0})
             wanted = Suspicion(here, suspicion.status, [case.expected[0] for case in short.cases], frozenset())
-            weighed = self.pruned(weighed, frozenset({0}), inner)
             goal = Goal(tuple(short.states), frozenset({0}))
             for one in search(inner, weighed, goal, extra=self.writer(wanted))[:6]:
                 mended = self.earlier(short, one, inner, goal)
                 node = mended.statement.node
-                whole = self.code(text.edited(mended.start, mended.end, mended.new))
+                whole = mended.applied(self.program)
                 after = [] if whole is None else [outcome(case, whole.plain()) for case in self.cases]
                 rest = Goal(tuple(now.states), frozenset())
                 if not after or not all(
@@ -561,21 +513,7 @@ class Diagnoser:
             self.known[id(case.probe)] = Quantities(case.graph, dict(zip(names, case.expected, strict=True)))
         return self.known[id(case.probe)]
 
-    def code(self, source: str) -> StudentCode | None:
-        """Return the program of an edited text; None where it is no Python."""
-        try:
-            return StudentCode(source, self.program.module, self.program.name, self.program.file)
-        except (SyntaxError, ValueError):
-            return None
-
     # ---- where a mistake may be ----------------------------------------------------------------------
-
-    def ancestors(self, now: Examination, number: int) -> list[int]:
-        """Return what a statement depends on, in order of execution."""
-        found: set[int] = set()
-        for recording in now.recordings:
-            found |= recording.slice_of(recording.of(number)[-1:])
-        return [n for n in now.order() if n in found and n != number]
 
     def writer(self, suspicion: Suspicion | None) -> Callable[[Bench], Sequence[Edit]]:
         """Return edits that write what an expression should be worth."""
@@ -631,49 +569,11 @@ class Diagnoser:
                     return None
         return None
 
-    def rescaled(
-        self, now: Examination, wrong: frozenset[int], numbers: Sequence[int], job: SearchJob
-    ) -> Suspicion | None:
-        """Return the last of some statements that a multiple of its value would mend on every case."""
-        for number in sorted(numbers, key=now.order().index, reverse=True):
-            statement = self.program.statements[number]
-            if statement.looped or len(statement.targets) != 1 or not statement.roots or job.late():
-                continue
-            values = [self.rescaled_on(case, statement) for case in self.cases]
-            if all(value is not None for value in values):
-                return Suspicion(statement, Status("unknown", statement.names[0]), values, wrong)
-        return None
-
-    def rescaled_on(self, case: Case, statement: Statement) -> Any | None:
-        """Return the multiple of what a statement wrote that would mend a case; None where none is needed, or helps."""
-        events = record(self.program, case.call, scopes={statement.number}).of(statement.number)
-        names = scope_in(events)
-        if names is None:
-            return None
-        bench = Bench(self.program, case, statement, statement.roots[0], [self.program.scope(names)], len(events))
-        value = rescaled(bench)
-        return None if value is None or np.allclose(value, bench.original[0], rtol=1e-6, atol=1e-12) else value
-
-    def candidates(self, now: Examination, wrong: frozenset[int]) -> tuple[list[int], dict[int, set[int]]]:
-        """Return the statements that a wrong gradient depends on, in order of execution."""
-        slices = {position: now.statements_of(position) for position in wrong}
-        union: set[int] = set().union(*slices.values())
-        if any(recording.error is not None for recording in now.recordings):
-            union |= set(now.order())
-        returns = {s.number for s in self.program.statements if isinstance(s.node, ast.Return)}
-        return [number for number in now.order() if number in union or number in returns], slices
-
-    def good(self, now: Examination) -> set[int]:
-        """Return the statements that a right gradient depends on."""
-        states = [s for s in now.states if s is not None]
-        right = (p for p in range(len(states[0]) if states else 0) if all(s[p] == "right" for s in states))
-        return set[int]().union(*map(now.statements_of, right))
-
     def weighed(
         self, now: Examination, numbers: Sequence[int], fixed: Mapping[int, float]
     ) -> list[tuple[Statement, Root, float]]:
         """Statements with the expressions in them, and a penalty for each, the likeliest first."""
-        good = self.good(now)
+        good = now.good()
         made = []
         for place, number in enumerate(numbers):
             state = now.status(number).state
@@ -686,17 +586,6 @@ class Diagnoser:
             statement = now.program.statements[number]
             if not now.in_order(number):
                 made += [(statement, root, penalty) for root in statement.roots]
-        return sorted(made, key=lambda entry: entry[2])
-
-    def pruned(
-        self, weighed: Sequence[tuple[Statement, Root, float]], wanted: frozenset[int], job: SearchJob
-    ) -> list[tuple[Statement, Root, float]]:
-        """Expressions that no other value of could mend it come later: only another shape might."""
-        made = []
-        for statement, root, penalty in weighed:
-            bench = job.bench(statement, root) if penalty < 0.9 and not job.late() else None
-            hopeless = bench is not None and can_mend(bench, sorted(wanted)) is False
-            made.append((statement, root, penalty + 0.7 * hopeless))
         return sorted(made, key=lambda entry: entry[2])
 
     def fixed_by(
@@ -713,14 +602,14 @@ class Diagnoser:
 
     def fallback(self, now: Examination, wrong: frozenset[int]) -> Suspicion | None:
         """Return where nothing mends it: the first line that is not known to be right and reads only what is."""
-        order, _ = self.candidates(now, wrong)
+        order, _ = now.candidates(wrong)
         failed = now.recordings[0].error is not None and now.recordings[0].last
         if failed:
             return Suspicion(failed.statement, Status("unknown"), [], frozenset())
         usable = [self.program.statements[n] for n in order if self.program.statements[n].roots]
         usable = [s for s in usable if now.status(s.number).state not in ("outside", "right", "size")]
         usable = [s for s in usable if s.targets or any(_computes(root) for root in s.roots)]
-        empty = [s for s in usable if s.names and not any(map(_nonzero, now.written(s.number, s.names[0])))]
+        empty = [s for s in usable if s.names and now.wrote_zeros(s)]
         usable = [s for s in usable if s not in empty] or usable  # zeros that a loop begins with
         for wanted in ("suspect", "unknown", "known", "misshapen"):
             for statement in usable:
@@ -733,66 +622,24 @@ class Diagnoser:
 
     def add(self, now: Examination, statement: Statement, finding: Finding, mended: Mended | None = None) -> None:
         """Keep a finding, in the places of the student's own text, and put its fix into the text."""
-        above = frozenset(self.line(self.program.statements[n]) for n in self.ancestors(now, statement.number))
+        above = frozenset(self.line(self.program.statements[n]) for n in now.ancestors(statement.number))
         finding = replace(finding, span=self.original(finding.span))
         piece = None
         if mended is not None:
-            text, before = self.program.text, self.patch
+            before = self.patch
             self.edits += 1
             self.patch = before.then(mended.start, mended.end, mended.new)
-            self.program = StudentCode(
-                text.edited(mended.start, mended.end, mended.new), self.program.module, self.program.name,
-                self.program.file,
-            )  # fmt: skip
+            self.program = mended.applied(self.program) or self.program
             piece = next(piece for piece in self.patch.pieces if piece not in before.pieces)
             for place, other in enumerate(self.found):
                 if other.piece is not None and other.piece not in self.patch.pieces:  # the same text, edited again
                     self.found[place] = replace(other, piece=piece)
                     return
-        raises = statement.number == self.failing(now)
+        raises = statement.number == now.failing()
         finding = replace(
-            finding, sure=finding.sure and not finding.either and (mended is None or self.firm(now, mended))
+            finding, sure=finding.sure and not finding.either and (mended is None or firm(now, mended, self.job(now)))
         )
         self.found.append(Found(finding, piece, above, now.vouched(statement.number), raises))
-
-    def firm(self, now: Examination, mended: Mended) -> bool:
-        """Return whether an edit that mends can only be of its line.
-
-        What is put to a value as a whole may be missing where that value was made, or in a line behind.
-        """
-        edit, statement = mended.edit, mended.statement
-        if isinstance(edit, Change):
-            return now.program.text.source[mended.start : mended.end] not in ("", "pass")
-        status, old = now.status(statement.number), now.program.text.of(edit.node)
-        if mended.wanted == now.wrong and not self.as_named(now, mended):
-            return False
-        around = (n for n in ast.walk(now.program.tree) if isinstance(n, ast.FunctionDef) and _holds(n, statement.node))
-        if any(isinstance(n, ast.Pass) for function in around for n in ast.walk(function)):
-            return False  # what is missing may belong there
-        reads = {name for event in now.recordings[0].of(statement.number)[-1:] for name in event.reads}
-        if any(now.program.statements[n].in_place for n in now.doubtful(statement.number, reads)):
-            return False  # what it reads was right before it was changed
-        moved = edit.tag == "keepdims" and "reshape" in edit.new
-        added = (
-            len(edit.new) > len(old)
-            and old in edit.new
-            and (moved or edit.tag not in ("transpose", "keepdims", "copy"))
-        )
-        if edit.tag == "negate" and edit.new in old:  # or the minus belongs where the value was made
-            return not now.doubtful(statement.number, {edit.new})
-        if not added or mended.root is None or mended.root.role != "value":
-            return True
-        if edit.node is not mended.root.expr or not statement.targets:
-            above = now.doubtful(statement.number, {path_of(edit.node)})
-            return all(now.status(number).state == "size" for number in above)
-        if edit.tag == "negate":
-            job = SearchJob(now.program, self.cases, now.recordings, self.fresh, self.deadline)
-            other = self.behind(now, statement.number, job)
-            if other is not None and other.edit.tag == "operator":  # dx = dxc + dmu / N for -, or dmu for -dmu
-                return False
-        if status.state == "suspect" and status.expected[0] is not None:
-            return self.quantities[0].names(status.expected[0], status.name) and now.vouched(statement.number)
-        return not now.goes_on(statement, status.name)
 
     def line(self, statement: Statement) -> int:
         """Return the line of a statement in the student's own text."""
@@ -802,15 +649,6 @@ class Diagnoser:
         """Return a span of the mended text in the student's own."""
         start, end = self.program.text.ends(span)
         return self.first.text.between(self.patch.origin(start), self.patch.origin(end))
-
-
-_MADE = re.compile(r"[\w.]+\(|[<>~]|==")  # a call or a comparison
-
-
-def _adds(expr: ast.expr, name: str) -> bool:
-    """Return whether a sum or a difference has a product of a variable as its second term."""
-    sums = (n for n in ast.walk(expr) if isinstance(n, ast.BinOp) and isinstance(n.op, (ast.Add, ast.Sub)))
-    return any(name in _names(ast.unparse(node.right)) for node in sums)
 
 
 def insertions(name: str, value: Any, scope: Scope) -> Iterator[tuple[str, str]]:
@@ -867,16 +705,8 @@ def _increment(op: ast.operator, before: Any, after: Any) -> Any | None:
     return None
 
 
-def _holds(function: ast.FunctionDef, node: ast.stmt) -> bool:
-    return function.lineno <= node.lineno <= (function.end_lineno or 0)
-
-
 def _names(text: str) -> set[str]:
     return set(re.findall(r"[A-Za-z_]\w*", text))
-
-
-def _nonzero(value: Any) -> bool:
-    return not isinstance(value, (np.ndarray, float, int)) or bool(np.any(value))
 
 
 def _computes(root: Root) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.marker.gradient_names import belongs, meanings, normal
+from micrograd.marker.gradient_names import meanings, normal
 from micrograd.marker.repair.node_edits import Change
 from micrograd.marker.repair.search import Goal, Mended, SearchJob, States, states_of
 from micrograd.marker.report import Finding, shown
@@ -25,7 +25,7 @@ from micrograd.marker.student.statements import Root, Statement, path_of
 from micrograd.marker.truth.alignment import Quantities, Quantity, agree, as_array
 from micrograd.marker.truth.cases import MISSING, Case, close, judged
 
-__all__ = ["Examination", "Status", "absent", "fits", "lacking", "last_return", "missing", "permuted", "unpacked"]
+__all__ = ["Examination", "Status", "absent", "fits", "lacking", "last_return", "missing", "unpacked"]
 
 
 # ---- statement by statement ---------------------------------------------------------------------------------
@@ -391,6 +391,42 @@ class Examination:
         named = (q for q in quantities.equal_to(value, ("value",)) if normal(q.label) == normal(name))
         return any(named) or not np.any(value)
 
+    def ancestors(self, number: int) -> list[int]:
+        """Return what a statement depends on, in order of execution."""
+        found: set[int] = set()
+        for recording in self.recordings:
+            found |= recording.slice_of(recording.of(number)[-1:])
+        return [n for n in self.order() if n in found and n != number]
+
+    def good(self) -> set[int]:
+        """Return the statements that a right gradient depends on."""
+        states = [s for s in self.states if s is not None]
+        right = (p for p in range(len(states[0]) if states else 0) if all(s[p] == "right" for s in states))
+        return set[int]().union(*map(self.statements_of, right))
+
+    def candidates(self, wrong: frozenset[int]) -> tuple[list[int], dict[int, set[int]]]:
+        """Return the statements that a wrong gradient depends on, in order of execution."""
+        slices = {position: self.statements_of(position) for position in wrong}
+        union: set[int] = set().union(*slices.values())
+        if any(recording.error is not None for recording in self.recordings):
+            union |= set(self.order())
+        returns = {s.number for s in self.program.statements if isinstance(s.node, ast.Return)}
+        return [number for number in self.order() if number in union or number in returns], slices
+
+    def failing(self) -> int:
+        """Return the statement at which the code raises; -1 where it does not."""
+        recording = self.recordings[0]
+        return recording.last.statement.number if recording.error is not None and recording.last is not None else -1
+
+    def negative(self, number: int) -> bool:
+        """Return whether a line holds minus the gradient that its name says: a sign that is the user's to choose."""
+        status = self.status(number)
+        held = zip(self.written(number, status.name), status.expected, strict=False)
+        return status.state == "suspect" and all(
+            isinstance(value, (np.ndarray, float)) and quantity is not None and fits(-value, quantity.value)
+            for value, quantity in held
+        )
+
     def order(self) -> list[int]:
         """Statement numbers in the order in which they first ran."""
         return list(dict.fromkeys(e.statement.number for e in self.recordings[0].events))
@@ -434,6 +470,14 @@ class Examination:
             events = [e for e in recording.of(number) if name in e.writes]
             found.append(events[-1].writes[name] if events else MISSING)
         return found
+
+    def wrote_zeros(self, statement: Statement) -> bool:
+        """Return whether a statement wrote nothing but zeros under its first name."""
+        return all(map(_zeros, self.written(statement.number, statement.names[0])))
+
+
+def _zeros(value: Any) -> bool:
+    return isinstance(value, (np.ndarray, float, int)) and not np.any(value)
 
 
 def _writers(recording: Recording, path: str) -> list[Event]:
@@ -533,49 +577,6 @@ def last_return(now: Examination) -> Statement | None:
         if isinstance(event.statement.node, ast.Return) and event.caller is None:
             return event.statement
     return None
-
-
-def _is_in_order(node: ast.stmt, results: Sequence[tuple[Any, str]]) -> bool:
-    """Return whether a statement returns gradients that are called after the inputs, each in its place."""
-    if not isinstance(node, ast.Return) or not isinstance(node.value, ast.Tuple):
-        return False
-    names = [entry.id if isinstance(entry, ast.Name) else "" for entry in node.value.elts]
-    places = [(names[key], path) for key, path in results if isinstance(key, int) and key < len(names)]
-    return bool(places) and all(belongs(name, path.rpartition(".")[2]) for name, path in places)
-
-
-def permuted(now: Examination, wrong: frozenset[int], job: SearchJob) -> Mended | None:
-    """Return whether the gradients are all there in another order; the return statement with the right one."""
-    if len(wrong) < 2 or any(s is None for s in now.states):
-        return None
-    statement = last_return(now)
-    if statement is None:
-        return None
-    value = statement.node.value  # type: ignore[attr-defined]
-    if not isinstance(value, ast.Tuple) or _is_in_order(statement.node, now.cases[0].task.call.results):
-        return None  # where their names say that the values are at fault, these are
-    case, recording = now.cases[0], now.recordings[0]
-    keys = [key for key, _ in case.task.call.results]
-    answer = getattr(recording.result, "result", recording.result)  # of a method
-    order = list(range(len(value.elts)))
-    for position in wrong:
-        key = keys[position]
-        if not isinstance(key, int):
-            return None
-        wanted, bound, place = case.expected[position], case.relative * case.scales[position], None
-        for other in range(len(value.elts)):
-            got = answer[other]
-            if isinstance(got, np.ndarray) and got.shape == wanted.shape and close(got, wanted, bound):
-                place = other
-        if place is None:
-            return None
-        order[key] = place
-    if sorted(order) != list(range(len(order))):
-        return None
-    text = now.program.text
-    start, end = text.range(value.elts[0])[0], text.range(value.elts[-1])[1]
-    new = ", ".join(text.of(value.elts[place]) for place in order)
-    return job.verified(_changed(statement, start, end, new, "returns"), Goal(tuple(now.states), wrong))
 
 
 def unpacked(now: Examination, wrong: frozenset[int], job: SearchJob) -> Mended | None:

@@ -6,7 +6,7 @@ import ast
 import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -91,18 +91,20 @@ def _caret(text: Text, mended: Mended) -> Span:
     old = text.source[mended.start : mended.end]
     if "\n" not in old:
         return text.span(edit.node)
-    same = 0
-    while same < min(len(old), len(mended.new)) and old[same] == mended.new[same]:
-        same += 1
-    tail = 0
-    while tail < min(len(old), len(mended.new)) - same and old[-1 - tail] == mended.new[-1 - tail]:
-        tail += 1
+    same = _alike(old, mended.new)
+    tail = _alike(old[same:][::-1], mended.new[same:][::-1])
     start, end = mended.start + same, mended.end - tail
     if end <= start:  # something is missing there
         start, end = max(mended.start, start - 1), min(mended.end, start + 1)
     while start < end and text.source[start].isspace():
         start += 1
     return text.between(start, max(start, end))
+
+
+def _alike(one: str, other: str) -> int:
+    """Return how many characters two texts have in common where they begin."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((n for n, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _evidence(
@@ -133,17 +135,7 @@ def _evidence(
             made.inner_got.append(scope.value(mended.edit.node))
             made.inner_wanted.append(scope.value_of(mended.edit.new.strip()))
         _by_upstream(now, made, statement, root, mended.edit)
-        made.in_exponent = _in_exponent(root.expr, mended.edit)
-        made.in_condition = any(
-            inner is mended.edit.node
-            for n in ast.walk(root.expr)
-            if isinstance(n, ast.Compare)
-            for inner in ast.walk(n)
-        )
-        made.in_shape = any(
-            isinstance(n, ast.Subscript) and n.slice is mended.edit.node and path_of(n.value).endswith("shape")
-            for n in ast.walk(root.expr)
-        )
+        made.within = _within(root, mended.edit.node)
         made.read = frozenset(n.id for n in ast.walk(root.expr) if isinstance(n, ast.Name))
     elif suspicion is not None and suspicion.values:
         got = now.written(statement.number, suspicion.status.name)
@@ -206,16 +198,24 @@ def _doubles(one: Any, two: Any) -> bool:
         return False
 
 
-def _in_exponent(root: ast.expr, edit: Edit) -> bool:
-    """Return whether what is exchanged stands in an exponent."""
-    for node in ast.walk(root):
-        match node:
-            case (
-                ast.BinOp(op=ast.Pow(), right=exponent) | ast.Call(func=ast.Attribute(attr="power"), args=[_, exponent])
-            ):
-                if any(inner is edit.node for inner in ast.walk(exponent)):
-                    return True
-    return False
+def _within(root: Root, node: ast.expr) -> frozenset[str]:
+    """Return what a part of an expression stands in: an exponent, a comparison, a choice, the index of a shape."""
+    found = {"choice"} if root.role in ("index", "test") else set[str]()
+    for n in ast.walk(root.expr):
+        match n:
+            case ast.BinOp(op=ast.Pow(), right=part) | ast.Call(func=ast.Attribute(attr="power"), args=[_, part]):
+                what = "exponent"
+            case ast.Compare() as part:
+                what = "comparison"
+            case ast.Subscript(value=value, slice=part):
+                what = "shape" if path_of(value).endswith("shape") else "choice"
+            case ast.IfExp(test=part) | ast.Call(func=ast.Attribute(attr="where"), args=[part, *_]):
+                what = "choice"
+            case _:
+                continue
+        if any(inner is node for inner in ast.walk(part)):
+            found.add(what)
+    return frozenset(found)
 
 
 # ---- the proof ------------------------------------------------------------------------------------------------
@@ -248,20 +248,22 @@ class Proof:
         program: the text as it was handed in.
         cases: the probes.
         fresh: makes other probes.
+        seen: what was run already, by the edits.
     """
 
     program: StudentCode
     cases: Sequence[Case]
     fresh: Callable[[], Sequence[Case]]
+    seen: dict[tuple[Piece, ...], list[States | None]] = field(default_factory=dict, compare=False)
 
     def states(self, pieces: Iterable[Piece | None]) -> list[States | None]:
         """Return the states of the gradients with some edits, on old and fresh probes."""
-        source = Patch.of(piece for piece in pieces if piece is not None).applied(self.program.text.source)
-        try:
-            function = StudentCode(source, self.program.module, self.program.name, self.program.file).plain()
-        except (SyntaxError, ValueError):
-            return [None]
-        return [outcome(case, function, kept=True) for case in (*self.cases, *self.fresh())]
+        patch = Patch.of(piece for piece in pieces if piece is not None)
+        if patch.pieces not in self.seen:
+            program = self.program.of_text(patch.applied(self.program.text.source))
+            runs = () if program is None else [(case, program.plain()) for case in (*self.cases, *self.fresh())]
+            self.seen[patch.pieces] = [outcome(case, run, kept=True) for case, run in runs] or [None]
+        return self.seen[patch.pieces]
 
     def right(self, pieces: Iterable[Piece | None]) -> list[bool]:
         """Return which gradients are right with some edits, on every probe."""

@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.errors import GraphError
 from micrograd.marker.gradient_names import gradient_target, normal
 from micrograd.marker.messages import problem
 from micrograd.marker.repair.patch import Patch, Piece
@@ -179,10 +178,10 @@ def _edits(program: StudentCode, stop: Stop | None) -> Iterator[tuple[int, int, 
 
 def _state(program: StudentCode, source: str, cases: Sequence[Case], stop: Stop | None) -> str:
     """Return ``right`` where a text makes all gradients right, ``further`` where it no longer stops; else nothing."""
-    try:
-        function = StudentCode(source, program.module, program.name, program.file).plain()
-    except (SyntaxError, GraphError, ValueError):
+    edited = program.of_text(source)
+    if edited is None:
         return ""
+    function = edited.plain()
     states: set[str] = set()
     for case in cases:
         try:

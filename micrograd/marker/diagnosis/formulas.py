@@ -313,7 +313,7 @@ def _is_onehot(run: _Run, name: str, value: Any) -> bool:
     labels = run.case.probe.arguments.get(name)
     if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "iu" or np.ndim(value) != 2:
         return False
-    return len(labels) == len(value) and np.array_equal(value, np.eye(value.shape[1])[labels])
+    return len(labels) == len(value) and np.array_equal(value, labels[:, None] == np.arange(value.shape[1]))
 
 
 # ---- findings --------------------------------------------------------------------------------------------------
@@ -360,7 +360,7 @@ def _mended(program: StudentCode, above: Sequence[Finding]) -> StudentCode:
     if not fixes:
         return program
     source = Patch.of(Piece(*program.text.ends(fix.span), fix.new) for fix in fixes).applied(program.text.source)
-    return StudentCode(source, program.module, program.name, program.file)
+    return program.of_text(source) or program
 
 
 def _roots(program: StudentCode, finding: Finding) -> Iterator[tuple[int, Root]]:
@@ -452,10 +452,11 @@ def by_the_chain_rule(program: StudentCode, cases: Sequence[Case], key: tuple[An
             return
         reader = _Reader(made, program, cases[:1])
         quantity = next(q for q in reader.runs[0].known.all if q.key == key)
-        name = reader.name_of(quantity) or ""
+        name, onehots = reader.name_of(quantity) or "", reader.net.onehots
+        run = reader.runs[0]
         truth = {
             ident(n): q.value if q.kind == "value" else reader.factor * q.value
-            for q in reader.runs[0].known.all if (n := reader.name_of(q)) is not None
+            for q in run.known.all if (n := reader.name_of(q)) is not None
         }  # fmt: skip
         texts = [*scope.names, *(program.text.of(n) for n in ast.walk(program.tree) if isinstance(n, _PARTS))]
         texts = [text for text in dict.fromkeys(texts) if len(text) <= _SHORT and "\n" not in text]
@@ -463,6 +464,8 @@ def by_the_chain_rule(program: StudentCode, cases: Sequence[Case], key: tuple[An
 
         def called(found: re.Match[str]) -> str:
             wanted = truth.get(found[0])
+            if found[0] in onehots:
+                return next(t for t, v in held.items() if _is_onehot(run, onehots[found[0]].source, v))
             if wanted is None or (found[0] in held and agree(held[found[0]], wanted)):
                 return found[0]
             text = next(text for text, value in held.items() if agree_or_not(value, wanted))

@@ -73,13 +73,14 @@ def _zero_paths(graph: Graph) -> Iterator[tuple[str, str, str, Any, Any, Any]]:
     together, and what the whole of it sends to the operand.
     """
     uses: dict[int, list[tuple[int, Any]]] = {}
+    values = graph.values
     for (source, user, _), part in graph.edge_grads.items():
         uses.setdefault(source, []).append((user, part))
     for (operand, index, slot), back in graph.edge_grads.items():
         if len(uses.get(index, ())) < 2:
             continue
         for user, part in uses[index]:
-            sent, scale = sent_along(graph, index, slot, part)
+            sent, scale = sent_along(graph, values, index, slot, part)
             if np.any(part) and sent is not None and float(np.abs(sent).max(initial=0.0)) <= _ZERO * scale:
                 names = graph.nodes[index].name, graph.nodes[user].name, graph.nodes[operand].name
                 yield *names, part, graph.grads[index] - part, back

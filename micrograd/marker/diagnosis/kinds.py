@@ -13,7 +13,7 @@ import numpy as np
 from micrograd.marker.diagnosis.examination import fits
 from micrograd.marker.gradient_names import meanings
 from micrograd.marker.mistakes import BY_TAG
-from micrograd.marker.repair.node_edits import Change, Edit
+from micrograd.marker.repair.node_edits import OPERATORS, Change, Edit
 from micrograd.marker.truth.alignment import Quantities, Quantity
 from micrograd.marker.truth.cases import scale_of
 
@@ -149,18 +149,14 @@ def tensor_ratio(
         return None
     for power, form in _POWERS.items():
         for name in known[0]:
-            good = True
-            for ratio, named in zip(ratios, known, strict=True):
-                tensor = named.get(name)
-                if not isinstance(tensor, (np.ndarray, float, np.floating)) or not _is_power(ratio, tensor, power):
-                    good = False
-                    break
-            if good:
+            if all(_is_power(ratio, named.get(name), power) for ratio, named in zip(ratios, known, strict=True)):
                 return name, power, form.format(name)
     return None
 
 
 def _is_power(ratio: Any, tensor: Any, power: float) -> bool:
+    if not isinstance(tensor, (np.ndarray, float, np.floating)):
+        return False
     t = np.asarray(tensor, float)
     if t.size == 1 and abs(float(t.ravel()[0])) in (0.0, 1.0):
         return False
@@ -181,20 +177,15 @@ def eps_ratio(
 ) -> str | None:
     """Return the power of (v + eps)/v by which got and expected differ: eps was forgotten."""
     ratios = [_ratio(a, b) for a, b in zip(got, wanted, strict=True)]
-    if any(r is None for r in ratios) or not any(e for e in eps):
+    if any(r is None for r in ratios) or not all(eps):
         return None
-    for name in known[0]:
+    moved = [
+        {name: (v + e) / v for name, v in named.items() if isinstance(v, np.ndarray) and np.all(v > 0)}
+        for named, e in zip(known, eps, strict=True)
+    ]
+    for name in moved[0]:
         for power, text in _EPS_POWERS:
-            good = True
-            for ratio, named, e in zip(ratios, known, eps, strict=True):
-                v = named.get(name)
-                if not isinstance(v, np.ndarray) or not e or not np.all(v > 0):
-                    good = False
-                    break
-                if not _is_power(ratio, (v + e) / v, power):
-                    good = False
-                    break
-            if good:
+            if all(_is_power(ratio, named.get(name), power) for ratio, named in zip(ratios, moved, strict=True)):
                 return f"(({name}+eps)/{name})^({text})"
     return None
 
@@ -296,8 +287,7 @@ class Evidence:
         edit: what mends it, if anything was found.
         nonlinear: whether the value wanted is proportional to the upstream gradient and the one there is not.
         gradient: whether the sub-expression, or what comes in, is a gradient rather than a forward value.
-        in_exponent: whether the edit is inside an exponent,
-        in_condition: or inside a comparison.
+        within: what the edit stands in: an exponent, a comparison, a choice by index or ``np.where``, a shape's index.
     """
 
     got: list[Any]
@@ -309,13 +299,11 @@ class Evidence:
     edit: Edit | Change | None = None
     nonlinear: bool = False
     gradient: bool = False
-    in_exponent: bool = False
-    in_condition: bool = False
+    within: frozenset[str] = frozenset()
     frozen: list[list[Any]] = field(default_factory=list)  # per case the inputs' gradients with statistics held fixed
     read: frozenset[str] = frozenset()  # the names in the expression
     reduces: bool = False  # whether a sum is taken in it,
     cuts: bool = False  # and whether a part of an array
-    in_shape: bool = False  # whether the edit is of the index of a shape
 
     @property
     def tag(self) -> str:
@@ -371,15 +359,19 @@ def classified(evidence: Evidence) -> Kind:
     shaped = _by_shape(evidence, pairs)
     if shaped:
         return shaped
-    if evidence.in_condition and tag in ("name", "rewritten", "constant"):  # dout > 0 for y > 0, x > 1 for x > 0
-        return Kind("mask")
+    if "comparison" in evidence.within and tag in ("name", "rewritten", "constant"):  # x > 0 for h > 0, x > 1 for x > 0
+        return Kind("mask" if tag != "name" or "choice" in evidence.within else "swapped_value")
     if evidence.nonlinear and tag in ("name", "factor_name", "drop_factor", "rewritten", ""):
         return Kind("upstream_ignored")
-    if tag == "index" and evidence.in_shape:  # x.shape[1] for x.shape[0]
+    if tag == "regroup" and isinstance(edit, Edit) and isinstance(getattr(edit.node, "op", None), ast.Pow):
+        return Kind("power")  # (1 - n) ** 2 for 1 - n ** 2
+    if _sums(evidence) and all(np.ndim(v) and np.asarray(v).dtype.kind in "iu" for v in evidence.inner_got or [0]):
+        return Kind("index")  # arrays of whole numbers
+    if tag == "index" and "shape" in evidence.within:  # x.shape[1] for x.shape[0]
         return Kind("wrong_count")
     if tag in ("axis", "axis_missing", "axis_superfluous", "transpose", "index", "compare", "mask", "order"):
         return Kind(BY_TAG[tag])
-    if evidence.in_exponent:
+    if "exponent" in evidence.within:
         return Kind("power")
     if tag == "factor_name" and isinstance(edit, Edit) and _is_mask(edit.detail, evidence.scopes):
         return Kind("mask")
@@ -393,7 +385,8 @@ def classified(evidence: Evidence) -> Kind:
         part = got is evidence.inner_got
         constant = constant_ratio(got, wanted, sizes)
         if constant is not None and constant[1] != "1":
-            return Kind(*constant, of_part=part)
+            turned = tag == "operator" and isinstance(edit, Edit) and _operators(edit) == {"*", "/"}
+            return Kind("operator" if turned else constant[0], constant[1], of_part=part)
         forgotten = eps_ratio(got, wanted, known, eps)
         if forgotten:
             return Kind("eps_missing", forgotten, of_part=part)
@@ -424,8 +417,9 @@ def classified(evidence: Evidence) -> Kind:
         return path
     if tag == "name" and edit is not None and isinstance(edit, Edit):
         return Kind(_swapped(edit))
-    if tag == "operator" and isinstance(edit, Edit) and isinstance(edit.node, ast.BinOp):
-        return _by_operator(edit.node, edit.detail)
+    if tag == "operator" and isinstance(edit, Edit):
+        exchanged = _operators(edit)
+        return Kind("path_sign" if exchanged == {"+", "-"} else "power" if exchanged == {"*", "/"} else "operator")
     if tag == "exchange" and isinstance(edit, Edit) and isinstance(edit.node, ast.BinOp):
         return Kind("sign" if isinstance(edit.node.op, ast.Sub) else "power")
     if (
@@ -435,6 +429,8 @@ def classified(evidence: Evidence) -> Kind:
     ):
         return Kind("count")
     if tag == "rewritten" and isinstance(edit, Edit):
+        if isinstance(edit.node, ast.Constant):  # a number for a setting
+            return Kind("swapped_value")
         old, new = set(_PATH.findall(ast.unparse(edit.node))), set(_PATH.findall(edit.new))
         gone, come = old - new, new - old
         if len(gone) == len(come) == 1:
@@ -575,11 +571,6 @@ def _swapped(edit: Edit) -> str:
     return "swapped_value"
 
 
-def _by_operator(node: ast.BinOp, detail: str) -> Kind:
-    """By the operator that is there and the one that belongs there."""
-    there = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}.get(type(node.op), "")
-    if {there, detail} == {"+", "-"}:
-        return Kind("path_sign")
-    if {there, detail} == {"*", "/"}:
-        return Kind("power")
-    return Kind("operator")
+def _operators(edit: Edit) -> set[str]:
+    """Return the operator that is there and the one that belongs there."""
+    return {OPERATORS.get(type(edit.node.op), "") if isinstance(edit.node, ast.BinOp) else "", edit.detail}

@@ -46,33 +46,23 @@ def _replaced(line: Line, node: ast.expr, text: str) -> str:
     return f"{line.target} = {new.decode()}"
 
 
-def _product(line: Line, tree: ast.expr) -> tuple[ast.expr, list[ast.expr]] | None:
-    """Return the product that holds the upstream gradient, and the operations from it down to that.
+def _product(tree: ast.expr, upstream: str) -> tuple[ast.expr, ast.Name] | None:
+    """Return the largest product that holds the upstream gradient, and where in it that is; None where none does."""
 
-    None where none does.
-    """
-
-    def path(node: ast.AST) -> list[ast.AST] | None:
-        if isinstance(node, ast.Name) and node.id == line.upstream:
-            return [node]
-        for child in ast.iter_child_nodes(node):
-            if (found := path(child)) is not None:
-                return [node, *found]
+    def held(node: ast.expr) -> ast.Name | None:
+        match node:
+            case ast.Name(id=name) if name == upstream:
+                return node
+            case ast.BinOp(left=left, op=ast.Mult() | ast.Div(), right=right):
+                return held(left) or held(right)
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return held(operand)
         return None
 
-    way = path(tree)
-    if way is None:
-        return None
-    top = way[-1]
-    for node in reversed(way[:-1]):
-        factor = isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Div))
-        if not factor and not (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)):
-            break
-        top = node
-    inner = way[way.index(top) :]
-    if not isinstance(top, ast.expr) or len(inner) < 2:
-        return None
-    return top, [node for node in inner if isinstance(node, ast.expr)]
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.BinOp, ast.UnaryOp)) and (found := held(node)) is not None:
+            return node, found
+    return None
 
 
 def rule_blanked(line: Line) -> AlteredLine | None:
@@ -86,11 +76,10 @@ def rule_blanked(line: Line) -> AlteredLine | None:
         return None
     if (other := _beside(line, tree)) is not None:
         return AlteredLine(_replaced(line, other, BLANK), _text(line, other))
-    found = _product(line, tree)
+    found = _product(tree, line.upstream)
     if found is None or not _only_spread(tree, found[0]):
         return None
-    top, way = found
-    upstream = way[-1]
+    top, upstream = found
     raw = _text(line, top).encode()
     start, end = upstream.col_offset - top.col_offset, (upstream.end_col_offset or 0) - top.col_offset
     answer = (raw[:start] + b"\0" + raw[end:]).decode()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from micrograd.marker.messages import Phrase
 
 __all__ = ["COMMENTS", "EXERCISES", "WORDS", "translated"]
@@ -52,7 +54,6 @@ WORDS: dict[str, Phrase] = {
     "hint.axis": ("which axis?", "哪个轴？"),
     "hint.shape": ("which shape?", "什么形状？"),
     "answers": ("Answers", "答案"),
-    "answer": ("{number}. {answer}", "{number}. {answer}"),
     "answer.bug": ("{number}. `{right}` (it said `{wrong}`: {why})", "{number}. `{right}`（原文为 `{wrong}`：{why}）"),
     "cell.forward": ("The forward pass. It is right.", "前向传播，是正确的。"),
     "cell.backward": ("The backward pass.", "反向传播。"),
@@ -61,49 +62,40 @@ WORDS: dict[str, Phrase] = {
 }
 
 COMMENTS: dict[str, str] = {
-    "step 1: mean of each feature": "第1步：每个特征的均值",
-    "step 2: subtract the mean": "第2步：减去均值",
-    "step 3: square": "第3步：平方",
-    "step 4: variance of each feature": "第4步：每个特征的方差",
-    "step 5: standard deviation": "第5步：标准差",
-    "step 6: invert": "第6步：取倒数",
-    "step 7: normalize": "第7步：归一化",
-    "step 8: scale": "第8步：缩放",
-    "step 9: shift": "第9步：平移",
-    "step 1: mean of each example": "第1步：每个样本的均值",
-    "step 4: variance of each example": "第4步：每个样本的方差",
-    "step 1: each group of channels in a row of its own": "第1步：每组通道排成一行",
-    "step 2: mean of each group": "第2步：每组的均值",
-    "step 3: subtract the mean": "第3步：减去均值",
-    "step 4: square": "第4步：平方",
-    "step 5: variance of each group": "第5步：每组的方差",
-    "step 6: standard deviation": "第6步：标准差",
-    "step 7: invert": "第7步：取倒数",
-    "step 8: normalize": "第8步：归一化",
-    "step 9: back to images": "第9步：还原成图像",
-    "step 10: scale each channel; gamma and beta have the shape (1, C, 1, 1)": (
-        "第10步：缩放每个通道；gamma 和 beta 的形状是 (1, C, 1, 1)"
+    "mean of each feature": "每个特征的均值",
+    "subtract the mean": "减去均值",
+    "square": "平方",
+    "variance of each feature": "每个特征的方差",
+    "standard deviation": "标准差",
+    "invert": "取倒数",
+    "normalize": "归一化",
+    "scale": "缩放",
+    "shift": "平移",
+    "mean of each example": "每个样本的均值",
+    "variance of each example": "每个样本的方差",
+    "each group of channels in a row of its own": "每组通道排成一行",
+    "mean of each group": "每组的均值",
+    "variance of each group": "每组的方差",
+    "back to images": "还原成图像",
+    "scale each channel; gamma and beta have the shape (1, C, 1, 1)": (
+        "缩放每个通道；gamma 和 beta 的形状是 (1, C, 1, 1)"
     ),
-    "step 11: shift each channel": "第11步：平移每个通道",
-    "step 1: the largest score of each example": "第1步：每个样本的最高得分",
-    "step 2: subtract it, so that no exponential overflows": "第2步：减去它，以免指数溢出",
-    "step 3: exponentials": "第3步：取指数",
-    "step 4: their sum": "第4步：求和",
-    "step 5: probabilities": "第5步：概率",
-    "step 6: the probability of the right class": "第6步：正确类别的概率",
-    "step 7: its logarithm": "第7步：取对数",
-    "step 8: the mean surprise": "第8步：平均意外程度",
-    "step 1: multiply by the weights": "第1步：乘以权重",
-    "step 2: add the bias": "第2步：加上偏置",
-    "step 3: let the positive ones through": "第3步：只让正数通过",
+    "shift each channel": "平移每个通道",
+    "the largest score of each example": "每个样本的最高得分",
+    "subtract it, so that no exponential overflows": "减去它，以免指数溢出",
+    "exponentials": "取指数",
+    "their sum": "求和",
+    "probabilities": "概率",
+    "the probability of the right class": "正确类别的概率",
+    "its logarithm": "取对数",
+    "the mean surprise": "平均意外程度",
+    "multiply by the weights": "乘以权重",
+    "add the bias": "加上偏置",
+    "let the positive ones through": "只让正数通过",
 }
-"""Each comment of the lessons, without its ``#``, in Chinese."""
+"""Each comment of the lessons, without its ``# step 1:``, in Chinese."""
 
 
 def translated(source: str) -> str:
     """Return the text of a lesson with its comments in Chinese."""
-    lines = []
-    for line in source.split("\n"):
-        code, hash_, comment = line.partition("# ")
-        lines.append(f"{code}# {COMMENTS.get(comment, comment)}" if hash_ else line)
-    return "\n".join(lines)
+    return re.sub(r"# step (\d+): (.*)", lambda step: f"# 第{step[1]}步：{COMMENTS[step[2]]}", source)

@@ -29,7 +29,7 @@ from micrograd.marker.exercises.exercise_messages import EXERCISES, WORDS, trans
 from micrograd.marker.inputs.guessing import make
 from micrograd.marker.inputs.task import Probe
 from micrograd.marker.messages import place_of, say
-from micrograd.marker.probing.trial import Trial
+from micrograd.marker.probing.trial import Trial, largest
 from micrograd.marker.probing.visibility import VISIBLE
 from micrograd.pytree import call_by_parameter
 
@@ -140,26 +140,19 @@ def lesson_of(forward: Callable[..., Any]) -> Lesson:
         name = getattr(forward, "__name__", "the function")
         raise GraphError(f"the source of {name} cannot be read; put it into a file.") from None
     tree = ast.parse(text)
-    makers: dict[str, ast.stmt] = {}
-    for statement in tree.body:
-        for name in _made_by(statement):
-            makers[name] = statement
+    makers = {name: statement for statement in tree.body for name in _made_by(statement)}
     start = next((s for s in tree.body if isinstance(s, ast.FunctionDef) and s.name == forward.__name__), None)
     if start is None:
         return Lesson(textwrap.dedent(own), forward)
     wanted: set[ast.stmt] = {start}
     stack: list[ast.stmt] = [start]
     while stack:
-        for name in _read_by(stack.pop()):
-            if name in makers and makers[name] not in wanted:
-                wanted.add(made := makers[name])
-                stack.append(made)
-    imports: list[str] = []
-    parts: list[str] = []
-    for statement in tree.body:
-        if statement in wanted:
-            kept = ast.get_source_segment(text, statement) or ""
-            (imports if isinstance(statement, (ast.Import, ast.ImportFrom)) else parts).append(kept)
+        made = {makers[name] for name in _read_by(stack.pop()) if name in makers} - wanted
+        wanted |= made
+        stack += made
+    kept = {statement: ast.get_source_segment(text, statement) or "" for statement in tree.body if statement in wanted}
+    imports = [part for statement, part in kept.items() if isinstance(statement, (ast.Import, ast.ImportFrom))]
+    parts = [part for part in kept.values() if part not in imports]
     return Lesson("\n".join(imports) + "\n\n\n" + "\n\n\n".join(parts) + "\n", forward)
 
 
@@ -224,12 +217,9 @@ def exercise(
     if not answers:
         raise GraphError(f"{listing.name} has no place for an exercise of the kind {kind!r}; choose another kind.")
 
-    def write(line: Line) -> str:
-        return edits.get(line.target, line.statement)
-
     name = getattr(start.forward, "__name__", "f")
     return Exercise(
-        kind, language, seed, name, listing.name, _with_numpy(start.text.strip() + "\n"), listing.source(write),
+        kind, language, seed, name, listing.name, _with_numpy(start.text.strip() + "\n"), maker.written(edits),
         listing.source(), tuple(answers), _by_parameter(start.forward, example),
     )  # fmt: skip
 
@@ -283,8 +273,7 @@ class _Judge:
                 for mine, true in zip(got if isinstance(got, tuple) else (got,), trial.outputs() or (), strict=True):
                     if np.shape(mine) != np.shape(true):
                         return np.inf
-                    apart = float(np.abs(mine - true).max(initial=0.0))
-                    size = float(np.abs(true).max(initial=0.0))
+                    apart, size = largest(mine - true), largest(true)
                     worst = max(worst, apart / size if size > 1e-12 * trial.scale else apart / trial.scale)
         except Exception:  # noqa: BLE001 - a planted mistake may raise anything
             return np.inf
@@ -383,26 +372,24 @@ class _Maker:
         places = [(line, edit) for line in self.lines for edit in mistakes_in(line, alike)]
         self.rng.shuffle(places)
         edits: dict[str, str] = {}
-        found: dict[str, Answer] = {}
+        kinds: dict[str, str] = {}
         for line, edit in places:
-            if len(found) == count:
+            if len(edits) == count:
                 break
             if line.target in edits:
                 continue
-            alone, together = (
-                self._with({line.target: edit.statement}),
-                self._with({**edits, line.target: edit.statement}),
-            )
+            own = {line.target: edit.statement}
+            alone, together = self.written(own), self.written(edits | own)
             if VISIBLE < self.judge.apart(alone) < np.inf > self.judge.apart(together):
-                edits[line.target] = edit.statement
-                found[line.target] = Answer(0, line.statement, edit.statement, edit.kind)
-        order = [line.target for line in self.listing.lines if line.target in found]
+                edits |= own
+                kinds[line.target] = edit.kind
+        wrong = [line for line in self.listing.lines if line.target in edits]
         return edits, [
-            Answer(number, found[target].right, found[target].wrong, found[target].why)
-            for number, target in enumerate(order, 1)
+            Answer(number, line.statement, edits[line.target], kinds[line.target])
+            for number, line in enumerate(wrong, 1)
         ]
 
-    def _with(self, edits: Mapping[str, str]) -> str:
+    def written(self, edits: Mapping[str, str]) -> str:
         """Return the backward with other statements."""
         return self.listing.source(lambda line: edits.get(line.target, line.statement))
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import ast
-import json
 import shlex
 from pathlib import Path
-from typing import Any
 
 from micrograd.errors import GraphError
 from micrograd.marker.exercises.exercise_messages import WORDS
 from micrograd.marker.exercises.exercises import Exercise
 from micrograd.marker.messages import say
 from micrograd.marker.mistakes import MISTAKES
+from micrograd.marker.notebook import cell, notebook
 
 __all__ = ["check_options", "notebook_text", "python_text", "solution_path", "suffix_of"]
 
@@ -55,7 +54,7 @@ def _answers(exercise: Exercise) -> list[str]:
             text = {"right": answer.right, "wrong": answer.wrong, "why": why}
             lines.append(say(exercise.language, WORDS["answer.bug"], number=answer.number, **text))
         else:
-            lines.append(say(exercise.language, WORDS["answer"], number=answer.number, answer=f"`{answer.right}`"))
+            lines.append(f"{answer.number}. `{answer.right}`")
     return lines
 
 
@@ -96,35 +95,16 @@ def python_text(exercise: Exercise, file: str, command: str, *, solved: bool = F
         solved: the solution instead.
     """
     language = exercise.language
-    head = [_title(exercise, solved), ""]
     if solved:
-        head += [say(language, WORDS["answers"]), "", *_answers(exercise)]
+        told = [say(language, WORDS["answers"]), "", *_answers(exercise)]
     else:
-        head += [
-            _task(exercise),
-            "",
-            say(language, WORDS["mark"]),
-            "",
-            f"    micrograd {shlex.join(['check', file, *check_options(exercise)])}",
-            "",
-        ]
-        head += [say(language, WORDS["mark.hint"])]
-    head += ["", say(language, WORDS["made"], command=command)]
+        line = f"    micrograd {shlex.join(['check', file, *check_options(exercise)])}"
+        told = [_task(exercise), "", say(language, WORDS["mark"]), "", line, "", say(language, WORDS["mark.hint"])]
+    made = say(language, WORDS["made"], command=command)
+    head = "\n".join([_title(exercise, solved), "", *told, "", made])
     body = exercise.solved if solved else exercise.asked
-    tail = [
-        'if __name__ == "__main__":', "    import micrograd as mg", "",
-        f"    print({_check(exercise)})", "",
-    ]  # fmt: skip
-    return (
-        '"""'
-        + "\n".join(head)
-        + '\n"""\n\n'
-        + exercise.given.rstrip()
-        + "\n\n\n"
-        + body.rstrip()
-        + "\n\n\n"
-        + "\n".join(tail)
-    )
+    tail = f'if __name__ == "__main__":\n    import micrograd as mg\n\n    print({_check(exercise)})\n'
+    return f'"""{head}\n"""\n\n{exercise.given.rstrip()}\n\n\n{body.rstrip()}\n\n\n{tail}'
 
 
 def notebook_text(exercise: Exercise, command: str, *, solved: bool = False) -> str:
@@ -136,35 +116,16 @@ def notebook_text(exercise: Exercise, command: str, *, solved: bool = False) -> 
         solved: the solution instead.
     """
     language = exercise.language
-    told = [f"# {_title(exercise, solved)}", ""]
-    if solved:
-        told += [*_answers(exercise), ""]
-    else:
-        told += [_task(exercise), ""]
-    told.append(say(language, WORDS["made"], command=command))
+    told = _answers(exercise) if solved else [_task(exercise)]
+    about = "\n".join([f"# {_title(exercise, solved)}", "", *told, "", say(language, WORDS["made"], command=command)])
     mark = f"import micrograd as mg\n\n{_check(exercise)}"
     mark = mark if language == "en" else mark.replace("mg.check", "print(mg.check") + ")"
-    cells = [
-        _cell("markdown", "title", "\n".join(told)),
-        _cell("markdown", "given", say(language, WORDS["cell.forward"])),
-        _cell("code", "forward", exercise.given.strip()),
-        _cell("markdown", "asked", say(language, WORDS["cell.backward"])),
-        _cell("code", "backward", (exercise.solved if solved else exercise.asked).strip()),
-        _cell("markdown", "marking", say(language, WORDS["cell.mark"])),
-        _cell("code", "mark", mark),
-    ]
-    book = {
-        "cells": cells,
-        "metadata": {
-            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-            "language_info": {"name": "python"},
-        },
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
-    return json.dumps(book, indent=1, ensure_ascii=False) + "\n"
-
-
-def _cell(kind: str, name: str, source: str) -> dict[str, Any]:
-    cell: dict[str, Any] = {"cell_type": kind, "id": name, "metadata": {}, "source": source.splitlines(keepends=True)}
-    return cell | ({"execution_count": None, "outputs": []} if kind == "code" else {})
+    return notebook([
+        cell("markdown", "title", about),
+        cell("markdown", "given", say(language, WORDS["cell.forward"])),
+        cell("code", "forward", exercise.given.strip()),
+        cell("markdown", "asked", say(language, WORDS["cell.backward"])),
+        cell("code", "backward", (exercise.solved if solved else exercise.asked).strip()),
+        cell("markdown", "marking", say(language, WORDS["cell.mark"])),
+        cell("code", "mark", mark),
+    ])  # fmt: skip

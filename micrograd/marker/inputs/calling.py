@@ -7,7 +7,6 @@ gamma, beta)``, ``loss, dx = softmax_loss(x, y)``, ``Relu.backward(dout)``.
 from __future__ import annotations
 
 import ast
-import copy
 import functools
 import inspect
 import re
@@ -19,11 +18,13 @@ import numpy as np
 
 from micrograd.errors import GraphError
 from micrograd.marker.gradient_names import arrives, gradient_target, normal
-from micrograd.marker.inputs.clues import assigned, function_in, parameters_of, returned
-from micrograd.marker.inputs.conventions import role_of
+from micrograd.marker.inputs.clues import parameters
+from micrograd.marker.inputs.conventions import is_float, role_of
 from micrograd.marker.inputs.pairs import CACHE, Pair, is_slope
 from micrograd.marker.inputs.task import Argument, Call, Probe
 from micrograd.marker.messages import problem
+from micrograd.marker.student.recording import duplicate, line_of
+from micrograd.marker.student.statements import assigned, function_in, parameters_of, returned
 from micrograd.pytree import call_by_parameter, paths
 
 __all__ = ["Results", "Stopped", "Watch", "call_of", "function_named", "gradients_of", "inputs_of", "result_of"]
@@ -60,16 +61,8 @@ def inputs_of(arguments: Mapping[str, Any]) -> tuple[str, ...]:
         for name, value in arguments.items()
         if not (isinstance(value, dict) and (_SETTINGS.fullmatch(name) or "mode" in value))
         for path, leaf in paths(value, name)
-        if _is_array(leaf)
+        if isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f"
     )
-
-
-def _is_array(value: Any) -> bool:
-    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
-
-
-def _is_output(value: Any) -> bool:
-    return _is_array(value) or isinstance(value, (float, np.floating))
 
 
 def _described(value: Any) -> str:
@@ -123,10 +116,10 @@ class Watch:
             return GraphError(_no_result(name, self.results[0]))
         alike: dict[Any, list[Exception]] = {}
         for error in self.errors:
-            alike.setdefault((type(error), _line_in(error, self.file)), []).append(error)
-        kind, _ = max(alike, key=lambda where: where[1], default=(Exception, 0))
+            alike.setdefault((type(error), line_of(error, self.file)), []).append(error)
+        kind, _ = max(alike, key=lambda where: where[1] or 0, default=(Exception, 0))
         if kind in _NO_SHAPE:  # of the guess that came furthest: a number that should be whole, a list for an array
-            return max(self.errors, key=lambda error: _line_in(error, self.file))
+            return max(self.errors, key=lambda error: line_of(error, self.file) or 0)
         most = max(alike.values(), key=len, default=[])
         return most[0] if len(most) > len(self.errors) / 2 else None
 
@@ -134,15 +127,6 @@ class Watch:
 def _is_not_in_module(error: Exception) -> bool:
     """Return whether a module has no such name: ``np.int`` was there once."""
     return isinstance(error, AttributeError) and str(error).startswith("module ")
-
-
-def _line_in(error: Exception, file: str) -> int:
-    """Return the innermost line of a file that an error came through."""
-    line, trace = 0, error.__traceback__
-    while trace is not None:
-        line = trace.tb_lineno if trace.tb_frame.f_code.co_filename == file else line
-        trace = trace.tb_next
-    return line
 
 
 class Stopped(BaseException):
@@ -167,25 +151,8 @@ def result_of(forward: Callable[..., Any], probe: Probe) -> Any:
 
 def gradients_of(backward: Callable[..., Any], call: Call, probe: Probe, result: Any) -> Any:
     """Return what the backward returns for copies of what `call` gives it; the upstream gradients are ones."""
-    positional, keywords = [], {}
-    for argument in call.arguments:
-        match argument.origin:
-            case "upstream":
-                key = call.outputs[argument.key]
-                value = np.ones_like(result if key is None else result[key])
-            case "result":
-                value = (
-                    result if argument.key is None or not isinstance(result, (tuple, list)) else result[argument.key]
-                )
-            case "input":
-                value = probe.arguments[argument.key]
-            case _:
-                value = argument.key
-        value = copy.deepcopy(value)
-        if argument.keyword:
-            keywords[argument.name] = value
-        else:
-            positional.append(value)
+    upstream = [np.ones_like(result if key is None else result[key]) for key in call.outputs]
+    positional, keywords = duplicate(call.given(probe, result, upstream))
     return backward(*positional, **keywords)
 
 
@@ -217,7 +184,7 @@ def call_of(
     if pair.kind == "loss":
         return _call_of_loss(pair, inputs, result, said)
     items = list(result) if isinstance(result, (tuple, list)) else [result]
-    floats = [i for i, item in enumerate(items) if _is_output(item)]
+    floats = [i for i, item in enumerate(items) if is_float(item)]
     if not floats:
         raise GraphError(_no_result(pair.forward, result))
     if not inspect.signature(backward).parameters:  # backward() of (probabilities, loss)
@@ -263,7 +230,7 @@ def _left_out(named: Results, inputs: Sequence[str], names: Sequence[str]) -> Re
 
 
 def _call_of_loss(pair: Pair, inputs: Sequence[str], result: Any, said: tuple[tuple[str, ...], bool] | None) -> Call:
-    if not isinstance(result, tuple) or len(result) < 2 or not _is_output(result[0]) or np.ndim(result[0]):
+    if not isinstance(result, tuple) or len(result) < 2 or not is_float(result[0]) or np.ndim(result[0]):
         key = "none" if result is None else "loss"
         raise GraphError(problem(key, name=pair.forward, got=_described(result)))
     names = said[0] if said and len(said[0]) == len(result) else ("",) * len(result)
@@ -291,46 +258,32 @@ def _arguments(
     slope: bool,
 ) -> tuple[tuple[Argument, ...], int]:
     """Return where each parameter of the backward comes from, and how many of them are gradients of outputs."""
-    bound = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    parameters = [
-        p for p in inspect.signature(backward).parameters.values() if p.kind not in bound and p.name != "self"
-    ]
-    settings = {p.name: value for p in parameters if (value := _setting(p)) is not None and p.name not in arguments}
-    settings = {name: value for name, value in settings.items() if name not in said}
-    origins: dict[str, tuple[str, Any]] = {name: ("value", value) for name, value in settings.items()}
-    caches = [p.name for p in parameters if CACHE.fullmatch(p.name) and p.name not in arguments]
-    ups = [p.name for p in parameters if p.name not in {*arguments, *said, *caches} and arrives(p.name)]
-    ups = (
-        ups
-        or [p.name for p in parameters if p.name not in {*arguments, *said, *caches} and gradient_target(p.name)][:1]
-    )
-    if (
-        is_slope(pair)
-        and len(parameters) == 1
-        and not caches
-        and not any(map(arrives, ups))
-        and np.ndim(items[floats[0]])
-    ):
+    taken = parameters(backward)
+    names = [p.name for p in taken]
+    unknown = [p for p in taken if p.name not in {*arguments, *said} and not arrives(p.name)]
+    settings = {p.name: value for p in unknown if (value := _setting(p)) is not None}
+    alike = {n: like for n in names if (like := _alike(n, arguments)) and n not in said and not arrives(n)}
+    free = [name for name in names if name not in {*arguments, *said} and not CACHE.fullmatch(name)]
+    ups = [name for name in free if arrives(name)] or [name for name in free if gradient_target(name)][:1]
+    alone = len(names) == 1 and (names[0] in arguments or not CACHE.fullmatch(names[0]))
+    if is_slope(pair) and alone and not any(map(arrives, ups)) and np.ndim(items[floats[0]]):
         if not slope:  # softmax_grad(s)
-            raise GraphError(problem("no_upstream", name=pair.backward, parameters=parameters[0].name))
-        return (Argument(parameters[0].name, "input", next(iter(inputs_of(arguments)))),), 1  # tanh_prime(z)
-    alike = {p.name: name for p in parameters if (name := _alike(p.name, arguments)) and p.name not in said}
-    alike = {name: own for name, own in alike.items() if not arrives(name)}
-    free = [p.name for p in parameters if p.name not in {*arguments, *said, *caches, *ups, *settings, *alike}]
-    more = [p.name for p in parameters if p.name in free and _of_output(p.name, said, floats)]
-    ups += [name for name in more if name not in ups]
-    ups = ups or [p.name for p in parameters if p.name in free and p.default is p.empty][:1]
+            raise GraphError(problem("no_upstream", name=pair.backward, parameters=names[0]))
+        return (Argument(names[0], "input", next(iter(inputs_of(arguments)))),), 1  # tanh_prime(z)
+    free = [name for name in free if name not in {*ups, *settings, *alike}]
+    ups += [name for name in free if _of_output(name, said, floats)]
+    ups = ups or [p.name for p in taken if p.name in free and p.default is p.empty][:1]
     own = [name for name in free if role_of(name) == "labels" and name not in ups[1:]]
-    beside = len(free) > 1 or any(p.name in (*said, *arguments) for p in parameters)
+    beside = len(free) > 1 or any(name in (*said, *arguments) for name in names)
     if own and not any(map(arrives, ups)) and beside:
         raise GraphError(problem("own_loss", name=pair.backward, parameter=own[0], forward=pair.forward))
     if not ups and np.ndim(items[floats[0]]) and not (slope and is_slope(pair)):
-        listed = ", ".join(p.name for p in parameters)
-        raise GraphError(problem("no_upstream", name=pair.backward, parameters=listed))
-    ups = [p.name for p in parameters if p.name in ups][: len(floats)]
+        raise GraphError(problem("no_upstream", name=pair.backward, parameters=", ".join(names)))
+    ups = [name for name in names if name in ups][: len(floats)]
+    origins: dict[str, tuple[str, Any]] = {name: ("value", value) for name, value in settings.items()}
     origins |= {name: ("upstream", at) for at, name in enumerate(ups)}
     rest = list(range(len(ups), len(items)))  # of the forward's result, what is no output
-    for p in parameters:
+    for p in taken:
         if p.name in origins:
             continue
         if p.name in arguments:
@@ -340,12 +293,12 @@ def _arguments(
         elif p.name in said:
             origins[p.name] = ("result", said.index(p.name))
         elif p.default is p.empty and rest:
-            alone = len(parameters) == len(ups) + len(settings) + 1
-            origins[p.name] = ("result", rest[-1] if alone else rest.pop(0))
+            last = len(names) == len(ups) + len(settings) + 1
+            origins[p.name] = ("result", rest[-1] if last else rest.pop(0))
         elif p.default is p.empty:
             raise GraphError(problem("wants", name=pair.backward, parameter=p.name, forward=pair.forward))
     given, skipped = [], False  # without an upstream gradient it is a loss: the one that arrives is 1
-    for p in parameters:  # after one that keeps its default the others go by keyword
+    for p in taken:  # after one that keeps its default the others go by keyword
         skipped = skipped or p.name not in origins or p.kind is p.KEYWORD_ONLY
         if p.name in origins:
             given.append(Argument(p.name, *origins[p.name], keyword=skipped))
@@ -406,9 +359,9 @@ def _matches(name: str, path: str) -> bool:
 def _by_name(keyed: Keyed, inputs: Sequence[str]) -> Results:
     """Return the inputs that the names say; empty where they do not say one each."""
     found = [(key, [path for path in inputs if _matches(name, path)]) for key, name in keyed]
-    if any(len(paths_) > 1 for _, paths_ in found):
+    if any(len(own) > 1 for _, own in found):
         return ()
-    known = tuple((key, paths_[0]) for key, paths_ in found if paths_)
+    known = tuple((key, own[0]) for key, own in found if own)
     return known if len({path for _, path in known}) == len(known) else ()
 
 
@@ -432,7 +385,6 @@ def _results(keyed: Keyed, inputs: Sequence[str]) -> tuple[Results, bool]:
 def _promised(backward: Callable[..., Any], inputs: Sequence[str]) -> bool:
     """Return whether the docstring lists the gradients in the inputs' order, after a word that says so."""
     text = re.split(r"(?i)returns?\b", inspect.getdoc(backward) or "")[-1]
-    at = [
-        m.start() if (m := re.search(rf"\bd_?{re.escape(path.rpartition('.')[2])}\b", text)) else -1 for path in inputs
-    ]
-    return -1 not in at and at == sorted(at) and len(at) > 1
+    found = [re.search(rf"\bd_?{re.escape(path.rpartition('.')[2])}\b", text) for path in inputs]
+    at = [match.start() for match in found if match]
+    return len(at) == len(inputs) > 1 and at == sorted(at)

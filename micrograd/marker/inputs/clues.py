@@ -17,8 +17,7 @@ from typing import Any
 from micrograd.marker.gradient_names import gradient_target, normal
 
 __all__ = [
-    "Axes", "Clues", "assigned", "axes_written", "built", "clues_of", "compared", "entries_returned", "function_in",
-    "functions_of", "parameters_of", "returned", "returns_of", "settings_read", "source_of",
+    "Axes", "Clues", "axes_written", "built", "clues_of", "compared", "parameters", "settings_read", "source_of",
 ]  # fmt: skip
 
 Function = Callable[..., Any]
@@ -91,6 +90,12 @@ class Clues:
     axes: Axes = field(default_factory=Axes)
 
 
+def parameters(function: Function) -> list[inspect.Parameter]:
+    """Return the parameters that a call can give one by one: without `self`, ``*args`` and ``**kwargs``."""
+    every = inspect.signature(function).parameters.values()
+    return [p for p in every if p.name != "self" and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+
+
 def source_of(function: Function) -> str:
     """Return the text of a function; nothing where it cannot be found."""
     try:
@@ -148,7 +153,7 @@ def clues_of(forward: Function, backward: Function | None = None) -> Clues:
     assigned = {n.id for n in ast.walk(ahead) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     rows = {n: table for n, table in rows.items() if n in names and n not in {*assigned, *rows.values()}}
     known = frozenset(names) - assigned
-    chances = (known & chances) | ({*names} & clipped)
+    chances = {*(known & chances), *({*names} & clipped)}
     return Clues(
         frozenset(graded), frozenset(arrays), frozenset(chances), known & truths, rows, frozenset(read), batch,
         axes_written(ahead, {*known}),
@@ -226,105 +231,6 @@ def _is_new(part: ast.expr) -> bool:
     return (isinstance(part, ast.Constant) and part.value is None) or ast.unparse(part) == "np.newaxis"
 
 
-# ---- what a function of a text returns and assigns ------------------------------------------------------------
-
-
-def functions_of(body: list[ast.stmt]) -> Iterator[ast.FunctionDef]:
-    """Yield the functions that a module defines, those under an `if` or `try` too."""
-    for statement in body:
-        if isinstance(statement, ast.FunctionDef):
-            yield statement
-        elif isinstance(statement, (ast.If, ast.Try)):
-            yield from functions_of([s for s in ast.iter_child_nodes(statement) if isinstance(s, ast.stmt)])
-
-
-def returns_of(function: ast.FunctionDef) -> list[ast.expr]:
-    """Return what its own return statements return (not those of functions inside it)."""
-    found, queue = [], list[ast.AST](function.body)
-    while queue:
-        node = queue.pop(0)
-        if isinstance(node, ast.Return) and node.value is not None:
-            found.append(node.value)
-        elif not isinstance(node, (ast.FunctionDef, ast.Lambda, ast.ClassDef)):
-            queue.extend(ast.iter_child_nodes(node))
-    return found
-
-
-def returned(source: str, name: str) -> tuple[tuple[str, ...], bool] | None:
-    r"""Return what the last return statement of a function returns, and whether it is a tuple.
-
-    None where it cannot be known.
-
-    An entry that is no plain name goes by the one gradient in it; else it is the empty string.
-
-    >>> returned("def f(a):\n    return a, a + 1, da / 2", "f")
-    (('a', '', 'da'), True)
-    """
-    function = function_in(source, name)
-    if function is None or not (results := returns_of(function)):
-        return None
-    last = max(results, key=lambda result: result.lineno)
-    entries = last.elts if isinstance(last, (ast.Tuple, ast.List)) else [last]
-    if any(isinstance(entry, ast.Starred) for entry in entries) or isinstance(last, (ast.Call, ast.Dict)):
-        return None
-    names = tuple(entry.id if isinstance(entry, ast.Name) else _gradient_in(entry) for entry in entries)
-    return names, isinstance(last, (ast.Tuple, ast.List))
-
-
-def entries_returned(source: str, name: str) -> list[tuple[int | str, str]]:
-    r"""Return the names in the tuple that a function returns last, in lists inside it too, with their places.
-
-    >>> entries_returned("def f(a):\n    return a, [b, c]", "f")
-    [(0, 'a'), ('1.0', 'b'), ('1.1', 'c')]
-    """
-    function = function_in(source, name)
-    last = max(returns_of(function), key=lambda result: result.lineno, default=None) if function else None
-    found = list[tuple[int | str, str]]()
-    for i, entry in enumerate(last.elts if isinstance(last, ast.Tuple) else ()):
-        if isinstance(entry, (ast.Tuple, ast.List)):
-            found += [(f"{i}.{j}", one.id) for j, one in enumerate(entry.elts) if isinstance(one, ast.Name)]
-        elif isinstance(entry, ast.Name):
-            found.append((i, entry.id))
-    return found
-
-
-def _gradient_in(entry: ast.expr) -> str:
-    """Return the one name of a gradient in an expression that scales it or sums it up; or nothing."""
-    if not isinstance(entry, (ast.BinOp, ast.UnaryOp, ast.Call)):
-        return ""
-    names = {n.id for n in ast.walk(entry) if isinstance(n, ast.Name) and gradient_target(n.id)}
-    return names.pop() if len(names) == 1 else ""
-
-
-def assigned(source: str, name: str) -> tuple[str, ...]:
-    """Return the variables that a function assigns, in order."""
-    function = function_in(source, name)
-    found = [n for n in ast.walk(function) if isinstance(n, ast.Name)] if function else []
-    return tuple(dict.fromkeys(n.id for n in found if isinstance(n.ctx, ast.Store)))
-
-
-def parameters_of(source: str, name: str) -> tuple[str, ...]:
-    """Return the parameters of a function in the text, `self` left out; nothing where it is not there or takes any.
-
-    >>> parameters_of("def f(x, *, eps=1e-5): ...", "f")
-    ('x', 'eps')
-    """
-    function = function_in(source, name)
-    if function is None or function.args.kwarg is not None:
-        return ()
-    arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
-    return tuple(argument.arg for argument in arguments if argument.arg != "self")
-
-
-def function_in(source: str, name: str) -> ast.FunctionDef | None:
-    """Return the function, or for ``Class.method`` the method, of that name."""
-    owner, _, last = name.rpartition(".")
-    body = ast.parse(source).body
-    if owner:
-        body = [s for node in body if isinstance(node, ast.ClassDef) and node.name == owner for s in node.body]
-    return {function.name: function for function in functions_of(body)}.get(last)
-
-
 # ---- dictionaries and texts ---------------------------------------------------------------------------------
 
 
@@ -348,40 +254,32 @@ def settings_read(forward: Function, parameter: str, within: tuple[Function, ...
             ):
                 if name == parameter:
                     found.setdefault(key, not rest)
-            case ast.Call(func=ast.Name(id=called), args=arguments):
-                helper = getattr(inspect.unwrap(forward), "__globals__", {}).get(called)
-                if not inspect.isfunction(helper) or helper in (*within, inspect.unwrap(forward)):
-                    continue
-                for own, given in zip(inspect.signature(helper).parameters, arguments, strict=False):
-                    if isinstance(given, ast.Name) and given.id == parameter:  # a helper reads them
-                        found = settings_read(helper, own, (*within, inspect.unwrap(forward))) | found
+    for helper, own in _passed_on(forward, parameter):
+        if helper not in within:
+            found = settings_read(helper, own, (*within, inspect.unwrap(forward))) | found
     return dict(sorted(found.items()))
 
 
 def built(forward: Function, parameter: str) -> str:
     """Return how the keys of a dictionary begin that a loop puts together: ``p["W" + str(l)]``; or nothing."""
-    for function, name in _readers(forward, parameter):
+    for function, read in ((forward, parameter), *_passed_on(forward, parameter)):
         for node in ast.walk(_tree(function)):
             match node:
-                case ast.Subscript(value=ast.Name(id=read), slice=ast.BinOp() | ast.JoinedStr() | ast.Call()) if (
-                    read == name
+                case ast.Subscript(value=ast.Name(id=name), slice=ast.BinOp() | ast.JoinedStr() | ast.Call()) if (
+                    name == read
                 ):
-                    return "".join(
-                        str(n.value)
-                        for n in ast.walk(node.slice)
-                        if isinstance(n, ast.Constant) and isinstance(n.value, str)
-                    )
+                    constants = [n.value for n in ast.walk(node.slice) if isinstance(n, ast.Constant)]
+                    return "".join(value for value in constants if isinstance(value, str))
     return ""
 
 
-def _readers(forward: Function, parameter: str) -> Iterator[tuple[Function, str]]:
-    """Yield a function with its parameter, and the helpers that it passes that to, with theirs."""
-    yield forward, parameter
-    for node in ast.walk(_tree(forward)):
+def _passed_on(function: Function, parameter: str) -> Iterator[tuple[Function, str]]:
+    """Yield the helpers that a function passes its parameter to, with the parameter that it is there."""
+    for node in ast.walk(_tree(function)):
         match node:
             case ast.Call(func=ast.Name(id=called), args=arguments):
-                helper = getattr(inspect.unwrap(forward), "__globals__", {}).get(called)
-                if inspect.isfunction(helper) and helper is not inspect.unwrap(forward):
+                helper = getattr(inspect.unwrap(function), "__globals__", {}).get(called)
+                if inspect.isfunction(helper) and helper is not inspect.unwrap(function):
                     for own, given in zip(inspect.signature(helper).parameters, arguments, strict=False):
                         if isinstance(given, ast.Name) and given.id == parameter:
                             yield helper, own
@@ -389,14 +287,13 @@ def _readers(forward: Function, parameter: str) -> Iterator[tuple[Function, str]
 
 def compared(function: Function | None, parameter: str) -> list[str]:
     """Return the texts that a function compares a parameter with: ``activation == "relu"``, ``self.kind == "mse"``."""
-    found = []
+    found = dict[str, None]()
     for node in ast.walk(_tree(function)) if function else ():
         match node:
             case ast.Compare(
                 left=ast.Name(id=name) | ast.Attribute(value=ast.Name(id="self"), attr=name),
                 ops=[ast.Eq() | ast.NotEq()],
                 comparators=[ast.Constant(value=str(text))],
-            ):
-                if name == parameter:
-                    found.append(text)
-    return list(dict.fromkeys(found))
+            ) if name == parameter:
+                found[text] = None
+    return list(found)

@@ -12,23 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from micrograd.marker.inputs.clues import Clues, built, clues_of, compared, settings_read, source_of
+from micrograd.marker.inputs.clues import Clues, built, clues_of, compared, parameters, settings_read, source_of
 
 __all__ = [
-    "EPS",
-    "SIZES",
-    "ArgumentLayout",
-    "Dims",
-    "Fill",
-    "axes_in",
-    "conventional",
-    "factor_of",
-    "is_float",
-    "is_weak",
-    "role_of",
-    "settings_read",
-    "sizes_of",
-    "unknown",
+    "EPS", "SIZES", "ArgumentLayout", "Dims", "Fill", "axes_in", "conventional", "factor_of", "is_float", "is_weak",
+    "length_of", "outputs_in", "role_of", "sizes_of", "unknown",
 ]  # fmt: skip
 
 
@@ -106,6 +94,15 @@ class ArgumentLayout:
         return arguments
 
     @property
+    def axes(self) -> int:
+        """Return the most axes of an argument; of whole numbers, which choose classes, one more than they have."""
+        return max((len(entry.dims) + (entry.kind == "labels") for entry in self.entries.values()), default=0)
+
+    def changed(self, entries: Mapping[str, Fill]) -> ArgumentLayout:
+        """Return the layout with other entries for some parameters."""
+        return replace(self, entries={**self.entries, **entries})
+
+    @property
     def takes_eps(self) -> bool:
         """Return whether an eps can be put in."""
         return any(
@@ -120,6 +117,11 @@ def is_float(value: Any) -> bool:
     return isinstance(value, (float, np.floating)) or (isinstance(value, np.ndarray) and value.dtype.kind == "f")
 
 
+def outputs_in(result: Any) -> list[Any]:
+    """Return what of a result, or of the tuple that it is, can be differentiated."""
+    return [entry for entry in (result if isinstance(result, (tuple, list)) else [result]) if is_float(entry)]
+
+
 def axes_in(dim: str | int) -> list[str]:
     """Return the axes in a length: none in a number, two in ``C*H``, one in ``4H``."""
     return [] if isinstance(dim, int) else [part.lstrip("0123456789") for part in dim.split("*")]
@@ -130,14 +132,15 @@ def factor_of(dim: str) -> int:
     return int(re.match(r"\d*", dim)[0] or 1)  # type: ignore[index]
 
 
-def _length(dim: str | int, sizes: Mapping[str, int]) -> int:
+def length_of(dim: str | int, sizes: Mapping[str, int]) -> int:
+    """Return the length that is written so, in these sizes of the axes."""
     return dim if isinstance(dim, int) else factor_of(dim) * math.prod(sizes[axis] for axis in axes_in(dim))
 
 
 def _drawn(
     name: str, entry: Fill, rng: np.random.Generator, sizes: Mapping[str, int], eps: float | None, spread: float
 ) -> Any:
-    shape = tuple(_length(dim, sizes) for dim in entry.dims)
+    shape = tuple(length_of(dim, sizes) for dim in entry.dims)
     match entry.kind:
         case "value":
             return eps if eps is not None and EPS.fullmatch(name) else copy.deepcopy(entry.value)
@@ -189,7 +192,7 @@ def _drawn(
 
 
 def sizes_of(layout: ArgumentLayout) -> list[dict[str, int]]:
-    """Sets of sizes for the axes of a layout: those of the example first, where no two of them are alike.
+    """Return sets of sizes for the axes of a layout: those of the example first, where no two of them are alike.
 
     >>> layout = ArgumentLayout({"x": Fill("array", ("N", "D"))}, {"N": 4, "D": 4})
     >>> sizes_of(layout)[0]["N"], sizes_of(layout)[0]["D"]
@@ -282,17 +285,17 @@ _FAMILIES: dict[str, dict[str, Dims]] = {
     },
 }  # fmt: skip
 _FAMILIES["one unit"] = dict(_FAMILIES["columns"])  # of which the last layer has one: W2 @ A1 + b2 of shape (1, N)
-_GROUPS = {"G", "groups", "num_groups", "n_groups"}
 _LSTM: dict[str, Dims] = {"weight": ("D", "4H"), "recurrent": ("H", "4H"), "bias": ("4H",)}
 _RNN: dict[str, Dims] = {"weight": ("D", "H"), "recurrent": ("H", "H"), "bias": ("H",)}
 _NUMBERS: dict[str, Any] = {
     "mode": "train", "training": True, "train": True, "is_training": True, "momentum": 0.9, "decay": 0.9, "reg": 0.1,
     "lam": 0.1, "lambd": 0.1, "lambda_": 0.1, "delta": 1.0, "alpha": 0.1, "slope": 0.1, "p": 0.6, "dropout": 0.6,
-    "keep_prob": 0.6, "keep": 0.6, "rate": 0.4, "G": 2, "groups": 2, "num_groups": 2, "n_groups": 2, "heads": 2,
+    "keep_prob": 0.6, "keep": 0.6, "rate": 0.4, "heads": 2,
     "num_heads": 2, "stride": 2, "pad": 1, "padding": 1, "pool_height": 2, "pool_width": 2, "pool_size": 2, "size": 2,
     "kernel_size": 2, "kernel_height": 2, "kernel_width": 2, "filter_size": 2, "filter_dim": 2, "pool_h": 2,
     "pool_w": 2, "ratio": 0.4, "dropout_ratio": 0.4, "dropout_rate": 0.4, "drop_rate": 0.4, "drop_prob": 0.4,
     "prob": 0.4, "probability": 0.4, "seed": 12, "temperature": 1.7, "tau": 1.7, "axis": 0, "lr": 0.1,
+    **dict.fromkeys(("G", "groups", "num_groups", "n_groups"), Fill("divisor", top="C")),
 }  # fmt: skip
 
 
@@ -314,8 +317,8 @@ _SIZES: dict[str, str] = {
 def unknown(forward: Function) -> list[str]:
     """Return the parameters of which neither their name nor the text says what they are."""
     return [
-        p.name for p in inspect.signature(forward).parameters.values()
-        if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and p.name != "self"
+        p.name for p in parameters(forward)
+        if p.default is p.empty
         and not (role_of(p.name) or p.name in _NUMBERS or EPS.fullmatch(p.name) or settings_read(forward, p.name)
                  or compared(forward, p.name) or any(re.fullmatch(s, p.name) for s in _SIZES.values()))
     ]  # fmt: skip
@@ -348,8 +351,8 @@ def _settings(forward: Function, parameter: str, dims: Mapping[str, Dims]) -> di
 def _number(name: str) -> Fill:
     """Return a number or flag of that name."""
     value = _NUMBERS.get(name, 1)
-    if name in _GROUPS:
-        return Fill("divisor", top="C")
+    if isinstance(value, Fill):
+        return value
     return Fill("number" if isinstance(value, float) else "value", value=value)
 
 
@@ -393,37 +396,33 @@ def _families(forward: Function, names: Sequence[str]) -> list[str]:
 
 
 def conventional(forward: Function, backward: Function | None = None) -> Iterator[ArgumentLayout]:
-    """Guesses of the arguments, the likeliest first; the text of the backward tells more of them."""
-    parameters = [p for p in inspect.signature(forward).parameters.values() if p.name != "self"]
-    bound = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    parameters = [p for p in parameters if p.kind not in bound]
-    names, clues = [p.name for p in parameters], clues_of(forward, backward)
+    """Yield guesses of the arguments, the likeliest first; the text of the backward tells more of them."""
+    named = parameters(forward)
+    names, clues = [p.name for p in named], clues_of(forward, backward)
     late, known = list[ArgumentLayout](), list[Mapping[str, Fill]]()
     for family in _families(forward, names):
-        for layout in _of_family(forward, family, parameters, clues):
+        for layout in _of_family(forward, family, named, clues):
             written = clues.axes.put_into(layout.entries)
             for entries in [layout.entries] if written in (None, layout.entries) else [written, layout.entries]:
                 if entries in known:
                     continue
                 known.append(entries)
-                axes = max((len(e.dims) + (e.kind == "labels") for e in entries.values()), default=0)
-                alone = axes == 1 and any(e.kind in ("array", "positive") for e in entries.values())
+                one = replace(layout, entries=entries)
+                alone = one.axes == 1 and any(e.kind in ("array", "positive") for e in entries.values())
                 if entries != written or (clues.batch and alone):
-                    late.append(replace(layout, entries=entries))  # one example, where the text sums over several
+                    late.append(one)  # one example, where the text sums over several
                 else:
-                    yield replace(layout, entries=entries)
+                    yield one
     yield from late
 
 
 def _of_family(
-    forward: Function, family: str, parameters: Sequence[inspect.Parameter], clues: Clues
+    forward: Function, family: str, named: Sequence[inspect.Parameter], clues: Clues
 ) -> Iterator[ArgumentLayout]:
-    names = [p.name for p in parameters]
-    if "recurrent" in map(role_of, names):  # h beside Wx and Wh is the state before
-        beside = any(role_of(n) == "data" and n not in ("h", "a") for n in names)
-        hidden = {n: "h0" for n in names if n in ("h", "a", "h_t", "a_prev") and beside}
-    else:
-        hidden = {}
+    names = [p.name for p in named]
+    states = set[str]()
+    if "recurrent" in map(role_of, names) and any(role_of(n) == "data" and n not in ("h", "a") for n in names):
+        states = {"h", "a", "h_t", "a_prev"}  # beside Wx and Wh it is the state before
     called = " ".join([getattr(forward, "__qualname__", ""), *names]).lower()
     dims = dict(_FAMILIES[family])
     held = [key for name in names for key in settings_read(forward, name)]
@@ -451,11 +450,11 @@ def _of_family(
         dims.update(key=("D", "M"), scale=("M",), weight=("D", "M"))
     dims["statistic"] = dims.get("scale", ("D",))
     if family in ("columns", "one unit"):  # what stands beside an output has its shape
-        last = next((role for role in ("weight3", "weight2", "weight") if role in roles), "data")
-        if family == "one unit" and last != "data":
-            dims.update({last: (1, *dims[last][1:]), last.replace("weight", "bias"): (1, 1)})
+        top = next((role for role in ("weight3", "weight2", "weight") if role in roles), "data")
+        if family == "one unit" and top != "data":
+            dims.update({top: (1, *dims[top][1:]), top.replace("weight", "bias"): (1, 1)})
         alone = family == "one unit" and any(built(forward, name) for name in names)
-        dims["output"] = (1 if alone else dims[last][0], "N")
+        dims["output"] = (1 if alone else dims[top][0], "N")
     classes = "D"
     if {"weight", "labels"} <= roles or ("labels" in roles and any(re.fullmatch(_SIZES["M"], n) for n in names)):
         classes = "M"
@@ -465,24 +464,23 @@ def _of_family(
         kinds = ("labels", "one-hot", "like data")
     else:
         kinds = ("labels", "like data", "one-hot")
-    needed = [p.name for p in parameters if p.default is p.empty]
+    needed = [p.name for p in named if p.default is p.empty]
     targets = {"labels" if name == "p" else role_of(name) for name in needed} == {"labels"}
     first = needed[0] if len(needed) > 1 and targets else ""  # of y and t, of p and y the first is predicted
     for wanted in kinds if "labels" in roles else ("",):
         entries: dict[str, Fill] = {}
-        for p in parameters:
+        for p in named:
             if p.name == first:
                 entries[first] = Fill("chance" if first in clues.chances else "array", dims["data"])
                 continue
-            entry = _entry(
-                forward, p, {**dims, "data": dims["hidden"]} if p.name in hidden else dims, classes, wanted, clues
-            )
+            own = {**dims, "data": dims["hidden"]} if p.name in states else dims
+            entry = _entry(forward, p, own, classes, wanted, clues)
             if entry is not None:
                 entries[p.name] = entry
-        last = max((place for place, p in enumerate(parameters) if p.name in entries), default=0)
+        last = max((place for place, p in enumerate(named) if p.name in entries), default=0)
         entries = {  # arguments go by position: what stands before one that is given is given too
             p.name: entries.get(p.name, Fill("value", value=p.default))
-            for p in parameters[: last + 1] if p.name in entries or p.default is not p.empty
+            for p in named[: last + 1] if p.name in entries or p.default is not p.empty
         }  # fmt: skip
         yield from _with_rows(called, family, entries, clues)
         yield ArgumentLayout(entries)

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 import micrograd.errors
-from micrograd.marker.inputs.conventions import ArgumentLayout, Dims, Fill, is_float, sizes_of
+from micrograd.marker.inputs.conventions import ArgumentLayout, Dims, Fill, outputs_in, sizes_of
 from micrograd.pytree import call_by_parameter
 
 __all__ = ["searched"]
@@ -64,11 +64,11 @@ def searched(
             numbers[name] = Fill("value", value=(2, 2) if "shape" in name else 2)
         elif _COUNT.fullmatch(name):
             numbers[name] = Fill("size", (next(lengths, "D"),))
-    first = replace(start, entries={**start.entries, **numbers})
+    first = start.changed(numbers)
     found = _searched(forward, first, known, sure)
     if found is None and len(rows := _rows(first.entries, sure)) > 1:  # one example, as of words that are compared
         alone = {name: replace(entry, dims=entry.dims[1:]) for name, entry in rows.items()}
-        found = _searched(forward, replace(first, entries={**first.entries, **alone}), known, sure)
+        found = _searched(forward, first.changed(alone), known, sure)
     return found
 
 
@@ -82,14 +82,11 @@ def _searched(
             return best
         moves = _moves(best.entries, known, sure)
         while (entries := next(moves, None)) is not None:
-            tried = ArgumentLayout({**best.entries, **entries}, best.sizes)
-            far, axes = _run(forward, tried, sizes_of(tried)[place])
-            most = max((len(e.dims) + (e.kind == "labels") for e in tried.entries.values()), default=0)
-            if (
-                axes is not None
-                and axes <= most
-                and _run(forward, tried, sizes_of(tried)[1 - 3 * (place < 0)])[1] is not None
-            ):
+            tried = best.changed(entries)
+            sizes = sizes_of(tried)
+            far, axes = _run(forward, tried, sizes[place])
+            fits = axes is not None and axes <= tried.axes
+            if fits and _run(forward, tried, sizes[1 if place == 0 else -2])[1] is not None:
                 return tried
             if axes is None and far > furthest:
                 best, furthest = tried, far
@@ -154,6 +151,6 @@ def _run(forward: Callable[..., Any], layout: ArgumentLayout, sizes: Mapping[str
         return len(lines), None
     finally:
         sys.settrace(before)
-    found = [r for r in (result if isinstance(result, (tuple, list)) else [result]) if is_float(r)]
+    found = outputs_in(result)
     good = found and all(np.size(r) and np.isfinite(r).all() for r in found)
     return len(lines), max(map(np.ndim, found)) if good else None

@@ -25,10 +25,11 @@ from micrograd.marker.inputs.conventions import (
     axes_in,
     conventional,
     factor_of,
-    is_float,
+    length_of,
+    outputs_in,
     role_of,
     sizes_of,
-)  # fmt: skip
+)
 from micrograd.marker.inputs.task import Probe
 from micrograd.pytree import call_by_parameter
 
@@ -51,19 +52,17 @@ def _given(forward: Function, example: Mapping[str, Any] | Sequence[Any]) -> dic
     return dict(bound.arguments)
 
 
-def _is_shape(value: Any) -> bool:
-    return isinstance(value, tuple) and all(type(n) is int and n > 0 for n in value)
-
-
 def _shape(value: Any) -> tuple[int, ...] | None:
     """Return the shape of an array, or the shape that is given instead of one; None for anything else."""
-    return value if _is_shape(value) else value.shape if isinstance(value, np.ndarray) else None
+    if isinstance(value, tuple) and all(type(n) is int and n > 0 for n in value):
+        return value
+    return value.shape if isinstance(value, np.ndarray) else None
 
 
 def _bound(entries: Mapping[str, Fill], given: Mapping[str, Any]) -> dict[str, int] | None:
     """Return the sizes of the axes under which a layout is the example; None where it cannot be."""
     sizes: dict[str, int] = {}
-    products: list[tuple[str, int]] = []
+    bound: list[tuple[str | int, int]] = []
     for name, value in given.items():
         entry, shape = entries.get(name), _shape(value)
         if shape is None:
@@ -71,24 +70,16 @@ def _bound(entries: Mapping[str, Fill], given: Mapping[str, Any]) -> dict[str, i
         integers = isinstance(value, np.ndarray) and value.dtype.kind in "iu"
         if entry is None or len(entry.dims) != len(shape) or integers != (entry.kind == "labels"):
             return None
-        for dim, length in zip(entry.dims, shape, strict=True):
-            if isinstance(dim, int):
-                if dim != length:
-                    return None
-                continue
-            if "*" in dim:
-                products.append((dim, length))
-                continue
-            factor = factor_of(dim)
-            if length % factor or sizes.setdefault(dim.lstrip("0123456789"), length // factor) != length // factor:
-                return None
-        if entry.kind == "labels" and value.size and value.max() >= sizes.get(entry.top, value.max() + 1):
-            return None
-    for dim, length in products:
-        axes = axes_in(dim)
-        if not {*axes} <= {*sizes} or math.prod(sizes[axis] for axis in axes) != length:
-            return None
-    return sizes
+        bound += zip(entry.dims, shape, strict=True)
+    for dim, length in bound:
+        if isinstance(dim, str) and "*" not in dim:
+            sizes.setdefault(axes_in(dim)[0], length // factor_of(dim))
+    if any(not {*axes_in(dim)} <= {*sizes} or length_of(dim, sizes) != length for dim, length in bound):
+        return None
+    labels = [
+        (entries[n].top, v) for n, v in given.items() if isinstance(v, np.ndarray) and entries[n].kind == "labels"
+    ]
+    return None if any(v.size and v.max() >= sizes.get(top, math.inf) for top, v in labels) else sizes
 
 
 def _by_lengths(given: Mapping[str, Any], like: Mapping[str, Fill]) -> ArgumentLayout:
@@ -129,7 +120,7 @@ def _product(length: int, sizes: Mapping[str, int], before: Sequence[Fill]) -> s
 
 
 def _completed(layout: ArgumentLayout, given: Mapping[str, Any], guess: Mapping[str, Fill]) -> ArgumentLayout:
-    """With what is no array as it was given, and what was not given as it is guessed."""
+    """Return a layout with what is no array as it was given, and what was not given as it is guessed."""
     entries = {}
     for name in (*guess, *(n for n in given if n not in guess)):
         value = given.get(name)
@@ -161,15 +152,12 @@ def outputs_of(forward: Function, arguments: Mapping[str, Any]) -> list[Any]:
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         result = call_by_parameter(forward, arguments)
-    found = [r for r in (result if isinstance(result, (tuple, list)) else [result]) if is_float(r)]
+    found = outputs_in(result)
     return found[:1] if found and not np.shape(found[0]) else found
 
 
 def shapes_of(forward: Function, layout: ArgumentLayout, sizes: Mapping[str, int]) -> list[tuple[int, ...]]:
-    """Return the shapes of what the function returns in these sizes.
-
-    None where it raises, or returns no finite numbers.
-    """
+    """Return the shapes of what the function returns in these sizes; none where it raises, or returns infinities."""
     try:
         outputs = outputs_of(forward, layout.tried(sizes))
     except Exception:  # noqa: BLE001 - whatever the user's code raises; the next layout is tried
@@ -191,11 +179,11 @@ def _read(forward: Function, layout: ArgumentLayout, sizes: Mapping[str, int]) -
         before = outputs_of(forward, given)
         for name in arrays:
             everything = {**given, name: _raised(given[name], (...,), 3)}
-            if not _moves(forward, everything, before):  # weights of 0 hide all of it: nothing can be told
+            if not _differs(forward, everything, before):  # weights of 0 hide all of it: nothing can be told
                 continue
             for axis in range(given[name].ndim):
                 end = (slice(None),) * axis + (slice(-1, None),)
-                if not any(_moves(forward, {**given, name: _raised(given[name], end, by)}, before) for by in (3, -3)):
+                if not any(_differs(forward, {**given, name: _raised(given[name], end, by)}, before) for by in (3, -3)):
                     return False
     except Exception:  # noqa: BLE001 - whatever the user's code raises: that is seen where it is marked
         return True
@@ -208,7 +196,7 @@ def _raised(array: Any, part: tuple[Any, ...], by: float) -> Any:
     return moved
 
 
-def _moves(forward: Function, arguments: Mapping[str, Any], before: Sequence[Any]) -> bool:
+def _differs(forward: Function, arguments: Mapping[str, Any], before: Sequence[Any]) -> bool:
     """Return whether the outputs are others with these arguments."""
     after = outputs_of(forward, arguments)
     pairs = zip(before, after, strict=True)
@@ -220,34 +208,21 @@ def runs(forward: Function, layout: ArgumentLayout, sizes: Mapping[str, int]) ->
     return bool(shapes_of(forward, layout, sizes))
 
 
-def _tame(layout: ArgumentLayout, kind: str) -> ArgumentLayout:
-    """Return the same with arrays of another kind: logarithms and roots want positive numbers."""
-    entries = {n: Fill(kind, e.dims) if e.kind == "array" else e for n, e in layout.entries.items()}
-    return ArgumentLayout(entries, layout.sizes, layout.fixed)
+def _tame(layout: ArgumentLayout) -> ArgumentLayout:
+    """Return the same with arrays of positive numbers, as logarithms and roots want them."""
+    return layout.changed({n: Fill("positive", e.dims) for n, e in layout.entries.items() if e.kind == "array"})
 
 
 def _plain(layout: ArgumentLayout, given: Mapping[str, Any]) -> ArgumentLayout:
     """Return the same without a pad and with a stride of 1: not every layer can do more."""
     plain = {"pad": 0, "padding": 0, "stride": 1}
-    return replace(
-        layout,
-        entries={
-            n: replace(e, value=plain[n]) if n in plain and n not in given else e for n, e in layout.entries.items()
-        },
+    return layout.changed(
+        {n: replace(e, value=plain[n]) for n, e in layout.entries.items() if n in plain and n not in given}
     )
 
 
 def fitted(forward: Function, example: Mapping[str, Any] | Sequence[Any] = ()) -> ArgumentLayout:
-    """Return the likeliest layout with which the function runs.
-
-    Args:
-        forward: a function of arrays.
-        example: arguments by parameter or in order: arrays, shapes in their place, and what else it takes; what is
-            left out is guessed.
-
-    Raises:
-        GraphError: no guess fits; the message says what to give.
-    """
+    """Return the likeliest layout with which the function runs, as `fitting` finds it."""
     return next(fitting(forward, example))
 
 
@@ -261,7 +236,8 @@ def fitting(
 
     Args:
         forward: a function of arrays; it is run.
-        example: see `fitted`.
+        example: arguments by parameter or in order: arrays, shapes in their place, and what else it takes; what is
+            left out is guessed.
         backward: its text tells more of the arguments.
         whole: run this function in its place, with arguments looked for where their names say nothing.
 
@@ -278,27 +254,24 @@ def fitting(
             candidates.append(_completed(ArgumentLayout(guess.entries, sizes), given, guess.entries))
     if any(_shape(value) is not None for value in given.values()):
         candidates.append(_completed(_by_lengths(given, like), given, like))
-    spread: ArgumentLayout | None = None
-    unread: ArgumentLayout | None = None
-    some = False
-    tame = [_tame(layout, "positive") for layout in candidates]
+    spread, unread, good = list[ArgumentLayout](), list[ArgumentLayout](), False
+    tame = [_tame(layout) for layout in candidates]
     for layout in [] if whole else [*candidates, *tame, *(_plain(layout, given) for layout in candidates[:4])]:
         shapes = next((shapes for sizes in sizes_of(layout) if (shapes := shapes_of(forward, layout, sizes))), [])
-        axes = max((len(e.dims) + (e.kind == "labels") for e in layout.entries.values()), default=0)
-        if axes and max(map(len, shapes), default=0) > axes:  # an unlucky guess may broadcast to more axes
-            spread = spread or layout
+        if 0 < layout.axes < max(map(len, shapes), default=0):  # an unlucky guess may broadcast to more axes
+            spread.append(layout)
         elif shapes and not any(_read(forward, layout, s) for s in sizes_of(layout) if runs(forward, layout, s)):
-            unread = unread or layout
+            unread.append(layout)
         elif shapes:
-            some = True
+            good = True
             yield layout
-    if some:
+    if good:
         return
-    if (passed := spread or unread) is not None:
-        yield passed
+    if spread or unread:
+        yield (spread or unread)[0]
         return
     for layout in candidates[::-1]:  # the example as it is, with no other sizes
-        still = ArgumentLayout(layout.entries, layout.sizes, fixed=True)
+        still = replace(layout, fixed=True)
         if layout.sizes and runs(forward, still, layout.sizes):
             yield still
             return
@@ -347,17 +320,17 @@ def variant(forward: Callable[..., Any], layout: ArgumentLayout, sizes: Mapping[
 
 
 def _unequal(layout: ArgumentLayout) -> ArgumentLayout | None:
-    """With a height and a width that differ where they were alike; None where there are no such two."""
+    """Return a layout whose height and width differ where they were alike; None where there are no such two."""
     plain = {name: entry.value for name, entry in layout.entries.items() if entry.kind == "value"}
     changed = {name: replace(layout.entries[name], value=value) for name, value in _apart(plain).items()}
     for name, entry in layout.entries.items():
         if entry.kind == "settings" and (apart := _apart(entry.value)):
             changed[name] = replace(entry, value={**entry.value, **apart})
-    return replace(layout, entries={**layout.entries, **changed}) if changed else None
+    return layout.changed(changed) if changed else None
 
 
 def _apart(values: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Of settings those that have to change so that no height is a width."""
+    """Return what settings have to change so that no height is a width."""
     found: dict[Any, Any] = {}
     pairs: dict[str, list[tuple[Any, int]]] = {}
     for name, entry in values.items():
@@ -376,7 +349,7 @@ def _apart(values: Mapping[Any, Any]) -> dict[Any, Any]:
 
 
 def _other(length: int) -> int:
-    """Smaller where it can be, so that windows that did not overlap still do not."""
+    """Return another length, smaller where it can be: windows that did not overlap still do not."""
     return length - 1 if length > 1 else length + 1
 
 
@@ -384,7 +357,7 @@ def _other(length: int) -> int:
 
 
 def _split(layout: ArgumentLayout) -> ArgumentLayout | None:
-    """With two axes for the last one of the first array, where that is a matrix; None where there is no such array."""
+    """Return a layout with two axes for the last one of its first array; None where that is no matrix."""
     data, entry = next(((n, e) for n, e in layout.entries.items() if e.kind == "array"), ("", Fill("array")))
     if layout.fixed or len(entry.dims) != 2 or axes_in(entry.dims[1]) != [entry.dims[1]]:
         return None
@@ -397,7 +370,7 @@ def _split(layout: ArgumentLayout) -> ArgumentLayout | None:
         return tuple(f"{kept}*{new}" if dim == kept else dim for dim in dims)
 
     entries = {name: replace(e, dims=flattened(e.dims)) for name, e in layout.entries.items()}
-    return replace(layout, entries={**entries, data: replace(entry, dims=(*entry.dims, new))})
+    return layout.changed({**entries, data: replace(entry, dims=(*entry.dims, new))})
 
 
 def _is_flattened(
@@ -428,19 +401,10 @@ def make(
     count: int = 3,
     seed: int = 0,
 ) -> list[Probe]:
-    """Probes for a forward function, each of other sizes; the first has the example's, where these differ.
+    """Return probes for a forward function, each of other sizes; the first has the example's, where these differ.
 
-    The last one is a `variant` where the function takes one: a window that is no square, examples of more axes.
-
-    Args:
-        forward: a function of arrays; it is run.
-        example: arguments by parameter or in order (arrays, or shapes in their place, and what else it takes); what
-            is left out is guessed from its parameters' names.
-        count: how many.
-        seed: of the numbers.
-
-    Raises:
-        GraphError: no arguments were found with which the function runs.
+    The last one is a `variant` where the function takes one: a window that is no square, examples of more axes. What
+    the example leaves out is guessed, as by `fitting`.
 
     >>> probes = make(lambda x, gamma: gamma * x)
     >>> [probe.arguments["x"].shape for probe in probes]
@@ -465,7 +429,7 @@ def probes_of(
         forward: a function of arrays; it is run.
         layout: one with which it runs.
         example: what was given of its arguments.
-        count: how many.
+        count: how many sizes; other settings come after them.
         seed: of the numbers.
         modes: values of a setting ``mode`` to try as well: ``test``.
         backward: what texts it compares a parameter with is tried as well, and other numbers for what it reads.
@@ -501,32 +465,27 @@ def _other_settings(
     forward: Function, layout: ArgumentLayout, given: Mapping[str, Any], modes: Sequence[str], backward: Function | None
 ) -> Iterator[ArgumentLayout]:
     """Yield the layout with other settings, where nobody has given them: windows that overlap or leave gaps; pads."""
-    for name, entry in layout.entries.items():  # k=2 of a window that the backward reads too
-        known = any(key.fullmatch(name) for key, _ in _VARIED) or name in given or _FIXED.fullmatch(name)
-        if not known and entry.kind == "value" and type(entry.value) is int and entry.value > 0:
-            yield replace(layout, entries={**layout.entries, name: replace(entry, value=entry.value + 1)})
-        elif entry.kind == "number" and name not in given and _REACH.fullmatch(name):  # on both sides of it
-            yield replace(layout, entries={**layout.entries, name: replace(entry, value=6 * entry.value)})
-    tried = [(key, value) for key, values in _VARIED for value in values]
+    free = {name: entry for name, entry in layout.entries.items() if name not in given}
+    values = {name: entry for name, entry in free.items() if entry.kind == "value"}
+    for name, entry in free.items():  # k=2 of a window that the backward reads too
+        known = any(key.fullmatch(name) for key, _ in _VARIED) or _FIXED.fullmatch(name)
+        if not known and name in values and type(entry.value) is int and entry.value > 0:
+            yield layout.changed({name: replace(entry, value=entry.value + 1)})
+        elif entry.kind == "number" and _REACH.fullmatch(name):  # on both sides of it
+            yield layout.changed({name: replace(entry, value=6 * entry.value)})
+    tried = [(key, value) for key, several in _VARIED for value in several]
     for key, value in [*tried, *((re.compile("mode"), mode) for mode in modes)]:
-        changed: dict[str, Fill] = {}
-        for name, entry in layout.entries.items():
-            if name in given:
-                continue
-            if entry.kind == "value" and key.fullmatch(name):
-                changed[name] = replace(entry, value=value)
-            elif entry.kind == "settings":
-                read = settings_read(forward, name)
-                new = {k: value for k in read if key.fullmatch(k)}
-                if new:
-                    changed[name] = replace(entry, value={**entry.value, **new})
+        changed = {name: replace(entry, value=value) for name, entry in values.items() if key.fullmatch(name)}
+        for name, entry in free.items():
+            read = settings_read(forward, name) if entry.kind == "settings" else ()
+            if new := {k: value for k in read if key.fullmatch(k)}:
+                changed[name] = replace(entry, value={**entry.value, **new})
         if changed:
-            yield replace(layout, entries={**layout.entries, **changed})
-    for name, entry in layout.entries.items():  # activation: "relu", "sigmoid"
-        texts = [] if name in given else [text for f in (forward, backward) if f for text in compared(f, name)]
+            yield layout.changed(changed)
+    for name, entry in values.items():  # activation: "relu", "sigmoid"
+        texts = [text for f in (forward, backward) if f for text in compared(f, name) if text != entry.value]
         for text in dict.fromkeys(texts):
-            if entry.kind == "value" and text != entry.value:
-                yield replace(layout, entries={**layout.entries, name: replace(entry, value=text)})
+            yield layout.changed({name: replace(entry, value=text)})
 
 
 def fitting_sizes(forward: Callable[..., Any], layout: ArgumentLayout) -> list[dict[str, int]]:

@@ -20,10 +20,11 @@ import numpy as np
 from micrograd.errors import GraphError
 from micrograd.marker.gradient_names import belongs, gradient_target, normal
 from micrograd.marker.inputs.calling import Results, call_of, gradients_of, inputs_of, result_of
-from micrograd.marker.inputs.clues import entries_returned, source_of
+from micrograd.marker.inputs.clues import parameters, source_of
 from micrograd.marker.inputs.pairs import Pair
 from micrograd.marker.inputs.task import Call, Task
 from micrograd.marker.messages import problem
+from micrograd.marker.student.statements import entries_returned
 
 __all__ = ["at_path", "forward_of_layer", "lifted", "made_of", "object_of", "parameters_in"]
 
@@ -36,10 +37,8 @@ def made_of(module: types.ModuleType, name: str) -> list[inspect.Parameter]:
 
     Those without a default, rates, and numbers that the backward reads, but for what becomes an array of the object's.
     """
-    parameters = inspect.signature(getattr(module, name)).parameters.values()
-    plain = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    found = (source_of(getattr(getattr(module, name), which, made_of)) for which in ("__init__", "backward", "forward"))
-    made, text, ahead = found
+    plain, methods = parameters(getattr(module, name)), ("__init__", "backward", "forward")
+    made, text, ahead = (source_of(getattr(getattr(module, name), which, made_of)) for which in methods)
     rate = [p.name for p in plain if type(p.default) is float and 0.1 <= p.default <= 0.9]
     for kinds, read in (((int, float), text), ((float,), ahead)):
         rate += [p.name for p in plain if type(p.default) in kinds and re.search(rf"self\._?{p.name}\b", read)]
@@ -90,15 +89,19 @@ def _holders(value: Any, wanted: Any, seen: set[int]) -> Iterator[tuple[Any, Any
     if id(value) in seen:
         return
     seen.add(id(value))
-    inside = value if isinstance(value, dict) else getattr(value, "__dict__", {})
-    places = (
-        list(enumerate(value)) if isinstance(value, list) else [] if isinstance(value, type) else list(inside.items())
-    )
-    for key, entry in places:
+    for key, entry in _entries(value):
         if entry is wanted:
             yield value, key
         elif not isinstance(entry, (np.ndarray, str, types.FunctionType, types.ModuleType)):
             yield from _holders(entry, wanted, seen)
+
+
+def _entries(value: Any) -> list[tuple[Any, Any]]:
+    """Return what a list, a dictionary or an object holds, with where; of a class nothing."""
+    if isinstance(value, list):
+        return list(enumerate(value))
+    held = value if isinstance(value, dict) else {} if isinstance(value, type) else getattr(value, "__dict__", {})
+    return list(held.items())
 
 
 def at_path(value: Any, path: str) -> Any:
@@ -107,6 +110,8 @@ def at_path(value: Any, path: str) -> Any:
     >>> at_path(types.SimpleNamespace(grads=[{"W": 3}]), "grads.0.W")
     3
     """
+    if isinstance(value, dict) and path in value:
+        return value[path]
     for part in path.split("."):
         known = isinstance(value, dict)
         value = value[part] if known else value[int(part)] if part.isdigit() else getattr(value, part)
@@ -121,7 +126,7 @@ def forward_of_layer(
     The object of the last call is its attribute `instance`.
     """
     method = method or getattr(getattr(module, task.receiver), name.partition(".")[2])
-    own = [p for p in inspect.signature(method).parameters.values() if p.name != "self"]
+    own = parameters(method)
     taken = {p.name for p in own}
     made = [p for p in made_of(module, task.receiver) if p.name in task.made and p.name not in taken]
     taken |= {p.name for p in made}
@@ -139,8 +144,7 @@ def forward_of_layer(
     forward: Any = space["_mg_forward"]
     flat = [inspect.Parameter(p.name, p.POSITIONAL_OR_KEYWORD, annotation=p.annotation) for p in made]
     flat += [inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD) for n, _ in task.lifted if n not in taken]
-    bound = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    forward.__signature__ = inspect.Signature([*flat, *(p for p in own if p.kind not in bound)])
+    forward.__signature__ = inspect.Signature([*flat, *own])
     forward.__name__, forward.__qualname__ = method.__name__, name
     forward.defaults = {p.name: p.default for p in (*made, *own) if p.default is not p.empty}
     forward.constructor = getattr(kind, "__init__", None)
@@ -172,18 +176,9 @@ def _leaves(value: Any, prefix: str, depth: int = 3) -> Iterator[tuple[str, np.n
         if value.dtype.kind == "f" and value.size:
             yield prefix, value
         return
-    if depth == 0 or isinstance(value, (type, types.FunctionType, types.ModuleType, str, tuple)):
+    if depth == 0 or isinstance(value, (types.FunctionType, types.ModuleType)):
         return
-    items = (
-        value.items()
-        if isinstance(value, dict)
-        else enumerate(value)
-        if isinstance(value, list)
-        else vars(value).items()
-        if hasattr(value, "__dict__")
-        else ()
-    )
-    for key, entry in items:
+    for key, entry in _entries(value):
         yield from _leaves(entry, f"{prefix}.{key}" if prefix else str(key), depth - 1)
 
 
@@ -221,16 +216,13 @@ def lifted(task: Task, module: types.ModuleType, pair: Pair, forward: Callable[.
     own = {name: value for name, value in first.arguments.items() if name not in task.made}
     instance = forward.instance  # type: ignore[attr-defined]
     before = object_of(module, task, copy.deepcopy(dict(first.arguments)))
+    leaves = dict(_leaves(before, ""))
     method = pair.backward.rpartition(".")[2]
+    found: list[tuple[str, int | str, Any]]
     if pair.kind == "loss":
-        keys = (
-            {str(key) for entry in result[1:] if isinstance(entry, dict) for key in entry}
-            if isinstance(result, tuple)
-            else set()
-        )
-        found: list[tuple[str, int | str, Any]] = [
-            (p, "", v) for p, v in _leaves(before, "") if p.rpartition(".")[2] in keys
-        ]
+        rest = result[1:] if isinstance(result, tuple) else ()
+        keys = {str(key) for entry in rest if isinstance(entry, dict) for key in entry}
+        found = [(path, "", value) for path, value in leaves.items() if path.rpartition(".")[2] in keys]
         call = Call((0,))
     else:
         known = own if inputs_of(own) else {**own, "": np.zeros(1)}
@@ -247,22 +239,19 @@ def lifted(task: Task, module: types.ModuleType, pair: Pair, forward: Callable[.
             at = _kept_at(call.results, kept, {n: np.shape(getattr(after, n[1:])) for n in kept.values()}, own)
             call = replace(call, results=tuple(zip(at, (name for _, name in call.results), strict=True)))
         returned = _returned(task, pair, got)
-        found = [
-            (path, key, value) for path, value in _leaves(before, "") for key, name in returned if belongs(name, path)
-        ]
+        found = [(path, key, value) for path, value in leaves.items() for key, n in returned if belongs(n, path)]
         held = {path for path, _, _ in found}
         found += [(path, f".{name}", value) for path, name, value in parameters_in(before, after) if path not in held]
-        found += _mates(dict(_leaves(before, "")), found)
+        found += _mates(leaves, found)
         if not found:  # nothing is written yet; with weights of 0 nothing would have an influence either
             found = [
-                (path, "", value) for path, value in _leaves(before, "")
+                (path, "", value) for path, value in leaves.items()
                 if not np.any(value) and not gradient_target(path.rpartition(".")[2]) and not path.startswith(_GRADS)
             ]  # fmt: skip
     places: list[tuple[str, str]] = []
     for path, key, value in found:
-        given = [
-            n for n in task.made if isinstance(v := first.arguments.get(n), np.ndarray) and np.array_equal(v, value)
-        ]
+        drawn = {n: v for n in task.made if isinstance(v := first.arguments.get(n), np.ndarray)}
+        given = [n for n, v in drawn.items() if np.array_equal(v, value)]
         last = path.rpartition(".")[2]
         name = path.split(".")[-2] if last in ("value", "data", "val") and "." in path else last  # W.value is W
         name = name if name.isidentifier() else path.replace(".", "")
@@ -270,16 +259,13 @@ def lifted(task: Task, module: types.ModuleType, pair: Pair, forward: Callable[.
             places.append((name, path))
         if key != "" and (given or (name, path) in places):
             call = replace(call, results=(*call.results, (key, given[0] if given else name)))
-    made = {name for name in first.arguments if name in task.made}
     probes = []
     for number, probe in enumerate(task.probes):
         rng = np.random.default_rng([3, number])
         bare = object_of(module, task, copy.deepcopy(dict(probe.arguments)))
         new = {name: _other(at_path(bare, path), rng) for name, path in places}
-        inside = {name: value for name, value in probe.arguments.items() if name in made}
-        probes.append(
-            replace(probe, arguments={**inside, **new, **{n: v for n, v in probe.arguments.items() if n not in made}})
-        )
+        inside = {name: value for name, value in probe.arguments.items() if name in task.made}
+        probes.append(replace(probe, arguments={**inside, **new, **probe.arguments}))
     task = replace(task, call=call, probes=tuple(probes), lifted=tuple(places))
     if pair.kind == "loss":
         again = result_of(forward_of_layer(module, task.forward, task), task.probes[0])
@@ -296,7 +282,7 @@ def _kept_at(
     places = {name: kept.get(normal(name), key) for key, name in results}
     missing = [name for _, name in results if normal(name) not in kept]
     free = [at for target, at in kept.items() if target and at not in places.values()]
-    free = [at for at in free if missing and shapes[at] == np.shape(own.get(missing[0]))]  # self.dinputs of y_pred
+    free = [at for at in free if missing and shapes[at] == np.shape(own.get(missing[0], ()))]  # self.dinputs of y_pred
     if len(missing) == len(free) == 1:
         places[missing[0]] = free[0]
     return [places[name] for _, name in results]

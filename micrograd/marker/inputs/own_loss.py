@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import ast
 
-from micrograd.marker.inputs.clues import function_in, functions_of, parameters_of, returned
 from micrograd.marker.inputs.conventions import role_of
 from micrograd.marker.inputs.pairs import CACHE, Pair, words_of
+from micrograd.marker.student.statements import defined, function_in, parameters_of, returned
 
 __all__ = ["with_own_loss"]
 
@@ -63,7 +63,7 @@ def _loss_in(source: str, given: set[str]) -> ast.FunctionDef | None:
     None where there are several: which is meant, nobody knows.
     """
     found = []
-    for function in functions_of(ast.parse(source).body):
+    for function in (f for name, f in defined(ast.parse(source).body).items() if "." not in name):
         own = [a.arg for a in function.args.args]
         needed = own[1 : len(own) - len(function.args.defaults)]
         if not {"loss", "cost"} & {*words_of(function.name)} or role_of(own[0] if own else "y") == "labels":

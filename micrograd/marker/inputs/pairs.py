@@ -9,12 +9,12 @@ from __future__ import annotations
 import ast
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from micrograd.errors import GraphError
 from micrograd.marker.gradient_names import arrives, gradient_target
-from micrograd.marker.inputs.clues import functions_of, returns_of
+from micrograd.marker.student.statements import defined, returns_of
 
 __all__ = ["CACHE", "Pair", "chosen", "is_slope", "pairs_in", "unpaired", "words_of"]
 
@@ -149,7 +149,8 @@ def pairs_in(source: str, file: str = "the file") -> tuple[Pair, ...]:
         GraphError: the text is not Python; the message names the line.
     """
     tree = _parsed(source, file)
-    functions = {function.name: function for function in functions_of(tree.body)}
+    known = defined(tree.body)
+    functions = {name: function for name, function in known.items() if "." not in name}
     imported = [a.asname or a.name for node in tree.body if isinstance(node, ast.ImportFrom) for a in node.names]
     forwards = {key: name for name in (*imported, *functions) if (key := _split(name, _FORWARD)) is not None}
     plain = {tuple(words_of(name)): name for name in functions if not {*_FORWARD, *_BACKWARD} & set(words_of(name))}
@@ -176,15 +177,12 @@ def pairs_in(source: str, file: str = "the file") -> tuple[Pair, ...]:
             found.append(Pair(partner, name, "function", function.lineno))
         elif _is_loss(function):  # softmaxLossAndGradient
             found.append(Pair(name, name, "loss", function.lineno))
-    for statement in tree.body:
-        if isinstance(statement, ast.ClassDef):
-            methods = {method.name: method for method in statement.body if isinstance(method, ast.FunctionDef)}
-            forward, backward = _directions(methods)
-            name = statement.name
-            if forward and backward and not _is_abstract(methods[forward]):
-                kind = "function" if _is_static(methods[forward]) and _is_static(methods[backward]) else "layer"
-                found.append(Pair(f"{name}.{forward}", f"{name}.{backward}", kind, methods[backward].lineno))
-            found += [Pair(f"{name}.{m}", f"{name}.{m}", "loss", f.lineno) for m, f in methods.items() if _is_loss(f)]
+    for owner, methods in _methods_in(known).items():
+        forward, backward = _directions(methods)
+        if forward and backward and not _is_abstract(methods[forward]):
+            kind = "function" if _is_static(methods[forward]) and _is_static(methods[backward]) else "layer"
+            found.append(Pair(f"{owner}.{forward}", f"{owner}.{backward}", kind, methods[backward].lineno))
+    found += [Pair(name, name, "loss", f.lineno) for name, f in known.items() if "." in name and _is_loss(f)]
     return tuple(sorted(found, key=lambda pair: pair.line))
 
 
@@ -194,22 +192,23 @@ def unpaired(source: str, pairs: Sequence[Pair]) -> list[str]:
     >>> unpaired("def relu_backward(dout): ...", ())
     ['relu_backward']
     """
-    tree, known = ast.parse(source), {pair.backward for pair in pairs}
-    names = [f.name for f in functions_of(tree.body) if _split(f.name, _BACKWARD) is not None and f.name[0] != "_"]
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef):
-            methods = {f.name: f for f in node.body if isinstance(f, ast.FunctionDef)}
-            forward, backward = _directions(methods)
-            if backward and not (forward and _is_abstract(methods[forward])):
-                names.append(f"{node.name}.{backward}")
+    known, functions = {pair.backward for pair in pairs}, defined(ast.parse(source).body)
+    names = [name for name in functions if "." not in name and _split(name, _BACKWARD) is not None and name[0] != "_"]
+    for owner, methods in _methods_in(functions).items():
+        forward, backward = _directions(methods)
+        if backward and not (forward and _is_abstract(methods[forward])):
+            names.append(f"{owner}.{backward}")
     return [name for name in names if name not in known]
 
 
-def _all_static(tree: ast.Module, method: str) -> bool:
-    """Return whether a method, ``Class.method``, needs no object."""
-    kind, _, last = method.partition(".")
-    bodies = [node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == kind]
-    return any(isinstance(m, ast.FunctionDef) and m.name == last and _is_static(m) for body in bodies for m in body)
+def _methods_in(functions: Mapping[str, ast.FunctionDef]) -> dict[str, dict[str, ast.FunctionDef]]:
+    """Return the methods of each class, of functions that are called ``Class.method``."""
+    found: dict[str, dict[str, ast.FunctionDef]] = {}
+    for name, function in functions.items():
+        owner, _, last = name.rpartition(".")
+        if owner:
+            found.setdefault(owner, {})[last] = function
+    return found
 
 
 def _defined(tree: ast.Module) -> dict[str, int]:
@@ -219,18 +218,16 @@ def _defined(tree: ast.Module) -> dict[str, int]:
     """
     names: dict[str, int] = {}
     for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef):
-            names |= {f"{node.name}.{m.name}": m.lineno for m in node.body if isinstance(m, ast.FunctionDef)}
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
             names |= {(alias.asname or alias.name): node.lineno for alias in node.names}
         elif isinstance(node, ast.Assign):
             names |= {target.id: node.lineno for target in node.targets if isinstance(target, ast.Name)}
-    return names | {function.name: function.lineno for function in functions_of(tree.body)}
+    return names | {name: function.lineno for name, function in defined(tree.body).items()}
 
 
 def _listed(tree: ast.Module) -> str:
     """Return the names of a text's functions, as far as a message has room for them."""
-    names = [function.name for function in functions_of(tree.body)]
+    names = [name for name in defined(tree.body) if "." not in name]
     more = [f"and {len(names) - 10} more"] if len(names) > 10 else []
     return ", ".join(names[:10] + more) or "no functions"
 
@@ -252,7 +249,8 @@ def chosen(source: str, file: str, forward: str | None = None, backward: str | N
             there = f"did you mean {', '.join(near)}?" if near else f"it defines {_listed(tree)}."
             raise GraphError(f"{file}: no function {name!r}; {there}")
     if forward is not None and backward is not None:
-        layer = "." in forward and forward.split(".")[0] == backward.split(".")[0] and not _all_static(tree, backward)
+        own = defined(tree.body).get(backward)
+        layer = "." in forward and forward.split(".")[0] == backward.split(".")[0] and not (own and _is_static(own))
         kind = "loss" if forward == backward else "layer" if layer else "function"
         return (Pair(forward, backward, kind, names.get(backward, 1)),)
     found = pairs_in(source, file)

@@ -6,7 +6,7 @@ Made by `micrograd.marker.inputs.calling` from a file's functions or by hand; re
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,6 +52,33 @@ class Call:
     arguments: tuple[Argument, ...] = ()
     results: tuple[tuple[int | str | None, str], ...] = ()
     ordered: bool = True
+
+    def given(self, probe: Probe, result: Any, upstream: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
+        """Return what the backward is given, by position and by keyword; nothing is copied.
+
+        Args:
+            probe: the forward's arguments.
+            result: what it returned.
+            upstream: the gradient of each output.
+        """
+        positional, keywords, by_keyword = list[Any](), dict[str, Any](), False
+        for argument in self.arguments:
+            value = key = argument.key
+            match argument.origin:
+                case "upstream":
+                    value = upstream[key or 0]
+                case "result":
+                    value = result if key is None or not isinstance(result, (tuple, list)) else result[key]
+                case "input" if key not in probe.arguments:  # the forward went by its default: so does the backward
+                    by_keyword = True
+                    continue
+                case "input":
+                    value = probe.arguments[key]
+            if argument.keyword or by_keyword:
+                keywords[argument.name] = value
+            else:
+                positional.append(value)
+        return positional, keywords
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ gradients right by another way gets all points.
 from __future__ import annotations
 
 import ast
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from micrograd.errors import GraphError
 from micrograd.marker.inputs.pairs import Pair
 from micrograd.marker.messages import WORDS, say
+from micrograd.marker.notebook import cell, notebook
 from micrograd.marker.report import Report
 
 __all__ = ["graded", "nbgrader", "otter"]
@@ -57,24 +57,21 @@ def otter(report: Report, pair: Pair, *, hint: str = "kind", language: str = "en
     """
     tests = graded(report)
     parameters = ", ".join(dict.fromkeys((pair.forward, pair.backward)))
-    head = (
+    written = (
         f'"""{say(language, WORDS["emit.head"], backward=pair.backward)}"""\n\n'
         "from otter.test_files import test_case\n\n"
         "from micrograd.marker.grading import assert_gradient, assert_step\n\n"
         f"OK_FORMAT = False\n\nname = {pair.backward!r}\npoints = None\n"
     )
-    parts = [head]
     for name, step in tests:
-        good, bad = (
-            say(language, WORDS["grade.good"], name=name),
-            say(language, WORDS["grade.wrong" if step else "grade.output"], name=name),
-        )
-        parts.append(
+        good = say(language, WORDS["grade.good"], name=name)
+        bad = say(language, WORDS["grade.wrong" if step else "grade.output"], name=name)
+        written += (
             f"\n\n@test_case(\n    name={name!r},\n    points=1,\n    hidden={step},\n"
             f"    success_message={good!r},\n    failure_message={bad!r},\n)\n"
             f"def test_{name}({parameters}):\n    {_call(pair, name, step, hint, language)}\n"
         )
-    return "".join(parts)
+    return written
 
 
 def nbgrader(report: Report, pair: Pair, source: str, *, hint: str = "kind", language: str = "en") -> str:
@@ -94,30 +91,28 @@ def nbgrader(report: Report, pair: Pair, source: str, *, hint: str = "kind", lan
     """
     tests = graded(report)
     before, solution, after = _divided(source, pair.backward)
-    cells = [_markdown(f"# {pair.backward}\n\n{say(language, WORDS['emit.head'], backward=pair.backward)}")]
-    for number, text in enumerate((before, solution, after)):
+    title = f"# {pair.backward}\n\n{say(language, WORDS['emit.head'], backward=pair.backward)}"
+    told: list[tuple[str, str, dict[str, Any]]] = [("markdown", title, {})]
+    for name, text, about in (
+        ("given", before, {"locked": True}),
+        (pair.backward, solution, {"solution": True}),
+        ("given-too", after, {"locked": True}),
+    ):
         if text.strip():
-            kind = {"solution": True} if number == 1 else {"locked": True}
-            cells.append(_code(text.strip("\n"), ("given", pair.backward, "given-too")[number], **kind))
+            told.append(("code", text.strip("\n"), _about(name, **about)))
     for name, step in tests:
         helper = "assert_step" if step else "assert_gradient"
         call = _call(pair, name, step, hint, language)
         call = f"### BEGIN HIDDEN TESTS\n{call}\n### END HIDDEN TESTS" if step else call
         text = f"from micrograd.marker.grading import {helper}\n\n{call}"
-        cells.append(_code(text, f"test-{name}", grade=True, locked=True, points=1))
-    return json.dumps(
-        {
-            "cells": [{**cell, "id": f"cell-{number}"} for number, cell in enumerate(cells)],
-            "metadata": {
-                "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-                "language_info": {"name": "python"},
-            },
-            "nbformat": 4,
-            "nbformat_minor": 5,
-        },
-        indent=1,
-        ensure_ascii=False,
-    ) + "\n"  # fmt: skip
+        told.append(("code", text, _about(f"test-{name}", grade=True, locked=True, points=1)))
+    return notebook([cell(kind, f"cell-{i}", text, about) for i, (kind, text, about) in enumerate(told)])
+
+
+def _about(name: str, **more: bool | int) -> dict[str, Any]:
+    """Return what nbgrader wants to know about a cell."""
+    own = {"grade_id": name.replace("_", "-"), "grade": False, "locked": False, "solution": False, "task": False}
+    return {"nbgrader": {**own, "schema_version": 3, **more}}
 
 
 def _divided(source: str, name: str) -> tuple[str, str, str]:
@@ -138,31 +133,3 @@ def _divided(source: str, name: str) -> tuple[str, str, str]:
     margin = " " * body[0].col_offset
     marked = [*lines[first:start], f"{margin}### BEGIN SOLUTION", *lines[start:end], f"{margin}### END SOLUTION"]
     return "\n".join(lines[:first]), "\n".join(marked), "\n".join(lines[end:])
-
-
-def _markdown(text: str) -> dict[str, Any]:
-    return {"cell_type": "markdown", "metadata": {}, "source": text}
-
-
-def _code(
-    text: str,
-    name: str,
-    *,
-    grade: bool = False,
-    locked: bool = False,
-    solution: bool = False,
-    points: int | None = None,
-) -> dict[str, Any]:
-    about = {
-        "grade": grade, "grade_id": name.replace("_", "-"), "locked": locked, "schema_version": 3, "solution": solution,
-        "task": False,
-    }  # fmt: skip
-    if points is not None:
-        about["points"] = points
-    return {
-        "cell_type": "code",
-        "execution_count": None,
-        "metadata": {"nbgrader": about},
-        "outputs": [],
-        "source": text,
-    }

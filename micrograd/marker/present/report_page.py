@@ -16,12 +16,11 @@ from typing import Any
 from micrograd.drawing.labels import clean
 from micrograd.marker.gradient_names import node_of
 from micrograd.marker.messages import HTML_TAGS, LANGUAGES, WORDS, say
-from micrograd.marker.present.rendering import (
+from micrograd.marker.present.fragment import (
+    STYLE,
     code_html,
-    findings_of,
     fix_html,
     head_html,
-    numbered,
     outputs_html,
     said_html,
     steps_html,
@@ -29,6 +28,7 @@ from micrograd.marker.present.rendering import (
     tried_html,
     verdict_html,
 )
+from micrograd.marker.present.rendering import findings_of
 from micrograd.marker.present.telling import level, told
 from micrograd.marker.report import Finding, Report
 from micrograd.stepper.page import html_of, policy
@@ -59,10 +59,8 @@ def _places(finding: Finding, walk: Mapping[str, Any]) -> dict[str, str]:
             if step["edge"] and (step["edge"]["operand"], step["node"], step["edge"]["slot"]) in edges
         ]
         if edges:
-            return {
-                "edges": " ".join(f"{s}-{t}-{slot}" for s, t, slot in edges),
-                "step": str(shown[0]) if shown else "",
-            }
+            ends = " ".join(f"{s}-{t}-{slot}" for s, t, slot in edges)
+            return {"edges": ends, "step": str(shown[0]) if shown else ""}
     name = node_of(finding.means)
     found = [i for i, node in enumerate(nodes) if node["name"] == name]
     found = found or [i for i, node in enumerate(nodes) if name and node["statement"] == name][-1:]
@@ -98,7 +96,7 @@ def _panel(report: Report, walk: Mapping[str, Any], hint: str, language: str) ->
         shown = told(report, finding, hint=hint, language=language)
         button = _button(finding, number, walk, language)
         pointed = pointed or bool(button)
-        head = head_html(numbered(shown, number + 1 if number < len(mistakes) else 0))
+        head = head_html(shown, number + 1 if number < len(mistakes) else 0)
         parts.append(
             f'<article>{head}<div class="seen">{code_html(shown)}{button}</div>'
             f'<div class="said">{said_html(shown)}</div><div class="mended">{fix_html(shown)}</div></article>'
@@ -116,15 +114,15 @@ def page_of(report: Report, walk: Mapping[str, Any] | None = None, *, hint: str 
     Args:
         report: what is shown.
         walk: the walk through the forward (`micrograd.stepper.page_data.walk_data`); without it the findings alone.
-        hint: ``where``, ``kind`` or ``fix``: how much is given away.
-        language: to begin with, ``en`` or ``zh``; with a walk the page has a switch.
+        hint: how much is given away, as for `micrograd.marker.present.telling.told`.
+        language: to begin with; with a walk the page has a switch.
 
     Raises:
         GraphError: another hint level or language.
     """
     title = f"{os.path.basename(report.file)}: {say(language, WORDS['page.title'], backward=report.backward)}"
     if walk is None or level(hint) < 2:  # the walk shows every rule
-        return _plain(report, title, hint, language)
+        return _alone(report, title, hint, language)
     above = "".join(_panel(report, walk, hint, language) for language in LANGUAGES)
     own = _own_lines(report)
     data = {**walk, "title": title, "lang": language, "sources": [*walk["sources"], *own]}
@@ -148,15 +146,13 @@ def _own_lines(report: Report) -> list[dict[str, Any]]:
     return [{"name": report.backward, "file": os.path.basename(report.file), "first": first, "lines": lines}]
 
 
-def _plain(report: Report, title: str, hint: str, language: str) -> str:
+def _alone(report: Report, title: str, hint: str, language: str) -> str:
     """Return the findings alone, for a forward that cannot be walked through."""
-    body = to_html(report, hint=hint, language=language)
-    start = body.index("<style>") + len("<style>")
-    style, rest = body[start : body.index("</style>")], body[body.index("</style>") + len("</style>") :]
-    style += "html{color-scheme:light dark}body{margin:1.5rem}"
+    style = STYLE + "html{color-scheme:light dark}body{margin:1.5rem}"
     return (
         f'<!doctype html>\n<html lang="{HTML_TAGS[language]}"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy("", style)}">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{escape(clean(title))}</title>'
-        f"<style>{style}</style></head><body>{body[: start - len('<style>')]}{rest}</body></html>\n"
+        f"<style>{style}</style></head>"
+        f"<body>{to_html(report, hint=hint, language=language, style='')}</body></html>\n"
     )

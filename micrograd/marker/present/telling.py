@@ -6,6 +6,7 @@ Text and page show the same; here it is put together, for a hint level and a lan
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
@@ -67,10 +68,8 @@ def sample(shown: Shown) -> str:
     '(3,)  0.5  -1.25  2'
     """
     numbers = "  ".join(f"{x:.4g}" for x in shown.sample)
-    count = 1
-    for size in shown.shape:
-        count *= size
-    said = (numbers + ("  ..." if count > len(shown.sample) else "")) if shown.sample else shown.dtype
+    more = "  ..." if math.prod(shown.shape) > len(shown.sample) else ""
+    said = numbers + more if shown.sample else shown.dtype
     return f"{shown.shape}  {said}" if shown.shape else said
 
 
@@ -116,13 +115,10 @@ def edited(source: str, fix: Fix, all_of_it: Sequence[Fix] = ()) -> tuple[tuple[
 
 def _target(finding: Finding, language: str) -> str:
     named = finding.target or (finding.means if finding.kind == "missing_result" else "")
-    if finding.source.lstrip().startswith("for "):
+    line = finding.source.lstrip()
+    if line.startswith("for "):
         return say(language, WORDS["target.loop"])
-    return named or say(language, WORDS["target.return" if _returns(finding) else "target.value"])
-
-
-def _returns(finding: Finding) -> bool:
-    return finding.source.lstrip().startswith("return")
+    return named or say(language, WORDS["target.return" if line.startswith("return") else "target.value"])
 
 
 def _head(finding: Finding, language: str) -> str:
@@ -170,26 +166,22 @@ def _in_words(finding: Finding, words: AbstractSet[str]) -> Finding:
     def inner(names: Sequence[str]) -> bool:
         return any(("_" in name or "'" in name) and _known(name, words) not in words for name in names)
 
-    edge = None if finding.edge is not None and inner(finding.edge) else finding.edge
-    return replace(
-        finding, edge=edge, ratio="" if inner(re.findall(r"[A-Za-z_]\w*'?", finding.ratio)) else finding.ratio
-    )
+    edge = None if inner(finding.edge or ()) else finding.edge
+    ratio = "" if inner(re.findall(r"[A-Za-z_]\w*'?", finding.ratio)) else finding.ratio
+    return replace(finding, edge=edge, ratio=ratio)
 
 
 def _means(finding: Finding, words: AbstractSet[str], language: str) -> str:
     """Return what the target should hold, where the report says so and the head does not."""
-    if (
-        not finding.means
-        or finding.severity not in ("wrong", "shape")
-        or finding.kind in ("return_order", "call_error", "unwritten")
-    ):
+    if not finding.means or finding.severity not in ("wrong", "shape"):
+        return ""
+    if finding.kind in ("return_order", "call_error", "unwritten"):
         return ""
     holes = {"target": _target(finding, language), "means": finding.means}
     if finding.edge is not None and finding.kind not in ("path_missing", "path_twice", "path_sign"):
         key = "means.edge.same" if finding.means == finding.target else "means.edge"
-        return say(
-            language, WORDS[key], **holes, source=_known(finding.edge[0], words), to=_known(finding.edge[1], words)
-        )
+        source, to = (_known(name, words) for name in finding.edge)
+        return say(language, WORDS[key], **holes, source=source, to=to)
     name = node_of(finding.means)
     whole = name.rstrip("0123456789")
     if name not in words and whole not in ("", name):  # dx1, one of two paths into x
@@ -204,11 +196,7 @@ def _means(finding: Finding, words: AbstractSet[str], language: str) -> str:
 def _holes(finding: Finding, words: AbstractSet[str], language: str) -> dict[str, object]:
     """Return what fills the sentences about a kind of mistake."""
     source, to = (_known(name, words) for name in finding.edge or ("", ""))
-    edge = (
-        say(language, WORDS["edge_name"], source=source, to=to)
-        if finding.edge
-        else say(language, WORDS["edge_name.none"])
-    )
+    edge = say(language, WORDS["edge_name" if finding.edge else "edge_name.none"], source=source, to=to)
     both = finding.expected is not None and finding.got is not None
     shapes = {"got": shape_of(finding.got), "expected": shape_of(finding.expected)}
     differ = both and shapes["got"] != shapes["expected"]
@@ -238,6 +226,11 @@ def _values(finding: Finding, language: str) -> tuple[tuple[str, str], ...]:
     )
 
 
+def _alike(a: Sequence[str], b: Sequence[str]) -> int:
+    """Return how many tokens two texts begin with alike."""
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))
+
+
 def smallest(old: str, new: str) -> tuple[str, str, str, str]:
     """Of an edit what really changes, in whole tokens: the text before it, old, new, and the text after it.
 
@@ -245,12 +238,8 @@ def smallest(old: str, new: str) -> tuple[str, str, str, str]:
     ('np.sum(a, axis=', '1', '0', ')')
     """
     a, b = _TOKEN.findall(old), _TOKEN.findall(new)
-    first = 0
-    while first < min(len(a), len(b)) and a[first] == b[first]:
-        first += 1
-    last = 0
-    while last < min(len(a), len(b)) - first and a[-1 - last] == b[-1 - last]:
-        last += 1
+    first = _alike(a, b)
+    last = _alike(a[first:][::-1], b[first:][::-1])
     middle = slice(first, None if not last else -last)
     return "".join(a[:first]), "".join(a[middle]), "".join(b[middle]), "".join(a[len(a) - last :])
 
@@ -270,10 +259,9 @@ def _fix(fix: Fix, language: str) -> str:
         return say(language, WORDS["fix.below"], line=fix.span.line, new=new)
     if not old:
         words = _TOKEN.findall(before.rstrip()) or _TOKEN.findall(after.lstrip())[:1]
-        place = say(
-            language, WORDS["fix.after" if before.strip() else "fix.before"], text=clean(words[-1] if words else "")
-        )
-        return say(language, WORDS["fix.insert"], line=fix.span.line, new=new, place=place if words else "")
+        beside = WORDS["fix.after" if before.strip() else "fix.before"]
+        place = say(language, beside, text=clean(words[-1])) if words else ""
+        return say(language, WORDS["fix.insert"], line=fix.span.line, new=new, place=place)
     return say(language, WORDS["fix.replace" if new else "fix.drop"], line=fix.span.line, old=old, new=new)
 
 
@@ -322,13 +310,7 @@ def _unfinished(finding: Finding, code: Sequence[tuple[int, str, object]]) -> st
 
 
 def told(report: Report, finding: Finding, *, hint: str, language: str) -> Told:
-    """Return one finding of a report in words.
-
-    Args:
-        report: of which the student's text is shown.
-        finding: one of its findings.
-        hint: ``where``, ``kind`` or ``fix``.
-        language: ``en`` or ``zh``.
+    """Return one of the findings of a report in words; `hint` is one of `HINTS`.
 
     Raises:
         GraphError: another hint level or language.
@@ -338,9 +320,8 @@ def told(report: Report, finding: Finding, *, hint: str, language: str) -> Told:
     source = report.source or "\n" * (finding.span.line - 1) + finding.source
     code = marked(source, finding.span)
     if key := _unfinished(finding, code):
-        return Told(
-            say(language, WORDS[f"head.{key}"], line=finding.span.line), code, (say(language, WORDS[f"step.{key}"]),)
-        )
+        head = say(language, WORDS[f"head.{key}"], line=finding.span.line)
+        return Told(head, code, (say(language, WORDS[f"step.{key}"]),))
     remark = finding.severity == "harmless"
     words = set(re.findall(r"\w+", source))
     finding = _in_words(finding, words)

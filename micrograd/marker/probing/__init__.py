@@ -55,7 +55,7 @@ def probe(
     """
     if not callable(forward):
         raise GraphError(
-            f"probe needs a function of arrays; got a {type(forward).__name__}. Pass batchnorm_forward itself."
+            f"probe needs a function of arrays; got {type(forward).__name__}. Pass batchnorm_forward itself."
         )
     if lint is not None:
         return judged(forward, lint, seed=seed, tolerance=tolerance)

@@ -78,11 +78,8 @@ class Lint:
 
     def text(self, language: str = "en") -> str:
         """Return the judgement, in ``en`` or ``zh``."""
-        if self.ok:
-            lines = [say(language, WORDS["lint.good"], visible=self.visible)]
-        else:
-            counts = {"blind": len(self.blind), "visible": self.visible, "bar": f"{self.bar:g}"}
-            lines = [say(language, WORDS["lint.blind"], **counts)]
+        counts = {"blind": len(self.blind), "visible": self.visible, "bar": f"{self.bar:g}"}
+        lines = [say(language, WORDS["lint.good" if self.ok else "lint.blind"], **counts)]
         if self.better.possible > self.better.mutants:
             lines.append(say(language, WORDS["probe.part"], tried=self.better.mutants, possible=self.better.possible))
         for cause in self.causes:
@@ -136,17 +133,23 @@ def _split(forward: Callable[..., Any], test: Any) -> tuple[dict[str, Any], tupl
     if not isinstance(test, Sequence) or isinstance(test, str):
         test = (test,)
     values = [_listed(value) for value in test]
+    unbound: Exception | None = None
     problem: Exception | None = None
     for behind in (1, 2, 0):  # as many upstream gradients, where their shapes are those of the outputs
         count = len(values) - behind
         try:
             arguments = dict(signature.bind(*values[:count]).arguments)
+        except TypeError as error:
+            unbound = error  # of the last attempt, which takes all of them for arguments
+            continue
+        try:
             outputs = outputs_of(forward, arguments)
         except Exception as error:  # noqa: BLE001 - whatever the user's code raises
             problem = problem or error
             continue
         if [np.shape(out) for out in outputs[:behind]] == [np.shape(value) for value in values[count:]]:
             return arguments, tuple(values[count:])
+    problem = problem or unbound
     told = f"{type(problem).__name__}: {problem}" if problem else "the last array has not the shape of the output"
     raise GraphError(f"lint: {called} does not run on these {len(values)} values ({told}); "
                      "give its arguments in order, and the upstream gradient (dout) behind them.")  # fmt: skip
@@ -331,8 +334,7 @@ def judged(forward: Callable[..., Any], test: Any, *, seed: int = 0, tolerance: 
     def found(keys: Sequence[str]) -> Found:
         return tuple((own[key], changes[key]) for key in keys)
 
-    causes: dict[tuple[str, str], Cause] = {}
-    shown: set[str] = set()
+    causes, shown = dict[tuple[str, str], Cause](), set[str]()
     mended = _Patient(forward, arguments, upstream, layout, seed)
     for repair, hidden in mended.hides(blind, tolerance) if blind else ():
         shown |= hidden

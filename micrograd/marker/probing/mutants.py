@@ -6,7 +6,7 @@ A mutant edits one node of the backward graph, or the nodes that one line of a l
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -36,6 +36,12 @@ def _with(**new: Any) -> Callable[[Any], Any]:
     return lambda attrs: {**attrs, **new}
 
 
+_OF_FACTORS: Mapping[str, Callable[[Any], Any]] = {
+    "gamma_missing": np.ones_like, "gamma_twice": np.square, "power": np.reciprocal,
+}  # fmt: skip
+"""What students do to a value that multiplies, and what then stands in its place."""
+
+
 def mutants_of(trial: Trial) -> list[Mutant]:
     """Return every mutant of a trial, in the order of the forward pass."""
     return _Maker(trial).all()
@@ -56,18 +62,8 @@ class _Maker:
         node = self.graph.nodes[place[1]]
         if node.source is None:
             return place
-        where = node.source
-        return (
-            where.file,
-            where.line,
-            where.column,
-            where.end_line,
-            where.end_column,
-            node.op,
-            self.graph.nodes[place[0]].op,  # what comes twice on one path would be turned round twice
-            place[2],
-            len(node.attrs),
-        )
+        above = self.graph.nodes[place[0]].op  # what comes twice on one path would be turned round twice
+        return node.source, node.op, above, place[2], len(node.attrs)
 
     def all(self) -> list[Mutant]:
         lines: dict[tuple[Any, ...], list[EdgeKey]] = defaultdict(list)
@@ -76,7 +72,7 @@ class _Maker:
         nodes: dict[EdgeKey, list[Node]] = defaultdict(list)
         for node in self.backward.nodes:
             place_ = None if node.is_leaf else self.trial.place_of(node)
-            if place_ is not None and not self.trial.is_gain(node.index):
+            if place_ is not None and node.index not in self.trial.gain:
                 nodes[place_].append(node)
         mutants: list[Mutant] = []
         for places in sorted(lines.values()):
@@ -94,15 +90,18 @@ class _Maker:
         self,
         kind: str,
         places: Sequence[EdgeKey],
-        edits: Sequence[NodeEdit],
+        nodes: Sequence[int],
+        part: int | str,
+        change: Callable[[Any], Any],
         what: str = "",
         detail: str = "",
         other: str = "",
     ) -> Mutant:
+        """Return the mutant in which the same part of each of these nodes, a slot or its result, is changed."""
         target = self.trial.label(places[0])
         source, end, slot = places[0]
         key = f"{kind}|{self.graph.nodes[source].name}|{self.graph.nodes[end].name}|{slot}|{detail}"
-        return Mutant(kind, target, what or target, key, other, tuple(edits))
+        return Mutant(kind, target, what or target, key, other, tuple((node, part, change) for node in nodes))
 
     def _of_edge(self, places: list[EdgeKey], gains: list[int]) -> Iterator[Mutant]:
         source, end, _ = places[0]
@@ -112,10 +111,8 @@ class _Maker:
             return
         for kind, factor in (("path_missing", 0.0), ("path_sign" if several else "sign", -1.0),
                              ("path_twice" if several else "factor", 2.0)):  # fmt: skip
-            edits = [(index, "out", _scaled(factor)) for index in gains]
-            target = f"d{self.graph.nodes[source].name}" if several else ""
-            made = self._mutant(kind, places, edits)
-            yield replace(made, target=target) if target else made
+            made = self._mutant(kind, places, gains, "out", _scaled(factor))
+            yield replace(made, target=f"d{self.graph.nodes[source].name}") if several else made
         yield from self._of_count(self.graph.nodes[end], places, gains)
 
     def _count(self, node: Node) -> tuple[int, list[int]]:
@@ -138,14 +135,12 @@ class _Maker:
         if not count:
             return
         what = f"1/{count}"
-        yield self._mutant("count", places, [(i, "out", _scaled(count)) for i in gains], what)
-        yield self._mutant("bessel", places, [(i, "out", _scaled(count / (count - 1))) for i in gains], what)
-        others = list(lengths)
-        if count in others:
-            others.remove(count)
-        for other in others[:1]:
-            wrong = [(i, "out", _scaled(count / other)) for i in gains]
-            yield self._mutant("wrong_count", places, wrong, f"1/{other}", "other")
+        yield self._mutant("count", places, gains, "out", _scaled(count), what)
+        yield self._mutant("bessel", places, gains, "out", _scaled(count / (count - 1)), what)
+        if count in lengths:
+            lengths.remove(count)
+        for other in lengths[:1]:
+            yield self._mutant("wrong_count", places, gains, "out", _scaled(count / other), f"1/{other}", "other")
 
     def _of_rule(self, places: list[EdgeKey], nodes: list[list[Node]]) -> Iterator[Mutant]:
         """Yield what goes wrong inside the local rule, on every edge that one line became."""
@@ -154,52 +149,38 @@ class _Maker:
             for position, node in enumerate(members):
                 alike[position, node.op].append(node)
         for (position, op), members in alike.items():
-            live = members[0].index in self.trial.live
-            detail = str(position)
+            first, at, detail = members[0], [node.index for node in members], str(position)
+            live = first.index in self.trial.live
             if op in ("mul", "div"):
-                yield from self._of_product(places, members, detail)
+                yield from self._of_product(places, first, at, detail)
             elif op == "sum" and live:
-                yield from self._of_sum(places, members, detail)
-            elif op == "broadcast" and live and len(members[0].shape) == 2 and self._size(members[0].reads[0]) > 1:
-                edits: list[NodeEdit] = [(n.index, 0, _turned) for n in members]
-                yield self._mutant("wrong_axis", places, edits, "", f"spread{detail}")
+                yield from self._of_sum(places, first, at, detail)
+            elif op == "broadcast" and live and len(first.shape) == 2 and self._size(first.reads[0]) > 1:
+                yield self._mutant("wrong_axis", places, at, 0, _turned, "", f"spread{detail}")
             elif op == "transpose" and not live:
-                plain: list[NodeEdit] = [(n.index, "attrs", _fixed(None)) for n in members]
-                yield self._mutant("transposed", places, plain, self._names(members[0].reads), detail)
+                what = self.trial.name_of(first.reads[0])
+                yield self._mutant("transposed", places, at, "attrs", _fixed(None), what, detail)
             elif op == "where" and live:
-                turned: list[NodeEdit] = [(n.index, 0, np.logical_not) for n in members]
-                yield self._mutant("mask", places, turned, "", detail)
-            yield from self._of_eps(places, members, detail)
-            for read in dict.fromkeys(members[0].reads):
-                yield from self._of_paths(places, members, read, detail)
+                yield self._mutant("mask", places, at, 0, np.logical_not, "", detail)
+            if len(members) == 1:
+                yield from self._of_eps(places, first, detail)
+                yield from self._of_paths(places, first, detail)
 
     def _size(self, index: int) -> int:
         return int(np.prod(self.backward.nodes[index].shape, dtype=int))
 
-    def _names(self, indices: Sequence[int]) -> str:
-        return " ".join(dict.fromkeys(self.trial.name_of(index) for index in indices))
-
-    def _of_product(self, places: list[EdgeKey], members: list[Node], detail: str) -> Iterator[Mutant]:
-        first = members[0]
+    def _of_product(self, places: list[EdgeKey], first: Node, at: list[int], detail: str) -> Iterator[Mutant]:
         for slot, operand in enumerate(first.operands):
             if isinstance(operand, float):
-                if self._count(self.graph.nodes[places[0][1]])[0]:
-                    continue
-                edits: list[NodeEdit] = [(n.index, slot, _fixed(1.0)) for n in members]
-                yield self._mutant("factor", places, edits, f"{operand:g}", f"{detail}.{slot}")
+                if not self._count(self.graph.nodes[places[0][1]])[0]:
+                    yield self._mutant("factor", places, at, slot, _fixed(1.0), f"{operand:g}", f"{detail}.{slot}")
             elif operand not in self.trial.live and first.index in self.trial.live:
                 what, detail_ = self.trial.name_of(operand), f"{detail}.{slot}"
-                gone: list[NodeEdit] = [(n.index, slot, np.ones_like) for n in members]
-                yield self._mutant("gamma_missing", places, gone, what, detail_)
-                twice: list[NodeEdit] = [(n.index, slot, np.square) for n in members]
-                yield self._mutant("gamma_twice", places, twice, what, detail_)
-                turned: list[NodeEdit] = [(n.index, slot, np.reciprocal) for n in members]
-                yield self._mutant("power", places, turned, what, detail_)
-                for other in self._neighbours(operand):
-                    swapped: list[NodeEdit] = [(first.index, slot, _fixed(self.graph.values[other]))]
-                    if len(members) == 1:
-                        name = self.graph.nodes[other].name
-                        yield self._mutant("swapped_value", places, swapped, name, f"{detail_}.{other}", what)
+                for kind, change in _OF_FACTORS.items():
+                    yield self._mutant(kind, places, at, slot, change, what, detail_)
+                for other in self._neighbours(operand) if len(at) == 1 else ():
+                    value, name = _fixed(self.graph.values[other]), self.graph.nodes[other].name
+                    yield self._mutant("swapped_value", places, at, slot, value, name, f"{detail_}.{other}", what)
 
     def _neighbours(self, index: int) -> list[int]:
         """Forward values of the same shape beside one that the backward pass reads."""
@@ -210,26 +191,21 @@ class _Maker:
         nodes = [self.graph.nodes[i] for i in dict.fromkeys(near)]
         return [n.index for n in nodes if n.shape == own.shape and n.dtype == own.dtype and n.op != "constant"]
 
-    def _of_sum(self, places: list[EdgeKey], members: list[Node], detail: str) -> Iterator[Mutant]:
-        axis, ndim = members[0].attrs.get("axis"), len(self.backward.nodes[members[0].reads[0]].shape)
-        keep = bool(members[0].attrs.get("keepdims"))
-
-        def attrs(**new: Any) -> list[NodeEdit]:
-            return [(n.index, "attrs", _with(**new)) for n in members]
-
+    def _of_sum(self, places: list[EdgeKey], first: Node, at: list[int], detail: str) -> Iterator[Mutant]:
+        axis, ndim = first.attrs.get("axis"), len(self.backward.nodes[first.reads[0]].shape)
         if axis is not None and ndim > 1:
-            yield self._mutant("no_axis", places, attrs(axis=None), detail=detail)
+            yield self._mutant("no_axis", places, at, "attrs", _with(axis=None), detail=detail)
             other = tuple((a + 1) % ndim for a in axis) if isinstance(axis, tuple) else (axis + 1) % ndim
             if other != axis:
-                yield self._mutant("wrong_axis", places, attrs(axis=other), str(other), detail)
-        yield self._mutant("unsummed", places, [(n.index, "attrs", _fixed(None)) for n in members], detail=detail)
-        if not keep and axis is not None and self._is_output(members[0].index):
-            yield self._mutant("keepdims", places, attrs(keepdims=True), detail=detail)
+                yield self._mutant("wrong_axis", places, at, "attrs", _with(axis=other), str(other), detail)
+        yield self._mutant("unsummed", places, at, "attrs", _fixed(None), detail=detail)
+        if not first.attrs.get("keepdims") and axis is not None and self._is_output(first.index):
+            yield self._mutant("keepdims", places, at, "attrs", _with(keepdims=True), detail=detail)
 
     def _is_output(self, index: int) -> bool:
         """Return whether a node is an output, but for factors 1."""
         ends = {node.index for node in self.backward.outputs}
-        return index in ends or any(self.trial.is_gain(n.index) and n.index in ends for n in self.backward.nodes
+        return index in ends or any(n.index in self.trial.gain and n.index in ends for n in self.backward.nodes
                                     if index in n.reads)  # fmt: skip
 
     @cached_property
@@ -247,24 +223,21 @@ class _Maker:
             }
         return found
 
-    def _of_eps(self, places: list[EdgeKey], members: list[Node], detail: str) -> Iterator[Mutant]:
+    def _of_eps(self, places: list[EdgeKey], node: Node, detail: str) -> Iterator[Mutant]:
         for eps, values in self._without.items():
-            for slot, operand in enumerate(members[0].operands):
-                if isinstance(operand, int) and operand in values and len(members) == 1:
-                    edit: NodeEdit = (members[0].index, slot, _fixed(values[operand]))
-                    name = self.trial.name_of(operand)
-                    yield self._mutant("eps_missing", places, [edit], eps, f"{detail}.{slot}", name)
+            for slot, operand in enumerate(node.operands):
+                if isinstance(operand, int) and operand in values:
+                    value, name = _fixed(values[operand]), self.trial.name_of(operand)
+                    yield self._mutant("eps_missing", places, [node.index], slot, value, eps, f"{detail}.{slot}", name)
 
-    def _of_paths(self, places: list[EdgeKey], members: list[Node], read: int, detail: str) -> Iterator[Mutant]:
+    def _of_paths(self, places: list[EdgeKey], node: Node, detail: str) -> Iterator[Mutant]:
         """Yield one path of a sum left out where the sum is used, but not elsewhere."""
-        parts = self.trial.parts.get(read, [])
-        if len(members) > 1:
-            return
-        for number, part in enumerate(parts):
-            slots = [slot for slot, operand in enumerate(members[0].operands) if operand == read]
-            without: list[NodeEdit] = [(members[0].index, s, _less(self.trial.true[part])) for s in slots]
-            made = self._mutant("path_missing", places, without, self.trial.name_of(part), f"{detail}.{number}")
-            yield replace(made, part=part)
+        for read in dict.fromkeys(node.reads):
+            for number, part in enumerate(self.trial.parts.get(read, [])):
+                what, less = self.trial.name_of(part), _less(self.trial.true[part])
+                made = self._mutant("path_missing", places, [node.index], "out", less, what, f"{detail}.{number}")
+                edits = tuple((node.index, slot, less) for slot, o in enumerate(node.operands) if o == read)
+                yield replace(made, part=part, edits=edits)
 
     def _of_whole(self) -> Iterator[Mutant]:
         seeds = [n for n in self.backward.nodes if n.op == "input" and n.index not in self.trial.origin]

@@ -12,7 +12,7 @@ import numpy as np
 from micrograd.marker.inputs.guessing import outputs_of
 from micrograd.marker.messages import say
 from micrograd.marker.probing.probe_messages import WORDS, number
-from micrograd.marker.probing.trial import Mutant, Trial
+from micrograd.marker.probing.trial import Mutant, Trial, largest
 
 __all__ = ["Trap", "traps_of"]
 
@@ -65,22 +65,18 @@ def _terms(trial: Trial, index: int) -> float:
     while True:
         node = trial.backward.nodes[index]
         if index in trial.parts:
-            return max(float(np.abs(trial.true[part]).max(initial=0.0)) for part in trial.parts[index])
+            return max(largest(trial.true[part]) for part in trial.parts[index])
         if node.op == "sum":
-            sizes = np.sum(np.abs(trial.true[node.reads[0]]), axis=node.attrs.get("axis"))
-            return float(np.max(sizes, initial=0.0))
+            return largest(np.sum(np.abs(trial.true[node.reads[0]]), axis=node.attrs.get("axis")))
         if node.factor is None and node.op not in ("neg", "broadcast", "reshape", "transpose"):
-            return float(np.abs(trial.true[index]).max(initial=0.0))
+            return largest(trial.true[index])
         index = node.reads[0]
 
 
 def _sizes(trial: Trial) -> dict[str, tuple[float, float]]:
     """Return for each gradient its largest entry and the size of its terms."""
     return {
-        trial.output_name(node.index): (
-            float(np.abs(trial.true[node.index]).max(initial=0.0)),
-            _terms(trial, node.index),
-        )
+        trial.output_name(node.index): (largest(trial.true[node.index]), _terms(trial, node.index))
         for node in trial.backward.outputs
     }
 
@@ -134,8 +130,7 @@ def _numerical(forward: Callable[..., Any], test: Trial) -> Iterator[Trap]:
                 sides.append(_total(forward, arguments, test.upstream))
             arguments[name][place] = value[place]
             numeric[place] = (sides[0] - sides[1]) / (2 * _STEP)
-        error = float(np.abs(numeric - true).max(initial=0.0) / np.abs(true).max(initial=0.0))
-        worst = max(worst, (error, f"d{name}"))
+        worst = max(worst, (largest(numeric - true) / largest(true), f"d{name}"))
     if worst[0] > _ROUNDED:
         yield Trap("trap.numeric", {"step": f"{_STEP:g}", "output": worst[1], "error": number(worst[0])})
 
@@ -155,11 +150,9 @@ def _narrow(forward: Callable[..., Any], test: Trial) -> Iterator[Trap]:
     exact = Trial(forward, wide, upstream)
     worst: tuple[float, str] = (0.0, "")
     for node, other in zip(test.backward.outputs, exact.backward.outputs, strict=False):
-        size = float(np.abs(exact.true[other.index]).max(initial=0.0))
-        if size:
-            error = float(np.abs(test.true[node.index] - exact.true[other.index]).max(initial=0.0)) / size
+        if size := largest(exact.true[other.index]):
+            error = largest(test.true[node.index] - exact.true[other.index]) / size
             worst = max(worst, (error, test.output_name(node.index)))
     if worst[1]:
-        yield Trap(
-            "trap.float32", {"name": narrow[0], "dtype": "float32", "output": worst[1], "error": number(worst[0])}
-        )
+        holes = {"name": narrow[0], "dtype": "float32", "output": worst[1], "error": number(worst[0])}
+        yield Trap("trap.float32", holes)

@@ -23,10 +23,15 @@ from micrograd.graph.replay import NodeEdit, Replay
 from micrograd.pytree import call_by_parameter
 from micrograd.tracing import trace
 
-__all__ = ["EdgeKey", "Mutant", "Trial"]
+__all__ = ["EdgeKey", "Mutant", "Trial", "largest"]
 
 EdgeKey = tuple[int, int, int]  # an edge of the forward graph: source, target, slot
 _SHORT = 32  # characters of a formula that stands for a name
+
+
+def largest(values: Any) -> float:
+    """Return the size of the largest of some numbers; 0 where there are none."""
+    return float(np.abs(values).max(initial=0.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +80,10 @@ class Trial:
             self.upstream = tuple(upstream) or tuple(
                 upstream_for(self.graph.value[node.name], rng) for node in seeded_outputs(self.graph)
             )
-            self._start()
+            self._run()
 
-    def _start(self) -> None:
+    def _run(self) -> None:
+        """Run the graph and its backward, and find in the backward what belongs to which edge."""
         given = self.upstream + (None,) * (len(self.graph.outputs) - len(self.upstream))
         seeds = given if len(given) > 1 else given[0]
         self.graph.backward(seeds)
@@ -123,9 +129,7 @@ class Trial:
     @cached_property
     def scale(self) -> float:
         """Return the largest number that takes part: what rounding is measured by."""
-        return max(
-            (float(np.abs(v).max(initial=0.0)) for v in self.true if np.asarray(v).dtype.kind == "f"), default=1.0
-        )
+        return max((largest(v) for v in self.true if np.asarray(v).dtype.kind == "f"), default=1.0)
 
     def change(self, mutant: Mutant, *, broadcast: bool = False) -> float:
         """Return how much a mutant changes an output, against the output's largest entry; 0 within rounding.
@@ -147,10 +151,9 @@ class Trial:
                     np.broadcast_shapes(np.shape(true), np.shape(value))
                 except ValueError:
                     return np.inf
-            apart = float(np.abs(value - true).max(initial=0.0))
+            apart, size = largest(value - true), largest(true)
             if np.isnan(apart):
                 return np.inf
-            size = float(np.abs(true).max(initial=0.0))
             if apart > floor:
                 worst = max(worst, apart / size if size > floor else np.inf)
         return worst
@@ -205,14 +208,10 @@ class Trial:
         leaf = next((f for f, at in self._total.items() if at == index and self.graph.nodes[f].is_leaf), None)
         return self.backward.nodes[index].name if leaf is None else f"d{self.graph.nodes[leaf].name}"
 
-    def is_gain(self, index: int) -> bool:
-        """Return whether a node of the backward graph is one of the factors 1."""
-        return index in self.gain
-
     @cached_property
     def live(self) -> set[int]:
         """Return the nodes that depend on the upstream gradient."""
-        live: set[int] = set()
+        live = set[int]()
         for node in self.backward.nodes:
             if (node.op == "input" and node.index not in self.origin) or not live.isdisjoint(node.reads):
                 live.add(node.index)

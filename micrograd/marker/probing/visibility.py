@@ -7,6 +7,7 @@ the backward graph, reduced to the factors that matter, and held against every p
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from micrograd.marker.probing.mutants import mutants_of
-from micrograd.marker.probing.trial import Mutant, Trial
+from micrograd.marker.probing.trial import Mutant, Trial, largest
 
 __all__ = ["VISIBLE", "Hidden", "Survey", "survey_of"]
 
@@ -121,17 +122,13 @@ def _identity(pairs: Sequence[tuple[Trial, Mutant]]) -> tuple[str, float]:
     return (found[0][0] if all(text for text, _ in found) else ""), max(error for _, error in found)
 
 
-def _size(value: Any) -> float:
-    return float(np.abs(value).max(initial=0.0))
-
-
 def _cancelled(trial: Trial, mutant: Mutant) -> tuple[str, float]:
     """Return where the change of a mutant dies out, as an identity, with its error against the terms."""
     if not mutant.edits:
         return "", 0.0
     index, what, _ = mutant.edits[0]
     node = trial.backward.nodes[index]
-    if mutant.part is not None and _size(trial.true[mutant.part]) > _ZERO * trial.scale:
+    if mutant.part is not None and largest(trial.true[mutant.part]) > _ZERO * trial.scale:
         if node.op == "sum" and what == 0:  # the part is not zero, but its sum is
             return _sum_is_zero(trial, mutant.part, node.attrs.get("axis"), trial.true[mutant.part])
         return "", 0.0
@@ -139,16 +136,16 @@ def _cancelled(trial: Trial, mutant: Mutant) -> tuple[str, float]:
         [mutant.part] if mutant.part is not None else [*node.reads, index] if what == "out" else [index, *node.reads]
     )
     for suspect in suspects:
-        if suspect in trial.live and _size(trial.true[suspect]) <= _ZERO * trial.scale:
+        if suspect in trial.live and largest(trial.true[suspect]) <= _ZERO * trial.scale:
             return _zero(trial, suspect)
     return "", 0.0
 
 
-def _behind(trial: Trial, index: int) -> int:
+def _behind(trial: Trial, index: int, through: Sequence[str] = ("neg", "broadcast", "reshape")) -> int:
     """Return the node without factors 1, signs, constant factors and copies, which do not matter to being zero."""
     while True:
         node = trial.backward.nodes[index]
-        if node.is_leaf or (node.op not in ("neg", "broadcast", "reshape") and node.factor is None):
+        if node.is_leaf or (node.op not in through and node.factor is None):
             return index
         index = node.reads[0]
 
@@ -161,9 +158,9 @@ def _zero(trial: Trial, index: int) -> tuple[str, float]:
         return _sum_is_zero(trial, node.reads[0], node.attrs.get("axis"), trial.true[node.reads[0]])
     if node.op in ("mul", "div"):  # zero in one factor
         for operand in node.reads[: 2 if node.op == "mul" else 1]:
-            if _size(trial.true[operand]) <= _ZERO * trial.scale:
+            if largest(trial.true[operand]) <= _ZERO * trial.scale:
                 return _zero(trial, operand)
-    return f"{trial.name_of(index)} = 0", _size(trial.true[index]) / trial.scale
+    return f"{trial.name_of(index)} = 0", largest(trial.true[index]) / trial.scale
 
 
 def _sum_is_zero(trial: Trial, index: int, axis: Any, terms: Any) -> tuple[str, float]:
@@ -189,15 +186,13 @@ def _sum_is_zero(trial: Trial, index: int, axis: Any, terms: Any) -> tuple[str, 
 
 
 def _sums_to_zero(trial: Trial, factors: Sequence[int], axis: Any) -> tuple[bool, float]:
-    product = np.asarray(1.0)
-    for factor in factors:
-        product = product * trial.true[factor]
+    product = np.asarray(math.prod(trial.true[factor] for factor in factors))
     axis = axis if product.ndim else None
     try:
         total, size = np.sum(product, axis), np.sum(np.abs(product), axis)
     except (ValueError, IndexError):
         return False, np.inf
-    error = _size(total) / (_size(size) or 1.0)
+    error = largest(total) / (largest(size) or 1.0)
     return error < 1e-12, error
 
 
@@ -205,7 +200,7 @@ def _factors(trial: Trial, index: int, constant: Callable[[int], bool]) -> list[
     """Return the nodes whose product a node is, without numbers, signs and divisors that are constant."""
     found, stack = list[int](), [index]
     while stack:
-        at = _behind_factor(trial, stack.pop())
+        at = _behind(trial, stack.pop(), ("neg",))  # copies keep their shape
         node = trial.backward.nodes[at]
         if node.op == "mul" and len(node.reads) == 2:
             stack.extend(reversed(node.reads))
@@ -214,15 +209,6 @@ def _factors(trial: Trial, index: int, constant: Callable[[int], bool]) -> list[
         else:
             found.append(at)
     return found
-
-
-def _behind_factor(trial: Trial, index: int) -> int:
-    """Like `_behind`, but copies keep their shape."""
-    while True:
-        node = trial.backward.nodes[index]
-        if node.is_leaf or (node.op != "neg" and node.factor is None):
-            return index
-        index = node.reads[0]
 
 
 def _constant_along(value: Any, shape: tuple[int, ...], axis: Any) -> bool:

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from micrograd.marker.inputs.conventions import ArgumentLayout
-from micrograd.marker.inputs.guessing import fitting_sizes, make
+from micrograd.marker.inputs.guessing import fitting_sizes
 from micrograd.marker.messages import say
 from micrograd.marker.probing.probe_messages import WORDS, described, number
 from micrograd.marker.probing.trial import Mutant, Trial
 from micrograd.marker.probing.visibility import VISIBLE, Hidden, Survey, survey_of
 
-__all__ = ["LARGE", "SPREADS", "Search", "VisibleProbe", "make", "searched"]
+__all__ = ["LARGE", "SPREADS", "Search", "VisibleProbe", "searched"]
 
 LARGE = 0.2  # beside a variance of about 1
 SPREADS = (0.3, 0.1, 0.03, 0.01, 3e-3, 3.0)  # tried where an eps that cannot be put in must matter

@@ -1,39 +1,25 @@
-"""Limit what a process that runs a student's code may use, and what may be sent to it. No sandbox.
+"""Limit what a process that runs a student's code may use. No sandbox.
 
-The limits stop accidents, not malice. Each is set where the system has it; `applied` says which were.
+The limits stop accidents, not malice. Each is set where the system has it.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import importlib
-import io
 import os
 import signal
 import sys
 import time
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, NoReturn
 
-import numpy as np
-
-from micrograd.errors import DTypeError
-
-__all__ = [
-    "SHOWN", "TRIALS", "Ended", "Late", "Limits", "alarm", "applied", "deadline", "leave", "lifted", "packed",
-    "unpacked",
-]  # fmt: skip
+__all__ = ["SHOWN", "TRIALS", "Ended", "Late", "Limits", "alarm", "applied", "deadline", "leave", "lifted"]
 
 TRIALS, SHOWN = "\x01", "\x02"
 """What the child prints before runs whose output is not shown, and before the one whose output is."""
-
-
-# ---- while it runs ------------------------------------------------------------------------------------------
-
 
 leave = os._exit  # the real one, before `applied` takes it away
 
@@ -80,40 +66,35 @@ def _mapped() -> int:
         return 0
 
 
-def applied(limits: Limits) -> tuple[str, ...]:
-    """Set the limits of this process. Return the names of those that the system has taken.
+def applied(limits: Limits) -> None:
+    """Set the limits of this process.
 
     The number of processes is limited too, but a system does not hold root to that; so processes are refused once
     more where Python starts them.
     """
-    taken = []
-    try:
-        import resource
-    except ImportError:  # Windows
-        resource = None  # type: ignore[assignment]
-    if resource is not None:
-        wanted = {
-            "memory": ("RLIMIT_AS", _mapped() + limits.memory),
-            "file": ("RLIMIT_FSIZE", limits.file),
-            "core": ("RLIMIT_CORE", 0),
-            "cpu": ("RLIMIT_CPU", int(limits.seconds) + 3),
-            "processes": ("RLIMIT_NPROC", 1),
-        }
-        for name, (limit, value) in wanted.items():
-            try:
-                number = getattr(resource, limit)
-                hard = resource.getrlimit(number)[1]
-                most = value if hard == resource.RLIM_INFINITY else min(value, hard)
-                resource.setrlimit(number, (most, hard))
-                taken.append(name)
-            except (AttributeError, OSError, ValueError):
-                continue
-        if hasattr(signal, "SIGXFSZ"):  # an error in the student's line rather than the end of the process
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    _set({
+        "RLIMIT_AS": _mapped() + limits.memory, "RLIMIT_FSIZE": limits.file, "RLIMIT_CORE": 0,
+        "RLIMIT_CPU": int(limits.seconds) + 3, "RLIMIT_NPROC": 1,
+    })  # fmt: skip
+    if hasattr(signal, "SIGXFSZ"):  # an error in the student's line rather than the end of the process
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     _on.append(True)
     sys.addaudithook(_audit)
     os._exit = _ended
-    return tuple(taken)
+
+
+def _set(wanted: Mapping[str, int | None]) -> None:
+    """Set those limits that the system has; None is as much as it allows."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    for name, value in wanted.items():
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            limit = getattr(resource, name)
+            hard = resource.getrlimit(limit)[1]
+            few = hard if value is None else value if hard == resource.RLIM_INFINITY else min(value, hard)
+            resource.setrlimit(limit, (few, hard))
 
 
 def _ended(status: int) -> NoReturn:
@@ -157,7 +138,6 @@ def deadline(file: str, seconds: float) -> Iterator[None]:
 
 
 _on: list[bool] = []  # whether the limits hold: an audit hook cannot be taken off
-_LIMITS = ("RLIMIT_AS", "RLIMIT_FSIZE", "RLIMIT_CPU", "RLIMIT_NPROC")
 _STARTS = {"os.fork", "os.forkpty", "os.system", "os.exec", "os.spawn", "os.posix_spawn", "os.startfile"}
 
 
@@ -169,15 +149,7 @@ def _audit(event: str, _: tuple[Any, ...]) -> None:
 def lifted() -> None:
     """Lift the limits again, for what is done after the student's code: to tell of it, to draw a picture."""
     _on.clear()
-    try:
-        import resource
-    except ImportError:
-        return
-    for name in _LIMITS:
-        with contextlib.suppress(AttributeError, OSError, ValueError):
-            number = getattr(resource, name)
-            hard = resource.getrlimit(number)[1]
-            resource.setrlimit(number, (hard, hard))
+    _set(dict.fromkeys(("RLIMIT_AS", "RLIMIT_FSIZE", "RLIMIT_CPU", "RLIMIT_NPROC")))
 
 
 def alarm(seconds: float, ring: Callable[[FrameType | None], None]) -> None:
@@ -185,71 +157,3 @@ def alarm(seconds: float, ring: Callable[[FrameType | None], None]) -> None:
     if hasattr(signal, "setitimer"):
         signal.signal(signal.SIGALRM, lambda _, frame: ring(frame))
         signal.setitimer(signal.ITIMER_REAL, max(0.01, seconds), 0.5)
-
-
-# ---- arguments over a pipe, never pickled -------------------------------------------------------------------
-
-
-def packed(value: Any, what: str = "an argument") -> Any:
-    """Return the value as JSON has it.
-
-    Args:
-        value: arrays, numbers, text, None, modules and what lies at the top of one, and tuples, lists and
-            dictionaries of them.
-        what: its name, for the message.
-
-    Raises:
-        DTypeError: something else lies in it.
-    """
-    if value is None or isinstance(value, (bool, str)) or type(value) is int:
-        return value
-    if isinstance(value, (float, np.floating)) and not isinstance(value, np.generic):
-        return {"float": value.hex()}
-    if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "biufc":
-        file = io.BytesIO()
-        np.lib.format.write_array(file, np.asarray(value), allow_pickle=False)
-        kind = "array" if isinstance(value, np.ndarray) else "scalar"
-        return {kind: base64.b64encode(file.getvalue()).decode("ascii")}
-    if isinstance(value, (tuple, list)):
-        kind = "tuple" if isinstance(value, tuple) else "list"
-        return {kind: [packed(entry, f"{what}[{i}]") for i, entry in enumerate(value)]}
-    if isinstance(value, types.ModuleType):
-        return {"import": [value.__name__, ""]}
-    if (at := _importable(value)) is not None:
-        return {"import": at}
-    if isinstance(value, dict):
-        return {"dict": [[packed(key, what), packed(entry, f"{what}[{key!r}]")] for key, entry in value.items()]}
-    raise DTypeError(
-        f"{what} is a {type(value).__name__}, which cannot go to the process that runs the student's code; "
-        "pass arrays, numbers, strings, and tuples, lists or dictionaries of them."
-    )
-
-
-def _importable(value: Any) -> list[str] | None:
-    """Module and name of a function or class that another process can import."""
-    module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
-    if not callable(value) or not isinstance(module, str) or not isinstance(name, str) or module == "__main__":
-        return None
-    return [module, name] if getattr(sys.modules.get(module), name, None) is value else None
-
-
-def unpacked(value: Any) -> Any:
-    """Return what `packed` made JSON of."""
-    if not isinstance(value, dict):
-        return value
-    ((kind, content),) = value.items()
-    match kind:
-        case "float":
-            return float.fromhex(content)
-        case "array" | "scalar":
-            array = np.lib.format.read_array(io.BytesIO(base64.b64decode(content)), allow_pickle=False)
-            return array if kind == "array" else array[()]
-        case "tuple":
-            return tuple(map(unpacked, content))
-        case "list":
-            return list(map(unpacked, content))
-        case "import":
-            module = importlib.import_module(content[0])
-            return getattr(module, content[1]) if content[1] else module
-        case _:
-            return {unpacked(key): unpacked(entry) for key, entry in content}

@@ -23,8 +23,9 @@ from typing import IO, Any
 
 import micrograd.errors
 from micrograd.errors import GraphError
-from micrograd.marker.messages import problem
-from micrograd.marker.process.limits import SHOWN, TRIALS, Limits, packed
+from micrograd.marker.messages import place, problem
+from micrograd.marker.process.limits import SHOWN, TRIALS, Limits
+from micrograd.marker.process.packing import packed
 from micrograd.marker.report import Report
 
 __all__ = ["Request", "run", "run_and_walk"]
@@ -218,7 +219,7 @@ def _walk(text: str) -> dict[str, Any] | None:
 def _ended(code: int, printed: str, file: str) -> str:
     """Return why there is no report."""
     line = re.search(rf'File "{re.escape(file)}", line (\d+)', printed)
-    at = f"{os.path.basename(file)}:{line[1]}" if line else os.path.basename(file) or file
+    at = place(file, line and line[1])
     if code < 0:
         name = signal.Signals(-code).name if -code in signal.valid_signals() else str(-code)
         return problem("crash", at=at, signal=name)

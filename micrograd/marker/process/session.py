@@ -17,7 +17,8 @@ from typing import Any
 
 from micrograd.errors import GraphError, MicrogradError
 from micrograd.graph import Graph
-from micrograd.marker.process.limits import Limits, packed
+from micrograd.marker.process.limits import Limits
+from micrograd.marker.process.packing import packed
 from micrograd.marker.process.runner import Request, run
 from micrograd.marker.report import Report
 

@@ -7,6 +7,7 @@ where it stands. Nothing here knows whether an edit helps: that is for `microgra
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -171,10 +172,11 @@ def _of_itself(here: Material, node: ast.expr, shape: tuple[int, ...]) -> Iterat
     yield Edit(node, f"{atom} ** 2", "power", 2.3, "2")
     yield Edit(node, f"np.sqrt({term})", "power", 2.3, "0.5")
     yield Edit(node, f"1 / {here.operand(node, 3)}", "power", 2.3, "-1")
-    yield Edit(node, f"{atom} ** 3", "power", 2.7, "3")
+    for power, cost in (("3", 2.7), ("-0.5", 2.6), ("-1.5", 2.6), ("-2", 2.7)):
+        yield Edit(node, f"{atom} ** {power}", "power", cost, power)
     yield Edit(node, f"1 - {product}", "complement", 2.6)
     yield Edit(node, f"{product} * (1 - {product})", "factor_name", 3.0, term)
-    yield Edit(node, f"({term} > 0)", "mask", 2.8)
+    yield Edit(node, f"({term} > 0)", "mask", 1.9 if f"{term} > 0" in here.text.source else 2.8)
     for name in here.arrays if shape else ():
         if np.shape(here.scope.names[name]) == shape:
             yield Edit(node, f"{product} * ({name} > 0)", "mask", 2.9, name)
@@ -261,7 +263,7 @@ def other_keys_and_numbers(here: Material, node: ast.Constant) -> Iterator[Edit]
 
 def turned_round(here: Material, node: ast.UnaryOp) -> Iterator[Edit]:
     """Turn the sign."""
-    yield Edit(node, here.of(node.operand), "negate", 1.4)
+    yield Edit(node, here.of(node.operand), "mask" if isinstance(node.op, ast.Invert) else "negate", 1.4)
     for name in here.scope.loops:  # of the last place in every round
         yield Edit(node, name, "index", 1.8, name)
 
@@ -493,17 +495,40 @@ def _other_assignments(node: ast.AugAssign, text: Text) -> Iterator[Change]:
             yield Change(at, at + len(symbol) + 1, other, tag, cost, other)
     name, operand = text.of(node.target), text.of(node.value)
     operand = f"({operand})" if level_of(node.value) < 5 else operand
-    yield Change(*text.range(node), f"{name} = {name} {symbol} {operand}", "in_place", 1.6, name)
+    start, end = text.range(node)
+    yield Change(start, end, f"{name} = {name} {symbol} {operand}", "in_place", 1.6, name)
+    gap = rf"[ \t]*(?:;[ \t]*|\n[ \t]{{{node.col_offset}}})"  # the next statement of the same block
+    called = re.compile(rf"{gap}([A-Za-z_]\w*) = {re.escape(name)}(?=\s*[;\n])").match(text.source, end)
+    if called is not None:  # the product is wanted under another name, and the factor as it was
+        yield Change(start, called.end(), f"{called[1]} = {name} {symbol} {operand}", "in_place", 1.5, name)
+
+
+def _other_places(node: ast.Assign | ast.AugAssign, text: Text) -> Iterator[Change]:
+    """Exchange two names in all square brackets of a statement: ``dW[word] += dout[i]``."""
+    inside = [n.slice for n in ast.walk(node) if isinstance(n, ast.Subscript)]
+    found = [n for index in inside for n in ast.walk(index) if isinstance(n, ast.Name)]
+    names = list(dict.fromkeys(n.id for n in found))
+    if len(inside) < 2 or not 2 <= len(names) <= 3:
+        return
+    start, end = text.range(node)
+    for one, other in itertools.combinations(names, 2):
+        turned, new, at = {one: other, other: one}, "", start
+        for n in sorted(found, key=lambda n: text.range(n)[0]):
+            new += text.source[at : text.range(n)[0]] + turned.get(n.id, n.id)
+            at = text.range(n)[1]
+        yield Change(start, end, new + text.source[at:end], "index", 1.9, f"{one}, {other}")
 
 
 def _at_each(node: ast.Assign | ast.AugAssign, text: Text) -> Iterator[Change]:
     """Offer ``np.add.at(a, i, b)`` for ``a[i] += b``: where an index occurs twice, both count."""
     target = node.targets[-1] if isinstance(node, ast.Assign) else node.target
     added = isinstance(node, ast.Assign) or isinstance(node.op, ast.Add)
-    if added and isinstance(target, ast.Subscript) and not isinstance(target.slice, (ast.Constant, ast.Slice)):
+    if not added or not isinstance(target, ast.Subscript) or isinstance(target.slice, ast.Constant):
+        return
+    parts = target.slice.elts if isinstance(target.slice, ast.Tuple) else [target.slice]
+    if not any(isinstance(part, ast.Slice) for part in parts):
         new = f"np.add.at({text.of(target.value)}, {text.of(target.slice)}, {text.of(node.value)})"
-        if ":" not in text.of(target.slice):
-            yield Change(*text.range(node), new, "add_at", 1.4)
+        yield Change(*text.range(node), new, "add_at", 1.4)
 
 
 def _accumulated(node: ast.Assign, text: Text) -> Iterator[Change]:
@@ -528,23 +553,25 @@ def _other_order(node: ast.Assign | ast.Return, text: Text) -> Iterator[Change]:
 
 
 def _swaps(elements: list[ast.expr], text: Text, tag: str, cost: float) -> Iterator[Change]:
-    """Exchange two elements of a tuple."""
-    ranges = [text.range(element) for element in elements]
+    """Exchange two elements of a tuple; put the few of a result in any other order."""
+    ranges, places = [text.range(element) for element in elements], range(len(elements))
     start, end = ranges[0][0], ranges[-1][1]
-    for i in range(len(elements)):
-        for j in range(i + 1, len(elements)):
-            order = list(range(len(elements)))
-            order[i], order[j] = j, i
-            new = ""
-            for place, taken in enumerate(order):
-                gap = text.source[ranges[place - 1][1] : ranges[place][0]] if place else ""
-                new += gap + text.source[slice(*ranges[taken])]
-            yield Change(start, end, new, tag, cost)
+    orders = [tuple({i: j, j: i}.get(n, n) for n in places) for i, j in itertools.combinations(places, 2)]
+    if tag == "returns" and len(elements) <= _FEW:
+        orders += [order for order in itertools.permutations(places) if order not in (tuple(places), *orders)]
+    for order in orders:
+        new = ""
+        for place, taken in enumerate(order):
+            gap = text.source[ranges[place - 1][1] : ranges[place][0]] if place else ""
+            new += gap + text.source[slice(*ranges[taken])]
+        yield Change(start, end, new, tag, cost)
 
 
+_FEW = 4
 _OF_STATEMENTS: tuple[tuple[Any, Callable[[Any, Text], Iterator[Change]]], ...] = (
     (ast.AugAssign, _other_assignments),
     (ast.Assign, _accumulated),
+    ((ast.Assign, ast.AugAssign), _other_places),
     ((ast.Assign, ast.AugAssign), _at_each),
     ((ast.Assign, ast.Return), _other_order),
 )

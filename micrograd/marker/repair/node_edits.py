@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 import types
 from collections.abc import Iterator, Sequence
@@ -116,7 +117,10 @@ class Material:
         self.text = scope.text
         self.arrays = [name for name in scope.arrays() if name not in left_out]
         self.numbers = [name for name in scope.numbers() if name not in left_out]
-        self.counts = scope.counts()
+        whole = ((n, v) for n, v in scope.names.items() if isinstance(v, np.ndarray) and v.dtype.kind in "iu")
+        rows = {f"{name}.shape[{axis}]": size for name, v in whole for axis, size in enumerate(v.shape) if axis}
+        counts = scope.counts()
+        self.counts = counts | {text: size for text, size in rows.items() if size > 1 and size not in counts.values()}
         self.items = {text: value for text in scope.items if is_value(value := scope.value_of(text))}
         self.indices = [
             name for name, value in scope.names.items()
@@ -317,18 +321,15 @@ def _regrouped(here: Material, node: ast.expr, left: ast.expr, op: str, right: a
     for call, other, first in ((right, lefts, True), (left, rights, False)):
         if not isinstance(call, ast.Call) or called(call.func) not in REDUCTIONS:
             continue
-        whole = here.of(call)
+        inner = _operand(here, call)
+        if inner is None or isinstance(inner, ast.Starred):
+            continue
+        tail = here.of(call)[here.text.range(inner)[1] - here.text.range(call)[0] :]
+        one, two = (other, here.operand(inner, 3)) if first else (here.operand(inner, 2), other)
+        text = f"{here.of(call.func)}({one} {op} {two}{tail}"
         if here.is_method(call.func):
-            inner = call.func.value  # type: ignore[attr-defined]
-            tail = whole[here.text.range(inner)[1] - here.text.range(call)[0] :]
-            tail = tail[tail.index("." + called(call.func)) :]
-            pair = (other, here.operand(inner, 3)) if first else (here.operand(inner, 2), other)
-            yield Edit(node, f"({pair[0]} {op} {pair[1]}){tail}", "regroup", 1.5)
-        elif call.args and not isinstance(call.args[0], ast.Starred):
-            inner = call.args[0]
-            tail = whole[here.text.range(inner)[1] - here.text.range(call)[0] :]
-            pair = (other, here.operand(inner, 3)) if first else (here.operand(inner, 2), other)
-            yield Edit(node, f"{here.of(call.func)}({pair[0]} {op} {pair[1]}{tail}", "regroup", 1.5)
+            text = f"({one} {op} {two}){tail[tail.index('.' + called(call.func)) :]}"
+        yield Edit(node, text, "regroup", 1.5)
     if isinstance(right, ast.BinOp) and type(right.op) in OPERATORS and not here.bracketed(right):
         inner_op = OPERATORS[type(right.op)]
         if (op in "+-") != (inner_op in "+-"):  # a - b / c for (a - b) / c
@@ -405,6 +406,7 @@ _TWINS: dict[str, tuple[str, ...]] = {
     "multiply": ("divide", "add", "subtract"), "divide": ("multiply",), "add": ("subtract", "multiply"),
     "subtract": ("add",), "dot": ("multiply",), "hstack": ("vstack",), "vstack": ("hstack",), "tanh": ("exp",),
 }  # fmt: skip
+_ONE_SIDED = ("maximum", "minimum", "subtract", "divide", "where", "outer")  # two arguments that are easily exchanged
 _UNARY = {"sqrt", "square", "exp", "log", "abs", "negative", "transpose", "reciprocal", "ravel", "squeeze"}
 
 
@@ -435,31 +437,18 @@ def edits_of_call(here: Material, node: ast.Call) -> Iterator[Edit]:
         form = "{}." + name + "({})" if method else head.replace("{", "{{") + "({}, {})"
         yield from products(here, node, left, right, form)
         yield Edit(node, f"{here.operand(left, 2)} * {here.operand(right, 3)}", "operator", 2.0)
-    if name in ("maximum", "minimum", "subtract", "divide", "where", "outer") and len(node.args) >= 2:
-        parts = [here.of(arg) for arg in node.args]
-        if name == "where" and len(parts) == 3:
-            parts = [parts[0], parts[2], parts[1]]
-        else:
-            parts[0], parts[1] = parts[1], parts[0]
-        yield Edit(node, f"{here.of(node.func)}({', '.join(parts)})", "exchange", 1.4)
+    plain = not (method or node.keywords or name in REDUCTIONS or name in ("dot", "matmul"))
+    if len(node.args) >= 2 and (plain or name in _ONE_SIDED):
+        parts, at = [here.of(arg) for arg in node.args], int(name == "where" and len(node.args) == 3)
+        parts[at], parts[at + 1] = parts[at + 1], parts[at]
+        cost = 1.4 if name in _ONE_SIDED else 1.8
+        yield Edit(node, f"{here.of(node.func)}({', '.join(parts)})", "exchange", cost)
     if name in ("hstack", "vstack", "concatenate", "stack") and isinstance(first, (ast.Tuple, ast.List)):
-        parts = [here.of(element) for element in first.elts]
-        for i in range(len(parts)):
-            for j in range(i + 1, len(parts)):
-                swapped = list(parts)
-                swapped[i], swapped[j] = swapped[j], swapped[i]
-                brackets = "({})" if isinstance(first, ast.Tuple) else "[{}]"
-                yield Edit(first, brackets.format(", ".join(swapped)), "order", 1.5)
-    if (
-        len(node.args) >= 2
-        and not method
-        and name not in REDUCTIONS
-        and not node.keywords
-        and name not in ("dot", "matmul", "maximum", "minimum", "subtract", "divide", "where", "outer")
-    ):
-        parts = [here.of(arg) for arg in node.args]
-        parts[0], parts[1] = parts[1], parts[0]
-        yield Edit(node, f"{here.of(node.func)}({', '.join(parts)})", "exchange", 1.8)
+        brackets = "({})" if isinstance(first, ast.Tuple) else "[{}]"
+        for i, j in itertools.combinations(range(len(first.elts)), 2):
+            parts = [here.of(element) for element in first.elts]
+            parts[i], parts[j] = parts[j], parts[i]
+            yield Edit(first, brackets.format(", ".join(parts)), "order", 1.5)
 
 
 def _axes(here: Material, node: ast.Call, operand: ast.expr, method: bool) -> Iterator[Edit]:

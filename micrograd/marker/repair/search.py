@@ -109,6 +109,10 @@ class Mended:
     probes: int = 0
     wanted: frozenset[int] = frozenset()
 
+    def applied(self, program: StudentCode) -> StudentCode | None:
+        """Return a program with the edit in its text; None where that is no Python."""
+        return program.of_text(program.text.edited(self.start, self.end, self.new))
+
 
 class Bench:
     """One expression of one statement, in the variables of one case.
@@ -136,6 +140,8 @@ class Bench:
         self._values: list[dict[str, Any]] = [{} for _ in scopes]
         self._hole: tuple[Callable[..., Any], dict[str, Any]] | None = None
         self.original = [scope.value(root.expr) for scope in scopes]
+        self.wanted = np.concatenate([np.ravel(e) for e in case.expected]) if case.expected else np.zeros(0)
+        self.ends = np.cumsum([0, *(np.size(e) for e in case.expected)])  # of each gradient in `wanted`, and in `flat`
 
     def values(self, edit: Edit) -> list[Any] | None:
         """Return what the whole expression is worth after an edit, in each scope; None where it raises everywhere."""

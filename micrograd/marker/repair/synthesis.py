@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from micrograd.marker.repair.search import Bench
 from micrograd.marker.student.statements import Scope, divides
 from micrograd.marker.truth.cases import scale_of
 
-__all__ = ["can_mend", "required", "rescaled", "solved", "written"]
+__all__ = ["can_mend", "required", "solved", "written"]
 
 MOST = 130  # entries of a value that is solved for
 
@@ -30,8 +29,11 @@ def _step(x: Any) -> float:
     return max(scale_of(x), 1e-3)
 
 
-def _slopes(function: Callable[[Any], Any], x: Any, base: Any) -> Any | None:
-    """Return the matrix of a linear function, column by column; None where it has no finite value near `x`."""
+def _linear(function: Callable[[Any], Any], x: Any) -> tuple[Any, Any] | None:
+    """Return what a linear function is at `x`, and its matrix; None where that is not finite, or `x` too large."""
+    base = function(x) if 0 < x.size <= MOST and np.isfinite(x).all() else None
+    if base is None or not np.isfinite(base).all():
+        return None
     columns = []
     for at in range(x.size):
         moved = x.copy()
@@ -40,7 +42,7 @@ def _slopes(function: Callable[[Any], Any], x: Any, base: Any) -> Any | None:
         if there is None or there.shape != base.shape or not np.isfinite(there).all():
             return None
         columns.append((there - base) / _step(x))
-    return np.stack(columns, axis=1)
+    return base, np.stack(columns, axis=1)
 
 
 def solved(function: Callable[[Any], Any], start: Any, wanted: Any, *, relative: float = 1e-7) -> Any | None:
@@ -56,41 +58,44 @@ def solved(function: Callable[[Any], Any], start: Any, wanted: Any, *, relative:
         The one argument; None where there is none, or more than one.
     """
     x = np.asarray(start, float)
-    if x.size == 0 or x.size > MOST:
+    linear = _linear(function, x)
+    if linear is None or linear[0].shape != np.shape(wanted):
         return None
-    base = function(x)
-    if base is None or base.shape != np.shape(wanted) or not np.isfinite(base).all():
-        return None
-    matrix = _slopes(function, x, base)
-    if matrix is None:
-        return None
-    gap = wanted - base
+    base, matrix = linear
     try:
-        change, _, rank, _ = np.linalg.lstsq(matrix, gap, rcond=1e-9)
+        change, _, rank, _ = np.linalg.lstsq(matrix, wanted - base, rcond=1e-9)
     except np.linalg.LinAlgError:
         return None
     if rank < x.size:
         return None
     found = x + change.reshape(x.shape)
     there = function(found)
-    if there is None or scale_of(there - wanted) > relative * max(scale_of(wanted), scale_of(base)):
-        return None
-    return found
+    near = there is not None and scale_of(there - wanted) <= relative * max(scale_of(wanted), scale_of(base))
+    return found if near else None
+
+
+def _is_real(value: Any) -> bool:
+    """Return whether a value is a number that is not whole, or an array of them."""
+    return isinstance(value, (np.ndarray, np.floating, float)) and np.asarray(value).dtype.kind == "f"
+
+
+def _value_of(bench: Bench) -> Any | None:
+    """Return what the whole expression is worth, where another value of it can be put there and tried."""
+    value = bench.original[0] if bench.original else None
+    return value if bench.single and _is_real(value) else None
+
+
+def _results(bench: Bench, value: Any) -> Callable[[Any], Any]:
+    """Return the gradients as a function of the whole expression's value, a number where `value` is one."""
+    return bench.flat if isinstance(value, np.ndarray) else lambda x: bench.flat(float(x))
 
 
 def required(bench: Bench) -> Any | None:
     """Return what the whole expression should be worth on the bench's case; None where that cannot be known."""
-    value = bench.original[0] if bench.original else None
-    if (
-        not bench.single
-        or not isinstance(value, (np.ndarray, np.floating, float))
-        or np.asarray(value).dtype.kind != "f"
-    ):
+    value, relative = _value_of(bench), 100 * bench.case.relative
+    if value is None:
         return None
-    wanted = np.concatenate([np.ravel(e) for e in bench.case.expected])
-    scalar = not isinstance(value, np.ndarray)
-    relative = 100 * bench.case.relative
-    found = solved(lambda x: bench.flat(float(x) if scalar else x), value, wanted, relative=relative)
+    found = solved(_results(bench, value), value, bench.wanted, relative=relative)
     if found is None and isinstance(bench.statement.node, ast.AugAssign):  # dx += dvar, which broadcasts
         array = bench.scopes[0].names.get(bench.root.name)
         if isinstance(array, np.ndarray) and array.shape != np.shape(value):
@@ -98,27 +103,8 @@ def required(bench: Bench) -> Any | None:
                 wide = np.array(np.broadcast_to(value, array.shape))
             except ValueError:
                 return None
-            found = solved(bench.flat, wide, wanted, relative=relative)
+            found = solved(bench.flat, wide, bench.wanted, relative=relative)
     return found
-
-
-def rescaled(bench: Bench) -> Any | None:
-    """Return the multiple of the whole expression's value with which all gradients are right; None if there is none."""
-    value = bench.original[0] if bench.original else None
-    if not bench.single or not isinstance(value, np.ndarray) or value.dtype.kind != "f":
-        return None
-    wanted, base = np.concatenate([np.ravel(e) for e in bench.case.expected]), bench.flat(value)
-    still = bench.flat(np.zeros_like(value))
-    if base is None or still is None:
-        return None
-    slope = base - still
-    with np.errstate(all="ignore"):
-        factor = float(np.dot(slope, wanted - still) / np.dot(slope, slope))
-    if not np.isfinite(factor) or factor == 0:
-        return None
-    there = bench.flat(factor * value)
-    near = there is not None and scale_of(there - wanted) <= 100 * bench.case.relative * scale_of(wanted)
-    return factor * value if near else None
 
 
 def can_mend(bench: Bench, positions: Sequence[int]) -> bool | None:
@@ -126,35 +112,23 @@ def can_mend(bench: Bench, positions: Sequence[int]) -> bool | None:
 
     Return None where that cannot be known: a line in a loop, large values, what is not linear behind it.
     """
-    value = bench.original[0] if bench.original else None
-    if (
-        not bench.single
-        or not isinstance(value, (np.ndarray, np.floating, float))
-        or np.asarray(value).dtype.kind != "f"
-    ):
+    value = _value_of(bench)
+    if value is None:
         return None
-    x = np.asarray(value, float)
-    if not 0 < x.size <= MOST or not np.isfinite(x).all():
-        return None
-    scalar = not isinstance(value, np.ndarray)
-    sizes = [np.size(e) for e in bench.case.expected]
-    ends = np.cumsum([0, *sizes])
-    keep = np.concatenate([np.arange(ends[p], ends[p + 1]) for p in positions])
-    wanted = np.concatenate([np.ravel(e) for e in bench.case.expected])[keep]
+    keep = np.concatenate([np.arange(bench.ends[p], bench.ends[p + 1]) for p in positions])
+    whole, wanted, x = _results(bench, value), bench.wanted[keep], np.asarray(value, float)
 
-    def answer(at: Any) -> Any | None:
-        found = bench.flat(float(at) if scalar else at)
+    def kept(at: Any) -> Any | None:
+        found = whole(at)
         return None if found is None or not np.isfinite(found).all() else found[keep]
 
-    base = answer(x)
-    if base is None:
+    linear = _linear(kept, x)
+    if linear is None:
         return None
-    matrix, step = _slopes(answer, x, base), _step(x)
-    if matrix is None:
-        return None
+    base, matrix = linear
     along = np.random.default_rng(3).standard_normal(x.size)
-    there = answer(x + step * along.reshape(x.shape))
-    if there is None or scale_of(there - base - step * matrix @ along) > 1e-6 * (scale_of(there) + scale_of(base)):
+    there = kept(x + _step(x) * along.reshape(x.shape))
+    if there is None or scale_of(there - base - _step(x) * matrix @ along) > 1e-6 * (scale_of(there) + scale_of(base)):
         return None
     change = np.linalg.lstsq(matrix, wanted - base, rcond=1e-9)[0]
     return bool(scale_of(base + matrix @ change - wanted) <= 1e-6 * max(scale_of(wanted), scale_of(base)))
@@ -163,12 +137,8 @@ def can_mend(bench: Bench, positions: Sequence[int]) -> bool | None:
 # ---- how it can be written -----------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class _Library:
-    """Expressions in the student's names, with what they are worth in one shape."""
-
-    texts: list[tuple[str, str, float]]  # the text, what it is, its cost
-    rows: Any
+_Library = tuple[list[tuple[str, str, float]], Any]
+"""Expressions in the student's names: for each its text, what it is and its cost; what all are worth, row by row."""
 
 
 def _atoms(
@@ -226,6 +196,14 @@ def _library(shape: tuple[int, ...], atoms: Sequence[tuple[str, Any, float]]) ->
             for other, second, more in usable[i + 1 :]:
                 if _joined(array, second):
                     put(f"{text} * {other}", "product", cost + more + 0.3, array * second)
+            for other, second, more in usable if "(" not in text else ():
+                if "(" in other or second.ndim == 0 or (np.abs(second) >= 1).any() or not _joined(array, second):
+                    continue  # no tanh, no sigmoid
+                put(f"{text} * (1 - {other} ** 2)", "product", cost + more + 0.6, array * (1 - second**2))
+                if (second > 0).all():
+                    put(
+                        f"{text} * {other} * (1 - {other})", "product", cost + more + 0.6, array * second * (1 - second)
+                    )
             for other, second, more in usable:
                 if other != text and divides(other, second) and _joined(array, second):
                     put(f"{text} / {other}", "quotient", cost + more + 0.4, array / second)
@@ -268,7 +246,7 @@ def _library(shape: tuple[int, ...], atoms: Sequence[tuple[str, Any, float]]) ->
                     if not _joined(second, value):
                         continue
                     put(f"{other} * {text}", "sum product", cost + more + 0.3, second * value)
-    return _Library(texts, np.stack(rows) if rows else np.zeros((0, int(np.prod(shape)))))
+    return texts, np.stack(rows) if rows else np.zeros((0, int(np.prod(shape))))
 
 
 def _joined(a: Any, b: Any) -> bool:
@@ -296,21 +274,19 @@ def _matches(
     target: Any, library: _Library, constants: Sequence[tuple[float, str, str]]
 ) -> Iterator[tuple[str, str, float, str]]:
     """Texts worth `target`: the text, its kind, its cost, the sign it starts with."""
-    flat = np.ravel(target)
+    flat, (texts, rows) = np.ravel(target), library
     top = scale_of(flat)
-    if not len(library.rows) or top == 0 or not np.isfinite(flat).all():
+    if not len(rows) or top == 0 or not np.isfinite(flat).all():
         return
     with np.errstate(all="ignore"):
         keep = np.abs(flat) > 1e-7 * top
-        ratio = flat[keep] / library.rows[:, keep]
+        ratio = flat[keep] / rows[:, keep]
         first = ratio[:, :1]
         level = np.all(np.abs(ratio - first) <= 1e-7 * np.abs(first), axis=1)
         if not keep.all():
-            level &= np.all(
-                np.abs(library.rows[:, ~keep]) <= 1e-6 * np.abs(library.rows).max(axis=1, keepdims=True), axis=1
-            )
+            level &= np.all(np.abs(rows[:, ~keep]) <= 1e-6 * np.abs(rows).max(axis=1, keepdims=True), axis=1)
     for row in np.flatnonzero(level & np.isfinite(first[:, 0])):
-        text, kind, cost = library.texts[row]
+        text, kind, cost = texts[row]
         for number, before, after in constants:
             if abs(first[row, 0] - number) <= 1e-6 * abs(number):
                 sign = "-" if before.startswith("-") else ""
@@ -340,7 +316,7 @@ def written(
     found: list[Edit] = []
     for node in _parts(root):
         value = scope.value(node)
-        if not isinstance(value, (np.ndarray, np.floating, float)) or np.asarray(value).dtype.kind != "f":
+        if not _is_real(value):
             continue
 
         def whole(x: Any, node: ast.expr = node, scalar: bool = not isinstance(value, np.ndarray)) -> Any:

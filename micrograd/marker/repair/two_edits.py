@@ -11,7 +11,6 @@ import numpy as np
 
 from micrograd.marker.repair.edits import edits_of
 from micrograd.marker.repair.search import Bench, Goal, Mended, SearchJob, placed, search, signature
-from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.recording import record
 from micrograd.marker.student.statements import Statement
 
@@ -51,7 +50,7 @@ def two_edits(
                 continue
             if thread_time() > until or job.late() or most < LEAST:
                 break
-            code = _edited(job.program, first)
+            code = first.applied(job.program)
             if code is None:
                 continue
             rest = {s.number for s in statements[0 if near else place :]}
@@ -93,20 +92,12 @@ def _is_off_by_a_factor(bench: Bench, value: Any, wanted: frozenset[int]) -> boo
     found = bench.flat(value)
     if found is None or not np.isfinite(found).all():
         return False
-    ends = np.cumsum([0, *(np.size(e) for e in bench.case.expected)])
     for position in wanted:
-        got, right = found[ends[position] : ends[position + 1]], np.ravel(bench.case.expected[position])
+        part = slice(bench.ends[position], bench.ends[position + 1])
+        got, right = found[part], bench.wanted[part]
         if right.size < 2 or not np.any(right):
             return False
         factor = np.dot(got, right) / np.dot(right, right)
         if factor == 0 or np.abs(got - factor * right).max() > 1e-7 * np.abs(got).max():
             return False
     return True
-
-
-def _edited(program: StudentCode, mended: Mended) -> StudentCode | None:
-    text = program.text.edited(mended.start, mended.end, mended.new)
-    try:
-        return StudentCode(text, program.module, program.name, program.file)
-    except (SyntaxError, ValueError):
-        return None

@@ -21,6 +21,7 @@ from micrograd.marker.student.statements import (
     Statement,
     Target,
     Text,
+    defined,
     path_of,
     reads_of,
     roots_of,
@@ -31,6 +32,9 @@ __all__ = ["HOLE", "StudentCode"]
 
 HOLE = "__mg_value"
 _BLOCKS = (ast.For, ast.While, ast.If, ast.With, ast.Try)
+_UNWATCHED = (
+    ast.ClassDef, ast.Import, ast.ImportFrom, ast.Global, ast.Nonlocal, ast.Pass, ast.Break, ast.Continue, ast.Delete,
+)  # fmt: skip
 
 
 class StudentCode:
@@ -51,30 +55,37 @@ class StudentCode:
         self.name = name
         self.file = file
         self.tree = ast.parse(source, file)
-        defined = _defined(self.tree)
-        if name not in defined:
+        known = {key: _undecorated(function) for key, function in defined(self.tree.body).items()}
+        if name not in known:
             raise GraphError(f"{file}: no function {name!r} in the text.")
-        self.functions: dict[str, ast.FunctionDef] = {name: defined[name]}
+        self.functions: dict[str, ast.FunctionDef] = {name: known[name]}
         queue = [name]
         while queue:
             current = queue.pop()
             owner = current.partition(".")[0] if "." in current else ""
-            for node in ast.walk(defined[current]):
+            for node in ast.walk(known[current]):
                 called = ""
                 if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
                     called = node.id
                 elif isinstance(node, ast.Attribute) and path_of(node.value) == "self" and owner:
                     called = f"{owner}.{node.attr}"
-                if called in defined and called not in self.functions:
-                    self.functions[called] = defined[called]
+                if called in known and called not in self.functions:
+                    self.functions[called] = known[called]
                     queue.append(called)
         self.statements: list[Statement] = []
         self._controls: list[int] = []
-        self._watched = {key: self._watch(key, function) for key, function in self.functions.items()}
-        self._plain_codes = {key: self._code(_stripped(function)) for key, function in self.functions.items()}
-        self._watched_codes = {key: self._code(function) for key, function in self._watched.items()}
+        watched = {key: self._watch(key, function) for key, function in self.functions.items()}
+        self._plain_codes = {key: self._code(function) for key, function in self.functions.items()}
+        self._watched_codes = {key: self._code(function) for key, function in watched.items()}
 
     # ---- variants ------------------------------------------------------------------------------------
+
+    def of_text(self, source: str) -> StudentCode | None:
+        """Return the backward of another text of the file; None where that is no Python, or holds no such function."""
+        try:
+            return StudentCode(source, self.module, self.name, self.file)
+        except (SyntaxError, GraphError, ValueError):
+            return None
 
     def _code(self, function: ast.FunctionDef) -> types.CodeType:
         module = ast.Module([function], [])
@@ -89,15 +100,14 @@ class StudentCode:
         space = {**vars(self.module), **extra}
         methods: dict[str, Any] = {}
         for key, code in codes.items():
-            if "." in key:
-                own = dict(space)
-                exec(code, own)  # noqa: S102 - the student's function, as the whole check
-                made = own[key.rpartition(".")[2]]
-                methods[key.rpartition(".")[2]] = types.FunctionType(
+            owner, _, name = key.rpartition(".")
+            own = dict(space) if owner else space
+            exec(code, own)  # noqa: S102 - the student's function, as the whole check
+            if owner:
+                made = own[name]
+                methods[name] = types.FunctionType(
                     made.__code__, space, made.__name__, made.__defaults__, made.__closure__
                 )
-            else:
-                exec(code, space)  # noqa: S102
         if "." not in self.name:
             return space[self.name], space
         if any(ast.unparse(mark) == "staticmethod" for mark in self.functions[self.name].decorator_list):
@@ -127,12 +137,12 @@ class StudentCode:
 
     def with_function(self, key: str, function: ast.FunctionDef) -> Callable[..., Any]:
         """Return the backward with one function exchanged for an edited one."""
-        return self._build({**self._plain_codes, key: self._code(_stripped(function))}, {})[0]
+        return self._build({**self._plain_codes, key: self._code(function)}, {})[0]
 
     def with_hole(self, statement: Statement, root: Root) -> tuple[Callable[..., Any], dict[str, Any]]:
         """Return the backward with an expression exchanged for the global `HOLE`, and the namespace for its value."""
         function = replaced(self.functions[statement.function], root.expr, ast.Name(HOLE, ast.Load()))
-        codes = {**self._plain_codes, statement.function: self._code(_stripped(function))}
+        codes = {**self._plain_codes, statement.function: self._code(function)}
         return self._build(codes, {})
 
     def with_expression(self, statement: Statement, root: Root, node: ast.expr, new: ast.expr) -> ast.FunctionDef:
@@ -156,6 +166,9 @@ class StudentCode:
         for inner in body:
             ast.increment_lineno(inner, node.lineno - 2)
         function: ast.FunctionDef = replaced(self.functions[statement.function], node, body)
+        for other in (s.node for s in self.statements if s.function == statement.function):
+            if head[1] <= self.text.range(other)[0] and self.text.range(other)[1] <= end:  # a change of both
+                function = replaced(function, other, [])
         return function
 
     def loops_of(self, statement: Statement) -> tuple[str, ...]:
@@ -192,36 +205,22 @@ class StudentCode:
 
     def _watch(self, key: str, function: ast.FunctionDef) -> ast.FunctionDef:
         made = copy.copy(function)
-        made.decorator_list = []
-        local = _locals(function)
-        made.body = self._block(function.body, key, False, local)
+        made.body = self._block(function.body, key, False, _locals(function))
         return made
-
-    def _statement(self, node: ast.stmt, key: str, looped: bool) -> Statement:
-        statement = Statement(len(self.statements), node, key, looped, controls=tuple(self._controls))
-        self.statements.append(statement)
-        return statement
 
     def _block(self, body: list[ast.stmt], key: str, looped: bool, local: set[str]) -> list[ast.stmt]:
-        made: list[ast.stmt] = []
-        for node in body:
-            made += self._one(node, key, looped, local)
-        return made
+        return [made for node in body for made in self._one(node, key, looped, local)]
 
     def _one(self, node: ast.stmt, key: str, looped: bool, local: set[str]) -> list[ast.stmt]:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             inner = copy.copy(node)
             inner.body = self._block(node.body, key, looped, local | _locals(node))
             return [inner]
-        if isinstance(
-            node, (ast.ClassDef, ast.Import, ast.ImportFrom, ast.Global, ast.Nonlocal, ast.Pass, ast.Break,
-                   ast.Continue, ast.Delete)
-        ):  # fmt: skip
+        if isinstance(node, _UNWATCHED) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
             return [node]
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            return [node]
-        statement = self._statement(node, key, looped)
+        statement = Statement(len(self.statements), node, key, looped, controls=tuple(self._controls))
         statement.roots = roots_of(node)
+        self.statements.append(statement)
         before = _call("__mg_at", statement.number, at=node)
         if isinstance(node, ast.Return):
             statement.reads = reads_of([node.value] if node.value else [])
@@ -238,21 +237,17 @@ class StudentCode:
         elif isinstance(node, ast.AugAssign):
             statement.targets = tuple(targets_of(node.target))
             statement.in_place = True
-            target = copy.copy(node.target)
-            expressions = [node.value, target]
+            expressions = [node.value, node.target]
         elif isinstance(node, ast.AnnAssign):
             statement.targets = tuple(targets_of(node.target)) if node.value else ()
             expressions = [node.value] if node.value else []
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-            names = [
-                name for name in ast.walk(node.value)
-                if isinstance(name, (ast.Name, ast.Attribute)) and path_of(name).partition(".")[0] in local
-            ]  # fmt: skip
             seen: dict[str, Target] = {}
-            for name in names:
-                spelled = path_of(name)
-                if spelled and not (isinstance(name, ast.Attribute) and not spelled.startswith("self.")):
-                    seen.setdefault(spelled, Target(spelled, name))
+            for name in ast.walk(node.value):
+                spelled = path_of(name) if isinstance(name, (ast.Name, ast.Attribute)) else ""
+                whole = isinstance(name, ast.Name) or spelled.startswith("self.")
+                if whole and spelled.partition(".")[0] in local:
+                    seen.setdefault(spelled, Target(spelled, name))  # type: ignore[arg-type]
             statement.targets = tuple(seen.values())
             statement.in_place = statement.writes_by_call = True
         walrus = [n for e in expressions for n in ast.walk(e) if isinstance(n, ast.NamedExpr)]
@@ -275,37 +270,25 @@ class StudentCode:
         return made
 
     def _head(self, node: ast.stmt, statement: Statement, key: str, looped: bool, local: set[str]) -> ast.stmt:
+        """Return a block whose statements are watched."""
+        made: Any = copy.copy(node)
+        if isinstance(node, ast.For):
+            statement.targets = tuple(targets_of(node.target))
+        head = getattr(node, "iter", getattr(node, "test", None))
+        statement.reads = reads_of([head] if head else [])
         self._controls.append(statement.number)
-        try:
-            return self._filled(copy.copy(node), statement, key, looped, local)
-        finally:
-            self._controls.pop()
-
-    def _filled(self, made: ast.stmt, statement: Statement, key: str, looped: bool, local: set[str]) -> ast.stmt:
-        match made:
-            case ast.For():
-                statement.targets = tuple(targets_of(made.target))
-                statement.reads = reads_of([made.iter])
-                made.body = [*self._puts(statement), *self._block(made.body, key, True, local)]
-                made.orelse = self._block(made.orelse, key, looped, local)
-            case ast.While():
-                statement.reads = reads_of([made.test])
-                made.body = self._block(made.body, key, True, local)
-                made.orelse = self._block(made.orelse, key, looped, local)
-            case ast.If():
-                statement.reads = reads_of([made.test])
-                made.body = self._block(made.body, key, looped, local)
-                made.orelse = self._block(made.orelse, key, looped, local)
-            case ast.With():
-                made.body = self._block(made.body, key, looped, local)
-            case ast.Try():
-                made.body = self._block(made.body, key, looped, local)
-                made.orelse = self._block(made.orelse, key, looped, local)
-                made.finalbody = self._block(made.finalbody, key, looped, local)
-                made.handlers = [copy.copy(handler) for handler in made.handlers]
-                for handler in made.handlers:
-                    handler.body = self._block(handler.body, key, looped, local)
-        return made
+        for part in ("body", "orelse", "finalbody"):
+            inside = looped or (part == "body" and isinstance(node, (ast.For, ast.While)))
+            if hasattr(node, part):
+                setattr(made, part, self._block(getattr(node, part), key, inside, local))
+        if isinstance(node, ast.For):
+            made.body = [*self._puts(statement), *made.body]
+        elif isinstance(node, ast.Try):
+            made.handlers = [copy.copy(handler) for handler in node.handlers]
+            for handler in made.handlers:
+                handler.body = self._block(handler.body, key, looped, local)
+        self._controls.pop()
+        return made  # type: ignore[no-any-return]
 
 
 def replaced(function: Any, old: ast.AST, new: Any) -> Any:
@@ -313,28 +296,14 @@ def replaced(function: Any, old: ast.AST, new: Any) -> Any:
 
     def visit(node: ast.AST) -> ast.AST | None:
         for name, value in ast.iter_fields(node):
-            if value is old:
-                made = copy.copy(node)
-                setattr(made, name, new)
-                return made
-            if isinstance(value, ast.AST):
-                inner = visit(value)
+            items = value if isinstance(value, list) else [value]
+            for position, item in enumerate(items):
+                inner = new if item is old else visit(item) if isinstance(item, ast.AST) else None
                 if inner is not None:
-                    made = copy.copy(node)
-                    setattr(made, name, inner)
+                    made, put = copy.copy(node), inner if isinstance(inner, list) else [inner]
+                    whole = [*items[:position], *put, *items[position + 1 :]]
+                    setattr(made, name, whole if isinstance(value, list) else inner)
                     return made
-            elif isinstance(value, list):
-                for position, item in enumerate(value):
-                    if item is old:
-                        made = copy.copy(node)
-                        put = new if isinstance(new, list) else [new]
-                        setattr(made, name, [*value[:position], *put, *value[position + 1 :]])
-                        return made
-                    inner = visit(item) if isinstance(item, ast.AST) else None
-                    if inner is not None:
-                        made = copy.copy(node)
-                        setattr(made, name, [*value[:position], inner, *value[position + 1 :]])
-                        return made
         return None
 
     if function is old:
@@ -345,36 +314,15 @@ def replaced(function: Any, old: ast.AST, new: Any) -> Any:
     return found
 
 
-def _defined(tree: ast.Module) -> dict[str, ast.FunctionDef]:
-    """Return the functions of a file by name, methods as ``Class.method``; of two of one name the last."""
-    found: dict[str, ast.FunctionDef] = {}
-
-    def visit(body: list[ast.stmt], prefix: str) -> None:
-        for node in body:
-            if isinstance(node, ast.FunctionDef):
-                found[prefix + node.name] = node
-            elif isinstance(node, ast.ClassDef) and not prefix:
-                visit(node.body, f"{node.name}.")
-            elif isinstance(node, (ast.If, ast.Try)):
-                visit([s for s in ast.iter_child_nodes(node) if isinstance(s, ast.stmt)], prefix)
-
-    visit(tree.body, "")
-    return found
-
-
-def _stripped(function: ast.FunctionDef) -> ast.FunctionDef:
-    if not function.decorator_list:
-        return function
+def _undecorated(function: ast.FunctionDef) -> ast.FunctionDef:
     made = copy.copy(function)
     made.decorator_list = []
     return made
 
 
-def _locals(function: ast.AST) -> set[str]:
+def _locals(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
     names = {n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    arguments = function.args  # type: ignore[attr-defined]
-    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
-    return names | {argument.arg for argument in every if argument is not None}
+    return names | {n.arg for n in ast.walk(function.args) if isinstance(n, ast.arg)}
 
 
 def _inner(target: ast.expr) -> ast.expr:
@@ -387,7 +335,7 @@ def _inner(target: ast.expr) -> ast.expr:
 
 
 def _at(made: ast.stmt, node: ast.stmt) -> ast.stmt:
-    """`made` with every position that of `node`: errors and frames name the student's line."""
+    """Return `made` with every position that of `node`: errors and frames name the student's line."""
     for inner in ast.walk(made):
         if isinstance(inner, (ast.expr, ast.stmt)):
             ast.copy_location(inner, node)

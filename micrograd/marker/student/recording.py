@@ -11,10 +11,12 @@ import __future__
 
 import ast
 import contextlib
+import copy
 import linecache
 import os
 import re
 import sys
+import traceback
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,10 +29,7 @@ from micrograd.errors import GraphError
 from micrograd.marker.student.instrumented import StudentCode
 from micrograd.marker.student.statements import Statement
 
-__all__ = [
-    "Event", "Recording", "UnloadableError", "duplicate", "line_of", "load", "record", "remember", "same_value",
-    "scope_in",
-]  # fmt: skip
+__all__ = ["Event", "Recording", "UnloadableError", "duplicate", "line_of", "load", "record", "same_value", "scope_in"]
 
 
 # ---- the file as a module --------------------------------------------------------------------------------
@@ -42,14 +41,10 @@ class UnloadableError(GraphError):
 
 def line_of(error: BaseException, file: str) -> int | None:
     """Return the innermost line of the student's file that an error came through; None where it came through none."""
-    trace, found = error.__traceback__, None
     if isinstance(error, SyntaxError) and error.filename == file and error.lineno:
         return error.lineno
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == file:
-            found = trace.tb_lineno
-        trace = trace.tb_next
-    return found
+    lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == file]
+    return lines[-1] if lines else None
 
 
 def _place() -> int:
@@ -156,10 +151,8 @@ def load(
     if levels := max((node.level for node in imports), default=0):
         module.__package__ = _package(file, levels) or ""
     flags = 0
-    for node in imports:
-        if node.module == "__future__":
-            for alias in node.names:
-                flags |= getattr(__future__, alias.name).compiler_flag
+    for alias in (alias for node in imports if node.module == "__future__" for alias in node.names):
+        flags |= getattr(__future__, alias.name).compiler_flag
     failures: list[str] = []
     own = set(sys.path)
     for statement in tree.body:
@@ -194,7 +187,7 @@ def _module_name(path: str) -> str:
 # ---- one run, watched --------------------------------------------------------------------------------
 
 
-MOST_EVENTS = 20_000
+_MOST_EVENTS = 20_000
 # Of a line in a loop: copies of all variables take long; the last one kept lies in the last third of the rounds.
 _KEPT_SCOPES = frozenset(int(1.4**power) - 1 for power in range(3, 30)) | {0}
 _IMMUTABLE = (int, float, complex, bool, str, bytes, type(None), np.generic, slice, range, type(Ellipsis))
@@ -217,22 +210,18 @@ def duplicate(value: Any, memo: dict[int, Any] | None = None) -> Any:
     if type(value) is np.ndarray and value.dtype.kind != "O":
         made = value.copy(order="K")
     elif type(value) is dict:
-        made = {}
-        memo[id(value)] = made
+        made = memo[id(value)] = {}
         made.update((key, duplicate(entry, memo)) for key, entry in value.items())
     elif type(value) is list:
-        made = []
-        memo[id(value)] = made
+        made = memo[id(value)] = []
         made.extend(duplicate(entry, memo) for entry in value)
     elif type(value) is tuple:
         made = tuple([duplicate(entry, memo) for entry in value])
     elif isinstance(value, tuple) and hasattr(value, "_fields"):
         made = type(value)(*(duplicate(entry, memo) for entry in value))
-    elif callable(value) or isinstance(value, type(sys)):
+    elif callable(value) or isinstance(value, types.ModuleType):
         made = value
     else:
-        import copy
-
         try:
             made = copy.deepcopy(value, memo)
         except Exception:  # noqa: BLE001 - an object of the student's that cannot be copied is shared
@@ -243,16 +232,10 @@ def duplicate(value: Any, memo: dict[int, Any] | None = None) -> Any:
 
 def same_value(a: Any, b: Any) -> bool:
     """Return whether two values are equal to the bit, arrays and containers included."""
-    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
-        return (
-            isinstance(a, np.ndarray)
-            and isinstance(b, np.ndarray)
-            and a.shape == b.shape
-            and a.dtype == b.dtype
-            and bool(np.array_equal(a, b, equal_nan=a.dtype.kind in "fc"))
-        )
     if type(a) is not type(b):
         return False
+    if isinstance(a, np.ndarray):
+        return a.dtype == b.dtype and bool(np.array_equal(a, b, equal_nan=a.dtype.kind in "fc"))
     if isinstance(a, (list, tuple)):
         return len(a) == len(b) and all(same_value(x, y) for x, y in zip(a, b, strict=True))
     if isinstance(a, dict):
@@ -285,13 +268,12 @@ class Event:
     scope: dict[str, Any] | None = None
     returned: Any = None
     caller: Event | None = None
-    aliases: dict[str, bool] = field(default_factory=dict)
+    aliases: set[str] = field(default_factory=set)
 
     @property
     def parents(self) -> list[Event]:
         """Return the events that it depends on."""
-        found = [event for event in self.reads.values() if event is not None] + self.calls
-        return found if self.caller is None else [*found, self.caller]
+        return [event for event in (*self.reads.values(), *self.calls, self.caller) if event is not None]
 
 
 @dataclass(slots=True)
@@ -339,35 +321,37 @@ class _Watcher:
     """The hooks, and what they know of the frames that are running."""
 
     def __init__(
-        self, program: StudentCode, scopes: set[int], replacements: Mapping[tuple[int, str], Replacement], most: int
+        self, program: StudentCode, scopes: set[int], replacements: Mapping[tuple[int, str], Replacement]
     ) -> None:
         self.program = program
         self.scopes = scopes
         self.replacements = replacements
-        self.most = most
         self.recording = Recording()
         self.writers: dict[FrameType, dict[str, Event]] = {}
         self.open: dict[FrameType, Event] = {}
         self.counts: dict[int, int] = {}
         self.parts = any("[" in name or "." in name for s in program.statements for name in s.names)
 
+    def _begin(self, number: int, frame: FrameType) -> Event:
+        """Return the event of a statement that begins to run in a frame."""
+        event = Event(self.program.statements[number], self.counts.get(number, 0))
+        self.counts[number] = event.occurrence + 1
+        self.writers.setdefault(frame, {})
+        self.open[frame] = event
+        recording = self.recording
+        if len(recording.events) < _MOST_EVENTS:
+            recording.events.append(event)
+            recording.by_statement.setdefault(number, []).append(event)
+        return event
+
     def at(self, number: int) -> None:
         frame = sys._getframe(1)
-        statement = self.program.statements[number]
-        occurrence = self.counts.get(number, 0)
-        self.counts[number] = occurrence + 1
-        event = Event(statement, occurrence)
-        writers = self.writers.get(frame)
-        if writers is None:
-            writers = self.writers[frame] = {}
+        event = self._begin(number, frame)
+        writers, statement = self.writers[frame], event.statement
         parent = frame.f_back
         for _ in range(4):
-            if parent is None or parent in self.open:
-                break
-            parent = parent.f_back
-        if parent is not None and parent in self.open:
-            event.caller = self.open[parent]
-        self.open[frame] = event
+            parent = parent.f_back if parent is not None and parent not in self.open else parent
+        event.caller = self.open.get(parent) if parent is not None else None
         for name in statement.reads:
             spelled, found = name, None
             while spelled:
@@ -381,21 +365,19 @@ class _Watcher:
                 for other, writer in writers.items():
                     if other.startswith((name + "[", name + ".")):
                         event.reads[other] = writer
-        if number in self.scopes and occurrence in _KEPT_SCOPES:
+        if number in self.scopes and event.occurrence in _KEPT_SCOPES:
             memo: dict[int, Any] = {}
             event.scope = {name: _kept(value, memo) for name, value in frame.f_locals.items()}
-        recording = self.recording
-        recording.last = event
-        if len(recording.events) < self.most:
-            recording.events.append(event)
-            recording.by_statement.setdefault(number, []).append(event)
+        self.recording.last = event
 
     def put(self, number: int, name: str, value: Any) -> Any:
         frame = sys._getframe(1)
         event = self.open.get(frame)
         if event is None or event.statement.number != number:  # a loop's variable, its second round
-            self.at_loop(number, frame)
-            event = self.open[frame]
+            earlier = self.recording.of(number)
+            event = self._begin(number, frame)
+            if earlier:
+                event.reads, event.caller = earlier[0].reads, earlier[0].caller
         replacement = self.replacements.get((number, name))
         if replacement is not None:
             value = replacement(value, event.occurrence)
@@ -414,24 +396,10 @@ class _Watcher:
             for other, held in frame.f_locals.items():
                 if other != name and isinstance(held, np.ndarray) and np.may_share_memory(held, value):
                     writers[other] = event
-                    event.aliases[other] = True
+                    event.aliases.add(other)
         return value
 
-    def at_loop(self, number: int, frame: FrameType) -> None:
-        """Record the second and later rounds of a loop: an event for the loop's variables."""
-        earlier = self.recording.of(number)
-        event = Event(self.program.statements[number], self.counts.get(number, 0))
-        self.counts[number] = event.occurrence + 1
-        if earlier:
-            event.reads = earlier[0].reads
-            event.caller = earlier[0].caller
-        self.writers.setdefault(frame, {})
-        self.open[frame] = event
-        if len(self.recording.events) < self.most:
-            self.recording.events.append(event)
-            self.recording.by_statement.setdefault(number, []).append(event)
-
-    def answered(self, value: Any) -> Any:
+    def returned(self, value: Any) -> Any:
         frame = sys._getframe(1)
         event = self.open.pop(frame, None)
         if event is None:
@@ -461,7 +429,6 @@ def record(
     *,
     scopes: set[int] | None = None,
     replacements: Mapping[tuple[int, str], Replacement] | None = None,
-    most: int = MOST_EVENTS,
 ) -> Recording:
     """Run the backward, watched.
 
@@ -470,10 +437,9 @@ def record(
         call: calls the function it is given with the right arguments.
         scopes: statements before which all variables are kept.
         replacements: by statement and name, what to put in place of a value: called with it and the occurrence.
-        most: how many events to keep.
     """
-    watcher = _Watcher(program, scopes or set(), replacements or {}, most)
-    function = program.watched({"__mg_at": watcher.at, "__mg_put": watcher.put, "__mg_return": watcher.answered})
+    watcher = _Watcher(program, scopes or set(), replacements or {})
+    function = program.watched({"__mg_at": watcher.at, "__mg_put": watcher.put, "__mg_return": watcher.returned})
     recording = watcher.recording
     try:
         with np.errstate(all="ignore"):

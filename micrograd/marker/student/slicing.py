@@ -12,9 +12,11 @@ from collections.abc import Callable
 from typing import Any
 
 from micrograd.marker.student.instrumented import StudentCode
-from micrograd.marker.student.statements import path_of
+from micrograd.marker.student.statements import targets_of
 
 __all__ = ["loss_only"]
+
+_BLOCKS = (ast.If, ast.While, ast.For, ast.With, ast.Try)
 
 
 def loss_only(program: StudentCode, module: types.ModuleType, key: int | None) -> Callable[..., Any] | None:
@@ -32,13 +34,11 @@ def loss_only(program: StudentCode, module: types.ModuleType, key: int | None) -
             return None
         needed |= _names(node.value.elts[key])
     kept: set[int] = set()
-    while True:
-        before = len(kept), len(needed)
+    before = -1
+    while len(kept) + len(needed) > before:
+        before = len(kept) + len(needed)
         _mark(function.body, needed, kept)
-        if (len(kept), len(needed)) == before:
-            break
     made = copy.copy(function)
-    made.decorator_list = []
     made.body = _filtered(function.body, kept, key) or [ast.Pass()]
     tree = ast.fix_missing_locations(ast.Module([made], []))
     space = vars(module) | {}
@@ -55,73 +55,31 @@ def _names(node: ast.AST) -> set[str]:
 
 
 def _written(node: ast.stmt) -> set[str]:
-    """Return names that a statement writes, in whole or in part."""
-    found: set[str] = set()
-    targets: list[ast.expr] = []
-    match node:
-        case ast.Assign():
-            targets = list(node.targets)
-        case ast.AugAssign() | ast.AnnAssign():
-            targets = [node.target]
-        case ast.For():
-            targets = [node.target]
-        case ast.Expr(value=ast.Call() as call):
-            return _names(call)  # it may write to anything that it is given
-    for target in targets:
-        for inner in ast.walk(target):
-            if isinstance(inner, (ast.Name, ast.Attribute)) and path_of(inner):
-                found.add(path_of(inner).partition(".")[0].partition("[")[0])
-    return found
-
-
-def _indexed(node: ast.stmt) -> set[str]:
-    """Return names that a statement writes to as a whole: what is only an index is not written."""
-    found: set[str] = set()
+    """Return the variables that a statement writes, in whole or in part."""
+    if isinstance(node, ast.Expr):  # a call may write to anything that it is given
+        return _names(node) if isinstance(node.value, ast.Call) else set()
     targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-    for target in targets:
-        stack = [target]
-        while stack:
-            one = stack.pop()
-            if isinstance(one, (ast.Tuple, ast.List)):
-                stack.extend(one.elts)
-            elif isinstance(one, (ast.Subscript, ast.Attribute, ast.Starred)):
-                stack.append(one.value)
-            elif isinstance(one, ast.Name):
-                found.add(one.id)
-    return found
+    written = [t.name for target in targets if target is not None for t in targets_of(target)]
+    return {name.partition(".")[0].partition("[")[0] for name in written}
 
 
 def _mark(body: list[ast.stmt], needed: set[str], kept: set[int]) -> bool:
+    """Add to `kept` the statements that write what is needed, and to `needed` what they read; return whether any is."""
     any_kept = False
     for node in reversed(body):
-        inner = False
-        for field in ("body", "orelse", "finalbody"):
-            block = getattr(node, field, None)
-            if isinstance(block, list) and block and isinstance(block[0], ast.stmt):
-                inner = _mark(block, needed, kept) or inner
+        blocks = [getattr(node, name, []) for name in ("body", "orelse", "finalbody")]
+        inside = [_mark(block, needed, kept) for block in blocks]
         if isinstance(node, (ast.FunctionDef, ast.Import, ast.ImportFrom, ast.Global, ast.Assert, ast.Raise)):
             kept.add(id(node))
-            needed |= (
-                _names(node)
-                if not isinstance(node, ast.FunctionDef)
-                else _names(node) - {a.arg for a in node.args.args}
-            )
+            own = {a.arg for a in node.args.args} if isinstance(node, ast.FunctionDef) else set()
+            needed |= _names(node) - own
             continue
-        if isinstance(node, (ast.Return, ast.Break, ast.Continue)):
+        ends = isinstance(node, (ast.Return, ast.Break, ast.Continue))
+        if ends or any(inside) or (not isinstance(node, _BLOCKS) and _written(node) & needed):
             kept.add(id(node))
             any_kept = True
-            continue
-        written = _written(node) if isinstance(node, ast.Expr) else _indexed(node)
-        if inner or (not isinstance(node, (ast.If, ast.While, ast.For)) and written & needed):
-            kept.add(id(node))
-            any_kept = True
-            heads = [getattr(node, name, None) for name in ("test", "iter", "items")]
-            if isinstance(node, (ast.If, ast.While, ast.For, ast.With, ast.Try)):
-                for head in heads:
-                    if isinstance(head, ast.AST):
-                        needed |= _names(head)
-            else:
-                needed |= _names(node)
+            heads = [getattr(node, "test", None), getattr(node, "iter", None)] if isinstance(node, _BLOCKS) else [node]
+            needed |= set[str]().union(*(_names(head) for head in heads if head is not None and not ends))
     return any_kept
 
 
@@ -130,18 +88,12 @@ def _filtered(body: list[ast.stmt], kept: set[int], key: int) -> list[ast.stmt]:
     for node in body:
         if id(node) not in kept:
             continue
-        if isinstance(node, ast.Return):
-            made = copy.copy(node)
-            if isinstance(node.value, ast.Tuple):
-                made.value = node.value.elts[key]
-            found.append(made)
-            continue
-        if isinstance(node, (ast.If, ast.While, ast.For, ast.With, ast.Try)):
-            whole = copy.copy(node)
-            whole.body = _filtered(node.body, kept, key) or [ast.copy_location(ast.Pass(), node)]
-            if not isinstance(whole, ast.With):
-                whole.orelse = _filtered(whole.orelse, kept, key)
-            found.append(whole)
-            continue
-        found.append(node)
+        made: Any = copy.copy(node)
+        if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
+            made.value = node.value.elts[key]
+        elif isinstance(node, _BLOCKS):
+            made.body = _filtered(node.body, kept, key) or [ast.copy_location(ast.Pass(), node)]
+            if not isinstance(node, ast.With):
+                made.orelse = _filtered(node.orelse, kept, key)
+        found.append(made)
     return found

@@ -1,21 +1,27 @@
-"""Read the student's text: places in it, what one statement reads and assigns, the variables before it."""
+"""Read the student's text: places in it, its functions, what a statement reads and assigns, the variables before it."""
 
 from __future__ import annotations
 
 import ast
+import io
 import re
+import textwrap
+from bisect import bisect
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
-from micrograd.marker.gradient_names import meanings
+from micrograd.marker.gradient_names import gradient_target, meanings
 from micrograd.marker.report import Span
 
 __all__ = [
-    "Root", "Scope", "Statement", "Target", "Text", "divides", "index_like", "is_array", "is_number", "is_value",
-    "path_of", "reads_of", "roots_of", "targets_of",
+    "Root", "Scope", "Statement", "Target", "Text", "assigned", "defined", "divides", "entries_returned", "function_in",
+    "index_like", "is_array", "is_number", "is_value", "own_nodes", "parameters_of", "path_of", "reads_of", "returned",
+    "returns_of", "roots_of", "targets_of", "value_in",
 ]  # fmt: skip
 
 
@@ -37,13 +43,9 @@ class Text:
     starts: list[int] = field(init=False)
 
     def __post_init__(self) -> None:
-        lines = self.source.splitlines(keepends=True)
-        starts, at = [], 0
-        for line in lines:
-            starts.append(at)
-            at += len(line)
+        lines = io.StringIO(self.source, newline="").readlines()  # where Python begins a line: not at a form feed
         object.__setattr__(self, "lines", lines)
-        object.__setattr__(self, "starts", [*starts, at])
+        object.__setattr__(self, "starts", [*accumulate(map(len, lines), initial=0)])
 
     def offset(self, line: int, byte: int) -> int:
         """Return where in the text a line and byte column of `ast` are."""
@@ -52,7 +54,7 @@ class Text:
         return self.starts[line - 1] + inside
 
     def range(self, node: ast.stmt | ast.expr) -> tuple[int, int]:
-        """Start and end of a node, as offsets in the text."""
+        """Return the start and end of a node, as offsets in the text."""
         return (
             self.offset(node.lineno, node.col_offset),
             self.offset(node.end_lineno or node.lineno, node.end_col_offset or 0),
@@ -65,12 +67,8 @@ class Text:
 
     def place(self, offset: int) -> tuple[int, int]:
         """Return the line and column, in characters, of an offset."""
-        low, high = 0, len(self.starts) - 1
-        while low < high:
-            middle = (low + high + 1) // 2
-            low, high = (middle, high) if self.starts[middle] <= offset else (low, middle - 1)
-        low = min(low, max(0, len(self.lines) - 1))
-        return low + 1, offset - self.starts[low]
+        line = max(1, min(bisect(self.starts, offset), len(self.lines)))
+        return line, offset - self.starts[line - 1]
 
     def between(self, start: int, end: int) -> Span:
         """Return the span of a range of offsets."""
@@ -86,13 +84,118 @@ class Text:
 
     def whole_lines(self, span: Span) -> str:
         """Return the lines that a span touches, without their common margin."""
-        lines = [line.rstrip("\n\r") for line in self.lines[span.line - 1 : span.end_line]]
-        margin = min((len(line) - len(line.lstrip()) for line in lines if line.strip()), default=0)
-        return "\n".join(line[margin:] for line in lines)
+        return textwrap.dedent("".join(self.lines[span.line - 1 : span.end_line])).rstrip("\n\r")
 
     def edited(self, start: int, end: int, new: str) -> str:
         """Return the text with a range replaced."""
         return self.source[:start] + new + self.source[end:]
+
+
+# ---- functions ----------------------------------------------------------------------------------------------
+
+
+def defined(body: list[ast.stmt], prefix: str = "") -> dict[str, ast.FunctionDef]:
+    r"""Return the functions of a module's body by name, methods as ``Class.method``; of two of one name the last.
+
+    >>> list(defined(ast.parse("def f(): ...\nclass A:\n    def g(self): ...").body))
+    ['f', 'A.g']
+    """
+    found: dict[str, ast.FunctionDef] = {}
+    for node in body:
+        if isinstance(node, ast.FunctionDef):
+            found[prefix + node.name] = node
+        elif isinstance(node, ast.ClassDef) and not prefix:
+            found |= defined(node.body, f"{node.name}.")
+        elif isinstance(node, (ast.If, ast.Try)):
+            found |= defined([s for s in ast.iter_child_nodes(node) if isinstance(s, ast.stmt)], prefix)
+    return found
+
+
+def function_in(source: str, name: str) -> ast.FunctionDef | None:
+    """Return the function, or for ``Class.method`` the method, of that name."""
+    return defined(ast.parse(source).body).get(name)
+
+
+def own_nodes(function: ast.FunctionDef) -> Iterator[ast.AST]:
+    """Yield the syntax inside a function; of functions and classes inside it only their heads."""
+    queue = deque[ast.AST](function.body)
+    while queue:
+        node = queue.popleft()
+        yield node
+        if not isinstance(node, (ast.FunctionDef, ast.Lambda, ast.ClassDef)):
+            queue.extend(ast.iter_child_nodes(node))
+
+
+def returns_of(function: ast.FunctionDef) -> list[ast.expr]:
+    """Return what its own return statements return (not those of functions inside it)."""
+    return [node.value for node in own_nodes(function) if isinstance(node, ast.Return) and node.value is not None]
+
+
+def _returned_last(source: str, name: str) -> ast.expr | None:
+    function = function_in(source, name)
+    return max(returns_of(function), key=lambda value: value.lineno, default=None) if function else None
+
+
+def returned(source: str, name: str) -> tuple[tuple[str, ...], bool] | None:
+    r"""Return what the last return statement of a function returns, and whether it is a tuple.
+
+    None where it cannot be known.
+
+    An entry that is no plain name goes by the one gradient in it; else it is the empty string.
+
+    >>> returned("def f(a):\n    return a, a + 1, da / 2", "f")
+    (('a', '', 'da'), True)
+    """
+    last = _returned_last(source, name)
+    if last is None or isinstance(last, (ast.Call, ast.Dict)):
+        return None
+    entries = last.elts if isinstance(last, (ast.Tuple, ast.List)) else [last]
+    names = tuple(entry.id if isinstance(entry, ast.Name) else _gradient_in(entry) for entry in entries)
+    starred = any(isinstance(entry, ast.Starred) for entry in entries)
+    return None if starred else (names, isinstance(last, (ast.Tuple, ast.List)))
+
+
+def entries_returned(source: str, name: str) -> list[tuple[int | str, str]]:
+    r"""Return the names in the tuple that a function returns last, in lists inside it too, with their places.
+
+    >>> entries_returned("def f(a):\n    return a, [b, c]", "f")
+    [(0, 'a'), ('1.0', 'b'), ('1.1', 'c')]
+    """
+    last, found = _returned_last(source, name), list[tuple[int | str, str]]()
+    for i, entry in enumerate(last.elts if isinstance(last, ast.Tuple) else ()):
+        if isinstance(entry, (ast.Tuple, ast.List)):
+            found += [(f"{i}.{j}", one.id) for j, one in enumerate(entry.elts) if isinstance(one, ast.Name)]
+        elif isinstance(entry, ast.Name):
+            found.append((i, entry.id))
+    return found
+
+
+def _gradient_in(entry: ast.expr) -> str:
+    """Return the one name of a gradient in an expression that scales it or sums it up; or nothing."""
+    if not isinstance(entry, (ast.BinOp, ast.UnaryOp, ast.Call)):
+        return ""
+    names = {n.id for n in ast.walk(entry) if isinstance(n, ast.Name) and gradient_target(n.id)}
+    return names.pop() if len(names) == 1 else ""
+
+
+def assigned(source: str, name: str) -> tuple[str, ...]:
+    """Return the variables that a function assigns, in order."""
+    function = function_in(source, name)
+    found = [n for n in ast.walk(function) if isinstance(n, ast.Name)] if function else []
+    return tuple(dict.fromkeys(n.id for n in found if isinstance(n.ctx, ast.Store)))
+
+
+def parameters_of(source: str, name: str) -> tuple[str, ...]:
+    """Return the parameters of a function in the text, `self` left out; nothing where it is not there or takes any.
+
+    >>> parameters_of("def f(x, *, eps=1e-5): ...", "f")
+    ('x', 'eps')
+    """
+    function = function_in(source, name)
+    if function is None or function.args.kwarg is not None:
+        return ()
+    arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+    return tuple(argument.arg for argument in arguments if argument.arg != "self")
 
 
 # ---- statements ---------------------------------------------------------------------------------------------
@@ -150,7 +253,7 @@ class Statement:
     roots: tuple[Root, ...] = ()
     controls: tuple[int, ...] = ()  # the heads of the blocks that it stands in
     in_place: bool = False
-    writes_by_call: bool = field(default=False)
+    writes_by_call: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -215,7 +318,7 @@ def targets_of(node: ast.expr) -> Iterator[Target]:
 
 
 def reads_of(nodes: list[ast.expr]) -> tuple[str, ...]:
-    """Variables loaded in expressions, longest spelling, without names bound inside (lambdas, comprehensions)."""
+    """Return the variables that expressions load, in their longest spelling."""
     found: dict[str, None] = {}
 
     def visit(node: ast.AST) -> None:
@@ -298,21 +401,12 @@ class Scope:
     def value(self, node: ast.expr) -> Any:
         """Return what an expression is worth; None where it raises."""
         if id(node) not in self._values:
-            try:
-                with np.errstate(all="ignore"):
-                    code = compile(ast.Expression(node), "<edit>", "eval", dont_inherit=True)
-                    self._values[id(node)] = eval(code, self.space)  # noqa: S307 - the student's expression
-            except Exception:  # noqa: BLE001 - the student's expression may raise anything
-                self._values[id(node)] = None
+            self._values[id(node)] = value_in(node, self.space)
         return self._values[id(node)]
 
     def value_of(self, text: str) -> Any:
         """Return what an expression in the student's words is worth; None where it raises."""
-        try:
-            with np.errstate(all="ignore"):
-                return eval(text, self.space)  # noqa: S307 - the student's expression
-        except Exception:  # noqa: BLE001 - as above
-            return None
+        return value_in(text, self.space)
 
     def arrays(self) -> list[str]:
         """Return names of arrays of numbers, in order of assignment."""
@@ -334,19 +428,25 @@ class Scope:
 
     def counts(self) -> dict[str, int]:
         """Return how a size of an axis can be written: by a variable, else by the shape of an array."""
-        found: dict[str, int] = {}
-        taken: set[int] = set()
-        own = {f"self.{key}": held for key, held in getattr(self.names.get("self"), "__dict__", {}).items()}
-        for name, value in {**self.names, **own}.items():
-            if isinstance(value, (int, np.integer)) and value > 1:
-                found[name] = int(value)
-                taken.add(int(value))
+        found = {
+            name: int(value) for name, value in self.names.items()
+            if isinstance(value, (int, np.integer)) and value > 1
+        }  # fmt: skip
         for name in self.arrays():
             for axis, size in enumerate(np.shape(self.names[name])):
-                if size > 1 and size not in taken:
-                    taken.add(size)
+                if size > 1 and size not in found.values():
                     found[f"{name}.shape[{axis}]"] = size
         return found
+
+
+def value_in(part: ast.expr | str, space: dict[str, Any], names: Mapping[str, Any] | None = None) -> Any:
+    """Return what an expression is worth in these globals and locals; None where it raises."""
+    try:
+        with np.errstate(all="ignore"):
+            code = part if isinstance(part, str) else compile(ast.Expression(part), "<part>", "eval", dont_inherit=True)
+            return eval(code, space, names)  # noqa: S307 - the student's expression
+    except Exception:  # noqa: BLE001 - the student's expression may raise anything
+        return None
 
 
 def is_array(value: Any) -> bool:

@@ -19,7 +19,7 @@ import numpy as np
 from micrograd.marker.gradient_names import gradient_target
 from micrograd.marker.messages import problem
 from micrograd.marker.report import Finding, Span
-from micrograd.marker.student.statements import Text
+from micrograd.marker.student.statements import Text, value_in
 
 __all__ = ["Stop", "finding_of_syntax", "near", "stop_of"]
 
@@ -69,9 +69,8 @@ def stop_of(error: BaseException, file: str, source: str) -> Stop:
     """Return what an exception that came through the student's file means."""
     inner: TracebackType | None = None
     trace = error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == file and not (inner and isinstance(error, RecursionError)):
-            inner = trace
+    while trace is not None and not (inner and isinstance(error, RecursionError)):
+        inner = trace if trace.tb_frame.f_code.co_filename == file else inner
         trace = trace.tb_next
     kind, message = type(error).__name__, " ".join(str(error).split()).rstrip(".")
     plain = f"{kind}: {message}" if message else kind
@@ -84,13 +83,11 @@ def stop_of(error: BaseException, file: str, source: str) -> Stop:
     if line > len(text.lines):
         return Stop(plain)
     bare = column is None or end_line is None or end_column is None or end_line > len(text.lines)
-    start = text.starts[line - 1] if bare else text.offset(line, column or 0)
-    end = text.starts[line] if bare else text.offset(end_line or line, end_column or 0)
     if bare:
-        start, end = (
-            start + len(text.lines[line - 1]) - len(text.lines[line - 1].lstrip()),
-            start + len(text.lines[line - 1].rstrip()),
-        )
+        start, end = text.starts[line] - len(text.lines[line - 1].lstrip()), text.starts[line - 1]
+        end += len(text.lines[line - 1].rstrip())
+    else:
+        start, end = text.offset(line, column or 0), text.offset(end_line or line, end_column or 0)
     frame = _Frame(inner, text, start, end)
     words, edits = frame.explained(error, kind, message)
     span = text.between(start, end)
@@ -131,12 +128,7 @@ class _Frame:
 
     def value(self, node: ast.expr) -> Any:
         """Return what a part of the expression is worth."""
-        try:
-            code = compile(ast.Expression(node), "<part>", "eval")
-            with np.errstate(all="ignore"):
-                return eval(code, self.frame.f_globals, dict(self.frame.f_locals))  # noqa: S307 - the student's
-        except Exception:  # noqa: BLE001 - whatever it raises
-            return None
+        return value_in(node, self.frame.f_globals, dict(self.frame.f_locals))
 
     def explained(self, error: BaseException, kind: str, message: str) -> tuple[str, list[tuple[int, int, str]]]:
         """Return the exception in words that say what to look at, and what may be meant."""
@@ -150,17 +142,14 @@ class _Frame:
             case AttributeError(name=str(name), obj=owner) if isinstance(self.node, ast.Attribute):
                 return self.attribute(kind, name, owner)
             case KeyError(args=[key]) if isinstance(self.node, ast.Subscript):
-                held = self.value(self.node.value)
+                held, base = self.value(self.node.value), self.text.of(self.node.value)
                 if isinstance(held, dict):
                     keys = ", ".join(map(repr, held)) or "nothing"
-                    return problem(
-                        "stop.key", kind=kind, base=self.text.of(self.node.value), entry=repr(key), keys=keys
-                    ), []
+                    return problem("stop.key", kind=kind, base=base, entry=repr(key), keys=keys), []
             case IndexError() if isinstance(self.node, ast.Subscript):
-                held = self.value(self.node.value)
+                held, base = self.value(self.node.value), self.text.of(self.node.value)
                 if hasattr(held, "__len__"):
                     many = f"shape {np.shape(held)}" if isinstance(held, np.ndarray) else f"{len(held)} entries"
-                    base = self.text.of(self.node.value)
                     return problem("stop.index", kind=kind, message=message, base=base, many=many), []
             case ValueError() if _UNPACKED.search(message):
                 return self.unpacked(kind), []
@@ -169,11 +158,10 @@ class _Frame:
     def name(self, error: NameError, kind: str) -> tuple[str, list[tuple[int, int, str]]]:
         name = error.name or (re.findall(r"'(\w+)'", str(error)) or [""])[0]
         code = self.frame.f_code
+        stored = (n for n in ast.walk(ast.parse(self.text.source)) if isinstance(n, ast.Name) and n.id == name)
         later = [
-            node.lineno
-            for node in ast.walk(ast.parse(self.text.source))
-            if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store)
-            and name in code.co_varnames and node.lineno >= (code.co_firstlineno or 0)
+            n.lineno for n in stored
+            if isinstance(n.ctx, ast.Store) and name in code.co_varnames and n.lineno >= (code.co_firstlineno or 0)
         ]  # fmt: skip
         known = [*self.frame.f_locals, *self.frame.f_globals, *dir(builtins)]
         other = {one for one in known if gradient_target(one) == name} | {gradient_target(name)}  # x is no slip of dx
@@ -229,8 +217,7 @@ class _Frame:
                 called = self.value(function)
                 if isinstance(called, (np.ndarray, float, np.floating)):
                     name = self.text.of(function)
-                    words = problem("stop.call", kind=kind, name=name)
-                    return words, [(*self.text.range(function), f"{name} * ")]
+                    return problem("stop.call", kind=kind, name=name), [(*self.text.range(function), f"{name} * ")]
         values = [self.value(part) for part in parts]
         written = [_spelled(self.text, part, node) for part in parts]
         for value, base in zip(values, written, strict=True):

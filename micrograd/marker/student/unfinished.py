@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from micrograd.marker.gradient_names import meanings
-from micrograd.marker.student.statements import path_of, targets_of
+from micrograd.marker.student.statements import own_nodes, path_of, returns_of, targets_of
 
 __all__ = ["Gap", "gaps_of", "returns_nothing", "thrown_away"]
 
@@ -25,15 +25,7 @@ class Gap:
 
 def _own(function: ast.FunctionDef) -> list[ast.stmt]:
     """Return the statements of a function, blocks opened, those of functions inside it left out."""
-    found: list[ast.stmt] = []
-    queue: list[ast.stmt] = list(function.body)
-    while queue:
-        node = queue.pop(0)
-        found.append(node)
-        if not isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            inside = [s for s in ast.walk(node) if isinstance(s, ast.stmt) and s is not node]
-            deeper = {id(s) for one in inside for s in ast.walk(one) if s is not one}
-            queue += [s for s in inside if id(s) not in deeper]
+    found = [node for node in own_nodes(function) if isinstance(node, ast.stmt)]
     return sorted(found, key=lambda node: (node.lineno, node.col_offset))
 
 
@@ -89,7 +81,7 @@ def gaps_of(function: ast.FunctionDef) -> list[Gap]:
         own = {name for name, _ in _pairs(node)}
         for target in [*getattr(node, "targets", []), getattr(node, "target", None)]:
             for one in targets_of(target) if isinstance(target, ast.expr) else ():
-                if one.item or not isinstance(node, ast.Assign) or one.name not in own:
+                if one.item or one.name not in own:
                     touched.add(one.name)
         if isinstance(node, (ast.Expr, ast.With)):
             touched |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
@@ -103,13 +95,12 @@ def gaps_of(function: ast.FunctionDef) -> list[Gap]:
         if not name or name in touched or not _is_placeholder(last):
             continue
         if len(values) > 1:  # what was there is overwritten with nothing: `dx = None  # TODO`
-            if _blank(last) and node in function.body and name in _read(function, node.lineno):
-                found.append(Gap(node, name))
+            missing = _blank(last) and node in function.body and name in _read(function, node.lineno)
         elif _blank(last):
-            if name in read or stubbed or _held(name):
-                found.append(Gap(node, name))
-        elif name in returned and name not in _copied(statements, name):
-            found.append(Gap(node, name))
+            missing = name in read or stubbed or _held(name)
+        else:
+            missing = name in returned and not _is_viewed(statements, name)
+        found += [Gap(node, name)] if missing else []
     return found
 
 
@@ -124,19 +115,15 @@ def _held(name: str) -> bool:
     return name.startswith("self.") and bool(meanings(name))
 
 
-def _copied(statements: list[ast.stmt], name: str) -> set[str]:
-    """Return the name itself where another variable is a view of it, through which it may be written."""
-    aliases = [v for s in statements for n, v in _pairs(s) if n != name and isinstance(v, (ast.Name, ast.Subscript))]
-    return (
-        {name}
-        if any(path_of(v) == name or (isinstance(v, ast.Subscript) and path_of(v.value) == name) for v in aliases)
-        else set()
-    )
+def _is_viewed(statements: list[ast.stmt], name: str) -> bool:
+    """Return whether another variable is a view of a name, through which it may be written."""
+    values = [value for node in statements for other, value in _pairs(node) if other != name]
+    return any(name in (path_of(v), path_of(v.value) if isinstance(v, ast.Subscript) else "") for v in values)
 
 
 def returns_nothing(function: ast.FunctionDef) -> bool:
     """Return whether a function has no ``return`` with a value."""
-    return not any(isinstance(node, ast.Return) and node.value is not None for node in _own(function))
+    return not returns_of(function)
 
 
 def thrown_away(function: ast.FunctionDef) -> Iterator[tuple[ast.Expr, str]]:

@@ -20,32 +20,19 @@ from micrograd.marker.truth.cases import scale_of
 
 __all__ = ["Quantities", "Quantity", "agree", "as_array"]
 
-_SYNONYMS = (
-    {"mu", "mean", "m", "avg", "xmean", "samplemean", "means", "average", "meanx", "batchmean", "muB", "u"},
-    {"var", "variance", "v", "sigma2", "samplevar", "xvar", "varx", "sigmasq", "sigmasquared", "s2", "batchvar"},
-    {"sqrtvar", "std", "sigma", "stddev", "sd", "samplestd", "s", "root", "denom", "stdx", "sqrt", "sqrtv"},
-    {
-        "ivar",
-        "istd",
-        "invstd",
-        "rstd",
-        "invvar",
-        "stdinv",
-        "isigma",
-        "invsqrtvar",
-        "rsigma",
-        "isqrtvar",
-        "inv",
-        "varinv",
-    },
-    {"xhat", "xnorm", "xn", "normalized", "xnormalized", "normx", "xnormed", "hatx", "z", "norm", "normedx"},
-    {"xmu", "xc", "centered", "centred", "xcentered", "xminusmean", "xdemeaned", "diff", "xcentred", "xm", "xmeaned"},
-    {"sq", "xmusq", "xmu2", "squared", "square", "sqr", "xsq"},
-    {"gammax", "scaled", "gx", "outnobeta", "xscaled"},
-    {"probs", "p", "softmax", "prob", "yhat", "probabilities"},
-    {"scores", "logits", "s", "z", "x"},
-    {"xpad", "xpadded", "paddedx", "padx", "xp"},
-)
+_SYNONYMS = tuple({*words.split()} for words in (
+    "mu mean m avg xmean samplemean means average meanx batchmean muB u",
+    "var variance v sigma2 samplevar xvar varx sigmasq sigmasquared s2 batchvar",
+    "sqrtvar std sigma stddev sd samplestd s root denom stdx sqrt sqrtv",
+    "ivar istd invstd rstd invvar stdinv isigma invsqrtvar rsigma isqrtvar inv varinv",
+    "xhat xnorm xn normalized xnormalized normx xnormed hatx z norm normedx",
+    "xmu xc centered centred xcentered xminusmean xdemeaned diff xcentred xm xmeaned",
+    "sq xmusq xmu2 squared square sqr xsq",
+    "gammax scaled gx outnobeta xscaled",
+    "probs p softmax prob yhat probabilities",
+    "scores logits s z x",
+    "xpad xpadded paddedx padx xp",
+))  # fmt: skip
 
 _RELATIVE = 1e-8  # of the largest entry: how far values may lie apart and still be the same
 
@@ -174,9 +161,8 @@ class Quantities:
         for (source, target, slot), part in graph.edge_grads.items():
             arrived[source] += 1
             start, end = graph.nodes[source].name, graph.nodes[target].name
-            suffix = str(arrived[source]) if fan_out[source] > 1 else ""
-            if suffix:
-                label = f"d{start}{suffix}"
+            if fan_out[source] > 1:
+                label = f"d{start}{arrived[source]}"
                 self._add(Quantity(("edge", start, end, slot), label, part, (start, end)), start)
 
     def _add(self, quantity: Quantity, node: str) -> None:
@@ -187,27 +173,25 @@ class Quantities:
 
     def equal_to(self, value: Any, kinds: Iterable[str] = ("value", "grad", "edge")) -> list[Quantity]:
         """Return the quantities that a value is, in shape and in every entry."""
-        array = as_array(value)
-        if array.dtype.kind not in "fiu" or array.size == 0:
-            return []
-        stack = self._stack(array.size)
-        wanted = set(kinds)
+        array, wanted = as_array(value), set(kinds)
+        stack = self._stack(array)
         return [q for q in stack.equal_to(array) if q.kind in wanted] if stack else []
 
     def sums_to(self, value: Any) -> list[tuple[Quantity, Quantity]]:
         """Return the pairs of gradients, of nodes or edges, that a value is the sum of."""
         array = as_array(value)
-        stack = self._stack(array.size) if array.dtype.kind in "fiu" and array.size else None
+        stack = self._stack(array)
         return stack.sums_to(array) if stack else []
 
-    def _stack(self, size: int) -> _Stack | None:
+    def _stack(self, array: Any) -> _Stack | None:
+        """Return the quantities of the size of an array of numbers."""
         if self._stacks is None:
             sizes: dict[int, list[Quantity]] = {}
             for quantity in self.all:
                 if np.asarray(quantity.value).dtype.kind == "f":
                     sizes.setdefault(np.size(quantity.value), []).append(quantity)
             self._stacks = {size: _Stack(group) for size, group in sizes.items()}
-        return self._stacks.get(size)
+        return self._stacks.get(array.size) if array.dtype.kind in "fiu" and array.size else None
 
     # ---- by name -------------------------------------------------------------------------------------
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import ast
 import io
-import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +23,7 @@ from micrograd.graph.graph import uneven
 from micrograd.marker.inputs.layers import at_path
 from micrograd.marker.inputs.task import Probe, Task
 from micrograd.marker.student.recording import duplicate
+from micrograd.marker.student.statements import function_in
 from micrograd.primitives import TABLE
 from micrograd.pytree import flatten, paths
 from micrograd.tracing import trace
@@ -35,6 +35,7 @@ __all__ = [
 
 MISSING = object()
 RELATIVE = 1e-9
+_STEP = 1e-5  # of central differences
 _COARSE = {"float32": 2e-4, "float16": 5e-2}
 
 
@@ -66,7 +67,6 @@ class Case:
         expected: the true gradient of each judged input, in the order of ``task.call.results``.
         scales: the size of the terms of each, for its bound.
         graph: the traced forward with gradients; None where it could not be traced.
-        why_not: why it could not be.
         relative: the precision at which gradients are compared.
         receiver: of methods, after the forward.
         forward: calls it on other arguments.
@@ -81,7 +81,6 @@ class Case:
     expected: list[Any]
     scales: list[float]
     graph: Graph | None = None
-    why_not: str = ""
     relative: float = RELATIVE
     receiver: Any = None
     forward: Any = field(default=None, repr=False)
@@ -90,8 +89,7 @@ class Case:
 
     def call(self, function: Callable[..., Any]) -> Any:
         """Call a variant of the backward with fresh copies of its arguments; return its result."""
-        args, kwargs = self.arguments()
-        return self.call_with(function, args, kwargs)
+        return self.call_with(function, *self.arguments())
 
     def call_with(self, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         """Call a variant of the backward with these arguments; an error has what its object held by then as `kept`."""
@@ -105,64 +103,34 @@ class Case:
         return Outcome(result, args[0]) if held else result
 
     def arguments(self) -> tuple[list[Any], dict[str, Any]]:
-        """Fresh arguments of the backward: positional, by keyword."""
+        """Return fresh arguments of the backward: by position, by keyword."""
         call = self.task.call
         if self.task.forward == self.task.backward and not call.arguments:
             outside = {*self.task.made, *(name for name, _ in self.task.lifted)}
-            given = {n: duplicate(v) for n, v in self.probe.arguments.items() if n not in outside}
-            return ([duplicate(self.receiver)] if self.task.receiver else []) + list(given.values()), {}
-        memo: dict[int, Any] = {}
-        args: list[Any] = [duplicate(self.receiver, memo)] if self.task.receiver else []
-        kwargs: dict[str, Any] = {}
-        by_keyword = False
-        for argument in call.arguments:
-            value: Any = argument.key
-            if argument.origin == "input" and argument.key not in self.probe.arguments:
-                by_keyword = True  # the forward went by its default: so does the backward
-                continue
-            if argument.origin == "upstream":
-                value = self.upstream[argument.key or 0]
-            elif argument.origin == "result":
-                value = self.result if argument.key is None else self.result[argument.key]
-            elif argument.origin == "input":
-                value = self.probe.arguments[argument.key]
-            value = duplicate(value, memo)
-            if argument.keyword or by_keyword:
-                kwargs[argument.name] = value
-            else:
-                args.append(value)
+            given = [duplicate(v) for n, v in self.probe.arguments.items() if n not in outside]
+            return ([duplicate(self.receiver)] if self.task.receiver else []) + given, {}
+        args, kwargs = call.given(self.probe, self.result, self.upstream)
+        args, kwargs = duplicate(([self.receiver, *args] if self.task.receiver else args, kwargs))
         return args, kwargs
 
     def gradients_in(self, result: Any) -> list[Any]:
         """Return the gradients that a result of the backward holds, `MISSING` where it has none."""
         found: list[Any] = []
         result, used = (result.result, result.receiver) if isinstance(result, Outcome) else (result, self.receiver)
+        held = isinstance(result, (tuple, list, dict))
         for key, _ in self.task.call.results:
-            try:
-                if key is None:
-                    single = isinstance(result, (tuple, list)) and len(result) == 1
-                    value = result[0] if single else result
-                elif isinstance(key, str) and key.startswith("."):
+            value = MISSING
+            with suppress(LookupError, TypeError, AttributeError):
+                if isinstance(key, str) and key.startswith("."):
                     value = at_path(used, key[1:])
-                elif not isinstance(result, (tuple, list, dict)) and key == 0:
+                elif key is None:
+                    value = result[0] if held and not isinstance(result, dict) and len(result) == 1 else result
+                elif held:
+                    value = at_path(result, key) if isinstance(key, str) else result[key]
+                elif key == 0:
                     value = result
-                elif isinstance(result, (tuple, list, dict)):
-                    value = _at(result, key)
-                else:
-                    value = MISSING
-            except (LookupError, TypeError, AttributeError):
-                value = MISSING
             found.append(MISSING if value is None else value)
         return found
-
-
-def _at(result: Any, key: Any) -> Any:
-    """Return an entry by position, key, or path: ``0.W1`` is the entry W1 of the first result."""
-    if isinstance(key, str) and "." in key and not (isinstance(result, dict) and key in result):
-        for part in key.split("."):
-            result = result[int(part)] if part.isdigit() and not isinstance(result, dict) else result[part]
-        return result
-    return result[key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,36 +154,30 @@ def judged(case: Case, result: Any) -> list[Judged]:
     if case.task.forward == case.task.backward and not case.partial and not _same_loss(case, result):
         return [Judged("wrong", np.inf, case.relative * scale) for scale in case.scales]
     for value, wanted, scale in zip(case.gradients_in(result), case.expected, case.scales, strict=True):
-        bound = case.relative * scale
-        if value is MISSING:
-            found.append(Judged("missing", np.inf, bound))
-            continue
         try:
             got = np.asarray(value, dtype=float)
-        except (TypeError, ValueError):
-            found.append(Judged("missing", np.inf, bound))
+        except (TypeError, ValueError):  # MISSING too
+            found.append(Judged("missing", np.inf, case.relative * scale))
             continue
         relative = max(case.relative, _COARSE.get(getattr(getattr(value, "dtype", None), "name", ""), 0.0))
         bound = relative * scale
         same = got.shape == wanted.shape
+        error = np.inf
         if same or (got.size == wanted.size and _squeezed(got) == _squeezed(wanted)):
             with np.errstate(all="ignore"):
                 off = np.abs(got.reshape(wanted.shape) - wanted)
             error = float(off.max(initial=0.0)) if np.isfinite(off).all() else np.inf
-            found.append(Judged(("right" if same else "shape") if error <= bound else "wrong", error, bound))
-        else:
-            found.append(Judged("wrong", np.inf, bound))
+        found.append(Judged(("right" if same else "shape") if error <= bound else "wrong", error, bound))
     return found
 
 
 def _same_loss(case: Case, result: Any) -> bool:
     """Return whether a function that returns its gradient too still returns the same loss."""
     key = case.task.call.outputs[0]
-    try:
-        loss, before = (result if key is None else result[key]), (case.result if key is None else case.result[key])
+    with suppress(LookupError, TypeError, ValueError):
+        loss, before = (one if key is None else one[key] for one in (result, case.result))
         return bool(np.allclose(loss, before, rtol=1e-9, atol=1e-12, equal_nan=True))
-    except (LookupError, TypeError, ValueError):
-        return False
+    return False
 
 
 def _squeezed(array: Any) -> tuple[int, ...]:
@@ -243,12 +205,7 @@ def seeded(seed: int, needed: bool = True) -> Iterator[None]:
         random.setstate(plain)
 
 
-def prepare(
-    task: Task,
-    forward: Callable[..., Any],
-    probe: Probe,
-    loss: Callable[..., Any] | None = None,
-) -> Case:
+def prepare(task: Task, forward: Callable[..., Any], probe: Probe, loss: Callable[..., Any] | None = None) -> Case:
     """Run and trace the forward on one probe.
 
     Args:
@@ -263,12 +220,11 @@ def prepare(
     arguments = dict(probe.arguments)
     called: Callable[..., Any] = forward
     if loss is not None:
-        key = task.call.outputs[0] or 0
-        part = loss
+        part, before = loss, [None] * (task.call.outputs[0] or 0)
         with suppress(Exception):  # where the cut went wrong: the whole function
             with seeded(probe.seed), np.errstate(all="ignore"):
                 part(*duplicate(list(arguments.values())))
-            called = lambda *args: (*[None] * key, part(*args))  # noqa: E731
+            called = lambda *args: (*before, part(*args))  # noqa: E731
             forward = part
     try:
         with seeded(probe.seed), np.errstate(all="ignore"):
@@ -282,8 +238,8 @@ def prepare(
     try:
         case.graph = _traced(forward, probe)
         _seed(case, case.graph, outputs)
-    except Exception as error:  # noqa: BLE001 - what cannot be traced is measured, and the report says why
-        replace_truth(case, str(error) or type(error).__name__)
+    except Exception:  # noqa: BLE001 - what cannot be traced is measured
+        replace_truth(case)
     kinds = {str(np.asarray(result if key is None else result[key]).dtype) for key in task.call.outputs}
     for kind in kinds & {*_COARSE}:  # slopes that are measured lose as many digits again
         case.relative = max(case.relative, _COARSE[kind] if case.graph is not None else _COARSE["float16"])
@@ -318,30 +274,16 @@ def _upstream(task: Task, probe: Probe, outputs: Sequence[Any]) -> tuple[Any, ..
 
 def _reads(task: Task, parameter: str) -> bool:
     """Return whether the backward reads one of its parameters anywhere; True where its text is not there."""
-    owner, _, name = task.backward.rpartition(".")
-    tree: ast.AST = ast.parse(task.source)
-    kinds = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == owner]
-    inside_of = kinds[0] if kinds else tree
-    found = [node for node in ast.walk(inside_of) if isinstance(node, ast.FunctionDef) and node.name == name]
-    inside = [inner for node in found for line in node.body for inner in ast.walk(line)]
-    return not found or any(isinstance(n, ast.Name) and n.id == parameter for n in inside)
+    function = function_in(task.source, task.backward)
+    inside = [inner for line in function.body for inner in ast.walk(line)] if function else []
+    return function is None or any(isinstance(n, ast.Name) and n.id == parameter for n in inside)
 
 
 def _traced(forward: Callable[..., Any], probe: Probe) -> Graph:
-    with seeded(probe.seed), np.errstate(all="ignore"), warnings.catch_warnings(), _quiet():
+    quiet = redirect_stdout(io.StringIO())  # a second run of the same code prints the same a second time
+    with seeded(probe.seed), np.errstate(all="ignore"), warnings.catch_warnings(), quiet:
         warnings.simplefilter("ignore")
         return trace(forward, *duplicate(list(probe.arguments.values())))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """A second run of the same code prints the same a second time: that is left out."""
-    kept = sys.stdout
-    sys.stdout = io.StringIO()
-    try:
-        yield
-    finally:
-        sys.stdout = kept
 
 
 def _seed(case: Case, graph: Graph, outputs: Sequence[Any]) -> None:
@@ -360,13 +302,13 @@ def _seed(case: Case, graph: Graph, outputs: Sequence[Any]) -> None:
             raise UnrunnableError("the traced forward returns other values than the plain one")
     graph.backward(tuple(seeds) if len(seeds) > 1 else seeds[0])
     inputs = {node.name: node for node in graph.inputs}
-    given = dict(paths_of(case.probe.arguments))
+    given = dict(paths(dict(case.probe.arguments)))
     sent: dict[int, float] = {}
     judged_by_name = {name for _, name in case.task.call.results}
     for (source, target, slot), part in graph.edge_grads.items():
         sent[source] = max(sent.get(source, 0.0), scale_of(part))
         if graph.nodes[source].name in judged_by_name and target in graph.grads:  # a sum of terms that may cancel
-            sent[source] = max(sent[source], sent_along(graph, target, slot, graph.grads[target])[1])
+            sent[source] = max(sent[source], sent_along(graph, values, target, slot, graph.grads[target])[1])
     for _, name in case.task.call.results:
         given_as = inputs.get(name)
         if given_as is None and name not in given:
@@ -379,10 +321,12 @@ def _seed(case: Case, graph: Graph, outputs: Sequence[Any]) -> None:
         case.scales.append(max(scale_of(gradient), arriving, 1e-30))
 
 
-def sent_along(graph: Graph, index: int, slot: int, g: Any) -> tuple[Any, float]:
-    """Return what a node hands to an operand of the gradient `g`, and how large the terms of it are together."""
-    node, values = graph.nodes[index], graph.values
-    found = []
+def sent_along(graph: Graph, values: Sequence[Any], index: int, slot: int, g: Any) -> tuple[Any, float]:
+    """Return what a node hands to an operand of the gradient `g`, and how large the terms of it are together.
+
+    `values` are ``graph.values``, which take long to read once for each of many nodes.
+    """
+    node, found = graph.nodes[index], []
     for seed in (g, np.abs(g)):
         operands = [values[o] if isinstance(o, int) else o for o in node.operands]
         leaves = [Tensor(v) if np.asarray(v).dtype.kind == "f" else v for v in operands]
@@ -395,12 +339,6 @@ def sent_along(graph: Graph, index: int, slot: int, g: Any) -> tuple[Any, float]
     return found[0], scale_of(found[1])
 
 
-def paths_of(arguments: Any) -> Iterator[tuple[str, Any]]:
-    """Yield every leaf of the arguments under the name that the trace gives it."""
-    for name, value in arguments.items():
-        yield from paths(value, name)
-
-
 def scale_of(value: Any) -> float:
     """Return the largest finite size of an entry."""
     array = np.abs(np.asarray(value, float))
@@ -411,43 +349,42 @@ def _loss_along(case: Case, name: str, at: Any) -> float:
     """Return the outputs weighted with their gradients, with another value for one input."""
     arguments = duplicate(dict(case.probe.arguments))
     leaves, rebuild = flatten(arguments)
-    names = [path for path, _ in paths_of(arguments)]
+    names = [path for path, _ in paths(arguments)]
     leaves[names.index(name)] = at
-    with seeded(case.probe.seed), np.errstate(all="ignore"), _quiet():
+    with seeded(case.probe.seed), np.errstate(all="ignore"), redirect_stdout(io.StringIO()):
         result = case.forward(*rebuild(leaves).values())
     outputs = [_output(case.task, result, key) for key in case.task.call.outputs]
     return sum(float(np.sum(out * g)) for out, g in zip(outputs, case.upstream, strict=True))
 
 
-def measured(case: Case, name: str, step: float = 1e-5) -> Any:
+def measured(case: Case, name: str) -> Any:
     """Return the gradient of one input by central differences, entry by entry."""
-    value = np.array(dict(paths_of(case.probe.arguments))[name], float)
-    found = np.zeros_like(value)
-    for at in np.ndindex(value.shape):
-        kept = value[at]
-        value[at] = kept + step
-        ahead = _loss_along(case, name, value.copy())
-        value[at] = kept - step
-        back = _loss_along(case, name, value.copy())
-        value[at] = kept
-        found[at] = (ahead - back) / (2 * step)
+    found = np.zeros(np.shape(dict(paths(dict(case.probe.arguments)))[name]))
+    for at in np.ndindex(found.shape):
+        along = np.zeros_like(found)
+        along[at] = 1.0
+        found[at] = _slope(case, name, along)
     return found
 
 
-def contradicted(case: Case, position: int, got: Any, step: float = 1e-5) -> bool:
+def _slope(case: Case, name: str, along: Any) -> float:
+    """Return by how much the weighted outputs change with one input along a direction."""
+    value = np.asarray(dict(paths(dict(case.probe.arguments)))[name], float)
+    ahead, back = (_loss_along(case, name, np.asarray(value + by * along)) for by in (_STEP, -_STEP))
+    return (ahead - back) / (2 * _STEP)
+
+
+def contradicted(case: Case, position: int, got: Any) -> bool:
     """Return whether slopes measured along three directions agree with `got` and not with the engine."""
     name = case.task.call.results[position][1]
-    value = np.array(dict(paths_of(case.probe.arguments))[name], float)
-    rng = np.random.default_rng(5)
+    wanted, rng = case.expected[position], np.random.default_rng(5)
     theirs = ours = True
     for _ in range(3):
-        along = rng.standard_normal(value.shape)
-        ahead = _loss_along(case, name, value + step * along)
-        back = _loss_along(case, name, value - step * along)
-        slope = (ahead - back) / (2 * step)
-        size = 1e-5 * max(1e-3, float(np.sum(np.abs(along * case.expected[position]))), abs(slope))
-        ours = ours and abs(float(np.sum(along * case.expected[position])) - slope) <= size
-        theirs = theirs and abs(float(np.sum(along * np.reshape(got, value.shape))) - slope) <= size
+        along = rng.standard_normal(np.shape(wanted))
+        slope = _slope(case, name, along)
+        size = 1e-5 * max(1e-3, float(np.sum(np.abs(along * wanted))), abs(slope))
+        ours = ours and abs(float(np.sum(along * wanted)) - slope) <= size
+        theirs = theirs and abs(float(np.sum(along * np.reshape(got, np.shape(wanted)))) - slope) <= size
     return theirs and not ours
 
 
@@ -464,9 +401,9 @@ def refreshed(probe: Probe, number: int) -> Probe:
     return Probe(rebuild([other(leaf) for leaf in leaves]), (), probe.seed + 100 + number)
 
 
-def replace_truth(case: Case, why_not: str = "a measured slope contradicts the traced one") -> None:
+def replace_truth(case: Case) -> None:
     """Measure the truth instead of taking the engine's: the trace has lost something, or there is none."""
-    case.graph, case.why_not = None, why_not
+    case.graph = None
     case.expected = [measured(case, name) for _, name in case.task.call.results]
     case.scales = [scale_of(value) for value in case.expected]
     case.relative = 2e-6

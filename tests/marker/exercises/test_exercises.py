@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import linecache
+import re
 import sys
 import types
 from pathlib import Path
@@ -24,11 +25,12 @@ from micrograd.marker.exercises.blanks import axis_blanked, mistakes_in, rule_bl
 from micrograd.marker.exercises.exercise_messages import COMMENTS, EXERCISES, WORDS
 from micrograd.marker.exercises.exercises import LESSONS, Exercise, Lesson, exercise, lesson, lesson_of
 from micrograd.marker.exercises.files import notebook_text, python_text, solution_path, suffix_of
+from micrograd.marker.inputs.guessing import make
 from micrograd.marker.messages import LANGUAGES, say
 from micrograd.marker.mistakes import MISTAKES
-from micrograd.marker.probing import visible_inputs
 from micrograd.marker.probing.trial import Trial
 
+COMMENT = re.compile(r"# step (\d+): (.*)")
 MADE = {
     (name, kind): exercise(lesson(name), kind, seed=5, blanks=2)
     for name in LESSONS
@@ -48,7 +50,7 @@ def apart(made: Exercise, text: str) -> float:
     space, worst = run(text), 0.0
     forward, backward = space[made.forward], space[made.backward]
     start = lesson_of_text(made)
-    for probe in visible_inputs.make(start, seed=77):
+    for probe in make(start, seed=77):
         trial = Trial(start, probe.arguments, seed=probe.seed)
         got = backward(*trial.upstream, forward(**probe.arguments)[-1])
         for mine, true in zip(got if isinstance(got, tuple) else (got,), trial.outputs() or (), strict=True):
@@ -78,12 +80,11 @@ def test_lessons_know_nothing_of_micrograd_and_hold_no_backward(name: str) -> No
 
 @pytest.mark.parametrize("name", LESSONS)
 def test_every_comment_of_a_lesson_is_translated(name: str) -> None:
-    english = [line.partition("# ")[2] for line in lesson(name).text.splitlines() if "# " in line]
-    chinese = lesson(name, "zh").text
-    assert english
-    assert {*english} <= {*COMMENTS}
-    assert not any(comment in chinese for comment in english)
-    assert all(COMMENTS[comment] in chinese for comment in english)
+    english, chinese = lesson(name).text, lesson(name, "zh").text
+    assert COMMENT.findall(english)
+    assert english.count("#") == chinese.count("#") == len(COMMENT.findall(english))
+    assert not COMMENT.findall(chinese)
+    assert all(f"# 第{number}步：{COMMENTS[comment]}\n" in chinese for number, comment in COMMENT.findall(english))
 
 
 def test_a_forward_may_take_arguments_by_position_only() -> None:
@@ -94,8 +95,7 @@ def test_a_forward_may_take_arguments_by_position_only() -> None:
 
 
 def test_no_translation_is_left_over() -> None:
-    used = {line.partition("# ")[2] for name in LESSONS for line in lesson(name).text.splitlines() if "# " in line}
-    assert {*COMMENTS} == used
+    assert {*COMMENTS} == {comment for name in LESSONS for _, comment in COMMENT.findall(lesson(name).text)}
 
 
 def test_words_have_the_same_holes_in_both_languages() -> None:

@@ -12,7 +12,7 @@ from micrograd.marker.diagnosis.marking import mark
 from micrograd.marker.inputs.clues import clues_of
 from micrograd.marker.inputs.conventions import Fill
 from micrograd.marker.inputs.pairs import pairs_in
-from micrograd.marker.process.child import task_of
+from micrograd.marker.process.arguments import task_of
 from micrograd.marker.process.limits import Limits
 from micrograd.marker.process.runner import Request
 from micrograd.marker.report import Report

@@ -6,8 +6,8 @@ import pytest
 from paths import TESTS
 
 from micrograd.errors import GraphError
-from micrograd.marker.inputs.clues import parameters_of, returned
 from micrograd.marker.inputs.pairs import chosen, pairs_in
+from micrograd.marker.student.statements import parameters_of, returned
 
 TEACH = TESTS / "teach"
 

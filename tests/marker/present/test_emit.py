@@ -197,7 +197,10 @@ def test_messages_and_hints_are_in_the_tests() -> None:
 
 
 def notebook() -> dict[str, Any]:
-    return json.loads(emit.nbgrader(report_of(RIGHT), PAIR, RIGHT))  # type: ignore[no-any-return]
+    made = json.loads(emit.nbgrader(report_of(RIGHT), PAIR, RIGHT))
+    for cell in made["cells"]:
+        cell["source"] = "".join(cell["source"])
+    return made  # type: ignore[no-any-return]
 
 
 def executed(cells: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:

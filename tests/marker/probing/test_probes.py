@@ -14,8 +14,9 @@ import pytest
 import micrograd as mg
 from micrograd.batchnorm import batchnorm_forward
 from micrograd.errors import GraphError
-from micrograd.marker.inputs.conventions import SIZES, ArgumentLayout, Fill, settings_read, sizes_of
-from micrograd.marker.inputs.guessing import fitted, outputs_of, variant
+from micrograd.marker.inputs.clues import settings_read
+from micrograd.marker.inputs.conventions import SIZES, ArgumentLayout, Fill, sizes_of
+from micrograd.marker.inputs.guessing import fitted, make, outputs_of, variant
 from micrograd.marker.messages import LANGUAGES
 from micrograd.marker.probing import visibility, visible_inputs
 from micrograd.marker.probing.probe_messages import WORDS, described
@@ -148,7 +149,7 @@ STUDENTS: list[tuple[Callable[..., Any], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("forward", "shapes"), STUDENTS, ids=[f.__name__ for f, _ in STUDENTS])
 def test_arguments_are_guessed_from_names(forward: Callable[..., Any], shapes: dict[str, Any]) -> None:
-    made = visible_inputs.make(forward, count=4)
+    made = make(forward, count=4)
     first = made[0].arguments
     assert {name: first[name].shape for name in shapes} == shapes
     assert list(first) == list(inspect.signature(forward).parameters)
@@ -165,33 +166,33 @@ def test_no_two_axes_of_a_batch_are_alike_and_none_is_short() -> None:
 
 
 def test_the_second_probe_keeps_its_own_eps_and_the_others_have_one_that_matters() -> None:
-    assert [p.arguments["eps"] for p in visible_inputs.make(batchnorm_forward)] == [0.2, 1e-5, 0.12]
-    assert [p.arguments["bn_param"]["eps"] for p in visible_inputs.make(bn)] == [0.2, 1e-5, 0.12]
-    own = visible_inputs.make(batchnorm_forward, {"eps": 0.5})
+    assert [p.arguments["eps"] for p in make(batchnorm_forward)] == [0.2, 1e-5, 0.12]
+    assert [p.arguments["bn_param"]["eps"] for p in make(bn)] == [0.2, 1e-5, 0.12]
+    own = make(batchnorm_forward, {"eps": 0.5})
     assert own[1].arguments["eps"] == 0.5
 
 
 def test_gamma_is_neither_one_nor_zero_and_of_both_signs() -> None:
-    gamma = np.concatenate([p.arguments["gamma"] for p in visible_inputs.make(bn, count=8)])
+    gamma = np.concatenate([p.arguments["gamma"] for p in make(bn, count=8)])
     assert np.abs(np.abs(gamma) - 1).min() > 0.1
     assert np.abs(gamma).min() > 0.3
     assert gamma.min() < 0 < gamma.max()
 
 
 def test_the_example_sets_the_sizes_and_probes_differ_from_it() -> None:
-    first, second, third = visible_inputs.make(bn, [np.ones((7, 4)), np.ones(4), np.ones(4), {"mode": "train"}])
+    first, second, third = make(bn, [np.ones((7, 4)), np.ones(4), np.ones(4), {"mode": "train"}])
     assert first.arguments["x"].shape == (7, 4)
     assert second.arguments["x"].shape == (5, 3)
     assert third.arguments["bn_param"]["mode"] == "train"
 
 
 def test_an_example_with_equal_axes_is_given_unequal_ones() -> None:
-    x = visible_inputs.make(bn, [np.ones((4, 4)), np.ones(4), np.ones(4), {"mode": "train"}])[0].arguments["x"]
+    x = make(bn, [np.ones((4, 4)), np.ones(4), np.ones(4), {"mode": "train"}])[0].arguments["x"]
     assert x.shape == (5, 3)
 
 
 def test_shapes_stand_for_arrays() -> None:
-    arguments = visible_inputs.make(affine, [(6, 2, 5), (10, 3), (3,)])[0].arguments
+    arguments = make(affine, [(6, 2, 5), (10, 3), (3,)])[0].arguments
     assert [arguments[name].ndim for name in "xwb"] == [3, 2, 1]
     rows, *image = arguments["x"].shape
     assert arguments["w"].shape[0] == np.prod(image)
@@ -202,7 +203,7 @@ def test_strange_names_are_known_by_their_lengths() -> None:
     def odd(foo, bar, *, exponent=2.0):  # type: ignore[no-untyped-def]
         return foo @ bar**exponent
 
-    made = visible_inputs.make(odd, {"foo": (7, 4), "bar": (4, 9)}, count=2)
+    made = make(odd, {"foo": (7, 4), "bar": (4, 9)}, count=2)
     assert next((p.arguments["foo"].shape, p.arguments["bar"].shape) for p in made) == ((7, 4), (4, 9))
     assert made[1].arguments["foo"].shape[1] == made[1].arguments["bar"].shape[0]
     assert made[1].arguments["foo"].shape != (7, 4)
@@ -215,7 +216,7 @@ def test_settings_are_read_from_the_text() -> None:
 
 
 def test_the_same_seed_makes_the_same_probes() -> None:
-    first, again, other = (visible_inputs.make(bn, seed=seed)[0].arguments["x"] for seed in (1, 1, 2))
+    first, again, other = (make(bn, seed=seed)[0].arguments["x"] for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
 
@@ -235,7 +236,7 @@ def test_a_layout_of_one_size_stays_so() -> None:
         return x * np.arange(12.0).reshape(4, 3)
 
     assert fitted(fixed, [(4, 3)]).sizes == {"N": 4, "D": 3}
-    assert {p.arguments["x"].shape for p in visible_inputs.make(fixed, [(4, 3)])} == {(4, 3)}
+    assert {p.arguments["x"].shape for p in make(fixed, [(4, 3)])} == {(4, 3)}
     assert sizes_of(ArgumentLayout({"x": Fill("array", ("n4",))}, {"n4": 4}, fixed=True)) == [{"n4": 4}]
 
 
@@ -314,7 +315,7 @@ def test_what_stays_faint_is_said() -> None:
 
 
 def test_a_probe_of_no_function_is_refused() -> None:
-    with pytest.raises(GraphError, match="probe needs a function of arrays; got a int"):
+    with pytest.raises(GraphError, match="probe needs a function of arrays; got int"):
         mg.probe(3)  # type: ignore[call-overload]
 
 
@@ -343,7 +344,7 @@ def test_every_sentence_has_the_same_holes_in_both_languages() -> None:
 def test_every_mistake_has_words() -> None:
     made: set[str] = set()
     for forward in (batchnorm_forward, two_layers, softmax_loss, spatial_groupnorm):
-        trial = Trial(forward, visible_inputs.make(forward)[0].arguments)
+        trial = Trial(forward, make(forward)[0].arguments)
         from micrograd.marker.probing.mutants import mutants_of
 
         for mutant in mutants_of(trial):
@@ -413,7 +414,7 @@ def pool(x, pool_param):  # type: ignore[no-untyped-def]
 
 def test_a_window_that_is_square_in_the_example_is_not_square_in_the_last_probe() -> None:
     given = {"pool_height": 2, "pool_width": 2, "stride": 2}
-    first, *_, last = visible_inputs.make(pool, (np.ones((2, 3, 4, 6)), given))
+    first, *_, last = make(pool, (np.ones((2, 3, 4, 6)), given))
     assert first.arguments["pool_param"] == given
     assert last.arguments["pool_param"] == {"pool_height": 2, "pool_width": 1, "stride": 2}
 
@@ -439,12 +440,12 @@ def test_an_assertion_against_other_windows_is_respected() -> None:
         assert pool_param["pool_height"] == pool_param["pool_width"]
         return pool(x, pool_param)
 
-    made = visible_inputs.make(square, (np.ones((2, 3, 4, 6)), {"pool_height": 2, "pool_width": 2, "stride": 2}))
+    made = make(square, (np.ones((2, 3, 4, 6)), {"pool_height": 2, "pool_width": 2, "stride": 2}))
     assert [probe.arguments["pool_param"]["pool_width"] for probe in made] == [2, 2, 2]
 
 
 def test_examples_that_are_flattened_come_with_more_axes_in_the_last_probe() -> None:
-    first, *_, last = visible_inputs.make(affine, (np.ones((4, 6)), np.ones((6, 5)), np.ones(5)))
+    first, *_, last = make(affine, (np.ones((4, 6)), np.ones((6, 5)), np.ones(5)))
     assert first.arguments["x"].ndim == 2
     x, w = last.arguments["x"], last.arguments["w"]
     assert x.ndim == 3
@@ -453,17 +454,17 @@ def test_examples_that_are_flattened_come_with_more_axes_in_the_last_probe() -> 
 
 @pytest.mark.parametrize("forward", [lambda x: np.maximum(x, 0), lambda x: x - x.mean(axis=0), lambda x: x @ x.T])
 def test_examples_that_are_not_flattened_keep_their_axes(forward: Any) -> None:
-    assert [probe.arguments["x"].ndim for probe in visible_inputs.make(forward, (np.ones((4, 6)),))] == [2, 2, 2]
+    assert [probe.arguments["x"].ndim for probe in make(forward, (np.ones((4, 6)),))] == [2, 2, 2]
 
 
 def test_sizes_are_such_that_every_loop_over_an_output_runs_twice() -> None:
-    made = visible_inputs.make(pool, (np.ones((2, 3, 5, 5)), {"pool_height": 3, "pool_width": 3, "stride": 2}))
+    made = make(pool, (np.ones((2, 3, 5, 5)), {"pool_height": 3, "pool_width": 3, "stride": 2}))
     shapes = [pool(**probe.arguments)[0].shape for probe in made]
     assert all(min(shape) > 1 for shape in shapes), shapes
 
 
 def test_an_output_that_always_has_an_axis_of_one_is_taken_as_it_is() -> None:
-    made = visible_inputs.make(lambda x: x.sum(axis=1, keepdims=True), (np.ones((4, 7)),))
+    made = make(lambda x: x.sum(axis=1, keepdims=True), (np.ones((4, 7)),))
     assert len({probe.arguments["x"].shape for probe in made}) == 3
 
 
@@ -477,14 +478,14 @@ def test_settings_with_defaults_still_say_that_an_image_is_pooled() -> None:
         assert (x.shape[3] - tall) % step == 0
         return pool(x, {"pool_height": tall, "pool_width": tall, "stride": step})
 
-    assert all(probe.arguments["x"].shape[3] % 2 == 0 for probe in visible_inputs.make(max_pool_forward))
+    assert all(probe.arguments["x"].shape[3] % 2 == 0 for probe in make(max_pool_forward))
 
 
 def test_words_are_whole_numbers_below_the_rows_of_the_table() -> None:
     def word_embedding_forward(x, W):  # type: ignore[no-untyped-def]
         return W[x], (x, W)
 
-    for probe in visible_inputs.make(word_embedding_forward):
+    for probe in make(word_embedding_forward):
         assert probe.arguments["x"].dtype.kind == "i"
         assert probe.arguments["x"].max() < len(probe.arguments["W"])
 
@@ -496,4 +497,4 @@ def test_a_guess_that_broadcasts_to_more_axes_than_any_array_is_the_last() -> No
         xhat = (rows - rows.mean(axis=1, keepdims=True)) / rows.std(axis=1, keepdims=True)
         return gamma[None, :, None, None] * xhat.reshape(x.shape) + beta[None, :, None, None]
 
-    assert visible_inputs.make(groupnorm_forward)[0].arguments["gamma"].ndim == 1
+    assert make(groupnorm_forward)[0].arguments["gamma"].ndim == 1

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from strategies import SMOOTH, Program, inputs_of, programs
 
 from micrograd.batchnorm import batchnorm_backward, batchnorm_forward
-from micrograd.marker.probing import visible_inputs
+from micrograd.marker.inputs.guessing import make
 from micrograd.marker.probing.mutants import mutants_of
 from micrograd.marker.probing.probe_messages import described
 from micrograd.marker.probing.trial import Mutant, Trial
@@ -177,7 +177,7 @@ def affine(x, w, b):  # type: ignore[no-untyped-def]
 
 
 def hidden_in(forward: Any) -> dict[str, tuple[str, float]]:
-    trials = [Trial(forward, p.arguments, seed=p.seed) for p in visible_inputs.make(forward, count=6)]
+    trials = [Trial(forward, p.arguments, seed=p.seed) for p in make(forward, count=6)]
     return {described(h.mutant): (h.identity, h.error) for h in survey_of(trials).hidden()}
 
 
@@ -211,7 +211,7 @@ def test_what_only_square_arrays_hide() -> None:
 
 
 def test_masks_and_transposes() -> None:
-    trial = Trial(affine, visible_inputs.make(affine)[0].arguments)
+    trial = Trial(affine, make(affine)[0].arguments)
     found = {described(m): trial.change(m) for m in mutants_of(trial)}
     assert found["the mask inverted in d(x @ w + b)"] > 0.5
     assert found["w without its transpose in dx"] == np.inf

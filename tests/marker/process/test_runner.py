@@ -20,7 +20,8 @@ from hypothesis.extra import numpy as hnp
 
 from micrograd.errors import DTypeError
 from micrograd.marker.process import runner
-from micrograd.marker.process.limits import Limits, packed, unpacked
+from micrograd.marker.process.limits import Limits
+from micrograd.marker.process.packing import packed, unpacked
 from micrograd.marker.process.runner import Request, run, run_and_walk
 from micrograd.marker.student.recording import UnloadableError, load
 

@@ -135,3 +135,20 @@ def test_the_changes_of_a_statement(source: str, wanted: list[str]) -> None:
     text = Text(source)
     found = changes_of(ast.parse(source).body[0], text)
     assert [text.edited(change.start, change.end, change.new) for change in found] == wanted
+
+
+@pytest.mark.parametrize(
+    ("source", "wanted"),
+    [
+        ("if t:\n    a *= b; c = a\n    d = c\n", ["a = a * b", "c = a * b"]),
+        ("if t:\n    a *= b\n    c = a\n    d = c\n", ["a = a * b", "c = a * b"]),
+        ("if t:\n    a *= b\nc = a\nd = c\n", ["a = a * b"]),
+    ],
+)
+def test_a_product_in_place_is_put_under_the_name_that_it_gets_in_the_same_block(
+    source: str, wanted: list[str]
+) -> None:
+    (block, *_) = ast.parse(source).body
+    assert isinstance(block, ast.If)
+    found = changes_of(block.body[0], Text(source))
+    assert [change.new for change in found if change.tag == "in_place"] == wanted
