@@ -207,6 +207,10 @@ PROBLEMS: dict[str, Phrase] = {
          "backward is checked against its forward; have {forward} return that loss, or {name} take the gradient dout"),
         ("{name} 有参数 {parameter!r}，而 {forward} 没有：它求的是另一个损失的导数。"
          "反向函数是对照其前向函数检查的；请让 {forward} 返回该损失，或让 {name} 接收上游梯度 dout")),
+    "step": (("{name} changes a weight before it has read it for the last time: every gradient is right with "
+         "{rate} = 0, and wrong with {rate} = 0.1. Compute all gradients first, and step then"),
+        ("{name} 在最后一次读取某个权重之前就修改了它：{rate} = 0 时所有梯度都正确，{rate} = 0.1 时则不正确。"
+         "请先算完所有梯度，再更新权重")),
     "wants": (("{name} wants {parameter!r}, but {forward} has no such parameter and returns nothing of that name; "
          "return it in a cache: return out, cache"),
         "{name} 需要 {parameter!r}，但 {forward} 没有这个参数，也没有返回它；请放进缓存返回：return out, cache"),

@@ -6,7 +6,7 @@ import ast
 import contextlib
 import time
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -294,12 +294,18 @@ def tried(task: Task) -> tuple[str, ...]:
     """Return the shapes of the inputs, and the settings that differ from probe to probe."""
     found: dict[str, list[str]] = {}
     for probe in task.probes:
-        for path, value in (pair for name, given in probe.arguments.items() for pair in paths(given, name)):
+        for path, value in (pair for name, given in probe.arguments.items() for pair in _shown(name, given)):
             array = isinstance(value, np.ndarray)
-            if array or isinstance(value, (int, str, bool)):
+            if array or isinstance(value, (int, str, bool, tuple)):
                 found.setdefault(path.rpartition(".")[2], []).append(str(value.shape) if array else repr(value))
     shown = {name: list(dict.fromkeys(values)) for name, values in found.items()}
     return tuple(f"{n} {', '.join(v)}" for n, v in shown.items() if len(v) > 1 or v[0][0] in "('")
+
+
+def _shown(name: str, given: Any) -> Iterable[tuple[str, Any]]:
+    """Return the leaves of an argument by path; a shape is one."""
+    shape = isinstance(given, tuple) and all(isinstance(length, int) for length in given)
+    return [(name, given)] if shape else paths(given, name)
 
 
 def _given_up(cases: Sequence[Case], results: Sequence[Any], gaps: Sequence[str]) -> set[int]:

@@ -11,7 +11,7 @@ import functools
 import inspect
 import re
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,9 +27,11 @@ from micrograd.marker.student.recording import duplicate, line_of
 from micrograd.marker.student.statements import assigned, function_in, parameters_of, returned
 from micrograd.pytree import call_by_parameter, paths
 
-__all__ = ["Stopped", "Watch", "call_of", "function_named", "gradients_of", "inputs_of", "result_of"]
+__all__ = ["Results", "Stopped", "Watch", "call_of", "function_named", "gradients_of", "inputs_of", "result_of"]
 
 _SETTINGS = re.compile(r"\w*_(?:params?|config|options)|config|options")
+_RATE = re.compile(r"_?(?:lr|eta|rate|learn(?:ing)?_?rate|step_?size)_?", re.IGNORECASE)
+_FLAG = re.compile(r"(?:is|use|do|update)_\w+|train(?:ing)?(?:_\w+)?|verbose|debug", re.IGNORECASE)
 
 
 def function_named(module: types.ModuleType, name: str) -> Callable[..., Any]:
@@ -258,6 +260,9 @@ def _arguments(
     """Return where each parameter of the backward comes from, and how many of them are gradients of outputs."""
     taken = parameters(backward)
     names = [p.name for p in taken]
+    unknown = [p for p in taken if p.name not in {*arguments, *said} and not arrives(p.name)]
+    settings = {p.name: value for p in unknown if (value := _setting(p)) is not None}
+    alike = {n: like for n in names if (like := _alike(n, arguments)) and n not in said and not arrives(n)}
     free = [name for name in names if name not in {*arguments, *said} and not CACHE.fullmatch(name)]
     ups = [name for name in free if arrives(name)] or [name for name in free if gradient_target(name)][:1]
     alone = len(names) == 1 and (names[0] in arguments or not CACHE.fullmatch(names[0]))
@@ -265,29 +270,31 @@ def _arguments(
         if not slope:  # softmax_grad(s)
             raise GraphError(problem("no_upstream", name=pair.backward, parameters=names[0]))
         return (Argument(names[0], "input", next(iter(inputs_of(arguments)))),), 1  # tanh_prime(z)
-    free = [name for name in free if name not in ups]
+    free = [name for name in free if name not in {*ups, *settings, *alike}]
     ups += [name for name in free if _of_output(name, said, floats)]
     ups = ups or [p.name for p in taken if p.name in free and p.default is p.empty][:1]
     own = [name for name in free if role_of(name) == "labels" and name not in ups[1:]]
-    if own and not any(map(arrives, ups)) and (len(free) > 1 or any(name in said for name in names)):
+    beside = len(free) > 1 or any(name in (*said, *arguments) for name in names)
+    if own and not any(map(arrives, ups)) and beside:
         raise GraphError(problem("own_loss", name=pair.backward, parameter=own[0], forward=pair.forward))
     if not ups and np.ndim(items[floats[0]]) and not (slope and is_slope(pair)):
         raise GraphError(problem("no_upstream", name=pair.backward, parameters=", ".join(names)))
     ups = [name for name in names if name in ups][: len(floats)]
-    origins: dict[str, tuple[str, Any]] = {name: ("upstream", at) for at, name in enumerate(ups)}
+    origins: dict[str, tuple[str, Any]] = {name: ("value", value) for name, value in settings.items()}
+    origins |= {name: ("upstream", at) for at, name in enumerate(ups)}
     rest = list(range(len(ups), len(items)))  # of the forward's result, what is no output
     for p in taken:
         if p.name in origins:
             continue
-        alike = [name for name in arguments if name.endswith(f"_{p.name}")]  # input_indices, indices
         if p.name in arguments:
             origins[p.name] = ("input", p.name)
-        elif len(alike) == 1:
-            origins[p.name] = ("input", alike[0])
+        elif p.name in alike:
+            origins[p.name] = ("input", alike[p.name])
         elif p.name in said:
             origins[p.name] = ("result", said.index(p.name))
         elif p.default is p.empty and rest:
-            origins[p.name] = ("result", rest[-1] if len(names) == len(ups) + 1 else rest.pop(0))
+            last = len(names) == len(ups) + len(settings) + 1
+            origins[p.name] = ("result", rest[-1] if last else rest.pop(0))
         elif p.default is p.empty:
             raise GraphError(problem("wants", name=pair.backward, parameter=p.name, forward=pair.forward))
     given, skipped = [], False  # without an upstream gradient it is a loss: the one that arrives is 1
@@ -296,6 +303,30 @@ def _arguments(
         if p.name in origins:
             given.append(Argument(p.name, *origins[p.name], keyword=skipped))
     return tuple(given), len(ups) or 1
+
+
+def _alike(name: str, arguments: Iterable[str]) -> str:
+    """Return the one argument that a parameter has a part of the name of; empty where there is none, or two.
+
+    >>> _alike("indices", ["x", "input_indices"]), _alike("y_pred", ["y_true", "y_pred_logits"])
+    ('input_indices', 'y_pred_logits')
+    """
+    found = [own for own in arguments if own.endswith(f"_{name}") or own.startswith(f"{name}_")]
+    return found[0] if len(found) == 1 and name not in arguments else ""
+
+
+def _setting(parameter: inspect.Parameter) -> float | bool | None:
+    """Return a number or flag that only the backward takes: of a layer that updates its own weights a step of none.
+
+    None where it is something else, or has a default.
+    """
+    if parameter.default is not parameter.empty:
+        return None
+    if _RATE.fullmatch(parameter.name):
+        return 0.0
+    if _FLAG.fullmatch(parameter.name) or parameter.annotation in (bool, "bool"):
+        return "train" in parameter.name.lower()
+    return None
 
 
 def _is_entrywise(source: str, name: str) -> bool:

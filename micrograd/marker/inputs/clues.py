@@ -130,12 +130,18 @@ def clues_of(forward: Function, backward: Function | None = None) -> Clues:
         read = {*_read(back, backward)} & {*names}
         batch = (batch or bool(_BATCH.search(behind) or _BATCH_BACK.search(behind))) and not _SINGLE.search(behind)
     arrays = {name for tree, known in trees for name in _arrays(tree) if name in known}
-    chances, truths = set[str](), set[str]()
+    chances, clipped, truths = set[str](), set[str](), set[str]()
     rows: dict[str, str] = {}
     for node in ast.walk(ahead):
         match node:
             case ast.BinOp(left=ast.Constant(value=1 | 1.0), op=ast.Sub(), right=ast.Name(id=name)) if "log(" in text:
                 chances.add(name)
+            case ast.Call(
+                func=ast.Attribute(attr="clip"),
+                args=[ast.Name(id=name) | ast.Attribute(value=ast.Name(id="self"), attr=name), _, high],
+            ) if "log(" in text:
+                if re.fullmatch(r"1(\.0*)?( - .*)?", ast.unparse(high)):  # p = np.clip(p, eps, 1 - eps)
+                    clipped.add(name)
             case ast.Compare(left=ast.Name(id=name), comparators=[ast.Constant(value=0 | 1)]) if isinstance(
                 node.ops[0], (ast.Eq, ast.NotEq)
             ):
@@ -147,8 +153,9 @@ def clues_of(forward: Function, backward: Function | None = None) -> Clues:
     assigned = {n.id for n in ast.walk(ahead) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     rows = {n: table for n, table in rows.items() if n in names and n not in {*assigned, *rows.values()}}
     known = frozenset(names) - assigned
+    chances = {*(known & chances), *({*names} & clipped)}
     return Clues(
-        frozenset(graded), frozenset(arrays), known & chances, known & truths, rows, frozenset(read), batch,
+        frozenset(graded), frozenset(arrays), frozenset(chances), known & truths, rows, frozenset(read), batch,
         axes_written(ahead, {*known}),
     )  # fmt: skip
 
@@ -247,35 +254,46 @@ def settings_read(forward: Function, parameter: str, within: tuple[Function, ...
             ):
                 if name == parameter:
                     found.setdefault(key, not rest)
-            case ast.Call(func=ast.Name(id=called), args=arguments):
-                helper = getattr(inspect.unwrap(forward), "__globals__", {}).get(called)
-                if not inspect.isfunction(helper) or helper in (*within, inspect.unwrap(forward)):
-                    continue
-                for own, given in zip(inspect.signature(helper).parameters, arguments, strict=False):
-                    if isinstance(given, ast.Name) and given.id == parameter:  # a helper reads them
-                        found = settings_read(helper, own, (*within, inspect.unwrap(forward))) | found
+    for helper, own in _passed_on(forward, parameter):
+        if helper not in within:
+            found = settings_read(helper, own, (*within, inspect.unwrap(forward))) | found
     return dict(sorted(found.items()))
 
 
 def built(forward: Function, parameter: str) -> str:
     """Return how the keys of a dictionary begin that a loop puts together: ``p["W" + str(l)]``; or nothing."""
-    for node in ast.walk(_tree(forward)):
-        match node:
-            case ast.Subscript(value=ast.Name(id=name), slice=ast.BinOp() | ast.JoinedStr() | ast.Call()) if (
-                name == parameter
-            ):
-                constants = [n.value for n in ast.walk(node.slice) if isinstance(n, ast.Constant)]
-                return "".join(value for value in constants if isinstance(value, str))
+    for function, read in ((forward, parameter), *_passed_on(forward, parameter)):
+        for node in ast.walk(_tree(function)):
+            match node:
+                case ast.Subscript(value=ast.Name(id=name), slice=ast.BinOp() | ast.JoinedStr() | ast.Call()) if (
+                    name == read
+                ):
+                    constants = [n.value for n in ast.walk(node.slice) if isinstance(n, ast.Constant)]
+                    return "".join(value for value in constants if isinstance(value, str))
     return ""
 
 
-def compared(function: Function, parameter: str) -> list[str]:
-    """Return the texts that a function compares a parameter with: ``activation == "relu"``."""
-    found = dict[str, None]()
+def _passed_on(function: Function, parameter: str) -> Iterator[tuple[Function, str]]:
+    """Yield the helpers that a function passes its parameter to, with the parameter that it is there."""
     for node in ast.walk(_tree(function)):
         match node:
+            case ast.Call(func=ast.Name(id=called), args=arguments):
+                helper = getattr(inspect.unwrap(function), "__globals__", {}).get(called)
+                if inspect.isfunction(helper) and helper is not inspect.unwrap(function):
+                    for own, given in zip(inspect.signature(helper).parameters, arguments, strict=False):
+                        if isinstance(given, ast.Name) and given.id == parameter:
+                            yield helper, own
+
+
+def compared(function: Function | None, parameter: str) -> list[str]:
+    """Return the texts that a function compares a parameter with: ``activation == "relu"``, ``self.kind == "mse"``."""
+    found = dict[str, None]()
+    for node in ast.walk(_tree(function)) if function else ():
+        match node:
             case ast.Compare(
-                left=ast.Name(id=name), ops=[ast.Eq() | ast.NotEq()], comparators=[ast.Constant(value=str(text))]
+                left=ast.Name(id=name) | ast.Attribute(value=ast.Name(id="self"), attr=name),
+                ops=[ast.Eq() | ast.NotEq()],
+                comparators=[ast.Constant(value=str(text))],
             ) if name == parameter:
                 found[text] = None
     return list(found)

@@ -163,7 +163,7 @@ def _drawn(
                 if eps is not None and EPS.fullmatch(str(key)):
                     settings[key] = eps
                 elif isinstance(value, Fill):
-                    settings[key] = _drawn(str(key), value, rng, sizes, None, 1.0)
+                    settings[key] = _drawn(str(key), value, rng, sizes, None, 0.4)  # weights of a net: none saturates
             return settings
         case "labels" | "one-hot":
             classes = sizes[entry.top]
@@ -217,6 +217,8 @@ def sizes_of(layout: ArgumentLayout) -> list[dict[str, int]]:
         found.append(sizes)
     if not pooled and {"Y", "X"} & {*own}:  # windows that have to fit: where no odd images do
         found += [{**sizes, **dict(zip("YX", even, strict=True))} for sizes, even in zip(found, _EVEN, strict=True)]
+    if {"Y", "X"} <= {*own}:  # last of all, for a layer that takes no other images
+        found += [{**sizes, "Y": side, "X": side} for sizes, side in zip(found[:3], (6, 4, 8), strict=True)]
     lengths = [layout.sizes[dim] for dim in dict.fromkeys(own) if dim in layout.sizes]
     if lengths and len(set(lengths)) == len(lengths) and min(lengths) > 2 and math.prod(lengths) < 10_000:
         found.insert(0, {**found[0], **layout.sizes})
@@ -254,7 +256,7 @@ _FAMILIES: dict[str, dict[str, Dims]] = {
     },
     "columns": {  # examples side by side: W @ A + b
         "data": ("D", "N"), "scale": ("D", 1), "shift": ("D", 1), "weight": ("M", "D"), "bias": ("M", 1),
-        "weight2": ("P", "M"), "bias2": ("P", 1), "labels": ("N",),
+        "weight2": ("P", "M"), "bias2": ("P", 1), "weight3": ("S", "P"), "bias3": ("S", 1), "labels": ("N",),
     },
     "features": {"data": ("N", "D"), "weight": ("D",), "bias": ("D",), "labels": ("N",)},  # x * w
     "one number": {"data": ("N", "D"), "weight": ("D",), "bias": (), "labels": ("N",)},  # x @ w + b of one neuron
@@ -271,12 +273,18 @@ _FAMILIES: dict[str, dict[str, Dims]] = {
         "labels": ("N", "T"), "hidden": ("N", "H"), "recurrent": ("H", "H"), "query": ("N", "T", "D"),
         "key": ("N", "S", "D"), "mask": ("N", "T"),
     },
+    "channels last": {
+        "data": ("N", "Y", "X", "C"), "scale": ("C",), "shift": ("C",), "weight": ("K", "L", "C", "F"), "bias": ("F",),
+        "mask": ("N", "Y", "X", "C"),
+    },
+    "one image": {"data": ("C", "Y", "X"), "weight": ("F", "C", "K", "L"), "bias": ("F",)},
     "image": {"data": ("Y", "X"), "weight": ("K", "L"), "bias": ()},
     "blocks": {  # examples of several axes, taken as rows
         "data": ("N", "D", "T"), "weight": ("D*T", "M"), "bias": ("M",), "scale": ("M",), "shift": ("M",),
         "weight2": ("M", "P"), "bias2": ("P",), "labels": ("N",),
     },
 }  # fmt: skip
+_FAMILIES["one unit"] = dict(_FAMILIES["columns"])  # of which the last layer has one: W2 @ A1 + b2 of shape (1, N)
 _LSTM: dict[str, Dims] = {"weight": ("D", "4H"), "recurrent": ("H", "4H"), "bias": ("4H",)}
 _RNN: dict[str, Dims] = {"weight": ("D", "H"), "recurrent": ("H", "H"), "bias": ("H",)}
 _NUMBERS: dict[str, Any] = {
@@ -284,18 +292,24 @@ _NUMBERS: dict[str, Any] = {
     "lam": 0.1, "lambd": 0.1, "lambda_": 0.1, "delta": 1.0, "alpha": 0.1, "slope": 0.1, "p": 0.6, "dropout": 0.6,
     "keep_prob": 0.6, "keep": 0.6, "rate": 0.4, "heads": 2,
     "num_heads": 2, "stride": 2, "pad": 1, "padding": 1, "pool_height": 2, "pool_width": 2, "pool_size": 2, "size": 2,
-    "kernel_size": 2, "ratio": 0.4, "dropout_ratio": 0.4, "seed": 12, "temperature": 1.7, "tau": 1.7, "axis": 0,
-    "lr": 0.1, **dict.fromkeys(("G", "groups", "num_groups", "n_groups"), Fill("divisor", top="C")),
+    "kernel_size": 2, "kernel_height": 2, "kernel_width": 2, "filter_size": 2, "filter_dim": 2, "pool_h": 2,
+    "pool_w": 2, "ratio": 0.4, "dropout_ratio": 0.4, "dropout_rate": 0.4, "drop_rate": 0.4, "drop_prob": 0.4,
+    "prob": 0.4, "probability": 0.4, "seed": 12, "temperature": 1.7, "tau": 1.7, "axis": 0, "lr": 0.1,
+    **dict.fromkeys(("G", "groups", "num_groups", "n_groups"), Fill("divisor", top="C")),
 }  # fmt: skip
 
 
 _SIZES: dict[str, str] = {
-    "D": r"num_features|in_features|input_(size|dim|dims|features)|in_dim|n_in|n_input|dim|dim_in|fan_in|size_in|"
-         r"normalized_shape|d_model|features|n_features|feat_dim|shape",
-    "M": r"out_features|output_(size|dim|dims|features)|out_dim|n_out|n_output|dim_out|fan_out|size_out|num_classes|"
-         r"n_classes|units|n_units|num_neurons|n_neurons|vocab_size|num_embeddings",
+    "D": r"num_features|input_(size|dim|dims|features|units|neurons)|in_?(features|dim|size|num|units)|in_d|"
+         r"(n|nb|num|dim|fan|size)_?in|(n|nb|num)_?inputs?|dim|normalized_shape|d_model|features|n_features|feat_dim|"
+         r"shape",
+    "M": r"output_(size|dim|dims|features|units|neurons)|out_?(features|dim|size|num|units)|out_d|"
+         r"(n|nb|num|dim|fan|size)_?out|(n|nb|num)_?outputs?|(n|nb|num)_?(classes|units|neurons|nodes)|units|neurons|"
+         r"vocab_size|num_embeddings",
     "H": r"hidden_(size|dim|units)|n_hidden|hidden|embedding_dim|embed_dim|rnn_units",
-    "C": r"in_channels|channels|num_channels|n_channels|c_in", "F": r"out_channels|num_filters|n_filters|c_out",
+    "C": r"(in|input)_(channels?|depth)|channels(_in)?|(n|num|nb)_channels?|[cC]_?in|in_c(h|hannels)?",
+    "F": r"(out|output)_(channels?|depth)|channels?_out|(n|num|nb)_?(filters?|kernels?)|(filter|kernel)_number|"
+         r"[cC]_?out|out_c(h|hannels)?",
 }  # fmt: skip
 """Whole numbers that are the length of an axis, by their names."""
 
@@ -316,7 +330,12 @@ def _settings(forward: Function, parameter: str, dims: Mapping[str, Dims]) -> di
     if begun[:1] in ("W", "w", "b"):  # of a net of two layers as wide as its input
         weight, bias = dims.get("weight", ("D", "M")), dims.get("bias", ("M",))
         same = [tuple("D" if dim == "M" else dim for dim in axes) for axes in (weight, bias)]
-        return {f"{key}{i}": Fill("array", axes) for i in (1, 2) for key, axes in zip("Wb", same, strict=True)}
+        unit: list[Dims] = [(1, *same[0][1:]), (1, 1)]
+        layers: list[list[Dims]] = [[*same], [*same] if dims.get("output", ("D",))[0] != 1 else unit]
+        return {
+            f"{key}{i}": Fill("array", axes)
+            for i, layer in enumerate(layers, 1) for key, axes in zip("Wb", layer, strict=True)
+        }  # fmt: skip
     for key, needed in settings_read(forward, parameter).items():
         if EPS.fullmatch(key):
             settings[key] = 1e-5
@@ -363,8 +382,8 @@ def _families(forward: Function, names: Sequence[str]) -> list[str]:
         first = ["channels", "images", "rows"]
     elif "1d" in called and re.search(r"conv|pool", called):
         first = ["signals"]
-    elif re.search(r"spatial|conv|pool|image|2d", called):
-        first = ["images", "channels", "image"]
+    elif re.search(r"spatial|conv|pool|image|2d|flatten", called):
+        first = ["images", "channels last", "channels", "one image", "image"]
     elif re.search(r"temporal|sequence|(rnn|lstm|gru)(?!.*step)|multi_?head", called):
         first = ["series"]
     elif "weight" in map(role_of, names) and re.search(r"reshape\([^\n]*-1|np\.prod\(", source_of(forward)):
@@ -416,7 +435,11 @@ def _of_family(
         dims.update(_LSTM if re.search(r"lstm|_c\b|\bc0|cprev", called) else _RNN)
     if "weight" not in roles and "shift" in dims:  # b beside x or gamma is a shift
         dims["bias"] = dims["shift"]
-    elif "weight" in roles and family == "rows":  # a norm behind an affine layer
+    elif "weight" in roles and family in (
+        "rows",
+        "images",
+        "channels last",
+    ):  # a norm behind an affine layer, or a convolution
         dims.update(scale=dims["bias"], shift=dims["bias"])
     if "key" in roles and "query" not in roles and not re.search(r"weight_?norm", called):  # u and v
         behind = {"weight", "data"} <= roles and "weight2" in dims and roles.isdisjoint({"weight2"})
@@ -426,6 +449,12 @@ def _of_family(
     if re.search(r"weight_?norm", called) and family == "rows" and "weight" not in roles:  # v and its length g
         dims.update(key=("D", "M"), scale=("M",), weight=("D", "M"))
     dims["statistic"] = dims.get("scale", ("D",))
+    if family in ("columns", "one unit"):  # what stands beside an output has its shape
+        top = next((role for role in ("weight3", "weight2", "weight") if role in roles), "data")
+        if family == "one unit" and top != "data":
+            dims.update({top: (1, *dims[top][1:]), top.replace("weight", "bias"): (1, 1)})
+        alone = family == "one unit" and any(built(forward, name) for name in names)
+        dims["output"] = (1 if alone else dims[top][0], "N")
     classes = "D"
     if {"weight", "labels"} <= roles or ("labels" in roles and any(re.fullmatch(_SIZES["M"], n) for n in names)):
         classes = "M"
@@ -435,9 +464,15 @@ def _of_family(
         kinds = ("labels", "one-hot", "like data")
     else:
         kinds = ("labels", "like data", "one-hot")
+    needed = [p.name for p in named if p.default is p.empty]
+    targets = {"labels" if name == "p" else role_of(name) for name in needed} == {"labels"}
+    first = needed[0] if len(needed) > 1 and targets else ""  # of y and t, of p and y the first is predicted
     for wanted in kinds if "labels" in roles else ("",):
         entries: dict[str, Fill] = {}
         for p in named:
+            if p.name == first:
+                entries[first] = Fill("chance" if first in clues.chances else "array", dims["data"])
+                continue
             own = {**dims, "data": dims["hidden"]} if p.name in states else dims
             entry = _entry(forward, p, own, classes, wanted, clues)
             if entry is not None:
@@ -481,11 +516,12 @@ def _entry(
 ) -> Fill | None:
     name, role = parameter.name, role_of(parameter.name)
     default = getattr(forward, "defaults", {}).get(name, parameter.default)
+    made_by = source_of(getattr(forward, "constructor", None) or forward)
     if EPS.fullmatch(name):
         return Fill("value", value=1e-5 if default is parameter.empty else default)
     if settings_read(forward, name) or re.search(r"_?(params?|config|options|settings)$", name) or built(forward, name):
         return Fill("settings", value=_settings(forward, name, dims))
-    if texts := compared(forward, name):
+    if texts := compared(forward, name) or compared(getattr(forward, "constructor", None), name):
         return Fill("value", value=texts[0])
     if default is not parameter.empty and not (default is None and role == "labels"):
         if isinstance(default, float) and _WEIGHT_OF_PENALTY.fullmatch(name):  # 0 would hide all that it weighs
@@ -507,14 +543,18 @@ def _entry(
         return Fill("number", value=0.1)
     if axis := next((axis for axis, pattern in _SIZES.items() if re.fullmatch(pattern, name)), ""):
         images = len(dims["data"]) == 4 and axis == "D"
+        if axis == "D" and re.search(rf"\b{name}\[|= *{name}$", made_by, re.MULTILINE) and len(dims["data"]) > 2:
+            return Fill("shape", dims["data"][1:])  # input_dim[0]; h, w, c = input_shape
         return Fill("size", ("C" if images else axis,))
+    if parameter.annotation in (int, "int") and name not in clues.graded | clues.arrays and role != "labels":
+        return Fill("value", value=2)
     if role == "labels" and wanted == "zeros and ones":
         return Fill("mask", dims["data"], value=float)
     if role == "labels":
         shape = dims.get("labels", ("N",))
         if wanted == "labels":
             return Fill("labels", shape, top=classes)
-        like = shape if dims.get("bias") == () else dims["data"]
+        like = shape if dims.get("bias") == () else dims.get("output", dims["data"])
         return Fill("one-hot", (*shape, classes), top=classes) if wanted == "one-hot" else Fill("array", like)
     if role == "mask":
         return Fill("mask", dims.get("mask", dims["data"]), value=float)

@@ -19,7 +19,7 @@ import numpy as np
 
 from micrograd.errors import GraphError
 from micrograd.marker.gradient_names import belongs, gradient_target, normal
-from micrograd.marker.inputs.calling import call_of, gradients_of, inputs_of, result_of
+from micrograd.marker.inputs.calling import Results, call_of, gradients_of, inputs_of, result_of
 from micrograd.marker.inputs.clues import parameters, source_of
 from micrograd.marker.inputs.pairs import Pair
 from micrograd.marker.inputs.task import Call, Task
@@ -53,6 +53,7 @@ def object_of(module: types.ModuleType, task: Task, arguments: Mapping[str, Any]
     if not task.receiver:
         return None
     made = getattr(module, task.receiver)(**{name: arguments[name] for name in task.made if name in arguments})
+    _built_for(made, [value for name, value in arguments.items() if name not in task.made])
     for name, path in task.lifted:
         for holder, last in list(_holders(made, at_path(made, path), set())):
             if isinstance(holder, (list, dict)):
@@ -60,6 +61,27 @@ def object_of(module: types.ModuleType, task: Task, arguments: Mapping[str, Any]
             else:
                 setattr(holder, last, arguments[name])
     return made
+
+
+_BUILDERS = ("build", "setup", "set_up", "init", "initialize", "init_weights", "init_params", "init_parameters")
+_INPUT = re.compile(r"_?(x|n|in(put)?)_?(shape|size|dims?|features|units|channels|num)?|shape|dim|fan_in|n_?in(puts?)?")
+
+
+def _built_for(made: Any, own: Sequence[Any]) -> None:
+    """Have an object make its weights for the data that comes, where it does so in a method: ``layer.build(shape)``."""
+    name = next((name for name in _BUILDERS if inspect.ismethod(getattr(made, name, None))), "")
+    data = next((value for value in own if isinstance(value, np.ndarray) and value.ndim), None)
+    if not name or data is None:
+        return
+    wanted = [p for p in inspect.signature(getattr(made, name)).parameters.values() if p.default is p.empty]
+    if [p.name for p in wanted if not _INPUT.fullmatch(p.name)] or len(wanted) != 1:
+        return
+    number, shape = data.shape[-1], data.shape[1:]
+    counted = wanted[0].annotation in (int, "int")
+    for tried in (number, shape) if counted else (shape, number) if shape else (number,):
+        with contextlib.suppress(TypeError, ValueError, IndexError):
+            getattr(made, name)(tried)
+            return
 
 
 def _holders(value: Any, wanted: Any, seen: set[int]) -> Iterator[tuple[Any, Any]]:
@@ -116,24 +138,33 @@ def forward_of_layer(
 
     kind = getattr(module, task.receiver)
     space = {**vars(module), "_mg_made": made_for, "_mg_method": method}
+    space["_mg_returned"] = _or_kept
     space["_mg_class"] = kind if isinstance(kind, type) else None
     exec(_FORWARD, space)  # noqa: S102 - as code of the user's, of which a trace sees the arrays that it makes
     forward: Any = space["_mg_forward"]
-    flat = [inspect.Parameter(p.name, p.POSITIONAL_OR_KEYWORD) for p in made]
+    flat = [inspect.Parameter(p.name, p.POSITIONAL_OR_KEYWORD, annotation=p.annotation) for p in made]
     flat += [inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD) for n, _ in task.lifted if n not in taken]
     forward.__signature__ = inspect.Signature([*flat, *own])
     forward.__name__, forward.__qualname__ = method.__name__, name
     forward.defaults = {p.name: p.default for p in (*made, *own) if p.default is not p.empty}
+    forward.constructor = getattr(kind, "__init__", None)
     forward.__wrapped__ = method
     return cast("Callable[..., Any]", forward)
 
 
+def _or_kept(instance: Any, result: Any) -> Any:
+    """Return what a forward returned, or what it keeps in its object instead: ``self.output``."""
+    held = getattr(instance, "__dict__", {})
+    return result if result is not None else next((held[n] for n in _OUTPUTS if held.get(n) is not None), None)
+
+
+_OUTPUTS = ("output", "outputs", "out", "y", "activation", "activations")
 _FORWARD = compile(
     "def _mg_forward(*values, **keywords):\n"
     "    instance, given = _mg_made(values, keywords)\n"
     "    if _mg_class and instance.__class__ is not _mg_class:\n"  # of a trace, which has a class of its own
     "        instance.__class__ = _mg_class\n"
-    "    return _mg_method(instance, **given)\n",
+    "    return _mg_returned(instance, _mg_method(instance, **given))\n",
     "<layer>",
     "exec",
 )
@@ -205,7 +236,8 @@ def lifted(task: Task, module: types.ModuleType, pair: Pair, forward: Callable[.
             got = gradients_of(getattr(after, method), call, first, result)
         if got is None:  # self.dx = ..., and nothing is returned
             kept = {normal(gradient_target(n)): f".{n}" for n, value in vars(after).items() if value is not None}
-            call = replace(call, results=tuple((kept.get(normal(name), key), name) for key, name in call.results))
+            at = _kept_at(call.results, kept, {n: np.shape(getattr(after, n[1:])) for n in kept.values()}, own)
+            call = replace(call, results=tuple(zip(at, (name for _, name in call.results), strict=True)))
         returned = _returned(task, pair, got)
         found = [(path, key, value) for path, value in leaves.items() for key, n in returned if belongs(n, path)]
         held = {path for path, _, _ in found}
@@ -241,6 +273,19 @@ def lifted(task: Task, module: types.ModuleType, pair: Pair, forward: Callable[.
     if not call.results:
         raise GraphError(problem("no_input", name=pair.forward))
     return replace(task, call=call)
+
+
+def _kept_at(
+    results: Results, kept: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]], own: Mapping[str, Any]
+) -> list[int | str | None]:
+    """Return where each gradient is kept in an object: under its input's name; one that is left in one place left."""
+    places = {name: kept.get(normal(name), key) for key, name in results}
+    missing = [name for _, name in results if normal(name) not in kept]
+    free = [at for target, at in kept.items() if target and at not in places.values()]
+    free = [at for at in free if missing and shapes[at] == np.shape(own.get(missing[0], ()))]  # self.dinputs of y_pred
+    if len(missing) == len(free) == 1:
+        places[missing[0]] = free[0]
+    return [places[name] for _, name in results]
 
 
 _MATES = {"W": "b", "w": "b", "weights": "biases", "weight": "bias", "gamma": "beta"}

@@ -22,8 +22,10 @@ from micrograd.marker.inputs.clues import clues_of, source_of
 from micrograd.marker.inputs.conventions import ArgumentLayout, is_weak, role_of, sizes_of, unknown
 from micrograd.marker.inputs.guessing import fitting, probes_of, runs
 from micrograd.marker.inputs.layers import lifted, made_of
+from micrograd.marker.inputs.own_loss import with_own_loss
 from micrograd.marker.inputs.pairs import Pair, is_slope
 from micrograd.marker.inputs.task import Call, Probe, Task
+from micrograd.marker.messages import problem
 from micrograd.marker.process.limits import TRIALS
 from micrograd.marker.process.packing import unpacked
 from micrograd.marker.student.recording import load
@@ -55,10 +57,13 @@ def task_of(
     """
     source, file = request["source"], request["file"]
     pair = Pair(request["forward"], request["backward"], request["kind"], 1)
+    with contextlib.suppress(SyntaxError, ValueError):  # reported where it is loaded
+        source, joined = with_own_loss(source, pair)
+        pair = replace(pair, forward=joined)
     namespace = unpacked(request["namespace"])
     module = load(source, file, (pair.forward, pair.backward), namespace=namespace, note=note)
     part(TRIALS)
-    owner = pair.forward.rpartition(".")[0]
+    owner = pair.forward.rpartition(".")[0] if pair.kind != "function" else ""  # that of a static method is no object
     task = Task(
         source, file, pair.forward, pair.backward, Call(), (), receiver=owner, reference=request["reference"],
         namespace=namespace, seconds=request["seconds"] / 2,
@@ -146,6 +151,7 @@ class _Choice:
             made = replace(task, call=call_of(pair, self.backward, first.arguments, result, task.source, run))
         if pair.kind == "function" and is_slope(pair) and [a.origin for a in made.call.arguments] == ["input"]:
             made = self.of_result(made)
+        made = self.without_step(made)
         if pair.kind == "loss":
             if task.receiver:
                 return _Guess(layout, made, None, set())
@@ -158,6 +164,20 @@ class _Choice:
         other = replace(task, call=replace(task.call, arguments=given))
         guesses = [_Guess(ArgumentLayout({}), one, None, set()) for one in (task, other)]
         return other if self.wrong(guesses[0])[0] and not self.wrong(guesses[1])[0] else task
+
+    def without_step(self, task: Task) -> Task:
+        """Return the task as it is: it has a step of none, which changes no weight before it is read.
+
+        Raises:
+            GraphError: its gradients are right, and with a step they are not.
+        """
+        rates = [a for a in task.call.arguments if a.origin == "value" and type(a.key) is float]
+        given = tuple(replace(a, key=0.1) if a in rates else a for a in task.call.arguments)
+        other = replace(task, call=replace(task.call, arguments=given))
+        guesses = [_Guess(ArgumentLayout({}), one, None, set()) for one in (task, other)]
+        if rates and not self.wrong(guesses[0])[0] and self.wrong(guesses[1])[0]:
+            raise GraphError(problem("step", name=self.pair.backward, rate=rates[0].name))
+        return task
 
     def others(self, first: _Guess, layouts: Iterator[ArgumentLayout]) -> Iterator[_Guess]:
         """Yield other guesses that may be meant where the first does not fit."""

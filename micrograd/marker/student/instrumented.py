@@ -110,6 +110,8 @@ class StudentCode:
                 )
         if "." not in self.name:
             return space[self.name], space
+        if any(ast.unparse(mark) == "staticmethod" for mark in self.functions[self.name].decorator_list):
+            return methods[self.name.rpartition(".")[2]], space
 
         def bound(receiver: Any, *args: Any, **kwargs: Any) -> Any:
             for name, method in methods.items():

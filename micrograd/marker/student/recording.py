@@ -10,9 +10,11 @@ from __future__ import annotations
 import __future__
 
 import ast
+import contextlib
 import copy
 import linecache
 import os
+import re
 import sys
 import traceback
 import types
@@ -69,11 +71,30 @@ def _above(path: str, tree: ast.Module) -> list[str]:
     return found
 
 
-def _package(path: str) -> str | None:
+def _dots_in(folder: str) -> list[str]:
+    """Return how the relative imports of a folder's files begin."""
+    found: list[str] = []
+    for name in sorted(os.listdir(folder))[:100] if os.path.isdir(folder) else []:
+        if name.endswith(".py"):
+            with (
+                contextlib.suppress(OSError),
+                open(os.path.join(folder, name), encoding="utf-8", errors="replace") as f,
+            ):
+                found += re.findall(r"^from (\.+)", f.read(), re.MULTILINE)
+    return found
+
+
+def _package(path: str, levels: int) -> str | None:
     """Return the package of a file that imports its neighbours by ``from .layers import *``.
 
     Its root goes on the path.
+
+    Args:
+        path: of the file.
+        levels: how many dots its imports begin with: that many folders belong to the package, whatever is in them.
+            Its neighbours, which are imported with it, may have more.
     """
+    levels = max([levels, *map(len, _dots_in(os.path.dirname(path)))])
     parts = list[str]()
     folder = os.path.dirname(path)
     while True:
@@ -81,7 +102,7 @@ def _package(path: str) -> str | None:
         folder = os.path.dirname(folder)
         if not parts[0].isidentifier():
             return None
-        if not os.path.exists(os.path.join(folder, "__init__.py")):
+        if len(parts) >= levels and not os.path.exists(os.path.join(folder, "__init__.py")):
             break
     _on_the_path(folder)
     return ".".join(parts)
@@ -127,8 +148,8 @@ def load(
     for folder in _above(file, tree):
         _on_the_path(folder)
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-    if any(node.level for node in imports):
-        module.__package__ = _package(file) or ""
+    if levels := max((node.level for node in imports), default=0):
+        module.__package__ = _package(file, levels) or ""
     flags = 0
     for alias in (alias for node in imports if node.module == "__future__" for alias in node.names):
         flags |= getattr(__future__, alias.name).compiler_flag

@@ -240,6 +240,9 @@ def prepare(task: Task, forward: Callable[..., Any], probe: Probe, loss: Callabl
         _seed(case, case.graph, outputs)
     except Exception:  # noqa: BLE001 - what cannot be traced is measured
         replace_truth(case)
+    kinds = {str(np.asarray(result if key is None else result[key]).dtype) for key in task.call.outputs}
+    for kind in kinds & {*_COARSE}:  # slopes that are measured lose as many digits again
+        case.relative = max(case.relative, _COARSE[kind] if case.graph is not None else _COARSE["float16"])
     return case
 
 
