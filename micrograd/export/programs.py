@@ -81,8 +81,8 @@ def rounding(program: Program, given: Mapping[int, Any], draws: int = 8) -> list
     """Bound how far apart two correct runs of the program may be: for each output a bound on its largest entry.
 
     Each result is changed at random by as much as its rounding may be: two unit roundoffs (less would be rounded away
-    again) times its size, or times the sum of the sizes of its terms where it is a sum; a product has one for each factor. The bound is 16 times the largest change of the output, and 16
-    roundoffs of its own.
+    again) times its size, or times the sum of the sizes of its terms where it is a sum; a product has them for each
+    factor. The bound is 16 times the largest change of the output, and 16 roundoffs of its own.
 
     Source: J. Vignes, A stochastic arithmetic for reliable scientific computation, 1993.
 

@@ -184,7 +184,7 @@ TABLE = [
     Row("code lines of engine.py and core/", engine_and_core_lines, wanted=700, held=700),
     Row("files that run for mg.trace of batch norm", files_of_trace, wanted=14, held=14),
     Row("changes of file in that trace", changes_of_trace, wanted=300, held=300),
-    Row("files that run for check", files_of_check, wanted=30, held=45),
+    Row("files that run for check", files_of_check, wanted=30, held=46),
     Row('docstrings: "answer" for "return"', _word("answers?"), wanted=0, held=0),
     Row('docstrings: "author" for "user"', _word("authors?"), wanted=0, held=0),
     Row('docstrings: "told" for "reported"', _word("told"), wanted=0, held=0),
