@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from micrograd.errors import GraphError
 from micrograd.marker.gradient_names import arrives, gradient_target
-from micrograd.marker.student.statements import defined, returns_of
+from micrograd.marker.student.statements import defined, is_static, returns_of
 
 __all__ = ["CACHE", "Pair", "chosen", "is_slope", "pairs_in", "unpaired", "words_of"]
 
@@ -115,10 +115,6 @@ def _directions(methods: Iterable[str]) -> tuple[str, str]:
     return forward, "backward" if "backward" in names else backward or slope
 
 
-def _is_static(function: ast.FunctionDef) -> bool:
-    return any(ast.unparse(mark) == "staticmethod" for mark in function.decorator_list)
-
-
 def _is_abstract(function: ast.FunctionDef) -> bool:
     """Return whether a method is there for its name only: it raises NotImplementedError, or returns NotImplemented."""
     body = [s for s in function.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
@@ -180,7 +176,7 @@ def pairs_in(source: str, file: str = "the file") -> tuple[Pair, ...]:
     for owner, methods in _methods_in(known).items():
         forward, backward = _directions(methods)
         if forward and backward and not _is_abstract(methods[forward]):
-            kind = "function" if _is_static(methods[forward]) and _is_static(methods[backward]) else "layer"
+            kind = "function" if is_static(methods[forward]) and is_static(methods[backward]) else "layer"
             found.append(Pair(f"{owner}.{forward}", f"{owner}.{backward}", kind, methods[backward].lineno))
     found += [Pair(name, name, "loss", f.lineno) for name, f in known.items() if "." in name and _is_loss(f)]
     return tuple(sorted(found, key=lambda pair: pair.line))
@@ -250,7 +246,7 @@ def chosen(source: str, file: str, forward: str | None = None, backward: str | N
             raise GraphError(f"{file}: no function {name!r}; {there}")
     if forward is not None and backward is not None:
         own = defined(tree.body).get(backward)
-        layer = "." in forward and forward.split(".")[0] == backward.split(".")[0] and not (own and _is_static(own))
+        layer = "." in forward and forward.split(".")[0] == backward.split(".")[0] and not (own and is_static(own))
         kind = "loss" if forward == backward else "layer" if layer else "function"
         return (Pair(forward, backward, kind, names.get(backward, 1)),)
     found = pairs_in(source, file)

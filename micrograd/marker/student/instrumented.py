@@ -22,6 +22,7 @@ from micrograd.marker.student.statements import (
     Target,
     Text,
     defined,
+    is_static,
     path_of,
     reads_of,
     roots_of,
@@ -55,9 +56,11 @@ class StudentCode:
         self.name = name
         self.file = file
         self.tree = ast.parse(source, file)
-        known = {key: _undecorated(function) for key, function in defined(self.tree.body).items()}
+        written = defined(self.tree.body)
+        known = {key: _undecorated(function) for key, function in written.items()}
         if name not in known:
             raise GraphError(f"{file}: no function {name!r} in the text.")
+        self.static = is_static(written[name])
         self.functions: dict[str, ast.FunctionDef] = {name: known[name]}
         queue = [name]
         while queue:
@@ -110,7 +113,7 @@ class StudentCode:
                 )
         if "." not in self.name:
             return space[self.name], space
-        if any(ast.unparse(mark) == "staticmethod" for mark in self.functions[self.name].decorator_list):
+        if self.static:
             return methods[self.name.rpartition(".")[2]], space
 
         def bound(receiver: Any, *args: Any, **kwargs: Any) -> Any:

@@ -20,8 +20,8 @@ from micrograd.marker.report import Span
 
 __all__ = [
     "Root", "Scope", "Statement", "Target", "Text", "assigned", "defined", "divides", "entries_returned", "function_in",
-    "index_like", "is_array", "is_number", "is_value", "own_nodes", "parameters_of", "path_of", "reads_of", "returned",
-    "returns_of", "roots_of", "targets_of", "value_in",
+    "index_like", "is_array", "is_number", "is_static", "is_value", "own_nodes", "parameters_of", "path_of", "reads_of",
+    "returned", "returns_of", "roots_of", "targets_of", "value_in",
 ]  # fmt: skip
 
 
@@ -114,6 +114,11 @@ def defined(body: list[ast.stmt], prefix: str = "") -> dict[str, ast.FunctionDef
 def function_in(source: str, name: str) -> ast.FunctionDef | None:
     """Return the function, or for ``Class.method`` the method, of that name."""
     return defined(ast.parse(source).body).get(name)
+
+
+def is_static(function: ast.FunctionDef) -> bool:
+    """Return whether a method needs no object."""
+    return any(ast.unparse(mark) == "staticmethod" for mark in function.decorator_list)
 
 
 def own_nodes(function: ast.FunctionDef) -> Iterator[ast.AST]:
