@@ -423,7 +423,10 @@ class Examination:
         status = self.status(number)
         held = zip(self.written(number, status.name), status.expected, strict=False)
         return status.state == "suspect" and all(
-            isinstance(value, (np.ndarray, float)) and quantity is not None and fits(-value, quantity.value)
+            isinstance(value, (np.ndarray, float))
+            and np.asarray(value).dtype.kind in "if"  # a mask has no minus
+            and quantity is not None
+            and fits(-value, quantity.value)
             for value, quantity in held
         )
 

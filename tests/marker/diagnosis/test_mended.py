@@ -135,3 +135,22 @@ def rows_backward(dout, cache):
         dW[word] += dout[i]
     return dW
 """
+
+
+def test_a_mask_beside_a_wrong_sign_has_no_minus() -> None:
+    report = marked("""
+import numpy as np
+
+def huber_forward(x, y):
+    e = x - y
+    s = np.abs(e) <= 1.0
+    loss = np.mean(np.where(s, 0.5 * e ** 2, np.abs(e) - 0.5))
+    return loss, (e, x)
+
+def huber_backward(dout, cache):
+    e, x = cache
+    s = np.abs(e) <= 1.0
+    return dout * np.where(s, -e, -np.sign(e))
+""")
+    assert mistakes_in(report)
+    assert "broke off" not in report.to_text()
