@@ -77,7 +77,7 @@ def test_the_law_fails_where_memory_is_handed_out_too_early(monkeypatch: pytest.
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bool", "int64"])
 @pytest.mark.parametrize("shape", [(1,), (7,), (3, 5), (64, 128), (300, 301)])
 def test_results_begin_with_a_line_of_the_cache(shape: tuple[int, ...], dtype: str) -> None:
-    results = Results(shape, dtype, Workspace({}))
+    results = Results(shape, dtype, [0])
     for _ in range(3):
         array = results.take()
         assert array.ctypes.data % LINE == 0
@@ -111,7 +111,7 @@ def test_no_more_is_kept_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "KEPT", 1000)
     workspace = Workspace({}, [((100,), "float64"), ((100,), "float64")])
     first, second = (result.take() for result in workspace.results)
-    assert workspace.size == first.nbytes
+    assert workspace.results[0].size == [first.nbytes]
     assert second.base is None, "what is beyond is NumPy's own"
 
 

@@ -53,13 +53,13 @@ class Results:
     Args:
         shape: of the result.
         dtype: of the result.
-        workspace: counts the bytes that are kept.
+        size: how many bytes the results of a program keep, which all of them count in one place.
     """
 
-    __slots__ = ("dtype", "kept", "shape", "workspace")
+    __slots__ = ("dtype", "kept", "shape", "size")
 
-    def __init__(self, shape: tuple[int, ...], dtype: Any, workspace: Workspace) -> None:
-        self.shape, self.dtype, self.workspace = shape, np.dtype(dtype), workspace
+    def __init__(self, shape: tuple[int, ...], dtype: Any, size: list[int]) -> None:
+        self.shape, self.dtype, self.size = shape, np.dtype(dtype), size
         self.kept: Kept = []
 
     def take(self) -> Any:
@@ -73,10 +73,10 @@ class Results:
     def _fresh(self) -> Any:
         entries = int(np.prod(self.shape, dtype=int))
         nbytes = entries * self.dtype.itemsize
-        if not _EXACT or len(self.kept) == ALIVE or self.workspace.size + nbytes > KEPT:
+        if not _EXACT or len(self.kept) == ALIVE or self.size[0] + nbytes > KEPT:
             return unset(self.shape, self.dtype)
         whole, array = aligned(entries, self.dtype)
-        self.workspace.size += nbytes
+        self.size[0] += nbytes
         self.kept.append((whole, array.reshape(self.shape)))
         return self.kept[-1][1].view()
 
@@ -92,14 +92,14 @@ class Workspace:
         arenas: an array for each dtype.
         views: values that NumPy reads or writes, as arrays.
         results: what makes arrays for each result.
-        size: how many bytes of results are kept.
+        takes: their `take`, which a call asks for without a detour.
     """
 
-    __slots__ = ("arenas", "results", "size", "takes", "views")
+    __slots__ = ("arenas", "results", "takes", "views")
 
     def __init__(self, ends: dict[str, int], results: Iterable[tuple[tuple[int, ...], str]] = ()) -> None:
         self.arenas = {dtype: aligned(entries, dtype)[1] for dtype, entries in sorted(ends.items())}
         self.views: dict[int, Any] = {}
-        self.size = 0
-        self.results = [Results(shape or (1,), dtype, self) for shape, dtype in results]
+        size = [0]
+        self.results = [Results(shape or (1,), dtype, size) for shape, dtype in results]
         self.takes = [result.take for result in self.results]
