@@ -236,7 +236,8 @@ def lifted(task: Task, module: types.ModuleType, pair: Pair, forward: Callable[.
             got = gradients_of(getattr(after, method), call, first, result)
         if got is None:  # self.dx = ..., and nothing is returned
             kept = {normal(gradient_target(n)): f".{n}" for n, value in vars(after).items() if value is not None}
-            at = _kept_at(call.results, kept, {n: np.shape(getattr(after, n[1:])) for n in kept.values()}, own)
+            shapes = {n: getattr(getattr(after, n[1:]), "shape", ()) for n in kept.values()}
+            at = _kept_at(call.results, kept, shapes, own)
             call = replace(call, results=tuple(zip(at, (name for _, name in call.results), strict=True)))
         returned = _returned(task, pair, got)
         found = [(path, key, value) for path, value in leaves.items() for key, n in returned if belongs(n, path)]
