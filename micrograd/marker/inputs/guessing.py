@@ -445,11 +445,12 @@ def probes_of(
     for number, other in enumerate(_other_settings(forward, layout, _given(forward, example), modes, backward)):
         lengths = [e.value for n, e in other.entries.items() if e.kind == "value" and e != layout.entries[n]]
         fit = [{**sizes_of(layout)[0], "Y": 2 * n, "X": 3 * n} for n in lengths if type(n) is int]  # of such windows
-        ran = sorted((math.prod(found[0]), place, sizes) for place, sizes in enumerate([*sizes_of(layout), *fit])
+        ran = sorted((_single(found), math.prod(found[0]), place, sizes)
+                     for place, sizes in enumerate([*sizes_of(layout), *fit])
                      if (found := shapes_of(forward, other, sizes))
                      and (not fit or _read(forward, other, sizes)))  # fmt: skip
         if ran:
-            arguments = other.draw(np.random.default_rng([seed, count + number]), ran[0][2], eps=0.2)
+            arguments = other.draw(np.random.default_rng([seed, count + number]), ran[0][3], eps=0.2)
             probes.append(Probe(arguments, seed=seed + count + number))
     return probes
 
@@ -488,13 +489,15 @@ def _other_settings(
             yield layout.changed({name: replace(entry, value=text)})
 
 
-def fitting_sizes(forward: Callable[..., Any], layout: ArgumentLayout) -> list[dict[str, int]]:
-    """Return the sizes of the axes with which the function runs, and returns as few axes of length 1 as it can.
+def _single(shapes: Sequence[tuple[int, ...]]) -> int:
+    """Count the axes of length 1: a loop that runs once shows no mistake in its variable."""
+    return sum(length == 1 for shape in shapes for length in shape)
 
-    A loop that runs once shows no mistake in its variable.
-    """
+
+def fitting_sizes(forward: Callable[..., Any], layout: ArgumentLayout) -> list[dict[str, int]]:
+    """Return the sizes of the axes with which the function runs, and returns as few axes of length 1 as it can."""
     found = [(sizes, shapes) for sizes in sizes_of(layout) if (shapes := shapes_of(forward, layout, sizes))]
     found = [(sizes, shapes) for sizes, shapes in found if _read(forward, layout, sizes)] or found
-    single = [sum(length == 1 for shape in shapes for length in shape) for _, shapes in found]
+    single = [_single(shapes) for _, shapes in found]
     kept = [sizes for (sizes, _), ones in zip(found, single, strict=True) if ones == min(single)]
     return kept or [dict(layout.sizes)]

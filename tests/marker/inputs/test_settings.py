@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from marked import marked
 
 from micrograd.marker.process.limits import Limits
 from micrograd.marker.process.runner import Request, run
 from micrograd.marker.report import Report
+from tests.teach import life
 
 POOL = """\
 import numpy as np
@@ -110,3 +112,12 @@ def test_gradients_of_parameters_may_be_averaged() -> None:
     assert (report.verdict, [one.kind for one in report.findings]) == ("right", ["mean_convention"])
     assert report_of(MEAN.replace("dW = 1 / m", "dW = 2 / m"), "linear").verdict == "wrong"
     assert report_of(MEAN.replace("dW = 1 / m *", "dW ="), "linear").verdict == "wrong"
+
+
+@pytest.mark.parametrize("wrong", ["1", 'min(conv_param.get("stride", 1), 2)'])
+def test_no_stride_is_tried_where_each_loop_runs_once(wrong: str) -> None:
+    (block,) = [b for b in life.blocks() if (b.row, b.backward) == ("settings", "conv_backward")]
+    head, backward = block.text.split("def conv_backward")
+    text = f"{head}def conv_backward" + backward.replace('conv_param.get("stride", 1)', wrong, 1)
+    assert text != block.text
+    assert marked(text).verdict == "wrong"
