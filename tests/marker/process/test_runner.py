@@ -345,9 +345,13 @@ def test_ctrl_c_ends_the_child_too(tmp_path: Path) -> None:
                 break
             time.sleep(0.05)
         assert child is not None
+        time.sleep(0.5)  # until its parent waits for it
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=20)
         assert b"KeyboardInterrupt" in errors
+        deadline = time.monotonic() + 5
+        while Path(f"/proc/{child}").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
         assert not Path(f"/proc/{child}").exists()
     finally:
         process.kill()
