@@ -300,15 +300,14 @@ class TracedArray(ArrayMethods):
             GraphError: a part of the same memory: NumPy may read an entry that it has written before.
         """
         lone = index[0] if isinstance(index, tuple) and len(index) == 1 else index
-        axes = len(c.shape_of(present(value)))
-        if not axes or not isinstance(lone, np.ndarray) or lone.dtype.kind != "b" or lone.ndim != self.ndim:
+        if not isinstance(lone, np.ndarray) or lone.dtype.kind != "b" or lone.ndim != self.ndim:
             return
-        if axes > 1:
+        if (axes := len(c.shape_of(present(value)))) > 1:
             raise TypeError(
                 "NumPy boolean array indexing assignment requires a 0 or 1-dimensional input, "
                 f"input has {axes} dimensions"
             )
-        if isinstance(value, TracedArray) and value.storage is self.storage and np.isin(at, value.at).any():
+        if axes and isinstance(value, TracedArray) and value.storage is self.storage and np.isin(at, value.at).any():
             raise GraphError(
                 "what is written where a mask holds is a part of the array itself, and NumPy may read an entry of it "
                 "after it has written there; copy it first, as in y[mask] = y[0].copy()."

@@ -116,7 +116,7 @@ class _Choice:
             return first.task
         others = list(self.others(first, layouts))
         if others:
-            first = min([first, *others], key=lambda one: (*self.wrong(one), bool(one.off)))
+            first = min([first, *others], key=lambda one: (*self.wrong(one.task), bool(one.off)))
         named, open_ = first.task.probes[0].arguments, {*unknown(self.forward)}
         if "raises" in first.off and not self.example and any(n in open_ or role_of(n) == "labels" for n in named):
 
@@ -162,8 +162,7 @@ class _Choice:
         """Return the task with the slope of what the forward returned, ``s * (1 - s)``, where only that is right."""
         given = tuple(replace(argument, origin="result", key=None) for argument in task.call.arguments)
         other = replace(task, call=replace(task.call, arguments=given))
-        guesses = [_Guess(ArgumentLayout({}), one, None, set()) for one in (task, other)]
-        return other if self.wrong(guesses[0])[0] and not self.wrong(guesses[1])[0] else task
+        return other if self.wrong(task)[0] and not self.wrong(other)[0] else task
 
     def without_step(self, task: Task) -> Task:
         """Return the task as it is: it has a step of none, which changes no weight before it is read.
@@ -173,9 +172,7 @@ class _Choice:
         """
         rates = [a for a in task.call.arguments if a.origin == "value" and type(a.key) is float]
         given = tuple(replace(a, key=0.1) if a in rates else a for a in task.call.arguments)
-        other = replace(task, call=replace(task.call, arguments=given))
-        guesses = [_Guess(ArgumentLayout({}), one, None, set()) for one in (task, other)]
-        if rates and not self.wrong(guesses[0])[0] and self.wrong(guesses[1])[0]:
+        if rates and not self.wrong(task)[0] and self.wrong(replace(task, call=replace(task.call, arguments=given)))[0]:
             raise GraphError(problem("step", name=self.pair.backward, rate=rates[0].name))
         return task
 
@@ -213,15 +210,14 @@ class _Choice:
         changed = entries != first.layout.entries
         return layout if changed and any(runs(self.forward, layout, sizes) for sizes in sizes_of(layout)) else None
 
-    def wrong(self, guess: _Guess) -> tuple[int, int]:
+    def wrong(self, task: Task) -> tuple[int, int]:
         """Return how many gradients are wrong under a guess, and how many have another shape only."""
-        results = guess.task.call.results
         try:
-            case = prepare(guess.task, forward_of(guess.task, self.module), guess.task.probes[0])
+            case = prepare(task, forward_of(task, self.module), task.probes[0])
             got = case.result if self.pair.kind == "loss" else case.call(self.backward)
             states = [one.state for one in judged(case, got)]
         except Exception:  # noqa: BLE001 - whatever the student's code raises
-            return len(results), 0
+            return len(task.call.results), 0
         return sum(state in ("wrong", "missing") for state in states), states.count("shape")
 
     def both(self, arguments: Mapping[str, Any]) -> Any:

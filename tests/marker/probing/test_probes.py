@@ -215,6 +215,18 @@ def test_settings_are_read_from_the_text() -> None:
     assert settings_read(np.sum, "x") == {}
 
 
+def _padded(x: Any, param: Any) -> Any:
+    return np.pad(x, param["pad"]) * param["scale"]
+
+
+def _padded_or_not(x: Any, param: Any) -> Any:
+    return _padded(x, param) if param.get("pad", 0) else x
+
+
+def test_what_a_function_reads_itself_counts_before_what_its_helpers_read() -> None:
+    assert settings_read(_padded_or_not, "param") == {"pad": False, "scale": True}
+
+
 def test_the_same_seed_makes_the_same_probes() -> None:
     first, again, other = (make(bn, seed=seed)[0].arguments["x"] for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
